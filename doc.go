@@ -1,0 +1,21 @@
+// Package muster is the map of the repository; it holds no code.
+//
+// Muster is a device cloud in one binary. Read the rooms in this order:
+//
+//	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
+//	wire                the device protocol: topics, messages, CBOR, limits, reason codes
+//	broker              MQTT: accepts connections, asks the cloud, carries messages
+//	handshake           who is this, may it come in, what does it say it runs
+//	ota                 images in, the decision, offers, chunks out, reports, releases
+//	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace)
+//	registry            what operators do to products, devices, groups, users
+//	store               the fleet in Redis
+//	api                 REST for operators, and its Go client
+//	simulator           a fleet of devices in one process
+//	configs             the file an operator edits, and its strict loader
+//	cloud               composition, and the conductor: the flow of a device through the rooms
+//	cmd/muster          the one binary
+//	bench               side-by-side benchmarks
+//
+// The rules between them are in docs/architecture.md and enforced by arch_test.go.
+package muster

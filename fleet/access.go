@@ -1,0 +1,133 @@
+package fleet
+
+// Actor is who asks: a user with the rights they hold at this moment.
+type Actor struct {
+	User   UserID
+	Email  string
+	Team   TeamID
+	Role   Role
+	Groups []GroupID // sorted
+}
+
+// Action is what an actor wants to do.
+type Action uint8
+
+// The actions, a row of the table in product.md each.
+const (
+	SeeTeam        Action = iota // the team itself, its members' names, its products and firmware
+	SeeMessages                  // messages and alerts, never filtered by group
+	SeeDevice                    // one device, as far as rules 1 to 3 show it
+	EditDevice                   // name, notes, lock, development, flash, updates
+	OperateDevice                // messages, commands, alerts, retry and stop updates
+	DeleteDevice                 // with the exception for hidden groups
+	ImportDevices                // import, rotate credentials
+	AssignGroups                 // groups of devices and users; create, edit, delete groups
+	SeeGroup                     // a group's name and everything about it
+	EditProducts                 // create and edit products; edit and delete firmware
+	DownloadImage                // an image's bytes
+	UploadFirmware               // a new version
+	ReleaseToGroup               // of a group, given as Object.Group
+	ReleaseDefault               // as product default
+	SeeAudit                     // audit log, fleet-wide charts, tokens of others
+	ManageUsers                  // invite, remove, set roles below admin
+	ManageAdmins                 // the same for admins
+	OwnTeam                      // rename or delete the team, hand over ownership
+)
+
+// Object is what an action is about. Team is always set; the rest where the action
+// needs it.
+type Object struct {
+	Team   TeamID
+	Device *Device // for device actions
+	// Gateway is the gateway a BLE device is attached to, nil when detached.
+	Gateway *Device
+	// Group is the group of SeeGroup and ReleaseToGroup.
+	Group GroupID
+	// Assigned reports whether any user of the team holds group g; DeleteDevice only.
+	Assigned func(g GroupID) bool
+}
+
+// May decides whether actor may do action to object; nil says yes. What the actor can't
+// see is NotFound; what it sees but may not do is Denied. It is the only authorisation
+// function: REST, console, CLI, events and exports all ask it, at each request.
+func May(actor Actor, action Action, object Object) error {
+	if actor.Role == NoRole || actor.Team != object.Team {
+		return Errorf(NotFound, "not found in your team")
+	}
+	if object.Device != nil && !Sees(actor, object.Device, object.Gateway) {
+		return Errorf(NotFound, "no such device: %s", object.Device.ID)
+	}
+	switch action {
+	case SeeTeam, SeeMessages, SeeDevice:
+		return nil
+	case SeeGroup:
+		return mayGroup(actor, object.Group, NotFound)
+	case EditDevice, OperateDevice, DeleteDevice:
+		return mayChange(actor, action, object)
+	case DownloadImage, UploadFirmware:
+		return atLeast(actor, Editor)
+	case ReleaseToGroup:
+		if err := atLeast(actor, Editor); err != nil {
+			return err
+		}
+		return mayGroup(actor, object.Group, NotFound)
+	case OwnTeam, ManageAdmins:
+		return atLeast(actor, Owner)
+	default: // every action not named above is for admins: deny by default
+		return atLeast(actor, Admin)
+	}
+}
+
+// Sees reports whether actor sees d (product.md, "Who sees what", rules 1 to 3). gateway
+// is the one a BLE device is attached to, nil when there is none.
+func Sees(actor Actor, d, gateway *Device) bool {
+	if actor.Team != d.Team || actor.Role == NoRole {
+		return false
+	}
+	if reaches(actor, d) {
+		return true
+	}
+	return d.Kind == BLE && gateway != nil && gateway.Team == d.Team && gateway.ID == d.Gateway && reaches(actor, gateway)
+}
+
+// reaches is rules 1 and 2: no groups, or one in common.
+func reaches(actor Actor, d *Device) bool {
+	return !actor.Role.Restricted() || len(d.Groups) == 0 || d.InAnyOf(actor.Groups)
+}
+
+func mayChange(actor Actor, action Action, object Object) error {
+	if err := atLeast(actor, Editor); err != nil {
+		return err
+	}
+	if object.Device == nil || !actor.Role.Restricted() {
+		return nil
+	}
+	if !reaches(actor, object.Device) {
+		return Errorf(Denied, "device %s is visible through its gateway only: changing it needs one of its groups", object.Device.ID)
+	}
+	if action == DeleteDevice {
+		for _, g := range object.Device.Groups {
+			if !holds(actor, g) && (object.Assigned == nil || object.Assigned(g)) {
+				return &Error{Kind: Denied, Code: "group_restricted", Text: "device " + string(object.Device.ID) +
+					" is in a group you don't hold that has users: ask an admin to delete it"}
+			}
+		}
+	}
+	return nil
+}
+
+func mayGroup(actor Actor, g GroupID, otherwise Kind) error {
+	if !actor.Role.Restricted() || holds(actor, g) {
+		return nil
+	}
+	return Errorf(otherwise, "no such group")
+}
+
+func holds(actor Actor, g GroupID) bool { return shares([]GroupID{g}, actor.Groups) }
+
+func atLeast(actor Actor, role Role) error {
+	if actor.Role >= role {
+		return nil
+	}
+	return Errorf(Denied, "your role %s may not do this: it takes %s", actor.Role, role)
+}

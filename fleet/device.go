@@ -1,0 +1,75 @@
+package fleet
+
+import "time"
+
+// DeviceKind says how a device reaches the cloud.
+type DeviceKind uint8
+
+// The kinds of device.
+const (
+	Generic DeviceKind = iota // its own connection
+	Gateway                   // its own connection, and relays for attached BLE devices
+	BLE                       // reached through one gateway
+)
+
+// String is nRF Cloud's word for the kind.
+func (k DeviceKind) String() string { return [...]string{"Generic", "Gateway", "BLE"}[k] }
+
+// Secret is the SHA-256 of a device's secret. Secrets are 256 random bits, so one fast
+// hash suffices; the zero value matches no secret.
+type Secret [32]byte
+
+// Device is the whole record of one device. It is the truth: every index is derived
+// from it. A copy shares Groups and Facts, which are replaced and never modified.
+type Device struct {
+	ID      DeviceID
+	Team    TeamID
+	Product ProductID
+	Kind    DeviceKind
+	Gateway DeviceID // of a BLE device: the gateway it is attached to, "" when detached
+
+	// What operators decide.
+	Name        string
+	Notes       string
+	Groups      []GroupID // sorted, no duplicates
+	Secret      Secret
+	Disabled    bool
+	Development bool
+	Lock        Version // zero: not locked
+	Force       bool    // updates go to it although it said "not now"
+	Flash       Version // sent once at the next occasion, whatever the rules say; zero: none
+
+	// What the device says.
+	Running   Version // of its last Hello; zero before the first
+	Hardware  string
+	UpdatesOn bool   // it takes updates; false is "not now"
+	Facts     []byte // CBOR map, at most 1 KiB
+	Boot      uint64 // nonce of its last Hello, 0 when it sends none
+
+	// What follows from both.
+	Session       uint64 // generation of its newest session: the fencing token of writes
+	Update        Update // the running or the last one; zero when there was none
+	Attempts      Attempts
+	LastCommand   uint32 // number of the newest command ever queued
+	Pending       uint32 // commands not done yet
+	Address       string // of its last connection, without port
+	Created       time.Time
+	LastHandshake time.Time
+	LastHeard     time.Time
+
+	Revision uint64 // grows with each write; a write with an older one is a Conflict
+}
+
+// InAnyOf reports whether d is in one of groups.
+func (d *Device) InAnyOf(groups []GroupID) bool { return shares(d.Groups, groups) }
+
+func shares(a, b []GroupID) bool {
+	for _, g := range a {
+		for _, h := range b {
+			if g == h {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind is the class of an error: what a caller branches on with errors.Is. People read
+// the text around it.
+type Kind string
+
+// The kinds. api maps each to one HTTP status, broker to one CONNACK code.
+const (
+	Invalid         Kind = "invalid"         // the input breaks a rule; the text says which
+	NotFound        Kind = "not found"       // absent, or not visible to who asks
+	Denied          Kind = "denied"          // visible, but this actor may not
+	Unauthenticated Kind = "unauthenticated" // no proof, or a wrong one
+	Disabled        Kind = "disabled"        // the proof was right, the device is switched off
+	Conflict        Kind = "conflict"        // the state moved, or forbids it
+	TooLarge        Kind = "too large"       // over a size limit
+	Busy            Kind = "busy"            // over a capacity or a rate: try again later
+	Unavailable     Kind = "unavailable"     // the store does not answer: try again later
+)
+
+func (k Kind) Error() string { return string(k) }
+
+// Error is an error of a kind. Code, when set, is the stable word the REST API shows
+// instead of the kind's own; Field names the input at fault.
+type Error struct {
+	Kind  Kind
+	Code  string
+	Field string
+	Text  string
+	Cause error
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Unwrap makes errors.Is find both the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}
+
+// Errorf makes an error of kind k. A %w in format keeps its cause reachable.
+func Errorf(k Kind, format string, args ...any) error {
+	formatted := fmt.Errorf(format, args...)
+	return &Error{Kind: k, Text: formatted.Error(), Cause: errors.Unwrap(formatted)}
+}
+
+// FieldErrorf is Errorf(Invalid, ...) about one named input.
+func FieldErrorf(field, format string, args ...any) error {
+	return &Error{Kind: Invalid, Field: field, Text: fmt.Sprintf(format, args...)}
+}

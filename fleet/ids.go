@@ -1,0 +1,141 @@
+package fleet
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+)
+
+// TeamID numbers a team within the installation; 0 is no team.
+type TeamID uint32
+
+// UserID numbers a user within the installation; 0 is nobody.
+type UserID uint32
+
+// ProductID numbers a product within the installation; 0 is no product.
+type ProductID uint32
+
+// GroupID numbers a group within the installation. It outlives a rename of the group.
+type GroupID uint32
+
+func (id TeamID) String() string    { return strconv.FormatUint(uint64(id), 10) }
+func (id UserID) String() string    { return strconv.FormatUint(uint64(id), 10) }
+func (id ProductID) String() string { return strconv.FormatUint(uint64(id), 10) }
+func (id GroupID) String() string   { return strconv.FormatUint(uint64(id), 10) }
+
+// DeviceID names one device in the installation; it is also its MQTT client id.
+type DeviceID string
+
+// MaxDeviceID is the longest device id, in bytes.
+const MaxDeviceID = 128
+
+// ParseDeviceID accepts 1 to 128 of `A-Z a-z 0-9 : _ -`, the alphabet of nRF Cloud.
+// "events" and "tags" are path elements of the REST API and refused. Errors are Invalid.
+func ParseDeviceID(s string) (DeviceID, error) {
+	if s == "" || len(s) > MaxDeviceID || !every(s, func(c byte) bool {
+		return alphanumeric(c) || c == ':' || c == '_' || c == '-'
+	}) {
+		return "", Errorf(Invalid, "device id %.140q: use 1 to 128 of A-Z a-z 0-9 : _ -", s)
+	}
+	if s == "events" || s == "tags" {
+		return "", Errorf(Invalid, "device id %q is reserved: choose another", s)
+	}
+	return DeviceID(s), nil
+}
+
+// MaxGroupName is the longest group name, in bytes.
+const MaxGroupName = 64
+
+// ParseGroupName accepts 1 to 64 of `A-Z a-z 0-9 _ . @ : # -`. Errors are Invalid.
+func ParseGroupName(s string) (string, error) {
+	if s == "" || len(s) > MaxGroupName || !every(s, func(c byte) bool {
+		return alphanumeric(c) || c == '_' || c == '.' || c == '@' || c == ':' || c == '#' || c == '-'
+	}) {
+		return "", Errorf(Invalid, "group name %.80q: use 1 to 64 of A-Z a-z 0-9 _ . @ : # - without white space", s)
+	}
+	return s, nil
+}
+
+// MaxSlug is the longest product slug, in bytes.
+const MaxSlug = 64
+
+// ParseSlug accepts 1 to 64 of `a-z 0-9 -` with at least one letter, so that a slug is
+// never mistaken for a product id. Errors are Invalid.
+func ParseSlug(s string) (string, error) {
+	letter := false
+	ok := s != "" && len(s) <= MaxSlug && every(s, func(c byte) bool {
+		letter = letter || 'a' <= c && c <= 'z'
+		return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-'
+	})
+	if !ok || !letter {
+		return "", Errorf(Invalid, "slug %.80q: use 1 to 64 of a-z 0-9 - with at least one letter", s)
+	}
+	return s, nil
+}
+
+// UpdateID names one update: 16 random bytes. The zero id is no update.
+type UpdateID [16]byte
+
+// NewUpdateID draws a random update id.
+func NewUpdateID() (id UpdateID) {
+	_, _ = rand.Read(id[:]) // crypto/rand never fails since Go 1.24
+	return id
+}
+
+func (id UpdateID) String() string { return hex.EncodeToString(id[:]) }
+
+// ParseUpdateID reads the 32 hexadecimal digits that String writes. Errors are Invalid.
+func ParseUpdateID(s string) (id UpdateID, err error) {
+	if n, err := hex.Decode(id[:], []byte(s)); err != nil || n != len(id) || len(s) != 2*len(id) {
+		return UpdateID{}, Errorf(Invalid, "update id %.40q: expected 32 hexadecimal digits", s)
+	}
+	return id, nil
+}
+
+// Digest is the SHA-256 of an image.
+type Digest [sha256.Size]byte
+
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// Image is the name of an image on the radio: the first 8 bytes of its digest.
+type Image [8]byte
+
+// Image is d's name on the radio.
+func (d Digest) Image() Image { return Image(d[:8]) }
+
+func (i Image) String() string { return hex.EncodeToString(i[:]) }
+
+// ParseDigest reads 64 hexadecimal digits. Errors are Invalid.
+func ParseDigest(s string) (d Digest, err error) {
+	if len(s) != 2*len(d) {
+		return Digest{}, Errorf(Invalid, "digest %.70q: expected 64 hexadecimal digits", s)
+	}
+	if _, err := hex.Decode(d[:], []byte(s)); err != nil {
+		return Digest{}, Errorf(Invalid, "digest %.70q: expected 64 hexadecimal digits", s)
+	}
+	return d, nil
+}
+
+// SortGroups sorts ids, drops duplicates and returns the rest, nil when there are none.
+func SortGroups(ids []GroupID) []GroupID {
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func alphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func every(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
+}

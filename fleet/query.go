@@ -1,0 +1,91 @@
+package fleet
+
+import "time"
+
+// DeviceQuery selects devices of one team. Zero fields select everything. Only devices
+// that Actor sees are found and counted.
+type DeviceQuery struct {
+	Actor       Actor
+	Product     ProductID  // 0: all products
+	Groups      []GroupID  // in any of these
+	IDs         []DeviceID // one of these
+	IDPart      string     // the id contains this, whatever the case
+	NamePart    string     // the name contains this, whatever the case
+	NamePrefix  string     // the name begins with this, whatever the case
+	Version     Version    // runs this
+	Gateway     DeviceID   // attached to this gateway
+	Kinds       []DeviceKind
+	Online      *bool
+	Development *bool
+	Locked      *bool
+	Sort        DeviceSort
+	Descending  bool
+	After       string // cursor of the page before, "" for the first
+	Skip        int    // rows to leave out after the cursor
+	Limit       int    // rows, 1 to 100
+}
+
+// DeviceSort is the order of a list of devices; the id breaks ties.
+type DeviceSort uint8
+
+// The orders.
+const (
+	ByID DeviceSort = iota
+	ByName
+	ByVersion
+	ByLastHandshake
+)
+
+// DevicePage is one page of a list.
+type DevicePage struct {
+	IDs   []DeviceID
+	Next  string // cursor of the next page, "" on the last
+	Total int    // devices the query selects in all
+}
+
+// IndexEntry is what lists, counts and impact know of a device without reading its
+// record. Groups is shared and never modified.
+type IndexEntry struct {
+	ID            DeviceID
+	Product       ProductID
+	Kind          DeviceKind
+	Gateway       DeviceID
+	Name          string
+	Groups        []GroupID
+	Running       Version
+	Lock          Version
+	Development   bool
+	UpdatesOn     bool
+	Force         bool
+	Disabled      bool
+	Online        bool
+	Update        UpdateState // of the last update
+	UpdateTo      Version
+	Reason        ReasonCode // of the last update
+	Held          bool
+	Spent         int // attempts spent on the present target
+	AttemptsFor   Version
+	LastHandshake time.Time
+}
+
+// UpdateQuery selects updates of one product's devices, each device's newest.
+type UpdateQuery struct {
+	Actor   Actor
+	Product ProductID
+	Device  DeviceID // "" for all
+	States  []UpdateState
+	Version Version // moves to this
+	After   string
+	Limit   int // 1 to 100
+}
+
+// MessageQuery selects messages of one team, newest first unless Ascending.
+type MessageQuery struct {
+	Team      TeamID
+	Device    DeviceID  // "" for all
+	Topic     string    // "" for all
+	From, To  time.Time // From inclusive, To exclusive; zero: open
+	Ascending bool
+	After     string
+	Limit     int // 1 to 100
+}

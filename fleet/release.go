@@ -1,0 +1,73 @@
+package fleet
+
+// Reason says which rule gave a device its target.
+type Reason string
+
+// The reasons, in the order of the rules (product.md, "Firmware precedence").
+const (
+	BecauseDevelopment Reason = "development"
+	BecauseLock        Reason = "lock"
+	BecauseGroup       Reason = "group"
+	BecauseDefault     Reason = "default"
+	BecauseNone        Reason = "none"
+)
+
+// Step is one line of why a device should run what it should: a rule, its outcome and
+// the detail in words.
+type Step struct {
+	Rule    string // development, lock, group, default, running, attempts, capacity, updates
+	Outcome string // applies, passed over, wins, none ...
+	Detail  string
+}
+
+// Trace is the whole answer to "why": the target, the reason and the ordered steps.
+type Trace struct {
+	Target Version // zero: none
+	Reason Reason
+	Steps  []Step
+}
+
+// ReleaseOrder is what an operator decides about one version. Nil leaves as it is;
+// an order with neither Groups nor Default makes the version the product default.
+type ReleaseOrder struct {
+	Version Version
+	Groups  *[]GroupID // absolute: released to these and to no others
+	Default *bool
+	Now     bool // "intelligent": online targets at once, paced; the rest at their handshake
+}
+
+// Released is a firmware with where it is released and how many devices run it.
+type Released struct {
+	Firmware
+	Groups  []GroupID // sorted by id; only those the actor may see
+	Default bool
+	Devices int // visible devices that run it
+}
+
+// Impact is how many devices will receive an update as a direct result of an action.
+type Impact struct {
+	Total     int            // devices whose target changes to something they don't run
+	Of        int            // devices looked at: the members, or the whole product
+	ByVersion []VersionCount // by the version they will receive, highest first
+	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why
+}
+
+// VersionCount counts devices by a version.
+type VersionCount struct {
+	Version Version
+	Devices int
+}
+
+// ReasonCount counts devices by a word: development, locked, exhausted, not_now ...
+type ReasonCount struct {
+	Reason  string
+	Devices int
+}
+
+// Progress is how far a release has come.
+type Progress struct {
+	Version Version
+	Devices int                 // devices whose target it is
+	Running int                 // of them, those that run it
+	States  map[UpdateState]int // of the rest, by the state of their last update to it
+}

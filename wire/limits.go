@@ -1,0 +1,56 @@
+package wire
+
+import "time"
+
+// Protocol is the version of the protocol spoken here (Hello key 0).
+const Protocol = 1
+
+// Limits of what a peer may send: docs/protocol.md, "Limits". A message over one of them
+// is refused with ReasonOverLimit.
+const (
+	MaxNesting     = 4         // CBOR arrays and maps inside each other
+	MaxTopic       = 512       // bytes of a topic
+	MaxTopicLevels = 12        // levels of a topic
+	MaxName        = 128       // bytes of the name after up/msg/ or down/cmd/{n}/
+	MaxText        = 256       // bytes of a report's or an alert's text
+	MaxWord        = 64        // bytes of a slug, a version, a hardware revision
+	MaxFacts       = 1 << 10   // bytes of Hello key 11, encoded
+	MaxAttach      = 64        // ids per attach or detach
+	MaxHello       = 2 << 10   // bytes of a Hello
+	MaxControl     = 512       // bytes of a Want, a Report
+	MaxAttachBytes = 16 << 10  // bytes of an attach or detach
+	MaxAlert       = 2 << 10   // bytes of an alert
+	MaxMessage     = 16 << 10  // bytes of a device message or a command's result
+	MaxCommand     = 16 << 10  // bytes of a command
+	MinChunk       = 128       // bytes of image data per chunk
+	MaxChunk       = 64 << 10  // bytes of image data per chunk
+	DefaultChunk   = 4 << 10   // bytes, where Hello key 4 is absent
+	MaxWindow      = 64        // chunks pushed before the device has to ask
+	DefaultWindow  = 8         // chunks, where Hello key 5 is absent
+	MaxInFlight    = 256 << 10 // bytes: chunk × window
+	MaxWant        = 64        // chunks one Want asks for
+)
+
+// MaxPacket bounds an MQTT packet from a device, in bytes: the largest payload with its
+// topic and properties.
+const MaxPacket = 20 << 10
+
+// Rates of what a peer may send, enforced per device: a burst, then one per interval.
+const (
+	HelloBurst      = 5
+	HelloInterval   = 10 * time.Second
+	WantBurst       = 256
+	WantInterval    = 5 * time.Millisecond
+	MessageBurst    = 50
+	MessageInterval = 100 * time.Millisecond
+)
+
+// Times both sides keep: docs/protocol.md, "Flow".
+const (
+	WelcomeTimeout = 10 * time.Second // no Welcome: the device says Hello again
+	ChunkTimeout   = 10 * time.Second // nothing came: the device repeats its Want
+	ApplyTimeout   = 10 * time.Second // the device waits this long for the PUBACK of applying
+	SlotTimeout    = 60 * time.Second // no Want: the update's slot is freed
+	UpdateTimeout  = 10 * time.Minute // no Want: the update ends, free of charge
+	TakeoverPause  = 60 * time.Second // a device taken over waits before it reconnects
+)
