@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// listenConfig has no TCP keep-alive: every MQTT connection has one of its own, and a
+// probe every 15 s would keep a battery device's radio awake.
+var listenConfig = net.ListenConfig{KeepAlive: -1}
+
+// ListenTCP accepts MQTT on a TCP address until Shutdown and returns the address chosen.
+func (b *Broker) ListenTCP(addr string) (net.Addr, error) {
+	return b.listen(addr, b.attach)
+}
+
+// ListenTLS accepts MQTT over TLS until Shutdown and returns the address chosen.
+func (b *Broker) ListenTLS(addr string, cfg *tls.Config) (net.Addr, error) {
+	return b.listen(addr, func(conn net.Conn) {
+		steady := newSteady(conn, b.cfg.WriteTimeout)
+		b.serve(tls.Server(steady, cfg), steady, nil)
+	})
+}
+
+func (b *Broker) listen(addr string, attach func(net.Conn)) (net.Addr, error) {
+	ln, err := listenConfig.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if !b.add(ln) {
+		_ = ln.Close()
+		return nil, net.ErrClosed
+	}
+	go func() {
+		defer b.served.Done()
+		b.accept(ln, attach)
+	}()
+	return ln.Addr(), nil
+}
+
+// add has Shutdown close ln and wait for its goroutine; false when that has begun.
+func (b *Broker) add(ln io.Closer) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.stopping:
+		return false
+	default:
+	}
+	b.listeners[ln] = struct{}{}
+	b.served.Add(1)
+	return true
+}
+
+// accept serves connections until ln is closed. While all slots are taken it leaves the
+// next ones to the kernel's queue. Running out of descriptors, it tries again.
+func (b *Broker) accept(ln net.Listener, attach func(net.Conn)) {
+	const longestPause = time.Second
+	pause := 5 * time.Millisecond
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			b.log.Error("connections can not be accepted, trying again", "address", ln.Addr().String(), "err", err)
+			select {
+			case <-time.After(pause):
+			case <-b.stopping:
+				return
+			}
+			pause = min(2*pause, longestPause)
+			continue
+		}
+		pause = 5 * time.Millisecond
+		if !b.room() {
+			_ = conn.Close()
+			return
+		}
+		b.served.Go(func() { attach(conn) })
+	}
+}
+
+// room takes a slot for a connection that is not admitted yet, waiting for one; false
+// when the broker stops.
+func (b *Broker) room() bool {
+	select {
+	case b.slots <- struct{}{}:
+		return true
+	case <-b.stopping:
+		return false
+	}
+}

@@ -1,0 +1,73 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// seat lets one connection per device in at a time. A newer connection ends the holder
+// and waits until that has finished, its Gone included; a still newer one takes the
+// waiting one's place. So at most one holds and one waits, whatever a device does.
+type seat struct {
+	holder *Link
+	next   *Link // waits on its turn channel; nil: nobody
+}
+
+// take gives l the seat of its device, ending the connection that holds it. It returns
+// false when l itself has ended meanwhile, was displaced by a newer one, or the holder
+// did not finish within the takeover timeout.
+func (b *Broker) take(l *Link) bool {
+	b.mu.Lock()
+	s, taken := b.seats[l.id]
+	if !taken {
+		b.seats[l.id] = seat{holder: l}
+		b.mu.Unlock()
+		return true
+	}
+	displaced := s.next
+	s.next, l.turn = l, make(chan struct{})
+	b.seats[l.id] = s
+	b.mu.Unlock()
+
+	b.count.takeovers.Add(1)
+	if displaced != nil {
+		displaced.end(codeTakenOver)
+	}
+	s.holder.end(codeTakenOver)
+	timeout := time.NewTimer(b.cfg.TakeoverTimeout)
+	defer timeout.Stop()
+	select {
+	case <-l.turn:
+		return true
+	case <-l.closed:
+	case <-timeout.C:
+	}
+	return false
+}
+
+// leave gives up l's seat, or its place in the queue for it, to who waits next.
+func (b *Broker) leave(l *Link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, ok := b.seats[l.id]
+	switch {
+	case !ok:
+	case s.holder == l && s.next == nil:
+		delete(b.seats, l.id)
+	case s.holder == l:
+		b.seats[l.id] = seat{holder: s.next}
+		close(s.next.turn)
+	case s.next == l:
+		b.seats[l.id] = seat{holder: s.holder}
+	}
+}
+
+// full reports whether another device would be one too many. A device that is online
+// already may always come back: its older connection makes room.
+func (b *Broker) full(id fleet.DeviceID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, online := b.seats[id]
+	return !online && len(b.seats) >= b.cfg.MaxConnections
+}

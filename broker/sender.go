@@ -1,0 +1,310 @@
+package broker
+
+import (
+	"net"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+const (
+	// maxVector is how many bytes one vectored write takes: above it, throughput grows
+	// no more, and a Stop or a PINGRESP would wait longer.
+	maxVector = 128 << 10
+
+	// maxFlat is how many bytes one write takes where packets have to be copied into
+	// one piece (TLS, WebSocket): two TLS records.
+	maxFlat = 32 << 10
+)
+
+// owed is a range of chunks that one device still has to get.
+type owed struct {
+	device       fleet.DeviceID
+	topic        string
+	source       wire.ChunkSource
+	first, count uint32
+	serial       uint64 // changes when another range takes its place
+}
+
+// sending is what a link owes, and the goroutine that works it off. It is guarded by the
+// link's mu.
+type sending struct {
+	owed     []owed // at most one per device, in turn
+	turn     int    // index of the next to serve
+	serial   uint64 // of the last range
+	size     int    // bytes of the last chunk, 0 before the first
+	running  bool
+	stop     chan struct{} // closed to end the wait for the chunks of fetching; nil: not waiting
+	fetching uint64        // serial of the range whose chunks are being waited for
+}
+
+func (s *sending) interrupt() {
+	if s.stop != nil {
+		close(s.stop)
+		s.stop = nil
+	}
+}
+
+// Owe makes the chunks first to first+count-1 of src what the link owes t's device, in
+// place of what it owed it before; t is that device's chunk topic. A range that begins
+// where the owed one of the same source ends continues it: nothing of that is lost. A
+// count of 0 clears. Ranges of several devices behind a gateway are served in turn.
+//
+// It never blocks. Chunks go out on a goroutine of the link's own, which ends when
+// nothing is owed; a write that has begun is finished, no other follows for a range that
+// was replaced or cleared. Owe does nothing once the link has ended.
+func (l *Link) Owe(t wire.Topic, src wire.ChunkSource, first, count uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	s := &l.chunks
+	device := t.Device()
+	i := slices.IndexFunc(s.owed, func(o owed) bool { return o.device == device })
+	if i >= 0 {
+		if o := &s.owed[i]; count > 0 && continues(o, src, first) {
+			o.count += count
+			return
+		}
+		if s.owed[i].serial == s.fetching {
+			s.interrupt()
+		}
+	}
+	if count == 0 {
+		s.drop(i)
+		return
+	}
+	s.serial++
+	o := owed{device: device, topic: t.String(), source: src, first: first, count: count, serial: s.serial}
+	if i >= 0 {
+		s.owed[i] = o // it keeps its turn
+	} else {
+		s.owed = append(s.owed, o)
+	}
+	if !s.running {
+		s.running = true
+		l.senders.Add(1)
+		go l.work()
+	}
+}
+
+func continues(o *owed, src wire.ChunkSource, first uint32) bool {
+	return uint64(first) == uint64(o.first)+uint64(o.count) &&
+		reflect.TypeOf(src) == reflect.TypeOf(o.source) && reflect.TypeOf(src).Comparable() && src == o.source
+}
+
+// drop forgets the range at i, if there is one.
+func (s *sending) drop(i int) {
+	if i < 0 {
+		return
+	}
+	s.owed = slices.Delete(s.owed, i, i+1)
+	if s.turn > i {
+		s.turn--
+	}
+}
+
+// find is the index of the range with that serial, -1 when it is no longer owed.
+func (s *sending) find(serial uint64) int {
+	return slices.IndexFunc(s.owed, func(o owed) bool { return o.serial == serial })
+}
+
+// batch is the working memory of a sender while it has something to do.
+type batch struct {
+	chunks [][]byte
+	vector net.Buffers
+	heads  []byte
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// flats are the pieces that packets are copied into where there is no vectored write.
+var flats = sync.Pool{New: func() any {
+	p := make([]byte, 0, maxFlat+maxFlat/8)
+	return &p
+}}
+
+// work sends what is owed until nothing is.
+func (l *Link) work() {
+	defer l.senders.Done()
+	defer func() {
+		if r := recover(); r != nil {
+			l.panicked(r, debug.Stack())
+			l.end(codeUnspecified)
+		}
+	}()
+	b := batches.Get().(*batch)
+	defer batches.Put(b)
+	for {
+		o, want, stop := l.next()
+		if stop == nil {
+			return
+		}
+		chunks, err := o.source.Chunks(stop, b.chunks[:0], o.first, want)
+		if err == nil && len(chunks) == 0 {
+			err = fleet.Errorf(fleet.Invalid, "no chunks from %d", o.first)
+		}
+		if err != nil {
+			l.gaveUp(o, err)
+			continue
+		}
+		l.push(o, b, chunks)
+		clear(chunks) // a pool keeps no image alive
+		b.chunks = chunks
+	}
+}
+
+// next picks the range whose turn it is and how many of its chunks to ask for. A nil
+// stop means that nothing is owed: the sender has to end.
+func (l *Link) next() (o owed, want uint32, stop chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &l.chunks
+	if l.ended || len(s.owed) == 0 {
+		s.owed, s.running = nil, false
+		return owed{}, 0, nil
+	}
+	s.turn %= len(s.owed)
+	o = s.owed[s.turn]
+	s.turn++
+	size := s.size
+	if size == 0 {
+		size = wire.DefaultChunk
+	}
+	s.stop, s.fetching = make(chan struct{}), o.serial
+	return o, min(o.count, uint32(max(1, maxVector/size))), s.stop
+}
+
+// gaveUp forgets a range whose source failed, unless it was told to stop waiting. The
+// device asks again when nothing comes.
+func (l *Link) gaveUp(o owed, err error) {
+	l.mu.Lock()
+	i := l.chunks.find(o.serial)
+	stopped := l.chunks.stop == nil
+	l.chunks.stop = nil
+	if stopped || i < 0 {
+		l.mu.Unlock()
+		return
+	}
+	l.chunks.drop(i)
+	l.mu.Unlock()
+	l.broker.count.ignored[ignoredSource].Add(1)
+	l.broker.log.Warn("chunks could not be read", "device", o.device, "err", err)
+}
+
+// push writes chunks in as many writes as their size asks for, as long as o is owed.
+func (l *Link) push(o owed, b *batch, chunks [][]byte) {
+	for len(chunks) > 0 {
+		select {
+		case <-l.token:
+		case <-l.closed:
+			return
+		}
+		n := 0
+		if l.stillOwed(o, len(chunks[0])) {
+			n = l.writeChunks(o.topic, b, chunks)
+		}
+		if err := l.release(); err != nil || n == 0 || !l.sent(o, uint32(n)) {
+			return
+		}
+		chunks = chunks[n:]
+	}
+}
+
+// stillOwed reports whether chunks of o may still go out.
+func (l *Link) stillOwed(o owed, size int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &l.chunks
+	s.stop = nil
+	s.size = size
+	return !l.ended && s.find(o.serial) >= 0
+}
+
+// sent takes n chunks off o and reports whether it is still owed.
+func (l *Link) sent(o owed, n uint32) bool {
+	l.broker.count.out.Add(uint64(n))
+	l.broker.count.chunks.Add(uint64(n))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &l.chunks
+	i := s.find(o.serial)
+	if i < 0 {
+		return false
+	}
+	p := &s.owed[i]
+	n = min(n, p.count)
+	p.first, p.count = p.first+n, p.count-n
+	if p.count == 0 {
+		s.drop(i)
+		return false
+	}
+	return true
+}
+
+// writeChunks writes some of chunks, each as one PUBLISH, and returns how many. The
+// caller has the token.
+func (l *Link) writeChunks(topic string, b *batch, chunks [][]byte) int {
+	if size := maxPublishHead + len(topic) + len(chunks[0]); !l.takes(size) {
+		l.broker.count.ignored[ignoredLarge].Add(1)
+		return len(chunks) // MQTT 5 §3.1.2.11.4: as if it had been sent
+	}
+	if l.tcp != nil {
+		return l.writeVector(topic, b, chunks)
+	}
+	return l.writeFlat(topic, chunks)
+}
+
+// writeVector writes headers and shared chunks without copying those. The header is the
+// same for chunks of one size: nearly all of an image.
+func (l *Link) writeVector(topic string, b *batch, chunks [][]byte) int {
+	vector, heads := b.vector[:0], b.heads[:0]
+	var head []byte
+	n, total, size := 0, 0, -1
+	for _, chunk := range chunks {
+		if n > 0 && total+len(chunk) > maxVector {
+			break
+		}
+		if len(chunk) != size {
+			size = len(chunk)
+			start := len(heads)
+			heads = appendPublishHead(heads, l.version, topic, size)
+			head = heads[start:]
+		}
+		vector = append(vector, head, chunk)
+		total += len(head) + size
+		n++
+	}
+	b.vector, b.heads = vector, heads
+	if err := l.steady.writeTCP(l.tcp, &vector); err != nil {
+		_ = l.broken() // release sees it
+		return 0
+	}
+	clear(b.vector)
+	l.broker.count.bytes.Add(uint64(total))
+	return n
+}
+
+// writeFlat writes copies of chunks in one piece: one TLS or WebSocket write.
+func (l *Link) writeFlat(topic string, chunks [][]byte) int {
+	flat := flats.Get().(*[]byte)
+	defer flats.Put(flat)
+	p, n := (*flat)[:0], 0
+	for _, chunk := range chunks {
+		if n > 0 && len(p)+len(chunk) > maxFlat {
+			break
+		}
+		p = append(appendPublishHead(p, l.version, topic, len(chunk)), chunk...)
+		n++
+	}
+	*flat = p
+	if l.writeNow(p) != nil {
+		return 0
+	}
+	return n
+}

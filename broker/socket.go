@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// steady is a transport whose writes last as long as they progress: a write fails when
+// not one byte was taken for patience. Deadlines for writing set from above (TLS and
+// WebSocket do) are overruled; reading is untouched.
+type steady struct {
+	net.Conn
+	patience atomic.Int64 // time.Duration
+}
+
+func newSteady(conn net.Conn, patience time.Duration) *steady {
+	s := &steady{Conn: conn}
+	s.patience.Store(int64(patience))
+	return s
+}
+
+func (s *steady) Write(p []byte) (n int, err error) {
+	for {
+		s.arm()
+		m, err := s.Conn.Write(p[n:])
+		n += m
+		if err == nil || m == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+}
+
+// writeTCP writes v in as few system calls as the kernel allows. It empties v.
+func (s *steady) writeTCP(tcp *net.TCPConn, v *net.Buffers) error {
+	for {
+		s.arm()
+		n, err := v.WriteTo(tcp)
+		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+func (s *steady) arm() {
+	_ = s.Conn.SetWriteDeadline(time.Now().Add(time.Duration(s.patience.Load()))) // fails only when closed; so does the write
+}
+
+// conn is a Link as the MQTT server sees it: a net.Conn. Its deadline is the reader's
+// alone, and closing it is left to the goroutine that serves the link, which learns why
+// the server gave up and can say so.
+type conn Link
+
+func (c *conn) Read(p []byte) (int, error) {
+	select {
+	case <-c.closed:
+		return 0, net.ErrClosed
+	default:
+		return c.transport.Read(p)
+	}
+}
+
+// Write is called by the server with one whole packet, only on the reader's goroutine.
+func (c *conn) Write(p []byte) (int, error) {
+	l := (*Link)(c)
+	if len(p) > 0 && p[0] == headDisconnect {
+		return len(p), nil // 3.1.1 has none from the server; in MQTT 5 the end of the link says it
+	}
+	var err error
+	if l.open {
+		err = l.write(p)
+	} else {
+		err = l.writeNow(p) // CONNACK goes before everything
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (c *conn) Close() error                     { return nil }
+func (c *conn) SetDeadline(t time.Time) error    { return c.transport.SetReadDeadline(t) }
+func (c *conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+func (c *conn) LocalAddr() net.Addr              { return c.transport.LocalAddr() }
+func (c *conn) RemoteAddr() net.Addr             { return c.transport.RemoteAddr() }

@@ -1,0 +1,154 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/muster-iot/muster/wire"
+)
+
+// WebSocketPath is where ListenWebSocket serves MQTT.
+const WebSocketPath = "/mqtt"
+
+// maxFrame bounds one WebSocket message, in bytes; it may hold several packets.
+const maxFrame = 4 * wire.MaxPacket
+
+// ListenWebSocket accepts MQTT over WebSocket, at WebSocketPath, until Shutdown and
+// returns the address chosen. A nil cfg is without TLS.
+func (b *Broker) ListenWebSocket(addr string, cfg *tls.Config) (net.Addr, error) {
+	mux := http.NewServeMux()
+	mux.Handle(WebSocketPath, b.WebSocket())
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: b.cfg.HandshakeTimeout,
+		IdleTimeout:       b.cfg.HandshakeTimeout,
+		MaxHeaderBytes:    16 << 10,
+	}
+	ln, err := listenConfig.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if !b.add(server) {
+		_ = ln.Close()
+		return nil, net.ErrClosed
+	}
+	bound := ln.Addr()
+	if cfg != nil {
+		ln = tls.NewListener(ln, cfg)
+	}
+	go func() {
+		defer b.served.Done()
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			b.log.Error("WebSocket listener has ended", "address", bound.String(), "err", err)
+		}
+	}()
+	return bound, nil
+}
+
+// WebSocket is the handler of MQTT over WebSocket (MQTT 5 §6), for mounting on another
+// HTTP server. It refuses clients that do not offer the subprotocol "mqtt". The request's
+// goroutine serves the connection until it ends.
+func (b *Broker) WebSocket() http.Handler {
+	upgrader := websocket.Upgrader{
+		HandshakeTimeout: b.cfg.HandshakeTimeout,
+		ReadBufferSize:   512,
+		WriteBufferSize:  512,
+		WriteBufferPool:  new(sync.Pool),
+		Subprotocols:     []string{"mqtt"},
+		CheckOrigin:      func(*http.Request) bool { return true }, // the proof is in CONNECT, not in a cookie
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !offersMQTT(r) {
+			http.Error(w, `offer the WebSocket subprotocol "mqtt"`, http.StatusBadRequest)
+			return
+		}
+		select {
+		case b.slots <- struct{}{}:
+		default:
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "too many connections are being made, try again", http.StatusServiceUnavailable)
+			return
+		}
+		h := &hijacker{ResponseWriter: w, patience: b.cfg.WriteTimeout}
+		ws, err := upgrader.Upgrade(h, r, nil)
+		if err != nil {
+			<-b.slots
+			return // Upgrade has answered
+		}
+		ws.SetReadLimit(maxFrame)
+		b.serve(&wsConn{Conn: h.steady, ws: ws}, h.steady, r.TLS)
+	})
+}
+
+func offersMQTT(r *http.Request) bool {
+	for _, protocol := range websocket.Subprotocols(r) {
+		if protocol == "mqtt" {
+			return true
+		}
+	}
+	return false
+}
+
+// hijacker puts steady below the WebSocket.
+type hijacker struct {
+	http.ResponseWriter
+	patience time.Duration
+	steady   *steady
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.steady = newSteady(conn, h.patience)
+	return h.steady, buffers, nil
+}
+
+// wsConn is a WebSocket as a stream: packets may span messages and share them
+// (MQTT 5 §6.0).
+type wsConn struct {
+	net.Conn // closing, deadlines and addresses
+	ws       *websocket.Conn
+	message  io.Reader // the rest of the message being read; nil: none
+}
+
+var errText = errors.New("a WebSocket message that is not binary")
+
+func (c *wsConn) Read(p []byte) (int, error) {
+	for {
+		if c.message == nil {
+			kind, message, err := c.ws.NextReader()
+			if err != nil {
+				return 0, err
+			}
+			if kind != websocket.BinaryMessage {
+				return 0, errText
+			}
+			c.message = message
+		}
+		n, err := c.message.Read(p)
+		if errors.Is(err, io.EOF) {
+			c.message, err = nil, nil
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+func (c *wsConn) Write(p []byte) (int, error) {
+	if err := c.ws.WriteMessage(websocket.BinaryMessage, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
