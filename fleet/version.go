@@ -56,7 +56,7 @@ func ReportedVersion(s string) Version {
 		return v
 	}
 	if len(s) > MaxVersion {
-		s = s[:MaxVersion]
+		s = s[:MaxVersion-1] + "?" // never a version by being cut
 	}
 	return Version{text: strings.ToValidUTF8(s, "?")}
 }

@@ -17,9 +17,9 @@ type Chunk struct {
 const MaxChunkOverhead = 1 + 1 + 1 + 8 + 1 + 5 + 1 + 5
 
 type chunkRecord struct {
-	Image []byte  `cbor:"0,keyasint"`
+	Image octets  `cbor:"0,keyasint"`
 	Index *uint32 `cbor:"1,keyasint"`
-	Data  []byte  `cbor:"2,keyasint"`
+	Data  octets  `cbor:"2,keyasint"`
 }
 
 // chunkHead is a3 00 48: a map of three, key 0, a byte string of eight.
@@ -60,8 +60,11 @@ func ParseChunk(data []byte) (Chunk, error) {
 	if err := decode(data, MaxChunk+MaxControl, &r); err != nil {
 		return Chunk{}, err
 	}
-	if r.Index == nil || len(r.Data) == 0 || len(r.Data) > MaxChunk {
-		return Chunk{}, refuse(ReasonMalformed, "chunk without an index, or of %d bytes", len(r.Data))
+	switch {
+	case r.Index == nil || r.Data == nil:
+		return Chunk{}, refuse(ReasonMalformed, "key 1, index, or key 2, data, is missing")
+	case len(r.Data) == 0 || len(r.Data) > MaxChunk:
+		return Chunk{}, refuse(ReasonOverLimit, "key 2, data: %d bytes, 1 to %d are allowed", len(r.Data), MaxChunk)
 	}
 	c := Chunk{Index: *r.Index, Data: r.Data}
 	return c, fixed(c.Image[:], r.Image, "key 0, image")

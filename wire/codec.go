@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -10,16 +12,29 @@ import (
 
 var (
 	encoder = mustMode(cbor.CoreDetEncOptions().EncMode())
-	decoder = mustMode(cbor.DecOptions{
+	decoder = mustMode(decoderOptions(cbor.WithRejectedSimpleValue(null), cbor.WithRejectedSimpleValue(undefined)).DecMode())
+	// anyDecoder reads what may hold null too: facts, the value of an alert, unknown keys.
+	anyDecoder = mustMode(decoderOptions().DecMode())
+)
+
+// The two simple values that cbor would take for an absent key (RFC 8949 §3.3).
+const (
+	null      cbor.SimpleValue = 22
+	undefined cbor.SimpleValue = 23
+)
+
+func decoderOptions(simple ...func(*cbor.SimpleValueRegistry) error) cbor.DecOptions {
+	return cbor.DecOptions{
 		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:  MaxNesting,
-		MaxArrayElements: MaxAttach,
-		MaxMapPairs:      MaxAttach,
+		MaxArrayElements: MaxElements,
+		MaxMapPairs:      MaxElements,
 		IndefLength:      cbor.IndefLengthForbidden,
 		TagsMd:           cbor.TagsForbidden,
 		UTF8:             cbor.UTF8RejectInvalid,
-	}.DecMode())
-)
+		SimpleValues:     mustMode(cbor.NewSimpleValueRegistryFromDefaults(simple...)),
+	}
+}
 
 func mustMode[M any](mode M, err error) M {
 	if err != nil {
@@ -28,10 +43,14 @@ func mustMode[M any](mode M, err error) M {
 	return mode
 }
 
-const majorTypeMap = 5
+// The major types that are told apart by hand (RFC 8949 §3.1).
+const (
+	majorTypeBytes = 2
+	majorTypeMap   = 5
+)
 
 // decode reads one CBOR map of at most limit bytes into into. `null` and other items
-// that would leave into unchanged are refused.
+// that would leave into or one of its fields unchanged are refused.
 func decode(data []byte, limit int, into any) error {
 	if len(data) > limit {
 		return refuse(ReasonOverLimit, "%d bytes, %d are allowed", len(data), limit)
@@ -39,10 +58,49 @@ func decode(data []byte, limit int, into any) error {
 	if len(data) == 0 || data[0]>>5 != majorTypeMap {
 		return refuse(ReasonMalformed, "not a CBOR map")
 	}
-	if err := decoder.Unmarshal(data, into); err != nil {
-		return refuse(ReasonMalformed, "%v", err)
+	err := decoder.Unmarshal(data, into)
+	var simple *cbor.UnacceptableDataItemError
+	if errors.As(err, &simple) {
+		err = decodeWithNulls(data, into)
 	}
-	return nil
+	return refusal(err)
+}
+
+// decodeWithNulls is decode for a message with a null in it, which only fields of type
+// cbor.RawMessage and unknown keys may have. It relies on field k having key k.
+func decodeWithNulls(data []byte, into any) error {
+	var parts map[any]cbor.RawMessage
+	if err := anyDecoder.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	record := reflect.TypeOf(into).Elem()
+	for key, part := range parts {
+		k, number := key.(uint64)
+		if !number || k >= uint64(record.NumField()) || record.Field(int(k)).Type == reflect.TypeFor[cbor.RawMessage]() {
+			continue
+		}
+		if err := decoder.Wellformed(part); err != nil {
+			return err
+		}
+	}
+	return anyDecoder.Unmarshal(data, into)
+}
+
+// refusal gives an error of the CBOR library its reason; nil stays nil.
+func refusal(err error) error {
+	var own *Refusal
+	var nesting *cbor.MaxNestedLevelError
+	var elements *cbor.MaxArrayElementsError
+	var pairs *cbor.MaxMapPairsError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &nesting), errors.As(err, &elements), errors.As(err, &pairs):
+		return refuse(ReasonOverLimit, "%v", err)
+	}
+	return refuse(ReasonMalformed, "%v", err)
 }
 
 // encode cannot fail for the types of this package: a failure is our own bug.
@@ -68,7 +126,7 @@ func (v *version) UnmarshalCBOR(data []byte) error {
 	var n uint64
 	if err := decoder.Unmarshal(data, &n); err == nil {
 		if n > fleet.MaxWholeVersion {
-			return fmt.Errorf("version %d: up to %d", n, fleet.MaxWholeVersion)
+			return refuse(ReasonOverLimit, "version %d: up to %d is allowed", n, fleet.MaxWholeVersion)
 		}
 		v.Version = fleet.WholeVersion(uint32(n))
 		return nil
@@ -78,10 +136,21 @@ func (v *version) UnmarshalCBOR(data []byte) error {
 		return fmt.Errorf("version: %w", err)
 	}
 	if s == "" || len(s) > fleet.MaxVersion {
-		return fmt.Errorf("version: %d bytes, 1 to %d are allowed", len(s), fleet.MaxVersion)
+		return refuse(ReasonOverLimit, "version: %d bytes, 1 to %d are allowed", len(s), fleet.MaxVersion)
 	}
 	v.Version = fleet.ReportedVersion(s)
 	return nil
+}
+
+// octets is a byte string and nothing else: the library alone would also take an array
+// of small numbers.
+type octets []byte
+
+func (o *octets) UnmarshalCBOR(data []byte) error {
+	if len(data) == 0 || data[0]>>5 != majorTypeBytes {
+		return refuse(ReasonMalformed, "expected a byte string")
+	}
+	return decoder.Unmarshal(data, (*[]byte)(o))
 }
 
 // fixed reads a byte string that must have the length of the array it fills.

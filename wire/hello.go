@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"encoding/json"
 	"math/bits"
-	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -74,7 +72,7 @@ type helloRecord struct {
 	Protocol uint            `cbor:"0,keyasint"`
 	Version  *version        `cbor:"1,keyasint"`
 	Product  string          `cbor:"2,keyasint,omitempty"`
-	Digest   []byte          `cbor:"3,keyasint,omitempty"`
+	Digest   octets          `cbor:"3,keyasint,omitempty"`
 	Chunk    *uint32         `cbor:"4,keyasint,omitempty"`
 	Window   *uint32         `cbor:"5,keyasint,omitempty"`
 	Partial  *partialRecord  `cbor:"6,keyasint,omitempty"`
@@ -93,7 +91,7 @@ type partialRecord []cbor.RawMessage
 
 type outcomeRecord struct {
 	_      struct{} `cbor:",toarray"`
-	Update []byte
+	Update octets
 	Result uint8
 	Reason uint16
 }
@@ -196,7 +194,7 @@ func partial(r *helloRecord, h *Hello) error {
 		return refuse(ReasonMalformed, "key 6, partial: %d elements, expected 2 or 3", len(elements))
 	}
 	p := Partial{Chunk: h.Chunk}
-	var image []byte
+	var image octets
 	into := []any{&image, &p.Next, &p.Chunk}
 	for i, element := range elements {
 		if err := decoder.Unmarshal(element, into[i]); err != nil {
@@ -220,88 +218,4 @@ func outcome(r *helloRecord, h *Hello) error {
 	}
 	h.Last = &o
 	return fixed(o.Update[:], r.Last.Update, "key 9, update")
-}
-
-func facts(r *helloRecord, h *Hello) error {
-	if r.Facts == nil {
-		return nil
-	}
-	if len(r.Facts) > MaxFacts {
-		return refuse(ReasonOverLimit, "key 11, facts: %d bytes, %d are allowed", len(r.Facts), MaxFacts)
-	}
-	var m map[string]any
-	if err := decoder.Unmarshal(r.Facts, &m); err != nil || m == nil {
-		return refuse(ReasonMalformed, "key 11, facts: expected a map of texts: %v", err)
-	}
-	h.Facts = append([]byte(nil), r.Facts...)
-	return nil
-}
-
-// FactsJSON turns the facts of a Hello into a JSON object; bytes become base64 texts.
-// Facts that JSON can't express (a map with numbers as keys) become texts.
-func FactsJSON(facts []byte) ([]byte, error) {
-	if len(facts) == 0 {
-		return []byte("{}"), nil
-	}
-	var m map[string]any
-	if err := decoder.Unmarshal(facts, &m); err != nil {
-		return nil, refuse(ReasonMalformed, "facts: %v", err)
-	}
-	for name, value := range m {
-		if _, err := json.Marshal(value); err != nil {
-			text, _ := cbor.Diagnose(encode(value))
-			m[name] = text
-		}
-	}
-	return json.Marshal(m)
-}
-
-// Welcome answers every Hello (docs/protocol.md#welcome).
-type Welcome struct {
-	Boot   uint64           // the Hello's nonce, 0 when it had none
-	Time   time.Time        // whole seconds
-	Target fleet.Version    // zero: none
-	Why    string           // the reason in words, "" when not said
-	Reason fleet.ReasonCode // why no update starts though one is due; 0: none
-	Again  time.Duration    // say Hello again after this, whole seconds; 0: no need
-}
-
-type welcomeRecord struct {
-	Boot   uint64   `cbor:"0,keyasint,omitempty"`
-	Time   uint64   `cbor:"1,keyasint"`
-	Target *version `cbor:"2,keyasint,omitempty"`
-	Why    string   `cbor:"3,keyasint,omitempty"`
-	Reason uint16   `cbor:"4,keyasint,omitempty"`
-	Again  uint64   `cbor:"5,keyasint,omitempty"`
-}
-
-// Encode writes the Welcome.
-func (w Welcome) Encode() []byte {
-	r := welcomeRecord{
-		Boot: w.Boot, Time: uint64(w.Time.Unix()), Why: w.Why,
-		Reason: uint16(w.Reason), Again: uint64(w.Again / time.Second),
-	}
-	if !w.Target.IsZero() {
-		r.Target = &version{w.Target}
-	}
-	return encode(r)
-}
-
-// DecodeWelcome reads a Welcome.
-func DecodeWelcome(data []byte) (Welcome, error) {
-	var r welcomeRecord
-	if err := decode(data, MaxHello, &r); err != nil {
-		return Welcome{}, err
-	}
-	if r.Time > 1<<40 || r.Again > 1<<31 {
-		return Welcome{}, refuse(ReasonMalformed, "time out of range")
-	}
-	w := Welcome{
-		Boot: r.Boot, Time: time.Unix(int64(r.Time), 0).UTC(), Why: r.Why,
-		Reason: fleet.ReasonCode(r.Reason), Again: time.Duration(r.Again) * time.Second,
-	}
-	if r.Target != nil {
-		w.Target = r.Target.Version
-	}
-	return w, nil
 }

@@ -9,16 +9,17 @@ const Protocol = 1
 // is refused with ReasonOverLimit.
 const (
 	MaxNesting     = 4         // CBOR arrays and maps inside each other
+	MaxElements    = 64        // elements of a CBOR array, pairs of a CBOR map
 	MaxTopic       = 512       // bytes of a topic
 	MaxTopicLevels = 12        // levels of a topic
 	MaxName        = 128       // bytes of the name after up/msg/ or down/cmd/{n}/
-	MaxText        = 256       // bytes of a report's or an alert's text
+	MaxText        = 256       // bytes of a report's or an alert's text, of a Welcome's why
 	MaxWord        = 64        // bytes of a slug, a version, a hardware revision
 	MaxFacts       = 1 << 10   // bytes of Hello key 11, encoded
 	MaxAttach      = 64        // ids per attach or detach
-	MaxHello       = 2 << 10   // bytes of a Hello
-	MaxControl     = 512       // bytes of a Want, a Report
-	MaxAttachBytes = 16 << 10  // bytes of an attach or detach
+	MaxHello       = 2 << 10   // bytes of a Hello, a Welcome, an Offer
+	MaxControl     = 512       // bytes of a Want, a Report, a Stop
+	MaxAttachBytes = 16 << 10  // bytes of an attach, a detach, an attached
 	MaxAlert       = 2 << 10   // bytes of an alert
 	MaxMessage     = 16 << 10  // bytes of a device message or a command's result
 	MaxCommand     = 16 << 10  // bytes of a command

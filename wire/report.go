@@ -33,18 +33,18 @@ type Report struct {
 }
 
 type reportRecord struct {
-	Image  []byte `cbor:"0,keyasint,omitempty"`
+	Image  octets `cbor:"0,keyasint,omitempty"`
 	State  uint8  `cbor:"1,keyasint"`
 	Reason uint16 `cbor:"2,keyasint,omitempty"`
 	Text   string `cbor:"3,keyasint,omitempty"`
 	Next   uint32 `cbor:"4,keyasint,omitempty"`
-	Update []byte `cbor:"5,keyasint,omitempty"`
+	Update octets `cbor:"5,keyasint,omitempty"`
 }
 
 // Encode writes the Report.
 func (p Report) Encode() []byte {
 	r := reportRecord{State: uint8(p.State), Reason: uint16(p.Reason), Text: p.Text, Next: p.Next}
-	if p.Image != (fleet.Image{}) {
+	if p.Image != (fleet.Image{}) || p.State < ReportUpdatesDisabled {
 		r.Image = p.Image[:]
 	}
 	if p.Update != (fleet.UpdateID{}) {
@@ -104,7 +104,16 @@ func DecodeAlert(data []byte) (Alert, error) {
 	if r.Type == nil {
 		return Alert{}, refuse(ReasonMalformed, "key 0, type, is missing")
 	}
-	return Alert{Type: *r.Type, Text: r.Text, Value: bytes.Clone(r.Value)}, short(r.Text, MaxText, "key 1, text")
+	if err := short(r.Text, MaxText, "key 1, text"); err != nil {
+		return Alert{}, err
+	}
+	if r.Value != nil {
+		var value any // read only to refuse what is refused in every message
+		if err := anyDecoder.Unmarshal(r.Value, &value); err != nil {
+			return Alert{}, refusal(err)
+		}
+	}
+	return Alert{Type: *r.Type, Text: r.Text, Value: bytes.Clone(r.Value)}, nil
 }
 
 // Attach names BLE devices that came into, or with the detach topic left, a gateway's
@@ -131,6 +140,9 @@ func DecodeAttach(data []byte) (Attach, error) {
 	var r attachRecord
 	if err := decode(data, MaxAttachBytes, &r); err != nil {
 		return Attach{}, err
+	}
+	if r.IDs == nil {
+		return Attach{}, refuse(ReasonMalformed, "key 0, the ids, is missing")
 	}
 	if len(r.IDs) < 1 || len(r.IDs) > MaxAttach {
 		return Attach{}, refuse(ReasonOverLimit, "key 0: %d ids, 1 to %d are allowed", len(r.IDs), MaxAttach)
@@ -181,6 +193,9 @@ func DecodeAttached(data []byte) (Attached, error) {
 	var r attachedRecord
 	if err := decode(data, MaxAttachBytes, &r); err != nil {
 		return Attached{}, err
+	}
+	if r.Outcomes == nil {
+		return Attached{}, refuse(ReasonMalformed, "key 0, the outcomes, is missing")
 	}
 	a := Attached{Outcomes: make([]AttachOutcome, len(r.Outcomes))}
 	for i, o := range r.Outcomes {

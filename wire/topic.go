@@ -3,6 +3,7 @@ package wire
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -40,14 +41,18 @@ func (k TopicKind) Up() bool { return k >= TopicHello && k <= TopicDetach }
 // Limit is the largest payload of a topic of kind k, in bytes.
 func (k TopicKind) Limit() int {
 	switch k {
-	case TopicHello:
+	case TopicHello, TopicWelcome, TopicOffer:
 		return MaxHello
-	case TopicWant, TopicReport:
+	case TopicWant, TopicReport, TopicStop:
 		return MaxControl
 	case TopicAlert:
 		return MaxAlert
-	case TopicAttach, TopicDetach:
+	case TopicAttach, TopicDetach, TopicAttached:
 		return MaxAttachBytes
+	case TopicChunk:
+		return MaxChunk + MaxChunkOverhead
+	case TopicCommand:
+		return MaxCommand
 	}
 	return MaxMessage
 }
@@ -123,7 +128,8 @@ func parseTopic(s string) (t Topic, ok bool) {
 		number, name, named := strings.Cut(rest, "/")
 		n, err := strconv.ParseUint(number, 10, 32)
 		t.Number, t.Name = uint32(n), name
-		return t, err == nil && strconv.Itoa(int(n)) == number && (!named || t.Kind == TopicCommand && goodName(name))
+		padded := len(number) > 1 && number[0] == '0'
+		return t, err == nil && !padded && (!named || t.Kind == TopicCommand && goodName(name))
 	case TopicAttach, TopicDetach, TopicAttached:
 		return t, !more && t.Child == ""
 	}
@@ -149,7 +155,7 @@ func topicKind(direction, word string) TopicKind {
 	return TopicUnknown
 }
 
-func goodName(s string) bool { return s != "" && len(s) <= MaxName }
+func goodName(s string) bool { return s != "" && len(s) <= MaxName && utf8.ValidString(s) }
 
 // MayPublish reports whether the device speaker may publish to topic: an up topic of its
 // own, or, for a gateway, of a BLE device behind it. Whether that one is attached is

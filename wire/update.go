@@ -23,15 +23,15 @@ type Offer struct {
 func (o Offer) Image() fleet.Image { return o.Digest.Image() }
 
 type offerRecord struct {
-	Update    []byte   `cbor:"0,keyasint"`
+	Update    octets   `cbor:"0,keyasint"`
 	Version   *version `cbor:"1,keyasint"`
-	Image     []byte   `cbor:"2,keyasint"`
-	Size      int64    `cbor:"3,keyasint"`
-	Digest    []byte   `cbor:"4,keyasint"`
-	Chunk     uint32   `cbor:"5,keyasint"`
-	Count     uint32   `cbor:"6,keyasint"`
-	First     uint32   `cbor:"7,keyasint"`
-	Signature []byte   `cbor:"8,keyasint,omitempty"`
+	Image     octets   `cbor:"2,keyasint"`
+	Size      *int64   `cbor:"3,keyasint"`
+	Digest    octets   `cbor:"4,keyasint"`
+	Chunk     *uint32  `cbor:"5,keyasint"`
+	Count     *uint32  `cbor:"6,keyasint"`
+	First     *uint32  `cbor:"7,keyasint"`
+	Signature octets   `cbor:"8,keyasint,omitempty"`
 	Cached    bool     `cbor:"9,keyasint,omitempty"`
 }
 
@@ -39,8 +39,8 @@ type offerRecord struct {
 func (o Offer) Encode() []byte {
 	image := o.Image()
 	return encode(offerRecord{
-		Update: o.Update[:], Version: &version{o.Version}, Image: image[:], Size: o.Size, Digest: o.Digest[:],
-		Chunk: o.Chunk, Count: o.Count, First: o.First, Signature: o.Signature, Cached: o.Cached,
+		Update: o.Update[:], Version: &version{o.Version}, Image: image[:], Size: &o.Size, Digest: o.Digest[:],
+		Chunk: &o.Chunk, Count: &o.Count, First: &o.First, Signature: o.Signature, Cached: o.Cached,
 	})
 }
 
@@ -50,15 +50,18 @@ func DecodeOffer(data []byte) (Offer, error) {
 	if err := decode(data, MaxHello, &r); err != nil {
 		return Offer{}, err
 	}
-	o := Offer{Size: r.Size, Chunk: r.Chunk, Count: r.Count, First: r.First, Signature: r.Signature, Cached: r.Cached}
-	if r.Version == nil {
-		return Offer{}, refuse(ReasonMalformed, "key 1, version, is missing")
+	if r.Version == nil || r.Size == nil || r.Chunk == nil || r.Count == nil || r.First == nil {
+		return Offer{}, refuse(ReasonMalformed, "one of keys 1, 3, 5, 6 and 7 is missing")
 	}
-	o.Version = r.Version.Version
+	o := Offer{Version: r.Version.Version, Size: *r.Size, Chunk: *r.Chunk, Count: *r.Count, First: *r.First, Cached: r.Cached}
+	if len(r.Signature) > 0 {
+		o.Signature = r.Signature
+	}
 	var image fleet.Image
 	for _, f := range []struct {
-		into, from []byte
-		what       string
+		into []byte
+		from octets
+		what string
 	}{
 		{o.Update[:], r.Update, "key 0, update"},
 		{image[:], r.Image, "key 2, image"},
@@ -69,8 +72,8 @@ func DecodeOffer(data []byte) (Offer, error) {
 		}
 	}
 	switch {
-	case o.Chunk < MinChunk || o.Chunk > MaxChunk:
-		return Offer{}, refuse(ReasonOverLimit, "key 5, chunk: %d bytes", o.Chunk)
+	case !goodChunk(o.Chunk):
+		return Offer{}, refuse(ReasonOverLimit, "key 5, chunk: %d bytes, a power of two from %d to %d is allowed", o.Chunk, MinChunk, MaxChunk)
 	case o.Size <= 0 || o.Size > math.MaxUint32*int64(o.Chunk) || ChunkCount(o.Size, o.Chunk) != o.Count || o.First > o.Count:
 		return Offer{}, refuse(ReasonMalformed, "keys 3 and 5 to 7 do not agree")
 	case image != o.Image():
@@ -78,6 +81,9 @@ func DecodeOffer(data []byte) (Offer, error) {
 	}
 	return o, nil
 }
+
+// goodChunk reports whether images are sent in chunks of size bytes.
+func goodChunk(size uint32) bool { return ChunkSize(size) == size }
 
 // Want asks for the chunks First to First+Count-1 of an image; what is past its end is
 // clipped (docs/protocol.md#want).
@@ -89,15 +95,19 @@ type Want struct {
 }
 
 type wantRecord struct {
-	Image []byte  `cbor:"0,keyasint"`
+	Image octets  `cbor:"0,keyasint"`
 	First *uint32 `cbor:"1,keyasint"`
-	Count uint32  `cbor:"2,keyasint"`
-	Chunk uint32  `cbor:"3,keyasint,omitempty"`
+	Count *uint32 `cbor:"2,keyasint"`
+	Chunk *uint32 `cbor:"3,keyasint,omitempty"`
 }
 
 // Encode writes the Want.
 func (w Want) Encode() []byte {
-	return encode(wantRecord{Image: w.Image[:], First: &w.First, Count: w.Count, Chunk: w.Chunk})
+	r := wantRecord{Image: w.Image[:], First: &w.First, Count: &w.Count}
+	if w.Chunk != 0 {
+		r.Chunk = &w.Chunk
+	}
+	return encode(r)
 }
 
 // DecodeWant reads a Want.
@@ -106,16 +116,18 @@ func DecodeWant(data []byte) (Want, error) {
 	if err := decode(data, MaxControl, &r); err != nil {
 		return Want{}, err
 	}
-	w := Want{Count: r.Count, Chunk: r.Chunk}
 	switch {
-	case r.First == nil:
-		return Want{}, refuse(ReasonMalformed, "key 1, first, is missing")
-	case w.Count < 1 || w.Count > MaxWant:
-		return Want{}, refuse(ReasonOverLimit, "key 2, count: %d, 1 to %d are allowed", w.Count, MaxWant)
-	case w.Chunk != 0 && (w.Chunk < MinChunk || w.Chunk > MaxChunk || w.Chunk&(w.Chunk-1) != 0):
-		return Want{}, refuse(ReasonOverLimit, "key 3, chunk: %d bytes, a power of two from %d to %d is allowed", w.Chunk, MinChunk, MaxChunk)
+	case r.First == nil || r.Count == nil:
+		return Want{}, refuse(ReasonMalformed, "key 1, first, or key 2, count, is missing")
+	case *r.Count < 1 || *r.Count > MaxWant:
+		return Want{}, refuse(ReasonOverLimit, "key 2, count: %d, 1 to %d are allowed", *r.Count, MaxWant)
+	case r.Chunk != nil && !goodChunk(*r.Chunk):
+		return Want{}, refuse(ReasonOverLimit, "key 3, chunk: %d bytes, a power of two from %d to %d is allowed", *r.Chunk, MinChunk, MaxChunk)
 	}
-	w.First = *r.First
+	w := Want{First: *r.First, Count: *r.Count}
+	if r.Chunk != nil {
+		w.Chunk = *r.Chunk
+	}
 	return w, fixed(w.Image[:], r.Image, "key 0, image")
 }
 
@@ -127,14 +139,15 @@ type Stop struct {
 }
 
 type stopRecord struct {
-	Image  []byte `cbor:"0,keyasint"`
-	Reason uint16 `cbor:"1,keyasint"`
-	Update []byte `cbor:"2,keyasint,omitempty"`
+	Image  octets  `cbor:"0,keyasint"`
+	Reason *uint16 `cbor:"1,keyasint"`
+	Update octets  `cbor:"2,keyasint,omitempty"`
 }
 
 // Encode writes the Stop.
 func (s Stop) Encode() []byte {
-	r := stopRecord{Image: s.Image[:], Reason: uint16(s.Reason)}
+	reason := uint16(s.Reason)
+	r := stopRecord{Image: s.Image[:], Reason: &reason}
 	if s.Update != (fleet.UpdateID{}) {
 		r.Update = s.Update[:]
 	}
@@ -147,7 +160,10 @@ func DecodeStop(data []byte) (Stop, error) {
 	if err := decode(data, MaxControl, &r); err != nil {
 		return Stop{}, err
 	}
-	s := Stop{Reason: fleet.ReasonCode(r.Reason)}
+	if r.Reason == nil {
+		return Stop{}, refuse(ReasonMalformed, "key 1, reason, is missing")
+	}
+	s := Stop{Reason: fleet.ReasonCode(*r.Reason)}
 	if r.Update != nil {
 		if err := fixed(s.Update[:], r.Update, "key 2, update"); err != nil {
 			return Stop{}, err
