@@ -1,0 +1,86 @@
+package handshake
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Claim is what a connection says about itself.
+type Claim struct {
+	ID      fleet.DeviceID // the MQTT client id
+	User    string
+	Secret  []byte // not kept
+	Address string // of the peer, without port
+}
+
+// MaxSecret bounds the secret that is hashed, in bytes.
+const MaxSecret = 1 << 10
+
+// errUnauthenticated is the one answer to every peer without a proof: nothing about why
+// is told (docs/protocol.md, "Connection").
+var errUnauthenticated = fleet.Errorf(fleet.Unauthenticated, "not authenticated")
+
+// Admit checks the claim against the device's record, which it loads in one round trip,
+// and returns the session that begins. Errors: fleet.Unauthenticated for an unknown id, a
+// wrong secret, a user name that is not the id, a BLE device and a peer with too many
+// failed proofs, all alike in text and cost, and the last one also with the right secret;
+// fleet.Disabled after a valid proof; fleet.Busy when too many admissions are under way,
+// without waiting; fleet.Unavailable from the store.
+func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
+	select {
+	case s.admissions <- struct{}{}:
+		defer func() { <-s.admissions }()
+	default:
+		s.refused[Saturated].Add(1)
+		return nil, fleet.Errorf(fleet.Busy, "too many admissions at once: try again later")
+	}
+	now := time.Now()
+	if s.byID.exhausted(string(claim.ID), now) || s.byAddress.exhausted(claim.Address, now) {
+		s.refused[Throttled].Add(1)
+		return nil, errUnauthenticated
+	}
+	d, err := s.devices.Device(ctx, claim.ID)
+	known := err == nil
+	if err != nil && !errors.Is(err, fleet.NotFound) {
+		return nil, err
+	}
+	if refusal, proved := prove(&d, known, claim); !proved {
+		s.byID.failed(string(claim.ID), now)
+		s.byAddress.failed(claim.Address, now)
+		s.refused[refusal].Add(1)
+		return nil, errUnauthenticated
+	}
+	if d.Disabled {
+		s.refused[SwitchedOff].Add(1)
+		return nil, fleet.Errorf(fleet.Disabled, "device %s is disabled", d.ID)
+	}
+	s.admitted.Add(1)
+	return &Session{id: d.ID, team: d.Team, kind: d.Kind, device: d, address: claim.Address}, nil
+}
+
+// prove does the same work whatever is wrong: one hash and one comparison, for an unknown
+// device against the zero record.
+func prove(d *fleet.Device, known bool, claim Claim) (refusal Refusal, proved bool) {
+	secret := claim.Secret
+	if len(secret) > MaxSecret {
+		secret = nil // no stored secret is the hash of nothing: see below
+	}
+	hash := fleet.Secret(sha256.Sum256(secret))
+	matches := subtle.ConstantTimeCompare(hash[:], d.Secret[:]) == 1 && len(secret) > 0
+	switch {
+	case !known:
+		return UnknownDevice, false
+	case !matches:
+		return WrongSecret, false
+	case claim.User != string(claim.ID):
+		return WrongName, false
+	case d.Kind == fleet.BLE:
+		return NoLink, false
+	}
+	return 0, true
+}

@@ -1,0 +1,120 @@
+package handshake
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Devices is where device records live.
+type Devices interface {
+	// Device loads the record of id; fleet.NotFound when there is none.
+	Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error)
+	// Save writes d if it is still at d.Revision (fleet.Conflict otherwise), raises
+	// d.Revision, adds past to d's history in the same step, and returns the revision the
+	// catalog of d's product had in that moment.
+	Save(ctx context.Context, d *fleet.Device, past ...fleet.Update) (catalog uint64, err error)
+}
+
+// Catalogs is where the catalogs of products are cached.
+type Catalogs interface {
+	// Catalog returns the newest known catalog of product.
+	Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error)
+	// CatalogAt returns one whose revision is at least atLeast, loading it if need be.
+	CatalogAt(ctx context.Context, product fleet.ProductID, atLeast uint64) (*fleet.Catalog, error)
+}
+
+// Config sets the limits of a Service. Zero fields take the defaults.
+type Config struct {
+	MaxAdmissions int           // admissions at the same time; default 1000
+	FailedBurst   int           // failed proofs an id, or ten times that an address, may have in a row; default 10
+	FailedEvery   time.Duration // after the burst, one more per this much time; default 10 s
+	MaxTracked    int           // ids, and addresses, whose failures are remembered; default 10,000 of each
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxAdmissions <= 0 {
+		c.MaxAdmissions = 1000
+	}
+	if c.FailedBurst <= 0 {
+		c.FailedBurst = 10
+	}
+	if c.FailedEvery <= 0 {
+		c.FailedEvery = 10 * time.Second
+	}
+	if c.MaxTracked <= 0 {
+		c.MaxTracked = 10_000
+	}
+	return c
+}
+
+// addressFactor is how much more an address may fail than an id: many devices share one
+// address behind a NAT.
+const addressFactor = 10
+
+// Service admits devices and greets them. It is safe for concurrent use.
+type Service struct {
+	devices    Devices
+	catalogs   Catalogs
+	admissions chan struct{} // one token per admission under way
+	byID       *guesses
+	byAddress  *guesses
+	refused    [Throttled + 1]atomic.Uint64
+	admitted   atomic.Uint64
+	greeted    atomic.Uint64
+	retried    atomic.Uint64
+}
+
+// New makes a Service.
+func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
+	cfg = cfg.withDefaults()
+	return &Service{
+		devices: devices, catalogs: catalogs,
+		admissions: make(chan struct{}, cfg.MaxAdmissions),
+		byID:       newGuesses(cfg.FailedBurst, cfg.FailedEvery, cfg.MaxTracked),
+		byAddress:  newGuesses(addressFactor*cfg.FailedBurst, cfg.FailedEvery/addressFactor, cfg.MaxTracked),
+	}
+}
+
+// Refusal is why an admission was refused, for logs and metrics only: the peer is told
+// less.
+type Refusal uint8
+
+// The refusals.
+const (
+	UnknownDevice Refusal = iota
+	WrongSecret
+	WrongName   // the user name is not the client id
+	NoLink      // a BLE device: it has no connection of its own
+	SwitchedOff // disabled, after a valid proof
+	Saturated
+	Throttled // too many failed proofs of this id or from this address
+)
+
+// Stats counts since the start.
+type Stats struct {
+	Admitted uint64
+	Greeted  uint64 // Hellos accepted
+	Retried  uint64 // handshakes decided more than once because device or product moved
+	Refused  map[Refusal]uint64
+}
+
+// Stats returns what was counted so far.
+func (s *Service) Stats() Stats {
+	stats := Stats{
+		Admitted: s.admitted.Load(), Greeted: s.greeted.Load(), Retried: s.retried.Load(),
+		Refused: make(map[Refusal]uint64, len(s.refused)),
+	}
+	for r := range s.refused {
+		stats.Refused[Refusal(r)] = s.refused[r].Load()
+	}
+	return stats
+}
+
+func (r Refusal) String() string {
+	return [...]string{
+		"unknown_device", "wrong_secret", "wrong_name", "ble_device", "disabled", "saturated", "throttled",
+	}[r]
+}

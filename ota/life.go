@@ -1,0 +1,178 @@
+package ota
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// rules are the numbers of an update's life.
+type rules struct {
+	maxAttempts int
+	coolDown    []time.Duration
+}
+
+const (
+	// fullTransfers without *stored* count as one attempt (docs/protocol.md, "Flow").
+	fullTransfers = 3
+	// applyLimit is how long a device may stay in one boot after it reported applying;
+	// then the update has timed out, free of charge.
+	applyLimit = 30 * time.Minute
+)
+
+// settle closes d's last update as far as Hello h tells how it ended, and reports whether
+// it closed one. d.Running is already h's; d.Boot is that of the Hello before.
+func (r rules) settle(d *fleet.Device, h wire.Hello, ours bool, now time.Time) (ended bool) {
+	u := &d.Update
+	outcome := wire.OutcomeCode(0)
+	var reason fleet.ReasonCode
+	if h.Last != nil && h.Last.Update == u.ID {
+		outcome, reason = h.Last.Result, h.Last.Reason
+	}
+	runs := ours && d.Running.Equal(u.To)
+	rebooted := h.Boot == 0 || h.Boot != d.Boot
+	fellBack := outcome == wire.OutcomeRolledBack || d.Running == u.From || d.Running.Equal(u.From)
+	switch {
+	case u.State.Running() && runs:
+		end(d, fleet.Confirmed, wire.ReasonNone, now)
+	case u.State == fleet.Confirmed && !runs && ours && rebooted && fellBack:
+		r.spend(d, now)
+		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)
+	case !u.State.Running():
+		return false
+	case outcome == wire.OutcomeRolledBack:
+		r.spend(d, now)
+		end(d, fleet.RolledBack, orRolledBack(reason), now)
+	case outcome == wire.OutcomeFailed:
+		r.fail(d, reason, now)
+	case u.State == fleet.Applying && rebooted:
+		r.spend(d, now)
+		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)
+	case u.State == fleet.Applying && now.Sub(u.Applied) > applyLimit:
+		end(d, fleet.Failed, wire.ReasonTimedOut, now)
+	default:
+		return false
+	}
+	return true
+}
+
+func orRolledBack(reason fleet.ReasonCode) fleet.ReasonCode {
+	if reason == wire.ReasonNone {
+		return wire.ReasonRolledBack
+	}
+	return reason
+}
+
+// end closes d's update. A flash order for its version is thereby used up.
+func end(d *fleet.Device, state fleet.UpdateState, reason fleet.ReasonCode, now time.Time) {
+	d.Update.State, d.Update.Reason, d.Update.Changed = state, reason, now
+	if d.Flash.Equal(d.Update.To) {
+		d.Flash = fleet.Version{}
+	}
+}
+
+// fail closes d's update as failed for reason, which may cost an attempt.
+func (r rules) fail(d *fleet.Device, reason fleet.ReasonCode, now time.Time) {
+	if !wire.Free(reason) {
+		r.spend(d, now)
+	}
+	if reason == wire.ReasonRolledBack {
+		end(d, fleet.RolledBack, reason, now)
+		return
+	}
+	end(d, fleet.Failed, reason, now)
+}
+
+// spend counts one attempt at d's running update. Flashing costs none: it is one act of
+// an operator, not a target that is tried again.
+func (r rules) spend(d *fleet.Device, now time.Time) {
+	if d.Flash.Equal(d.Update.To) {
+		return
+	}
+	a := &d.Attempts
+	if !a.Target.Equal(d.Update.To) {
+		*a = fleet.Attempts{Target: d.Update.To}
+	}
+	a.Spent++
+	a.Transfers = 0
+	a.NotBefore = now.Add(r.coolDown[min(a.Spent, len(r.coolDown))-1])
+}
+
+// transferred counts more whole transfers of d's running update that were not followed by
+// *stored*, total of them since the download started, and reports whether that ended it.
+func (r rules) transferred(d *fleet.Device, more, total int, now time.Time) (ended bool) {
+	if !d.Flash.Equal(d.Update.To) {
+		a := &d.Attempts
+		if !a.Target.Equal(d.Update.To) {
+			*a = fleet.Attempts{Target: d.Update.To}
+		}
+		a.Transfers += more
+		total = a.Transfers
+	}
+	if total < fullTransfers {
+		return false
+	}
+	d.Update.Text = "sent in full three times and never stored"
+	r.fail(d, wire.ReasonOther, now)
+	return true
+}
+
+// start begins a new update of d to f.
+func start(d *fleet.Device, f fleet.Firmware, now time.Time) {
+	d.Update = fleet.Update{
+		ID: fleet.NewUpdateID(), Product: d.Product, From: d.Running, To: f.Version, Digest: f.Digest, Size: f.Size,
+		State: fleet.Offered, Attempt: 1, Started: now, Changed: now,
+	}
+	if d.Attempts.Target.Equal(f.Version) {
+		d.Update.Attempt += d.Attempts.Spent
+	}
+}
+
+// report applies what a device says about its running update to d and reports whether
+// that changed anything, and whether it ended the update. A state the update has passed
+// already changes nothing. chunk is the size that a position counts in, 0 when not known.
+func (r rules) report(d *fleet.Device, p wire.Report, chunk uint32, now time.Time) (changed, ended bool) {
+	u := &d.Update
+	switch p.State {
+	case wire.ReportDownloading:
+		next := u.Next
+		if chunk > 0 {
+			next = min(int64(p.Next)*int64(chunk), u.Size)
+		}
+		if u.State > fleet.Downloading || u.State == fleet.Downloading && next == u.Next {
+			return false, false
+		}
+		if u.State != fleet.Downloading {
+			u.State, u.Changed = fleet.Downloading, now
+		}
+		u.Next = next
+	case wire.ReportStored:
+		if u.State >= fleet.Stored {
+			return false, false
+		}
+		stored(d, now)
+	case wire.ReportApplying:
+		if u.State >= fleet.Applying {
+			return false, false
+		}
+		stored(d, now)
+		u.State, u.Applied = fleet.Applying, now
+	case wire.ReportFailed:
+		u.Text = p.Text
+		r.fail(d, p.Reason, now)
+		return true, true
+	}
+	return true, false
+}
+
+func stored(d *fleet.Device, now time.Time) {
+	u := &d.Update
+	if u.Stored.IsZero() {
+		u.Stored = now
+	}
+	u.State, u.Changed, u.Next = fleet.Stored, now, u.Size
+	if d.Attempts.Target.Equal(u.To) {
+		d.Attempts.Transfers = 0
+	}
+}

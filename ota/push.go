@@ -1,0 +1,192 @@
+package ota
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// download is a running transfer to one device over one link. Its fields but the source's
+// are guarded by Service.mu; the source counts for itself.
+type download struct {
+	device  fleet.DeviceID
+	update  fleet.UpdateID
+	link    Link
+	session uint64
+	source  *source
+	offered uint32    // bytes per chunk, as in the Offer
+	asked   time.Time // of the Offer or the last Want
+	first   uint32    // of the last Want, in chunks of the source
+	full    int       // whole transfers counted so far
+	stalled bool      // its slot was freed: nothing is owed until it has one again
+}
+
+// Start carries out a plan whose device record was saved: it stops a download that is over,
+// or sends the Offer and makes the first window of chunks what link owes, from the position
+// the device holds the image up to. A device that holds it all, or has no window, is owed
+// nothing. It returns link's error; the caller then ends the connection, and Gone tidies up.
+func (s *Service) Start(p Plan, link Link) error {
+	for i := range p.Past {
+		s.counts.ended[p.Past[i].State].Add(1)
+	}
+	if p.going {
+		return nil
+	}
+	if p.Offer == nil {
+		s.drop(p.Device)
+		if p.stop == nil {
+			return nil
+		}
+		return link.Send(wire.TopicStop, p.stop.Encode())
+	}
+	o := *p.Offer
+	dl := &download{
+		device: p.Device, update: o.Update, link: link, session: p.session, offered: o.Chunk,
+		asked: time.Now(), first: o.First, source: s.source(p.product, o.Digest, o.Size, o.Chunk),
+	}
+	s.mu.Lock()
+	if old := s.running[p.Device]; old != nil {
+		old.link.Owe(nil, 0, 0)
+		if old.update == o.Update {
+			dl.source.flow, dl.full = old.source.flow, old.full
+		}
+	}
+	s.running[p.Device] = dl
+	s.mu.Unlock()
+	s.counts.offers.Add(1)
+	if p.repeat {
+		s.counts.continued.Add(1)
+	}
+	if err := link.Send(wire.TopicOffer, o.Encode()); err != nil {
+		return fmt.Errorf("offer to %s: %w", p.Device, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if count := min(p.window, o.Count-o.First); count > 0 && s.running[p.Device] == dl {
+		link.Owe(dl.source, o.First, count)
+	}
+	return nil
+}
+
+// Want makes the range w what id's link owes, clipped at the image's end. It never blocks
+// on anything but link. Answers to a Want that can't be: a Stop with reason 14 when no
+// update runs (the device is to say Hello), with reason 10 when w is of another image; a
+// range that begins past the end is ignored. All of these are counted and none changes
+// anything (docs/protocol.md#want). The error is link's.
+func (s *Service) Want(id fleet.DeviceID, w wire.Want, link Link) error {
+	s.counts.wants.Add(1)
+	refusal := s.want(id, w, link)
+	if refusal == wire.ReasonNone {
+		return nil
+	}
+	s.counts.badWants.Add(1)
+	if refusal == wire.ReasonOverLimit {
+		return nil
+	}
+	return link.Send(wire.TopicStop, wire.Stop{Image: w.Image, Reason: refusal}.Encode())
+}
+
+func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet.ReasonCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[id]
+	if dl == nil || dl.link != link {
+		return wire.ReasonNotNow
+	}
+	src := dl.source
+	if w.Image != src.digest.Image() {
+		return wire.ReasonNotYourImage
+	}
+	if w.Chunk == 0 {
+		w.Chunk = dl.offered
+	}
+	if w.Chunk != src.chunk {
+		src = src.in(w.Chunk)
+	}
+	if w.First >= src.count {
+		return wire.ReasonOverLimit
+	}
+	dl.source, dl.asked, dl.first = src, time.Now(), w.First
+	if !s.slots.enter(id, dl.asked) {
+		return wire.ReasonNone // it lost its slot and waits for another: Ready brings a fresh Offer
+	}
+	dl.stalled = false
+	link.Owe(src, w.First, min(w.Count, src.count-w.First))
+	return wire.ReasonNone
+}
+
+// Gone says that link has ended. Its device's slot is free and its place in the line lost,
+// at no cost: the update goes on at the next Hello. Whole transfers that were not counted
+// yet are written to the record; if that fails they are not counted at all.
+func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
+	s.mu.Lock()
+	dl := s.running[id]
+	if dl != nil && dl.link != link {
+		s.mu.Unlock()
+		return
+	}
+	delete(s.running, id)
+	s.mu.Unlock()
+	s.leave(id)
+	if dl != nil {
+		_ = s.countTransfers(ctx, dl)
+	}
+}
+
+// Halt stops id's running download at once and tells the device why. The update itself is
+// ended by the caller, in the device's record. Without a download it does nothing.
+func (s *Service) Halt(id fleet.DeviceID, reason fleet.ReasonCode) {
+	if dl := s.drop(id); dl != nil {
+		stop := wire.Stop{Image: dl.source.digest.Image(), Reason: reason, Update: dl.update}
+		_ = dl.link.Send(wire.TopicStop, stop.Encode()) // a link that is closed owes nothing any more
+	}
+}
+
+// drop ends id's download, if one runs, and frees its slot.
+func (s *Service) drop(id fleet.DeviceID) *download {
+	s.mu.Lock()
+	dl := s.running[id]
+	delete(s.running, id)
+	if dl != nil {
+		dl.link.Owe(nil, 0, 0)
+	}
+	s.mu.Unlock()
+	s.leave(id)
+	return dl
+}
+
+// transfers reports whether update is on its way to id at this moment.
+func (s *Service) transfers(id fleet.DeviceID, update fleet.UpdateID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[id]
+	return dl != nil && dl.update == update && !dl.stalled
+}
+
+// Position is up to where, in bytes from its image's start, the running download of id has
+// come, as far as its Wants tell; ok is false when none runs here.
+func (s *Service) Position(id fleet.DeviceID) (bytes int64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[id]
+	if dl == nil {
+		return 0, false
+	}
+	return min(int64(dl.first)*int64(dl.source.chunk), dl.source.size), true
+}
+
+// Downloading returns the devices to which a download of an image of product runs.
+func (s *Service) Downloading(product fleet.ProductID) []fleet.DeviceID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []fleet.DeviceID
+	for id, dl := range s.running {
+		if dl.source.product == product {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,163 @@
+package ota
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Release carries out order in product and returns the version with where it is released
+// now, as far as actor may see. The order's groups and default are absolute for that
+// version; an order with neither makes it the product default; for an editor the groups
+// cover only those they hold. Devices get it at their next handshake; with order.Now the
+// ones online that should run it and don't are handed to Config.Changed, once. Errors:
+// fleet.NotFound for an unknown version or group, fleet.Invalid for a group of another
+// product, what fleet.May says for each group and the default; fleet.Unavailable also
+// when order.Now could not be done because the index is not built.
+func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Released, error) {
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Released{}, err
+	}
+	groups, err := s.groupsOf(ctx, c)
+	if err != nil {
+		return fleet.Released{}, err
+	}
+	c, err = s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
+		return release(actor, c, groups, order)
+	})
+	if err != nil {
+		return fleet.Released{}, err
+	}
+	var now []fleet.DeviceID
+	if order.Now {
+		now, err = s.online(c, order.Version)
+	}
+	s.cfg.Changed(product, now)
+	if err != nil {
+		return fleet.Released{}, fmt.Errorf("released, but only for the next handshakes: %w", err)
+	}
+	return s.released(actor, c, order.Version)
+}
+
+// release applies order to c, which it may modify. known are the groups that c's devices
+// can be in.
+func release(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, order fleet.ReleaseOrder) error {
+	f, err := find(c, order.Version)
+	if err != nil {
+		return err
+	}
+	if order.Groups == nil && order.Default == nil {
+		yes := true
+		order.Default = &yes
+	}
+	if order.Groups != nil {
+		if err := releaseToGroups(actor, c, known, f.Version, *order.Groups); err != nil {
+			return err
+		}
+	}
+	if order.Default != nil {
+		if err := releaseAsDefault(actor, c, f.Version, *order.Default); err != nil {
+			return err
+		}
+	}
+	if isReleased(c, f.Version) && !f.Released {
+		f.Released = true
+		c.Firmware[f.Version.Key()] = f
+	}
+	return nil
+}
+
+func releaseToGroups(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, v fleet.Version, groups []fleet.GroupID) error {
+	if err := fleet.May(actor, fleet.UploadFirmware, fleet.Object{Team: c.Product.Team}); err != nil {
+		return err // an empty list names no group to ask about
+	}
+	for _, g := range groups {
+		if err := mayGroup(actor, fleet.ReleaseToGroup, c, g); err != nil {
+			return err
+		}
+		group, ok := known[g]
+		if !ok {
+			return fleet.Errorf(fleet.NotFound, "no such group")
+		}
+		if group.Product != 0 && group.Product != c.Product.ID {
+			return fleet.FieldErrorf("groups", "group %s belongs to another product", group.Name)
+		}
+	}
+	if c.Groups == nil {
+		c.Groups = make(map[fleet.GroupID]fleet.Version)
+	}
+	for g, released := range c.Groups {
+		if released.Equal(v) && !slices.Contains(groups, g) && mayGroup(actor, fleet.ReleaseToGroup, c, g) == nil {
+			delete(c.Groups, g)
+		}
+	}
+	for _, g := range groups {
+		c.Groups[g] = v
+	}
+	return nil
+}
+
+// releaseAsDefault makes v the product default, or no longer. Saying that v is not the
+// default when it isn't changes nothing and takes no right.
+func releaseAsDefault(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, is bool) error {
+	if !is && !c.Default.Equal(v) {
+		return nil
+	}
+	if err := fleet.May(actor, fleet.ReleaseDefault, fleet.Object{Team: c.Product.Team}); err != nil {
+		return err
+	}
+	if c.Default = v; !is {
+		c.Default = fleet.Version{}
+	}
+	return nil
+}
+
+// isReleased reports whether v is released anywhere in c.
+func isReleased(c *fleet.Catalog, v fleet.Version) bool {
+	if c.Default.Equal(v) {
+		return true
+	}
+	for _, released := range c.Groups {
+		if released.Equal(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// clone copies as much of c as release modifies.
+func clone(c *fleet.Catalog) *fleet.Catalog {
+	copied := *c
+	copied.Groups, copied.Firmware = maps.Clone(c.Groups), maps.Clone(c.Firmware)
+	return &copied
+}
+
+// groupsOf are the groups that devices of c's product can be in, by id.
+func (s *Service) groupsOf(ctx context.Context, c *fleet.Catalog) (map[fleet.GroupID]fleet.Group, error) {
+	list, err := s.groups.Groups(ctx, c.Product.Team)
+	if err != nil {
+		return nil, err
+	}
+	groups := make(map[fleet.GroupID]fleet.Group, len(list))
+	for _, g := range list {
+		groups[g.ID] = g
+	}
+	return groups, nil
+}
+
+// online are the connected devices that should run v by c and don't.
+func (s *Service) online(c *fleet.Catalog, v fleet.Version) ([]fleet.DeviceID, error) {
+	var ids []fleet.DeviceID
+	targets := newResolver(c)
+	err := s.index.Each(c.Product.Team, c.Product.ID, func(e *fleet.IndexEntry) bool {
+		if e.Online && !e.Running.Equal(v) && targets.target(e).Equal(v) {
+			ids = append(ids, e.ID)
+		}
+		return true
+	})
+	return ids, err
+}

@@ -1,0 +1,116 @@
+package ota
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// News is what a Report changed.
+type News struct {
+	Device  fleet.Device  // as saved; the zero Device when nothing changed
+	Changed bool          // the record changed
+	Ended   *fleet.Update // the update this ended, nil when none
+	Again   bool          // the device takes updates again: decide anew (AtChange)
+}
+
+// Report writes what device id says in the session of that generation into its record;
+// when it returns without an error, what p says is durable. A report that says nothing
+// new, or is of another image or update than the running one, is ignored (the latter
+// counted). Errors: fleet.Conflict when the device has a newer session, fleet.NotFound,
+// fleet.Busy when the record kept moving, fleet.Unavailable from the store.
+func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64, p wire.Report) (News, error) {
+	chunk := s.heard(id)
+	var news News
+	var update fleet.UpdateID
+	d, changed, err := s.edit(ctx, id, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+		news, update = News{}, d.Update.ID
+		if d.Session != session {
+			s.counts.staleReports.Add(1)
+			return nil, false, fleet.Errorf(fleet.Conflict, "device %s has a newer session", id)
+		}
+		if on := p.State == wire.ReportUpdatesEnabled; on || p.State == wire.ReportUpdatesDisabled {
+			changed = d.UpdatesOn != on
+			news.Again = on && changed
+			d.UpdatesOn = on
+			return nil, changed, nil
+		}
+		if !d.Update.State.Running() || p.Image != d.Update.Digest.Image() || p.Update != (fleet.UpdateID{}) && p.Update != d.Update.ID {
+			s.counts.staleReports.Add(1)
+			return nil, false, nil
+		}
+		changed, ended := s.rules.report(d, p, chunk, time.Now())
+		if ended {
+			past = append(past, d.Update)
+			news.Ended = &past[0]
+		}
+		return past, changed, nil
+	})
+	if err != nil || !changed {
+		return News{}, err
+	}
+	news.Device, news.Changed = d, true
+	if news.Ended != nil {
+		s.counts.ended[news.Ended.State].Add(1)
+	}
+	switch {
+	case p.State == wire.ReportUpdatesDisabled && !d.Force:
+		s.drop(id) // the update itself goes on when updates are enabled
+	case p.State == wire.ReportStored, p.State == wire.ReportApplying, p.State == wire.ReportFailed:
+		s.dropUpdate(id, update)
+	}
+	return news, nil
+}
+
+// heard notes a sign of life of id's download and returns its offered chunk size, 0 when
+// none runs.
+func (s *Service) heard(id fleet.DeviceID) (chunk uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[id]
+	if dl == nil {
+		return 0
+	}
+	dl.asked = time.Now()
+	return dl.offered
+}
+
+// dropUpdate drops id's download if it is still of that update.
+func (s *Service) dropUpdate(id fleet.DeviceID, update fleet.UpdateID) {
+	s.mu.Lock()
+	dl := s.running[id]
+	s.mu.Unlock()
+	if dl != nil && dl.update == update {
+		s.drop(id)
+	}
+}
+
+// maxTries bounds how often one change is made again because the record moved.
+const maxTries = 16
+
+// edit loads id's record, changes it and saves it, again when it moved in between. It
+// returns the record as it is now and whether it was saved.
+func (s *Service) edit(ctx context.Context, id fleet.DeviceID,
+	change func(*fleet.Device) (past []fleet.Update, changed bool, err error),
+) (fleet.Device, bool, error) {
+	for range maxTries {
+		d, err := s.devices.Device(ctx, id)
+		if err != nil {
+			return fleet.Device{}, false, err
+		}
+		past, changed, err := change(&d)
+		if err != nil || !changed {
+			return d, false, err
+		}
+		if _, err = s.devices.Save(ctx, &d, past...); err == nil {
+			return d, true, nil
+		}
+		if !errors.Is(err, fleet.Conflict) {
+			return fleet.Device{}, false, err
+		}
+	}
+	return fleet.Device{}, false, fleet.Errorf(fleet.Busy, "device %s keeps changing: try again later", id)
+}

@@ -1,0 +1,60 @@
+package ota
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// catalogFor loads product's catalog and checks that actor may do action in its team.
+func (s *Service) catalogFor(ctx context.Context, actor fleet.Actor, action fleet.Action, product fleet.ProductID) (*fleet.Catalog, error) {
+	c, err := s.catalogs.Catalog(ctx, product)
+	if err != nil {
+		return nil, err
+	}
+	return c, fleet.May(actor, action, fleet.Object{Team: c.Product.Team})
+}
+
+func find(c *fleet.Catalog, v fleet.Version) (fleet.Firmware, error) {
+	f, ok := c.Find(v)
+	if !ok {
+		return fleet.Firmware{}, fleet.Errorf(fleet.NotFound, "no version %q in product %s", v.String(), c.Product.Slug)
+	}
+	return f, nil
+}
+
+func mayGroup(actor fleet.Actor, action fleet.Action, c *fleet.Catalog, g fleet.GroupID) error {
+	return fleet.May(actor, action, fleet.Object{Team: c.Product.Team, Group: g})
+}
+
+// eachVisible calls see for each of c's devices that actor sees.
+func (s *Service) eachVisible(actor fleet.Actor, c *fleet.Catalog, see func(*fleet.IndexEntry)) error {
+	return s.index.Each(c.Product.Team, c.Product.ID, func(e *fleet.IndexEntry) bool {
+		if s.sees(actor, c.Product.Team, e) {
+			see(e)
+		}
+		return true
+	})
+}
+
+// sees asks fleet.Sees about an index entry.
+func (s *Service) sees(actor fleet.Actor, team fleet.TeamID, e *fleet.IndexEntry) bool {
+	if !actor.Role.Restricted() {
+		return actor.Team == team
+	}
+	d := shape(team, e)
+	if e.Kind != fleet.BLE || e.Gateway == "" || len(e.Groups) == 0 {
+		return fleet.Sees(actor, &d, nil)
+	}
+	entry, err := s.index.Entry(e.Gateway)
+	if err != nil {
+		return fleet.Sees(actor, &d, nil)
+	}
+	gateway := shape(team, &entry)
+	return fleet.Sees(actor, &d, &gateway)
+}
+
+// shape is as much of a device as fleet.Sees looks at.
+func shape(team fleet.TeamID, e *fleet.IndexEntry) fleet.Device {
+	return fleet.Device{ID: e.ID, Team: team, Product: e.Product, Kind: e.Kind, Gateway: e.Gateway, Groups: e.Groups}
+}

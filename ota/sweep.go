@@ -1,0 +1,153 @@
+package ota
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+const (
+	sweepInterval = time.Second
+	// reserved is how long a slot is kept for a device between Decide and Start.
+	reserved = 30 * time.Second
+)
+
+// Run looks after stalled downloads until ctx is done: after wire.SlotTimeout without a
+// Want, a Report or a chunk that went out, a download loses its slot; after
+// wire.UpdateTimeout its update ends with reason 13, free of charge. It also counts whole
+// transfers that were not followed by *stored*. What fails is logged and tried again.
+func (s *Service) Run(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.sweep(ctx, log)
+		}
+	}
+}
+
+func (s *Service) sweep(ctx context.Context, log *slog.Logger) {
+	now := time.Now()
+	stalled, dead, whole := s.look(now)
+	for _, id := range stalled {
+		s.leave(id)
+	}
+	for _, dl := range dead {
+		s.logged(log, dl, s.timeOut(ctx, dl, now))
+	}
+	for _, dl := range whole {
+		s.logged(log, dl, s.countTransfers(ctx, dl))
+	}
+}
+
+func (s *Service) logged(log *slog.Logger, dl *download, err error) {
+	if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, context.Canceled) {
+		log.Warn("update not swept", "device", string(dl.device), "err", err)
+	}
+}
+
+// look finds the devices whose slot is idle, the downloads that are dead and those that
+// sent their whole image once more.
+func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*download) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, dl := range s.running {
+		switch idle := now.Sub(dl.lastLife()); {
+		case idle >= wire.UpdateTimeout:
+			dead = append(dead, dl)
+		case idle >= wire.SlotTimeout && !dl.stalled:
+			dl.stalled = true
+			dl.link.Owe(nil, 0, 0)
+			stalled = append(stalled, id)
+		case dl.transfers() > dl.full:
+			whole = append(whole, dl)
+		}
+	}
+	for id, since := range s.slots.holders {
+		if dl := s.running[id]; (dl == nil || dl.stalled) && now.Sub(since) >= reserved {
+			stalled = append(stalled, id)
+		}
+	}
+	return stalled, dead, whole
+}
+
+// lastLife is the last Want, Report or chunk: while bytes go out the device lives, however
+// slow its link.
+func (dl *download) lastLife() time.Time {
+	if sent := time.Unix(0, dl.source.last.Load()); sent.After(dl.asked) {
+		return sent
+	}
+	return dl.asked
+}
+
+// transfers is how many times the image went out in full.
+func (dl *download) transfers() int { return int(dl.source.sent.Load() / dl.source.size) }
+
+// timeOut ends the update of a download nothing was heard of.
+func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) error {
+	_, ended, err := s.edit(ctx, dl.device, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
+			return nil, false, nil
+		}
+		s.rules.fail(d, wire.ReasonTimedOut, now)
+		return []fleet.Update{d.Update}, true, nil
+	})
+	if err != nil {
+		return err
+	}
+	s.finish(dl, ended, wire.ReasonTimedOut)
+	return nil
+}
+
+// finish drops dl, unless another took its place, and tells the device why when its update
+// ended.
+func (s *Service) finish(dl *download, ended bool, reason fleet.ReasonCode) {
+	if ended {
+		s.counts.ended[fleet.Failed].Add(1)
+	}
+	s.mu.Lock()
+	current := s.running[dl.device] == dl
+	s.mu.Unlock()
+	if current {
+		s.Halt(dl.device, reason)
+	}
+}
+
+// countTransfers writes whole transfers that were not counted yet into the record. Three
+// of them end the update and cost an attempt.
+func (s *Service) countTransfers(ctx context.Context, dl *download) error {
+	s.mu.Lock()
+	total := dl.transfers()
+	more := total - dl.full
+	dl.full = total
+	s.mu.Unlock()
+	if more == 0 {
+		return nil
+	}
+	d, saved, err := s.edit(ctx, dl.device, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
+			return nil, false, nil
+		}
+		if s.rules.transferred(d, more, total, time.Now()) {
+			past = append(past, d.Update)
+		}
+		return past, true, nil
+	})
+	if err != nil {
+		s.mu.Lock()
+		dl.full -= more
+		s.mu.Unlock()
+		return err
+	}
+	if saved && d.Update.State.Over() {
+		s.finish(dl, true, d.Update.Reason)
+	}
+	return nil
+}
