@@ -1,0 +1,88 @@
+package configs
+
+import "strings"
+
+// key is one setting: its name, dots between section and key, and where its value goes.
+type key struct {
+	name  string
+	value value
+}
+
+// keys is the one table of what can be set; each value points into c.
+func (c *Config) keys() []key {
+	return []key{
+		{"data", text(&c.Data)},
+		{"ready_file", text(&c.ReadyFile)},
+
+		{"mqtt.addr", text(&c.MQTT.Addr)},
+		{"mqtt.max_connections", count(&c.MQTT.MaxConnections)},
+		{"mqtt.max_keepalive", duration(&c.MQTT.MaxKeepalive)},
+
+		{"mqtts.addr", text(&c.MQTTS.Addr)},
+		{"mqtts.tls_cert", text(&c.MQTTS.TLSCert)},
+		{"mqtts.tls_key", text(&c.MQTTS.TLSKey)},
+
+		{"http.addr", text(&c.HTTP.Addr)},
+
+		{"redis.url", secret(&c.Redis.URL)},
+		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},
+
+		{"owner.email", text(&c.Owner.Email)},
+		{"owner.password", secret(&c.Owner.Password)},
+
+		{"ota.max_updates", count(&c.OTA.MaxUpdates)},
+		{"ota.rate", rate(&c.OTA.Rate)},
+		{"ota.cache", size(&c.OTA.Cache)},
+		{"ota.max_image", size(&c.OTA.MaxImage)},
+		{"ota.attempts", count(&c.OTA.Attempts)},
+		{"ota.cool_down", durations(&c.OTA.CoolDown)},
+		{"ota.max_session_age", duration(&c.OTA.MaxSessionAge)},
+
+		{"log.level", level(&c.Log.Level)},
+		{"log.format", text(&c.Log.Format)},
+	}
+}
+
+// env is the key's name in the environment.
+func (k key) env() string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
+}
+
+const prefix = "MUSTER_"
+
+// nearest is the candidate with the fewest edits from name, "" when all take more than
+// limit.
+func nearest(name string, candidates []string, limit int) string {
+	best := ""
+	for _, candidate := range candidates {
+		if n := edits(name, candidate, limit); n <= limit {
+			best, limit = candidate, n-1
+		}
+	}
+	return best
+}
+
+// edits counts the letters to insert, delete or replace between a and b, or more than
+// limit as soon as it is sure to be more.
+func edits(a, b string, limit int) int {
+	if d := len(a) - len(b); d > limit || -d > limit {
+		return limit + 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

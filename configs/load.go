@@ -1,0 +1,104 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// MaxFile bounds a configuration file, in bytes.
+const MaxFile = 32 << 10
+
+// Sources is what Load reads above the defaults, a later field winning over an earlier.
+type Sources struct {
+	File  string   // path of a YAML file; "" for none
+	Env   []string // NAME=value, as os.Environ gives it
+	Flags []Flag   // those given, and no others
+}
+
+// Flag is one flag given on the command line.
+type Flag struct {
+	Name  string // as typed, for errors: "--mqtt"
+	Key   string // what it sets: "mqtt.addr"
+	Value string
+}
+
+// Load reads all layers and checks the whole. Its error has one line per mistake, each
+// naming the line of the file, the variable or the flag; no secret is in it.
+func Load(s Sources) (Config, error) {
+	c := Default()
+	err := errors.Join(c.readFile(s.File), c.readEnv(s.Env), c.readFlags(s.Flags))
+	if err == nil {
+		err = c.Validate()
+	}
+	return c, err
+}
+
+func (c *Config) readFile(path string) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > MaxFile {
+		return fmt.Errorf("%s: over %s: not a configuration of Muster", path, Size(MaxFile))
+	}
+	return c.read(path, data)
+}
+
+// readEnv takes what begins with MUSTER_ and names a key. Other names are left alone,
+// because platforms put some there (MUSTER_SERVICE_HOST, for a service named muster), but
+// not one that is an edit or two from a key: that is a mistake.
+func (c *Config) readEnv(env []string) error {
+	keys := map[string]value{}
+	var names []string
+	for _, k := range c.keys() {
+		keys[k.env()] = k.value
+		names = append(names, k.env())
+	}
+	var errs []error
+	for _, entry := range env {
+		name, text, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		v, known := keys[name]
+		if !known {
+			if near := nearest(name, names, 2); near != "" {
+				errs = append(errs, fmt.Errorf("environment: unknown variable %s, did you mean %s?", name, near))
+			}
+			continue
+		}
+		if err := v.Set(text); err != nil {
+			errs = append(errs, fmt.Errorf("environment: %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) readFlags(flags []Flag) error {
+	keys := map[string]value{}
+	for _, k := range c.keys() {
+		keys[k.name] = k.value
+	}
+	var errs []error
+	for _, f := range flags {
+		v, known := keys[f.Key]
+		if !known {
+			panic("configs: flag " + f.Name + " sets the unknown key " + f.Key)
+		}
+		if err := v.Set(f.Value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", f.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,118 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of keys, as muster.yaml tells them.
+const (
+	minKeepalive  = 10 * time.Second
+	maxKeepalive  = 12 * time.Hour // MQTT's limit of 65,535 s, less the half that is granted on top
+	maxAttempts   = 100
+	minRate       = Rate(1e3)
+	minCache      = Size(1 << 20)
+	minSessionAge = time.Second
+)
+
+// Validate returns every reason why c can't be served, joined, each a sentence that names
+// the keys; nil when there is none.
+func (c *Config) Validate() error {
+	var v verdict
+	c.validateListeners(&v)
+	c.validateStore(&v)
+	c.validateUpdates(&v)
+	v.require(c.Log.Format == "text" || c.Log.Format == "json",
+		"log.format is %.40q: use text or json", c.Log.Format)
+	return errors.Join(v...)
+}
+
+type verdict []error
+
+func (v *verdict) require(ok bool, format string, args ...any) {
+	if !ok {
+		*v = append(*v, fmt.Errorf(format, args...))
+	}
+}
+
+func (c *Config) validateListeners(v *verdict) {
+	listeners := []struct{ key, addr string }{
+		{"mqtt.addr", c.MQTT.Addr},
+		{"mqtts.addr", c.MQTTS.Addr},
+		{"http.addr", c.HTTP.Addr},
+	}
+	taken := map[string]string{}
+	for _, l := range listeners {
+		if l.addr == "" {
+			continue
+		}
+		port, ok := portOf(l.addr)
+		v.require(ok, "%s is %.80q: use HOST:PORT, with a port from 0 to 65535", l.key, l.addr)
+		if other, twice := taken[l.addr]; twice && port != 0 {
+			v.require(false, "%s and %s are both %q: give each its own port", other, l.key, l.addr)
+		}
+		taken[l.addr] = l.key
+	}
+	v.require(len(taken) > 0, "mqtt.addr, mqtts.addr and http.addr are all empty: there is nothing to serve")
+
+	v.require(c.MQTT.MaxConnections >= 1, "mqtt.max_connections is %d: use 1 or more", c.MQTT.MaxConnections)
+	v.require(c.MQTT.MaxKeepalive >= minKeepalive && c.MQTT.MaxKeepalive <= maxKeepalive && c.MQTT.MaxKeepalive%time.Second == 0,
+		"mqtt.max_keepalive is %s: use whole seconds from %s to %s", c.MQTT.MaxKeepalive, minKeepalive, maxKeepalive)
+
+	certs := c.MQTTS.TLSCert != "" && c.MQTTS.TLSKey != ""
+	v.require(c.MQTTS.Addr == "" || certs, "mqtts.addr is set: set mqtts.tls_cert and mqtts.tls_key too")
+	v.require(c.MQTTS.Addr != "" || c.MQTTS.TLSCert == "" && c.MQTTS.TLSKey == "",
+		"mqtts.tls_cert or mqtts.tls_key is set without mqtts.addr: set that too, usually to :8883")
+}
+
+func (c *Config) validateStore(v *verdict) {
+	v.require(c.Data != "" || c.Redis.Ephemeral, "data is empty: name a folder for firmware images")
+	v.require(c.Redis.URL == "" || !c.Redis.Ephemeral, "redis.url and redis.ephemeral are both set: choose one")
+	v.require(c.Redis.URL == "" || redisURL(c.Redis.URL.Reveal()),
+		"redis.url is not one: use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH")
+	name, host, ok := strings.Cut(c.Owner.Email, "@")
+	v.require(ok && name != "" && host != "" && !strings.ContainsAny(c.Owner.Email, " \t\r\n"),
+		"owner.email is %.80q: use name@host", c.Owner.Email)
+}
+
+func (c *Config) validateUpdates(v *verdict) {
+	o := c.OTA
+	v.require(o.MaxUpdates >= 1, "ota.max_updates is %d: use 1 or more", o.MaxUpdates)
+	v.require(o.Rate == 0 || o.Rate >= minRate, "ota.rate is %s: use %s or more, or 0 for no limit", o.Rate, minRate)
+	v.require(o.Cache >= minCache, "ota.cache is %s: use %s or more", o.Cache, minCache)
+	v.require(o.MaxImage >= 1, "ota.max_image is %s: no firmware could be uploaded", o.MaxImage)
+	v.require(o.Attempts >= 1 && o.Attempts <= maxAttempts, "ota.attempts is %d: use 1 to %d", o.Attempts, maxAttempts)
+	v.require(len(o.CoolDown) > 0, "ota.cool_down is empty: name at least one time")
+	for i := 1; i < len(o.CoolDown); i++ {
+		v.require(o.CoolDown[i] >= o.CoolDown[i-1], "ota.cool_down shrinks from %s to %s: let it grow", o.CoolDown[i-1], o.CoolDown[i])
+	}
+	v.require(o.MaxSessionAge >= minSessionAge, "ota.max_session_age is %s: use %s or more", o.MaxSessionAge, minSessionAge)
+}
+
+func portOf(addr string) (uint64, bool) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return n, err == nil
+}
+
+func redisURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "redis", "rediss":
+		return u.Host != ""
+	case "unix":
+		return u.Path != ""
+	}
+	return false
+}

@@ -1,0 +1,99 @@
+package configs
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		edit func(*Config)
+		want string // "" when it can be served
+	}{
+		{"defaults", func(*Config) {}, ""},
+		{"free ports for all", func(c *Config) { c.MQTT.Addr, c.HTTP.Addr = "127.0.0.1:0", "127.0.0.1:0" }, ""},
+		{"every interface", func(c *Config) { c.MQTT.Addr = ":1883" }, ""},
+		{"IPv6", func(c *Config) { c.MQTT.Addr = "[::1]:1883" }, ""},
+		{"only MQTT", func(c *Config) { c.HTTP.Addr = "" }, ""},
+		{"nothing to serve", func(c *Config) { c.MQTT.Addr, c.HTTP.Addr = "", "" }, "there is nothing to serve"},
+		{"address without port", func(c *Config) { c.MQTT.Addr = "localhost" }, `mqtt.addr is "localhost": use HOST:PORT`},
+		{"port past the last", func(c *Config) { c.HTTP.Addr = "localhost:65536" }, `http.addr is "localhost:65536"`},
+		{"port by name", func(c *Config) { c.HTTP.Addr = "localhost:http" }, `http.addr is "localhost:http"`},
+		{"one port for two", func(c *Config) { c.HTTP.Addr = c.MQTT.Addr }, "mqtt.addr and http.addr are both"},
+		{"TLS without certificate", func(c *Config) { c.MQTTS.Addr = ":8883" }, "set mqtts.tls_cert and mqtts.tls_key too"},
+		{"TLS without key", func(c *Config) { c.MQTTS.Addr, c.MQTTS.TLSCert = ":8883", "c" }, "set mqtts.tls_cert and mqtts.tls_key too"},
+		{"TLS", func(c *Config) { c.MQTTS = MQTTS{Addr: ":8883", TLSCert: "c", TLSKey: "k"} }, ""},
+		{"certificate without TLS", func(c *Config) { c.MQTTS = MQTTS{TLSCert: "c", TLSKey: "k"} }, "without mqtts.addr"},
+		{"no connections", func(c *Config) { c.MQTT.MaxConnections = 0 }, "mqtt.max_connections is 0"},
+		{"keep-alive below the least", func(c *Config) { c.MQTT.MaxKeepalive = 9 * time.Second }, "mqtt.max_keepalive is 9s: use whole seconds from 10s to 12h0m0s"},
+		{"keep-alive past the most", func(c *Config) { c.MQTT.MaxKeepalive = 12*time.Hour + time.Second }, "mqtt.max_keepalive"},
+		{"keep-alive of parts of seconds", func(c *Config) { c.MQTT.MaxKeepalive = 10500 * time.Millisecond }, "mqtt.max_keepalive"},
+		{"no folder", func(c *Config) { c.Data = "" }, "data is empty"},
+		{"no folder, ephemeral", func(c *Config) { c.Data, c.Redis.Ephemeral = "", true }, ""},
+		{"Redis of yours", func(c *Config) { c.Redis.URL = "redis://u:p@redis:6379/0" }, ""},
+		{"Redis with TLS", func(c *Config) { c.Redis.URL = "rediss://redis:6379" }, ""},
+		{"Redis on a socket", func(c *Config) { c.Redis.URL = "unix:///run/redis.sock" }, ""},
+		{"Redis without scheme", func(c *Config) { c.Redis.URL = "redis:6379" }, "redis.url is not one"},
+		{"two stores", func(c *Config) { c.Redis = Redis{URL: "redis://h:1", Ephemeral: true} }, "redis.url and redis.ephemeral are both set"},
+		{"owner without host", func(c *Config) { c.Owner.Email = "owner" }, `owner.email is "owner": use name@host`},
+		{"owner without name", func(c *Config) { c.Owner.Email = "@host" }, `owner.email is "@host"`},
+		{"owner with white space", func(c *Config) { c.Owner.Email = "a b@c" }, `owner.email is "a b@c"`},
+		{"no updates", func(c *Config) { c.OTA.MaxUpdates = 0 }, "ota.max_updates is 0"},
+		{"no rate limit", func(c *Config) { c.OTA.Rate = 0 }, ""},
+		{"rate below the least", func(c *Config) { c.OTA.Rate = 999 }, "ota.rate is 999B/s: use 1KB/s or more, or 0 for no limit"},
+		{"cache below the least", func(c *Config) { c.OTA.Cache = 1<<20 - 1 }, "ota.cache is 1048575B: use 1MiB or more"},
+		{"no image", func(c *Config) { c.OTA.MaxImage = 0 }, "ota.max_image is 0"},
+		{"no attempts", func(c *Config) { c.OTA.Attempts = 0 }, "ota.attempts is 0: use 1 to 100"},
+		{"attempts past the most", func(c *Config) { c.OTA.Attempts = 101 }, "ota.attempts is 101"},
+		{"no cool-down", func(c *Config) { c.OTA.CoolDown = nil }, "ota.cool_down is empty"},
+		{"equal cool-downs", func(c *Config) { c.OTA.CoolDown = []time.Duration{1, 1} }, ""},
+		{"cool-down that shrinks", func(c *Config) { c.OTA.CoolDown = []time.Duration{time.Hour, time.Minute} }, "ota.cool_down shrinks from 1h0m0s to 1m0s"},
+		{"no session age", func(c *Config) { c.OTA.MaxSessionAge = 0 }, "ota.max_session_age is 0s: use 1s or more"},
+		{"unknown log format", func(c *Config) { c.Log.Format = "xml" }, `log.format is "xml": use text or json`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := Default()
+			row.edit(&c)
+			err := c.Validate()
+			if row.want == "" {
+				if err != nil {
+					t.Errorf("got %v, want that it can be served", err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("got  %v\nwant %s", err, row.want)
+			}
+		})
+	}
+}
+
+func TestSizesReadAndShow(t *testing.T) {
+	for _, row := range []struct {
+		text string
+		size Size
+		show string
+	}{
+		{"0", 0, "0"},
+		{"0B", 0, "0"},
+		{"1B", 1, "1B"},
+		{"4096B", 4096, "4KiB"},
+		{"512KB", 512_000, "500KiB"},
+		{"7KB", 7000, "7KB"},
+		{"3MB", 3_000_000, "3MB"},
+		{"64MiB", 64 << 20, "64MiB"},
+		{"64 MiB", 64 << 20, "64MiB"},
+		{"1GiB", 1 << 30, "1GiB"},
+		{"2GB", 2e9, "2GB"},
+	} {
+		got, err := ParseSize(row.text)
+		if err != nil || got != row.size || got.String() != row.show {
+			t.Errorf("%s: got %d, %s, %v; want %d, %s", row.text, got, got, err, row.size, row.show)
+		}
+	}
+	for _, text := range []string{"", "B", "1", "-1B", "+1B", "1.5MiB", "1kb", "1 ", "9223372036854775808B", "8589934592GiB"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("%q: got %d, want an error", text, got)
+		}
+	}
+}

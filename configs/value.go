@@ -1,0 +1,138 @@
+package configs
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// value is one setting's text form, both ways. A failed Set says what is allowed and leaves
+// the setting as it was; it repeats the text unless that is secret.
+type value interface {
+	Set(text string) error
+	String() string
+}
+
+// field is a value of type T, kept at at.
+type field[T any] struct {
+	at    *T
+	parse func(string) (T, error)
+	show  func(T) string
+}
+
+func (f field[T]) Set(s string) error {
+	v, err := f.parse(s)
+	if err != nil {
+		return err
+	}
+	*f.at = v
+	return nil
+}
+
+func (f field[T]) String() string { return f.show(*f.at) }
+
+func text(at *string) value {
+	return field[string]{at, parseText, strconv.Quote}
+}
+
+func secret(at *Secret) value {
+	return field[Secret]{at, func(s string) (Secret, error) { return Secret(s), nil }, Secret.String}
+}
+
+func count(at *int) value {
+	return field[int]{at, parseCount, strconv.Itoa}
+}
+
+func truth(at *bool) value {
+	return field[bool]{at, parseTruth, strconv.FormatBool}
+}
+
+func duration(at *time.Duration) value {
+	return field[time.Duration]{at, parseDuration, time.Duration.String}
+}
+
+func size(at *Size) value { return field[Size]{at, ParseSize, Size.String} }
+
+func rate(at *Rate) value { return field[Rate]{at, ParseRate, Rate.String} }
+
+func level(at *slog.Level) value {
+	return field[slog.Level]{at, parseLevel, func(l slog.Level) string { return strings.ToLower(l.String()) }}
+}
+
+// list is a value of several durations, in text with commas between.
+type list struct{ field[[]time.Duration] }
+
+func durations(at *[]time.Duration) value {
+	return list{field[[]time.Duration]{at, parseDurations, showDurations}}
+}
+
+func parseText(s string) (string, error) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", fmt.Errorf("%.40q has control characters", s)
+	}
+	return s, nil
+}
+
+func parseCount(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%.40q is not a whole number", s)
+	}
+	return int(n), nil
+}
+
+func parseTruth(s string) (bool, error) {
+	switch s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%.40q is neither true nor false", s)
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%.40q is not a time such as 90s, 20m or 24h", s)
+	}
+	return d, nil
+}
+
+func parseDurations(s string) ([]time.Duration, error) {
+	var all []time.Duration
+	for part := range strings.SplitSeq(s, ",") {
+		d, err := parseDuration(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+func showDurations(all []time.Duration) string {
+	words := make([]string, len(all))
+	for i, d := range all {
+		words[i] = d.String()
+	}
+	return "[" + strings.Join(words, ", ") + "]"
+}
+
+func parseLevel(s string) (slog.Level, error) {
+	switch s {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%.40q is none of debug, info, warn, error", s)
+}
