@@ -8,7 +8,7 @@ for directory in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end
 	targets=$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$directory"/*_test.go | sed 's/^func //' || true)
 	for target in $targets; do
 		echo "== ${directory#"$PWD"/} $target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$directory"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$directory"
 		count=$((count + 1))
 	done
 done
