@@ -1,0 +1,266 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Connect is what a client says of itself in CONNECT. The session is always clean.
+type Connect struct {
+	ID        string
+	User      string
+	Password  string
+	KeepAlive time.Duration // whole seconds; 0: none
+}
+
+func (o Connect) keepAliveSeconds() uint16 { return uint16(min(o.KeepAlive/time.Second, 65535)) }
+
+const (
+	connectTimeout = 30 * time.Second // from the first byte to CONNACK
+	writeTimeout   = 30 * time.Second // one packet
+	pingTimeout    = 20 * time.Second // from PINGREQ to any packet
+	smallBuffer    = 512              // bytes; enough for all but chunks
+	maxIncoming    = 128 << 10        // bytes of a packet
+)
+
+// Conn is the light client: one MQTT 3.1.1 connection without a goroutine of its own.
+// One goroutine calls Read; Publish, Subscribe, Wake, Disconnect and Close may be called
+// from others at the same time. What Read returns is acknowledged by it (QoS 1), and
+// pings are sent from within it, so it has to be called steadily.
+type Conn struct {
+	nc        net.Conn
+	keepAlive time.Duration
+	woken     atomic.Bool
+	sent      atomic.Int64 // Unix ns of the last write
+	lastID    atomic.Uint32
+
+	// Of the reading goroutine.
+	pinged time.Time // of the PINGREQ nothing came after; zero when none
+	armed  time.Time // the read deadline set on nc; zero when it has to be set
+	buf    []byte    // small, or pooled while packets that don't fit arrive
+	pooled *[]byte
+	r, w   int // buf[r:w] is unread
+	small  [smallBuffer]byte
+
+	writing sync.Mutex // one packet at a time
+}
+
+// Dial connects to broker (see ParseBroker) and waits for CONNACK, at most 30 s. A
+// refusal is a *Refused.
+func Dial(ctx context.Context, broker Broker, o Connect) (*Conn, error) {
+	nc, err := broker.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, nc, o)
+}
+
+// Open is Dial over a connection that is already there; it closes nc when it fails.
+func Open(ctx context.Context, nc net.Conn, o Connect) (*Conn, error) {
+	c := &Conn{nc: nc, keepAlive: o.KeepAlive}
+	c.buf = c.small[:]
+	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	err := c.connect(o)
+	if !stop() {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Conn) connect(o Connect) error {
+	deadline := time.Now().Add(connectTimeout)
+	if err := c.write(func(b []byte) []byte { return appendConnect(b, o) }); err != nil {
+		return err
+	}
+	p, _, err := c.packet(deadline)
+	switch {
+	case err != nil:
+		return fmt.Errorf("waiting for CONNACK: %w", err)
+	case p.Kind != connAck:
+		return fmt.Errorf("packet type %d instead of CONNACK", p.Kind)
+	case p.ID&0xff != 0:
+		return &Refused{Code: byte(p.ID)}
+	}
+	return nil
+}
+
+// Publish sends payload; id is what its PubAck will carry, 0 at QoS 0.
+func (c *Conn) Publish(topic string, qos byte, payload []byte) (id uint16, err error) {
+	if qos > 0 {
+		id = c.nextID()
+	}
+	return id, c.write(func(b []byte) []byte { return appendPublish(b, topic, qos, id, payload) })
+}
+
+// Subscribe asks for filter; a SubAck with id answers. Devices need no subscription.
+func (c *Conn) Subscribe(filter string, qos byte) (id uint16, err error) {
+	id = c.nextID()
+	return id, c.write(func(b []byte) []byte { return appendSubscribe(b, id, filter, qos) })
+}
+
+// nextID counts 1 to 65535 and around. Far fewer than that are ever in flight.
+func (c *Conn) nextID() uint16 { return uint16((c.lastID.Add(1)-1)%65535 + 1) }
+
+// Read returns the next Publish, PubAck or SubAck. It waits until deadline, for ever when
+// that is zero, and returns os.ErrDeadlineExceeded then or when woken; the connection
+// stays good. Any other error ends it.
+func (c *Conn) Read(deadline time.Time) (Packet, error) {
+	for {
+		p, qos, err := c.packet(deadline)
+		if err != nil {
+			return Packet{}, err
+		}
+		switch p.Kind {
+		case Publish:
+			if qos > 0 {
+				err = c.write(func(b []byte) []byte { return append(b, byte(PubAck)<<4, 2, byte(p.ID>>8), byte(p.ID)) })
+			}
+			return p, err
+		case PubAck, SubAck:
+			return p, nil
+		case pingResp:
+		default:
+			return Packet{}, fmt.Errorf("unexpected packet type %d", p.Kind)
+		}
+	}
+}
+
+// Wake makes the Read that runs, or the next one, return os.ErrDeadlineExceeded.
+func (c *Conn) Wake() {
+	c.woken.Store(true)
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Disconnect says goodbye and closes.
+func (c *Conn) Disconnect() error {
+	err := c.write(func(b []byte) []byte { return append(b, byte(disconnect)<<4, 0) })
+	return errors.Join(err, c.nc.Close())
+}
+
+// Close closes without a word, as a device does that lost its power.
+func (c *Conn) Close() error { return cutOff(c.nc) }
+
+// cutOff resets a TCP connection, so that no TIME_WAIT keeps its port.
+func cutOff(nc net.Conn) error {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	return nc.Close()
+}
+
+// packet returns the next packet of any kind.
+func (c *Conn) packet(deadline time.Time) (Packet, byte, error) {
+	for {
+		first, remaining, taken, ok, err := header(c.buf[c.r:c.w])
+		if err != nil {
+			return Packet{}, 0, err
+		}
+		if taken+remaining > maxIncoming {
+			return Packet{}, 0, fmt.Errorf("packet of %d bytes, %d are taken", remaining, maxIncoming)
+		}
+		if ok && c.w-c.r >= taken+remaining {
+			body := c.buf[c.r+taken : c.r+taken+remaining]
+			c.r += taken + remaining
+			return parseBody(first, body)
+		}
+		c.fit(taken + remaining)
+		if err := c.fill(deadline); err != nil {
+			return Packet{}, 0, err
+		}
+	}
+}
+
+// fill reads what there is, at least one byte, and keeps the connection alive meanwhile.
+func (c *Conn) fill(deadline time.Time) error {
+	for {
+		now := time.Now()
+		beat, err := c.beat(now)
+		if err != nil {
+			return err
+		}
+		if !deadline.IsZero() && !now.Before(deadline) {
+			return os.ErrDeadlineExceeded
+		}
+		c.arm(now, earlier(deadline, beat))
+		if c.woken.Swap(false) {
+			c.armed = time.Time{}
+			return os.ErrDeadlineExceeded
+		}
+		n, err := c.nc.Read(c.buf[c.w:])
+		if n > 0 {
+			c.w, c.pinged = c.w+n, time.Time{}
+			return nil
+		}
+		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			c.armed = time.Time{}
+			c.release()
+			continue
+		}
+		return err
+	}
+}
+
+// beat sends the PINGREQ that is due and says when to look again, zero for never.
+func (c *Conn) beat(now time.Time) (time.Time, error) {
+	if c.keepAlive <= 0 {
+		return time.Time{}, nil
+	}
+	if !c.pinged.IsZero() {
+		end := c.pinged.Add(pingTimeout)
+		if !now.Before(end) {
+			return end, fmt.Errorf("no answer to a ping in %v", pingTimeout)
+		}
+		return end, nil
+	}
+	due := time.Unix(0, c.sent.Load()).Add(c.keepAlive * 3 / 4)
+	if now.Before(due) {
+		return due, nil
+	}
+	c.pinged = now
+	return now.Add(pingTimeout), c.write(func(b []byte) []byte { return append(b, byte(pingReq)<<4, 0) })
+}
+
+// arm sets the read deadline. One that is armed and earlier is left: it fires for
+// nothing once, which is cheaper than setting it anew for each packet.
+func (c *Conn) arm(now, until time.Time) {
+	if !c.armed.IsZero() && c.armed.After(now) && (until.IsZero() || !c.armed.After(until)) {
+		return
+	}
+	_ = c.nc.SetReadDeadline(until)
+	c.armed = until
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// write builds one packet in a pooled buffer and sends it.
+func (c *Conn) write(build func([]byte) []byte) error {
+	buffer, _ := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(buffer)
+	*buffer = build((*buffer)[:0])
+	now := time.Now()
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.nc.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := c.nc.Write(*buffer)
+	c.sent.Store(now.UnixNano())
+	return err
+}
+
+var writeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 256); return &b }}

@@ -1,0 +1,103 @@
+package simulator
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Credential is one device of a fleet: who it is and what it runs at first.
+type Credential struct {
+	ID      fleet.DeviceID
+	Secret  string
+	Version fleet.Version // zero: the fleet's
+}
+
+// ReadCredentials reads one device a line: `device,secret[,version]`, or a JSON object
+// {"device": ..., "secret": ..., "version": ...}. Empty lines, lines that begin with # and
+// a heading "device,secret..." are passed over. A whole answer of the REST API's device
+// import, with its "secrets", is read too. Errors are fleet.Invalid and name the line.
+func ReadCredentials(r io.Reader) ([]Credential, error) {
+	const maxLine = 64 << 20 // bytes; an import's answer is one line
+	var all []Credential
+	seen := map[fleet.DeviceID]bool{}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
+	for n := 1; lines.Scan(); n++ {
+		found, err := parseLine(strings.TrimSpace(lines.Text()), n == 1)
+		if err != nil {
+			return nil, fleet.Errorf(fleet.Invalid, "credentials, line %d: %w", n, err)
+		}
+		for _, c := range found {
+			if seen[c.ID] {
+				return nil, fleet.Errorf(fleet.Invalid, "credentials, line %d: device %s appears twice", n, c.ID)
+			}
+			seen[c.ID] = true
+			all = append(all, c)
+		}
+	}
+	return all, lines.Err()
+}
+
+func parseLine(line string, heading bool) ([]Credential, error) {
+	switch {
+	case line == "" || line[0] == '#' || heading && strings.HasPrefix(line, "device,"):
+		return nil, nil
+	case line[0] == '{':
+		return parseObject(line)
+	}
+	fields := strings.Split(line, ",")
+	if len(fields) < 2 || len(fields) > 3 {
+		return nil, errors.New("use device,secret or device,secret,version")
+	}
+	version := ""
+	if len(fields) == 3 {
+		version = fields[2]
+	}
+	return one(fields[0], fields[1], version)
+}
+
+func parseObject(line string) ([]Credential, error) {
+	var o struct {
+		Device  string            `json:"device"`
+		Secret  string            `json:"secret"`
+		Version string            `json:"version"`
+		Secrets map[string]string `json:"secrets"`
+	}
+	if err := json.Unmarshal([]byte(line), &o); err != nil {
+		return nil, err
+	}
+	if o.Secrets == nil {
+		return one(o.Device, o.Secret, o.Version)
+	}
+	var all []Credential
+	for device, secret := range o.Secrets {
+		c, err := one(device, secret, o.Version)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c...)
+	}
+	slices.SortFunc(all, func(a, b Credential) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return all, nil
+}
+
+func one(device, secret, version string) ([]Credential, error) {
+	id, err := fleet.ParseDeviceID(strings.TrimSpace(device))
+	if err != nil {
+		return nil, err
+	}
+	c := Credential{ID: id, Secret: strings.TrimSpace(secret)}
+	if c.Secret == "" {
+		return nil, errors.New("device " + device + " has no secret")
+	}
+	if version = strings.TrimSpace(version); version != "" {
+		c.Version, err = fleet.ParseVersion(version)
+	}
+	return []Credential{c}, err
+}

@@ -1,0 +1,11 @@
+// Package simulator is a fleet of devices in one process: the client side of the device
+// protocol, with faults, progress and a verdict. It hides how a device behaves and how
+// its packets travel; it knows a cloud only through the protocol, so it can be aimed at
+// any deployment.
+//
+// A device is one state machine (model.go and the files named after its parts) that
+// neither blocks nor reads a clock. device.go drives it over a connection, of which there
+// are two kinds: eclipse/paho (paho.go), faithful, about 40 KB each, and Conn (conn.go),
+// our own few packets of MQTT 3.1.1 on one goroutine, about 5 KB each. Fleet runs many of
+// them; Verdict says whether each runs what it should.
+package simulator

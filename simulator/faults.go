@@ -1,0 +1,111 @@
+package simulator
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Faults is what goes wrong in a simulated fleet. Whether it does is drawn from the seed,
+// the device and how many updates the device has begun: the same run has the same faults.
+type Faults struct {
+	FailAt    []StageChance // the device reports failed (at apply: boots the old version)
+	PowerLoss []StageChance // the device loses its power and boots again
+	Revert    Chance        // of updates: boots the old version after applying
+	Corrupt   Chance        // of updates: a received byte flips, so the digest differs
+	Drop      Chance        // of updates: the connection is lost in the middle
+	NotNow    Chance        // of devices: say "not now" from the start ...
+	NotNowFor time.Duration // ... for this long; 0: for ever
+	Slow      Slow
+}
+
+// Stage is a point of an update where a fault strikes.
+type Stage uint8
+
+// The stages, in the order an update passes them.
+const (
+	NoStage       Stage = iota
+	StageDownload       // in the middle of the image
+	StageVerify         // all is there, nothing checked yet
+	StageStore          // checked, *stored* not reported yet
+	StageApply          // *applying* was reported
+)
+
+// StageChance is the share of updates that a fault strikes at a stage.
+type StageChance struct {
+	Stage  Stage
+	Chance Chance
+}
+
+// Chance is a probability, 0 to 1.
+type Chance float64
+
+// Slow is the share of devices that store no more than Rate bytes per second.
+type Slow struct {
+	Rate  int64 // bytes per second; 0: none is slow
+	Share Chance
+}
+
+// plan is what goes wrong in one update of one device.
+type plan struct {
+	update    fleet.UpdateID
+	failAt    Stage
+	powerLoss Stage // NoStage again once it struck
+	revert    bool
+	corrupt   bool
+	drop      bool
+	at        float64 // where in the image a fault of StageDownload strikes, 0 to 1
+}
+
+// source is the random numbers of a device's n-th update; n is 0 for what is drawn once
+// per device.
+func source(seed uint64, id fleet.DeviceID, n int) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	return rand.New(rand.NewPCG(seed^h.Sum64(), uint64(n))) //nolint:gosec // repeatable on purpose
+}
+
+// draw decides what goes wrong in the n-th update, from 1, of device id.
+func (f *Faults) draw(seed uint64, id fleet.DeviceID, n int, update fleet.UpdateID) plan {
+	r := source(seed, id, n)
+	return plan{
+		update:    update,
+		failAt:    strike(r, f.FailAt),
+		powerLoss: strike(r, f.PowerLoss),
+		revert:    hit(r, f.Revert),
+		corrupt:   hit(r, f.Corrupt),
+		drop:      hit(r, f.Drop),
+		at:        r.Float64(),
+	}
+}
+
+// strike draws for each chance and returns the first stage that is hit. It takes one
+// number per chance, whatever comes of it.
+func strike(r *rand.Rand, chances []StageChance) Stage {
+	stage := NoStage
+	for _, c := range chances {
+		if hit(r, c.Chance) && (stage == NoStage || c.Stage < stage) {
+			stage = c.Stage
+		}
+	}
+	return stage
+}
+
+func hit(r *rand.Rand, c Chance) bool { return r.Float64() < float64(c) }
+
+// nature is what is drawn once per device.
+type nature struct {
+	rate   int64 // bytes per second it stores; 0: no limit
+	notNow bool
+}
+
+func (f *Faults) nature(seed uint64, id fleet.DeviceID) nature {
+	r := source(seed, id, 0)
+	n := nature{notNow: hit(r, f.NotNow)}
+	if hit(r, f.Slow.Share) {
+		n.rate = f.Slow.Rate
+	}
+	return n
+}

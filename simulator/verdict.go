@@ -1,0 +1,119 @@
+package simulator
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Expectation is what a device should run in the end.
+type Expectation struct {
+	Version fleet.Version
+	Digest  fleet.Digest // of its image; zero: not compared
+}
+
+// Verdict says whether every device runs exactly what was expected of it.
+type Verdict struct {
+	OK      bool    `json:"ok"`
+	Checked int     `json:"checked"` // devices something was expected of
+	Wrong   []Wrong `json:"wrong,omitempty"`
+}
+
+// Wrong is a device that does not run what it should.
+type Wrong struct {
+	Device fleet.DeviceID `json:"device"`
+	Want   string         `json:"want"`
+	Got    string         `json:"got"`
+	Reason string         `json:"reason"`
+}
+
+// Verdict compares the fleet with expect, which answers false for a device nothing is
+// expected of. The image is compared by the SHA-256 of the bytes the device received; one
+// that runs the version it began with received none, so only its version is compared.
+func (f *Fleet) Verdict(expect func(fleet.DeviceID) (Expectation, bool)) Verdict {
+	v := Verdict{}
+	for _, d := range f.devices {
+		want, some := expect(d.id)
+		if !some {
+			continue
+		}
+		v.Checked++
+		if reason, got := want.differs(d.status()); reason != "" {
+			v.Wrong = append(v.Wrong, Wrong{Device: d.id, Want: want.Version.String(), Got: got.Running.String(), Reason: reason})
+		}
+	}
+	v.OK = len(v.Wrong) == 0
+	return v
+}
+
+// differs says why got is not what was expected, "" when it is.
+func (want Expectation) differs(got DeviceStatus) (string, DeviceStatus) {
+	none := fleet.Digest{}
+	switch {
+	case !got.Running.Equal(want.Version):
+		return got.why(), got
+	case want.Digest != none && got.Digest != none && got.Digest != want.Digest:
+		return fmt.Sprintf("its image has SHA-256 %s, expected %s", got.Digest, want.Digest), got
+	}
+	return "", got
+}
+
+// why tells what is known about a device that does not run what it should.
+func (s DeviceStatus) why() string {
+	var parts []string
+	if s.State != Idle {
+		parts = append(parts, "it is "+s.State.String())
+	}
+	if !s.Target.IsZero() && !s.Target.Equal(s.Running) {
+		parts = append(parts, "the cloud named "+s.Target.String()+" as its target")
+	}
+	if s.Ended != "" {
+		parts = append(parts, "its last update "+s.Ended)
+	}
+	switch {
+	case s.Stats.Handshakes == 0:
+		parts = append(parts, "it never got a Welcome")
+	case !s.Online && s.Trouble != stoppedByUs:
+		parts = append(parts, "it is offline")
+	}
+	if s.Stats.Handshakes == 0 && s.Trouble != "" {
+		parts = append(parts, s.Trouble)
+	}
+	if len(parts) == 0 {
+		return "it was offered nothing"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Report is what a run came to; it is written as JSON.
+type Report struct {
+	Seed     uint64         `json:"seed"`
+	Started  time.Time      `json:"started"`
+	Seconds  float64        `json:"seconds"`
+	Devices  int            `json:"devices"`
+	Versions map[string]int `json:"versions"`
+	Totals   Stats          `json:"totals"`
+	Verdict  *Verdict       `json:"verdict,omitempty"` // where Config.Expect says what is right
+}
+
+// Report sums up the run so far, or the last one once it ended.
+func (f *Fleet) Report() Report {
+	f.mu.Lock()
+	started, ended := f.started, f.ended
+	f.mu.Unlock()
+	if ended.IsZero() {
+		ended = time.Now()
+	}
+	s := f.Snapshot()
+	r := Report{Seed: f.config.Seed, Started: started, Devices: s.Devices, Versions: s.Versions, Totals: s.Totals}
+	if !started.IsZero() {
+		r.Seconds = ended.Sub(started).Seconds()
+	}
+	if f.config.Expect != nil {
+		v := f.Verdict(f.config.Expect)
+		r.Verdict = &v
+	}
+	return r
+}
