@@ -8,7 +8,7 @@ LINT_VERSION := v2.15.0
 LINT         := .tools/bin/golangci-lint-$(LINT_VERSION)
 INTEROP      := testdata/interop
 FUZZTIME     ?= 10s
-BENCH        ?= .
+BENCH        ?= all
 
 .PHONY: help
 help: ## list the targets
@@ -54,9 +54,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## run the benchmarks side by side with other servers (BENCH=regexp chooses)
+bench: ## measure Muster side by side with Mosquitto (BENCH=handshakes chooses one)
 	@scripts/tools.sh bench
-	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m ./bench/...
+	go run ./bench $(BENCH)
 
 .PHONY: clean
 clean: ## remove what these targets made

@@ -15,17 +15,17 @@ import (
 func TestTheShippedFileIsTheDefaults(t *testing.T) {
 	want := Config{
 		Data: "data",
-		MQTT: MQTT{Addr: "127.0.0.1:1883", MaxConnections: 50_000, MaxKeepalive: 20 * time.Minute},
+		MQTT: MQTT{Addr: "127.0.0.1:1883", MaxConnections: 100_000, MaxKeepalive: 20 * time.Minute},
 		HTTP: HTTP{Addr: "127.0.0.1:8080"},
 		Owner: Owner{
 			Email: "owner@localhost",
 		},
 		OTA: OTA{
 			MaxUpdates:    1000,
-			Cache:         64 << 20,
+			Cache:         32 << 20,
 			MaxImage:      64 << 20,
 			Attempts:      3,
-			CoolDown:      []time.Duration{10 * time.Minute, time.Hour},
+			CoolDown:      []time.Duration{5 * time.Minute, 30 * time.Minute, 2 * time.Hour},
 			MaxSessionAge: 24 * time.Hour,
 		},
 		Log: Log{Level: slog.LevelInfo, Format: "text"},
