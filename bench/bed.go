@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// bed is what one benchmark lies in: a temporary directory, the binary under test and
+// the processes that were started.
+type bed struct {
+	dir     string
+	binary  string
+	started []*process
+	began   time.Time
+}
+
+// makeBed prepares a bed: it raises the limit on open files, makes the directory and
+// builds the binary where none is given.
+func makeBed(ctx context.Context, o options) (*bed, error) {
+	if err := raiseFiles(uint64(o.devices) + 200); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "muster-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bed{dir: dir, binary: o.muster, began: time.Now()}
+	if o.sides.muster() && b.binary == "" {
+		err = b.build(ctx)
+	}
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bed) build(ctx context.Context) error {
+	b.say("building muster")
+	b.binary = filepath.Join(b.dir, "muster")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.binary, "github.com/muster-iot/muster/cmd/muster")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building muster: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// close stops what still runs, the youngest first, and removes all files.
+func (b *bed) close() {
+	for _, p := range slices.Backward(b.started) {
+		p.stop()
+	}
+	_ = os.RemoveAll(b.dir)
+}
+
+// start runs a server that logs into a file of the bed.
+func (b *bed) start(name string, environment []string, path string, args ...string) (*process, error) {
+	p, err := startProcess(name, filepath.Join(b.dir, name+".log"), environment, path, args...)
+	if err != nil {
+		return nil, err
+	}
+	b.started = append(b.started, p)
+	return p, nil
+}
+
+// say tells who waits what goes on.
+func (b *bed) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// machine describes where the numbers come from.
+func machine() string {
+	model := "unknown processor"
+	if data, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(data)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s/%s, %d CPUs (%s), %s, loopback, the load generator on the same CPUs",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version())
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// poll calls ready every 20 ms until it says true or fails, or until limit is over.
+func poll(ctx context.Context, limit time.Duration, what string, ready func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
+	defer cancel()
+	for {
+		if ok, err := ready(); ok || err != nil {
+			return err
+		}
+		if pause(ctx, 20*time.Millisecond) != nil {
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/simulator"
+)
+
+// firmware measures how fast devices get an image they have verified, and what that
+// costs the server. The clock runs from the moment all are connected until the last has
+// checked the SHA-256; for Muster, Hello, decision and Offer lie within.
+func firmware(ctx context.Context, b *bed, o options) (*report, error) {
+	r := &report{Setting: []string{
+		machine(),
+		fmt.Sprintf("%d devices × %s, window %d, %d runs each, in turns; every receiver decodes and hashes", o.devices, mebibytes(o.size), o.window, o.runs),
+		"muster: devices' own downloads; redis-server of its own; its CPU is counted with muster's",
+	}}
+	f := &deliveries{bed: b, options: o, version: 1}
+	if err := f.start(ctx, r); err != nil {
+		return nil, err
+	}
+	for _, chunk := range o.chunks {
+		var ours, theirs []delivery
+		for range o.runs {
+			if o.sides.muster() {
+				d, err := f.muster(ctx, chunk)
+				if err != nil {
+					return nil, fmt.Errorf("muster, chunk %d: %w", chunk, err)
+				}
+				ours = append(ours, d)
+			}
+			if o.sides.mosquitto() {
+				d, err := f.mosquitto(ctx, chunk)
+				if err != nil {
+					return nil, fmt.Errorf("mosquitto, chunk %d: %w", chunk, err)
+				}
+				theirs = append(theirs, d)
+			}
+		}
+		at := fmt.Sprintf(", chunk %s", kibibytes(chunk))
+		rate := r.add("verified"+at, "MiB/s", numbers(ours, delivery.rate), numbers(theirs, delivery.rate))
+		cost := r.add("server CPU"+at, "ms/MiB", numbers(ours, delivery.cost), numbers(theirs, delivery.cost))
+		r.add("load generator CPU"+at, "ms/MiB", numbers(ours, delivery.clientCost), numbers(theirs, delivery.clientCost))
+		r.atLeast("verified bytes/s, Muster / Mosquitto"+at, rate.ratio(), 2, 3)
+		r.atMost("server CPU per MiB, Muster / Mosquitto"+at, "", cost.ratio(), 0.5)
+	}
+	return r, nil
+}
+
+// deliveries are the two servers and what they are to deliver.
+type deliveries struct {
+	bed     *bed
+	options options
+	version uint32 // what Muster's devices run
+
+	ours        *muster
+	ourDevices  []identity
+	other       *mosquitto
+	subscribers []identity // the publisher is the last
+}
+
+func (f *deliveries) start(ctx context.Context, r *report) (err error) {
+	if f.options.sides.muster() {
+		if f.ours, f.ourDevices, err = f.bed.stock(ctx, f.options, nil); err != nil {
+			return err
+		}
+	}
+	if f.options.sides.mosquitto() {
+		if err := f.startOther(ctx); err != nil {
+			return err
+		}
+		r.Setting = append(r.Setting, "mosquitto "+f.other.version+": QoS 1, one publisher, one topic shared by all, unlimited queues, no persistence, no log")
+	}
+	return nil
+}
+
+func (f *deliveries) startOther(ctx context.Context) (err error) {
+	f.other, f.subscribers, err = f.bed.startMosquitto(ctx, f.options, f.options.window)
+	return err
+}
+
+// subscribed connects Mosquitto's subscribers, and its publisher.
+func (f *deliveries) subscribed(ctx context.Context) (subscribers, publisher *swarm, err error) {
+	last := len(f.subscribers) - 1
+	subscribers, err = connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(_ int, c *simulator.Conn) error {
+		return subscribe(c, relayTopic)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	publisher, err = connect(ctx, f.other.mqtt, f.subscribers[last:], 1, nil)
+	if err != nil {
+		subscribers.close()
+	}
+	return subscribers, publisher, err
+}
+
+// delivery is one image, delivered to all devices.
+type delivery struct {
+	bytes   int64 // verified, of all devices
+	elapsed time.Duration
+	server  time.Duration // processor time
+	client  time.Duration // processor time of the load generator
+}
+
+func (d delivery) mib() float64        { return float64(d.bytes) / (1 << 20) }
+func (d delivery) rate() float64       { return d.mib() / d.elapsed.Seconds() }
+func (d delivery) cost() float64       { return d.server.Seconds() * 1e3 / d.mib() }
+func (d delivery) clientCost() float64 { return d.client.Seconds() * 1e3 / d.mib() }
+
+// muster releases a new version, lets every device fetch it, and has it confirmed.
+func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error) {
+	from, to := f.version, f.version+1
+	if err := f.ours.publish(ctx, to, image(f.options.size, to)); err != nil {
+		return delivery{}, err
+	}
+	s, err := connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, nil)
+	if err != nil {
+		return delivery{}, err
+	}
+	defer s.close()
+	downloads := f.downloads(s, from, to, chunk)
+	d, err := f.measure("muster", f.ours.process, chunk, func() error {
+		return s.each(ctx, func(_ context.Context, i int, _ *simulator.Conn) error { return downloads[i].run() })
+	})
+	if err != nil {
+		return d, err
+	}
+	f.version = to
+	if err := s.each(ctx, func(_ context.Context, i int, _ *simulator.Conn) error { return downloads[i].finish() }); err != nil {
+		return d, err
+	}
+	f.bed.tellHiccups(downloads)
+	return d, f.ours.quiet(ctx)
+}
+
+func (f *deliveries) downloads(s *swarm, from, to, chunk uint32) []*download {
+	downloads := make([]*download, len(s.conns))
+	for i, c := range s.conns {
+		hello := greeting(from)
+		hello.Chunk, hello.Window = chunk, f.options.window
+		downloads[i] = &download{id: f.ourDevices[i].id, conn: c, hello: hello, target: to}
+	}
+	return downloads
+}
+
+// mosquitto has one publisher send the image to as many subscribers.
+func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, error) {
+	s, p, err := f.subscribed(ctx)
+	if err != nil {
+		return delivery{}, err
+	}
+	defer s.close()
+	defer p.close()
+	r := &relay{image: image(f.options.size, 1), chunk: chunk, window: f.options.window}
+	d, err := f.measure("mosquitto", f.other.process, chunk, func() error {
+		sent := make(chan error, 1)
+		go func() { sent <- r.send(ctx, p.conns[0]) }()
+		err := s.each(ctx, func(_ context.Context, _ int, c *simulator.Conn) error { return r.receive(c) })
+		if err != nil {
+			p.close()
+		}
+		if e := <-sent; err == nil {
+			err = e
+		}
+		return err
+	})
+	if err != nil {
+		return d, err
+	}
+	s.close()
+	p.close()
+	return d, f.other.quiet(ctx)
+}
+
+// measure takes the time of deliver and the processor time of both ends.
+func (f *deliveries) measure(name string, server *process, chunk uint32, deliver func() error) (delivery, error) {
+	serverBefore, clientBefore, began := server.cpu(), cpuOf(os.Getpid()), time.Now()
+	if err := deliver(); err != nil {
+		return delivery{}, err
+	}
+	d := delivery{
+		bytes: f.options.size * int64(f.options.devices), elapsed: time.Since(began),
+		server: server.cpu() - serverBefore, client: cpuOf(os.Getpid()) - clientBefore,
+	}
+	f.bed.say("%s, chunk %s: %.0f MiB/s, server %.2f ms/MiB", name, kibibytes(chunk), d.rate(), d.cost())
+	return d, nil
+}
+
+// tellHiccups says what the devices had to wait for beyond the chunks themselves.
+func (b *bed) tellHiccups(downloads []*download) (busy, idle int) {
+	for _, d := range downloads {
+		busy += d.busy
+		idle += d.idle
+	}
+	if busy+idle > 0 {
+		b.say("%d times the server was busy, %d times nothing came in time", busy, idle)
+	}
+	return busy, idle
+}
+
+// image is size bytes that don't compress, others for each n. The last is kept.
+func image(size int64, n uint32) []byte {
+	imageMu.Lock()
+	defer imageMu.Unlock()
+	if int64(len(lastImage)) != size || lastImageN != n {
+		lastImage, lastImageN = make([]byte, size), n
+		_, _ = rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}).Read(lastImage)
+	}
+	return lastImage
+}
+
+var (
+	imageMu    sync.Mutex
+	lastImage  []byte
+	lastImageN uint32
+)
+
+func mebibytes(n int64) string  { return number(float64(n)/(1<<20)) + " MiB" }
+func kibibytes(n uint32) string { return number(float64(n)/(1<<10)) + " KiB" }

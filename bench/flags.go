@@ -1,0 +1,83 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/wire"
+)
+
+// register declares the flags of o, whose values are the defaults. What a benchmark has
+// no use for is not offered.
+func (o *options) register(flags *flag.FlagSet) {
+	flags.IntVar(&o.runs, "runs", o.runs, "measure each server this often, in turns")
+	flags.IntVar(&o.devices, "devices", o.devices, "connections")
+	flags.IntVar(&o.dialers, "dialers", o.dialers, "connections being made at the same time")
+	flags.Var(&o.sides, "servers", "measure `muster`, mosquitto or both (default both)")
+	flags.StringVar(&o.muster, "muster", "", "`path` of the muster binary (default: build it)")
+	flags.DurationVar(&o.timeout, "timeout", o.timeout, "give up after this time")
+	if o.settle > 0 {
+		flags.DurationVar(&o.settle, "settle", o.settle, "rest before memory is read")
+	}
+	if o.size > 0 {
+		flags.Int64Var(&o.size, "size", o.size, "bytes of an image")
+		flags.Var((*sizes)(&o.chunks), "chunk", "bytes of image data per chunk; several, separated by commas")
+		flags.Func("window", fmt.Sprintf("chunks in flight to a device (default %d)", o.window), func(s string) error {
+			n, err := strconv.ParseUint(s, 10, 32)
+			if err == nil && (n < 1 || n > wire.MaxWindow) {
+				err = fmt.Errorf("1 to %d are allowed", wire.MaxWindow)
+			}
+			o.window = uint32(n)
+			return err
+		})
+	}
+}
+
+// sides says which servers are measured; the zero value is both.
+type sides struct{ only string }
+
+func (s *sides) muster() bool    { return s.only != "mosquitto" }
+func (s *sides) mosquitto() bool { return s.only != "muster" }
+func (s *sides) String() string  { return s.only }
+
+// Set reads the value of a flag.
+func (s *sides) Set(text string) error {
+	switch text {
+	case "both":
+		s.only = ""
+	case "muster", "mosquitto":
+		s.only = text
+	default:
+		return fmt.Errorf("both, muster or mosquitto")
+	}
+	return nil
+}
+
+// sizes are chunk sizes.
+type sizes []uint32
+
+func (s *sizes) String() string {
+	var words []string
+	for _, n := range *s {
+		words = append(words, strconv.Itoa(int(n)))
+	}
+	return strings.Join(words, ",")
+}
+
+// Set reads the value of a flag.
+func (s *sizes) Set(text string) error {
+	*s = nil
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(word, 10, 32)
+		if err != nil {
+			return err
+		}
+		if wire.ChunkSize(uint32(n)) != uint32(n) {
+			return fmt.Errorf("%d is not a power of two from %d to %d", n, wire.MinChunk, wire.MaxChunk)
+		}
+		*s = append(*s, uint32(n))
+	}
+	return nil
+}

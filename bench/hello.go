@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/wire"
+)
+
+func topic(id string, kind wire.TopicKind) string {
+	return wire.Topic{Speaker: fleet.DeviceID(id), Kind: kind}.String()
+}
+
+// greeting is the Hello of a device of the benchmarks' product that runs version n.
+func greeting(n uint32) wire.Hello {
+	h := wire.NewHello(fleet.WholeVersion(n))
+	h.Product = product
+	return h
+}
+
+// handshake says Hello and waits for its Welcome, which must name the running version as
+// target: the decision was made, and there is nothing to do. target 0 expects none.
+func handshake(c *simulator.Conn, id string, h wire.Hello, target uint32) error {
+	if _, err := c.Publish(topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
+		return err
+	}
+	welcomeTopic := topic(id, wire.TopicWelcome)
+	deadline := time.Now().Add(replyTimeout)
+	for {
+		p, err := c.Read(deadline)
+		if err != nil {
+			return fmt.Errorf("waiting for the Welcome: %w", err)
+		}
+		if p.Kind != simulator.Publish || string(p.Topic) != welcomeTopic {
+			continue
+		}
+		w, err := wire.DecodeWelcome(p.Payload)
+		if err != nil {
+			return err
+		}
+		if w.Boot != h.Boot {
+			continue
+		}
+		return expect(w, target)
+	}
+}
+
+func expect(w wire.Welcome, target uint32) error {
+	want := fleet.Version{}
+	if target != 0 {
+		want = fleet.WholeVersion(target)
+	}
+	if w.Reason != wire.ReasonNone || w.Target.String() != want.String() {
+		return fmt.Errorf("Welcome with target %q, reason %d (%s); expected target %q", w.Target, w.Reason, w.Why, want)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// mosquitto is the other broker, with a user name and a password for each device.
+type mosquitto struct {
+	*process
+	mqtt    string // host:port
+	version string
+}
+
+// publisher is the user that sends firmware through Mosquitto.
+const publisher = "publisher"
+
+// The settings that cost Mosquitto least: nothing is written to disk, nothing logged,
+// no $SYS topics, no delay of small segments, no queue that overflows.
+const mosquittoConf = `%slistener %d 127.0.0.1
+allow_anonymous false
+password_file %s
+persistence false
+log_dest none
+connection_messages false
+sys_interval 0
+max_connections -1
+max_inflight_messages %d
+max_queued_messages 0
+set_tcp_nodelay true
+`
+
+// startMosquitto starts Mosquitto with o.devices users and the publisher. window is how
+// many messages are in flight to one client.
+func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mosquitto, []identity, error) {
+	path, err := lookMosquitto()
+	if err != nil {
+		return nil, nil, err
+	}
+	b.say("starting mosquitto")
+	var devices []identity
+	for _, id := range append(deviceIDs(o.devices), publisher) {
+		devices = append(devices, identity{id: id, password: rand.Text()})
+	}
+	passwords := filepath.Join(b.dir, "mosquitto.passwords")
+	if err := writePasswords(ctx, passwords, devices); err != nil {
+		return nil, nil, err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "user root\n" // else it could not read its files
+	}
+	conf := filepath.Join(b.dir, "mosquitto.conf")
+	if err := os.WriteFile(conf, fmt.Appendf(nil, mosquittoConf, user, port, passwords, max(window, 1)), 0o600); err != nil {
+		return nil, nil, err
+	}
+	p, err := b.start("mosquitto", nil, path, "-c", conf)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &mosquitto{process: p, mqtt: fmt.Sprintf("127.0.0.1:%d", port), version: mosquittoVersion(ctx, path)}
+	err = poll(ctx, startTimeout, "mosquitto's listener", func() (bool, error) {
+		nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.mqtt)
+		if err != nil {
+			return false, p.alive()
+		}
+		return true, nc.Close()
+	})
+	return m, devices, err
+}
+
+// lookMosquitto finds the broker, which Debian keeps in /usr/sbin.
+func lookMosquitto() (string, error) {
+	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("mosquitto is not installed (Debian: mosquitto); --servers muster measures without it")
+}
+
+// writePasswords makes a password file of Mosquitto's: salted hashes.
+func writePasswords(ctx context.Context, file string, devices []identity) error {
+	var plain strings.Builder
+	for _, d := range devices {
+		fmt.Fprintf(&plain, "%s:%s\n", d.id, d.password)
+	}
+	if err := os.WriteFile(file, []byte(plain.String()), 0o600); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "mosquitto_passwd", "-U", file).CombinedOutput(); err != nil {
+		return fmt.Errorf("mosquitto_passwd: %w: %s", err, out)
+	}
+	return nil
+}
+
+// freePort finds a port that is free now: Mosquitto can't choose one by itself.
+func freePort(ctx context.Context) (int, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func mosquittoVersion(ctx context.Context, path string) string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, path, "-h").Output() // exits 1, prints all the same
+	line, _, _ := strings.Cut(string(out), "\n")
+	if words := strings.Fields(line); len(words) == 3 && words[1] == "version" {
+		return words[2]
+	}
+	return "of unknown version"
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a server under test, with the children it started.
+type process struct {
+	name  string
+	pid   int
+	log   string        // file
+	ended chan struct{} // closed once it has ended
+	kill  func(os.Signal) error
+}
+
+const stopTimeout = 15 * time.Second // from SIGTERM to SIGKILL
+
+func startProcess(name, log string, environment []string, path string, args ...string) (*process, error) {
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd := exec.Command(path, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), environment...)
+	cmd.SysProcAttr = childAttributes()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p := &process{name: name, pid: cmd.Process.Pid, log: log, ended: make(chan struct{}), kill: cmd.Process.Signal}
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// stop asks the process to end, insists after a while, and waits for it. It may be
+// called again.
+func (p *process) stop() {
+	_ = p.kill(syscall.SIGTERM)
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+	case <-timer.C:
+		_ = p.kill(syscall.SIGKILL)
+		<-p.ended
+	}
+}
+
+// alive returns an error with the end of the log when the process has ended.
+func (p *process) alive() error {
+	select {
+	case <-p.ended:
+		return fmt.Errorf("%s has ended; its log says:\n%s", p.name, p.lastWords())
+	default:
+		return nil
+	}
+}
+
+func (p *process) lastWords() string {
+	data, _ := os.ReadFile(p.log)
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+// family is the process and its descendants, itself first.
+func (p *process) family() []int {
+	pids := []int{p.pid}
+	for i := 0; i < len(pids); i++ {
+		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pids[i]))
+		for _, task := range tasks {
+			data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pids[i], task.Name()))
+			for _, word := range strings.Fields(string(data)) {
+				if child, err := strconv.Atoi(word); err == nil {
+					pids = append(pids, child)
+				}
+			}
+		}
+	}
+	return pids
+}
+
+// cpu is the processor time that the process and its living descendants have used.
+func (p *process) cpu() (total time.Duration) {
+	for _, pid := range p.family() {
+		total += cpuOf(pid)
+	}
+	return total
+}
+
+// clockTick is the unit of /proc/<pid>/stat: USER_HZ is 100 wherever Linux runs Go.
+const clockTick = 10 * time.Millisecond
+
+// cpuOf is the user and system time of one process, 0 when it has ended.
+func cpuOf(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	ticks, err := statTicks(data)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ticks) * clockTick
+}
+
+// statTicks reads utime and stime, fields 14 and 15 of /proc/<pid>/stat (proc(5)). The
+// command, field 2, may hold spaces and parentheses.
+func statTicks(stat []byte) (uint64, error) {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	const afterCommand = 2 // fields in front of these
+	if len(fields) < 15-afterCommand {
+		return 0, errors.New("stat is too short")
+	}
+	user, err := strconv.ParseUint(string(fields[13-afterCommand]), 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseUint(string(fields[14-afterCommand]), 10, 64)
+	return user + system, err
+}
+
+// resident is the memory of one process, in bytes: what is resident now (VmRSS) and the
+// most that was (VmHWM) since the start or the last resetPeak.
+func resident(pid int) (now, peak int64, err error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	if now, err = statusBytes(data, "VmRSS"); err != nil {
+		return 0, 0, err
+	}
+	peak, err = statusBytes(data, "VmHWM")
+	return now, peak, err
+}
+
+// statusBytes reads one field of /proc/<pid>/status, which counts in KiB.
+func statusBytes(status []byte, name string) (int64, error) {
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
+			words := bytes.Fields(rest)
+			if len(words) != 2 || string(words[1]) != "kB" {
+				return 0, fmt.Errorf("%s is not in kB: %q", name, line)
+			}
+			n, err := strconv.ParseInt(string(words[0]), 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no %s", name)
+}
+
+// resetPeak makes the peak what is resident now (proc(5), clear_refs).
+func resetPeak(pid int) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0o200)
+}
+
+// quiet waits until the process has used next to no processor time for half a second, at
+// most 20 s: the end of a run before it is over.
+func (p *process) quiet(ctx context.Context) error {
+	const most = 2 * clockTick
+	for range 40 {
+		before := p.cpu()
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+		if p.cpu()-before <= most {
+			return nil
+		}
+	}
+	return p.alive()
+}

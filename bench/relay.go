@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/wire"
+)
+
+// relayTopic is the one topic that all subscribers share. A topic for each device, which
+// firmware of different progress would need, has Mosquitto read every chunk once per
+// device; this is the cheapest there is for it.
+const relayTopic = "bench/firmware/chunk"
+
+// relay is firmware through a broker that knows nothing of it: one publisher, QoS 1.
+type relay struct {
+	image  []byte
+	chunk  uint32
+	window uint32 // messages of the publisher in flight
+}
+
+func (r *relay) count() uint32 { return wire.ChunkCount(int64(len(r.image)), r.chunk) }
+
+// subscribe waits for the broker's consent.
+func subscribe(c *simulator.Conn, filter string) error {
+	id, err := c.Subscribe(filter, 1)
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(replyTimeout)
+	for {
+		p, err := c.Read(deadline)
+		if err != nil {
+			return fmt.Errorf("waiting for SUBACK: %w", err)
+		}
+		if p.Kind == simulator.SubAck && p.ID == id {
+			return nil
+		}
+	}
+}
+
+// receive returns when a subscriber has the whole image and its digest is right.
+func (r *relay) receive(c *simulator.Conn) error {
+	image := newAssembly(sha256.Sum256(r.image), r.count())
+	for !image.complete() {
+		p, err := c.Read(time.Time{})
+		if err != nil {
+			return err
+		}
+		if p.Kind != simulator.Publish {
+			continue
+		}
+		if err := image.take(p.Payload); err != nil {
+			return err
+		}
+	}
+	return image.verify()
+}
+
+// send publishes the image and returns when the broker has acknowledged all of it.
+func (r *relay) send(ctx context.Context, c *simulator.Conn) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	slots := make(chan struct{}, r.window)
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for range r.count() {
+			if _, err := c.Read(time.Time{}); err != nil {
+				cancel(fmt.Errorf("publisher: %w", err))
+				return
+			}
+			<-slots
+		}
+	})
+	err := r.publish(ctx, c, slots)
+	if err != nil {
+		cancel(err)
+	}
+	wait.Wait()
+	return context.Cause(ctx)
+}
+
+func (r *relay) publish(ctx context.Context, c *simulator.Conn, slots chan<- struct{}) error {
+	digest := fleet.Digest(sha256.Sum256(r.image))
+	var payload []byte
+	for i := range r.count() {
+		start := int64(i) * int64(r.chunk)
+		data := r.image[start:min(start+int64(r.chunk), int64(len(r.image)))]
+		payload = wire.AppendChunk(payload[:0], wire.Chunk{Image: digest.Image(), Index: i, Data: data})
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if _, err := c.Publish(relayTopic, 1, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}

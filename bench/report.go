@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// report is what one benchmark found.
+type report struct {
+	Name    string   `json:"name"`
+	About   string   `json:"about"`
+	Setting []string `json:"setting"` // what was measured with what
+	Rows    []row    `json:"rows"`
+	Bars    []bar    `json:"bars"`
+}
+
+// row is one quantity on both sides.
+type row struct {
+	What      string  `json:"what"`
+	Unit      string  `json:"unit"`
+	Muster    *series `json:"muster,omitempty"`
+	Mosquitto *series `json:"mosquitto,omitempty"`
+}
+
+// series is one quantity over all runs.
+type series struct {
+	Median float64   `json:"median"`
+	Runs   []float64 `json:"runs"`
+}
+
+// bar is what a quantity has to reach.
+type bar struct {
+	What    string   `json:"what"`
+	Unit    string   `json:"unit,omitempty"`
+	Got     *float64 `json:"got"` // nil: not measured
+	AtLeast bool     `json:"at_least"`
+	Limit   float64  `json:"limit"`
+	Aim     float64  `json:"aim,omitempty"` // what one would like; 0: nothing more
+}
+
+// overRuns is nil for no runs.
+func overRuns(runs []float64) *series {
+	if len(runs) == 0 {
+		return nil
+	}
+	return &series{Median: quantile(runs, 0.5), Runs: runs}
+}
+
+// quantile is the q-quantile of values, 0 ≤ q ≤ 1, between neighbours linearly.
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	at := q * float64(len(sorted)-1)
+	low := int(at)
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (sorted[high]-sorted[low])*(at-float64(low))
+}
+
+func (r *report) add(what, unit string, muster, mosquitto []float64) row {
+	added := row{What: what, Unit: unit, Muster: overRuns(muster), Mosquitto: overRuns(mosquitto)}
+	r.Rows = append(r.Rows, added)
+	return added
+}
+
+// numbers takes one number of each run.
+func numbers[R any](runs []R, number func(R) float64) (values []float64) {
+	for _, r := range runs {
+		values = append(values, number(r))
+	}
+	return values
+}
+
+// ratio is Muster's median over Mosquitto's, nil when one is missing.
+func (r row) ratio() *float64 {
+	if r.Muster == nil || r.Mosquitto == nil || r.Mosquitto.Median == 0 {
+		return nil
+	}
+	v := r.Muster.Median / r.Mosquitto.Median
+	return &v
+}
+
+// median is nil when nothing was measured.
+func (s *series) median() *float64 {
+	if s == nil {
+		return nil
+	}
+	return &s.Median
+}
+
+func (r *report) atLeast(what string, got *float64, limit, aim float64) {
+	r.Bars = append(r.Bars, bar{What: what, Got: got, AtLeast: true, Limit: limit, Aim: aim})
+}
+
+func (r *report) atMost(what, unit string, got *float64, limit float64) {
+	r.Bars = append(r.Bars, bar{What: what, Unit: unit, Got: got, Limit: limit})
+}
+
+// met reports whether no bar was missed. What was not measured misses none.
+func (r *report) met() bool {
+	return !slices.ContainsFunc(r.Bars, func(b bar) bool { return b.verdict() == missed })
+}
+
+const missed = "MISSED"
+
+func (b bar) verdict() string {
+	switch {
+	case b.Got == nil:
+		return "not measured"
+	case math.IsNaN(*b.Got), b.AtLeast && *b.Got < b.Limit, !b.AtLeast && *b.Got > b.Limit:
+		return missed
+	case b.Aim != 0 && *b.Got >= b.Aim:
+		return "met, and the aim"
+	}
+	return "met"
+}
+
+func (b bar) want() string {
+	sign := "≤"
+	if b.AtLeast {
+		sign = "≥"
+	}
+	s := strings.TrimSpace(fmt.Sprintf("%s %s %s", sign, number(b.Limit), b.Unit))
+	if b.Aim != 0 {
+		s += fmt.Sprintf(" (aim %s)", number(b.Aim))
+	}
+	return s
+}
+
+// print writes r as tables for people.
+func (r *report) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s: %s\n", r.Name, r.About)
+	for _, line := range r.Setting {
+		fmt.Fprintf(t, "  %s\n", line)
+	}
+	fmt.Fprintf(t, "\nmedian\tunit\tmuster\tmosquitto\tratio\truns\t\n")
+	for _, row := range r.Rows {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.What, row.Unit,
+			cell(row.Muster.median()), cell(row.Mosquitto.median()), cell(row.ratio()), row.spread())
+	}
+	if len(r.Bars) > 0 {
+		fmt.Fprintf(t, "\nbar\tgot\twant\t\t\n")
+	}
+	for _, b := range r.Bars {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", b.What, cell(b.Got), b.want(), b.verdict())
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
+}
+
+// spread shows least and most of each side's runs.
+func (r row) spread() string {
+	var parts []string
+	for _, s := range []*series{r.Muster, r.Mosquitto} {
+		if s != nil && len(s.Runs) > 1 {
+			parts = append(parts, number(slices.Min(s.Runs))+".."+number(slices.Max(s.Runs)))
+		}
+	}
+	return strings.Join(parts, " : ")
+}
+
+func cell(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return number(*v)
+}
+
+// number shows about three digits that matter.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= 100, v == math.Trunc(v) && a < 100:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster/simulator"
+)
+
+// rush measures what memory a server takes when every idle device begins to download at
+// the same moment: the most that was resident until the last had verified its image,
+// less what was resident with the same devices idle.
+func rush(ctx context.Context, b *bed, o options) (*report, error) {
+	r := &report{Setting: []string{
+		machine(),
+		fmt.Sprintf("%d devices × %s, chunk %s, window %d, %d runs each, a rest of %v before memory is read", o.devices, mebibytes(o.size), kibibytes(o.chunks[0]), o.window, o.runs, o.settle),
+		"muster: started anew; idle after a handshake; then a release, and a Hello of every device at once",
+	}}
+	f := &deliveries{bed: b, options: o, version: 1}
+	if err := f.start(ctx, r); err != nil {
+		return nil, err
+	}
+	var ours, theirs []surge
+	for range o.runs {
+		if o.sides.muster() {
+			v, err := f.rushMuster(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("muster: %w", err)
+			}
+			ours = append(ours, v)
+		}
+		if o.sides.mosquitto() {
+			v, err := f.rushMosquitto(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("mosquitto: %w", err)
+			}
+			theirs = append(theirs, v)
+		}
+	}
+	growth := r.add("RSS growth, most", "MiB", numbers(ours, surge.growth), numbers(theirs, surge.growth))
+	r.add("RSS connected and idle", "MiB", numbers(ours, surge.before), numbers(theirs, surge.before))
+	r.add("until the last is verified", "s", numbers(ours, surge.seconds), numbers(theirs, surge.seconds))
+	verified := r.add("devices verified", "", numbers(ours, surge.good), numbers(theirs, surge.good))
+	r.add("server busy, Hello again", "", numbers(ours, surge.turnedAway), nil)
+	r.add("nothing came for 10 s", "", numbers(ours, surge.stalled), nil)
+	r.atMost("RSS growth over idle", "MiB", growth.Muster.median(), 64)
+	r.atLeast("devices verified, none dropped", verified.Muster.median(), float64(o.devices), 0)
+	return r, nil
+}
+
+// surge is one rush.
+type surge struct {
+	idle, peak int64 // bytes resident
+	elapsed    time.Duration
+	verified   int
+	busy, late int
+}
+
+func (s surge) growth() float64     { return float64(s.peak-s.idle) / (1 << 20) }
+func (s surge) before() float64     { return float64(s.idle) / (1 << 20) }
+func (s surge) seconds() float64    { return s.elapsed.Seconds() }
+func (s surge) good() float64       { return float64(s.verified) }
+func (s surge) turnedAway() float64 { return float64(s.busy) }
+func (s surge) stalled() float64    { return float64(s.late) }
+
+// rushMuster uploads a new version, restarts the server so that its memory holds nothing
+// of that, and releases the version once all devices are idle.
+func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
+	from, to := f.version, f.version+1
+	if err := f.ours.upload(ctx, product, fmt.Sprint(to), image(f.options.size, to)); err != nil {
+		return surge{}, err
+	}
+	var err error
+	if f.ours, err = f.ours.restart(ctx, f.bed, f.options); err != nil {
+		return surge{}, err
+	}
+	target := from
+	if from == 1 {
+		target = 0 // nothing is released yet
+	}
+	s, err := connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, func(i int, c *simulator.Conn) error {
+		return handshake(c, f.ourDevices[i].id, greeting(from), target)
+	})
+	if err != nil {
+		return surge{}, err
+	}
+	defer s.close()
+	downloads := f.downloads(s, from, to, f.options.chunks[0])
+	v, err := f.surge(ctx, f.ours.process, s, func() error {
+		return f.ours.release(ctx, product, fmt.Sprint(to))
+	}, func(i int) error {
+		if err := downloads[i].run(); err != nil {
+			return err
+		}
+		return downloads[i].finish()
+	})
+	f.version = to
+	v.busy, v.late = f.bed.tellHiccups(downloads)
+	return v, errors.Join(err, f.ours.quiet(ctx))
+}
+
+// rushMosquitto starts Mosquitto anew and sends the image to everyone.
+func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
+	f.other.stop()
+	if err := f.startOther(ctx); err != nil {
+		return surge{}, err
+	}
+	s, p, err := f.subscribed(ctx)
+	if err != nil {
+		return surge{}, err
+	}
+	defer s.close()
+	defer p.close()
+	r := &relay{image: image(f.options.size, 1), chunk: f.options.chunks[0], window: f.options.window}
+	sent := make(chan error, 1)
+	v, err := f.surge(ctx, f.other.process, s, func() error {
+		go func() { sent <- r.send(ctx, p.conns[0]) }()
+		return nil
+	}, func(i int) error { return r.receive(s.conns[i]) })
+	p.close()
+	return v, errors.Join(err, <-sent)
+}
+
+// surge lets the devices rest, begins, and has all of them download at once. A device
+// that fails is not verified; the first failures are told.
+func (f *deliveries) surge(ctx context.Context, server *process, s *swarm, begin func() error, download func(i int) error) (v surge, err error) {
+	f.bed.say("%s: %d devices are connected", server.name, len(s.conns))
+	if v.idle, _, _, err = server.settled(ctx, f.options, nil); err != nil {
+		return v, err
+	}
+	if err := errors.Join(resetPeak(server.pid), begin()); err != nil {
+		return v, err
+	}
+	var verified, failed atomic.Int64
+	began := time.Now()
+	stop := context.AfterFunc(ctx, s.close)
+	defer stop()
+	var wait sync.WaitGroup
+	for i := range s.conns {
+		wait.Go(func() {
+			err := download(i)
+			switch {
+			case err == nil:
+				verified.Add(1)
+			case failed.Add(1) <= 5:
+				f.bed.say("%s: device %d: %v", server.name, i, err)
+			}
+		})
+	}
+	wait.Wait()
+	v.elapsed, v.verified = time.Since(began), int(verified.Load())
+	if _, v.peak, err = resident(server.pid); err != nil {
+		return v, errors.Join(err, server.alive())
+	}
+	f.bed.say("%s: %d verified, RSS grew by %.1f MiB", server.name, v.verified, v.growth())
+	return v, ctx.Err()
+}
