@@ -20,8 +20,10 @@ type download struct {
 	offered uint32    // bytes per chunk, as in the Offer
 	asked   time.Time // of the Offer or the last Want
 	first   uint32    // of the last Want, in chunks of the source
+	count   uint32    // of the last Want, 0 before the first
 	full    int       // whole transfers counted so far
 	stalled bool      // its slot was freed: nothing is owed until it has one again
+	stored  bool      // the device holds the whole image: nothing more is awaited
 }
 
 // Start carries out a plan whose device record was saved: it stops a download that is over,
@@ -36,7 +38,7 @@ func (s *Service) Start(p Plan, link Link) error {
 		return nil
 	}
 	if p.Offer == nil {
-		s.drop(p.Device)
+		s.forget(p.Device)
 		if p.stop == nil {
 			return nil
 		}
@@ -75,7 +77,8 @@ func (s *Service) Start(p Plan, link Link) error {
 // on anything but link. Answers to a Want that can't be: a Stop with reason 14 when no
 // update runs (the device is to say Hello), with reason 10 when w is of another image; a
 // range that begins past the end is ignored. All of these are counted and none changes
-// anything (docs/protocol.md#want). The error is link's.
+// anything (docs/protocol.md#want). A download that lost its slot waits in the line for
+// another, and is then owed what it asked for last. The error is link's.
 func (s *Service) Want(id fleet.DeviceID, w wire.Want, link Link) error {
 	s.counts.wants.Add(1)
 	refusal := s.want(id, w, link)
@@ -109,12 +112,11 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	if w.First >= src.count {
 		return wire.ReasonOverLimit
 	}
-	dl.source, dl.asked, dl.first = src, time.Now(), w.First
-	if !s.slots.enter(id, dl.asked) {
-		return wire.ReasonNone // it lost its slot and waits for another: Ready brings a fresh Offer
+	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.count-w.First)
+	dl.stored = false
+	if dl.stalled = !s.slots.enter(id, dl.asked); !dl.stalled {
+		link.Owe(src, dl.first, dl.count)
 	}
-	dl.stalled = false
-	link.Owe(src, w.First, min(w.Count, src.count-w.First))
 	return wire.ReasonNone
 }
 
@@ -147,14 +149,20 @@ func (s *Service) Halt(id fleet.DeviceID, reason fleet.ReasonCode) {
 
 // drop ends id's download, if one runs, and frees its slot.
 func (s *Service) drop(id fleet.DeviceID) *download {
+	dl := s.forget(id)
+	s.leave(id)
+	return dl
+}
+
+// forget ends id's download, if one runs. Its slot, or its place in the line, is kept.
+func (s *Service) forget(id fleet.DeviceID) *download {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	dl := s.running[id]
 	delete(s.running, id)
 	if dl != nil {
 		dl.link.Owe(nil, 0, 0)
 	}
-	s.mu.Unlock()
-	s.leave(id)
 	return dl
 }
 
@@ -163,11 +171,11 @@ func (s *Service) transfers(id fleet.DeviceID, update fleet.UpdateID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dl := s.running[id]
-	return dl != nil && dl.update == update && !dl.stalled
+	return dl != nil && dl.update == update && !dl.stalled && !dl.stored
 }
 
-// Position is up to where, in bytes from its image's start, the running download of id has
-// come, as far as its Wants tell; ok is false when none runs here.
+// Position is up to where, in bytes from its image's start, the device has asked for its
+// running download; ok is false when none runs here.
 func (s *Service) Position(id fleet.DeviceID) (bytes int64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

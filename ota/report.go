@@ -59,7 +59,9 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 	switch {
 	case p.State == wire.ReportUpdatesDisabled && !d.Force:
 		s.drop(id) // the update itself goes on when updates are enabled
-	case p.State == wire.ReportStored, p.State == wire.ReportApplying, p.State == wire.ReportFailed:
+	case p.State == wire.ReportStored:
+		s.keep(id, update)
+	case p.State == wire.ReportApplying, p.State == wire.ReportFailed:
 		s.dropUpdate(id, update)
 	}
 	return news, nil
@@ -76,6 +78,18 @@ func (s *Service) heard(id fleet.DeviceID) (chunk uint32) {
 	}
 	dl.asked = time.Now()
 	return dl.offered
+}
+
+// keep frees the slot of id's download, which is complete; its link is kept, for a Stop.
+func (s *Service) keep(id fleet.DeviceID, update fleet.UpdateID) {
+	s.mu.Lock()
+	dl := s.running[id]
+	if dl != nil && dl.update == update {
+		dl.stored, dl.count = true, 0
+		dl.link.Owe(nil, 0, 0)
+	}
+	s.mu.Unlock()
+	s.leave(id)
 }
 
 // dropUpdate drops id's download if it is still of that update.

@@ -29,6 +29,15 @@ func (s *slots) waiting() int                 { return s.line.Len() }
 func (s *slots) has(id fleet.DeviceID) bool   { _, ok := s.holders[id]; return ok }
 func (s *slots) waits(id fleet.DeviceID) bool { _, ok := s.places[id]; return ok }
 
+// place is id's number in the line, from 1.
+func (s *slots) place(id fleet.DeviceID) int {
+	n := 1
+	for e := s.line.Front(); e != nil && e.Value != id; e = e.Next() {
+		n++
+	}
+	return n
+}
+
 // enter gives id a slot, or a place in the line if there is room in it.
 func (s *slots) enter(id fleet.DeviceID, now time.Time) bool {
 	if s.has(id) || len(s.holders) < s.max {
@@ -68,10 +77,16 @@ func (s *Service) enter(id fleet.DeviceID) bool {
 	return s.slots.enter(id, time.Now())
 }
 
-// leave frees id's slot and calls the next in line.
+// leave frees id's slot. The next in line that runs a download already goes on with what
+// it asked for last; any other is decided anew.
 func (s *Service) leave(id fleet.DeviceID) {
 	s.mu.Lock()
-	next, ok := s.slots.leave(id, time.Now())
+	now := time.Now()
+	next, ok := s.slots.leave(id, now)
+	if dl := s.running[next]; ok && dl != nil && dl.count > 0 {
+		dl.stalled, dl.asked, ok = false, now, false
+		dl.link.Owe(dl.source, dl.first, dl.count)
+	}
 	s.mu.Unlock()
 	if ok {
 		s.cfg.Ready(next)

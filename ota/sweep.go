@@ -60,6 +60,7 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 	defer s.mu.Unlock()
 	for id, dl := range s.running {
 		switch idle := now.Sub(dl.lastLife()); {
+		case dl.stored:
 		case idle >= wire.UpdateTimeout:
 			dead = append(dead, dl)
 		case idle >= wire.SlotTimeout && !dl.stalled:
@@ -71,7 +72,7 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 		}
 	}
 	for id, since := range s.slots.holders {
-		if dl := s.running[id]; (dl == nil || dl.stalled) && now.Sub(since) >= reserved {
+		if dl := s.running[id]; (dl == nil || dl.stalled || dl.stored) && now.Sub(since) >= reserved {
 			stalled = append(stalled, id)
 		}
 	}

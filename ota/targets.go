@@ -5,28 +5,11 @@ import (
 	"github.com/muster-iot/muster/ota/precedence"
 )
 
-// targets compares what devices should run before and after a change. It runs precedence
-// itself, once per set of groups instead of once per device, so that a million devices
-// take tens of milliseconds.
-type targets struct {
-	before, after resolver
-}
-
-func newTargets(before, after *fleet.Catalog) *targets {
-	return &targets{before: newResolver(before), after: newResolver(after)}
-}
-
-// moves reports whether the change gives a device a target that it does not run; old and
-// new are its entry before and after.
-func (t *targets) moves(old, new *fleet.IndexEntry) bool {
-	after := t.after.target(new)
-	return !after.IsZero() && !after.Equal(new.Running) && after != t.before.target(old)
-}
-
 // memoGroups is the largest set of groups whose target is remembered.
 const memoGroups = 4
 
-// resolver remembers what precedence decides for each set of groups.
+// resolver runs precedence over many devices by one catalog: once per set of groups
+// instead of once per device. It is not safe for concurrent use.
 type resolver struct {
 	catalog *fleet.Catalog
 	none    fleet.Version // target of a device without groups

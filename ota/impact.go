@@ -1,0 +1,200 @@
+package ota
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Impact is what Release with this order would do, to who may do it: the devices, among
+// those actor sees, that it gives a target they don't run. It looks at the members of the
+// groups concerned, or at the whole product where the default is. Blocked counts, beside
+// that, members that would be moved if they were not development or locked devices, and,
+// of those that are moved, the ones that can't get it now. Errors as Release's, and
+// fleet.Unavailable until the index is built. A million devices take tens of milliseconds.
+func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Impact, error) {
+	before, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	groups, err := s.groupsOf(ctx, before)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	after := clone(before)
+	if err := release(actor, after, groups, order); err != nil {
+		return fleet.Impact{}, err
+	}
+	everyone := order.Groups == nil || order.Default != nil && *order.Default || before.Default != after.Default
+	concerned := changedGroups(before, after)
+	if order.Groups != nil {
+		for _, g := range *order.Groups {
+			concerned[g] = true
+		}
+	}
+	t := newTally(before, after, s.rules)
+	err = s.eachVisible(actor, before, func(e *fleet.IndexEntry) {
+		if everyone || inAny(e.Groups, concerned) {
+			t.add(e, e)
+		}
+	})
+	return t.impact(), err
+}
+
+// Preview is what changing devices would do, as change does it to a copy of their index
+// entries: groups, lock, development. It looks at the devices of product among ids, or at
+// all of them when ids is nil, as far as actor sees them. Whether actor may make the
+// change is for the caller to ask. Errors: fleet.Unavailable until the index is built.
+func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.ProductID, ids []fleet.DeviceID, change func(*fleet.IndexEntry)) (fleet.Impact, error) {
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	t := newTally(c, c, s.rules)
+	look := func(e *fleet.IndexEntry) {
+		changed := *e
+		change(&changed)
+		t.add(e, &changed)
+	}
+	if ids == nil {
+		err = s.eachVisible(actor, c, look)
+		return t.impact(), err
+	}
+	for _, id := range ids {
+		e, err := s.index.Entry(id)
+		if errors.Is(err, fleet.NotFound) {
+			continue
+		}
+		if err != nil {
+			return fleet.Impact{}, err
+		}
+		if e.Product == product && s.sees(actor, c.Product.Team, &e) {
+			look(&e)
+		}
+	}
+	return t.impact(), nil
+}
+
+// changedGroups are the groups whose release differs between two catalogs.
+func changedGroups(before, after *fleet.Catalog) map[fleet.GroupID]bool {
+	changed := make(map[fleet.GroupID]bool)
+	for g, v := range before.Groups {
+		if after.Groups[g] != v {
+			changed[g] = true
+		}
+	}
+	for g, v := range after.Groups {
+		if before.Groups[g] != v {
+			changed[g] = true
+		}
+	}
+	return changed
+}
+
+func inAny(groups []fleet.GroupID, set map[fleet.GroupID]bool) bool {
+	return slices.ContainsFunc(groups, func(g fleet.GroupID) bool { return set[g] })
+}
+
+// tally adds up the impact of a change, device by device.
+type tally struct {
+	before, after resolver
+	rules         rules
+	total, of     int
+	byVersion     map[fleet.Version]int
+	blocked       map[string]int
+}
+
+func newTally(before, after *fleet.Catalog, r rules) *tally {
+	return &tally{
+		before: newResolver(before), after: newResolver(after), rules: r,
+		byVersion: make(map[fleet.Version]int), blocked: make(map[string]int),
+	}
+}
+
+// add counts one device; old and new are its entry before and after the change.
+func (t *tally) add(old, new *fleet.IndexEntry) {
+	t.of++
+	if target := t.after.target(new); moves(t.before.target(old), target, new.Running) {
+		t.total++
+		t.byVersion[target]++
+		if reason := t.obstacle(new, target); reason != "" {
+			t.blocked[reason]++
+		}
+		return
+	}
+	if (new.Development || !new.Lock.IsZero()) && moves(t.before.released(old.Groups), t.after.released(new.Groups), new.Running) {
+		if new.Development {
+			t.blocked["development"]++
+		} else {
+			t.blocked["locked"]++
+		}
+	}
+}
+
+// moves reports whether a change of target sends a device something it does not run.
+func moves(before, after, running fleet.Version) bool {
+	return after.Valid() && !after.Equal(before) && !after.Equal(running)
+}
+
+// obstacle is why a device can't get target now, "" when it can.
+func (t *tally) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
+	switch tried := e.AttemptsFor.Equal(target); {
+	case e.Disabled:
+		return "disabled"
+	case !e.UpdatesOn && !e.Force:
+		return "not_now"
+	case tried && e.Held:
+		return "held"
+	case tried && e.Spent >= t.rules.maxAttempts:
+		return "exhausted"
+	}
+	return ""
+}
+
+func (t *tally) impact() fleet.Impact {
+	impact := fleet.Impact{Total: t.total, Of: t.of}
+	for _, v := range slices.SortedFunc(maps.Keys(t.byVersion), func(a, b fleet.Version) int {
+		return cmp.Or(b.Compare(a), strings.Compare(b.String(), a.String()))
+	}) {
+		impact.ByVersion = append(impact.ByVersion, fleet.VersionCount{Version: v, Devices: t.byVersion[v]})
+	}
+	for _, reason := range slices.Sorted(maps.Keys(t.blocked)) {
+		impact.Blocked = append(impact.Blocked, fleet.ReasonCount{Reason: reason, Devices: t.blocked[reason]})
+	}
+	return impact
+}
+
+// Progress is how far v has come among the devices that should run it and that actor sees.
+// Errors: fleet.NotFound, fleet.Unavailable until the index is built, what fleet.May says.
+func (s *Service) Progress(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (fleet.Progress, error) {
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Progress{}, err
+	}
+	f, err := find(c, v)
+	if err != nil {
+		return fleet.Progress{}, err
+	}
+	progress := fleet.Progress{Version: f.Version, States: make(map[fleet.UpdateState]int)}
+	targets := newResolver(c)
+	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
+		if !targets.target(e).Equal(v) {
+			return
+		}
+		progress.Devices++
+		switch {
+		case e.Running.Equal(v):
+			progress.Running++
+		case e.UpdateTo.Equal(v):
+			progress.States[e.Update]++
+		default:
+			progress.States[fleet.NoUpdate]++
+		}
+	})
+	return progress, err
+}

@@ -1,0 +1,164 @@
+package ota
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// maxPage is the longest page of updates.
+const maxPage = 100
+
+// Updates lists updates that actor may see, and the cursor of the next page, "" on the
+// last. With q.Device: that device's, the running one first, then the ended ones, newest
+// first; one that was confirmed and fell back later is there as both. Without: the newest
+// of each of q.Product's devices, ordered by device id. Errors: fleet.NotFound,
+// fleet.Invalid for a bad cursor, fleet.Unavailable until the index is built.
+func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error) {
+	if q.Limit <= 0 || q.Limit > maxPage {
+		q.Limit = maxPage
+	}
+	if q.Device != "" {
+		return s.updatesOf(ctx, actor, q)
+	}
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, q.Product)
+	if err != nil {
+		return nil, "", err
+	}
+	var ids []fleet.DeviceID
+	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
+		if string(e.ID) > q.After && selects(q, e.Update, e.UpdateTo) {
+			ids = append(ids, e.ID)
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	slices.Sort(ids)
+	next := ""
+	if len(ids) > q.Limit {
+		ids = ids[:q.Limit]
+		next = string(ids[q.Limit-1])
+	}
+	list := make([]fleet.DeviceUpdate, 0, len(ids))
+	for _, id := range ids {
+		d, err := s.devices.Device(ctx, id)
+		switch {
+		case errors.Is(err, fleet.NotFound):
+		case err != nil:
+			return nil, "", err
+		case selects(q, d.Update.State, d.Update.To): // it may have moved on since the index was asked
+			list = append(list, fleet.DeviceUpdate{Device: id, Update: s.live(&d)})
+		}
+	}
+	return list, next, nil
+}
+
+// selects reports whether q asks for an update in this state to this version.
+func selects(q fleet.UpdateQuery, state fleet.UpdateState, to fleet.Version) bool {
+	return state != fleet.NoUpdate &&
+		(len(q.States) == 0 || slices.Contains(q.States, state)) &&
+		(q.Version.IsZero() || q.Version.Equal(to))
+}
+
+// updatesOf lists one device's updates. The cursor is how many were listed before.
+func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error) {
+	d, err := s.deviceFor(ctx, actor, fleet.SeeDevice, q.Device)
+	if err != nil {
+		return nil, "", err
+	}
+	if q.Product != 0 && d.Product != q.Product {
+		return nil, "", fleet.Errorf(fleet.NotFound, "no such device: %s", q.Device)
+	}
+	skip := 0
+	if q.After != "" {
+		if skip, err = strconv.Atoi(q.After); err != nil || skip < 0 {
+			return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list", q.After)
+		}
+	}
+	history, err := s.devices.History(ctx, q.Device)
+	if err != nil {
+		return nil, "", err
+	}
+	var all []fleet.DeviceUpdate
+	if d.Update.State.Running() {
+		all = append(all, fleet.DeviceUpdate{Device: d.ID, Update: s.live(&d)})
+	}
+	for _, u := range history {
+		all = append(all, fleet.DeviceUpdate{Device: d.ID, Update: u})
+	}
+	all = slices.DeleteFunc(all, func(u fleet.DeviceUpdate) bool { return !selects(q, u.State, u.To) })
+	all = all[min(skip, len(all)):]
+	if len(all) <= q.Limit {
+		return all, "", nil
+	}
+	return all[:q.Limit], strconv.Itoa(skip + q.Limit), nil
+}
+
+// live is d's update with the position its running download has come to.
+func (s *Service) live(d *fleet.Device) fleet.Update {
+	u := d.Update
+	if position, ok := s.Position(d.ID); ok && (u.State == fleet.Offered || u.State == fleet.Downloading) {
+		u.Next = max(u.Next, position)
+		if u.Next > 0 {
+			u.State = fleet.Downloading
+		}
+	}
+	return u
+}
+
+// Stop ends the running update of a device at once and holds it: nothing is sent until its
+// target changes or someone retries. It costs no attempt. Errors: fleet.Conflict when none
+// runs, or when the device restarts into it already; what fleet.May says.
+func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	_, _, err := s.edit(ctx, id, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+		if err := s.may(ctx, actor, fleet.OperateDevice, d); err != nil {
+			return nil, false, err
+		}
+		switch u := d.Update; {
+		case !u.State.Running():
+			return nil, false, fleet.Errorf(fleet.Conflict, "no update of device %s runs", id)
+		case u.State == fleet.Applying:
+			return nil, false, fleet.Errorf(fleet.Conflict, "device %s restarts into version %s already", id, u.To)
+		}
+		if !d.Flash.Equal(d.Update.To) {
+			if !d.Attempts.Target.Equal(d.Update.To) {
+				d.Attempts = fleet.Attempts{Target: d.Update.To}
+			}
+			d.Attempts.Held = true
+		}
+		end(d, fleet.Stopped, wire.ReasonStopped, time.Now())
+		return []fleet.Update{d.Update}, true, nil
+	})
+	if err != nil {
+		return err
+	}
+	s.counts.ended[fleet.Stopped].Add(1)
+	s.Halt(id, wire.ReasonStopped)
+	return nil
+}
+
+// Retry forgets what the target has cost a device so far, an operator's stop included, and
+// has it decided anew at once if it is online, else at its next handshake. Errors: what
+// fleet.May says.
+func (s *Service) Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	_, _, err := s.edit(ctx, id, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+		if err := s.may(ctx, actor, fleet.OperateDevice, d); err != nil {
+			return nil, false, err
+		}
+		fresh := fleet.Attempts{Target: d.Attempts.Target}
+		changed = d.Attempts != fresh
+		d.Attempts = fresh
+		return nil, changed, nil
+	})
+	if err != nil {
+		return err
+	}
+	s.cfg.Ready(id)
+	return nil
+}
