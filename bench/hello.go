@@ -53,7 +53,7 @@ func expect(w wire.Welcome, target uint32) error {
 		want = fleet.WholeVersion(target)
 	}
 	if w.Reason != wire.ReasonNone || w.Target.String() != want.String() {
-		return fmt.Errorf("Welcome with target %q, reason %d (%s); expected target %q", w.Target, w.Reason, w.Why, want)
+		return fmt.Errorf("welcomed with target %q, reason %d (%s); expected target %q", w.Target, w.Reason, w.Why, want)
 	}
 	return nil
 }

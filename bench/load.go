@@ -33,12 +33,12 @@ const replyTimeout = 60 * time.Second
 // swarm is connected clients, by the index of their identity.
 type swarm struct {
 	conns   []*simulator.Conn
-	took    []time.Duration // from dialling until ready, of each
+	took    []time.Duration // from dialing until ready, of each
 	elapsed time.Duration   // of all
 }
 
 // connect connects every device, dialers at a time, and runs then on each new
-// connection before the next is dialled. It fails when any of them does.
+// connection before the next begins. It fails when any of them does.
 func connect(ctx context.Context, address string, devices []identity, dialers int, then func(i int, c *simulator.Conn) error) (*swarm, error) {
 	s := &swarm{conns: make([]*simulator.Conn, len(devices)), took: make([]time.Duration, len(devices))}
 	ctx, cancel := context.WithCancelCause(ctx)

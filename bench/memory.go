@@ -59,7 +59,7 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 		if m, err = m.restart(ctx, b, o); err != nil {
 			return nil, err
 		}
-		f, err := m.process.footprint(ctx, b, o, m.gauges, func() (*swarm, error) {
+		f, err := m.footprint(ctx, b, o, m.gauges, func() (*swarm, error) {
 			return connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *simulator.Conn) error {
 				return handshake(c, devices[i].id, greeting(1), 1)
 			})

@@ -50,7 +50,7 @@ func overRuns(runs []float64) *series {
 	return &series{Median: quantile(runs, 0.5), Runs: runs}
 }
 
-// quantile is the q-quantile of values, 0 ≤ q ≤ 1, between neighbours linearly.
+// quantile is the q-quantile of values, 0 ≤ q ≤ 1, between neighbors linearly.
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	at := q * float64(len(sorted)-1)
@@ -131,23 +131,25 @@ func (b bar) want() string {
 
 // print writes r as tables for people.
 func (r *report) print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s: %s\n", r.Name, r.About)
+	text := fmt.Appendf(nil, "%s: %s\n", r.Name, r.About)
 	for _, line := range r.Setting {
-		fmt.Fprintf(t, "  %s\n", line)
+		text = fmt.Appendf(text, "  %s\n", line)
 	}
-	fmt.Fprintf(t, "\nmedian\tunit\tmuster\tmosquitto\tratio\truns\t\n")
+	text = append(text, "\nmedian\tunit\tmuster\tmosquitto\tratio\tleast to most\t\n"...)
 	for _, row := range r.Rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.What, row.Unit,
+		text = fmt.Appendf(text, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.What, row.Unit,
 			cell(row.Muster.median()), cell(row.Mosquitto.median()), cell(row.ratio()), row.spread())
 	}
 	if len(r.Bars) > 0 {
-		fmt.Fprintf(t, "\nbar\tgot\twant\t\t\n")
+		text = append(text, "\nbar\tgot\twant\t\t\n"...)
 	}
 	for _, b := range r.Bars {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", b.What, cell(b.Got), b.want(), b.verdict())
+		text = fmt.Appendf(text, "%s\t%s\t%s\t%s\t\n", b.What, cell(b.Got), b.want(), b.verdict())
 	}
-	fmt.Fprintln(t)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := t.Write(append(text, '\n')); err != nil {
+		return err
+	}
 	return t.Flush()
 }
 

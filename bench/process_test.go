@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestStatSurvivesAnyCommandName(t *testing.T) {
+	stat := "42 (a) b (c)) S 1 42 42 0 -1 4194304 100 0 0 0 123 45 0 0 20 0 7 0 100 1000 200"
+	got, err := statTicks([]byte(stat))
+	if err != nil || got != 123+45 {
+		t.Errorf("got %d, %v; want %d", got, err, 123+45)
+	}
+	if _, err := statTicks([]byte("42 (cut) S 1")); err == nil {
+		t.Error("a line that is cut was taken")
+	}
+}
+
+func TestStatusCountsInBytes(t *testing.T) {
+	status := "Name:\tmuster\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n"
+	if got, err := statusBytes([]byte(status), "VmRSS"); err != nil || got != 1<<20 {
+		t.Errorf("VmRSS %d, %v; want %d", got, err, 1<<20)
+	}
+	if _, err := statusBytes([]byte(status), "VmSwap"); err == nil {
+		t.Error("a field that is not there was found")
+	}
+}
+
+func TestMetricIsFoundByItsWholeName(t *testing.T) {
+	text := "# HELP heap_bytes x\nheap_bytes_total 1\nheap_bytes 2.5e+06\n"
+	if got, err := metric([]byte(text), "heap_bytes"); err != nil || got != 2.5e6 {
+		t.Errorf("got %v, %v; want 2.5e6", got, err)
+	}
+	if _, err := metric([]byte(text), "heap"); err == nil {
+		t.Error("a metric that is not there was found")
+	}
+}
+
+func TestStoppedProcessIsGoneWithItsWords(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	log := filepath.Join(t.TempDir(), "log")
+	p, err := startProcess("shell", log, []string{"WORDS=here I am"}, "/bin/sh", "-c", `sleep 60 & echo $! "$WORDS"; wait`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	err = poll(t.Context(), 10*time.Second, "the shell's words", func() (bool, error) {
+		return strings.Contains(p.lastWords(), "here I am"), p.alive()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.family(); len(got) != 2 || got[0] != p.pid {
+		t.Errorf("family %v, want %d and one child", got, p.pid)
+	}
+	if now, peak, err := resident(p.pid); err != nil || now <= 0 || peak < now {
+		t.Errorf("resident %d, at most %d, %v", now, peak, err)
+	}
+	child := p.family()[1]
+	p.stop()
+	p.stop()
+	if err := p.alive(); err == nil || !strings.Contains(err.Error(), "here I am") {
+		t.Errorf("alive after stop: %v, want an error with the log", err)
+	}
+	if orphan, err := os.FindProcess(child); err == nil {
+		_ = orphan.Kill()
+	}
+}
