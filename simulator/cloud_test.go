@@ -1,0 +1,353 @@
+package simulator
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// cloud is the other side of the tests: a few packets of MQTT and what a script says.
+type cloud struct {
+	t     testing.TB
+	links chan *link
+}
+
+func newCloud(t testing.TB) *cloud { return &cloud{t: t, links: make(chan *link, 64)} }
+
+// dial is a Broker.Dialer that connects to c.
+func (c *cloud) dial(context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	l := &link{t: c.t, conn: far, in: make(chan message, 1024), out: make(chan []byte, 4096), done: make(chan struct{})}
+	l.working.Go(l.read)
+	l.working.Go(l.write)
+	c.links <- l
+	return near, nil
+}
+
+// link is one connection a device made.
+type link struct {
+	t       testing.TB
+	conn    net.Conn
+	in      chan message // closed when the connection ends
+	out     chan []byte
+	done    chan struct{} // closed by close
+	once    sync.Once
+	working sync.WaitGroup
+	device  fleet.DeviceID
+	secret  string
+	version fleet.Version // of the last Hello
+}
+
+// message is a packet of a device.
+type message struct {
+	kind    PacketKind
+	topic   wire.Topic
+	qos     byte
+	id      uint16
+	payload []byte
+}
+
+const patience = 20 * time.Minute // of fake time
+
+func (l *link) read() {
+	defer close(l.in)
+	var buf []byte
+	chunk := make([]byte, 4096)
+	for {
+		n, err := l.conn.Read(chunk)
+		buf = append(buf, chunk[:n]...)
+		for {
+			first, remaining, taken, ok, _ := header(buf)
+			if !ok || len(buf) < taken+remaining {
+				break
+			}
+			l.packet(first, bytes.Clone(buf[taken:taken+remaining]))
+			buf = buf[taken+remaining:]
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (l *link) packet(first byte, body []byte) {
+	m := message{kind: PacketKind(first >> 4), payload: body}
+	switch m.kind {
+	case pingReq:
+		l.send(append([]byte(nil), byte(pingResp)<<4, 0))
+		return
+	case Publish:
+		p, qos, err := parseBody(first, body)
+		if err != nil {
+			l.t.Errorf("PUBLISH: %v", err)
+		}
+		m.qos, m.id, m.payload = qos, p.ID, p.Payload
+		if m.topic, err = wire.ParseTopic(string(p.Topic)); err != nil {
+			l.t.Error(err)
+		}
+	}
+	l.in <- m
+}
+
+func (l *link) write() {
+	for {
+		select {
+		case b := <-l.out:
+			_, _ = l.conn.Write(b)
+		case <-l.done:
+			return
+		}
+	}
+}
+
+func (l *link) send(b []byte) { l.out <- b }
+
+// close ends the connection from the cloud's side, and waits for l's goroutines.
+func (l *link) close() {
+	l.once.Do(func() { close(l.done); _ = l.conn.Close() })
+	go func() { // unread messages must not keep the reader
+		for range l.in { //nolint:revive // drained
+		}
+	}()
+	l.working.Wait()
+}
+
+// accept waits for a device to connect, reads CONNECT and answers code.
+func (c *cloud) accept(code byte) *link {
+	c.t.Helper()
+	var l *link
+	select {
+	case l = <-c.links:
+	case <-time.After(patience):
+		c.t.Fatal("no device connected")
+	}
+	c.t.Cleanup(l.close)
+	m := l.next()
+	if m.kind != connect {
+		c.t.Fatalf("first packet: got type %d, want CONNECT", m.kind)
+	}
+	texts := fields(m.payload[10:])
+	l.device, l.secret = fleet.DeviceID(texts[0]), texts[2]
+	l.send([]byte{byte(connAck) << 4, 2, 0, code})
+	return l
+}
+
+func fields(b []byte) (all []string) {
+	for len(b) >= 2 {
+		n := int(binary.BigEndian.Uint16(b))
+		all, b = append(all, string(b[2:2+n])), b[2+n:]
+	}
+	return all
+}
+
+// next is the next packet; the connection's end is a message of kind 0.
+func (l *link) next() message {
+	l.t.Helper()
+	select {
+	case m := <-l.in:
+		return m
+	case <-time.After(patience):
+		l.t.Fatal("the device says nothing")
+	}
+	return message{}
+}
+
+// quiet fails when the device says something before d is over.
+func (l *link) quiet(d time.Duration) {
+	l.t.Helper()
+	select {
+	case m := <-l.in:
+		l.t.Fatalf("got packet type %d, topic %v, %x; want nothing for %v", m.kind, m.topic, m.payload, d)
+	case <-time.After(d):
+	}
+}
+
+func (l *link) expect(kind wire.TopicKind) message {
+	l.t.Helper()
+	m := l.next()
+	if m.kind != Publish || m.topic.Kind != kind || m.topic.Device() != l.device {
+		l.t.Fatalf("got packet type %d, topic %v, %x; want %v", m.kind, m.topic, m.payload, wire.Topic{Speaker: l.device, Kind: kind})
+	}
+	return m
+}
+
+// expectEnd waits for DISCONNECT when goodbye is set, then for the connection's end.
+func (l *link) expectEnd(goodbye bool) {
+	l.t.Helper()
+	m := l.next()
+	if goodbye {
+		if m.kind != disconnect {
+			l.t.Fatalf("got packet type %d, topic %v; want DISCONNECT", m.kind, m.topic)
+		}
+		m = l.next()
+	}
+	if m.kind != 0 {
+		l.t.Fatalf("got packet type %d, topic %v; want the connection's end", m.kind, m.topic)
+	}
+}
+
+func decoded[M any](t testing.TB, decode func([]byte) (M, error), m message) M {
+	t.Helper()
+	v, err := decode(m.payload)
+	if err != nil {
+		t.Fatalf("%v: %v", m.topic, err)
+	}
+	return v
+}
+
+func (l *link) hello() wire.Hello {
+	l.t.Helper()
+	h := decoded(l.t, wire.DecodeHello, l.expect(wire.TopicHello))
+	l.version = h.Version
+	return h
+}
+
+func (l *link) want() wire.Want {
+	l.t.Helper()
+	return decoded(l.t, wire.DecodeWant, l.expect(wire.TopicWant))
+}
+
+// report expects a Report of state and acknowledges it.
+func (l *link) report(state wire.ReportState) wire.Report {
+	l.t.Helper()
+	m := l.expect(wire.TopicReport)
+	r := decoded(l.t, wire.DecodeReport, m)
+	if r.State != state || m.qos != 1 {
+		l.t.Fatalf("got report %+v at QoS %d, want state %d at QoS 1", r, m.qos, state)
+	}
+	l.ack(m)
+	return r
+}
+
+func (l *link) ack(m message) { l.send([]byte{byte(PubAck) << 4, 2, byte(m.id >> 8), byte(m.id)}) }
+
+func (l *link) tell(kind wire.TopicKind, payload []byte) {
+	l.send(appendPublish(nil, wire.Topic{Speaker: l.device, Kind: kind}.String(), 0, 0, payload))
+}
+
+func (l *link) command(n uint32, payload string) {
+	topic := wire.Topic{Speaker: l.device, Kind: wire.TopicCommand, Number: n, Name: "do"}
+	l.send(appendPublish(nil, topic.String(), 0, 0, []byte(payload)))
+}
+
+func (l *link) welcome(h wire.Hello) {
+	l.tell(wire.TopicWelcome, wire.Welcome{Boot: h.Boot, Time: time.Now(), Why: "test"}.Encode())
+}
+
+// greet is the handshake of a device that needs nothing.
+func (c *cloud) greet() (*link, wire.Hello) {
+	c.t.Helper()
+	l := c.accept(0)
+	h := l.hello()
+	l.welcome(h)
+	return l, h
+}
+
+// firmware is an image as the cloud offers it.
+type firmware struct {
+	version fleet.Version
+	bytes   []byte
+	digest  fleet.Digest
+	chunk   uint32
+}
+
+func newFirmware(version uint32, size int, chunk uint32) firmware {
+	b := make([]byte, size)
+	r := rand.NewChaCha8([32]byte{byte(version)})
+	_, _ = r.Read(b)
+	return firmware{version: fleet.WholeVersion(version), bytes: b, digest: sha256.Sum256(b), chunk: chunk}
+}
+
+func (f firmware) count() uint32 { return wire.ChunkCount(int64(len(f.bytes)), f.chunk) }
+
+func (f firmware) offer(update byte, first uint32) wire.Offer {
+	return wire.Offer{
+		Update: fleet.UpdateID{update}, Version: f.version, Size: int64(len(f.bytes)), Digest: f.digest,
+		Chunk: f.chunk, Count: f.count(), First: first,
+	}
+}
+
+// push sends the chunks first to first+count-1, clipped at the image's end.
+func (l *link) push(f firmware, first, count uint32) {
+	for i := first; i < min(first+count, f.count()); i++ {
+		start := int(i) * int(f.chunk)
+		data := f.bytes[start:min(start+int(f.chunk), len(f.bytes))]
+		l.tell(wire.TopicChunk, wire.AppendChunk(nil, wire.Chunk{Image: f.digest.Image(), Index: i, Data: data}))
+	}
+}
+
+// offer sends the Offer with its first window.
+func (l *link) offer(f firmware, update byte, first, window uint32) {
+	l.tell(wire.TopicOffer, f.offer(update, first).Encode())
+	l.push(f, first, window)
+}
+
+// feed answers Wants until the device reports something, which it returns acknowledged.
+func (l *link) feed(f firmware) wire.Report {
+	l.t.Helper()
+	for {
+		m := l.next()
+		switch {
+		case m.kind == Publish && m.topic.Kind == wire.TopicWant:
+			w := decoded(l.t, wire.DecodeWant, m)
+			l.push(f, w.First, w.Count)
+		case m.kind == Publish && m.topic.Kind == wire.TopicReport:
+			r := decoded(l.t, wire.DecodeReport, m)
+			l.ack(m)
+			if r.State != wire.ReportDownloading {
+				return r
+			}
+		default:
+			l.t.Fatalf("got packet type %d, topic %v during a download", m.kind, m.topic)
+		}
+	}
+}
+
+// serve is a whole cloud in short for the devices of a fleet: everyone gets f, a failed
+// update is offered again at the next Hello. It runs until the test ends.
+func (c *cloud) serve(f firmware) {
+	for l := range c.links {
+		c.t.Cleanup(l.close)
+		go l.serve(f)
+	}
+}
+
+func (l *link) serve(f firmware) {
+	for m := range l.in {
+		switch {
+		case m.kind == connect:
+			l.device = fleet.DeviceID(fields(m.payload[10:])[0])
+			l.send([]byte{byte(connAck) << 4, 2, 0, 0})
+		case m.kind != Publish:
+		case m.topic.Kind == wire.TopicHello:
+			h, _ := wire.DecodeHello(m.payload)
+			l.welcome(h)
+			if h.Version.Equal(f.version) || !h.UpdatesOn {
+				continue
+			}
+			first := uint32(0)
+			if p := h.Partial; p != nil && p.Image == f.digest.Image() && p.Chunk == f.chunk {
+				first = p.Next
+			}
+			o := f.offer(0, first)
+			o.Update = fleet.NewUpdateID()
+			l.tell(wire.TopicOffer, o.Encode())
+			l.push(f, first, h.Window)
+		case m.topic.Kind == wire.TopicWant:
+			w, _ := wire.DecodeWant(m.payload)
+			l.push(f, w.First, w.Count)
+		case m.qos == 1:
+			l.ack(m)
+		}
+	}
+}
+

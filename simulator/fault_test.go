@@ -1,0 +1,398 @@
+package simulator
+
+import (
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+func TestLostConnectionResumesFromTheChunksKept(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, before := s.greet()
+		l.offer(two, 1, 0, 8)
+		l.report(wire.ReportDownloading)
+		w := l.want()
+		l.push(two, w.First, 2)
+		l.want()
+		s.settled()
+		l.close()
+
+		l, h := s.greet()
+		if h.Partial == nil || *h.Partial != (wire.Partial{Image: two.digest.Image(), Next: 10, Chunk: 256}) {
+			s.t.Fatalf("partial: got %+v, want 10 chunks", h.Partial)
+		}
+		if h.Boot != before.Boot {
+			s.t.Error("the boot nonce changed without a boot")
+		}
+		l.offer(two, 1, 10, 8)
+		l.report(wire.ReportDownloading)
+		if r := l.feed(two); r.State != wire.ReportStored {
+			s.t.Fatalf("got %+v, want stored", r)
+		}
+		d := s.settled()
+		if d.Stats.Duplicates != 0 || d.Stats.Bytes != int64(len(two.bytes)) || d.Stats.Updates != 1 {
+			s.t.Errorf("got %+v, want each byte once, one update", d.Stats)
+		}
+	})
+}
+
+func TestPowerLossBootsAnewAndResumes(t *testing.T) {
+	for _, row := range []struct {
+		stage   Stage
+		partial bool
+		version fleet.Version
+	}{
+		{StageDownload, true, fleet.WholeVersion(1)},
+		{StageVerify, true, fleet.WholeVersion(1)},
+		{StageStore, true, fleet.WholeVersion(1)},
+		{StageApply, false, two.version},
+	} {
+		t.Run(row.stage.String(), func(t *testing.T) {
+			config := quick.with(func(c *Config) { c.Faults.PowerLoss = []StageChance{{row.stage, 1}} })
+			play(t, config, func(s *scene) {
+				l, before := s.greet()
+				l.offer(two, 1, 0, 8)
+				l.feedUntilEnd(two)
+				l, h := s.greet()
+				if h.Boot == before.Boot || (h.Partial != nil) != row.partial || !h.Version.Equal(row.version) {
+					s.t.Fatalf("Hello after the power loss: got %+v, want partial %v", h, row.partial)
+				}
+				if row.partial {
+					l.offer(two, 1, h.Partial.Next, 8)
+					if r := l.feed(two); r.State != wire.ReportStored {
+						s.t.Fatalf("got %+v, want stored", r)
+					}
+				}
+				if d := s.settled(); d.Stats.Boots != 2 || d.Stats.Duplicates != 0 || d.Stats.Bytes != int64(len(two.bytes)) {
+					s.t.Errorf("got %+v", d.Stats)
+				}
+			})
+		})
+	}
+}
+
+func TestDroppedConnectionIsNoBoot(t *testing.T) {
+	play(t, quick.with(func(c *Config) { c.Faults.Drop = 1 }), func(s *scene) {
+		l, before := s.greet()
+		l.offer(two, 1, 0, 8)
+		l.feedUntilEnd(two)
+		if _, h := s.greet(); h.Boot != before.Boot || h.Partial == nil {
+			s.t.Errorf("got %+v, want the same boot and a partial", h)
+		}
+	})
+}
+
+// feedUntilEnd answers Wants until the connection ends without a DISCONNECT.
+func (l *link) feedUntilEnd(f firmware) {
+	l.t.Helper()
+	for {
+		m := l.next()
+		switch {
+		case m.kind == 0:
+			return
+		case m.kind == disconnect:
+			l.t.Fatal("got DISCONNECT, want the connection cut")
+		case m.topic.Kind == wire.TopicWant:
+			w := decoded(l.t, wire.DecodeWant, m)
+			l.push(f, w.First, w.Count)
+		}
+	}
+}
+
+func TestFailuresAreReportedWithTheirReason(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		faults Faults
+		max    uint64
+		reason fleet.ReasonCode
+	}{
+		{"a byte flips", Faults{Corrupt: 1}, 0, wire.ReasonDigest},
+		{"writing to flash", Faults{FailAt: []StageChance{{StageDownload, 1}}}, 0, wire.ReasonStorage},
+		{"verification", Faults{FailAt: []StageChance{{StageVerify, 1}}}, 0, wire.ReasonDigest},
+		{"storing", Faults{FailAt: []StageChance{{StageStore, 1}}}, 0, wire.ReasonStorage},
+		{"no room", Faults{}, 1000, wire.ReasonImageTooLarge},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			play(t, quick.with(func(c *Config) { c.Faults, c.Profile.MaxImage = row.faults, row.max }), func(s *scene) {
+				l, _ := s.greet()
+				l.offer(two, 9, 0, 8)
+				r := l.feed(two)
+				if r.State != wire.ReportFailed || r.Reason != row.reason || r.Update != (fleet.UpdateID{9}) {
+					s.t.Fatalf("got %+v, want failed, reason %d", r, row.reason)
+				}
+				s.settled()
+				l.close()
+				_, h := s.greet()
+				if h.Last != nil || h.Partial != nil || h.Version.String() != "1" {
+					s.t.Errorf("Hello after an acknowledged failure: got %+v, want neither outcome nor partial", h)
+				}
+			})
+		})
+	}
+}
+
+func TestFailureThatWasNotAcknowledgedIsSaidInHello(t *testing.T) {
+	play(t, quick.with(func(c *Config) { c.Faults.Corrupt = 1 }), func(s *scene) {
+		l, _ := s.greet()
+		l.offer(newFirmware(5, 100, 256), 9, 0, 1)
+		l.report(wire.ReportDownloading)
+		l.expect(wire.TopicReport)
+		l.close()
+		want := wire.Outcome{Update: fleet.UpdateID{9}, Result: wire.OutcomeFailed, Reason: wire.ReasonDigest}
+		if _, h := s.greet(); h.Last == nil || *h.Last != want {
+			s.t.Errorf("got %+v, want %+v", h.Last, want)
+		}
+	})
+}
+
+func TestOldVersionRunsAfterARestartThatWentWrong(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		faults Faults
+		want   wire.Outcome
+	}{
+		{"revert", Faults{Revert: 1}, wire.Outcome{Result: wire.OutcomeRolledBack, Reason: wire.ReasonRolledBack}},
+		{"apply", Faults{FailAt: []StageChance{{StageApply, 1}}}, wire.Outcome{Result: wire.OutcomeFailed, Reason: wire.ReasonOther}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			play(t, quick.with(func(c *Config) { c.Faults = row.faults }), func(s *scene) {
+				l, _ := s.greet()
+				l.offer(three, 4, 0, 8)
+				l.feed(three)
+				l.report(wire.ReportApplying)
+				l.expectEnd(true)
+				row.want.Update = fleet.UpdateID{4}
+				_, h := s.greet()
+				if h.Version.String() != "1" || h.Last == nil || *h.Last != row.want {
+					s.t.Errorf("got version %v, outcome %+v; want 1, %+v", h.Version, h.Last, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestStopEndsTheUpdate(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		l.offer(two, 1, 0, 8)
+		l.report(wire.ReportDownloading)
+		l.want()
+		l.want()
+		other := wire.Stop{Image: three.digest.Image(), Reason: wire.ReasonStopped}
+		l.tell(wire.TopicStop, other.Encode())
+		l.tell(wire.TopicStop, wire.Stop{Image: two.digest.Image(), Reason: wire.ReasonStopped, Update: fleet.UpdateID{2}}.Encode())
+		if d := s.settled(); d.State != Downloading || d.Stats.Strays != 2 {
+			s.t.Fatalf("after a Stop for other updates: got %+v", d)
+		}
+		l.tell(wire.TopicStop, wire.Stop{Image: two.digest.Image(), Reason: wire.ReasonStopped, Update: fleet.UpdateID{1}}.Encode())
+		l.push(two, 8, 4)
+		l.quiet(time.Minute)
+		if d := s.settled(); d.State != Idle || d.Stats.Stops != 1 || d.Ended != "stopped: stopped by an operator" {
+			s.t.Errorf("got %+v", d)
+		}
+	})
+}
+
+func TestStopAfterApplyingIsIgnored(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		l.offer(three, 1, 0, 8)
+		l.feed(three)
+		m := l.expect(wire.TopicReport)
+		l.tell(wire.TopicStop, wire.Stop{Image: three.digest.Image(), Reason: wire.ReasonStopped}.Encode())
+		l.tell(wire.TopicOffer, two.offer(2, 0).Encode())
+		l.quiet(time.Second)
+		l.ack(m)
+		l.expectEnd(true)
+		if _, h := s.greet(); !h.Version.Equal(three.version) {
+			s.t.Errorf("got version %v, want 3", h.Version)
+		}
+	})
+}
+
+func TestOfferOfAnotherUpdateReplacesTheRunningOne(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		l.offer(two, 1, 0, 8)
+		l.report(wire.ReportDownloading)
+		l.want()
+		l.tell(wire.TopicStop, wire.Stop{Image: two.digest.Image(), Reason: wire.ReasonSuperseded, Update: fleet.UpdateID{1}}.Encode())
+		l.offer(three, 2, 0, 8)
+		if r := l.feed(three); r.State != wire.ReportStored || r.Update != (fleet.UpdateID{2}) {
+			s.t.Fatalf("got %+v, want update 2 stored", r)
+		}
+		l.report(wire.ReportApplying)
+		l.expectEnd(true)
+		if _, h := s.greet(); !h.Version.Equal(three.version) || h.Digest != three.digest {
+			s.t.Errorf("got %+v, want version 3", h)
+		}
+	})
+}
+
+func TestOfferThatRepeatsTheUpdateContinuesIt(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		l.offer(two, 1, 0, 8)
+		l.report(wire.ReportDownloading)
+		l.want()
+		l.want()
+		l.offer(two, 1, 8, 8)
+		if r := l.feed(two); r.State != wire.ReportStored {
+			s.t.Fatalf("got %+v, want stored", r)
+		}
+		if d := s.settled(); d.Stats.Updates != 1 || d.Stats.Duplicates != 0 {
+			s.t.Errorf("got %+v, want one update, no duplicates", d.Stats)
+		}
+	})
+}
+
+func TestHelloDuringADownloadWaitsForTheChunksUnderWay(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		l.offer(two, 1, 0, 4)
+		l.report(wire.ReportDownloading)
+		l.tell(wire.TopicWelcome, wire.Welcome{Time: time.Now(), Reason: wire.ReasonNotNow}.Encode())
+		w := l.want() // asked before the Welcome came: chunks 8 to 11
+		l.quiet(time.Second)
+		l.push(two, 4, 4)
+		l.push(two, w.First, w.Count)
+		if h := l.hello(); h.Partial == nil || h.Partial.Next != 12 {
+			s.t.Fatalf("got %+v, want a partial of 12 chunks", h.Partial)
+		} else {
+			l.welcome(h)
+		}
+		l.offer(two, 1, 12, 8)
+		if r := l.feed(two); r.State != wire.ReportStored {
+			s.t.Fatalf("got %+v, want stored", r)
+		}
+		if d := s.settled(); d.Stats.Duplicates != 0 {
+			s.t.Errorf("got %d duplicates, want none", d.Stats.Duplicates)
+		}
+	})
+}
+
+func TestTakenOverDeviceWaitsAMinute(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		for range 2 {
+			l, _ := s.greet()
+			s.settled()
+			l.close()
+		}
+		start := time.Now()
+		s.greet()
+		if waited := time.Since(start); waited < wire.TakeoverPause {
+			s.t.Errorf("came back after %v, want at least %v", waited, wire.TakeoverPause)
+		}
+	})
+}
+
+func TestRefusedDeviceBacksOffUpToFiveMinutes(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		start := time.Now()
+		for range 12 {
+			s.accept(5).expectEnd(false)
+			if waited := time.Since(start); waited > maxBackoff {
+				s.t.Errorf("came back after %v, want at most %v", waited, maxBackoff)
+			}
+			start = time.Now()
+		}
+		if d := s.settled(); d.Trouble != "connection refused: not authorised (5)" || d.Stats.Connects != 0 {
+			s.t.Errorf("got %+v", d)
+		}
+	})
+}
+
+func TestCommandIsCarriedOutOnce(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		l.command(3, "four")
+		m := l.expect(wire.TopicDone)
+		if m.topic.Number != 3 || string(m.payload) != "ok 4" || m.qos != 1 {
+			s.t.Fatalf("got %v %q at QoS %d, want the result of 3", m.topic, m.payload, m.qos)
+		}
+		s.settled()
+		l.close() // before PUBACK
+
+		l, _ = s.greet()
+		l.command(3, "four") // its result is owed still
+		l.ack(l.expect(wire.TopicDone))
+		s.settled()
+		l.command(3, "four") // dropped
+		l.quiet(time.Minute)
+		if d := s.settled(); d.Stats.Commands != 1 || d.Stats.Repeated != 2 {
+			s.t.Errorf("got %+v, want carried out once, repeated twice", d.Stats)
+		}
+	})
+}
+
+func TestNotNowUntilEnabled(t *testing.T) {
+	play(t, quick.with(func(c *Config) { c.Faults.NotNow, c.Faults.NotNowFor = 1, time.Hour }), func(s *scene) {
+		l, h := s.greet()
+		if h.UpdatesOn {
+			s.t.Error("Hello says updates are enabled")
+		}
+		l.quiet(10 * time.Minute)
+		for s.settled(); len(l.in) == 0; s.settled() {
+			time.Sleep(time.Minute)
+		}
+		l.report(wire.ReportUpdatesEnabled)
+		s.settled()
+		l.close()
+		if _, h := s.greet(); !h.UpdatesOn {
+			s.t.Error("Hello after enabling says updates are disabled")
+		}
+	})
+}
+
+func TestSlowDeviceTakesItsTime(t *testing.T) {
+	play(t, quick.with(func(c *Config) { c.Faults.Slow = Slow{Rate: 256, Share: 1} }), func(s *scene) {
+		l, _ := s.greet()
+		start := time.Now()
+		l.offer(two, 1, 0, 8)
+		if r := l.feed(two); r.State != wire.ReportStored {
+			s.t.Fatalf("got %+v, want stored", r)
+		}
+		if took := time.Since(start); took < 40*time.Second || took > 42*time.Second {
+			s.t.Errorf("took %v, want 41 chunks at one per second", took)
+		}
+		if d := s.settled(); d.Stats.Repeats != 0 || d.Stats.Duplicates != 0 {
+			s.t.Errorf("got %+v, want no repeated Want", d.Stats)
+		}
+	})
+}
+
+func TestMalformedMessagesChangeNothing(t *testing.T) {
+	play(t, quick, func(s *scene) {
+		l, _ := s.greet()
+		kinds := []wire.TopicKind{wire.TopicWelcome, wire.TopicOffer, wire.TopicChunk, wire.TopicStop}
+		for _, k := range kinds {
+			l.tell(k, []byte{0xff})
+		}
+		l.quiet(time.Minute)
+		if d := s.settled(); d.Stats.Malformed != len(kinds) || !d.Online {
+			s.t.Errorf("got %+v, want %d malformed, still online", d, len(kinds))
+		}
+	})
+}
+
+func TestMessagesAndHellosComeAsOftenAsAsked(t *testing.T) {
+	play(t, quick.with(func(c *Config) { c.Profile.Messages = time.Minute }), func(s *scene) {
+		l, _ := s.greet()
+		for range 3 {
+			start := time.Now()
+			m := l.expect(wire.TopicMessage)
+			l.ack(m)
+			if got := time.Since(start); got < 54*time.Second || got > 66*time.Second || m.topic.Name != "status" {
+				s.t.Errorf("%v after %v, want one a minute, give or take a tenth", m.topic, got)
+			}
+		}
+	})
+	play(t, quick.with(func(c *Config) { c.Profile.Rehello = time.Minute }), func(s *scene) {
+		l, _ := s.greet()
+		for range 3 {
+			l.welcome(l.hello())
+		}
+	})
+}
