@@ -88,7 +88,10 @@ func (id UpdateID) String() string { return hex.EncodeToString(id[:]) }
 
 // ParseUpdateID reads the 32 hexadecimal digits that String writes. Errors are Invalid.
 func ParseUpdateID(s string) (id UpdateID, err error) {
-	if n, err := hex.Decode(id[:], []byte(s)); err != nil || n != len(id) || len(s) != 2*len(id) {
+	if len(s) != 2*len(id) {
+		return UpdateID{}, Errorf(Invalid, "update id %.40q: expected 32 hexadecimal digits", s)
+	}
+	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
 		return UpdateID{}, Errorf(Invalid, "update id %.40q: expected 32 hexadecimal digits", s)
 	}
 	return id, nil

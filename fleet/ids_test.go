@@ -1,0 +1,185 @@
+package fleet_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func TestNamesKeepToTheirAlphabet(t *testing.T) {
+	device := func(s string) error { _, err := fleet.ParseDeviceID(s); return err }
+	group := func(s string) error { _, err := fleet.ParseGroupName(s); return err }
+	slug := func(s string) error { _, err := fleet.ParseSlug(s); return err }
+	for _, row := range []struct {
+		name  string
+		parse func(string) error
+		s     string
+		ok    bool
+	}{
+		{"device: an IMEI", device, "nrf-352656100158792", true},
+		{"device: a MAC address", device, "C0:FF:EE:00:00:01", true},
+		{"device: underscore", device, "a_b", true},
+		{"device: one byte", device, "7", true},
+		{"device: 128 bytes", device, strings.Repeat("a", 128), true},
+		{"device: 129 bytes", device, strings.Repeat("a", 129), false},
+		{"device: empty", device, "", false},
+		{"device: dot", device, "a.b", false},
+		{"device: slash", device, "a/b", false},
+		{"device: plus", device, "+", false},
+		{"device: hash", device, "#", false},
+		{"device: dollar", device, "$SYS", false},
+		{"device: space", device, "a b", false},
+		{"device: NUL", device, "a\x00", false},
+		{"device: not ASCII", device, "gerät", false},
+		{"device: braces, which Redis would read", device, "{a}", false},
+		{"device: a word of the REST API", device, "events", false},
+		{"device: another word of the REST API", device, "tags", false},
+		{"device: begins like such a word", device, "events1", true},
+		{"group: a word", group, "prerelease", true},
+		{"group: all signs", group, "A-z_0.9@x:y#z", true},
+		{"group: 64 bytes", group, strings.Repeat("g", 64), true},
+		{"group: 65 bytes", group, strings.Repeat("g", 65), false},
+		{"group: empty", group, "", false},
+		{"group: white space", group, "my group", false},
+		{"group: tab", group, "a\tb", false},
+		{"group: slash", group, "a/b", false},
+		{"group: comma", group, "a,b", false},
+		{"group: not ASCII", group, "größe", false},
+		{"slug: a word", slug, "thermostat-2", true},
+		{"slug: 64 bytes", slug, strings.Repeat("s", 64), true},
+		{"slug: 65 bytes", slug, strings.Repeat("s", 65), false},
+		{"slug: empty", slug, "", false},
+		{"slug: digits only, which is a product id", slug, "42", false},
+		{"slug: digits and hyphen", slug, "4-2", false},
+		{"slug: capital", slug, "Thermostat", false},
+		{"slug: underscore", slug, "a_b", false},
+	} {
+		err := row.parse(row.s)
+		if row.ok && err != nil || !row.ok && !errors.Is(err, fleet.Invalid) {
+			t.Errorf("%s: %q: got %v, want accepted %v", row.name, row.s, err, row.ok)
+		}
+	}
+}
+
+func TestGroupNamesAreCaseSensitive(t *testing.T) {
+	a, errA := fleet.ParseGroupName("EU")
+	b, errB := fleet.ParseGroupName("eu")
+	if errA != nil || errB != nil || a == b {
+		t.Errorf("got %q and %q, %v, %v", a, b, errA, errB)
+	}
+}
+
+func TestUpdateIDIsReadBack(t *testing.T) {
+	id := fleet.NewUpdateID()
+	if id == (fleet.UpdateID{}) || id == fleet.NewUpdateID() {
+		t.Fatalf("got %v, want a fresh random id", id)
+	}
+	if got, err := fleet.ParseUpdateID(id.String()); err != nil || got != id {
+		t.Errorf("got %v, %v, want %v", got, err, id)
+	}
+	for _, s := range []string{"", "00", id.String() + "0", id.String()[1:], id.String() + "00", strings.Repeat("x", 32)} {
+		if got, err := fleet.ParseUpdateID(s); !errors.Is(err, fleet.Invalid) || got != (fleet.UpdateID{}) {
+			t.Errorf("%q: got %v, %v, want an error of kind %v", s, got, err, fleet.Invalid)
+		}
+	}
+}
+
+func TestDigestIsReadBackAndNamesItsImage(t *testing.T) {
+	text := strings.Repeat("0123456789abcdef", 4)
+	d, err := fleet.ParseDigest(text)
+	if err != nil || d.String() != text {
+		t.Fatalf("got %v, %v", d, err)
+	}
+	if got := d.Image().String(); got != text[:16] {
+		t.Errorf("image: got %s, want %s", got, text[:16])
+	}
+	for _, s := range []string{"", text[1:], text + "0", text + "00", strings.Repeat("x", 64)} {
+		if got, err := fleet.ParseDigest(s); !errors.Is(err, fleet.Invalid) || got != (fleet.Digest{}) {
+			t.Errorf("%q: got %v, %v, want an error of kind %v", s, got, err, fleet.Invalid)
+		}
+	}
+}
+
+func TestNumbersAreTexts(t *testing.T) {
+	if got := fleet.TeamID(7).String() + fleet.UserID(8).String() + fleet.ProductID(9).String() + fleet.GroupID(1).String(); got != "7891" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestGroupsAreSortedAndUnique(t *testing.T) {
+	if got := fleet.SortGroups([]fleet.GroupID{3, 1, 3, 2, 1}); !slices.Equal(got, []fleet.GroupID{1, 2, 3}) {
+		t.Errorf("got %v", got)
+	}
+	if got := fleet.SortGroups([]fleet.GroupID{}); got != nil {
+		t.Errorf("no groups: got %v, want nil", got)
+	}
+}
+
+func TestWordsAreReadBack(t *testing.T) {
+	for r := fleet.Viewer; r <= fleet.Owner; r++ {
+		if got, err := fleet.ParseRole(r.String()); err != nil || got != r {
+			t.Errorf("role %v: got %v, %v", r, got, err)
+		}
+	}
+	for s := fleet.Offered; s <= fleet.Stopped; s++ {
+		if got, err := fleet.ParseUpdateState(s.String()); err != nil || got != s {
+			t.Errorf("state %v: got %v, %v", s, got, err)
+		}
+		if s.Over() == s.Running() {
+			t.Errorf("state %v: over %v, running %v", s, s.Over(), s.Running())
+		}
+	}
+	if fleet.NoUpdate.Over() || fleet.NoUpdate.Running() {
+		t.Error("no update is over or running")
+	}
+	for _, s := range []string{"", "Owner", "root"} {
+		if _, err := fleet.ParseRole(s); !errors.Is(err, fleet.Invalid) {
+			t.Errorf("role %q: got %v", s, err)
+		}
+		if _, err := fleet.ParseUpdateState(s); !errors.Is(err, fleet.Invalid) {
+			t.Errorf("state %q: got %v", s, err)
+		}
+	}
+	if got := fleet.Generic.String() + fleet.Gateway.String() + fleet.BLE.String(); got != "GenericGatewayBLE" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func FuzzParseDeviceID(f *testing.F) {
+	for _, s := range []string{"nrf-352656100158792", "C0:FF:EE:00:00:01", "", "events", "a/b", "+", "#", "\xff", strings.Repeat("a", 129)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := fleet.ParseDeviceID(s)
+		if err != nil {
+			if !errors.Is(err, fleet.Invalid) || id != "" {
+				t.Errorf("%q: got %q, %v", s, id, err)
+			}
+			return
+		}
+		if string(id) != s || len(s) > fleet.MaxDeviceID || strings.ContainsAny(s, "/+#$ {}.%?&\"'\x00\r\n") {
+			t.Errorf("%q was accepted as %q", s, id)
+		}
+	})
+}
+
+func FuzzParseGroupName(f *testing.F) {
+	for _, s := range []string{"prerelease", "eu", "a.b@c:d#e-f", "", "a b", "a,b", "\u00a0", strings.Repeat("g", 65)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name, err := fleet.ParseGroupName(s)
+		if err != nil {
+			if !errors.Is(err, fleet.Invalid) || name != "" {
+				t.Errorf("%q: got %q, %v", s, name, err)
+			}
+			return
+		}
+		if name != s || len(s) > fleet.MaxGroupName || len(strings.Fields(s)) != 1 || strings.Fields(s)[0] != s {
+			t.Errorf("%q was accepted as %q", s, name)
+		}
+	})
+}
