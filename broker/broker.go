@@ -329,10 +329,11 @@ const lingering = 500 * time.Millisecond
 // linger waits for the device to close, half a second at most. Closing a socket with
 // unread bytes resets it, and the device would lose what was written last.
 func (l *Link) linger() {
-	var half interface{ CloseWrite() error }
+	half, ok := l.transport.(interface{ CloseWrite() error })
 	if l.tcp != nil {
-		half = l.tcp
-	} else if half, _ = l.transport.(*tls.Conn); half == nil {
+		half, ok = l.tcp, true
+	}
+	if !ok {
 		return
 	}
 	if half.CloseWrite() != nil || l.transport.SetReadDeadline(time.Now().Add(lingering)) != nil {

@@ -154,3 +154,7 @@ func listening(t testing.TB, cfg Config, c *cloud) (*Broker, net.Addr) {
 	}
 	return b, addr
 }
+
+func contextFor(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}

@@ -46,7 +46,9 @@ func link(cl *mqtt.Client) *Link { return (*Link)(cl.Net.Conn.(*conn)) }
 func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	l := link(cl)
 	if pk.FixedHeader.Type == packets.Connect && !l.open {
-		takeWill(l, &pk)
+		l.version = pk.ProtocolVersion
+		l.takeWill(&pk.Connect)
+		pk.Connect.Clean = true // whatever it asks for
 		return pk, nil
 	}
 	code := codeNone
@@ -58,7 +60,7 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 	case packets.Unsubscribe:
 		code = g.unsubscribe(l, &pk)
 	case packets.Disconnect:
-		if pk.ReasonCode == codeNone {
+		if l.leaves(&pk) {
 			l.will = nil // MQTT 5 §3.14.4, MQTT 3.1.1 §3.14.4
 		}
 		pk.Properties = packets.Properties{} // no session outlives its connection, whatever it says
@@ -78,14 +80,22 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 	return done, nil
 }
 
+// leaves reports whether a DISCONNECT means that no will is to be sent: a reason other
+// than 0 asks for it. The server does not decode a reason without properties after it,
+// but nothing may follow a DISCONNECT, so that it is the last byte that came.
+func (l *Link) leaves(pk *packets.Packet) bool {
+	if l.version == mqtt5 && pk.FixedHeader.Remaining == 1 {
+		return l.last == codeNone
+	}
+	return pk.ReasonCode == codeNone
+}
+
 // done stands for a packet that was dealt with: a PUBACK of an id that the server never
 // used, which it passes over.
 var done = packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}
 
 // takeWill hides the will from the server, which would publish it past every check.
-func takeWill(l *Link, pk *packets.Packet) {
-	l.version = pk.ProtocolVersion
-	c := &pk.Connect
+func (l *Link) takeWill(c *packets.ConnectParams) {
 	if c.WillFlag {
 		l.will = &will{strings.Clone(c.WillTopic), append([]byte(nil), c.WillPayload...), c.WillQos, c.WillRetain}
 	}
@@ -97,7 +107,7 @@ func takeWill(l *Link, pk *packets.Packet) {
 // server could not say why.
 func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	l := link(cl)
-	id, err := fleet.ParseDeviceID(cl.ID)
+	id, err := fleet.ParseDeviceID(pk.Connect.ClientIdentifier) // cl.ID is made up where this is empty
 	if err != nil {
 		return g.refuse(l, codeClientID, err)
 	}
@@ -222,7 +232,7 @@ func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l := link(cl)
 	l.open = true
 	g.broker.count.accepted.Add(1)
-	_ = l.release() // an error has ended the link
+	l.release()
 }
 
 // publish hands a PUBLISH to the cloud and acknowledges it. It returns the code to end
@@ -256,7 +266,7 @@ func (g *guard) publish(l *Link, pk *packets.Packet) byte {
 		return disconnectCode(err)
 	}
 	if qos == 1 {
-		_ = l.write(puback(pk.PacketID, codeNone)) // an error has ended the link
+		l.answer(puback(pk.PacketID, codeNone))
 	}
 	return codeNone
 }
@@ -270,7 +280,7 @@ func (g *guard) deny(l *Link, pk *packets.Packet) byte {
 		g.broker.count.ignored[ignoredTopic].Add(1)
 	case l.version == mqtt5:
 		g.broker.count.ignored[ignoredTopic].Add(1)
-		_ = l.write(puback(pk.PacketID, codeNotAuthorized)) // an error has ended the link
+		l.answer(puback(pk.PacketID, codeNotAuthorized))
 	default:
 		return codeNotAuthorized
 	}
@@ -293,7 +303,7 @@ func (g *guard) subscribe(l *Link, pk *packets.Packet) byte {
 			codes[i] = codeUnspecified
 		}
 	}
-	_ = l.write(suback(headSuback, l.version, pk.PacketID, codes)) // an error has ended the link
+	l.answer(suback(headSuback, l.version, pk.PacketID, codes))
 	return codeNone
 }
 
@@ -313,6 +323,6 @@ func (g *guard) unsubscribe(l *Link, pk *packets.Packet) byte {
 	if code := pk.UnsubscribeValidate(); code != packets.CodeSuccess {
 		return code.Code
 	}
-	_ = l.write(suback(headUnsuback, l.version, pk.PacketID, make([]byte, len(pk.Filters)))) // an error has ended the link
+	l.answer(suback(headUnsuback, l.version, pk.PacketID, make([]byte, len(pk.Filters))))
 	return codeNone
 }

@@ -17,6 +17,10 @@ const (
 	// Send that finds no room waits itself; nothing is ever dropped.
 	maxWaiting = 32 << 10
 
+	// answerRoom is kept for the answers of the reader (PUBACK, PINGRESP ...) beyond
+	// that, so that Sends never keep it from reading.
+	answerRoom = 8 << 10
+
 	// farewell is how long a last packet (DISCONNECT, TLS close) may take to leave.
 	farewell = 250 * time.Millisecond
 )
@@ -43,6 +47,7 @@ type Link struct {
 	refused   bool   // a CONNACK other than 0 was written
 	open      bool   // CONNACK 0 was written
 	cause     byte   // why the reader ends it
+	last      byte   // read from the transport
 	session   Session
 	will      *will
 	client    *mqtt.Client
@@ -56,6 +61,7 @@ type Link struct {
 	ended   bool
 	why     byte   // code it ended with
 	waiting []byte // whole packets that go out when the token comes back
+	pumping bool   // a goroutine sees to that
 	chunks  sending
 }
 
@@ -71,7 +77,7 @@ func (l *Link) Send(t wire.Topic, payload []byte) error {
 		l.broker.count.ignored[ignoredLarge].Add(1)
 		return fleet.Errorf(fleet.TooLarge, "%d bytes, the client takes %d", len(p), l.maxPacket)
 	}
-	if err := l.write(p); err != nil {
+	if err := l.write(p, maxWaiting); err != nil {
 		return err
 	}
 	l.broker.count.out.Add(1)
@@ -119,73 +125,98 @@ func (l *Link) sayGoodbye(code byte) {
 	}
 }
 
+// answer sends one whole packet of the reader's. An error has ended the link, which the
+// reader finds out by itself.
+func (l *Link) answer(p []byte) { _ = l.write(p, maxWaiting+answerRoom) }
+
 // write sends one whole packet: at once when nothing else is being written, else behind
-// what is.
-func (l *Link) write(p []byte) error {
-	select {
-	case <-l.token:
-		return l.writeAndRelease(p)
-	default:
-	}
-	if err, queued := l.queue(p); queued || err != nil {
+// what is; it waits while room bytes do so already.
+func (l *Link) write(p []byte, room int) error {
+	holds := l.grab()
+	if holds && !l.crowded() {
+		err := l.writeNow(p)
+		l.release()
 		return err
 	}
+	if err, queued := l.queue(p, room); queued || err != nil {
+		if holds || l.grab() {
+			l.release() // and have it written
+		}
+		return err
+	}
+	if !holds {
+		select {
+		case <-l.token:
+		case <-l.closed:
+			return errClosed
+		}
+	}
+	defer l.release()
+	if err := l.flush(); err != nil {
+		return err
+	}
+	return l.writeNow(p)
+}
+
+// grab takes the token if it is there.
+func (l *Link) grab() bool {
 	select {
 	case <-l.token:
-		return l.writeAndRelease(p)
-	case <-l.closed:
-		return errClosed
+		return true
+	default:
+		return false
 	}
+}
+
+// crowded reports whether packets wait.
+func (l *Link) crowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting) > 0
 }
 
 // queue puts p behind the write in progress; false when there is no room.
-func (l *Link) queue(p []byte) (err error, queued bool) {
+func (l *Link) queue(p []byte, room int) (err error, queued bool) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.ended {
-		l.mu.Unlock()
 		return errClosed, false
 	}
-	if len(l.waiting)+len(p) > maxWaiting {
-		l.mu.Unlock()
+	if len(l.waiting)+len(p) > room {
 		return nil, false
 	}
 	l.waiting = append(l.waiting, p...)
-	l.mu.Unlock()
-	select {
-	case <-l.token: // came back in between: nobody else would write p
-		return l.release(), true
-	default:
-		return nil, true
+	return nil, true
+}
+
+// release gives the token back. What came to wait meanwhile goes out on a goroutine of
+// its own: who releases may be the reader, which has other things to do.
+func (l *Link) release() {
+	l.token <- struct{}{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) > 0 && !l.ended && !l.pumping {
+		l.pumping = true
+		l.senders.Go(l.pump)
 	}
 }
 
-// writeAndRelease writes p behind what waits already. The caller has the token.
-func (l *Link) writeAndRelease(p []byte) error {
-	err := l.flush()
-	if err == nil {
-		err = l.writeNow(p)
-	}
-	if released := l.release(); err == nil {
-		err = released
-	}
-	return err
-}
-
-// release gives the token back, after writing what came to wait meanwhile.
-func (l *Link) release() error {
+// pump writes what waits until nothing does.
+func (l *Link) pump() {
 	for {
-		err := l.flush()
-		l.token <- struct{}{}
-		l.mu.Lock()
-		more := len(l.waiting) > 0 && !l.ended
-		l.mu.Unlock()
-		if !more || err != nil {
-			return err
-		}
 		select {
 		case <-l.token:
-		default:
-			return nil // whoever has it now writes the rest
+		case <-l.closed:
+			return
+		}
+		_ = l.flush() // an error has ended the link
+		l.token <- struct{}{}
+		l.mu.Lock()
+		l.pumping = len(l.waiting) > 0 && !l.ended
+		more := l.pumping
+		l.mu.Unlock()
+		if !more {
+			return
 		}
 	}
 }

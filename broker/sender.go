@@ -206,10 +206,12 @@ func (l *Link) push(o owed, b *batch, chunks [][]byte) {
 			return
 		}
 		n := 0
-		if l.stillOwed(o, len(chunks[0])) {
+		if l.flush() == nil && l.stillOwed(o, len(chunks[0])) { // an Offer goes before its chunks
 			n = l.writeChunks(o.topic, b, chunks)
 		}
-		if err := l.release(); err != nil || n == 0 || !l.sent(o, uint32(n)) {
+		_ = l.flush() // what waited for this write; an error has ended the link
+		l.release()
+		if n == 0 || !l.sent(o, uint32(n)) {
 			return
 		}
 		chunks = chunks[n:]
@@ -282,7 +284,7 @@ func (l *Link) writeVector(topic string, b *batch, chunks [][]byte) int {
 	}
 	b.vector, b.heads = vector, heads
 	if err := l.steady.writeTCP(l.tcp, &vector); err != nil {
-		_ = l.broken() // release sees it
+		_ = l.broken()
 		return 0
 	}
 	clear(b.vector)

@@ -58,8 +58,12 @@ func (c *conn) Read(p []byte) (int, error) {
 	case <-c.closed:
 		return 0, net.ErrClosed
 	default:
-		return c.transport.Read(p)
 	}
+	n, err := c.transport.Read(p)
+	if n > 0 {
+		c.last = p[n-1]
+	}
+	return n, err
 }
 
 // Write is called by the server with one whole packet, only on the reader's goroutine.
@@ -68,13 +72,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if len(p) > 0 && p[0] == headDisconnect {
 		return len(p), nil // 3.1.1 has none from the server; in MQTT 5 the end of the link says it
 	}
-	var err error
 	if l.open {
-		err = l.write(p)
-	} else {
-		err = l.writeNow(p) // CONNACK goes before everything
-	}
-	if err != nil {
+		l.answer(p)
+	} else if err := l.writeNow(p); err != nil { // CONNACK goes before everything
 		return 0, err
 	}
 	return len(p), nil

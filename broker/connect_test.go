@@ -1,0 +1,228 @@
+package broker
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func TestRefusalsHaveTheRightCodes(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		hello    hello
+		err      error
+		v311, v5 byte
+	}{
+		{"unauthenticated", hello{id: "d1"}, fleet.Errorf(fleet.Unauthenticated, "x"), 5, 0x87},
+		{"disabled", hello{id: "d1"}, fleet.Errorf(fleet.Disabled, "x"), 5, 0x8A},
+		{"busy", hello{id: "d1"}, fleet.Errorf(fleet.Busy, "x"), 3, 0x89},
+		{"store unavailable", hello{id: "d1"}, fleet.Errorf(fleet.Unavailable, "x"), 3, 0x89},
+		{"anything else", hello{id: "d1"}, fmt.Errorf("x"), 5, 0x87},
+		{"not a device id", hello{id: "d/1"}, nil, 2, 0x85},
+		{"no id", hello{}, nil, 2, 0x85},
+		{"no id, lasting", hello{lasting: true}, nil, 2, 0x85},
+		{"will QoS 2 in MQTT 5", hello{id: "d1", flags: 0x04 | 2<<3, willTopic: "d/d1/up/msg", willPayload: "x"}, nil, 0, 0x9B},
+		{"will retain in MQTT 5", hello{id: "d1", flags: 0x04 | 1<<5, willTopic: "d/d1/up/msg", willPayload: "x"}, nil, 0, 0x9A},
+		{"empty will", hello{id: "d1", flags: 0x04, willTopic: "d/d1/up/msg"}, nil, 0, 0},
+		{"enhanced authentication", hello{id: "d1", properties: append([]byte{21}, text("SCRAM")...)}, nil, 0, 0x8C},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+				cloud.admit = func(Connect) error { return row.err }
+				c := pipe(t, b, version)
+				ack := c.connect(row.hello)
+				want := map[byte]byte{mqtt311: row.v311, mqtt5: row.v5}[version]
+				if ack.body[1] != want {
+					t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
+				}
+				if version != mqtt5 && len(ack.body) != 2 {
+					t.Errorf("CONNACK of %d bytes, want 2", len(ack.body))
+				}
+				if want != 0 {
+					c.expectEnd("refused")
+				}
+			})
+		})
+	}
+}
+
+func TestUnknownVersionsAreRefused(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		packet []byte
+		ack    []byte
+	}{
+		{"3.1", raw(0x10, text("MQIsdp"), []byte{3, 2, 0, 60}, text("d1")), []byte{0, 1}},
+		{"6", raw(0x10, text("MQTT"), []byte{6, 2, 0, 60}, text("d1")), []byte{0, 1}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := pipe(t, start(t, Config{}, newCloud()), mqtt311)
+				c.send(row.packet)
+				c.expect("CONNACK", headConnack, row.ack...)
+				c.expectEnd("refused")
+			})
+		})
+	}
+}
+
+func TestSilenceBeforeConnectEnds(t *testing.T) {
+	connect := connectPacket(mqtt311, hello{id: "d1", user: "d1", password: "proof"})
+	for _, row := range []struct {
+		name string
+		send func(c *client)
+	}{
+		{"nothing sent", func(*client) {}},
+		{"half a CONNECT", func(c *client) { c.send(connect[:len(connect)-1]) }},
+		{"byte after byte", func(c *client) {
+			for _, one := range connect {
+				if _, err := c.conn.Write([]byte{one}); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}},
+		{"an endless length", func(c *client) {
+			c.send([]byte{0x10})
+			for {
+				if _, err := c.conn.Write([]byte{0x80}); err != nil {
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := pipe(t, start(t, Config{}, newCloud()), mqtt311)
+				begun := time.Now()
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					row.send(c)
+				}()
+				c.expectEnd("silent")
+				if took := time.Since(begun); took != 5*time.Second {
+					t.Errorf("ended after %v, want 5s", took)
+				}
+				<-sent
+			})
+		})
+	}
+}
+
+func TestLengthsBeforeConnectAllocateNothing(t *testing.T) {
+	b := start(t, Config{}, newCloud())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const connections = 50
+	for range connections {
+		c := pipe(t, b, mqtt311)
+		c.send([]byte{0x10, 0xFF, 0xFF, 0xFF, 0x7F})
+		c.expectEnd("268 MB announced")
+	}
+	runtime.ReadMemStats(&after)
+	if per := (after.TotalAlloc - before.TotalAlloc) / connections; per > 64<<10 {
+		t.Errorf("%d bytes allocated per connection, want no more than 64 KiB", per)
+	}
+}
+
+func TestConnectionsNotAdmittedAreBounded(t *testing.T) {
+	cloud := newCloud()
+	b, addr := listening(t, Config{MaxPending: 2, ConnectTimeout: time.Minute}, cloud)
+	silent := []*client{dial(t, addr, mqtt311), dial(t, addr, mqtt311)}
+	for b.Stats().Pending < 2 {
+		runtime.Gosched()
+	}
+	third := dial(t, addr, mqtt311)
+	third.send(connectPacket(mqtt311, hello{id: "d1", user: "d1", password: "proof"}))
+	if b.Stats().Pending != 2 {
+		t.Errorf("%d pending, want 2", b.Stats().Pending)
+	}
+	if len(cloud.came) != 0 {
+		t.Error("the third came in")
+	}
+	_ = silent[0].conn.Close() // makes room
+	third.expect("CONNACK", headConnack, 0, 0)
+	dial(t, addr, mqtt311).join("d2") // an admitted connection takes no room
+}
+
+func TestMaxConnections(t *testing.T) {
+	bubble(t, Config{MaxConnections: 1}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		pipe(t, b, version).join("d1")
+		c := pipe(t, b, version)
+		want := map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version]
+		if ack := c.connect(hello{id: "d2", user: "d2", password: "proof"}); ack.body[1] != want {
+			t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
+		}
+		again := pipe(t, b, version)
+		again.join("d1") // a device that is online may always come back
+	})
+}
+
+func TestKeepAliveHasALimit(t *testing.T) {
+	for _, row := range []struct {
+		asked uint16
+		ends  time.Duration
+	}{
+		{0, 150 * time.Second}, {65535, 150 * time.Second}, {101, 150 * time.Second}, {100, 150 * time.Second}, {10, 15 * time.Second},
+	} {
+		t.Run(fmt.Sprint(row.asked), func(t *testing.T) {
+			bubble(t, Config{MaxKeepAlive: 100 * time.Second}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+				c := pipe(t, b, version)
+				c.connect(hello{id: "d1", user: "d1", password: "proof", keepAlive: row.asked})
+				time.Sleep(row.ends - time.Second)
+				c.ping() // any packet counts as life
+				begun := time.Now()
+				c.expectFarewell("silent", codeKeepAlive)
+				if took := time.Since(begun); took != row.ends {
+					t.Errorf("ended after %v, want %v", took, row.ends)
+				}
+			})
+		})
+	}
+}
+
+func TestLongestKeepAliveDoesNotOverflow(t *testing.T) {
+	cfg := Config{MaxKeepAlive: 24 * time.Hour}.withDefaults()
+	if half := uint32(cfg.keepAlive()) + uint32(cfg.keepAlive())/2; half > 65535 {
+		t.Errorf("keep-alive %d: one and a half times it is %d seconds, more than 16 bits", cfg.keepAlive(), half)
+	}
+}
+
+func TestPasswordIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := newCloud()
+		b := start(t, Config{}, cloud)
+		pipe(t, b, mqtt311).join("d1")
+		s := <-cloud.came
+		if string(s.connect.Password) != "\x00\x00\x00\x00\x00" {
+			t.Errorf("password %q, want it overwritten", s.connect.Password)
+		}
+		if u := s.link().client.Properties.Username; u != nil {
+			t.Errorf("the server holds on to the CONNECT packet by its user name %q", u)
+		}
+	})
+}
+
+func TestNothingGoesBeforeConnack(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		cloud.begin = func(s *session) {
+			if err := s.link().Send(topicOf(t, "d/d1/down/cmd/1"), []byte("x")); err != nil {
+				t.Error(err)
+			}
+			s.link().Owe(topicOf(t, "d/d1/down/chunk"), newImage(3, 128), 0, 3)
+		}
+		c := pipe(t, b, version).join("d1") // CONNACK is the first packet
+		if topic, _ := c.published(); topic != "d/d1/down/cmd/1" {
+			t.Errorf("got %s first", topic)
+		}
+		for i := range 3 {
+			c.expectChunk("d/d1/down/chunk", uint32(i))
+		}
+	})
+}

@@ -1,0 +1,266 @@
+package broker
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// selfSigned is a server's TLS configuration for 127.0.0.1.
+func selfSigned(t testing.TB) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{{127, 0, 0, 1}}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+var anyCertificate = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // a test's own certificate
+
+// transports are the ways in; each dials a broker that listens its way.
+func transports(t *testing.T, test func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn)) {
+	webSocket := func(t *testing.T, url string) net.Conn {
+		dialer := websocket.Dialer{Subprotocols: []string{"mqtt"}, TLSClientConfig: anyCertificate}
+		ws, answer, err := dialer.Dial(url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if got := ws.Subprotocol(); got != "mqtt" {
+			t.Errorf("subprotocol %q, want mqtt", got)
+		}
+		return &wsConn{Conn: ws.UnderlyingConn(), ws: ws}
+	}
+	for _, row := range []struct {
+		name string
+		open func(t *testing.T, b *Broker) func() net.Conn
+	}{
+		{"TCP", func(t *testing.T, b *Broker) func() net.Conn {
+			addr, err := b.ListenTCP("127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() net.Conn { conn, _ := net.Dial("tcp", addr.String()); return conn }
+		}},
+		{"TLS", func(t *testing.T, b *Broker) func() net.Conn {
+			addr, err := b.ListenTLS("127.0.0.1:0", selfSigned(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() net.Conn {
+				conn, err := tls.Dial("tcp", addr.String(), anyCertificate)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return conn
+			}
+		}},
+		{"WebSocket", func(t *testing.T, b *Broker) func() net.Conn {
+			addr, err := b.ListenWebSocket("127.0.0.1:0", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() net.Conn { return webSocket(t, "ws://"+addr.String()+WebSocketPath) }
+		}},
+		{"WebSocket over TLS", func(t *testing.T, b *Broker) func() net.Conn {
+			addr, err := b.ListenWebSocket("127.0.0.1:0", selfSigned(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() net.Conn { return webSocket(t, "wss://"+addr.String()+WebSocketPath) }
+		}},
+		{"WebSocket on another server", func(t *testing.T, b *Broker) func() net.Conn {
+			server := httptest.NewServer(b.WebSocket())
+			t.Cleanup(server.Close)
+			return func() net.Conn { return webSocket(t, strings.Replace(server.URL, "http", "ws", 1)) }
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cloud := newCloud()
+			b := start(t, Config{}, cloud)
+			test(t, b, cloud, row.open(t, b))
+		})
+	}
+}
+
+func TestEveryTransportCarriesFirmware(t *testing.T) {
+	transports(t, func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn) {
+		both(t, func(t *testing.T, version byte) {
+			c := newClient(t, dial(), version).join("gw")
+			s := <-cloud.came
+			if s.connect.Address != "127.0.0.1" {
+				t.Errorf("address %q, want 127.0.0.1", s.connect.Address)
+			}
+			if _, encrypted := c.conn.(*tls.Conn); encrypted && s.connect.TLS == nil {
+				t.Error("no TLS state")
+			}
+			c.send(subscribePacket(version, 1, "d/gw/down/#"), publishPacket(version, 1, 2, "d/gw/up/msg", []byte("x")))
+			if p := c.next(); p.head != headSuback {
+				t.Errorf("got %#x, want SUBACK", p.head)
+			}
+			c.expect("PUBACK", headPuback, 0, 2)
+			s.link().Owe(topicOf(t, own), newImage(300, 16<<10), 0, 300)
+			for i := range uint32(300) {
+				c.expectChunk(own, i)
+			}
+			c.ping()
+		})
+	})
+}
+
+func TestEveryTransportTellsRefusals(t *testing.T) {
+	transports(t, func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn) {
+		c := newClient(t, dial(), mqtt5)
+		c.send(append(connectPacket(mqtt5, hello{id: "d1", user: "d1", password: "wrong"}),
+			publishPacket(mqtt5, 0, 0, "d/d1/up/hello", make([]byte, 2000))...)) // does not wait for CONNACK
+		c.expect("CONNACK", headConnack, 0, codeNotAuthorized, 0)
+		c.expectEnd("refused")
+	})
+}
+
+func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
+	transports(t, func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn) {
+		newClient(t, dial(), mqtt311).join("gw") // never reads again
+		s := <-cloud.came
+		im := newImage(64, 64<<10)
+		for i := range uint32(4) {
+			s.link().Owe(topicOf(t, own), im, i*16, 16)
+		}
+		for range 3000 { // until its buffers are full
+			s.link().mu.Lock()
+			full := len(s.link().waiting) > 0
+			s.link().mu.Unlock()
+			if full {
+				break
+			}
+			s.link().Owe(topicOf(t, child), im, 0, 64)
+			if err := s.link().write([]byte{0xD0, 0}, maxWaiting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun := time.Now()
+		newClient(t, dial(), mqtt311).join("gw")
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("CONNACK after %v, want at most 2s", took)
+		}
+	})
+}
+
+func TestWebSocketWithoutTheSubprotocolIsRefused(t *testing.T) {
+	b := start(t, Config{}, newCloud())
+	server := httptest.NewServer(b.WebSocket())
+	defer server.Close()
+	_, answer, err := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1), nil)
+	if err == nil || answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %v, want 400", answer)
+	}
+	_ = answer.Body.Close()
+}
+
+func TestTextMessagesEndAWebSocket(t *testing.T) {
+	b := start(t, Config{}, newCloud())
+	server := httptest.NewServer(b.WebSocket())
+	defer server.Close()
+	dialer := websocket.Dialer{Subprotocols: []string{"mqtt"}}
+	ws, answer, err := dialer.Dial(strings.Replace(server.URL, "http", "ws", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ws.Close(); _ = answer.Body.Close() }()
+	_ = ws.WriteMessage(websocket.TextMessage, connectPacket(mqtt311, hello{id: "d1", user: "d1", password: "proof"}))
+	if _, _, err := ws.ReadMessage(); err == nil {
+		t.Error("still open")
+	}
+}
+
+func TestSilenceInTheTLSHandshakeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, Config{}, newCloud())
+		near, far := net.Pipe()
+		b.slots <- struct{}{}
+		steady := newSteady(far, b.cfg.WriteTimeout)
+		go b.serve(tls.Server(steady, new(tls.Config)), steady, nil)
+		begun := time.Now()
+		if _, err := bufio.NewReader(near).ReadByte(); err == nil {
+			t.Error("it spoke first")
+		}
+		if took := time.Since(begun); took != 15*time.Second {
+			t.Errorf("ended after %v, want 15s", took)
+		}
+	})
+}
+
+// shortOfDescriptors fails to accept at first.
+type shortOfDescriptors struct {
+	net.Listener
+	failures int
+}
+
+func (s *shortOfDescriptors) Accept() (net.Conn, error) {
+	if s.failures > 0 {
+		s.failures--
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return s.Listener.Accept()
+}
+
+func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
+	cloud := newCloud()
+	b := start(t, Config{}, cloud)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !b.add(ln) {
+		t.Fatal("stopping")
+	}
+	go func() {
+		defer b.served.Done()
+		b.accept(&shortOfDescriptors{ln, 3}, b.attach)
+	}()
+	dial(t, ln.Addr(), mqtt311).join("d1")
+}
+
+func TestShutdownGivesUpWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := newCloud()
+		b := New(Config{}, cloud, slog.New(slog.DiscardHandler))
+		hold := make(chan struct{})
+		cloud.receive = func(*session, note) error { <-hold; return nil }
+		c := pipe(t, b, mqtt311).join("d1")
+		c.send(publishPacket(mqtt311, 0, 0, "d/d1/up/msg", nil))
+		synctest.Wait()
+		ctx, cancel := contextFor(time.Second)
+		defer cancel()
+		if err := b.Shutdown(ctx); !errors.Is(err, ctx.Err()) || err == nil {
+			t.Errorf("Shutdown: %v, want the context's error", err)
+		}
+		if b.base.Err() == nil {
+			t.Error("calls to the cloud are not told")
+		}
+		close(hold)
+		stop(t, b, cloud)
+	})
+}

@@ -1,0 +1,309 @@
+package broker
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func (c *cloud) expectJournal(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Equal(c.journal, want) {
+		t.Errorf("got %q, want %q", c.journal, want)
+	}
+}
+
+func TestNewerConnectionBeginsWhenTheOlderIsGone(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		older := pipe(t, b, version).join("d1")
+		synctest.Wait()
+		newer := pipe(t, b, version)
+		go newer.send(connectPacket(version, hello{id: "d1", user: "d1", password: "proof"}))
+		older.expectFarewell("taken over", codeTakenOver) // and never a DISCONNECT to 3.1.1
+		if ack := newer.next(); ack.head != headConnack || ack.body[1] != 0 {
+			t.Errorf("CONNACK % x", ack.body)
+		}
+		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "gone d1#1", "begin d1#2")
+		newer.ping()
+		if n := b.Stats().Takeovers; n != 1 {
+			t.Errorf("%d takeovers counted, want 1", n)
+		}
+	})
+}
+
+func TestTakeoverDoesNotWaitForAHalfDeadConnection(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		pipe(t, b, version).join("d1") // never reads again
+		s := <-cloud.came
+		s.link().Owe(topicOf(t, "d/d1/down/chunk"), newImage(64, 4096), 0, 64)
+		synctest.Wait()
+		for i := range 20 {
+			_ = s.link().Send(topicOf(t, fmt.Sprintf("d/d1/down/cmd/%d", i)), make([]byte, 100))
+		}
+		begun := time.Now()
+		pipe(t, b, version).join("d1")
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("CONNACK after %v, want at most 1s", took)
+		}
+	})
+}
+
+func TestAWaitingConnectionGivesWayToAStillNewerOne(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		hold := make(chan struct{})
+		cloud.gone = func(s *session) {
+			if s.number == 1 {
+				<-hold
+			}
+		}
+		connect := connectPacket(version, hello{id: "d1", user: "d1", password: "proof"})
+		first := pipe(t, b, version).join("d1")
+		go first.drain()
+		second := pipe(t, b, version)
+		second.send(connect)
+		synctest.Wait()
+		third := pipe(t, b, version)
+		third.send(connect)
+		go second.drain()
+		synctest.Wait()
+		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "admit d1#3", "gone d1#2")
+		close(hold)
+		if ack := third.next(); ack.head != headConnack || ack.body[1] != 0 {
+			t.Errorf("third: CONNACK %#x", ack.body)
+		}
+		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "admit d1#3", "gone d1#2", "gone d1#1", "begin d1#3")
+	})
+}
+
+func TestOlderConnectionThatDoesNotEndMakesTheNewerTryAgain(t *testing.T) {
+	bubble(t, Config{TakeoverTimeout: 7 * time.Second}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		hold := make(chan struct{})
+		cloud.receive = func(*session, note) error { <-hold; return nil }
+		older := pipe(t, b, version).join("d1")
+		older.send(publishPacket(version, 1, 1, "d/d1/up/msg", nil))
+		go older.drain()
+		newer := pipe(t, b, version)
+		begun := time.Now()
+		want := map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version]
+		if ack := newer.connect(hello{id: "d1", user: "d1", password: "proof"}); ack.body[1] != want {
+			t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
+		}
+		if took := time.Since(begun); took < 7*time.Second || took > 8*time.Second {
+			t.Errorf("refused after %v, want 7s", took)
+		}
+		newer.expectEnd("refused")
+		_ = newer.conn.Close()
+		synctest.Wait()
+		close(hold)
+		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "gone d1#2", "gone d1#1")
+		pipe(t, b, version).join("d1")
+	})
+}
+
+// TestSimultaneousConnectionsOfOneDevice is the race that the server library loses: both
+// stay open, or the newer is deleted by the older's end.
+func TestSimultaneousConnectionsOfOneDevice(t *testing.T) {
+	both(t, func(t *testing.T, version byte) {
+		cloud := newCloud()
+		cloud.gone = func(*session) { time.Sleep(time.Millisecond) } // widens the race, as a store would
+		b, addr := listening(t, Config{}, cloud)
+		connect := connectPacket(version, hello{id: "d1", user: "d1", password: "proof", keepAlive: 60})
+		for range 60 {
+			var tries sync.WaitGroup
+			for range 3 {
+				tries.Go(func() {
+					conn, err := net.Dial("tcp", addr.String())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					t.Cleanup(func() { _ = conn.Close() })
+					_, _ = conn.Write(connect)
+					_, _ = conn.Read(make([]byte, 1)) // CONNACK or the end
+				})
+			}
+			tries.Wait()
+			last := dial(t, addr, version).join("d1")
+			last.ping()
+			b.mu.Lock()
+			holder := b.seats["d1"].holder
+			b.mu.Unlock()
+			if cl, ok := b.mqtt.Clients.Get("d1"); !ok || cl != holder.client {
+				t.Fatal("the server does not know the connection that is open")
+			}
+			if n := b.Stats().Connections; n != 1 {
+				t.Fatalf("%d connections, want 1", n)
+			}
+		}
+		cloud.mu.Lock()
+		defer cloud.mu.Unlock()
+		begun := ""
+		for _, line := range cloud.journal {
+			verb, who, _ := strings.Cut(line, " ")
+			switch {
+			case verb == "begin" && begun != "":
+				t.Fatalf("%s began before %s was gone", who, begun)
+			case verb == "begin":
+				begun = who
+			case verb == "gone" && who == begun:
+				begun = ""
+			}
+		}
+	})
+}
+
+func TestSessionIsGoneOnceWhenConnackCanNotBeWritten(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		c := pipe(t, b, version)
+		cloud.begin = func(*session) { _ = c.conn.Close() }
+		c.send(connectPacket(version, hello{id: "d1", user: "d1", password: "proof"}))
+		<-(<-cloud.came).ended
+		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "gone d1#1")
+		if n := b.mqtt.Clients.Len(); n != 0 {
+			t.Errorf("the server keeps %d clients, want none", n)
+		}
+		cloud.begin = nil
+		pipe(t, b, version).join("d1")
+	})
+}
+
+func TestPanicEndsOneConnection(t *testing.T) {
+	boom := func() { panic("boom") }
+	for _, row := range []struct {
+		name string
+		plan func(c *cloud)
+		gone int // sessions
+	}{
+		{"in Admit", func(c *cloud) {
+			c.admit = func(k Connect) error {
+				if k.ID == "d1" {
+					boom()
+				}
+				return nil
+			}
+		}, 0},
+		{"in Begin", func(c *cloud) {
+			c.begin = func(s *session) {
+				if s.connect.ID == "d1" {
+					boom()
+				}
+			}
+		}, 1},
+		{"in Receive", func(c *cloud) { c.receive = func(*session, note) error { boom(); return nil } }, 1},
+		{"in a chunk source", func(c *cloud) {
+			c.receive = func(s *session, n note) error {
+				s.link().Owe(topicOf(t, "d/d1/down/chunk"), new(image), 0, 1) // has no chunk 0
+				return nil
+			}
+		}, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+				row.plan(cloud)
+				other := pipe(t, b, version).join("d2")
+				c := pipe(t, b, version)
+				go func() {
+					for _, p := range [][]byte{
+						connectPacket(version, hello{id: "d1", user: "d1", password: "proof"}),
+						publishPacket(version, 0, 0, "d/d1/up/msg", []byte("x")),
+					} {
+						_, _ = c.conn.Write(p)
+					}
+				}()
+				c.drain()
+				synctest.Wait()
+				gone := 0
+				cloud.mu.Lock()
+				for _, line := range cloud.journal {
+					if strings.HasPrefix(line, "gone d1#") {
+						gone++
+					}
+				}
+				cloud.mu.Unlock()
+				if gone != row.gone {
+					t.Errorf("%d sessions gone, want %d", gone, row.gone)
+				}
+				if n := b.Stats().Panics; n != 1 {
+					t.Errorf("%d panics counted, want 1", n)
+				}
+				other.ping()
+				cloud.admit, cloud.begin, cloud.receive = nil, nil, nil
+				pipe(t, b, version).join("d1") // the seat is free
+			})
+		})
+	}
+}
+
+func TestPacketThatMakesTheDecoderPanicEndsOneConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, Config{}, newCloud())
+		other := pipe(t, b, mqtt5).join("d2")
+		c := pipe(t, b, mqtt5).join("d1")
+		c.send(raw(0x82, []byte{0, 1, 0}, text("d/d1/down/#"))) // options missing: the library reads past the end
+		c.drain()
+		other.ping()
+	})
+}
+
+func TestShutdownEndsEverything(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		idle := pipe(t, b, version).join("d1")
+		stalled := pipe(t, b, version).join("d2")
+		<-cloud.came
+		s := <-cloud.came
+		im := newImage(8, 128)
+		im.gate = make(chan struct{})
+		s.link().Owe(topicOf(t, "d/d2/down/chunk"), im, 0, 8) // waits for chunks
+		silent := pipe(t, b, version)                         // before CONNECT
+		willing := pipe(t, b, version)
+		willing.connect(hello{id: "d3", user: "d3", password: "proof", flags: 0x04, willTopic: "d/d3/up/msg", willPayload: "gone"})
+		go stalled.drain()
+		go silent.drain()
+		go willing.drain()
+		synctest.Wait()
+		go idle.expectFarewell("shutting down", codeShuttingDown)
+		begun := time.Now()
+		stop(t, b, cloud) // looks at what is left
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		cloud.nothingHeard(t) // a will is not for the server's own restart
+		late := pipe(t, b, version)
+		late.expectEnd("after Shutdown")
+		if _, err := b.ListenTCP("127.0.0.1:0"); err == nil {
+			t.Error("Listen after Shutdown: no error")
+		}
+	})
+}
+
+func TestCloseTellsMQTT5Why(t *testing.T) {
+	for _, row := range []struct {
+		kind fleet.Kind
+		code byte
+	}{
+		{fleet.Disabled, codeAdministrative}, {fleet.NotFound, codeAdministrative}, {fleet.Conflict, codeTakenOver}, {fleet.Busy, codeQuota},
+	} {
+		t.Run(string(row.kind), func(t *testing.T) {
+			bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+				c := pipe(t, b, version).join("d1")
+				s := <-cloud.came
+				synctest.Wait()
+				go s.link().Close(row.kind)
+				c.expectFarewell("closed", row.code)
+				<-s.ended
+				s.link().Close(row.kind) // twice is as good as once
+				s.link().Owe(topicOf(t, "d/d1/down/chunk"), newImage(1, 128), 0, 1)
+			})
+		})
+	}
+}
