@@ -1,0 +1,126 @@
+package api
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Registry is what operators do to teams, products, devices and groups.
+type Registry interface {
+	Access
+	Teams
+	Products
+	Devices
+	Intake
+	Previews
+	Groups
+	Commands
+	Messages
+}
+
+// OTA is what operators do about firmware.
+type OTA interface {
+	Images
+	Releases
+	Updates
+}
+
+// Access turns proofs into actors.
+type Access interface {
+	// SignIn checks a password and makes a token; secret is shown this once. Errors are
+	// Unauthenticated, and Busy after too many failed proofs.
+	SignIn(ctx context.Context, proof fleet.SignIn) (secret string, token fleet.Token, err error)
+	// Actor is who holds the token with this secret, with the rights of this moment.
+	Actor(ctx context.Context, secret string) (fleet.Actor, error)
+	// SignOut ends the token with this secret.
+	SignOut(ctx context.Context, actor fleet.Actor, secret string) error
+}
+
+// Teams is the account.
+type Teams interface {
+	Account(ctx context.Context, actor fleet.Actor) (fleet.Account, error)
+	Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error)
+	CreateTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error)
+}
+
+// Products are kinds of device. One is named by its id or its slug.
+type Products interface {
+	Products(ctx context.Context, actor fleet.Actor) ([]fleet.Product, error)
+	Product(ctx context.Context, actor fleet.Actor, idOrSlug string) (fleet.Product, error)
+	CreateProduct(ctx context.Context, actor fleet.Actor, p fleet.Product) (fleet.Product, error)
+	EditProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID, edit fleet.ProductEdit) (fleet.Product, error)
+}
+
+// Devices are the units. A product of 0 stands for any.
+type Devices interface {
+	Devices(ctx context.Context, actor fleet.Actor, q fleet.DeviceQuery) (fleet.DeviceViews, error)
+	Device(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.DeviceView, error)
+	EditDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.DeviceView, error)
+	DeleteDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) error
+	FlashDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, v fleet.Version) error
+}
+
+// Intake brings devices in and moves many at once.
+type Intake interface {
+	Import(ctx context.Context, actor fleet.Actor, order fleet.Import) (fleet.Imported, error)
+	RotateSecret(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (secret string, err error)
+	EditGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) error
+}
+
+// Previews say what a write would do to the fleet, to who may do the write.
+type Previews interface {
+	PreviewDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.Impact, error)
+	PreviewGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (fleet.Impact, error)
+}
+
+// Groups are subsets of devices. A product of 0 stands for the team.
+type Groups interface {
+	// GroupNames is the names of the groups the actor may see.
+	GroupNames(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (map[fleet.GroupID]string, error)
+	Groups(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.GroupView, error)
+	Group(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) (fleet.GroupView, error)
+	CreateGroup(ctx context.Context, actor fleet.Actor, g fleet.Group) (fleet.GroupView, error)
+	EditGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string, edit fleet.GroupEdit) (fleet.GroupView, error)
+	DeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) error
+}
+
+// Commands go down to devices.
+type Commands interface {
+	// Command queues payload for a device until it answered or ttl ran out; 0 is the default.
+	Command(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, name string, payload []byte, ttl time.Duration) (fleet.Command, error)
+	Commands(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) ([]fleet.Command, error)
+}
+
+// Messages came up from devices.
+type Messages interface {
+	Messages(ctx context.Context, actor fleet.Actor, q fleet.MessageQuery) (messages []fleet.Message, next string, err error)
+	Alerts(ctx context.Context, actor fleet.Actor, q fleet.AlertQuery) (alerts []fleet.Alert, next string, err error)
+	ArchiveAlert(ctx context.Context, actor fleet.Actor, id string, archived bool) error
+}
+
+// Images are a product's firmware.
+type Images interface {
+	Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error)
+	Firmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.Released, error)
+	EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, title, description *string) (fleet.Released, error)
+	DeleteFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) error
+	Image(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (io.ReadCloser, fleet.Firmware, error)
+}
+
+// Releases decide what a product's devices should run.
+type Releases interface {
+	Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Released, error)
+	Impact(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Impact, error)
+	Progress(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (fleet.Progress, error)
+}
+
+// Updates move one device each.
+type Updates interface {
+	Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (fleet.Trace, error)
+	Updates(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error)
+	Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error
+	Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Config is what New takes beside its collaborators.
+type Config struct {
+	Version  string // of Muster, for GET /v1/version and the OpenAPI document
+	MaxImage int64  // bytes of the largest firmware image taken
+	MQTT     string // the MQTT endpoint GET /v1/account names, "host:port"
+	Spool    string // folder for uploads under way; "": the system's temporary one
+}
+
+// server is the API: what it was given, and the operations registered so far.
+type server struct {
+	Registry
+	ota    OTA
+	config Config
+	log    *slog.Logger
+	huma   huma.API
+	routes []route
+}
+
+// New makes the handler of everything below /v1 and of /oauth/token. The handler may be
+// used concurrently; it owns no goroutine. Put a read timeout on the http.Server: bodies
+// are bounded in size here, not in time.
+func New(config Config, registry Registry, ota OTA, log *slog.Logger) http.Handler {
+	handler, _ := build(config, registry, ota, log)
+	return handler
+}
+
+func build(config Config, registry Registry, ota OTA, log *slog.Logger) (http.Handler, *server) {
+	mux := http.NewServeMux()
+	s := &server{Registry: registry, ota: ota, config: config, log: log, huma: humago.New(mux, document(config.Version))}
+	s.session()
+	s.teams()
+	s.products()
+	s.productDevices()
+	s.imports()
+	s.teamDevices()
+	s.groups()
+	s.firmware()
+	s.uploads()
+	s.releases()
+	s.updates()
+	s.messages()
+	s.alerts()
+	s.system()
+	return jsonErrors(mux), s
+}
+
+func document(version string) huma.Config {
+	config := huma.DefaultConfig("Muster", version)
+	config.OpenAPIPath = "/v1/openapi"
+	config.DocsPath = ""    // huma's page loads scripts from a CDN
+	config.SchemasPath = "" // schemas are in the document
+	config.CreateHooks = nil
+	config.FieldsOptionalByDefault = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", Description: "A token of POST /oauth/token"},
+	}
+	return config
+}
+
+// jsonErrors answers in JSON where the mux itself would answer in text.
+func jsonErrors(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		probe := &statusProbe{header: w.Header()}
+		handler.ServeHTTP(probe, r)
+		p := &Problem{Code: "not_found", Description: "no such path: the operations are listed at /v1/openapi.json", status: http.StatusNotFound}
+		if probe.status == http.StatusMethodNotAllowed {
+			p = &Problem{Code: "method_not_allowed", Description: "this path takes " + w.Header().Get("Allow"), status: probe.status}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(p.status)
+		_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody to tell
+	})
+}
+
+// statusProbe keeps an answer's status and headers and drops its body.
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) WriteHeader(status int)      { p.status = status }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// TokenRequest is OAuth's password grant (RFC 6749 §4.3). Any client id will do.
+type TokenRequest struct {
+	GrantType    string  `json:"grant_type,omitempty" example:"password"`
+	Username     string  `json:"username" example:"me@example.com"`
+	Password     string  `json:"password"`
+	ExpiresIn    *uint32 `json:"expires_in,omitempty" doc:"Seconds the token lives; absent or 0: 90 days"`
+	Team         uint32  `json:"team,omitempty" doc:"Absent: your oldest team"`
+	ClientID     ignored `json:"client_id,omitzero"`
+	ClientSecret ignored `json:"client_secret,omitzero"`
+	Scope        ignored `json:"scope,omitzero"`
+}
+
+// Token is the answer to a TokenRequest.
+type Token struct {
+	AccessToken string `json:"access_token" doc:"Shown this once"`
+	TokenType   string `json:"token_type" example:"bearer"`
+	ExpiresIn   int64  `json:"expires_in" doc:"Seconds"`
+	ID          string `json:"id" doc:"The public part, to list and to revoke by"`
+	Team        uint32 `json:"team"`
+}
+
+// User is who asks, in Particle's shape.
+type User struct {
+	ID       uint32 `json:"id"`
+	Username string `json:"username"`
+	Name     string `json:"name"`
+}
+
+// Account is who asks and in which team, in nRF Cloud's shape.
+type Account struct {
+	MQTTEndpoint string   `json:"mqttEndpoint"`
+	Team         TeamName `json:"team"`
+	Role         string   `json:"role" enum:"owner,admin,editor,viewer"`
+	UserID       string   `json:"userId"`
+	Email        string   `json:"email"`
+	Tags         []string `json:"tags" doc:"Your groups: you see devices in any of them, and devices in none"`
+}
+
+// TeamName is a team in an Account.
+type TeamName struct {
+	TenantID string `json:"tenantId"`
+	Name     string `json:"name"`
+}
+
+func (s *server) session() {
+	type sign struct {
+		body[TokenRequest]
+		client
+	}
+	add(s, route{id: "CreateToken", method: http.MethodPost, path: "/oauth/token", summary: "Sign in by password", tag: "session", access: public,
+		errors: []int{http.StatusTooManyRequests}},
+		func(ctx context.Context, _ fleet.Actor, in *sign) (*reply[Token], error) {
+			return s.signIn(ctx, in.In, in.address)
+		})
+	add(s, route{id: "RevokeToken", method: http.MethodDelete, path: "/v1/access_tokens/current", summary: "End the token this request carries", tag: "session", access: needs(fleet.SeeTeam)},
+		func(ctx context.Context, who fleet.Actor, in *struct{ credential }) (*none, error) {
+			return nil, s.SignOut(ctx, who, in.secret)
+		})
+	add(s, route{id: "GetUser", method: http.MethodGet, path: "/v1/user", summary: "Who am I", tag: "session", access: needs(fleet.SeeTeam)},
+		func(_ context.Context, who fleet.Actor, _ *struct{}) (*reply[User], error) {
+			return &reply[User]{User{ID: uint32(who.User), Username: who.Email, Name: who.Email}}, nil
+		})
+	add(s, route{id: "GetAccount", method: http.MethodGet, path: "/v1/account", summary: "My team, role and groups", tag: "session", access: needs(fleet.SeeTeam)},
+		func(ctx context.Context, who fleet.Actor, _ *struct{}) (*reply[Account], error) {
+			a, err := s.Account(ctx, who)
+			return answer(s.account(a), err)
+		})
+}
+
+func (s *server) signIn(ctx context.Context, in TokenRequest, address string) (*reply[Token], error) {
+	if in.GrantType != "" && in.GrantType != "password" {
+		return nil, &Problem{Code: "unsupported_grant_type", Description: "grant_type: only password is supported", status: http.StatusBadRequest}
+	}
+	proof := fleet.SignIn{Email: in.Username, Password: in.Password, Team: fleet.TeamID(in.Team), Address: address, Label: "sign-in"}
+	if in.ExpiresIn != nil {
+		proof.Lifetime = time.Duration(*in.ExpiresIn) * time.Second
+	}
+	secret, token, err := s.SignIn(ctx, proof)
+	if p := problem(err); err != nil && p.status == http.StatusUnauthorized {
+		return nil, &Problem{Code: "invalid_grant", Description: p.Description, status: http.StatusBadRequest} // RFC 6749 §5.2
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &reply[Token]{Token{
+		AccessToken: secret, TokenType: "bearer", ID: token.ID, Team: uint32(token.Team),
+		ExpiresIn: int64(token.Expires.Sub(token.Created) / time.Second),
+	}}, nil
+}
+
+func (s *server) account(a fleet.Account) Account {
+	return Account{
+		MQTTEndpoint: s.config.MQTT,
+		Team:         TeamName{TenantID: a.Team.ID.String(), Name: a.Team.Name},
+		Role:         a.Role.String(), UserID: a.User.ID.String(), Email: a.User.Email, Tags: list(a.Groups),
+	}
+}
+
+// client is embedded in inputs that need to know where a request came from.
+type client struct{ address string }
+
+// Resolve notes the peer's address, without port; huma calls it.
+func (c *client) Resolve(ctx huma.Context) []error {
+	c.address = ctx.RemoteAddr()
+	if host, _, err := net.SplitHostPort(c.address); err == nil {
+		c.address = host
+	}
+	return nil
+}
+
+// credential is embedded in inputs that are about the token they came with.
+type credential struct{ secret string }
+
+// Resolve notes the token; huma calls it.
+func (c *credential) Resolve(ctx huma.Context) []error {
+	c.secret = bearer(ctx.Header("Authorization"))
+	return nil
+}
+
+// list is l, never nil: JSON shows [] and not null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}

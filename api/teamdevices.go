@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Why is the answer to "why does this device run, or get, what it does?".
+type Why struct {
+	Target Version `json:"target" doc:"What it should run; null: what it runs"`
+	Reason string  `json:"reason" enum:"development,lock,group,default,none"`
+	Steps  []Step  `json:"steps" doc:"Each rule that was looked at, in order"`
+}
+
+// Step is one line of a Why.
+type Step struct {
+	Rule    string `json:"rule"`
+	Outcome string `json:"outcome"`
+	Detail  string `json:"detail"`
+}
+
+// Flash sends one version to one online device, once.
+type Flash struct {
+	Version Version `json:"version"`
+}
+
+// Secret is a device's new secret.
+type Secret struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret" doc:"Shown this once"`
+}
+
+// NewCommand asks for a command to be queued.
+type NewCommand struct {
+	Name      string  `json:"name,omitempty" doc:"What follows the number in the topic"`
+	Message   Payload `json:"message" doc:"Any JSON, or {\"base64\": ...} for other bytes"`
+	ExpiresIn uint32  `json:"expires_in,omitempty" doc:"Seconds it waits for the device; absent: the server's default"`
+}
+
+// Command is a command with what became of it.
+type Command struct {
+	Number  uint32     `json:"number"`
+	Device  string     `json:"deviceId"`
+	Name    string     `json:"name"`
+	Message Payload    `json:"message"`
+	Queued  *time.Time `json:"queued_at"`
+	Expires *time.Time `json:"expires_at"`
+	Done    *time.Time `json:"done_at" doc:"null until the device answered"`
+	Result  Payload    `json:"result,omitempty" doc:"What it answered"`
+}
+
+// NewMessage is nRF Cloud's SendDeviceMessage: a command by another name.
+type NewMessage struct {
+	Topic   string  `json:"topic,omitempty" doc:"Name of the command"`
+	Message Payload `json:"message"`
+}
+
+type teamDevicePath struct {
+	Device string `path:"device" doc:"Device id" example:"lamp-7"`
+}
+
+func (p teamDevicePath) id() (fleet.DeviceID, error) {
+	id, err := fleet.ParseDeviceID(p.Device)
+	if err != nil {
+		return "", fleet.Errorf(fleet.NotFound, "no such device: %.140s", p.Device)
+	}
+	return id, nil
+}
+
+type teamDeviceFilter struct {
+	groupsQuery
+	Tags    string `query:"tags" doc:"The same as groups"`
+	IDs     string `query:"deviceIds" doc:"Device ids between commas"`
+	Fuzzy   string `query:"deviceNameFuzzy" doc:"The name begins with this"`
+	Kinds   string `query:"deviceTypes" doc:"Generic, Gateway, BLE between commas"`
+	Gateway string `query:"gatewayId" doc:"Attached to this gateway"`
+}
+
+func (f teamDeviceFilter) query() (fleet.DeviceQuery, error) {
+	q := fleet.DeviceQuery{NamePrefix: f.Fuzzy, Gateway: fleet.DeviceID(f.Gateway)}
+	for _, text := range splitNames(f.IDs) {
+		q.IDs = append(q.IDs, fleet.DeviceID(text))
+	}
+	for _, text := range splitNames(f.Kinds) {
+		kind, ok := map[string]fleet.DeviceKind{"generic": fleet.Generic, "gateway": fleet.Gateway, "ble": fleet.BLE}[strings.ToLower(text)]
+		if !ok {
+			return q, fleet.FieldErrorf("deviceTypes", "device type %.40q: use Generic, Gateway, BLE", text)
+		}
+		q.Kinds = append(q.Kinds, kind)
+	}
+	return q, nil
+}
+
+func (s *server) teamDevices() {
+	const tag, one = "team devices", "/v1/devices/{device}"
+	add(s, route{id: "ListDevices", method: http.MethodGet, path: "/v1/devices", summary: "Devices of the team, by cursor", tag: tag, access: needs(fleet.SeeDevice)}, s.listDevices)
+	add(s, route{id: "FetchDevice", method: http.MethodGet, path: one, summary: "One device", tag: tag, access: needs(fleet.SeeDevice)},
+		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*reply[Device], error) {
+			v, err := s.Device(ctx, who, 0, id)
+			return answer(shownDevice(&v), err)
+		}))
+	add(s, route{id: "UpdateDevice", method: http.MethodPut, path: one, summary: "Change one device", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict}},
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			teamDevicePath
+			dryRun
+			body[DeviceUpdate]
+		}) (*reply[any], error) {
+			id, err := in.id()
+			if err != nil {
+				return nil, err
+			}
+			return s.updateDevice(ctx, who, 0, id, in.In, in.DryRun)
+		})
+	add(s, route{id: "DeleteDevice", method: http.MethodDelete, path: one, summary: "Remove a device and its credential", tag: tag, access: needs(fleet.DeleteDevice)},
+		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*none, error) {
+			return nil, s.DeleteDevice(ctx, who, 0, id)
+		}))
+	add(s, route{id: "WhyDevice", method: http.MethodGet, path: one + "/why", summary: "Why it should run what it should", tag: tag, access: needs(fleet.SeeDevice)},
+		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*reply[Why], error) {
+			trace, err := s.ota.Why(ctx, who, id)
+			return answer(shownTrace(trace), err)
+		}))
+	add(s, route{id: "RotateSecret", method: http.MethodPost, path: one + "/credential", summary: "Give it a new secret; the old one ends at once", tag: tag, access: needs(fleet.ImportDevices)},
+		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*reply[Secret], error) {
+			secret, err := s.RotateSecret(ctx, who, id)
+			return answer(Secret{ID: string(id), Secret: secret}, err)
+		}))
+	add(s, route{id: "FlashDevice", method: http.MethodPost, path: one + "/flash", summary: "Send one version to it once, now", tag: tag, access: needs(fleet.EditDevice), status: http.StatusAccepted, errors: []int{http.StatusConflict}},
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			teamDevicePath
+			body[Flash]
+		}) (*reply[Flashed], error) {
+			id, err := in.id()
+			if err != nil {
+				return nil, err
+			}
+			return answer(Flashed{ID: string(id), Status: "Update started"}, s.FlashDevice(ctx, who, 0, id, in.In.Version.Version))
+		})
+	s.commands()
+}
+
+// Flashed is Particle's answer to a flash.
+type Flashed struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+func (s *server) commands() {
+	const tag, one = "team devices", "/v1/devices/{device}"
+	add(s, route{id: "ListCommands", method: http.MethodGet, path: one + "/commands", summary: "Commands that wait, or were answered lately", tag: tag, access: needs(fleet.SeeDevice)},
+		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*reply[Page[Command]], error) {
+			commands, err := s.Commands(ctx, who, id)
+			var shown []Command
+			for _, c := range commands {
+				shown = append(shown, shownCommand(c))
+			}
+			return answer(page(shown, ""), err)
+		}))
+	add(s, route{id: "SendCommand", method: http.MethodPost, path: one + "/commands", summary: "Queue a command until it is answered or expires", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted},
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			teamDevicePath
+			body[NewCommand]
+		}) (*reply[Command], error) {
+			return s.command(ctx, who, in.teamDevicePath, in.In)
+		})
+	add(s, route{id: "SendDeviceMessage", method: http.MethodPost, path: one + "/messages", summary: "Send a message to a device: a command by another name", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted},
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			teamDevicePath
+			body[NewMessage]
+		}) (*reply[Command], error) {
+			return s.command(ctx, who, in.teamDevicePath, NewCommand{Name: in.In.Topic, Message: in.In.Message})
+		})
+}
+
+func (s *server) command(ctx context.Context, who fleet.Actor, path teamDevicePath, c NewCommand) (*reply[Command], error) {
+	id, err := path.id()
+	if err != nil {
+		return nil, err
+	}
+	queued, err := s.Command(ctx, who, id, c.Name, c.Message, time.Duration(c.ExpiresIn)*time.Second)
+	return answer(shownCommand(queued), err)
+}
+
+// onDevice makes a handler of one that needs no more than the device's id.
+func onDevice[O any](handle func(context.Context, fleet.Actor, fleet.DeviceID) (*O, error)) func(context.Context, fleet.Actor, *teamDevicePath) (*O, error) {
+	return func(ctx context.Context, who fleet.Actor, in *teamDevicePath) (*O, error) {
+		id, err := in.id()
+		if err != nil {
+			return nil, err
+		}
+		return handle(ctx, who, id)
+	}
+}
+
+func (s *server) listDevices(ctx context.Context, who fleet.Actor, in *struct {
+	teamDeviceFilter
+	cursors
+}) (*reply[Page[Device]], error) {
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	q.Limit, q.After = in.PageLimit, in.PageNextToken
+	views, err := s.find(ctx, who, q, in.groupsQuery)
+	return answer(page(shownDevices(views), views.Next), err)
+}
+
+func shownTrace(t fleet.Trace) Why {
+	why := Why{Target: Version{t.Target}, Reason: string(t.Reason), Steps: []Step{}}
+	for _, step := range t.Steps {
+		why.Steps = append(why.Steps, Step(step))
+	}
+	return why
+}
+
+func shownCommand(c fleet.Command) Command {
+	return Command{
+		Number: c.Number, Device: string(c.Device), Name: c.Name, Message: c.Payload,
+		Queued: moment(c.Queued), Expires: moment(c.Expires), Done: moment(c.Done), Result: c.Result,
+	}
+}
