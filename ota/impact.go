@@ -102,16 +102,16 @@ func inAny(groups []fleet.GroupID, set map[fleet.GroupID]bool) bool {
 
 // tally adds up the impact of a change, device by device.
 type tally struct {
-	before, after resolver
-	rules         rules
-	total, of     int
-	byVersion     map[fleet.Version]int
-	blocked       map[string]int
+	contrast  *contrast
+	rules     rules
+	total, of int
+	byVersion map[fleet.Version]int
+	blocked   map[string]int
 }
 
 func newTally(before, after *fleet.Catalog, r rules) *tally {
 	return &tally{
-		before: newResolver(before), after: newResolver(after), rules: r,
+		contrast: newContrast(before, after), rules: r,
 		byVersion: make(map[fleet.Version]int), blocked: make(map[string]int),
 	}
 }
@@ -119,15 +119,23 @@ func newTally(before, after *fleet.Catalog, r rules) *tally {
 // add counts one device; old and new are its entry before and after the change.
 func (t *tally) add(old, new *fleet.IndexEntry) {
 	t.of++
-	if target := t.after.target(new); moves(t.before.target(old), target, new.Running) {
+	from := t.contrast.targets(old)
+	to := from
+	if new != old {
+		to = t.contrast.targets(new)
+	}
+	if moves(from.before, to.after, new.Running) {
 		t.total++
-		t.byVersion[target]++
-		if reason := t.obstacle(new, target); reason != "" {
+		t.byVersion[to.after]++
+		if reason := t.obstacle(new, to.after); reason != "" {
 			t.blocked[reason]++
 		}
 		return
 	}
-	if (new.Development || !new.Lock.IsZero()) && moves(t.before.released(old.Groups), t.after.released(new.Groups), new.Running) {
+	if !new.Development && new.Lock.IsZero() {
+		return
+	}
+	if moves(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {
 		if new.Development {
 			t.blocked["development"]++
 		} else {
@@ -181,9 +189,9 @@ func (s *Service) Progress(ctx context.Context, actor fleet.Actor, product fleet
 		return fleet.Progress{}, err
 	}
 	progress := fleet.Progress{Version: f.Version, States: make(map[fleet.UpdateState]int)}
-	targets := newResolver(c)
+	targets := newContrast(c, c)
 	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
-		if !targets.target(e).Equal(v) {
+		if !targets.targets(e).after.Equal(v) {
 			return
 		}
 		progress.Devices++

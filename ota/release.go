@@ -46,6 +46,11 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 // release applies order to c, which it may modify. known are the groups that c's devices
 // can be in.
 func release(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, order fleet.ReleaseOrder) error {
+	if actor.Role < fleet.Editor { // an order may name no group and change no default: nothing else would ask
+		if err := fleet.May(actor, fleet.ReleaseDefault, fleet.Object{Team: c.Product.Team}); err != nil {
+			return err
+		}
+	}
 	f, err := find(c, order.Version)
 	if err != nil {
 		return err
@@ -72,9 +77,6 @@ func release(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.
 }
 
 func releaseToGroups(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, v fleet.Version, groups []fleet.GroupID) error {
-	if err := fleet.May(actor, fleet.UploadFirmware, fleet.Object{Team: c.Product.Team}); err != nil {
-		return err // an empty list names no group to ask about
-	}
 	for _, g := range groups {
 		if err := mayGroup(actor, fleet.ReleaseToGroup, c, g); err != nil {
 			return err
@@ -152,9 +154,9 @@ func (s *Service) groupsOf(ctx context.Context, c *fleet.Catalog) (map[fleet.Gro
 // online are the connected devices that should run v by c and don't.
 func (s *Service) online(c *fleet.Catalog, v fleet.Version) ([]fleet.DeviceID, error) {
 	var ids []fleet.DeviceID
-	targets := newResolver(c)
+	targets := newContrast(c, c)
 	err := s.index.Each(c.Product.Team, c.Product.ID, func(e *fleet.IndexEntry) bool {
-		if e.Online && !e.Running.Equal(v) && targets.target(e).Equal(v) {
+		if e.Online && !e.Running.Equal(v) && targets.targets(e).after.Equal(v) {
 			ids = append(ids, e.ID)
 		}
 		return true

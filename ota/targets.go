@@ -5,46 +5,59 @@ import (
 	"github.com/muster-iot/muster/ota/precedence"
 )
 
-// memoGroups is the largest set of groups whose target is remembered.
+// memoGroups is the largest set of groups whose targets are remembered.
 const memoGroups = 4
 
-// resolver runs precedence over many devices by one catalog: once per set of groups
+// contrast runs precedence by two catalogs over many devices: once per set of groups
 // instead of once per device. It is not safe for concurrent use.
-type resolver struct {
-	catalog *fleet.Catalog
-	none    fleet.Version // target of a device without groups
-	memo    map[[memoGroups]fleet.GroupID]fleet.Version
+type contrast struct {
+	before, after *fleet.Catalog
+	none          pair // of a device without groups
+	memo          map[[memoGroups]fleet.GroupID]*pair
 }
 
-func newResolver(c *fleet.Catalog) resolver {
-	none, _, _ := precedence.Decide(precedence.Facts{}, c)
-	return resolver{catalog: c, none: none, memo: make(map[[memoGroups]fleet.GroupID]fleet.Version)}
+// pair is what the two catalogs give to the members of a set of groups.
+type pair struct {
+	before, after fleet.Version
 }
 
-// target is what the device of e should run.
-func (r *resolver) target(e *fleet.IndexEntry) fleet.Version {
+func newContrast(before, after *fleet.Catalog) *contrast {
+	c := &contrast{before: before, after: after, memo: make(map[[memoGroups]fleet.GroupID]*pair)}
+	c.none = c.decide(precedence.Facts{})
+	return c
+}
+
+func (c *contrast) decide(f precedence.Facts) (p pair) {
+	p.before, _, _ = precedence.Decide(f, c.before)
+	p.after, _, _ = precedence.Decide(f, c.after)
+	return p
+}
+
+// targets are what the device of e should run.
+func (c *contrast) targets(e *fleet.IndexEntry) *pair {
 	if e.Development || !e.Lock.IsZero() {
-		v, _, _ := precedence.Decide(precedence.OfEntry(e), r.catalog)
-		return v
+		p := c.decide(precedence.OfEntry(e))
+		return &p
 	}
-	return r.released(e.Groups)
+	return c.released(e.Groups)
 }
 
 // released is what releases alone give to members of groups.
-func (r *resolver) released(groups []fleet.GroupID) fleet.Version {
+func (c *contrast) released(groups []fleet.GroupID) *pair {
 	if len(groups) == 0 {
-		return r.none
+		return &c.none
 	}
 	if len(groups) > memoGroups {
-		v, _, _ := precedence.Decide(precedence.Facts{Groups: groups}, r.catalog)
-		return v
+		p := c.decide(precedence.Facts{Groups: groups})
+		return &p
 	}
 	var key [memoGroups]fleet.GroupID
 	copy(key[:], groups)
-	v, ok := r.memo[key]
-	if !ok {
-		v, _, _ = precedence.Decide(precedence.Facts{Groups: groups}, r.catalog)
-		r.memo[key] = v
+	p := c.memo[key]
+	if p == nil {
+		decided := c.decide(precedence.Facts{Groups: groups})
+		p = &decided
+		c.memo[key] = p
 	}
-	return v
+	return p
 }
