@@ -207,6 +207,8 @@ type radio struct {
 	hello  wire.Hello
 	offers []wire.Offer
 	stops  []wire.Stop
+
+	mu     sync.Mutex // the sweeper owes too
 	src    wire.ChunkSource
 	first  uint32
 	count  uint32
@@ -215,6 +217,8 @@ type radio struct {
 }
 
 func (r *radio) Send(k wire.TopicKind, payload []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch k {
 	case wire.TopicOffer:
 		o, err := wire.DecodeOffer(payload)
@@ -235,12 +239,16 @@ func (r *radio) Send(k wire.TopicKind, payload []byte) error {
 }
 
 func (r *radio) Owe(src wire.ChunkSource, first, count uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.src, r.first, r.count = src, first, count
 }
 
 // take receives up to n of the chunks that are owed.
 func (r *radio) take(n uint32) {
 	r.w.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for n = min(n, r.count); n > 0; {
 		chunks, err := r.src.Chunks(nil, nil, r.first, n)
 		if err != nil {
@@ -266,10 +274,12 @@ func (w *world) connect(id fleet.DeviceID, version string, change ...func(*wire.
 	for _, c := range change {
 		c(&r.hello)
 	}
+	w.mu.Lock()
 	d := w.devices[id]
 	d.Session++
 	w.devices[id] = d
 	w.online[id] = true
+	w.mu.Unlock()
 	return r, r.sayHello()
 }
 

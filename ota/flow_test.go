@@ -456,3 +456,21 @@ func TestGoneOfAnOldLinkDoesNotEndTheNewOne(t *testing.T) {
 		t.Errorf("got %+v", w.Stats())
 	}
 }
+
+func TestAnOfferThatCantBeSentKeepsNoSlot(t *testing.T) {
+	w := one(t, Config{})
+	d := w.devices["a"]
+	p := w.Decide(&d, w.catalog, wire.NewHello(v("1")), AtHello)
+	if err := w.Start(p, closed{}); err == nil {
+		t.Error("got no error of a closed link")
+	}
+	if s := w.Stats(); s.Running != 0 || s.Stalled != 0 || len(w.running) != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// closed is a link that has ended.
+type closed struct{}
+
+func (closed) Send(wire.TopicKind, []byte) error    { return errors.New("closed") }
+func (closed) Owe(wire.ChunkSource, uint32, uint32) {}

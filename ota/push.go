@@ -63,6 +63,7 @@ func (s *Service) Start(p Plan, link Link) error {
 		s.counts.continued.Add(1)
 	}
 	if err := link.Send(wire.TopicOffer, o.Encode()); err != nil {
+		s.abandon(dl) // Gone may have come before
 		return fmt.Errorf("offer to %s: %w", p.Device, err)
 	}
 	s.mu.Lock()
@@ -152,6 +153,16 @@ func (s *Service) drop(id fleet.DeviceID) *download {
 	dl := s.forget(id)
 	s.leave(id)
 	return dl
+}
+
+// abandon drops dl unless another took its place.
+func (s *Service) abandon(dl *download) {
+	s.mu.Lock()
+	current := s.running[dl.device] == dl
+	s.mu.Unlock()
+	if current {
+		s.drop(dl.device)
+	}
 }
 
 // forget ends id's download, if one runs. Its slot, or its place in the line, is kept.
