@@ -353,9 +353,11 @@ func TestClientsPacketLimitIsKept(t *testing.T) {
 func TestIdsOfDeviceAndSenderDoNotCollide(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		s.link().Owe(topicOf(t, own), newImage(64, 128), 0, 64)
-		for id := range uint16(30) {
-			c.send(subscribePacket(c.version, id+1, "d/gw/down/#"), publishPacket(c.version, 1, id+1, "d/gw/up/msg", nil))
-		}
+		go func() {
+			for id := range uint16(30) {
+				c.send(subscribePacket(c.version, id+1, "d/gw/down/#"), publishPacket(c.version, 1, id+1, "d/gw/up/msg", nil))
+			}
+		}()
 		subacks, pubacks, chunks := 0, 0, 0
 		for subacks+pubacks+chunks < 30+30+64 {
 			switch p := c.next(); p.head {
