@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (f *deliveries) start(ctx context.Context, r *report) (err error) {
 		if err := f.startOther(ctx); err != nil {
 			return err
 		}
-		r.Setting = append(r.Setting, "mosquitto "+f.other.version+": QoS 1, one publisher, one topic shared by all, unlimited queues, no persistence, no log")
+		r.Setting = append(r.Setting, "mosquitto "+f.other.version+": QoS 1, one publisher, "+f.options.topics.String()+", unlimited queues, no persistence, no log")
 	}
 	return nil
 }
@@ -87,8 +88,9 @@ func (f *deliveries) startOther(ctx context.Context) (err error) {
 // subscribed connects Mosquitto's subscribers, and its publisher.
 func (f *deliveries) subscribed(ctx context.Context) (subscribers, publisher *swarm, err error) {
 	last := len(f.subscribers) - 1
-	subscribers, err = connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(_ int, c *simulator.Conn) error {
-		return subscribe(c, relayTopic)
+	topics := relayTopics(last, f.options.topics.shared())
+	subscribers, err = connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(i int, c *simulator.Conn) error {
+		return subscribe(c, topics[i])
 	})
 	if err != nil {
 		return nil, nil, err
@@ -98,6 +100,12 @@ func (f *deliveries) subscribed(ctx context.Context) (subscribers, publisher *sw
 		subscribers.close()
 	}
 	return subscribers, publisher, err
+}
+
+// relay sends the image through Mosquitto.
+func (f *deliveries) relay(chunk uint32) *relay {
+	topics := relayTopics(f.options.devices, f.options.topics.shared())
+	return &relay{image: image(f.options.size, 1), chunk: chunk, window: f.options.window, topics: slices.Compact(topics)}
 }
 
 // delivery is one image, delivered to all devices.
@@ -157,7 +165,7 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 	}
 	defer s.close()
 	defer p.close()
-	r := &relay{image: image(f.options.size, 1), chunk: chunk, window: f.options.window}
+	r := f.relay(chunk)
 	d, err := f.measure("mosquitto", f.other.process, chunk, func() error {
 		sent := make(chan error, 1)
 		go func() { sent <- r.send(ctx, p.conns[0]) }()
@@ -180,13 +188,13 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 
 // measure takes the time of deliver and the processor time of both ends.
 func (f *deliveries) measure(name string, server *process, chunk uint32, deliver func() error) (delivery, error) {
-	serverBefore, clientBefore, began := server.cpu(), cpuOf(os.Getpid()), time.Now()
+	serverBefore, clientBefore, began := server.cpu(), processorTime(os.Getpid()), time.Now()
 	if err := deliver(); err != nil {
 		return delivery{}, err
 	}
 	d := delivery{
 		bytes: f.options.size * int64(f.options.devices), elapsed: time.Since(began),
-		server: server.cpu() - serverBefore, client: cpuOf(os.Getpid()) - clientBefore,
+		server: server.cpu() - serverBefore, client: processorTime(os.Getpid()) - clientBefore,
 	}
 	f.bed.say("%s, chunk %s: %.0f MiB/s, server %.2f ms/MiB", name, kibibytes(chunk), d.rate(), d.cost())
 	return d, nil

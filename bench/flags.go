@@ -24,6 +24,7 @@ func (o *options) register(flags *flag.FlagSet) {
 	if o.size > 0 {
 		flags.Int64Var(&o.size, "size", o.size, "bytes of an image")
 		flags.Var((*sizes)(&o.chunks), "chunk", "bytes of image data per chunk; several, separated by commas")
+		flags.Var(&o.topics, "topics", "send through Mosquitto on one topic that is `shared` by all, or on one for each device (default shared)")
 		flags.Func("window", fmt.Sprintf("chunks in flight to a device (default %d)", o.window), func(s string) error {
 			n, err := strconv.ParseUint(s, 10, 32)
 			if err == nil && (n < 1 || n > wire.MaxWindow) {
@@ -52,6 +53,27 @@ func (s *sides) Set(text string) error {
 	default:
 		return fmt.Errorf("both, muster or mosquitto")
 	}
+	return nil
+}
+
+// topics says how firmware goes through Mosquitto; the zero value is on one shared topic.
+type topics struct{ each bool }
+
+func (t *topics) shared() bool { return !t.each }
+
+func (t *topics) String() string {
+	if t.each {
+		return "a topic for each device"
+	}
+	return "one topic shared by all"
+}
+
+// Set reads the value of a flag.
+func (t *topics) Set(text string) error {
+	if text != "shared" && text != "each" {
+		return fmt.Errorf("shared or each")
+	}
+	t.each = text == "each"
 	return nil
 }
 

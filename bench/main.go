@@ -28,6 +28,7 @@ type options struct {
 	size    int64         // bytes of an image
 	chunks  []uint32      // bytes of image data per chunk, measured one after the other
 	window  uint32        // chunks in flight to a device
+	topics  topics        // of Mosquitto's subscribers
 	settle  time.Duration // rest before memory is read
 	sides   sides
 	muster  string        // path of the binary; "": build it
@@ -44,7 +45,7 @@ var benchmarks = []benchmark{
 	},
 	{
 		name: "firmware", about: "firmware delivered and verified per second against Mosquitto relaying the same chunks",
-		defaults: options{runs: 3, devices: 100, dialers: 64, size: 4 << 20, chunks: []uint32{4 << 10, 16 << 10}, window: 16, timeout: 10 * time.Minute}, run: firmware,
+		defaults: options{runs: 5, devices: 100, dialers: 64, size: 4 << 20, chunks: []uint32{4 << 10, 16 << 10}, window: 16, timeout: 10 * time.Minute}, run: firmware,
 	},
 	{
 		name: "memory", about: "memory per idle connected device",

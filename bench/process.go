@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,41 +94,9 @@ func (p *process) family() []int {
 // cpu is the processor time that the process and its living descendants have used.
 func (p *process) cpu() (total time.Duration) {
 	for _, pid := range p.family() {
-		total += cpuOf(pid)
+		total += processorTime(pid)
 	}
 	return total
-}
-
-// clockTick is the unit of /proc/<pid>/stat: USER_HZ is 100 wherever Linux runs Go.
-const clockTick = 10 * time.Millisecond
-
-// cpuOf is the user and system time of one process, 0 when it has ended.
-func cpuOf(pid int) time.Duration {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	ticks, err := statTicks(data)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(ticks) * clockTick
-}
-
-// statTicks reads utime and stime, fields 14 and 15 of /proc/<pid>/stat (proc(5)). The
-// command, field 2, may hold spaces and parentheses.
-func statTicks(stat []byte) (uint64, error) {
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const afterCommand = 2 // fields in front of these
-	if len(fields) < 15-afterCommand {
-		return 0, errors.New("stat is too short")
-	}
-	user, err := strconv.ParseUint(string(fields[13-afterCommand]), 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseUint(string(fields[14-afterCommand]), 10, 64)
-	return user + system, err
 }
 
 // resident is the memory of one process, in bytes: what is resident now (VmRSS) and the
@@ -169,7 +136,7 @@ func resetPeak(pid int) error {
 // quiet waits until the process has used next to no processor time for half a second, at
 // most 20 s: the end of a run before it is over.
 func (p *process) quiet(ctx context.Context) error {
-	const most = 2 * clockTick
+	const most = 10 * time.Millisecond
 	for range 40 {
 		before := p.cpu()
 		if err := pause(ctx, 500*time.Millisecond); err != nil {

@@ -9,14 +9,19 @@ import (
 	"time"
 )
 
-func TestStatSurvivesAnyCommandName(t *testing.T) {
-	stat := "42 (a) b (c)) S 1 42 42 0 -1 4194304 100 0 0 0 123 45 0 0 20 0 7 0 100 1000 200"
-	got, err := statTicks([]byte(stat))
-	if err != nil || got != 123+45 {
-		t.Errorf("got %d, %v; want %d", got, err, 123+45)
+func TestProcessorTimeIsThatOfTheProcess(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("asks Linux")
 	}
-	if _, err := statTicks([]byte("42 (cut) S 1")); err == nil {
-		t.Error("a line that is cut was taken")
+	before := processorTime(os.Getpid())
+	for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
+		// use it
+	}
+	if used := processorTime(os.Getpid()) - before; used < time.Millisecond {
+		t.Errorf("20 ms of work took %v of processor time", used)
+	}
+	if got := processorTime(1 << 22); got != 0 {
+		t.Errorf("a process that can't exist used %v", got)
 	}
 }
 

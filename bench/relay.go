@@ -12,16 +12,26 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// relayTopic is the one topic that all subscribers share. A topic for each device, which
-// firmware of different progress would need, has Mosquitto read every chunk once per
-// device; this is the cheapest there is for it.
-const relayTopic = "bench/firmware/chunk"
-
 // relay is firmware through a broker that knows nothing of it: one publisher, QoS 1.
 type relay struct {
 	image  []byte
 	chunk  uint32
-	window uint32 // messages of the publisher in flight
+	window uint32   // chunks of the publisher in flight, on each topic
+	topics []string // each chunk goes to each of them
+}
+
+// relayTopics are the topics of n subscribers, in their order. One that all share is the
+// cheapest there is for a broker; a topic each has it read every chunk once per device,
+// which firmware needs as soon as not all devices are at the same chunk.
+func relayTopics(n int, shared bool) []string {
+	topics := make([]string, n)
+	for i := range topics {
+		topics[i] = "bench/firmware/chunk"
+		if !shared {
+			topics[i] += fmt.Sprintf("/%d", i)
+		}
+	}
+	return topics
 }
 
 func (r *relay) count() uint32 { return wire.ChunkCount(int64(len(r.image)), r.chunk) }
@@ -68,10 +78,10 @@ func (r *relay) send(ctx context.Context, c *simulator.Conn) error {
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	slots := make(chan struct{}, r.window)
+	slots := make(chan struct{}, int(r.window)*len(r.topics))
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		for range r.count() {
+		for range int(r.count()) * len(r.topics) {
 			if _, err := c.Read(time.Time{}); err != nil {
 				cancel(fmt.Errorf("publisher: %w", err))
 				return
@@ -94,13 +104,15 @@ func (r *relay) publish(ctx context.Context, c *simulator.Conn, slots chan<- str
 		start := int64(i) * int64(r.chunk)
 		data := r.image[start:min(start+int64(r.chunk), int64(len(r.image)))]
 		payload = wire.AppendChunk(payload[:0], wire.Chunk{Image: digest.Image(), Index: i, Data: data})
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if _, err := c.Publish(relayTopic, 1, payload); err != nil {
-			return err
+		for _, name := range r.topics {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			if _, err := c.Publish(name, 1, payload); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

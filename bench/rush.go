@@ -115,7 +115,7 @@ func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
 	}
 	defer s.close()
 	defer p.close()
-	r := &relay{image: image(f.options.size, 1), chunk: f.options.chunks[0], window: f.options.window}
+	r := f.relay(f.options.chunks[0])
 	sent := make(chan error, 1)
 	v, err := f.surge(ctx, f.other.process, s, func() error {
 		go func() { sent <- r.send(ctx, p.conns[0]) }()

@@ -5,7 +5,10 @@ package main
 import (
 	"errors"
 	"syscall"
+	"time"
 )
+
+func processorTime(int) time.Duration { return 0 }
 
 func childAttributes() *syscall.SysProcAttr { return nil }
 
