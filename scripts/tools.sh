@@ -7,13 +7,15 @@ set -euo pipefail
 missing=()  # what is missing, in words
 packages=() # Debian's packages that bring it
 
-# need WORDS PACKAGE COMMAND...: when COMMAND fails, PACKAGE has to be installed.
+# need WORDS PACKAGES COMMAND...: when COMMAND fails, PACKAGES have to be installed.
 need() {
-	local words=$1 package=$2
+	local words=$1
+	local -a package
+	read -ra package <<<"$2"
 	shift 2
 	if ! "$@" >/dev/null 2>&1 </dev/null; then
-		missing+=("$words (Debian: $package)")
-		packages+=("$package")
+		missing+=("$words (Debian: ${package[*]})")
+		packages+=("${package[@]}")
 	fi
 }
 
@@ -29,6 +31,8 @@ python_has() {
 	return 1
 }
 
+compiles_c() { echo '#include <stdlib.h>' | "${CC:-gcc}" -fsyntax-only -x c -; }
+
 look() {
 	missing=()
 	packages=()
@@ -36,7 +40,7 @@ look() {
 	need "redis-server" redis-server has redis-server
 	case $purpose in
 	test)
-		need "a C compiler for the race detector" gcc has "${CC:-gcc}"
+		need "a C compiler for the race detector" "gcc libc6-dev" compiles_c
 		need "mosquitto_pub and mosquitto_sub" mosquitto-clients has mosquitto_pub
 		need "python3 with paho.mqtt" python3-paho-mqtt python_has paho.mqtt.client
 		need "python3 with cbor2" python3-cbor2 python_has cbor2
