@@ -1,0 +1,89 @@
+package registry
+
+import (
+	"context"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// maxBatch bounds the devices of one batch.
+const maxBatch = 1000
+
+// EditGroups adds and removes groups on many devices. Nothing is changed unless every
+// device and group named is there; from then on each device is changed by itself, and
+// the same call may be made again.
+func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) error {
+	add, remove, err := r.groupsEdit(ctx, actor, edit)
+	if err != nil {
+		return err
+	}
+	devices, errs := each(edit.Devices, func(id fleet.DeviceID) (fleet.Device, error) {
+		return r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+			d.Groups = edited(d.Groups, add, remove)
+			return nil
+		})
+	})
+	var done, downloading []fleet.DeviceID
+	var failed error
+	for i, err := range errs {
+		switch {
+		case err != nil:
+			failed = hidden(err, "no such device: %s", edit.Devices[i])
+		default:
+			done = append(done, edit.Devices[i])
+			if devices[i].Update.State.Running() {
+				downloading = append(downloading, edit.Devices[i])
+			}
+		}
+	}
+	if len(done) > 0 {
+		r.audit(ctx, actor, "device.groups", edit.Product.String(), nil, fields{"devices": done, "add": edit.Add, "remove": edit.Remove})
+	}
+	r.live.Recheck(downloading...)
+	return failed
+}
+
+// PreviewGroups is the impact EditGroups would have, for who may do it.
+func (r *Registry) PreviewGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (fleet.Impact, error) {
+	add, remove, err := r.groupsEdit(ctx, actor, edit)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	return r.forecast.Preview(ctx, actor, edit.Product, edit.Devices, func(e *fleet.IndexEntry) {
+		e.Groups = edited(e.Groups, add, remove)
+	})
+}
+
+// groupsEdit checks rights, devices and groups, and finds the groups.
+func (r *Registry) groupsEdit(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (add, remove []fleet.GroupID, err error) {
+	c, err := r.catalog(ctx, actor, edit.Product)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := may(actor, fleet.AssignGroups); err != nil {
+		return nil, nil, err
+	}
+	if len(edit.Devices) == 0 || len(edit.Devices) > maxBatch {
+		return nil, nil, fleet.FieldErrorf("devices", "send 1 to %d device ids", maxBatch)
+	}
+	if add, err = r.fitting(ctx, actor, c.Product.ID, c.Product.ID, edit.Add, false); err != nil {
+		return nil, nil, err
+	}
+	if remove, err = r.existing(ctx, actor.Team, edit.Remove); err != nil {
+		return nil, nil, err
+	}
+	_, errs := each(edit.Devices, func(id fleet.DeviceID) (sighted, error) { return r.look(ctx, actor, c.Product.ID, id) })
+	for _, err := range errs {
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return add, remove, nil
+}
+
+// edited is a new, sorted list of groups with add and without remove.
+func edited(groups, add, remove []fleet.GroupID) []fleet.GroupID {
+	out := slices.DeleteFunc(slices.Clone(groups), func(g fleet.GroupID) bool { return slices.Contains(remove, g) })
+	return fleet.SortGroups(append(out, add...))
+}

@@ -1,0 +1,128 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Devices is where device records live.
+type Devices interface {
+	// Device loads a record; fleet.NotFound when there is none.
+	Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error)
+	// Edit changes a record by compare-and-set; change may run several times, and its
+	// error leaves the record as it is.
+	Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error)
+	// CreateMany returns an error for each, nil for those created: fleet.Conflict where the
+	// id exists in the installation.
+	CreateMany(ctx context.Context, devices []*fleet.Device) []error
+	Delete(ctx context.Context, id fleet.DeviceID) error
+}
+
+// Index answers questions about all devices without reading their records. Its methods
+// return fleet.Unavailable until it is built.
+type Index interface {
+	Find(q fleet.DeviceQuery) (fleet.DevicePage, error)
+	Entry(id fleet.DeviceID) (fleet.IndexEntry, error)
+	// Each calls yield for every device of a product, 0: of the team, until it returns false.
+	Each(team fleet.TeamID, product fleet.ProductID, yield func(*fleet.IndexEntry) bool) error
+}
+
+// Catalogs is where products live.
+type Catalogs interface {
+	Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error)
+	EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error)
+	CreateProduct(ctx context.Context, p fleet.Product) (fleet.Product, error)
+	Products(ctx context.Context, team fleet.TeamID) ([]fleet.Product, error)
+	ProductBySlug(ctx context.Context, slug string) (fleet.Product, error)
+}
+
+// Teams is where teams, users, tokens and groups live. One facet of the store meets it.
+type Teams interface {
+	Rosters
+	Users
+	Tokens
+	Groups
+}
+
+// Rosters is who is in which team.
+type Rosters interface {
+	// CreateTeam makes a team with its owner and returns it with its id.
+	CreateTeam(ctx context.Context, t fleet.Team, owner fleet.UserID) (fleet.Team, error)
+	Team(ctx context.Context, id fleet.TeamID) (fleet.Team, error)
+	// Teams is every team of the installation, oldest first.
+	Teams(ctx context.Context) ([]fleet.Team, error)
+	Members(ctx context.Context, team fleet.TeamID) ([]fleet.Member, error)
+	Member(ctx context.Context, team fleet.TeamID, user fleet.UserID) (fleet.Member, error)
+	// MemberOf is the user's part in each of their teams, oldest team first.
+	MemberOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error)
+	AddMember(ctx context.Context, m fleet.Member) error
+	EditMember(ctx context.Context, team fleet.TeamID, user fleet.UserID, change func(*fleet.Member) error) (fleet.Member, error)
+	RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error
+}
+
+// Users is where accounts live.
+type Users interface {
+	// CreateUser returns the user with its id; fleet.Conflict when the email is taken.
+	CreateUser(ctx context.Context, u fleet.User) (fleet.User, error)
+	User(ctx context.Context, id fleet.UserID) (fleet.User, error)
+	UserByEmail(ctx context.Context, email string) (fleet.User, error)
+}
+
+// Tokens is where tokens live.
+type Tokens interface {
+	CreateToken(ctx context.Context, t fleet.Token) error
+	Token(ctx context.Context, id string) (fleet.Token, error)
+	UserTokens(ctx context.Context, user fleet.UserID) ([]fleet.Token, error)
+	DeleteToken(ctx context.Context, id string) error
+}
+
+// Groups is where a team's groups live.
+type Groups interface {
+	Groups(ctx context.Context, team fleet.TeamID) ([]fleet.Group, error)
+	// CreateGroup returns the group with its id; fleet.Conflict when the name is taken.
+	CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, error)
+	EditGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID, change func(*fleet.Group) error) (fleet.Group, error)
+	// DeleteGroup takes devices and users out of the group and ends its releases.
+	DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error
+}
+
+// Messages is where what devices sent and what waits for them lives.
+type Messages interface {
+	List(ctx context.Context, q fleet.MessageQuery) (messages []fleet.Message, next string, err error)
+	Alerts
+	Outbox
+	Audit(ctx context.Context, e fleet.AuditEntry) error
+}
+
+// Alerts is where alerts live.
+type Alerts interface {
+	Alerts(ctx context.Context, q fleet.AlertQuery) (alerts []fleet.Alert, next string, err error)
+	Alert(ctx context.Context, team fleet.TeamID, id string) (fleet.Alert, error)
+	Archive(ctx context.Context, team fleet.TeamID, id string, archived bool) error
+}
+
+// Outbox is where commands wait.
+type Outbox interface {
+	// Queue gives c its number; fleet.Busy when max commands wait already.
+	Queue(ctx context.Context, c fleet.Command) (fleet.Command, error)
+	// Commands are those that wait and those finished lately, oldest first.
+	Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error)
+}
+
+// Forecast says what a change of devices would do to what they should run.
+type Forecast interface {
+	// Preview looks at devices of product among ids; change is applied to copies.
+	Preview(ctx context.Context, actor fleet.Actor, product fleet.ProductID, ids []fleet.DeviceID, change func(*fleet.IndexEntry)) (fleet.Impact, error)
+}
+
+// Live is the side of the cloud that holds connections. Its methods return at once and
+// may be called for devices that are not connected.
+type Live interface {
+	// Recheck decides anew for these devices.
+	Recheck(ids ...fleet.DeviceID)
+	// Kick ends the connection of a device that may not come back as it is.
+	Kick(id fleet.DeviceID)
+	// Command says that a command waits for the device.
+	Command(id fleet.DeviceID)
+}

@@ -1,0 +1,100 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Bounds of a password, in bytes.
+const (
+	minPassword = 10
+	maxPassword = 256
+)
+
+// Parameters of argon2id beside its memory (RFC 9106 §3.1; OWASP's minimum).
+const (
+	hashPasses = 2
+	hashLanes  = 1
+	hashBytes  = 32
+	saltBytes  = 16
+)
+
+// hasher hashes passwords, few at the same time: each costs memory and a core.
+type hasher struct {
+	memory uint32        // KiB
+	queue  chan struct{} // a place for each that hashes or waits
+	cores  chan struct{} // a place for each that hashes
+	decoy  string        // the hash of no password, checked for unknown users
+}
+
+func newHasher(c Config) *hasher {
+	h := &hasher{memory: c.HashMemory, queue: make(chan struct{}, c.Hashers+c.HashQueue), cores: make(chan struct{}, c.Hashers)}
+	h.decoy = h.encode(make([]byte, saltBytes), make([]byte, hashBytes), c.HashMemory, hashPasses)
+	return h
+}
+
+// hash encodes a new password. It returns fleet.Busy when too many wait.
+func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+	if len(password) < minPassword || len(password) > maxPassword || !utf8.ValidString(password) {
+		return "", fleet.FieldErrorf("password", "a password has %d to %d bytes", minPassword, maxPassword)
+	}
+	salt := make([]byte, saltBytes)
+	_, _ = rand.Read(salt) // never fails since Go 1.24
+	key, err := h.derive(ctx, password, salt, h.memory, hashPasses)
+	return h.encode(salt, key, h.memory, hashPasses), err
+}
+
+// check reports whether password is the one encoded was made of. It takes the same time
+// for an account that has none.
+func (h *hasher) check(ctx context.Context, encoded, password string) (bool, error) {
+	known := encoded != ""
+	if !known {
+		encoded = h.decoy
+	}
+	var memory, passes uint32
+	var lanes uint8
+	parts := strings.Split(encoded, "$") // "", argon2id, v=19, m=..,t=..,p=.., salt, key
+	if len(parts) != 6 {
+		return false, nil
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes); err != nil || lanes != hashLanes {
+		return false, nil
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(password) > maxPassword {
+		return false, nil
+	}
+	key, err := h.derive(ctx, password, salt, memory, passes)
+	return err == nil && known && subtle.ConstantTimeCompare(key, want) == 1, err
+}
+
+func (h *hasher) encode(salt, key []byte, memory, passes uint32) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, hashLanes,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
+}
+
+func (h *hasher) derive(ctx context.Context, password string, salt []byte, memory, passes uint32) ([]byte, error) {
+	select {
+	case h.queue <- struct{}{}:
+		defer func() { <-h.queue }()
+	default:
+		return nil, fleet.Errorf(fleet.Busy, "too many are signing in: try again in some seconds")
+	}
+	select {
+	case h.cores <- struct{}{}:
+		defer func() { <-h.cores }()
+	case <-ctx.Done():
+		return nil, fleet.Errorf(fleet.Busy, "signing in took too long: %w", ctx.Err())
+	}
+	return argon2.IDKey([]byte(password), salt, passes, memory, hashLanes, hashBytes), nil
+}

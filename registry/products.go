@@ -1,0 +1,140 @@
+package registry
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// maxAutoRegister bounds Product.AutoRegister.
+const maxAutoRegister = 100_000
+
+// Products are the team's products, oldest first.
+func (r *Registry) Products(ctx context.Context, actor fleet.Actor) ([]fleet.Product, error) {
+	if err := may(actor, fleet.SeeTeam); err != nil {
+		return nil, err
+	}
+	return r.catalogs.Products(ctx, actor.Team)
+}
+
+// Product finds one of the team's products by its id or its slug.
+func (r *Registry) Product(ctx context.Context, actor fleet.Actor, idOrSlug string) (fleet.Product, error) {
+	p, err := r.product(ctx, idOrSlug)
+	if err != nil {
+		return p, hidden(err, "no such product: %.80s", idOrSlug)
+	}
+	if err := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: p.Team}); err != nil {
+		return fleet.Product{}, hidden(err, "no such product: %.80s", idOrSlug)
+	}
+	return p, nil
+}
+
+func (r *Registry) product(ctx context.Context, idOrSlug string) (fleet.Product, error) {
+	id, err := strconv.ParseUint(idOrSlug, 10, 32)
+	if err != nil {
+		return r.catalogs.ProductBySlug(ctx, idOrSlug)
+	}
+	c, err := r.catalogs.Catalog(ctx, fleet.ProductID(id))
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	return c.Product, nil
+}
+
+// CreateProduct makes a product of p in the actor's team. An empty slug is made from the
+// name. It returns fleet.Conflict when the slug is taken.
+func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet.Product) (fleet.Product, error) {
+	if err := may(actor, fleet.EditProducts); err != nil {
+		return fleet.Product{}, err
+	}
+	if p.Slug == "" {
+		p.Slug = slugOf(p.Name)
+	}
+	p.Team, p.Created = actor.Team, time.Now().UTC()
+	if err := checkProduct(p); err != nil {
+		return fleet.Product{}, err
+	}
+	p, err := r.catalogs.CreateProduct(ctx, p)
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	r.audit(ctx, actor, "product.create", p.Slug, nil, productFields(p))
+	return p, nil
+}
+
+// EditProduct changes a product.
+func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID, edit fleet.ProductEdit) (fleet.Product, error) {
+	c, err := r.catalog(ctx, actor, id)
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	if err := may(actor, fleet.EditProducts); err != nil {
+		return fleet.Product{}, err
+	}
+	before := c.Product
+	c, err = r.catalogs.EditCatalog(ctx, id, func(c *fleet.Catalog) error {
+		set(&c.Product.Name, edit.Name)
+		set(&c.Product.Slug, edit.Slug)
+		set(&c.Product.Description, edit.Description)
+		set(&c.Product.Roaming, edit.Roaming)
+		set(&c.Product.AutoRegister, edit.AutoRegister)
+		return checkProduct(c.Product)
+	})
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	r.audit(ctx, actor, "product.update", c.Product.Slug, productFields(before), productFields(c.Product))
+	return c.Product, nil
+}
+
+// catalog loads a product of the actor's team.
+func (r *Registry) catalog(ctx context.Context, actor fleet.Actor, id fleet.ProductID) (*fleet.Catalog, error) {
+	c, err := r.catalogs.Catalog(ctx, id)
+	if err != nil {
+		return nil, hidden(err, "no such product: %s", id)
+	}
+	if err := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: c.Product.Team}); err != nil {
+		return nil, hidden(err, "no such product: %s", id)
+	}
+	return c, nil
+}
+
+func checkProduct(p fleet.Product) error {
+	if err := named("name", p.Name); err != nil {
+		return err
+	}
+	if _, err := fleet.ParseSlug(p.Slug); err != nil {
+		return fleet.FieldErrorf("slug", "%s", err)
+	}
+	if p.AutoRegister < 0 || p.AutoRegister > maxAutoRegister {
+		return fleet.FieldErrorf("auto_register", "auto_register: use 0 to %d devices", maxAutoRegister)
+	}
+	return text("description", p.Description, maxNotes)
+}
+
+// slugOf is a slug that reminds of name; what can't be one is refused by checkProduct.
+func slugOf(name string) string {
+	slug := strings.Map(func(c rune) rune {
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
+			return c
+		}
+		return '-'
+	}, strings.ToLower(name))
+	for strings.Contains(slug, "--") {
+		slug = strings.ReplaceAll(slug, "--", "-")
+	}
+	return strings.Trim(slug[:min(len(slug), fleet.MaxSlug)], "-")
+}
+
+func productFields(p fleet.Product) fields {
+	return fields{"name": p.Name, "slug": p.Slug, "description": p.Description, "roaming": p.Roaming, "auto_register": p.AutoRegister}
+}
+
+func set[T any](target *T, value *T) {
+	if value != nil {
+		*target = *value
+	}
+}

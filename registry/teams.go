@@ -1,0 +1,136 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Bounds of texts, in bytes.
+const (
+	maxName  = 128
+	maxNotes = 4096
+)
+
+// Bootstrap makes the first team and its owner on an installation without teams, and
+// reports whether it did. The password has 10 to 256 bytes. Errors are fleet.Invalid.
+func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) (made bool, err error) {
+	teams, err := r.teams.Teams(ctx)
+	if err != nil || len(teams) > 0 {
+		return false, err
+	}
+	user, err := r.createUser(ctx, email, password)
+	if errors.Is(err, fleet.Conflict) { // an earlier start ended between user and team
+		user, err = r.teams.UserByEmail(ctx, normal(email))
+	}
+	if err != nil {
+		return false, err
+	}
+	t, err := r.teams.CreateTeam(ctx, fleet.Team{Name: team, Created: time.Now().UTC()}, user.ID)
+	if err != nil {
+		return false, err
+	}
+	actor := fleet.Actor{User: user.ID, Email: user.Email, Team: t.ID, Role: fleet.Owner}
+	r.audit(ctx, actor, "team.create", t.ID.String(), nil, fields{"name": t.Name, "owner": user.Email})
+	return true, nil
+}
+
+// NeedsBootstrap reports whether the installation has no team yet.
+func (r *Registry) NeedsBootstrap(ctx context.Context) (bool, error) {
+	teams, err := r.teams.Teams(ctx)
+	return len(teams) == 0, err
+}
+
+func (r *Registry) createUser(ctx context.Context, email, password string) (fleet.User, error) {
+	email = normal(email)
+	if name, host, ok := strings.Cut(email, "@"); !ok || name == "" || host == "" || len(email) > maxName || strings.ContainsAny(email, " \t\r\n") {
+		return fleet.User{}, fleet.FieldErrorf("email", "email %.140q: use the form name@host", email)
+	}
+	hash, err := r.hasher.hash(ctx, password)
+	if err != nil {
+		return fleet.User{}, err
+	}
+	return r.teams.CreateUser(ctx, fleet.User{Email: email, Password: hash, Created: time.Now().UTC()})
+}
+
+func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// Account is who the actor is.
+func (r *Registry) Account(ctx context.Context, actor fleet.Actor) (fleet.Account, error) {
+	if err := may(actor, fleet.SeeTeam); err != nil {
+		return fleet.Account{}, err
+	}
+	return r.account(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email, Role: actor.Role, Groups: actor.Groups})
+}
+
+func (r *Registry) account(ctx context.Context, m fleet.Member) (fleet.Account, error) {
+	team, err := r.teams.Team(ctx, m.Team)
+	if err != nil {
+		return fleet.Account{}, err
+	}
+	groups, err := r.teams.Groups(ctx, m.Team)
+	a := fleet.Account{User: fleet.User{ID: m.User, Email: m.Email}, Team: team, Role: m.Role}
+	for _, g := range groups {
+		if slices.Contains(m.Groups, g.ID) {
+			a.Groups = append(a.Groups, g.Name)
+		}
+	}
+	slices.Sort(a.Groups)
+	return a, err
+}
+
+// Teams are the teams the actor is in, oldest first.
+func (r *Registry) Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error) {
+	members, err := r.teams.MemberOf(ctx, actor.User)
+	if err != nil {
+		return nil, err
+	}
+	var accounts []fleet.Account
+	for _, m := range members {
+		a, err := r.account(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
+}
+
+// CreateTeam makes a further team, which the actor owns. It takes an owner.
+func (r *Registry) CreateTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error) {
+	if err := may(actor, fleet.OwnTeam); err != nil {
+		return fleet.Team{}, err
+	}
+	if err := named("name", name); err != nil {
+		return fleet.Team{}, err
+	}
+	t, err := r.teams.CreateTeam(ctx, fleet.Team{Name: name, Created: time.Now().UTC()}, actor.User)
+	if err != nil {
+		return fleet.Team{}, err
+	}
+	in := actor
+	in.Team = t.ID
+	r.audit(ctx, in, "team.create", t.ID.String(), nil, fields{"name": name, "owner": actor.Email})
+	return t, nil
+}
+
+// text checks a free text: valid UTF-8 of at most limit bytes.
+func text(field, value string, limit int) error {
+	if len(value) > limit || !utf8.ValidString(value) {
+		return fleet.FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
+	}
+	return nil
+}
+
+// named is text that must be there.
+func named(field, value string) error {
+	if strings.TrimSpace(value) == "" {
+		return fleet.FieldErrorf(field, "%s is missing", field)
+	}
+	return text(field, value, maxName)
+}
