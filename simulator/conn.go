@@ -82,10 +82,13 @@ func (c *Conn) connect(o Connect) error {
 	if err := c.write(func(b []byte) []byte { return appendConnect(b, o) }); err != nil {
 		return err
 	}
-	p, _, err := c.packet(deadline)
+	if err := c.await(deadline); err != nil {
+		return fmt.Errorf("waiting for CONNACK: %w", err)
+	}
+	p, _, err := c.take()
 	switch {
 	case err != nil:
-		return fmt.Errorf("waiting for CONNACK: %w", err)
+		return err
 	case p.Kind != connAck:
 		return fmt.Errorf("packet type %d instead of CONNACK", p.Kind)
 	case p.ID&0xff != 0:
@@ -114,25 +117,36 @@ func (c *Conn) nextID() uint16 { return uint16((c.lastID.Add(1)-1)%65535 + 1) }
 // Read returns the next Publish, PubAck or SubAck. It waits until deadline, for ever when
 // that is zero, and returns os.ErrDeadlineExceeded then or when woken; the connection
 // stays good. Any other error ends it.
+//
+// Thousands of goroutines wait in here: Read, await and fill keep their frames small, so
+// that the runtime gives each no more than 4 KiB of stack.
 func (c *Conn) Read(deadline time.Time) (Packet, error) {
 	for {
-		p, qos, err := c.packet(deadline)
-		if err != nil {
+		if err := c.await(deadline); err != nil {
 			return Packet{}, err
 		}
-		switch p.Kind {
-		case Publish:
-			if qos > 0 {
-				err = c.write(func(b []byte) []byte { return append(b, byte(PubAck)<<4, 2, byte(p.ID>>8), byte(p.ID)) })
-			}
+		if p, ok, err := c.received(); ok || err != nil {
 			return p, err
-		case PubAck, SubAck:
-			return p, nil
-		case pingResp:
-		default:
-			return Packet{}, fmt.Errorf("unexpected packet type %d", p.Kind)
 		}
 	}
+}
+
+// received takes the buffered packet; ok is false for one that Read does not return.
+//
+//go:noinline
+func (c *Conn) received() (p Packet, ok bool, err error) {
+	p, qos, err := c.take()
+	switch {
+	case err != nil:
+		return Packet{}, false, err
+	case p.Kind == Publish && qos > 0:
+		return p, true, c.write(func(b []byte) []byte { return append(b, byte(PubAck)<<4, 2, byte(p.ID>>8), byte(p.ID)) })
+	case p.Kind == Publish || p.Kind == PubAck || p.Kind == SubAck:
+		return p, true, nil
+	case p.Kind == pingResp:
+		return Packet{}, false, nil
+	}
+	return Packet{}, false, fmt.Errorf("unexpected packet type %d", p.Kind)
 }
 
 // Wake makes the Read that runs, or the next one, return os.ErrDeadlineExceeded.
@@ -158,56 +172,82 @@ func cutOff(nc net.Conn) error {
 	return nc.Close()
 }
 
-// packet returns the next packet of any kind.
-func (c *Conn) packet(deadline time.Time) (Packet, byte, error) {
+// await waits until a whole packet is buffered.
+func (c *Conn) await(deadline time.Time) error {
 	for {
-		first, remaining, taken, ok, err := header(c.buf[c.r:c.w])
+		size, err := c.nextSize()
 		if err != nil {
-			return Packet{}, 0, err
+			return err
 		}
-		if taken+remaining > maxIncoming {
-			return Packet{}, 0, fmt.Errorf("packet of %d bytes, %d are taken", remaining, maxIncoming)
+		if size > 0 && c.w-c.r >= size {
+			return nil
 		}
-		if ok && c.w-c.r >= taken+remaining {
-			body := c.buf[c.r+taken : c.r+taken+remaining]
-			c.r += taken + remaining
-			return parseBody(first, body)
-		}
-		c.fit(taken + remaining)
+		c.fit(size)
 		if err := c.fill(deadline); err != nil {
-			return Packet{}, 0, err
+			return err
 		}
 	}
+}
+
+// nextSize is the size of the packet at the buffer's start, 0 while it is not known.
+//
+//go:noinline
+func (c *Conn) nextSize() (int, error) {
+	_, remaining, taken, ok, err := header(c.buf[c.r:c.w])
+	switch {
+	case err != nil || !ok:
+		return 0, err
+	case taken+remaining > maxIncoming:
+		return 0, fmt.Errorf("packet of %d bytes, %d are taken", remaining, maxIncoming)
+	}
+	return taken + remaining, nil
+}
+
+// take removes the buffered packet, which is whole.
+func (c *Conn) take() (Packet, byte, error) {
+	first, remaining, taken, _, _ := header(c.buf[c.r:c.w])
+	body := c.buf[c.r+taken : c.r+taken+remaining]
+	c.r += taken + remaining
+	return parseBody(first, body)
 }
 
 // fill reads what there is, at least one byte, and keeps the connection alive meanwhile.
 func (c *Conn) fill(deadline time.Time) error {
 	for {
-		now := time.Now()
-		beat, err := c.beat(now)
-		if err != nil {
+		if err := c.prepare(deadline); err != nil {
 			return err
-		}
-		if !deadline.IsZero() && !now.Before(deadline) {
-			return os.ErrDeadlineExceeded
-		}
-		c.arm(now, earlier(deadline, beat))
-		if c.woken.Swap(false) {
-			c.armed = time.Time{}
-			return os.ErrDeadlineExceeded
 		}
 		n, err := c.nc.Read(c.buf[c.w:])
 		if n > 0 {
 			c.w, c.pinged = c.w+n, time.Time{}
 			return nil
 		}
-		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			c.armed = time.Time{}
-			c.release()
-			continue
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
 		}
+		c.armed = time.Time{}
+		c.release()
+	}
+}
+
+// prepare sends the ping that is due and sets the read deadline; its error ends Read.
+//
+//go:noinline
+func (c *Conn) prepare(deadline time.Time) error {
+	now := time.Now()
+	beat, err := c.beat(now)
+	if err != nil {
 		return err
 	}
+	if !deadline.IsZero() && !now.Before(deadline) {
+		return os.ErrDeadlineExceeded
+	}
+	c.arm(now, earlier(deadline, beat))
+	if c.woken.Swap(false) {
+		c.armed = time.Time{}
+		return os.ErrDeadlineExceeded
+	}
+	return nil
 }
 
 // beat sends the PINGREQ that is due and says when to look again, zero for never.

@@ -70,65 +70,87 @@ func newDevice(m *model, dial func(context.Context) (client, error), haste float
 	return &device{id: m.self.Device(), model: m, dial: dial, haste: haste, publishes: m.self, chunks: chunks.String()}
 }
 
-// run connects, and connects again, until ctx ends; then it says goodbye.
+// run connects, and connects again, until ctx ends; then it says goodbye. It, converse
+// and Conn.Read are waited in by thousands: what they call is kept out of their frames.
 func (d *device) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait := d.once(ctx)
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
+		c, err := d.open(ctx)
+		if err == nil {
+			err = d.converse(ctx, c)
 		}
+		d.rest(ctx, d.closed(err))
 	}
 }
 
-// once is one connection from start to end; it returns how long to wait for the next.
-func (d *device) once(ctx context.Context) time.Duration {
+//go:noinline
+func (d *device) rest(ctx context.Context, wait time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+}
+
+//go:noinline
+func (d *device) open(ctx context.Context) (client, error) {
 	c, err := d.dial(ctx)
 	if err != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.trouble = err.Error()
-		return d.backoff()
+		return nil, err
 	}
 	d.since = time.Now()
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.client = c
 	d.model.connected(d.since)
-	d.mu.Unlock()
-
-	err = d.converse(ctx, c)
-
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	do, greeted := d.model.do, d.model.greeted
-	d.client, d.poked, d.trouble = nil, pokeNothing, err.Error()
-	d.model.disconnected()
-	return d.pause(do, greeted, err)
+	return c, nil
 }
 
-// converse serves a connection until it ends, and closes it as the model says.
+// closed tells the model that the connection, or the try to make one, is over.
+//
+//go:noinline
+func (d *device) closed(why error) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.trouble = why.Error()
+	if d.client == nil {
+		return d.backoff()
+	}
+	do, greeted := d.model.do, d.model.greeted
+	d.client, d.poked = nil, pokeNothing
+	d.model.disconnected()
+	return d.pause(do, greeted, why)
+}
+
+// converse serves a connection until it ends.
 func (d *device) converse(ctx context.Context, c client) error {
 	for {
-		do, deadline, err := d.flush(c)
-		switch {
-		case err != nil:
-			return errors.Join(err, c.Close())
-		case do == restart:
-			return describe("restarts", c.Disconnect())
-		case do != stay:
-			return describe("cut off", c.Close())
-		case ctx.Err() != nil:
-			return describe(stoppedByUs, c.Disconnect())
-		}
-		p, err := c.Read(deadline)
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			_ = c.Close()
+		deadline, err := d.speak(ctx, c)
+		if err != nil {
 			return err
 		}
-		if err := d.happened(p); err != nil {
-			return errors.Join(err, c.Close())
+		p, err := c.Read(deadline)
+		if err := d.happened(c, p, err); err != nil {
+			return err
 		}
 	}
+}
+
+// speak publishes what the model has to say, then ends the connection where the model or
+// ctx wants that; it returns when the model has to be asked again.
+//
+//go:noinline
+func (d *device) speak(ctx context.Context, c client) (time.Time, error) {
+	do, deadline, err := d.flush(c)
+	switch {
+	case err != nil:
+		return deadline, errors.Join(err, c.Close())
+	case do == restart:
+		return deadline, describe("restarts", c.Disconnect())
+	case do != stay:
+		return deadline, describe("cut off", c.Close())
+	case ctx.Err() != nil:
+		return deadline, describe(stoppedByUs, c.Disconnect())
+	}
+	return deadline, nil
 }
 
 func describe(what string, err error) error {
@@ -164,17 +186,25 @@ func (d *device) flush(c client) (action, time.Time, error) {
 	}
 }
 
-// happened tells the model what came, or, for a packet of no kind, that time went by.
-func (d *device) happened(p Packet) error {
-	now := time.Now()
+// happened tells the model what came of a Read: a packet, or that time went by. An error
+// of the connection ends it.
+//
+//go:noinline
+func (d *device) happened(c client, p Packet, err error) error {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.Close()
+		return err
+	}
 	kind, number := wire.TopicChunk, uint32(0)
 	if p.Kind == Publish && string(p.Topic) != d.chunks {
 		t, err := wire.ParseTopic(string(p.Topic))
 		if err != nil || t.Device() != d.id || t.Kind.Up() {
+			_ = c.Close()
 			return fmt.Errorf("the broker delivered %.100q, which is not this device's", p.Topic)
 		}
 		kind, number = t.Kind, t.Number
 	}
+	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch p.Kind {
