@@ -12,7 +12,7 @@ import (
 // Config is what New takes beside its collaborators.
 type Config struct {
 	Version  string // of Muster, for GET /v1/version and the OpenAPI document
-	MaxImage int64  // bytes of the largest firmware image taken
+	MaxImage int64  // bytes of the largest firmware image taken; 0: 64 MiB
 	MQTT     string // the MQTT endpoint GET /v1/account names, "host:port"
 	Spool    string // folder for uploads under way; "": the system's temporary one
 }
@@ -36,6 +36,9 @@ func New(config Config, registry Registry, ota OTA, log *slog.Logger) http.Handl
 }
 
 func build(config Config, registry Registry, ota OTA, log *slog.Logger) (http.Handler, *server) {
+	if config.MaxImage == 0 {
+		config.MaxImage = 64 << 20
+	}
 	mux := http.NewServeMux()
 	s := &server{Registry: registry, ota: ota, config: config, log: log, huma: humago.New(mux, document(config.Version))}
 	s.session()

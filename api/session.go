@@ -80,17 +80,20 @@ func (s *server) session() {
 		})
 }
 
+// codeInvalidGrant is OAuth's word for a wrong proof; it comes with 400 (RFC 6749 §5.2).
+const codeInvalidGrant = "invalid_grant"
+
 func (s *server) signIn(ctx context.Context, in TokenRequest, address string) (*reply[Token], error) {
 	if in.GrantType != "" && in.GrantType != "password" {
 		return nil, &Problem{Code: "unsupported_grant_type", Description: "grant_type: only password is supported", status: http.StatusBadRequest}
 	}
-	proof := fleet.SignIn{Email: in.Username, Password: in.Password, Team: fleet.TeamID(in.Team), Address: address, Label: "sign-in"}
+	proof := fleet.SignIn{Email: in.Username, Password: in.Password, Team: fleet.TeamID(in.Team), Address: address}
 	if in.ExpiresIn != nil {
 		proof.Lifetime = time.Duration(*in.ExpiresIn) * time.Second
 	}
 	secret, token, err := s.SignIn(ctx, proof)
 	if p := problem(err); err != nil && p.status == http.StatusUnauthorized {
-		return nil, &Problem{Code: "invalid_grant", Description: p.Description, status: http.StatusBadRequest} // RFC 6749 §5.2
+		return nil, &Problem{Code: codeInvalidGrant, Description: p.Description, status: http.StatusBadRequest}
 	}
 	if err != nil {
 		return nil, err

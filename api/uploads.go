@@ -8,7 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
-	"path"
+	pathpkg "path"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -146,7 +146,7 @@ func spool(image *os.File, part io.Reader) error {
 
 // fileName is the last element of what a client calls its file.
 func fileName(name string) string {
-	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	name = pathpkg.Base(strings.ReplaceAll(name, `\`, "/"))
 	if name == "." || name == "/" {
 		return "firmware.bin"
 	}

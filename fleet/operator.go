@@ -91,7 +91,6 @@ type SignIn struct {
 	Password string
 	Team     TeamID        // 0: the user's oldest team
 	Address  string        // of the client, without port: what failed proofs are counted by
-	Label    string        // of the token that is made
 	Lifetime time.Duration // of the token; 0: as long as the server gives
 }
 

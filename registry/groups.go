@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -221,7 +220,7 @@ func (r *Registry) fitting(ctx context.Context, actor fleet.Actor, product, scop
 	if err != nil {
 		return nil, err
 	}
-	var missing []string
+	var missing []fleet.Group
 	var ids []fleet.GroupID
 	for _, name := range names {
 		i := slices.IndexFunc(groups, func(g fleet.Group) bool { return g.Name == name })
@@ -229,24 +228,22 @@ func (r *Registry) fitting(ctx context.Context, actor fleet.Actor, product, scop
 		case i < 0 && !create:
 			return nil, fleet.FieldErrorf("groups", "no such group: %.80s; create it first", name)
 		case i < 0:
-			missing = append(missing, name)
+			missing = append(missing, fleet.Group{Product: scope, Name: name, Color: colorOf(name), Created: time.Now().UTC()})
 		case groups[i].Product != 0 && groups[i].Product != product:
 			return nil, fleet.FieldErrorf("groups", "group %.80s belongs to another product", name)
 		default:
 			ids = append(ids, groups[i].ID)
 		}
 	}
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(missing))) {
-		g, err := r.createGroup(ctx, actor, fleet.Group{Product: scope, Name: name})
-		if errors.Is(err, fleet.Conflict) { // made by another call meanwhile
-			return r.fitting(ctx, actor, product, scope, names, create)
-		}
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, g.ID)
+	if len(missing) == 0 {
+		return fleet.SortGroups(ids), nil
 	}
-	return fleet.SortGroups(ids), nil
+	made, err := r.teams.EnsureGroups(ctx, actor.Team, missing)
+	for i, g := range made {
+		ids = append(ids, g.ID)
+		r.audit(ctx, actor, "group.create", missing[i].Name, nil, groupFields(g))
+	}
+	return fleet.SortGroups(ids), err
 }
 
 var colorForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

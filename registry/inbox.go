@@ -28,8 +28,7 @@ func (r *Registry) Alerts(ctx context.Context, actor fleet.Actor, q fleet.AlertQ
 	if err := may(actor, fleet.SeeMessages); err != nil {
 		return nil, "", err
 	}
-	q.Team = actor.Team
-	return r.inbox.Alerts(ctx, q)
+	return r.inbox.Alerts(ctx, actor.Team, q.Device, q.Archived, q.After, q.Limit)
 }
 
 // ArchiveAlert puts an alert away, or makes it active again. An alert is seen by all of
@@ -45,7 +44,7 @@ func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id strin
 	if err := r.mayArchive(ctx, actor, a); err != nil {
 		return err
 	}
-	if err := r.inbox.Archive(ctx, actor.Team, id, archived); err != nil {
+	if err := r.inbox.ArchiveAlert(ctx, actor.Team, id, archived); err != nil {
 		return hidden(err, "no such alert: %.80s", id)
 	}
 	r.audit(ctx, actor, "alert.archive", id, fields{"archived": a.Archived}, fields{"archived": archived})

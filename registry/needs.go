@@ -48,14 +48,14 @@ type Teams interface {
 // Rosters is who is in which team.
 type Rosters interface {
 	// CreateTeam makes a team with its owner and returns it with its id.
-	CreateTeam(ctx context.Context, t fleet.Team, owner fleet.UserID) (fleet.Team, error)
+	CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member) (fleet.Team, error)
 	Team(ctx context.Context, id fleet.TeamID) (fleet.Team, error)
-	// Teams is every team of the installation, oldest first.
-	Teams(ctx context.Context) ([]fleet.Team, error)
+	// AllTeams is every team of the installation, oldest first.
+	AllTeams(ctx context.Context) ([]fleet.TeamID, error)
 	Members(ctx context.Context, team fleet.TeamID) ([]fleet.Member, error)
 	Member(ctx context.Context, team fleet.TeamID, user fleet.UserID) (fleet.Member, error)
-	// MemberOf is the user's part in each of their teams, oldest team first.
-	MemberOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error)
+	// TeamsOf is the user's part in each of their teams, oldest team first.
+	TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error)
 	AddMember(ctx context.Context, m fleet.Member) error
 	EditMember(ctx context.Context, team fleet.TeamID, user fleet.UserID, change func(*fleet.Member) error) (fleet.Member, error)
 	RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error
@@ -73,7 +73,8 @@ type Users interface {
 type Tokens interface {
 	CreateToken(ctx context.Context, t fleet.Token) error
 	Token(ctx context.Context, id string) (fleet.Token, error)
-	UserTokens(ctx context.Context, user fleet.UserID) ([]fleet.Token, error)
+	// Tokens are a user's in a team, newest first.
+	Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error)
 	DeleteToken(ctx context.Context, id string) error
 }
 
@@ -82,12 +83,14 @@ type Groups interface {
 	Groups(ctx context.Context, team fleet.TeamID) ([]fleet.Group, error)
 	// CreateGroup returns the group with its id; fleet.Conflict when the name is taken.
 	CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, error)
+	// EnsureGroups finds groups by name and makes those that are missing, all in one step.
+	EnsureGroups(ctx context.Context, team fleet.TeamID, like []fleet.Group) ([]fleet.Group, error)
 	EditGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID, change func(*fleet.Group) error) (fleet.Group, error)
 	// DeleteGroup takes devices and users out of the group and ends its releases.
 	DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error
 }
 
-// Messages is where what devices sent and what waits for them lives.
+// Messages is where what devices sent, and what waits for them, lives.
 type Messages interface {
 	List(ctx context.Context, q fleet.MessageQuery) (messages []fleet.Message, next string, err error)
 	Alerts
@@ -97,14 +100,14 @@ type Messages interface {
 
 // Alerts is where alerts live.
 type Alerts interface {
-	Alerts(ctx context.Context, q fleet.AlertQuery) (alerts []fleet.Alert, next string, err error)
+	Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (alerts []fleet.Alert, next string, err error)
 	Alert(ctx context.Context, team fleet.TeamID, id string) (fleet.Alert, error)
-	Archive(ctx context.Context, team fleet.TeamID, id string, archived bool) error
+	ArchiveAlert(ctx context.Context, team fleet.TeamID, id string, archived bool) error
 }
 
 // Outbox is where commands wait.
 type Outbox interface {
-	// Queue gives c its number; fleet.Busy when max commands wait already.
+	// Queue gives c its number; fleet.Busy when too many commands wait already.
 	Queue(ctx context.Context, c fleet.Command) (fleet.Command, error)
 	// Commands are those that wait and those finished lately, oldest first.
 	Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error)

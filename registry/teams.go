@@ -20,8 +20,8 @@ const (
 // Bootstrap makes the first team and its owner on an installation without teams, and
 // reports whether it did. The password has 10 to 256 bytes. Errors are fleet.Invalid.
 func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) (made bool, err error) {
-	teams, err := r.teams.Teams(ctx)
-	if err != nil || len(teams) > 0 {
+	empty, err := r.Empty(ctx)
+	if err != nil || !empty {
 		return false, err
 	}
 	user, err := r.createUser(ctx, email, password)
@@ -31,7 +31,7 @@ func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) 
 	if err != nil {
 		return false, err
 	}
-	t, err := r.teams.CreateTeam(ctx, fleet.Team{Name: team, Created: time.Now().UTC()}, user.ID)
+	t, err := r.createTeam(ctx, team, user)
 	if err != nil {
 		return false, err
 	}
@@ -40,9 +40,9 @@ func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) 
 	return true, nil
 }
 
-// NeedsBootstrap reports whether the installation has no team yet.
-func (r *Registry) NeedsBootstrap(ctx context.Context) (bool, error) {
-	teams, err := r.teams.Teams(ctx)
+// Empty reports whether the installation has no team yet.
+func (r *Registry) Empty(ctx context.Context) (bool, error) {
+	teams, err := r.teams.AllTeams(ctx)
 	return len(teams) == 0, err
 }
 
@@ -86,7 +86,7 @@ func (r *Registry) account(ctx context.Context, m fleet.Member) (fleet.Account, 
 
 // Teams are the teams the actor is in, oldest first.
 func (r *Registry) Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error) {
-	members, err := r.teams.MemberOf(ctx, actor.User)
+	members, err := r.teams.TeamsOf(ctx, actor.User)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (r *Registry) CreateTeam(ctx context.Context, actor fleet.Actor, name strin
 	if err := named("name", name); err != nil {
 		return fleet.Team{}, err
 	}
-	t, err := r.teams.CreateTeam(ctx, fleet.Team{Name: name, Created: time.Now().UTC()}, actor.User)
+	t, err := r.createTeam(ctx, name, fleet.User{ID: actor.User, Email: actor.Email})
 	if err != nil {
 		return fleet.Team{}, err
 	}
@@ -117,6 +117,11 @@ func (r *Registry) CreateTeam(ctx context.Context, actor fleet.Actor, name strin
 	in.Team = t.ID
 	r.audit(ctx, in, "team.create", t.ID.String(), nil, fields{"name": name, "owner": actor.Email})
 	return t, nil
+}
+
+func (r *Registry) createTeam(ctx context.Context, name string, owner fleet.User) (fleet.Team, error) {
+	now := time.Now().UTC()
+	return r.teams.CreateTeam(ctx, fleet.Team{Name: name, Created: now}, fleet.Member{User: owner.ID, Email: owner.Email, Joined: now})
 }
 
 // text checks a free text: valid UTF-8 of at most limit bytes.

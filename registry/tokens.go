@@ -21,6 +21,9 @@ const (
 	tokenBytes   = 32
 )
 
+// SignInLabel is the label of a token that a sign-in made.
+const SignInLabel = "sign-in"
+
 // Bounds of failed sign-ins: per address, per account, and per account from one address,
 // so that guessing is slow while a stranger can't easily lock an account's owner out.
 var signInLimits = []struct {
@@ -60,7 +63,7 @@ func (r *Registry) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 	if err != nil {
 		return "", t, err
 	}
-	return r.newToken(ctx, member, proof.Label, proof.Lifetime)
+	return r.newToken(ctx, member, SignInLabel, proof.Lifetime)
 }
 
 // try uses up a try of each limit, and returns how to undo that.
@@ -82,7 +85,7 @@ func (r *Registry) try(proof fleet.SignIn) (giveBack func(), err error) {
 }
 
 func (r *Registry) memberOf(ctx context.Context, user fleet.UserID, team fleet.TeamID) (fleet.Member, error) {
-	members, err := r.teams.MemberOf(ctx, user)
+	members, err := r.teams.TeamsOf(ctx, user)
 	if err != nil {
 		return fleet.Member{}, err
 	}
@@ -166,11 +169,41 @@ func (r *Registry) newToken(ctx context.Context, m fleet.Member, label string, l
 	secret := tokenPrefix + id + "_" + base64.RawURLEncoding.EncodeToString(random)
 	now := time.Now().UTC()
 	t := fleet.Token{ID: id, Hash: sha256.Sum256([]byte(secret)), User: m.User, Team: m.Team, Label: label, Created: now, Expires: now.Add(lifetime)}
-	if err := r.teams.CreateToken(ctx, t); err != nil {
+	err := r.teams.CreateToken(ctx, t)
+	if errors.Is(err, fleet.Busy) && r.sweep(ctx, m) == nil {
+		err = r.teams.CreateToken(ctx, t)
+	}
+	if err != nil {
 		return "", fleet.Token{}, err
 	}
 	r.audit(ctx, fleet.Actor{Team: m.Team, User: m.User, Email: m.Email}, "token.create", id, nil, fields{"label": label, "expires": t.Expires})
 	return secret, t, nil
+}
+
+// sweep makes room where a user has all the tokens they may have: those that expired go,
+// or else the oldest one of a sign-in.
+func (r *Registry) sweep(ctx context.Context, m fleet.Member) error {
+	tokens, err := r.teams.Tokens(ctx, m.Team, m.User)
+	if err != nil {
+		return err
+	}
+	var gone []fleet.Token
+	for _, t := range tokens { // newest first
+		if !t.Expires.IsZero() && !time.Now().Before(t.Expires) {
+			gone = append(gone, t)
+		}
+	}
+	for i := len(tokens) - 1; i >= 0 && len(gone) == 0; i-- {
+		if tokens[i].Label == SignInLabel {
+			gone = tokens[i : i+1]
+		}
+	}
+	for _, t := range gone {
+		if err := r.teams.DeleteToken(ctx, t.ID); err != nil && !errors.Is(err, fleet.NotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Tokens are the actor's own tokens in this team, without hashes.
@@ -178,15 +211,11 @@ func (r *Registry) Tokens(ctx context.Context, actor fleet.Actor) ([]fleet.Token
 	if err := may(actor, fleet.SeeTeam); err != nil {
 		return nil, err
 	}
-	all, err := r.teams.UserTokens(ctx, actor.User)
-	var own []fleet.Token
-	for _, t := range all {
-		if t.Team == actor.Team {
-			t.Hash = [32]byte{}
-			own = append(own, t)
-		}
+	tokens, err := r.teams.Tokens(ctx, actor.Team, actor.User)
+	for i := range tokens {
+		tokens[i].Hash = [32]byte{}
 	}
-	return own, err
+	return tokens, err
 }
 
 // RevokeToken ends a token at once: one's own, or with the right to see the tokens of

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// DeviceFilter selects devices of a product. Zero fields select all.
+type DeviceFilter struct {
+	Groups      []string // in any of these
+	ID, Name    string   // parts of them
+	Version     string   // runs this
+	Online      *bool
+	Development *bool
+	Locked      *bool
+	Sort        string // deviceName, deviceId, firmwareVersion, lastConnection
+	Descending  bool
+	Page        int // from 1
+	PerPage     int // 1 to 100
+}
+
+func (f DeviceFilter) query() string {
+	q := url.Values{}
+	text := func(key, value string) {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	flag := func(key string, value *bool) {
+		if value != nil {
+			q.Set(key, strconv.FormatBool(*value))
+		}
+	}
+	text("groups", strings.Join(f.Groups, ","))
+	text("deviceId", f.ID)
+	text("deviceName", f.Name)
+	text("firmwareVersion", f.Version)
+	flag("online", f.Online)
+	flag("development", f.Development)
+	flag("locked", f.Locked)
+	text("sortAttr", f.Sort)
+	if f.Sort != "" {
+		q.Set("sortDir", map[bool]string{true: "desc", false: "asc"}[f.Descending])
+	}
+	for key, n := range map[string]int{"page": f.Page, "perPage": f.PerPage} {
+		if n > 0 {
+			q.Set(key, strconv.Itoa(n))
+		}
+	}
+	return "?" + q.Encode()
+}
+
+// Devices is one page of a product's devices.
+func (c *Client) Devices(ctx context.Context, product string, f DeviceFilter) (out DeviceList, err error) {
+	return out, c.call(ctx, http.MethodGet, path("products", product, "devices")+f.query(), nil, &out)
+}
+
+// AllDevices are all devices of the team, by cursor, in the order of their ids.
+func (c *Client) AllDevices(ctx context.Context) ([]Device, error) {
+	var all []Device
+	for token := ""; ; {
+		var out Page[Device]
+		query := url.Values{"pageLimit": {strconv.Itoa(maxRows)}}
+		if token != "" {
+			query.Set("pageNextToken", token)
+		}
+		if err := c.call(ctx, http.MethodGet, "/v1/devices?"+query.Encode(), nil, &out); err != nil {
+			return nil, err
+		}
+		all = append(all, out.Items...)
+		if token = out.Next; token == "" {
+			return all, nil
+		}
+	}
+}
+
+// Device is one device.
+func (c *Client) Device(ctx context.Context, id string) (d Device, err error) {
+	return d, c.call(ctx, http.MethodGet, path("devices", id), nil, &d)
+}
+
+// Import makes devices members of a product and returns what became of each, with the
+// secrets of the new ones: they are shown this once.
+func (c *Client) Import(ctx context.Context, product string, devices NewDevices) (out Imported, err error) {
+	return out, c.call(ctx, http.MethodPost, path("products", product, "devices"), devices, &out)
+}
+
+// UpdateDevice changes one device of a product.
+func (c *Client) UpdateDevice(ctx context.Context, product, id string, u DeviceUpdate) (d Device, err error) {
+	return d, c.call(ctx, http.MethodPut, path("products", product, "devices", id), u, &d)
+}
+
+// PreviewDevice is the impact UpdateDevice would have.
+func (c *Client) PreviewDevice(ctx context.Context, product, id string, u DeviceUpdate) (i Impact, err error) {
+	return i, c.call(ctx, http.MethodPut, path("products", product, "devices", id)+"?dry_run=true", u, &i)
+}
+
+// DeleteDevice removes a device and its credential.
+func (c *Client) DeleteDevice(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, path("devices", id), nil, nil)
+}
+
+// RotateSecret gives a device a new secret, shown this once.
+func (c *Client) RotateSecret(ctx context.Context, id string) (s Secret, err error) {
+	return s, c.call(ctx, http.MethodPost, path("devices", id, "credential"), nil, &s)
+}
+
+// EditGroups adds and removes groups on many devices.
+func (c *Client) EditGroups(ctx context.Context, product string, devices, add, remove []string) error {
+	return c.call(ctx, http.MethodPut, path("products", product, "devices"), groupsUpdate(devices, add, remove), nil)
+}
+
+// PreviewGroups is the impact EditGroups would have.
+func (c *Client) PreviewGroups(ctx context.Context, product string, devices, add, remove []string) (Impact, error) {
+	var out Done
+	err := c.call(ctx, http.MethodPut, path("products", product, "devices")+"?dry_run=true", groupsUpdate(devices, add, remove), &out)
+	if err != nil || out.Impact == nil {
+		return Impact{}, err
+	}
+	return *out.Impact, nil
+}
+
+func groupsUpdate(devices, add, remove []string) BatchUpdate {
+	return BatchUpdate{Action: "groups", Devices: devices, Metadata: GroupsAddDrop{Add: add, Remove: remove}}
+}
+
+// Why explains what a device should run.
+func (c *Client) Why(ctx context.Context, id string) (w Why, err error) {
+	return w, c.call(ctx, http.MethodGet, path("devices", id, "why"), nil, &w)
+}
+
+// Flash sends one version to an online device, once.
+func (c *Client) Flash(ctx context.Context, id string, v Version) error {
+	return c.call(ctx, http.MethodPost, path("devices", id, "flash"), Flash{Version: v}, nil)
+}
+
+// SendCommand queues a command.
+func (c *Client) SendCommand(ctx context.Context, id string, command NewCommand) (out Command, err error) {
+	return out, c.call(ctx, http.MethodPost, path("devices", id, "commands"), command, &out)
+}
+
+// Commands are those that wait for a device and those it answered lately.
+func (c *Client) Commands(ctx context.Context, id string) ([]Command, error) {
+	var out Page[Command]
+	err := c.call(ctx, http.MethodGet, path("devices", id, "commands"), nil, &out)
+	return out.Items, err
+}
+
+// MessageFilter selects messages. Zero fields select all; Limit is 1 to 100.
+type MessageFilter struct {
+	Device, Topic, After string
+	Limit                int
+	Ascending            bool
+}
+
+// Messages is one page of the team's messages, newest first unless Ascending.
+func (c *Client) Messages(ctx context.Context, f MessageFilter) (out Page[Message], err error) {
+	q := url.Values{}
+	for key, value := range map[string]string{"deviceId": f.Device, "topic": f.Topic, "pageNextToken": f.After} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	if f.Limit > 0 {
+		q.Set("pageLimit", strconv.Itoa(f.Limit))
+	}
+	if f.Ascending {
+		q.Set("pageSort", "asc")
+	}
+	return out, c.call(ctx, http.MethodGet, "/v1/messages?"+q.Encode(), nil, &out)
+}
+
+// Alerts is one page of the team's active alerts, newest first.
+func (c *Client) Alerts(ctx context.Context, after string) (out Page[Alert], err error) {
+	return out, c.call(ctx, http.MethodGet, "/v1/alerts?"+url.Values{"pageLimit": {"100"}, "pageNextToken": {after}}.Encode(), nil, &out)
+}
