@@ -2,6 +2,7 @@ package ota
 
 import (
 	"container/list"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -105,7 +106,7 @@ func (c *cache) load(key segmentKey, size int64) (chunks [][]byte, bytes int64, 
 	span := int64(perSegment(key.chunk)) * int64(key.chunk)
 	offset := int64(key.number) * span
 	data := make([]byte, min(span, size-offset))
-	if _, err := image.ReadAt(data, offset); err != nil && err != io.EOF {
+	if _, err := image.ReadAt(data, offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, fmt.Errorf("image %s at %d: %w", key.digest, offset, err)
 	}
 	n := (len(data) + int(key.chunk) - 1) / int(key.chunk)

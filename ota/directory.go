@@ -46,7 +46,7 @@ func (d *Directory) Put(ctx context.Context, product fleet.ProductID, r io.Reade
 	defer os.Remove(file.Name()) // gone already when all went well
 	defer file.Close()
 	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(file, hash), io.LimitReader(contextReader{ctx, r}, limit+1))
+	size, err := io.Copy(io.MultiWriter(file, hash), io.LimitReader(until(ctx, r), limit+1))
 	switch {
 	case err != nil:
 		return fleet.Digest{}, 0, fmt.Errorf("new image: %w", err)
@@ -117,15 +117,17 @@ func (d *Directory) path(product fleet.ProductID, digest fleet.Digest) string {
 	return filepath.Join(d.root, product.String(), digest.String())
 }
 
-// contextReader ends with the context's error.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
+// reading is an io.Reader made of a function.
+type reading func([]byte) (int, error)
 
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
+func (read reading) Read(p []byte) (int, error) { return read(p) }
+
+// until reads r as long as ctx lives.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	return reading(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
 }

@@ -36,8 +36,10 @@ type world struct {
 	saves   int
 	failing error // of Save, when set
 	unbuilt bool  // the index is
-	ready   []fleet.DeviceID
-	changed [][]fleet.DeviceID
+
+	afterPut func() // runs when an image was put, before it is in the catalog
+	ready    []fleet.DeviceID
+	changed  [][]fleet.DeviceID
 }
 
 func newWorld(t testing.TB, cfg Config) *world {
@@ -177,6 +179,9 @@ func (x *worldImages) Put(_ context.Context, _ fleet.ProductID, r io.Reader, lim
 	}
 	digest := fleet.Digest(sha256.Sum256(data))
 	x.bytes[digest] = data
+	if x.afterPut != nil {
+		x.afterPut()
+	}
 	return digest, int64(len(data)), nil
 }
 

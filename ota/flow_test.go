@@ -384,6 +384,31 @@ func TestASlowDownloadThatProgressesIsNotStalled(t *testing.T) {
 	})
 }
 
+func TestADeviceMayTakeItsTimeBetweenStoredAndApplying(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := one(t, Config{})
+		w.sweeping(t)
+		r, _ := w.connect("a", "1")
+		r.download()
+		r.report(wire.ReportStored)
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		w.state(t, "a", fleet.Stored)
+		if len(r.stops) != 0 {
+			t.Errorf("got stops %v, want none", r.stops)
+		}
+		r.want(3, 2) // it lost a part after all
+		if r.count != 2 || w.Stats().Running != 1 {
+			t.Errorf("got %d owed, %d running, want 2 and 1", r.count, w.Stats().Running)
+		}
+		time.Sleep(wire.SlotTimeout + 2*time.Second)
+		synctest.Wait()
+		if w.Stats().Running != 0 {
+			t.Error("a stalled download keeps its slot")
+		}
+	})
+}
+
 func TestASlotThatIsNotTakenUpIsFreed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := one(t, Config{})

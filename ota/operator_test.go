@@ -141,6 +141,22 @@ func TestAnImageSharedByTwoVersionsOutlivesOne(t *testing.T) {
 	}
 }
 
+func TestAnImageDeletedWhileTheSameIsUploadedIsNotMissed(t *testing.T) {
+	w := shop(t)
+	if _, err := w.Upload(t.Context(), admin, fleet.Firmware{Product: product, Version: v("4")}, strings.NewReader("same")); err != nil {
+		t.Fatal(err)
+	}
+	w.afterPut = func() {
+		if err := w.DeleteFirmware(t.Context(), admin, product, v("4")); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := w.Upload(t.Context(), admin, fleet.Firmware{Product: product, Version: v("5")}, strings.NewReader("same"))
+	if _, there := w.catalog.Find(v("5")); !errors.Is(err, fleet.Conflict) || there {
+		t.Errorf("got %v, in the catalog: %v; want conflict, false", err, there)
+	}
+}
+
 func TestFirmwareListShowsOnlyWhatTheActorSees(t *testing.T) {
 	w := shop(t)
 	order := fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta, eu), Default: flag(true)}

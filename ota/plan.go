@@ -131,7 +131,7 @@ func (s *Service) supersede(p *Plan, d *fleet.Device, now time.Time) {
 // offer plans a new update to f, or going on with the running one, if there is a slot.
 func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello, at Occasion, now time.Time) {
 	goesOn := d.Update.State.Running()
-	if goesOn && at != AtHello && (d.Update.State == fleet.Stored || s.transfers(d.ID, d.Update.ID)) {
+	if goesOn && at != AtHello && s.goesOn(d.ID, d.Update.ID) {
 		p.going = true
 		return
 	}
@@ -168,7 +168,7 @@ func held(p *wire.Partial, f fleet.Firmware) int64 {
 
 // jitter is d, half to one and a half times, so that devices don't come back together.
 func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d)
+	return d/2 + rand.N(d) //nolint:gosec // it spreads load and hides nothing
 }
 
 // Exhausted reports whether d has spent all attempts at its target.

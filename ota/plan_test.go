@@ -58,6 +58,9 @@ func TestDecideAtHello(t *testing.T) {
 		{name: "a running update to another version is superseded", device: func(d *fleet.Device) {
 			d.Update = fleet.Update{ID: held, To: v("3"), State: fleet.Downloading}
 		}, target: "2", offered: true, past: fleet.Superseded},
+		{name: "a running update to other bytes of the same version is superseded", device: func(d *fleet.Device) {
+			d.Update = fleet.Update{ID: held, To: v("2"), Digest: fleet.Digest{1}, State: fleet.Downloading}
+		}, target: "2", offered: true, past: fleet.Superseded},
 		{name: "a running update is superseded when the target runs", device: func(d *fleet.Device) {
 			d.Update = fleet.Update{ID: held, To: v("3"), State: fleet.Downloading}
 		}, hello: func(h *wire.Hello) { h.Version = v("2") }, target: "2", past: fleet.Superseded},
@@ -198,4 +201,22 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestADeviceThatComesBackWithAStoredImageAndWaitsIsOfferedItLater(t *testing.T) {
+	w := one(t, Config{MaxUpdates: 1})
+	w.device("b", "1")
+	a, _ := w.connect("a", "1")
+	a.download()
+	a.report(wire.ReportStored)
+	a.gone()
+	b, _ := w.connect("b", "1")
+	a, p := w.connect("a", "1")
+	if p.Refused != wire.ReasonBusy || w.devices["a"].Update.State != fleet.Stored {
+		t.Fatalf("got refused %d, %s", p.Refused, w.devices["a"].Update.State)
+	}
+	b.gone()
+	if a.again(AtSlot); len(a.offers) != 1 || w.devices["a"].Update.Attempt != 1 {
+		t.Errorf("got offers %v, attempt %d", a.offers, w.devices["a"].Update.Attempt)
+	}
 }

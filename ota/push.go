@@ -177,12 +177,13 @@ func (s *Service) forget(id fleet.DeviceID) *download {
 	return dl
 }
 
-// transfers reports whether update is on its way to id at this moment.
-func (s *Service) transfers(id fleet.DeviceID, update fleet.UpdateID) bool {
+// goesOn reports whether update is on its way to id, or has arrived, over the present
+// link: nothing needs to be offered.
+func (s *Service) goesOn(id fleet.DeviceID, update fleet.UpdateID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dl := s.running[id]
-	return dl != nil && dl.update == update && !dl.stalled && !dl.stored
+	return dl != nil && dl.update == update && (dl.stored || !dl.stalled)
 }
 
 // Position is up to where, in bytes from its image's start, the device has asked for its
