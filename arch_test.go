@@ -1,0 +1,302 @@
+package muster
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/muster-iot/muster"
+
+// mayImport is who may import whom (docs/architecture.md): what is not listed is
+// forbidden, and a package that is not listed may not exist. "" is this package.
+var mayImport = map[string][]string{
+	"":               {},
+	"fleet":          {},
+	"configs":        {},
+	"wire":           {"fleet"},
+	"ota/precedence": {"fleet"},
+	"broker":         {"fleet", "wire"},
+	"handshake":      {"fleet", "wire", "ota/precedence"},
+	"ota":            {"fleet", "wire", "ota/precedence"},
+	"registry":       {"fleet", "wire", "ota/precedence"},
+	"store":          {"fleet", "wire", "ota/precedence"},
+	"api":            {"fleet", "wire", "ota/precedence"},
+	"simulator":      {"fleet", "wire"},
+	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "ota", "registry", "store", "api"},
+	"bench":          {"fleet", "wire", "simulator"},
+	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api"},
+}
+
+// testsMayImport is what tests may import beyond that.
+var testsMayImport = map[string][]string{
+	"cloud": {"simulator"}, // the whole path, in one process
+}
+
+// fences are libraries that one package hides from all others.
+var fences = map[string]struct{ home, reason string }{
+	"github.com/mochi-mqtt/server":        {"broker", "replacing the MQTT server has to touch broker only"},
+	"github.com/redis/go-redis":           {"store", "what a round trip costs and what is atomic is decided in one place"},
+	"github.com/alicebob/miniredis":       {"store", "which Redis it is, is the store's secret: use store.Ephemeral"},
+	"github.com/fxamacker/cbor":           {"wire", "every limit on what a device sends is in one decoder"},
+	"github.com/goccy/go-yaml":            {"configs", "unknown keys are errors, everywhere or nowhere"},
+	"github.com/eclipse/paho.mqtt.golang": {"simulator", "the server speaks no MQTT as a client"},
+	"github.com/danielgtaylor/huma":       {"api", "HTTP and OpenAPI are the API's; others take and give fleet's types"},
+	"github.com/prometheus/client_golang": {"cloud", "modules count, cloud tells: they give Stats"},
+	"github.com/alecthomas/kong":          {"cmd/muster", "flags are the command's"},
+	"golang.org/x/mod/semver":             {"fleet", "versions are compared by fleet.Version alone"},
+}
+
+// libraries is what the vocabulary may import besides the standard library.
+var libraries = map[string][]string{
+	"fleet":          {"golang.org/x/mod/semver"},
+	"ota/precedence": {},
+}
+
+// badNames say nothing about what a package keeps secret.
+var badNames = []string{"util", "utils", "common", "pkg", "models", "types", "helper", "helpers", "misc", "base", "shared", "lib", "impl", "manager"}
+
+// maxLines bounds a file of code; longFiles are the exceptions, each with its reason.
+const maxLines = 300
+
+var longFiles = map[string]string{}
+
+// listed is what `go list` says about a package.
+type listed struct {
+	ImportPath, Name, Doc string
+	Imports               []string
+	TestImports           []string
+	XTestImports          []string
+}
+
+// room is the package's path below the module.
+func (p listed) room() string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
+
+func TestPackagesAreThoseOfTheTable(t *testing.T) {
+	found := map[string]bool{}
+	for _, p := range packages(t) {
+		found[p.room()] = true
+		if _, known := mayImport[p.room()]; !known {
+			t.Errorf("package %s is not in the table: say what it may import, here and in docs/architecture.md", p.room())
+		}
+	}
+	for room := range mayImport {
+		if !found[room] {
+			t.Errorf("package %q of the table has vanished", room)
+		}
+	}
+}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	for _, p := range packages(t) {
+		room := p.room()
+		for _, imported := range ours(p.Imports) {
+			if !slices.Contains(mayImport[room], imported) {
+				t.Errorf("%s imports %s, which docs/architecture.md forbids: declare an interface in %s instead", room, imported, room)
+			}
+		}
+		for _, imported := range ours(append(p.TestImports, p.XTestImports...)) {
+			if imported != room && !slices.Contains(mayImport[room], imported) && !slices.Contains(testsMayImport[room], imported) {
+				t.Errorf("the tests of %s import %s, which docs/architecture.md forbids: write a fake", room, imported)
+			}
+		}
+	}
+}
+
+func TestLibrariesStayBehindTheirFence(t *testing.T) {
+	inside := map[string]bool{}
+	for _, p := range packages(t) {
+		room := p.room()
+		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			for library, fence := range fences {
+				switch {
+				case imported != library && !strings.HasPrefix(imported, library+"/"):
+				case room == fence.home:
+					inside[library] = true
+				default:
+					t.Errorf("%s imports %s, only %s may: %s", room, imported, fence.home, fence.reason)
+				}
+			}
+		}
+		allowed, restricted := libraries[room]
+		for _, imported := range p.Imports {
+			foreign := strings.Contains(strings.Split(imported, "/")[0], ".") && !strings.HasPrefix(imported, module)
+			if restricted && foreign && !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s: the vocabulary takes the standard library only", room, imported)
+			}
+		}
+	}
+	for library, fence := range fences {
+		if !inside[library] {
+			t.Errorf("%s does not import %s any more: take down the fence, or move it", fence.home, library)
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyAre(t *testing.T) {
+	for _, p := range packages(t) {
+		want := "Package " + p.Name + " "
+		if p.Name == "main" {
+			want = "Command " + path.Base(p.ImportPath) + " "
+		}
+		if !strings.HasPrefix(p.Doc, want) {
+			t.Errorf("%s: the package comment is %q, want one that begins with %q", p.ImportPath, p.Doc, want)
+		}
+		for part := range strings.SplitSeq(p.room(), "/") {
+			if slices.Contains(badNames, part) {
+				t.Errorf("%s: %q says nothing about what the package keeps secret", p.ImportPath, part)
+			}
+		}
+	}
+}
+
+func TestFilesAreShortEnoughToRead(t *testing.T) {
+	long := map[string]bool{}
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		if lines := bytes.Count(read(t, file), []byte("\n")); lines > maxLines {
+			long[file] = true
+			if longFiles[file] == "" {
+				t.Errorf("%s has %d lines, %d are allowed: it does more than one thing", file, lines, maxLines)
+			}
+		}
+	}
+	for file, reason := range longFiles {
+		if !long[file] || reason == "" {
+			t.Errorf("%s needs no exception, or has no reason for one", file)
+		}
+	}
+}
+
+// What crosses HTTP lives in api, the radio in wire, Redis in store.
+func TestVocabularyCarriesNoTags(t *testing.T) {
+	for _, file := range tracked(t, ".go") {
+		if path.Dir(file) != "fleet" {
+			continue
+		}
+		ast.Inspect(parse(t, file, read(t, file)), func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok && field.Tag != nil {
+				t.Errorf("%s: a field has the tag %s", file, field.Tag.Value)
+			}
+			return true
+		})
+	}
+}
+
+func TestFilesNameNoMachine(t *testing.T) {
+	machine := regexp.MustCompile(`(?:^|[^A-Za-z0-9_.~/{}$-])/(?:home|root|Users|work|mnt)/`)
+	for _, file := range tracked(t, "") {
+		text := read(t, file)
+		if bytes.IndexByte(text, 0) >= 0 {
+			continue
+		}
+		if found := machine.Find(text); found != nil {
+			t.Errorf("%s: %q is a path of somebody's machine", file, bytes.TrimSpace(found))
+		}
+	}
+}
+
+// A reference such as docs/protocol.md#hello leads somewhere.
+func TestReferencesToDocumentsLeadSomewhere(t *testing.T) {
+	reference := regexp.MustCompile(`docs/([a-z0-9/-]+\.md)(?:#([a-z0-9-]+)|, "([^"]+)")?`)
+	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
+	anchors := map[string][]string{}
+	for _, file := range tracked(t, ".go") {
+		for _, found := range reference.FindAllStringSubmatch(string(read(t, file)), -1) {
+			document := "docs/" + found[1]
+			if _, known := anchors[document]; !known {
+				text, err := os.ReadFile(document)
+				if err != nil {
+					t.Errorf("%s refers to %s: %v", file, document, err)
+				}
+				anchors[document] = []string{""}
+				for _, h := range heading.FindAllSubmatch(text, -1) {
+					anchors[document] = append(anchors[document], anchor(string(h[1])))
+				}
+			}
+			if want := found[2] + anchor(found[3]); !slices.Contains(anchors[document], want) {
+				t.Errorf("%s refers to %s, which has no heading %q", file, found[0], want)
+			}
+		}
+	}
+}
+
+func anchor(heading string) string {
+	return regexp.MustCompile(`[^a-z0-9-]`).ReplaceAllString(strings.ReplaceAll(strings.ToLower(heading), " ", "-"), "")
+}
+
+// packages is every package of the module, also those with tests behind a build tag.
+func packages(t *testing.T) (all []listed) {
+	t.Helper()
+	command := exec.Command("go", "list", "-tags", "interop", "-json=ImportPath,Name,Doc,Imports,TestImports,XTestImports", "./...")
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var p listed
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// ours is the packages of this module among imports, by their path below it.
+func ours(imports []string) (rooms []string) {
+	for _, imported := range imports {
+		if room, ok := strings.CutPrefix(imported, module+"/"); ok {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
+
+// tracked is the files with this ending that are, or would be, in the repository.
+func tracked(t *testing.T, ending string) (files []string) {
+	t.Helper()
+	out, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Skipf("not a git work tree: %v", err)
+	}
+	for file := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		if _, err := os.Stat(file); err == nil && strings.HasSuffix(file, ending) {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// parse reads Go code, a string or bytes; file is its name in errors.
+func parse(t *testing.T, file string, code any) *ast.File {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, code, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
