@@ -136,7 +136,9 @@ func TestEveryTransportTellsRefusals(t *testing.T) {
 		c.send(append(connectPacket(mqtt5, hello{id: "d1", user: "d1", password: "wrong"}),
 			publishPacket(mqtt5, 0, 0, "d/d1/up/hello", make([]byte, 2000))...)) // does not wait for CONNACK
 		c.expect("CONNACK", headConnack, 0, codeNotAuthorized, 0)
-		c.expectEnd("refused")
+		if _, err := c.receive(); errors.Is(err, syscall.ECONNRESET) {
+			t.Error("the connection was reset: what was written last may be lost")
+		}
 	})
 }
 

@@ -3,7 +3,6 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -245,6 +244,23 @@ func TestChildThatAsksOftenDoesNotStarveTheOthers(t *testing.T) {
 	})
 }
 
+func TestWhatWasSentGoesBeforeChunksOwedAfterIt(t *testing.T) {
+	downloading(t, func(t *testing.T, c *client, s *session) {
+		go s.link().Send(topicOf(t, "d/gw/down/welcome"), []byte("x"))
+		synctest.Wait() // it is being written, and nobody reads
+		if err := s.link().Send(topicOf(t, "d/gw/down/offer"), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		s.link().Owe(topicOf(t, own), newImage(2, 128), 0, 2)
+		synctest.Wait()
+		for _, want := range []string{"d/gw/down/welcome", "d/gw/down/offer", own, own} {
+			if topic, _ := c.published(); topic != want {
+				t.Errorf("got %s, want %s", topic, want)
+			}
+		}
+	})
+}
+
 func TestFailedSourceEndsItsRangeAlone(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		bad := newImage(8, 128)
@@ -378,7 +394,7 @@ func TestIdsOfDeviceAndSenderDoNotCollide(t *testing.T) {
 	})
 }
 
-// TestVectoredWrites is about real sockets, where packets of many writers meet.
+// TestPacketsOfManyWritersStayWhole is about real sockets and vectored writes.
 func TestPacketsOfManyWritersStayWhole(t *testing.T) {
 	both(t, func(t *testing.T, version byte) {
 		cloud := newCloud()
@@ -416,5 +432,3 @@ func TestPacketsOfManyWritersStayWhole(t *testing.T) {
 		}
 	})
 }
-
-var _ net.Conn = (*conn)(nil)

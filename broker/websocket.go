@@ -152,3 +152,9 @@ func (c *wsConn) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// CloseWrite begins the closing handshake, so that the client reads what came before.
+func (c *wsConn) CloseWrite() error {
+	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	return c.ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(farewell))
+}
