@@ -1,6 +1,9 @@
 package simulator
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // A light client reads into its own 512 bytes. When a packet does not fit it borrows a
 // pooled buffer and gives it back as soon as it is drained and nothing more comes: an
@@ -57,3 +60,21 @@ func (c *Conn) giveBack() {
 	}
 	c.pooled = nil
 }
+
+// write builds one packet in a pooled buffer and sends it.
+func (c *Conn) write(build func([]byte) []byte) error {
+	buffer, _ := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(buffer)
+	*buffer = build((*buffer)[:0])
+	now := time.Now()
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.nc.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := c.nc.Write(*buffer)
+	c.sent.Store(now.UnixNano())
+	return err
+}
+
+var writeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 256); return &b }}

@@ -3,9 +3,7 @@ package simulator
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -26,11 +24,16 @@ func newCloud(t testing.TB) *cloud { return &cloud{t: t, links: make(chan *link,
 // dial is a Broker.Dialer that connects to c.
 func (c *cloud) dial(context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
-	l := &link{t: c.t, conn: far, in: make(chan message, 1024), out: make(chan []byte, 4096), done: make(chan struct{})}
+	c.take(far)
+	return near, nil
+}
+
+// take makes a link of conn.
+func (c *cloud) take(conn net.Conn) {
+	l := &link{t: c.t, conn: conn, in: make(chan message, 1024), out: make(chan []byte, 4096), done: make(chan struct{})}
 	l.working.Go(l.read)
 	l.working.Go(l.write)
 	c.links <- l
-	return near, nil
 }
 
 // link is one connection a device made.
@@ -114,8 +117,8 @@ func (l *link) send(b []byte) { l.out <- b }
 // close ends the connection from the cloud's side, and waits for l's goroutines.
 func (l *link) close() {
 	l.once.Do(func() { close(l.done); _ = l.conn.Close() })
-	go func() { // unread messages must not keep the reader
-		for range l.in { //nolint:revive // drained
+	go func() {
+		for range l.in { // unread messages must not keep the reader
 		}
 	}()
 	l.working.Wait()
@@ -251,103 +254,3 @@ func (c *cloud) greet() (*link, wire.Hello) {
 	l.welcome(h)
 	return l, h
 }
-
-// firmware is an image as the cloud offers it.
-type firmware struct {
-	version fleet.Version
-	bytes   []byte
-	digest  fleet.Digest
-	chunk   uint32
-}
-
-func newFirmware(version uint32, size int, chunk uint32) firmware {
-	b := make([]byte, size)
-	r := rand.NewChaCha8([32]byte{byte(version)})
-	_, _ = r.Read(b)
-	return firmware{version: fleet.WholeVersion(version), bytes: b, digest: sha256.Sum256(b), chunk: chunk}
-}
-
-func (f firmware) count() uint32 { return wire.ChunkCount(int64(len(f.bytes)), f.chunk) }
-
-func (f firmware) offer(update byte, first uint32) wire.Offer {
-	return wire.Offer{
-		Update: fleet.UpdateID{update}, Version: f.version, Size: int64(len(f.bytes)), Digest: f.digest,
-		Chunk: f.chunk, Count: f.count(), First: first,
-	}
-}
-
-// push sends the chunks first to first+count-1, clipped at the image's end.
-func (l *link) push(f firmware, first, count uint32) {
-	for i := first; i < min(first+count, f.count()); i++ {
-		start := int(i) * int(f.chunk)
-		data := f.bytes[start:min(start+int(f.chunk), len(f.bytes))]
-		l.tell(wire.TopicChunk, wire.AppendChunk(nil, wire.Chunk{Image: f.digest.Image(), Index: i, Data: data}))
-	}
-}
-
-// offer sends the Offer with its first window.
-func (l *link) offer(f firmware, update byte, first, window uint32) {
-	l.tell(wire.TopicOffer, f.offer(update, first).Encode())
-	l.push(f, first, window)
-}
-
-// feed answers Wants until the device reports something, which it returns acknowledged.
-func (l *link) feed(f firmware) wire.Report {
-	l.t.Helper()
-	for {
-		m := l.next()
-		switch {
-		case m.kind == Publish && m.topic.Kind == wire.TopicWant:
-			w := decoded(l.t, wire.DecodeWant, m)
-			l.push(f, w.First, w.Count)
-		case m.kind == Publish && m.topic.Kind == wire.TopicReport:
-			r := decoded(l.t, wire.DecodeReport, m)
-			l.ack(m)
-			if r.State != wire.ReportDownloading {
-				return r
-			}
-		default:
-			l.t.Fatalf("got packet type %d, topic %v during a download", m.kind, m.topic)
-		}
-	}
-}
-
-// serve is a whole cloud in short for the devices of a fleet: everyone gets f, a failed
-// update is offered again at the next Hello. It runs until the test ends.
-func (c *cloud) serve(f firmware) {
-	for l := range c.links {
-		c.t.Cleanup(l.close)
-		go l.serve(f)
-	}
-}
-
-func (l *link) serve(f firmware) {
-	for m := range l.in {
-		switch {
-		case m.kind == connect:
-			l.device = fleet.DeviceID(fields(m.payload[10:])[0])
-			l.send([]byte{byte(connAck) << 4, 2, 0, 0})
-		case m.kind != Publish:
-		case m.topic.Kind == wire.TopicHello:
-			h, _ := wire.DecodeHello(m.payload)
-			l.welcome(h)
-			if h.Version.Equal(f.version) || !h.UpdatesOn {
-				continue
-			}
-			first := uint32(0)
-			if p := h.Partial; p != nil && p.Image == f.digest.Image() && p.Chunk == f.chunk {
-				first = p.Next
-			}
-			o := f.offer(0, first)
-			o.Update = fleet.NewUpdateID()
-			l.tell(wire.TopicOffer, o.Encode())
-			l.push(f, first, h.Window)
-		case m.topic.Kind == wire.TopicWant:
-			w, _ := wire.DecodeWant(m.payload)
-			l.push(f, w.First, w.Count)
-		case m.qos == 1:
-			l.ack(m)
-		}
-	}
-}
-

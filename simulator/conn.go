@@ -286,21 +286,3 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return a
 }
-
-// write builds one packet in a pooled buffer and sends it.
-func (c *Conn) write(build func([]byte) []byte) error {
-	buffer, _ := writeBuffers.Get().(*[]byte)
-	defer writeBuffers.Put(buffer)
-	*buffer = build((*buffer)[:0])
-	now := time.Now()
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if err := c.nc.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
-		return err
-	}
-	_, err := c.nc.Write(*buffer)
-	c.sent.Store(now.UnixNano())
-	return err
-}
-
-var writeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 256); return &b }}

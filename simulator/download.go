@@ -78,7 +78,7 @@ func (m *model) offer(now time.Time, payload []byte) {
 		return
 	}
 	m.begin(o)
-	if m.profile.MaxImage != 0 && o.Size > int64(m.profile.MaxImage) { //nolint:gosec // an image is far below 8 EiB
+	if m.profile.MaxImage != 0 && o.Size > int64(m.profile.MaxImage) {
 		m.fail(wire.ReasonImageTooLarge, "the image is too large")
 		return
 	}
@@ -90,15 +90,11 @@ func (m *model) offer(now time.Time, payload []byte) {
 	case o.Cached || o.First > next: // nothing is pushed, or what we lack first is not
 		m.want(now, next, m.credit())
 	default:
-		u.asked = max(next, min(o.First+m.pushed(), o.Count))
+		u.asked = max(next, min(o.First+m.profile.window(), o.Count))
 		m.wantAt = now.Add(wire.ChunkTimeout)
 		m.ask(now)
 	}
 }
-
-// pushed is how many chunks follow an Offer without a Want. The window of Hello is
-// counted in the device's own chunks, and so is what is offered.
-func (m *model) pushed() uint32 { return m.profile.window() }
 
 func (m *model) begin(o wire.Offer) {
 	if m.plan.update != o.Update {

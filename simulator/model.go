@@ -163,7 +163,7 @@ func newModel(p *Profile, f *Faults, seed uint64, self wire.Topic, running fleet
 // start boots: RAM is empty, and what was staged runs unless a fault rolls it back.
 func (m *model) start() {
 	m.stats.Boots++
-	m.boot = rand.Uint64()>>1 | 1 // differs from any other boot's, also of an earlier run
+	m.boot = rand.Uint64()>>1 | 1 //nolint:gosec // no secret; differs from any other boot's, also of an earlier run
 	m.state, m.update, m.do, m.out = Idle, nil, stay, nil
 	m.install()
 }

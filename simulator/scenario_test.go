@@ -68,7 +68,7 @@ var (
 func (c Config) with(change func(*Config)) Config { change(&c); return c }
 
 func TestJoinAndStayConnected(t *testing.T) {
-	config := quick.with(func(c *Config) { c.Profile.Product, c.Profile.Hardware, c.Profile.MaxImage = "lamp", "B", 1 << 20 })
+	config := quick.with(func(c *Config) { c.Profile.Product, c.Profile.Hardware, c.Profile.MaxImage = "lamp", "B", 1<<20 })
 	play(t, config, func(s *scene) {
 		l, h := s.greet()
 		if l.device != "dev-1" || l.secret != "s3cret" {
@@ -142,11 +142,11 @@ func TestHelloIsRepeatedWithDoublingWaitUntilWelcome(t *testing.T) {
 	play(t, quick, func(s *scene) {
 		l := s.accept(0)
 		h := l.hello()
-		for _, wait := range []time.Duration{10, 20, 40, 80} {
+		for _, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second} {
 			start := time.Now()
 			l.hello()
-			if got := time.Since(start); got != wait*time.Second {
-				s.t.Errorf("next Hello after %v, want %v", got, wait*time.Second)
+			if got := time.Since(start); got != wait {
+				s.t.Errorf("next Hello after %v, want %v", got, wait)
 			}
 		}
 		l.welcome(h)
