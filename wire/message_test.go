@@ -42,9 +42,12 @@ func TestLastChunkMayBeShort(t *testing.T) {
 
 func TestWelcomeCutsWhyAtTheStartOfARune(t *testing.T) {
 	long := strings.Repeat("a", wire.MaxText-1) + "ä and more"
-	w, err := wire.DecodeWelcome(wire.Welcome{Time: time.Unix(1, 0), Why: long}.Encode())
-	if want := strings.Repeat("a", wire.MaxText-1); err != nil || w.Why != want {
-		t.Errorf("got %d bytes, %v, want %d", len(w.Why), err, len(want))
+	want := strings.Repeat("a", wire.MaxText-1)
+	for name, why := range map[string]string{"too long": long, "cut by its author": long[:wire.MaxText]} {
+		w, err := wire.DecodeWelcome(wire.Welcome{Time: time.Unix(1, 0), Why: why}.Encode())
+		if err != nil || w.Why != want {
+			t.Errorf("%s: got %d bytes, %v, want %d", name, len(w.Why), err, len(want))
+		}
 	}
 }
 

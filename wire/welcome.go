@@ -32,7 +32,8 @@ const (
 	maxAgain = 1 << 31 // seconds
 )
 
-// Encode writes the Welcome. Why is cut at MaxText bytes.
+// Encode writes the Welcome. Why is cut at MaxText bytes and loses
+// what is not UTF-8.
 func (w Welcome) Encode() []byte {
 	now := uint64(max(w.Time.Unix(), 0))
 	r := welcomeRecord{
@@ -70,10 +71,7 @@ func DecodeWelcome(data []byte) (Welcome, error) {
 	return w, nil
 }
 
-// cut shortens s to at most limit bytes, at the start of a rune.
+// cut shortens s to at most limit bytes and to what a CBOR text may hold.
 func cut(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "")
+	return strings.ToValidUTF8(s[:min(len(s), limit)], "")
 }
