@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Raise keeps an alert of a.Team and returns it with its id. A zero Raised is now.
+func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error) {
+	if a.Raised.IsZero() {
+		a.Raised = time.Now()
+	}
+	a.ID = alertTime(a.Raised) + "-" + s.core.nonce()
+	_, err := s.core.run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team)},
+		a.ID, packAlert(&a), s.core.keep.Alerts, alertTime(a.Raised.Add(-s.core.keep.Age)))
+	if err != nil {
+		return fleet.Alert{}, err
+	}
+	return a, nil
+}
+
+// alertTime begins an alert's id: ids sort by time.
+func alertTime(t time.Time) string { return fmt.Sprintf("%011x", max(t.UnixMilli(), 0)) }
+
+// Alerts returns a page of a team's alerts, newest first, and the cursor of the next, ""
+// after the last. device "" is all devices; archived picks archived or active ones.
+func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (page []fleet.Alert, next string, err error) {
+	limit = pageLimit(limit)
+	from := "+"
+	if after != "" {
+		from = "(" + after
+	}
+	oldest := "[" + alertTime(time.Now().Add(-s.core.keep.Age))
+	for {
+		ids, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]string] {
+			return p.ZRevRangeByLex(background, alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: streamChunk})
+		})
+		if err != nil || len(ids) == 0 {
+			return page, "", err
+		}
+		alerts, err := s.alerts(ctx, team, ids)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, a := range alerts {
+			if len(page) == limit {
+				return page, page[limit-1].ID, nil
+			}
+			if a.Archived == archived && (device == "" || a.Device == device) {
+				page = append(page, a)
+			}
+		}
+		from = "(" + ids[len(ids)-1]
+	}
+}
+
+// alerts reads the alerts of ids; one that was dropped meanwhile is left out.
+func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) ([]fleet.Alert, error) {
+	fields := make([]string, 0, 2*len(ids))
+	for _, id := range ids {
+		fields = append(fields, id, "x"+id)
+	}
+	values, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]any] {
+		return p.HMGet(background, alertsKey(team), fields...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	alerts := make([]fleet.Alert, 0, len(ids))
+	for i, id := range ids {
+		record, ok := values[2*i].(string)
+		if !ok {
+			continue
+		}
+		a, err := unpackAlert(record)
+		if err != nil {
+			return nil, err
+		}
+		a.ID, a.Team, a.Archived = id, team, values[2*i+1] != nil
+		alerts = append(alerts, a)
+	}
+	return alerts, nil
+}
+
+// Alert returns one alert; fleet.NotFound when there is none.
+func (s *Messages) Alert(ctx context.Context, team fleet.TeamID, id string) (fleet.Alert, error) {
+	alerts, err := s.alerts(ctx, team, []string{id})
+	if err != nil {
+		return fleet.Alert{}, err
+	}
+	if len(alerts) == 0 {
+		return fleet.Alert{}, noAlert(id)
+	}
+	return alerts[0], nil
+}
+
+// ArchiveAlert archives an alert, or restores it; fleet.NotFound when there is none.
+func (s *Messages) ArchiveAlert(ctx context.Context, team fleet.TeamID, id string, archived bool) error {
+	flag := "0"
+	if archived {
+		flag = "1"
+	}
+	status, err := s.core.runStatus(ctx, archiveScript, []string{alertsKey(team)}, id, flag)
+	if err == nil && status == 0 {
+		return noAlert(id)
+	}
+	return err
+}
+
+func noAlert(id string) error { return fleet.Errorf(fleet.NotFound, "no such alert: %.60s", id) }

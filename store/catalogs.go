@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Catalogs reads and writes products with their firmware and releases. The catalogs it
+// hands out are shared and must not be modified.
+type Catalogs struct {
+	core  *core
+	docs  *documents[fleet.ProductID, fleet.Catalog]
+	teams *Teams
+}
+
+func newCatalogs(c *core) *Catalogs {
+	return &Catalogs{core: c, docs: newDocuments(c, catalogKind, productKey)}
+}
+
+// Catalog returns the newest catalog this process knows of, without a trip when it has
+// it: its own changes at once, another process's from the first Save of a device of the
+// product on. It returns fleet.NotFound for an unknown product.
+func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
+	return s.docs.get(ctx, product)
+}
+
+// CatalogAt is Catalog at revision atLeast or a newer one, as Save reported it.
+func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLeast uint64) (*fleet.Catalog, error) {
+	if c := s.docs.cached(product); c != nil && c.Revision >= atLeast {
+		return c, nil
+	}
+	return s.docs.load(ctx, product)
+}
+
+// EditCatalog changes a copy of the catalog as change says and writes it, again from a
+// fresh copy while another change comes first. It returns what was written. A changed
+// slug is claimed before; fleet.Conflict when another product has it.
+func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
+	var before, claimed string
+	edited, err := s.docs.edit(ctx, product, func(c *fleet.Catalog) error {
+		before = c.Product.Slug
+		if err := change(c); err != nil {
+			return err
+		}
+		if c.Product.Slug == before || c.Product.Slug == claimed {
+			return nil
+		}
+		if err := s.claimSlug(ctx, c.Product.Slug, product); err != nil {
+			return err
+		}
+		claimed = c.Product.Slug
+		return nil
+	})
+	switch {
+	case err != nil && claimed != "" && !errors.Is(err, fleet.Unavailable):
+		return nil, errors.Join(err, s.core.unclaim(ctx, slugKey(claimed), uint32(product)))
+	case err != nil:
+		return nil, err
+	case before != edited.Product.Slug:
+		_ = s.core.unclaim(ctx, slugKey(before), uint32(product)) // else the old slug stays taken
+	}
+	return edited, nil
+}
+
+func (s *Catalogs) claimSlug(ctx context.Context, slug string, product fleet.ProductID) error {
+	ours, err := s.core.claim(ctx, slugKey(slug), uint32(product))
+	if err == nil && !ours {
+		err = &fleet.Error{Kind: fleet.Conflict, Field: "slug", Text: "a product with the slug " + slug + " exists already"}
+	}
+	return err
+}
+
+// CreateProduct makes a product of p with an empty catalog and returns it with its id.
+// It returns fleet.Conflict when the slug is taken in the installation.
+func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Product, error) {
+	if _, err := s.teams.docs.live(ctx, p.Team); err != nil {
+		return fleet.Product{}, err
+	}
+	id, err := s.core.next(ctx, "product")
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	p.ID = fleet.ProductID(id)
+	if err := s.claimSlug(ctx, p.Slug, p.ID); err != nil {
+		return fleet.Product{}, err
+	}
+	if err := s.docs.create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})); err != nil {
+		return fleet.Product{}, errors.Join(err, s.core.unclaim(ctx, slugKey(p.Slug), id))
+	}
+	_, err = s.teams.docs.edit(ctx, p.Team, func(r *roster) error {
+		r.products[p.ID] = true
+		return nil
+	})
+	return p, err
+}
+
+// Products returns the products of a team, oldest first.
+func (s *Catalogs) Products(ctx context.Context, team fleet.TeamID) ([]fleet.Product, error) {
+	r, err := s.teams.docs.live(ctx, team)
+	if err != nil {
+		return nil, err
+	}
+	products := make([]fleet.Product, 0, len(r.products))
+	for id := range r.products {
+		c, err := s.Catalog(ctx, id)
+		if errors.Is(err, fleet.NotFound) {
+			continue // being deleted
+		}
+		if err != nil {
+			return nil, err
+		}
+		products = append(products, c.Product)
+	}
+	slices.SortFunc(products, func(a, b fleet.Product) int { return int(a.ID) - int(b.ID) })
+	return products, nil
+}
+
+// ProductBySlug finds the product of a slug; fleet.NotFound when there is none.
+func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Product, error) {
+	id, err := s.core.owner(ctx, slugKey(slug))
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	c, err := s.Catalog(ctx, fleet.ProductID(id))
+	if id == 0 || errors.Is(err, fleet.NotFound) || err == nil && c.Product.Slug != slug {
+		return fleet.Product{}, fleet.Errorf(fleet.NotFound, "no such product: %s", slug)
+	}
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	return c.Product, nil
+}
+
+// DeleteProduct removes a product and its catalog. Its devices are the caller's to
+// delete before. It returns fleet.NotFound when there is none.
+func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) error {
+	c, err := s.docs.load(ctx, product)
+	if err != nil {
+		return err
+	}
+	if err := s.core.unclaim(ctx, slugKey(c.Product.Slug), uint32(product)); err != nil {
+		return err
+	}
+	_, err = s.teams.docs.edit(ctx, c.Product.Team, func(r *roster) error {
+		delete(r.products, product)
+		return nil
+	})
+	if err != nil && !errors.Is(err, fleet.NotFound) {
+		return err
+	}
+	return s.docs.remove(ctx, product) // last: until then a retry finds the rest
+}

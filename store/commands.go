@@ -1,0 +1,104 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// MaxPending bounds the commands a device has not answered; Queue refuses the next.
+const MaxPending = 100
+
+// Queue puts c into the outbox of c.Device and returns it with the device's next number.
+// It counts the device's pending commands, so its record's revision grows. It returns
+// fleet.NotFound for an unknown device and fleet.Busy at MaxPending. A zero Queued is now.
+func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, error) {
+	if c.Queued.IsZero() {
+		c.Queued = time.Now()
+	}
+	number, err := s.core.runStatus(ctx, queueScript, outboxKeys(c.Device), s.core.nonce(), MaxPending, packCommand(&c))
+	switch {
+	case err != nil:
+		return fleet.Command{}, err
+	case number < 0:
+		return fleet.Command{}, noDevice(c.Device)
+	case number == 0:
+		return fleet.Command{}, fleet.Errorf(fleet.Busy, "device %s has %d commands it did not answer: wait until it does", c.Device, MaxPending)
+	}
+	c.Number = uint32(number)
+	return c, nil
+}
+
+// Pending returns the commands id has not answered, lowest number first, and drops those
+// that expired.
+func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
+	commands, err := s.Commands(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var pending []fleet.Command
+	var expired []any
+	for _, c := range commands {
+		switch {
+		case !c.Done.IsZero():
+		case !c.Expires.IsZero() && !c.Expires.After(now):
+			expired = append(expired, strconv.FormatUint(uint64(c.Number), 10))
+		default:
+			pending = append(pending, c)
+		}
+	}
+	if len(expired) > 0 {
+		if _, err := s.core.run(ctx, expireScript, outboxKeys(id), expired...); err != nil {
+			return nil, err
+		}
+	}
+	return pending, nil
+}
+
+// Commands returns all commands kept for id, finished ones too, lowest number first.
+func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
+	fields, err := read(ctx, s.core, func(p redis.Pipeliner) result[map[string]string] {
+		return p.HGetAll(background, outboxKey(id))
+	})
+	if err != nil {
+		return nil, err
+	}
+	var commands []fleet.Command
+	for field, record := range fields {
+		if field[0] != 'c' {
+			continue
+		}
+		c, err := unpackCommand(record)
+		if err == nil {
+			err = unpackResult(fields["r"+field[1:]], &c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Device, c.Number = id, uint32(decimal(field[1:]))
+		commands = append(commands, c)
+	}
+	slices.SortFunc(commands, func(a, b fleet.Command) int { return cmp.Compare(a.Number, b.Number) })
+	return commands, nil
+}
+
+// Finish keeps the result of command number of id, which is pending no more. A command
+// keeps its first result: a repeated Finish changes nothing and is no error. It returns
+// fleet.NotFound for a command that was never queued or is no longer kept.
+func (s *Messages) Finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
+	record := packResult(&fleet.Command{Done: time.Now(), Result: result})
+	status, err := s.core.runStatus(ctx, finishScript, outboxKeys(id), number, record, s.core.keep.Commands)
+	if err == nil && status < 0 {
+		return fleet.Errorf(fleet.NotFound, "device %s has no command %d", id, number)
+	}
+	return err
+}
+
+func outboxKeys(id fleet.DeviceID) []string { return []string{deviceKey(id), outboxKey(id)} }

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Devices reads and writes device records.
+type Devices struct {
+	core     *core
+	index    *Index
+	catalogs *Catalogs
+}
+
+// Device reads one record, in one trip shared with other callers. It returns
+// fleet.NotFound when there is none.
+func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error) {
+	op := &loadDevice{id: id}
+	if err := s.core.reads.do(ctx, op); err != nil {
+		return fleet.Device{}, err
+	}
+	return op.device, nil
+}
+
+// Save writes d if its record is still at d.Revision, which then grows, and adds past to
+// its history, oldest first, in the same step. It returns the revision of the product's
+// catalog, read in the same trip; 0 when the product is gone. It returns fleet.Conflict
+// when d.Revision is old and fleet.NotFound when the device was deleted. After an error
+// of kind Unavailable d may have been written.
+func (s *Devices) Save(ctx context.Context, d *fleet.Device, past ...fleet.Update) (catalog uint64, err error) {
+	op := &saveDevice{store: s, device: *d, past: past, nonce: s.core.nonce()}
+	if err := s.core.writes.do(ctx, op); err != nil {
+		return 0, err
+	}
+	d.Revision = op.device.Revision
+	return op.catalog, nil
+}
+
+// Edit changes the record of id as change says and saves it, again from a fresh copy
+// while another write comes first. It returns what was written. change may run several
+// times and returns an error to leave the record as it is.
+func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
+	for range maxConflicts {
+		d, err := s.Device(ctx, id)
+		if err != nil {
+			return fleet.Device{}, err
+		}
+		if err := change(&d); err != nil {
+			return fleet.Device{}, err
+		}
+		if _, err = s.Save(ctx, &d); err == nil {
+			return d, nil
+		}
+		if !errors.Is(err, fleet.Conflict) {
+			return fleet.Device{}, err
+		}
+	}
+	return fleet.Device{}, fleet.Errorf(fleet.Busy, "device %s changes too often: try again", id)
+}
+
+// Create writes a new record and sets d.Revision. It returns fleet.Conflict when the id
+// exists in the installation.
+func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
+	return s.CreateMany(ctx, []*fleet.Device{d})[0]
+}
+
+// maxCreated is how many devices one operation creates.
+const maxCreated = 128
+
+// CreateMany creates many devices and returns an error for each, nil for those created:
+// fleet.Conflict for an id that exists.
+func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
+	outcomes := make([]error, 0, len(devices))
+	for len(devices) > 0 {
+		some := devices[:min(len(devices), maxCreated)]
+		devices = devices[len(some):]
+		op := newCreateDevices(s, some)
+		err := s.core.writes.do(ctx, op)
+		for i, d := range some {
+			if err != nil {
+				outcomes = append(outcomes, err)
+				continue
+			}
+			if op.outcomes[i] == nil {
+				d.Revision = op.devices[i].Revision
+			}
+			outcomes = append(outcomes, op.outcomes[i])
+		}
+	}
+	return outcomes
+}
+
+// Delete removes a device with its history and its commands. It returns fleet.NotFound
+// when there is none.
+func (s *Devices) Delete(ctx context.Context, id fleet.DeviceID) error {
+	return s.core.writes.do(ctx, &deleteDevice{store: s, id: id})
+}
+
+// History returns the past updates of id, newest first; none for an unknown device.
+func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Update, error) {
+	records, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]string] {
+		return p.LRange(background, historyKey(id), 0, -1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	oldest := time.Now().Add(-s.core.keep.Age)
+	updates := make([]fleet.Update, 0, len(records))
+	for _, record := range records {
+		u, err := unpackUpdate(record)
+		if err != nil {
+			return nil, err
+		}
+		if !u.Changed.IsZero() && u.Changed.Before(oldest) {
+			continue
+		}
+		updates = append(updates, u)
+	}
+	return updates, nil
+}
+
+// SetOnline tells the index whether id is connected. It touches memory only.
+func (s *Devices) SetOnline(id fleet.DeviceID, online bool) { s.index.setOnline(id, online) }
+
+func noDevice(id fleet.DeviceID) error {
+	return fleet.Errorf(fleet.NotFound, "no such device: %s", id)
+}

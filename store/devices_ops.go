@@ -1,0 +1,147 @@
+package store
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+type loadDevice struct {
+	id     fleet.DeviceID
+	sent   *redis.MapStringStringCmd
+	device fleet.Device
+}
+
+func (op *loadDevice) queue(p redis.Pipeliner, _ bool) {
+	op.sent = p.HGetAll(background, deviceKey(op.id))
+}
+
+func (op *loadDevice) settle(bool) error {
+	fields, err := op.sent.Result()
+	if err != nil {
+		return err
+	}
+	if len(fields) == 0 {
+		return noDevice(op.id)
+	}
+	op.device, err = parseDevice(op.id, fields)
+	return err
+}
+
+type saveDevice struct {
+	store   *Devices
+	device  fleet.Device // at the revision it was read at; at the new one once written
+	past    []fleet.Update
+	nonce   string
+	sent    *redis.Cmd
+	rev     *redis.StringCmd
+	catalog uint64
+}
+
+func (op *saveDevice) queue(p redis.Pipeliner, _ bool) {
+	d := &op.device
+	args := make([]any, 0, 64)
+	args = append(args, strconv.FormatUint(d.Revision, 10), strconv.FormatUint(d.Revision+1, 10), op.nonce,
+		len(op.past), op.store.core.keep.Updates)
+	for i := range op.past {
+		args = append(args, packUpdate(&op.past[i]))
+	}
+	args = appendDevice(args, d)
+	op.sent = p.EvalSha(background, saveScript.sha, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
+	op.rev = p.HGet(background, productKey(d.Product), "rev")
+}
+
+func (op *saveDevice) settle(bool) error {
+	status, err := op.sent.Int64()
+	if err != nil {
+		return err
+	}
+	rev, err := op.rev.Result()
+	if err != nil && !absent(err) {
+		return err // the whole operation again: the script knows its own write
+	}
+	switch status {
+	case 0:
+		return fleet.Errorf(fleet.Conflict, "device %s was changed meanwhile", op.device.ID)
+	case -1:
+		return noDevice(op.device.ID)
+	}
+	op.catalog = decimal(rev)
+	op.store.catalogs.docs.saw(op.device.Product, op.catalog)
+	op.device.Revision++
+	op.store.index.put(&op.device)
+	return nil
+}
+
+type createDevices struct {
+	store    *Devices
+	devices  []fleet.Device
+	nonce    string
+	sent     []*redis.Cmd
+	outcomes []error
+}
+
+// newCreateDevices copies devices and gives them their first revision: the time in
+// µs, so that an id deleted and created again never shows a revision it had before.
+func newCreateDevices(s *Devices, devices []*fleet.Device) *createDevices {
+	op := &createDevices{store: s, nonce: s.core.nonce(), outcomes: make([]error, len(devices))}
+	first := uint64(max(time.Now().UnixMicro(), 1))
+	for _, d := range devices {
+		op.devices = append(op.devices, *d)
+		op.devices[len(op.devices)-1].Revision = first
+	}
+	return op
+}
+
+func (op *createDevices) queue(p redis.Pipeliner, _ bool) {
+	op.sent = op.sent[:0]
+	for i := range op.devices {
+		d := &op.devices[i]
+		args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
+		op.sent = append(op.sent, p.EvalSha(background, createScript.sha, []string{deviceKey(d.ID)}, appendDevice(args, d)...))
+	}
+}
+
+func (op *createDevices) settle(bool) error {
+	for i, sent := range op.sent {
+		status, err := sent.Int64()
+		switch {
+		case passing(err):
+			return err
+		case err != nil:
+			op.outcomes[i] = err
+		case status == 0:
+			op.outcomes[i] = fleet.Errorf(fleet.Conflict, "device %s exists already", op.devices[i].ID)
+		default:
+			op.outcomes[i] = nil
+			op.store.index.put(&op.devices[i])
+		}
+	}
+	return nil
+}
+
+type deleteDevice struct {
+	store *Devices
+	id    fleet.DeviceID
+	sent  []*redis.IntCmd // by key: the replies of a multi-key DEL say nothing about each
+}
+
+func (op *deleteDevice) queue(p redis.Pipeliner, _ bool) {
+	op.sent = append(op.sent[:0], p.Del(background, deviceKey(op.id)),
+		p.Del(background, historyKey(op.id), outboxKey(op.id)))
+}
+
+func (op *deleteDevice) settle(again bool) error {
+	if i := slices.IndexFunc(op.sent, func(c *redis.IntCmd) bool { return c.Err() != nil }); i >= 0 {
+		return op.sent[i].Err()
+	}
+	op.store.index.remove(op.id)
+	if op.sent[0].Val() == 0 && !again { // a retry finds what the first try deleted
+		return noDevice(op.id)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// greet waits until Redis answers, checks its version and, of a server someone else
+// configured, warns about what could lose data.
+func (c *core) greet(ctx context.Context, foreign bool) error {
+	if err := c.awaitRedis(ctx); err != nil {
+		return err
+	}
+	info, err := c.client.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	if err := checkVersion(info); err != nil {
+		return err
+	}
+	if foreign {
+		c.warn(ctx)
+	}
+	return nil
+}
+
+// awaitRedis asks until Redis answers, which takes long while it reads a large file.
+func (c *core) awaitRedis(ctx context.Context) error {
+	began, told := time.Now(), false
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := c.client.Ping(ctx).Err()
+		if err == nil {
+			return nil
+		}
+		if !passing(err) {
+			return fmt.Errorf("redis: %w", err)
+		}
+		if !told && time.Since(began) > 2*time.Second {
+			told = true
+			c.log.Warn("waiting for redis", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("redis does not answer: %w", err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+const oldestRedis = 7 // major version: streams with generated sequence numbers, multi-part append-only files
+
+func checkVersion(info string) error {
+	version := infoField(info, "redis_version")
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < oldestRedis {
+		return fmt.Errorf("redis %q is too old: Redis 7.0 or Valkey 7.2 is the oldest that works", version)
+	}
+	return nil
+}
+
+func infoField(info, name string) string {
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// warn tells an operator how the configuration of their Redis can lose data. Where a
+// hosted Redis forbids the question it stays silent.
+func (c *core) warn(ctx context.Context) {
+	for _, check := range []struct{ key, want, why string }{
+		{"maxmemory-policy", "noeviction", "redis may delete devices when it runs out of memory"},
+		{"appendonly", "yes", "acknowledged writes are lost when redis stops"},
+		{"appendfsync", "always", "the last second of acknowledged writes is lost when the machine stops"},
+	} {
+		answer, err := c.client.ConfigGet(ctx, check.key).Result()
+		if got := answer[check.key]; err == nil && got != "" && got != check.want {
+			c.log.Warn("redis is configured to lose data", "setting", check.key, "is", got, "want", check.want, "why", check.why)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// haveGroups reports with fleet.NotFound that the team has not all of ids.
+func (r *roster) haveGroups(ids []fleet.GroupID) error {
+	for _, id := range ids {
+		if _, ok := r.groups[id]; !ok {
+			return fleet.Errorf(fleet.NotFound, "no such group: %s", id)
+		}
+	}
+	return nil
+}
+
+// put adds or replaces g; fleet.Conflict when another group of the team has its name.
+func (r *roster) put(g fleet.Group) error {
+	for id, other := range r.groups {
+		if other.Name == g.Name && id != g.ID {
+			return &fleet.Error{Kind: fleet.Conflict, Field: "name", Text: "a group named " + g.Name + " exists in the team already"}
+		}
+	}
+	r.groups[g.ID] = g
+	return nil
+}
+
+// Groups returns the groups of a team, by name.
+func (s *Teams) Groups(ctx context.Context, team fleet.TeamID) ([]fleet.Group, error) {
+	r, err := s.docs.live(ctx, team)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]fleet.Group, 0, len(r.groups))
+	for _, g := range r.groups {
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b fleet.Group) int { return strings.Compare(a.Name, b.Name) })
+	return groups, nil
+}
+
+// Group returns one group of a team; fleet.NotFound when there is none.
+func (s *Teams) Group(ctx context.Context, team fleet.TeamID, id fleet.GroupID) (fleet.Group, error) {
+	r, err := s.docs.live(ctx, team)
+	if err != nil {
+		return fleet.Group{}, err
+	}
+	g, ok := r.groups[id]
+	if !ok {
+		return fleet.Group{}, fleet.Errorf(fleet.NotFound, "no such group: %s", id)
+	}
+	return g, nil
+}
+
+// CreateGroup makes a group of g in g.Team and returns it with its id. It returns
+// fleet.Conflict when the team has a group of that name.
+func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, error) {
+	id, err := s.core.next(ctx, "group")
+	if err != nil {
+		return fleet.Group{}, err
+	}
+	g.ID = fleet.GroupID(id)
+	_, err = s.docs.edit(ctx, g.Team, func(r *roster) error { return r.put(g) })
+	if err != nil {
+		return fleet.Group{}, err
+	}
+	return g, nil
+}
+
+// EnsureGroups returns the groups of the names of like, in like's order, and makes those
+// that are missing as like says, all in one step. like must be of one team.
+func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, like []fleet.Group) ([]fleet.Group, error) {
+	r, err := s.docs.live(ctx, team)
+	if err != nil {
+		return nil, err
+	}
+	if groups, missing := r.named(like); missing == 0 {
+		return groups, nil
+	}
+	like = slices.Clone(like)
+	for i := range like {
+		id, err := s.core.next(ctx, "group")
+		if err != nil {
+			return nil, err
+		}
+		like[i].ID, like[i].Team = fleet.GroupID(id), team
+	}
+	r, err = s.docs.edit(ctx, team, func(r *roster) error {
+		for _, g := range like {
+			if !r.hasName(g.Name) {
+				r.groups[g.ID] = g
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	groups, _ := r.named(like)
+	return groups, nil
+}
+
+func (r *roster) hasName(name string) bool {
+	_, missing := r.named([]fleet.Group{{Name: name}})
+	return missing == 0
+}
+
+// named finds the groups with the names of like and counts those that are missing.
+func (r *roster) named(like []fleet.Group) (groups []fleet.Group, missing int) {
+	byName := make(map[string]fleet.Group, len(r.groups))
+	for _, g := range r.groups {
+		byName[g.Name] = g
+	}
+	for _, want := range like {
+		g, ok := byName[want.Name]
+		if !ok {
+			missing++
+			continue
+		}
+		groups = append(groups, g)
+	}
+	return groups, missing
+}
+
+// EditGroup changes a group as change says and returns what was written. It returns
+// fleet.Conflict when the team has another group of the new name.
+func (s *Teams) EditGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID, change func(*fleet.Group) error) (fleet.Group, error) {
+	var edited fleet.Group
+	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+		g, ok := r.groups[id]
+		if !ok {
+			return fleet.Errorf(fleet.NotFound, "no such group: %s", id)
+		}
+		if err := change(&g); err != nil {
+			return err
+		}
+		edited = g
+		return r.put(g)
+	})
+	return edited, err
+}
+
+// DeleteGroup takes a group out of the team and its members at once, then ends its
+// releases and takes its devices out of it. A crash between leaves a note, from which
+// the next start goes on. It needs the index: fleet.Unavailable until that is ready.
+func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
+	if err := s.store.Index.ready(); err != nil {
+		return err
+	}
+	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+		if _, ok := r.groups[id]; !ok {
+			return fleet.Errorf(fleet.NotFound, "no such group: %s", id)
+		}
+		delete(r.groups, id)
+		r.leaving[id] = true
+		for user, m := range r.members {
+			m.Groups = without(m.Groups, id)
+			r.members[user] = m
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.clearGroup(ctx, team, id)
+}
+
+// clearGroup takes the releases of group id and its devices out of it, then the note.
+func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
+	r, err := s.docs.get(ctx, team)
+	if err != nil {
+		return err
+	}
+	for product := range r.products {
+		c, err := s.store.Catalogs.Catalog(ctx, product)
+		if err == nil && !c.Groups[id].IsZero() {
+			_, err = s.store.Catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
+				delete(c.Groups, id)
+				return nil
+			})
+		}
+		if err != nil && !errors.Is(err, fleet.NotFound) {
+			return err
+		}
+	}
+	for again := true; again; {
+		again = false
+		for _, device := range s.store.Index.members(team, id) {
+			again = true
+			_, err := s.store.Devices.Edit(ctx, device, func(d *fleet.Device) error {
+				d.Groups = without(d.Groups, id)
+				return nil
+			})
+			if err != nil && !errors.Is(err, fleet.NotFound) {
+				return err
+			}
+		}
+	}
+	_, err = s.docs.edit(ctx, team, func(r *roster) error {
+		delete(r.leaving, id)
+		return nil
+	})
+	return err
+}
+
+// resume finishes what a crash left of deleted groups, once the index is built.
+func (s *Teams) resume(ctx context.Context) {
+	teams, err := s.AllTeams(ctx)
+	for _, team := range teams {
+		r, err := s.docs.live(ctx, team)
+		if err != nil {
+			continue
+		}
+		for id := range r.leaving {
+			if err := s.clearGroup(ctx, team, id); err != nil {
+				s.core.log.Warn("a deleted group is left on devices until the next start", "team", team, "group", id, "err", err)
+			}
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.core.log.Warn("teams can't be read", "err", err)
+	}
+}
+
+// without returns ids less id, in a slice of its own.
+func without(ids []fleet.GroupID, id fleet.GroupID) []fleet.GroupID {
+	var rest []fleet.GroupID
+	for _, other := range ids {
+		if other != id {
+			rest = append(rest, other)
+		}
+	}
+	return rest
+}

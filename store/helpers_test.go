@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// each runs a test of the contract on every kind of store.
+func each(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Run("ephemeral", func(t *testing.T) { test(t, openEphemeral(t)) })
+	t.Run("redis", func(t *testing.T) { test(t, openServed(t, t.TempDir())) })
+}
+
+func openEphemeral(tb testing.TB) *Store {
+	tb.Helper()
+	s, err := Ephemeral(tb.Context(), Options{Log: quiet()})
+	return opened(tb, s, err)
+}
+
+func openServed(tb testing.TB, dir string) *Store {
+	tb.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		tb.Fatal("the contract of the store needs a real redis-server on PATH: install the package redis-server")
+	}
+	s, err := Serve(tb.Context(), Options{Dir: dir, Log: quiet()})
+	return opened(tb, s, err)
+}
+
+func opened(tb testing.TB, s *Store, err error) *Store {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
+	must(tb, s.Index.Wait(tb.Context()))
+	return s
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// got fails the test on an error and passes a value on.
+func got[T any](tb testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		tb.Helper()
+		must(tb, err)
+		return v
+	}
+}
+
+func newDevice(id fleet.DeviceID) *fleet.Device {
+	return &fleet.Device{ID: id, Team: 1, Product: 1, Name: "device " + string(id), UpdatesOn: true, Created: at(0)}
+}
+
+// at is a moment some seconds after a fixed one close to now, so that nothing is too old.
+func at(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
+
+var epoch = time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+
+func version(s string) fleet.Version { return fleet.ReportedVersion(s) }
+
+// newTeam makes a team with an owner and a product.
+func newTeam(t testing.TB, s *Store) (fleet.Team, fleet.User, fleet.Product) {
+	t.Helper()
+	ctx := context.Background()
+	user := got[fleet.User](t)(s.Teams.CreateUser(ctx, fleet.User{Email: "owner@example.com"}))
+	team := got[fleet.Team](t)(s.Teams.CreateTeam(ctx, fleet.Team{Name: "one"}, fleet.Member{User: user.ID, Email: user.Email}))
+	product := got[fleet.Product](t)(s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: "sensor"}))
+	return team, user, product
+}

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Every key of the store is built here. The part in braces is the tag: keys of one
+// script share it, so that Redis Cluster keeps them on one node.
+
+func deviceKey(id fleet.DeviceID) string  { return "d:{" + string(id) + "}" } // hash: the record
+func historyKey(id fleet.DeviceID) string { return "h:{" + string(id) + "}" } // list: past updates, newest first
+func outboxKey(id fleet.DeviceID) string  { return "o:{" + string(id) + "}" } // hash: c<n> command, r<n> its result
+
+const deviceKeys = "d:{*}" // the pattern that finds every device record
+
+// deviceOfKey is the inverse of deviceKey.
+func deviceOfKey(key string) fleet.DeviceID {
+	return fleet.DeviceID(strings.TrimSuffix(strings.TrimPrefix(key, "d:{"), "}"))
+}
+
+func productKey(id fleet.ProductID) string { return "p:{" + id.String() + "}" } // document: the catalog
+func teamKey(id fleet.TeamID) string       { return "t:{" + id.String() + "}" } // document: team, members, groups, products
+func userKey(id fleet.UserID) string       { return "u:{" + id.String() + "}" } // document: user, their teams and tokens
+
+func messagesKey(id fleet.TeamID) string   { return "m:{" + id.String() + "}" }  // stream
+func auditKey(id fleet.TeamID) string      { return "l:{" + id.String() + "}" }  // stream
+func alertsKey(id fleet.TeamID) string     { return "a:{" + id.String() + "}" }  // hash: alert id -> alert; x<id> where archived
+func alertOrderKey(id fleet.TeamID) string { return "ao:{" + id.String() + "}" } // sorted set: alert ids, all of score 0
+
+func tokenKey(id string) string    { return "k:{" + id + "}" }    // string: the token
+func emailKey(email string) string { return "e:{" + email + "}" } // string: the user id that owns the email
+func slugKey(slug string) string   { return "s:{" + slug + "}" }  // string: the product id that owns the slug
+
+const teamsKey = "all:{teams}" // set: every team id
+
+// counterKey counts the ids given out of one kind: team, user, product, group.
+func counterKey(kind string) string { return "n:{" + kind + "}" }

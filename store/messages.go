@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Messages keeps what devices and people say: messages, commands, alerts, the audit log.
+type Messages struct{ core *core }
+
+// Append keeps a message of m.Team and returns its cursor. It is durable when Append
+// returns. A zero Received is now.
+func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, err error) {
+	if m.Received.IsZero() {
+		m.Received = time.Now()
+	}
+	return s.core.append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, packMessage(&m))
+}
+
+// List returns the messages q selects and the cursor of the next page, "" after the
+// last. A page may be short, even empty, and yet not the last, where few of very many
+// messages match.
+func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet.Message, next string, err error) {
+	next, err = s.core.scan(ctx, messagesKey(q.Team), streamQuery{
+		from: q.From, to: q.To, ascending: q.Ascending, after: q.After, limit: pageLimit(q.Limit),
+	}, func(id, record string) (bool, error) {
+		m, err := unpackMessage(record)
+		if err != nil {
+			return false, err
+		}
+		m.Cursor, m.Team = id, q.Team
+		if !selects(q, &m) {
+			return false, nil
+		}
+		page = append(page, m)
+		return true, nil
+	})
+	return page, next, err
+}
+
+func selects(q fleet.MessageQuery, m *fleet.Message) bool {
+	return (q.Device == "" || m.Device == q.Device) &&
+		(q.Topic == "" || m.Topic == q.Topic) &&
+		within(m.Received, q.From, q.To)
+}
+
+func within(t, from, to time.Time) bool {
+	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
+}
+
+// Audit adds an entry to the log of e.Team. A zero At is now.
+func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	_, err := s.core.append(ctx, auditKey(e.Team), e.At, s.core.keep.Audit, packAudit(&e))
+	return err
+}
+
+// AuditLog returns a page of a team's log, newest first, and the cursor of the next, ""
+// after the last. limit is 1 to 100.
+func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
+	next, err = s.core.scan(ctx, auditKey(team), streamQuery{after: after, limit: pageLimit(limit)},
+		func(id, record string) (bool, error) {
+			e, err := unpackAudit(record)
+			e.Cursor, e.Team = id, team
+			page = append(page, e)
+			return true, err
+		})
+	return page, next, err
+}

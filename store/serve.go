@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Serve keeps the fleet in o.Dir, with a redis-server or valkey-server of its own: a
+// child process that listens on a unix socket only, syncs every write before it is
+// acknowledged, is started again when it dies and ends with this process, however that
+// ends. Where another process still uses o.Dir, Serve waits until it is gone or ctx
+// ends. Without a server on PATH the error says what to do.
+func Serve(ctx context.Context, o Options) (*Store, error) {
+	s, _, err := serve(ctx, o)
+	return s, err
+}
+
+func serve(ctx context.Context, o Options) (*Store, *child, error) {
+	binary, err := findServer()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("data folder: %w", err)
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("data folder: %w", err)
+	}
+	socket, removeSocket, err := socketPath()
+	if err != nil {
+		return nil, nil, err
+	}
+	s := assemble(&redis.Options{Network: "unix", Addr: socket}, o)
+	s.owned = append(s.owned, removeSocket)
+	lock, err := lockDir(ctx, dir, s.core.log)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	c := newChild(binary, dir, socket, lock, s.core.log)
+	s.owned = append(s.owned, c.stop)
+	if err := c.firstStart(ctx, s.core); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	s, err = s.start(ctx)
+	return s, c, err
+}
+
+var errNoServer = errors.New("no redis-server or valkey-server on PATH: install the package (redis-server, valkey), " +
+	"or use a Redis you run (--redis URL), or keep nothing (--ephemeral)")
+
+func findServer() (string, error) {
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errNoServer
+}
+
+// maxSocketPath is the longest path of a unix socket, in bytes (unix(7): sun_path, less
+// its terminating zero).
+const maxSocketPath = 107
+
+// socketPath makes a folder for the socket that only this user may enter, in a short
+// place: a path too long is refused by the system.
+func socketPath() (path string, remove func(), err error) {
+	for _, parent := range []string{os.TempDir(), "/tmp"} {
+		var dir string
+		if dir, err = os.MkdirTemp(parent, "muster-"); err != nil {
+			continue
+		}
+		path = filepath.Join(dir, "redis.sock")
+		if len(path) <= maxSocketPath {
+			return path, func() { _ = os.RemoveAll(dir) }, nil
+		}
+		_ = os.RemoveAll(dir)
+		err = fmt.Errorf("%s is longer than the %d bytes a socket may have: set TMPDIR to a shorter folder", path, maxSocketPath)
+	}
+	return "", nil, fmt.Errorf("socket for redis: %w", err)
+}
+
+// arguments configure the child. Every write is in the append-only file, synced, before
+// its reply; there are no snapshots beside it.
+func (c *child) arguments() []string {
+	return []string{
+		"--port", "0", "--unixsocket", c.socket, "--unixsocketperm", "700",
+		"--dir", c.dir, "--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
+		"--save", "", "--maxmemory", "0", "--maxmemory-policy", "noeviction",
+		"--hash-max-listpack-value", "512", // records with an update stay compact
+		"--daemonize", "no", "--logfile", "", "--loglevel", "notice",
+	}
+}
+
+const (
+	shortestPause = 100 * time.Millisecond // before the child is started again
+	longestPause  = 5 * time.Second
+	stopPatience  = 10 * time.Second // for a child asked to end; then it is killed
+)

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// A stream keeps the records of one team in order. The id of an entry is its time in ms
+// and a sequence number, and is the cursor callers see. Ids never go back; where the
+// clock does, they stay at the newest.
+
+// append adds a record at time at and returns its cursor, once it is written.
+func (c *core) append(ctx context.Context, key string, at time.Time, keep int, record string) (string, error) {
+	op := &call{script: appendScript, keys: []string{key}, tells: true, args: []any{
+		"0", c.nonce(), strconv.FormatInt(at.UnixMilli(), 10), keep, c.oldestMillis(at), record,
+	}}
+	if err := c.writes.do(ctx, op); err != nil {
+		return "", err
+	}
+	id, _ := op.reply.(string)
+	return id, nil
+}
+
+// oldestMillis is the time from which records are kept, said by one append of 64: to
+// look for what is too old costs more than to append.
+func (c *core) oldestMillis(at time.Time) string {
+	if c.sequence.Load()%64 != 0 {
+		return ""
+	}
+	return strconv.FormatInt(at.Add(-c.keep.Age).UnixMilli(), 10)
+}
+
+// streamQuery selects entries of one stream.
+type streamQuery struct {
+	from, to  time.Time // from inclusive, to exclusive; zero: open
+	ascending bool
+	after     string // cursor
+	limit     int
+}
+
+const (
+	streamChunk = 500     // entries read at a time
+	streamReach = 200_000 // entries looked at for one page; a page may end short of its limit there
+)
+
+// scan calls take for the entries of key that q selects, until it took q.limit of them.
+// It returns the cursor to go on from, "" at the end.
+func (c *core) scan(ctx context.Context, key string, q streamQuery, take func(id, record string) (bool, error)) (next string, err error) {
+	low, high, err := q.bounds(time.Now().Add(-c.keep.Age))
+	if err != nil {
+		return "", err
+	}
+	taken := 0
+	for range streamReach / streamChunk {
+		entries, err := read(ctx, c, func(p redis.Pipeliner) result[[]redis.XMessage] {
+			if q.ascending {
+				return p.XRangeN(background, key, low, high, streamChunk)
+			}
+			return p.XRevRangeN(background, key, high, low, streamChunk)
+		})
+		if err != nil {
+			return "", err
+		}
+		for i, entry := range entries {
+			record, _ := entry.Values["v"].(string)
+			took, err := take(entry.ID, record)
+			if err != nil {
+				return "", err
+			}
+			next = entry.ID
+			if took {
+				taken++
+			}
+			if taken == q.limit {
+				if i == len(entries)-1 && len(entries) < streamChunk {
+					return "", nil
+				}
+				return next, nil
+			}
+		}
+		if len(entries) < streamChunk {
+			return "", nil
+		}
+		if q.ascending {
+			low = "(" + next
+		} else {
+			high = "(" + next
+		}
+	}
+	return next, nil
+}
+
+// bounds are the lowest and the highest id of q, not older than oldest.
+func (q streamQuery) bounds(oldest time.Time) (low, high string, err error) {
+	from := oldest
+	if q.from.After(oldest) {
+		from = q.from
+	}
+	low, high = strconv.FormatInt(max(from.UnixMilli(), 0), 10), "+"
+	if !q.to.IsZero() {
+		high = strconv.FormatInt(max(q.to.UnixMilli(), 0), 10) // its part of a millisecond is judged by the caller
+	}
+	if q.after == "" {
+		return low, high, nil
+	}
+	after, ok := parseStreamID(q.after)
+	if !ok {
+		return "", "", fleet.FieldErrorf("after", "cursor %.60q is not one of this list", q.after)
+	}
+	if q.ascending {
+		if start, _ := parseStreamID(low); after.compare(start) >= 0 {
+			low = "(" + q.after
+		}
+		return low, high, nil
+	}
+	if end, bounded := parseStreamID(high); !bounded || after.compare(end) <= 0 {
+		high = "(" + q.after
+	}
+	return low, high, nil
+}
+
+type streamID struct{ ms, seq uint64 }
+
+func (a streamID) compare(b streamID) int {
+	return cmp.Or(cmp.Compare(a.ms, b.ms), cmp.Compare(a.seq, b.seq))
+}
+
+func parseStreamID(s string) (id streamID, ok bool) {
+	ms, seq, both := strings.Cut(s, "-")
+	if both {
+		n, err := strconv.ParseUint(seq, 10, 64)
+		if err != nil {
+			return id, false
+		}
+		id.seq = n
+	}
+	n, err := strconv.ParseUint(ms, 10, 64)
+	id.ms = n
+	return id, err == nil
+}
+
+// pageLimit is limit within the 1 to 100 rows every list allows.
+func pageLimit(limit int) int { return min(max(limit, 1), 100) }

@@ -1,0 +1,254 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Teams reads and writes teams, their members and groups, users and their tokens. Every
+// read sees what any process wrote before.
+type Teams struct {
+	core     *core
+	store    *Store
+	docs     *documents[fleet.TeamID, roster]
+	accounts *documents[fleet.UserID, account]
+}
+
+func newTeams(c *core, s *Store) *Teams {
+	return &Teams{
+		core: c, store: s,
+		docs:     newDocuments(c, rosterKind, teamKey),
+		accounts: newDocuments(c, accountKind, userKey),
+	}
+}
+
+// CreateTeam makes a team of t with its first member, the owner, and returns it with its
+// id. The user must exist.
+func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member) (fleet.Team, error) {
+	id, err := s.core.next(ctx, "team")
+	if err != nil {
+		return fleet.Team{}, err
+	}
+	t.ID = fleet.TeamID(id)
+	owner.Team, owner.Role = t.ID, fleet.Owner
+	if err := s.join(ctx, owner); err != nil {
+		return fleet.Team{}, err
+	}
+	r := newRoster()
+	r.team = t
+	r.members[owner.User] = owner
+	if err := s.docs.create(ctx, t.ID, r); err != nil {
+		return fleet.Team{}, err
+	}
+	return t, s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(background, teamsKey, id) })
+}
+
+// AllTeams returns the id of every team of the installation, lowest first.
+func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
+	words, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]string] { return p.SMembers(background, teamsKey) })
+	ids := make([]fleet.TeamID, 0, len(words))
+	for _, word := range words {
+		ids = append(ids, fleet.TeamID(decimal(word)))
+	}
+	slices.Sort(ids)
+	return ids, err
+}
+
+// Team returns a team; fleet.NotFound when there is none.
+func (s *Teams) Team(ctx context.Context, id fleet.TeamID) (fleet.Team, error) {
+	r, err := s.docs.live(ctx, id)
+	if err != nil {
+		return fleet.Team{}, err
+	}
+	return r.team, nil
+}
+
+// EditTeam changes a team as change says and returns what was written.
+func (s *Teams) EditTeam(ctx context.Context, id fleet.TeamID, change func(*fleet.Team) error) (fleet.Team, error) {
+	r, err := s.docs.edit(ctx, id, func(r *roster) error { return change(&r.team) })
+	if err != nil {
+		return fleet.Team{}, err
+	}
+	return r.team, nil
+}
+
+// DeleteTeam removes a team with its members, groups, messages, alerts and audit log. It
+// returns fleet.Conflict while the team has products.
+func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
+	r, err := s.docs.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(r.products) > 0 {
+		return fleet.Errorf(fleet.Conflict, "team %s has products: delete them first", r.team.Name)
+	}
+	for user := range r.members {
+		if err := s.leave(ctx, id, user); err != nil {
+			return err
+		}
+	}
+	err = s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder {
+		return p.Del(background, messagesKey(id), auditKey(id), alertsKey(id), alertOrderKey(id))
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SRem(background, teamsKey, id.String()) }); err != nil {
+		return err
+	}
+	return s.docs.remove(ctx, id)
+}
+
+// Members returns the members of a team, by email.
+func (s *Teams) Members(ctx context.Context, team fleet.TeamID) ([]fleet.Member, error) {
+	r, err := s.docs.live(ctx, team)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]fleet.Member, 0, len(r.members))
+	for _, m := range r.members {
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(a, b fleet.Member) int { return strings.Compare(a.Email, b.Email) })
+	return members, nil
+}
+
+// Member returns a user's part in a team; fleet.NotFound when they have none.
+func (s *Teams) Member(ctx context.Context, team fleet.TeamID, user fleet.UserID) (fleet.Member, error) {
+	r, err := s.docs.live(ctx, team)
+	if err != nil {
+		return fleet.Member{}, err
+	}
+	m, ok := r.members[user]
+	if !ok {
+		return fleet.Member{}, noMember(user)
+	}
+	return m, nil
+}
+
+// AddMember makes m.User, who must exist, a member of m.Team. It returns fleet.Conflict
+// when they are one already, and fleet.NotFound for a group the team does not have.
+func (s *Teams) AddMember(ctx context.Context, m fleet.Member) error {
+	if err := s.join(ctx, m); err != nil {
+		return err
+	}
+	_, err := s.docs.edit(ctx, m.Team, func(r *roster) error {
+		if _, ok := r.members[m.User]; ok {
+			return fleet.Errorf(fleet.Conflict, "%s is a member of the team already", m.Email)
+		}
+		r.members[m.User] = m
+		return r.haveGroups(m.Groups)
+	})
+	return err
+}
+
+// EditMember changes a member as change says and returns what was written.
+func (s *Teams) EditMember(ctx context.Context, team fleet.TeamID, user fleet.UserID, change func(*fleet.Member) error) (fleet.Member, error) {
+	var edited fleet.Member
+	err := s.EditMembers(ctx, team, func(members map[fleet.UserID]fleet.Member) error {
+		m, ok := members[user]
+		if !ok {
+			return noMember(user)
+		}
+		m.Groups = slices.Clone(m.Groups)
+		if err := change(&m); err != nil {
+			return err
+		}
+		members[user], edited = m, m
+		return nil
+	})
+	if err != nil {
+		return fleet.Member{}, err
+	}
+	return edited, nil
+}
+
+// EditMembers changes several members in one step, such as handing over a team: change
+// replaces values of the map, whose Groups it must not modify in place. It can't add or
+// remove members; that is AddMember and RemoveMember.
+func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(map[fleet.UserID]fleet.Member) error) error {
+	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+		before := len(r.members)
+		if err := change(r.members); err != nil {
+			return err
+		}
+		if len(r.members) != before {
+			return fleet.Errorf(fleet.Invalid, "members are added and removed one by one")
+		}
+		for _, m := range r.members {
+			if err := r.haveGroups(m.Groups); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// RemoveMember takes a user out of a team; fleet.NotFound when they are not in it. Their
+// tokens for the team end with the membership: who reads one asks for the member too.
+func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
+	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+		if _, ok := r.members[user]; !ok {
+			return noMember(user)
+		}
+		delete(r.members, user)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.leave(ctx, team, user)
+}
+
+// TeamsOf returns a user's part in each of their teams, oldest team first.
+func (s *Teams) TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error) {
+	a, err := s.accounts.live(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]fleet.Member, 0, len(a.teams))
+	for team := range a.teams {
+		m, err := s.Member(ctx, team, user)
+		if errors.Is(err, fleet.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(a, b fleet.Member) int { return int(a.Team) - int(b.Team) })
+	return members, nil
+}
+
+// join and leave keep the user's side of a membership. It is written before the roster
+// and taken back after it, so that a crash between leaves a hint too many, never one too few.
+func (s *Teams) join(ctx context.Context, m fleet.Member) error {
+	_, err := s.accounts.edit(ctx, m.User, func(a *account) error {
+		a.teams[m.Team] = true
+		return nil
+	})
+	return err
+}
+
+func (s *Teams) leave(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
+	_, err := s.accounts.edit(ctx, user, func(a *account) error {
+		delete(a.teams, team)
+		return nil
+	})
+	if errors.Is(err, fleet.NotFound) {
+		return nil
+	}
+	return err
+}
+
+func noMember(user fleet.UserID) error {
+	return fleet.Errorf(fleet.NotFound, "no such member: user %s", user)
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// CreateUser makes a user of u and returns it with its id. It returns fleet.Conflict
+// when the email is taken in the installation.
+func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error) {
+	id, err := s.core.next(ctx, "user")
+	if err != nil {
+		return fleet.User{}, err
+	}
+	u.ID = fleet.UserID(id)
+	if err := s.claimEmail(ctx, u.Email, u.ID); err != nil {
+		return fleet.User{}, err
+	}
+	a := newAccount()
+	a.user = u
+	if err := s.accounts.create(ctx, u.ID, a); err != nil {
+		return fleet.User{}, errors.Join(err, s.core.unclaim(ctx, emailKey(u.Email), id))
+	}
+	return u, nil
+}
+
+func (s *Teams) claimEmail(ctx context.Context, email string, user fleet.UserID) error {
+	ours, err := s.core.claim(ctx, emailKey(email), uint32(user))
+	if err == nil && !ours {
+		err = &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: "a user with the email " + email + " exists already"}
+	}
+	return err
+}
+
+// User returns a user; fleet.NotFound when there is none.
+func (s *Teams) User(ctx context.Context, id fleet.UserID) (fleet.User, error) {
+	a, err := s.accounts.live(ctx, id)
+	if err != nil {
+		return fleet.User{}, err
+	}
+	return a.user, nil
+}
+
+// UserByEmail finds the user of an email; fleet.NotFound when there is none.
+func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, error) {
+	id, err := s.core.owner(ctx, emailKey(email))
+	if err != nil {
+		return fleet.User{}, err
+	}
+	if id == 0 {
+		return fleet.User{}, fleet.Errorf(fleet.NotFound, "no such user: %s", email)
+	}
+	return s.User(ctx, fleet.UserID(id))
+}
+
+// EditUser changes a user as change says and returns what was written. The email can't
+// change.
+func (s *Teams) EditUser(ctx context.Context, id fleet.UserID, change func(*fleet.User) error) (fleet.User, error) {
+	a, err := s.accounts.edit(ctx, id, func(a *account) error {
+		email := a.user.Email
+		if err := change(&a.user); err != nil {
+			return err
+		}
+		if a.user.Email != email {
+			return fleet.FieldErrorf("email", "the email of a user can't change")
+		}
+		return nil
+	})
+	if err != nil {
+		return fleet.User{}, err
+	}
+	return a.user, nil
+}
+
+// DeleteUser removes a user, their tokens and their part in every team.
+func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
+	a, err := s.accounts.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	for team := range a.teams {
+		if err := s.RemoveMember(ctx, team, id); err != nil && !errors.Is(err, fleet.NotFound) {
+			return err
+		}
+	}
+	for token := range a.tokens {
+		if err := s.dropToken(ctx, token); err != nil {
+			return err
+		}
+	}
+	if err := s.core.unclaim(ctx, emailKey(a.user.Email), uint32(id)); err != nil {
+		return err
+	}
+	return s.accounts.remove(ctx, id)
+}
+
+// maxTokens bounds the tokens of one user: the next one is refused as fleet.Busy.
+const maxTokens = 1000
+
+// CreateToken keeps t, whose id must be new and whose user must exist.
+func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
+	_, err := s.accounts.edit(ctx, t.User, func(a *account) error {
+		if len(a.tokens) >= maxTokens {
+			return fleet.Errorf(fleet.Busy, "this user has %d tokens: revoke some", maxTokens)
+		}
+		a.tokens[t.ID] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder {
+		return p.Set(background, tokenKey(t.ID), packToken(&t), 0)
+	})
+}
+
+// Token returns a token by its public part; fleet.NotFound when there is none. Whether
+// it has expired is for the caller to judge.
+func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
+	record, err := read(ctx, s.core, func(p redis.Pipeliner) result[string] { return p.Get(background, tokenKey(id)) })
+	if absent(err) {
+		return fleet.Token{}, fleet.Errorf(fleet.NotFound, "no such token")
+	}
+	if err != nil {
+		return fleet.Token{}, err
+	}
+	return unpackToken(record)
+}
+
+// Tokens returns the tokens of a user in a team, newest first.
+func (s *Teams) Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error) {
+	a, err := s.accounts.live(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	var tokens []fleet.Token
+	for id := range a.tokens {
+		t, err := s.Token(ctx, id)
+		if errors.Is(err, fleet.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if t.Team == team {
+			tokens = append(tokens, t)
+		}
+	}
+	slices.SortFunc(tokens, func(a, b fleet.Token) int { return b.Created.Compare(a.Created) })
+	return tokens, nil
+}
+
+// DeleteToken removes a token; fleet.NotFound when there is none.
+func (s *Teams) DeleteToken(ctx context.Context, id string) error {
+	t, err := s.Token(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := s.dropToken(ctx, id); err != nil {
+		return err
+	}
+	_, err = s.accounts.edit(ctx, t.User, func(a *account) error {
+		delete(a.tokens, id)
+		return nil
+	})
+	if errors.Is(err, fleet.NotFound) {
+		return nil
+	}
+	return err
+}
+
+func (s *Teams) dropToken(ctx context.Context, id string) error {
+	return s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder { return p.Del(background, tokenKey(id)) })
+}
