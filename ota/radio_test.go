@@ -1,0 +1,174 @@
+package ota
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// radio is the link of one device: it keeps what was sent and owed.
+type radio struct {
+	w      *world
+	id     fleet.DeviceID
+	hello  wire.Hello
+	offers []wire.Offer
+	stops  []wire.Stop
+
+	mu     sync.Mutex // the sweeper owes too
+	src    wire.ChunkSource
+	first  uint32
+	count  uint32
+	got    map[uint32][]byte
+	chunks int // received in all
+}
+
+func (r *radio) Send(k wire.TopicKind, payload []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch k {
+	case wire.TopicOffer:
+		o, err := wire.DecodeOffer(payload)
+		if err != nil {
+			r.w.t.Errorf("offer: %v", err)
+		}
+		r.offers = append(r.offers, o)
+	case wire.TopicStop:
+		s, err := wire.DecodeStop(payload)
+		if err != nil {
+			r.w.t.Errorf("stop: %v", err)
+		}
+		r.stops = append(r.stops, s)
+	default:
+		r.w.t.Errorf("sent on topic %d", k)
+	}
+	return nil
+}
+
+func (r *radio) Owe(src wire.ChunkSource, first, count uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.src, r.first, r.count = src, first, count
+}
+
+// take receives up to n of the chunks that are owed.
+func (r *radio) take(n uint32) {
+	r.w.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n = min(n, r.count); n > 0; {
+		chunks, err := r.src.Chunks(nil, nil, r.first, n)
+		if err != nil {
+			r.w.t.Fatalf("chunks: %v", err)
+		}
+		for _, data := range chunks {
+			c, err := wire.ParseChunk(data)
+			if err != nil || c.Index != r.first {
+				r.w.t.Fatalf("chunk %d: got index %d, %v", r.first, c.Index, err)
+			}
+			r.got[c.Index] = c.Data
+			r.chunks++
+			r.first, r.count, n = r.first+1, r.count-1, n-1
+		}
+	}
+}
+
+// connect starts a session of id that runs version, and says Hello.
+func (w *world) connect(id fleet.DeviceID, version string, change ...func(*wire.Hello)) (*radio, Plan) {
+	w.t.Helper()
+	r := &radio{w: w, id: id, got: map[uint32][]byte{}, hello: wire.NewHello(v(version))}
+	r.hello.Boot = uint64(time.Now().UnixNano())
+	for _, c := range change {
+		c(&r.hello)
+	}
+	w.mu.Lock()
+	d := w.devices[id]
+	d.Session++
+	w.devices[id] = d
+	w.online[id] = true
+	w.mu.Unlock()
+	return r, r.sayHello()
+}
+
+// sayHello is what the conductor does at a Hello.
+func (r *radio) sayHello() Plan {
+	return r.act(AtHello, func(d *fleet.Device) {
+		d.Running, d.UpdatesOn = r.hello.Version, r.hello.UpdatesOn
+	})
+}
+
+// again is what the conductor does when something is to act at once.
+func (r *radio) again(at Occasion) Plan { return r.act(at, func(*fleet.Device) {}) }
+
+func (r *radio) act(at Occasion, change func(*fleet.Device)) Plan {
+	r.w.t.Helper()
+	d := r.w.devices[r.id]
+	change(&d)
+	p := r.w.Decide(&d, r.w.catalog, r.hello, at)
+	d.Boot = r.hello.Boot
+	if _, err := r.w.Save(context.Background(), &d, p.Past...); err != nil {
+		r.w.t.Fatal(err)
+	}
+	if err := r.w.Start(p, r); err != nil {
+		r.w.t.Fatal(err)
+	}
+	return p
+}
+
+func (r *radio) report(state wire.ReportState, change ...func(*wire.Report)) News {
+	r.w.t.Helper()
+	p := wire.Report{State: state}
+	if len(r.offers) > 0 {
+		p.Image, p.Update = r.offers[len(r.offers)-1].Image(), r.offers[len(r.offers)-1].Update
+	}
+	for _, c := range change {
+		c(&p)
+	}
+	news, err := r.w.Report(context.Background(), r.id, r.w.devices[r.id].Session, p)
+	if err != nil {
+		r.w.t.Fatalf("report %d: %v", state, err)
+	}
+	return news
+}
+
+func (r *radio) want(first, count uint32, change ...func(*wire.Want)) {
+	r.w.t.Helper()
+	w := wire.Want{First: first, Count: count}
+	if len(r.offers) > 0 {
+		w.Image = r.offers[len(r.offers)-1].Image()
+	}
+	for _, c := range change {
+		c(&w)
+	}
+	if err := r.w.Want(r.id, w, r); err != nil {
+		r.w.t.Fatal(err)
+	}
+}
+
+// gone ends the connection.
+func (r *radio) gone() {
+	r.w.online[r.id] = false
+	r.count = 0
+	r.w.Gone(context.Background(), r.id, r)
+}
+
+// download gets the whole of the offered image.
+func (r *radio) download() {
+	r.w.t.Helper()
+	o := r.offers[len(r.offers)-1]
+	r.take(o.Count)
+	for next := uint32(len(r.got)); next < o.Count; next = uint32(len(r.got)) {
+		r.want(next, 16)
+		r.take(16)
+	}
+	var image []byte
+	for i := range o.Count {
+		image = append(image, r.got[i]...)
+	}
+	if fleet.Digest(sha256.Sum256(image)) != o.Digest {
+		r.w.t.Fatalf("image of %d bytes differs", len(image))
+	}
+}
