@@ -67,7 +67,7 @@ func benchmarkSend(b *testing.B, size, devices int, encrypted bool) {
 				d.link.Owe(topic, im, 0, window)
 				for left := window * packet; left > 0; {
 					n, err := d.conn.Read(buffer[:min(left, int64(len(buffer)))])
-					if err != nil && err != io.EOF {
+					if err != nil {
 						b.Error(err)
 						return
 					}

@@ -3,103 +3,20 @@ package broker
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
-
-// Config bounds what connections may cost. Zero values mean the defaults named.
-type Config struct {
-	MaxConnections   int           // admitted at a time; 100,000. Above it, CONNACK 3 / 0x89
-	MaxPending       int           // not admitted yet, at a time; 1,024. Above it, accepting waits
-	MaxKeepAlive     time.Duration // longest keep-alive granted; 20 min, at most 12 h
-	HandshakeTimeout time.Duration // for TLS; 15 s
-	ConnectTimeout   time.Duration // from then to a complete CONNECT; 5 s
-	WriteTimeout     time.Duration // a connection that takes no byte for so long ends; 30 s
-	TakeoverTimeout  time.Duration // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
-}
-
-// maxKeepAlive keeps one and a half times the keep-alive within 16 bits of seconds, in
-// which the MQTT server computes it.
-const maxKeepAlive = 12 * time.Hour
-
-func (c Config) withDefaults() Config {
-	or := func(d *time.Duration, fallback time.Duration) {
-		if *d <= 0 {
-			*d = fallback
-		}
-	}
-	if c.MaxConnections <= 0 {
-		c.MaxConnections = 100_000
-	}
-	if c.MaxPending <= 0 {
-		c.MaxPending = 1024
-	}
-	or(&c.MaxKeepAlive, 20*time.Minute)
-	c.MaxKeepAlive = min(max(c.MaxKeepAlive, time.Second), maxKeepAlive)
-	or(&c.HandshakeTimeout, 15*time.Second)
-	or(&c.ConnectTimeout, 5*time.Second)
-	or(&c.WriteTimeout, 30*time.Second)
-	or(&c.TakeoverTimeout, 15*time.Second)
-	return c
-}
-
-// keepAlive is the longest keep-alive granted, in seconds.
-func (c Config) keepAlive() uint16 { return uint16(c.MaxKeepAlive / time.Second) }
-
-// Cloud decides who may come in.
-type Cloud interface {
-	// Admit is asked once per CONNECT, on the connection's own goroutine, before the
-	// device is told anything. It may block. An error refuses the connection: Disabled
-	// with 5 / 0x8A, Busy and Unavailable with 3 / 0x89, every other with 5 / 0x87.
-	// Password is overwritten when Admit returns.
-	Admit(ctx context.Context, c Connect) (Session, error)
-}
-
-// Connect is a device's claim to be let in.
-type Connect struct {
-	ID       fleet.DeviceID
-	User     string
-	Password []byte
-	Address  string               // IP without port
-	TLS      *tls.ConnectionState // nil without TLS
-	Link     *Link                // what is sent before CONNACK goes out right after it
-}
-
-// Session is one admitted connection, as the cloud sees it. Its methods but Gateway are
-// called one at a time, on the connection's own goroutine.
-type Session interface {
-	// Begin is called when the device's older connection has ended and its Gone has
-	// returned; CONNACK goes out next. It is not called where CONNACK refuses: the older
-	// connection would not end, or a newer one came. It must not send more than 32 KiB.
-	Begin()
-
-	// Gateway reports whether the device may also use the topics of BLE devices.
-	Gateway() bool
-
-	// Receive takes what the device published to one of its topics, or its will; both
-	// Name of t and payload may be kept. The device's next packet is read when it
-	// returns. nil acknowledges QoS 1. An error ends the connection, in MQTT 5 with a
-	// reason by its kind, and acknowledges nothing.
-	Receive(ctx context.Context, t wire.Topic, payload []byte) error
-
-	// Gone is called exactly once for every Session that Admit returned, when the
-	// connection has ended and nothing is written to it any more.
-	Gone()
-}
 
 // Broker serves MQTT connections. Its methods may be called concurrently.
 type Broker struct {
@@ -257,114 +174,6 @@ func (b *Broker) establish(l *Link) (err error) {
 		}
 	}()
 	return b.mqtt.EstablishConnection("", (*conn)(l))
-}
-
-// finish ends a connection that the MQTT server has given up with err: everything that
-// may write or wait first, then the session, then the seat.
-func (b *Broker) finish(l *Link, err error) {
-	code := l.cause
-	if code == codeNone {
-		code = l.codeOf(err)
-	}
-	l.finish(code)
-	l.senders.Wait()
-	b.admitted(l)
-	if l.client != nil {
-		b.forget(l)
-	}
-	if l.session == nil {
-		return
-	}
-	defer b.leave(l)
-	if l.seated {
-		b.count.connections.Add(-1)
-		b.count.ended[l.why].Add(1)
-	}
-	b.log.Debug("connection ended", "device", l.id, "code", l.why, "err", err)
-	defer func() {
-		if r := recover(); r != nil {
-			l.panicked(r, debug.Stack())
-		}
-	}()
-	defer l.session.Gone()
-	l.fireWill()
-}
-
-// forget removes what the MQTT server keeps when CONNACK could not be written or a panic
-// came. Only l, which has the seat, can be there under its id.
-func (b *Broker) forget(l *Link) {
-	if cl, ok := b.mqtt.Clients.Get(l.client.ID); ok && cl == l.client {
-		b.mqtt.Clients.Delete(cl.ID)
-	}
-}
-
-// codeOf is what to tell a device whose connection the MQTT server gave up with err.
-func (l *Link) codeOf(err error) byte {
-	var code packets.Code
-	switch {
-	case !l.open:
-		return codeNone
-	case errors.As(err, &code) && code.Code >= codeUnspecified:
-		return code.Code
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return codeKeepAlive
-	}
-	return codeNone
-}
-
-// finish is end on the reader's goroutine: there is time to let the last packet arrive.
-func (l *Link) finish(code byte) {
-	if !l.shut(code) {
-		return
-	}
-	l.sayGoodbye(code)
-	if l.refused || code != codeNone && code != codeKeepAlive {
-		l.linger()
-	}
-	_ = l.transport.Close()
-}
-
-const lingering = 500 * time.Millisecond
-
-// linger waits for the device to close, half a second at most. Closing a socket with
-// unread bytes resets it, and the device would lose what was written last.
-func (l *Link) linger() {
-	half, ok := l.transport.(interface{ CloseWrite() error })
-	if l.tcp != nil {
-		half, ok = l.tcp, true
-	}
-	if !ok {
-		return
-	}
-	if half.CloseWrite() != nil || l.transport.SetReadDeadline(time.Now().Add(lingering)) != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, l.transport, 2*wire.MaxPacket) // whatever it says, the end follows
-}
-
-// fireWill hands the will to the session, unless the device took leave or it is the
-// broker that stops.
-func (l *Link) fireWill() {
-	select {
-	case <-l.broker.stopping:
-		return
-	default:
-	}
-	if l.will == nil || !l.open {
-		return
-	}
-	t, err := wire.ParseTopic(l.will.topic)
-	if err == nil {
-		err = l.session.Receive(l.broker.base, t, l.will.payload)
-	}
-	if err != nil {
-		l.broker.log.Debug("will not accepted", "device", l.id, "err", err)
-	}
-}
-
-func (l *Link) panicked(r any, stack []byte) {
-	l.broker.count.panics.Add(1)
-	l.broker.log.Error("panic on a connection", "device", l.id, "address", l.address, "err", r, "stack", string(stack))
 }
 
 // Shutdown stops listening, ends all connections (MQTT 5: 0x8B) and waits until they

@@ -8,8 +8,9 @@
 // connection by its Link. That keeps the library's subscription trie, outbound queue,
 // in-flight map, retained messages, wills and session takeover out of reach.
 //
-// Files: broker.go and listen.go, websocket.go let connections in; link.go is one
-// connection and everything written to it, sender.go the chunks it owes; socket.go is the
-// connection as the library sees it, guard.go what the library may do with it; seats.go
-// lets one connection per device in at a time; codes.go and packet.go are MQTT's bytes.
+// session.go is what the cloud sees, with config.go, stats.go and link.go. broker.go,
+// listen.go and websocket.go let connections in, end.go ends them; seats.go lets one
+// connection per device in at a time. guard.go, messages.go and will.go are what the
+// library may do with a connection, which it knows as socket.go shows it. sender.go and
+// vector.go write owed chunks; codes.go and packet.go are MQTT's bytes.
 package broker

@@ -32,14 +32,6 @@ func (g *guard) Provides(hook byte) bool {
 	return false
 }
 
-// will is what a device wants said when its connection breaks.
-type will struct {
-	topic   string
-	payload []byte
-	qos     byte
-	retain  bool
-}
-
 func link(cl *mqtt.Client) *Link { return (*Link)(cl.Net.Conn.(*conn)) }
 
 // OnPacketRead deals with every packet before the server sees it.
@@ -80,28 +72,9 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 	return done, nil
 }
 
-// leaves reports whether a DISCONNECT means that no will is to be sent: a reason other
-// than 0 asks for it. The server does not decode a reason without properties after it,
-// but nothing may follow a DISCONNECT, so that it is the last byte that came.
-func (l *Link) leaves(pk *packets.Packet) bool {
-	if l.version == mqtt5 && pk.FixedHeader.Remaining == 1 {
-		return l.last == codeNone
-	}
-	return pk.ReasonCode == codeNone
-}
-
 // done stands for a packet that was dealt with: a PUBACK of an id that the server never
 // used, which it passes over.
 var done = packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}
-
-// takeWill hides the will from the server, which would publish it past every check.
-func (l *Link) takeWill(c *packets.ConnectParams) {
-	if c.WillFlag {
-		l.will = &will{strings.Clone(c.WillTopic), append([]byte(nil), c.WillPayload...), c.WillQos, c.WillRetain}
-	}
-	c.WillFlag, c.WillRetain, c.WillQos, c.WillTopic, c.WillPayload = false, false, 0, "", nil
-	c.WillProperties = packets.Properties{}
-}
 
 // OnConnect decides about a connection; a refusal's CONNACK is written here, since the
 // server could not say why.
@@ -164,29 +137,6 @@ func (g *guard) settle(l *Link, cl *mqtt.Client) {
 	}
 }
 
-// checkWill allows a will to the device's own messages only (docs/protocol.md,
-// "Connection"). What 3.1.1 has no way to be told of, QoS 2 and retain, is passed over.
-func (l *Link) checkWill() byte {
-	w := l.will
-	if w == nil {
-		return codeNone
-	}
-	t, err := wire.ParseTopic(w.topic)
-	switch {
-	case w.qos > 2:
-		return codeMalformed
-	case err != nil, t.Kind != wire.TopicMessage, t.Speaker != l.id, t.Child != "":
-		return codeTopicInvalid
-	case len(w.payload) > t.Kind.Limit():
-		return codePacketTooLarge
-	case l.version == mqtt5 && w.qos > 1:
-		return codeQoS
-	case l.version == mqtt5 && w.retain:
-		return codeRetain
-	}
-	return codeNone
-}
-
 func (g *guard) refuse(l *Link, code byte, why error) error {
 	b := g.broker
 	b.count.refused[code].Add(1)
@@ -233,96 +183,4 @@ func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	l.open = true
 	g.broker.count.accepted.Add(1)
 	l.release()
-}
-
-// publish hands a PUBLISH to the cloud and acknowledges it. It returns the code to end
-// the connection with.
-func (g *guard) publish(l *Link, pk *packets.Packet) byte {
-	qos := pk.FixedHeader.Qos
-	switch {
-	case qos > 1:
-		return codeQoS
-	case pk.FixedHeader.Retain && l.version == mqtt5:
-		return codeRetain
-	case pk.FixedHeader.Retain:
-		g.broker.count.ignored[ignoredRetain].Add(1)
-	}
-	if code := pk.PublishValidate(0); code != packets.CodeSuccess {
-		return code.Code
-	}
-	if !wire.MayPublish(l.id, l.session.Gateway(), pk.TopicName) {
-		return g.deny(l, pk)
-	}
-	t, err := wire.ParseTopic(pk.TopicName)
-	if err != nil {
-		return codeTopicInvalid
-	}
-	if len(pk.Payload) > t.Kind.Limit() {
-		return codePacketTooLarge
-	}
-	g.broker.count.in.Add(1)
-	if err := l.session.Receive(g.broker.base, t, pk.Payload); err != nil {
-		g.broker.log.Debug("message not accepted", "device", l.id, "topic", pk.TopicName, "err", err)
-		return disconnectCode(err)
-	}
-	if qos == 1 {
-		l.answer(puback(pk.PacketID, codeNone))
-	}
-	return codeNone
-}
-
-// deny answers a publish to a topic that is not the device's. QoS 0 has no answer, and
-// MQTT 3.1.1 none for QoS 1 but ending the connection (§3.3.5).
-func (g *guard) deny(l *Link, pk *packets.Packet) byte {
-	g.broker.log.Debug("publish denied", "device", l.id, "topic", pk.TopicName)
-	switch {
-	case pk.FixedHeader.Qos == 0:
-		g.broker.count.ignored[ignoredTopic].Add(1)
-	case l.version == mqtt5:
-		g.broker.count.ignored[ignoredTopic].Add(1)
-		l.answer(puback(pk.PacketID, codeNotAuthorized))
-	default:
-		return codeNotAuthorized
-	}
-	return codeNone
-}
-
-// subscribe grants a device its own topics. That changes nothing: the cloud delivers
-// without a subscription.
-func (g *guard) subscribe(l *Link, pk *packets.Packet) byte {
-	if code := pk.SubscribeValidate(); code != packets.CodeSuccess {
-		return code.Code
-	}
-	if len(pk.Properties.SubscriptionIdentifier) > 0 {
-		return codeSubscriptionID
-	}
-	codes := make([]byte, len(pk.Filters))
-	for i, f := range pk.Filters {
-		codes[i] = l.grant(f)
-		if codes[i] >= codeUnspecified && l.version != mqtt5 {
-			codes[i] = codeUnspecified
-		}
-	}
-	l.answer(suback(headSuback, l.version, pk.PacketID, codes))
-	return codeNone
-}
-
-func (l *Link) grant(f packets.Subscription) byte {
-	switch {
-	case len(f.Filter) >= len("$share") && strings.EqualFold(f.Filter[:len("$share")], "$share"):
-		return codeSharedSubscription
-	case !mqtt.IsValidFilter(f.Filter, false):
-		return codeFilterInvalid
-	case !wire.MaySubscribe(l.id, l.session.Gateway(), f.Filter):
-		return codeNotAuthorized
-	}
-	return min(f.Qos, 1)
-}
-
-func (g *guard) unsubscribe(l *Link, pk *packets.Packet) byte {
-	if code := pk.UnsubscribeValidate(); code != packets.CodeSuccess {
-		return code.Code
-	}
-	l.answer(suback(headUnsuback, l.version, pk.PacketID, make([]byte, len(pk.Filters))))
-	return codeNone
 }

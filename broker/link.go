@@ -138,7 +138,7 @@ func (l *Link) write(p []byte, room int) error {
 		l.release()
 		return err
 	}
-	if err, queued := l.queue(p, room); queued || err != nil {
+	if queued, err := l.queue(p, room); queued || err != nil {
 		if holds || l.grab() {
 			l.release() // and have it written
 		}
@@ -176,17 +176,17 @@ func (l *Link) crowded() bool {
 }
 
 // queue puts p behind the write in progress; false when there is no room.
-func (l *Link) queue(p []byte, room int) (err error, queued bool) {
+func (l *Link) queue(p []byte, room int) (queued bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
-		return errClosed, false
+		return false, errClosed
 	}
 	if len(l.waiting)+len(p) > room {
-		return nil, false
+		return false, nil
 	}
 	l.waiting = append(l.waiting, p...)
-	return nil, true
+	return true, nil
 }
 
 // release gives the token back. What came to wait meanwhile goes out on a goroutine of

@@ -37,7 +37,7 @@ func selfSigned(t testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
-var anyCertificate = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // a test's own certificate
+var anyCertificate = &tls.Config{InsecureSkipVerify: true} // a test's own certificate
 
 // transports are the ways in; each dials a broker that listens its way.
 func transports(t *testing.T, test func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn)) {

@@ -1,24 +1,12 @@
 package broker
 
 import (
-	"net"
 	"reflect"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
-)
-
-const (
-	// maxVector is how many bytes one vectored write takes: above it, throughput grows
-	// no more, and a Stop or a PINGRESP would wait longer.
-	maxVector = 128 << 10
-
-	// maxFlat is how many bytes one write takes where packets have to be copied into
-	// one piece (TLS, WebSocket): two TLS records.
-	maxFlat = 32 << 10
 )
 
 // owed is a range of chunks that one device still has to get.
@@ -113,21 +101,6 @@ func (s *sending) drop(i int) {
 func (s *sending) find(serial uint64) int {
 	return slices.IndexFunc(s.owed, func(o owed) bool { return o.serial == serial })
 }
-
-// batch is the working memory of a sender while it has something to do.
-type batch struct {
-	chunks [][]byte
-	vector net.Buffers
-	heads  []byte
-}
-
-var batches = sync.Pool{New: func() any { return new(batch) }}
-
-// flats are the pieces that packets are copied into where there is no vectored write.
-var flats = sync.Pool{New: func() any {
-	p := make([]byte, 0, maxFlat+maxFlat/8)
-	return &p
-}}
 
 // work sends what is owed until nothing is.
 func (l *Link) work() {
@@ -247,66 +220,4 @@ func (l *Link) sent(o owed, n uint32) bool {
 		return false
 	}
 	return true
-}
-
-// writeChunks writes some of chunks, each as one PUBLISH, and returns how many. The
-// caller has the token.
-func (l *Link) writeChunks(topic string, b *batch, chunks [][]byte) int {
-	if size := maxPublishHead + len(topic) + len(chunks[0]); !l.takes(size) {
-		l.broker.count.ignored[ignoredLarge].Add(1)
-		return len(chunks) // MQTT 5 §3.1.2.11.4: as if it had been sent
-	}
-	if l.tcp != nil {
-		return l.writeVector(topic, b, chunks)
-	}
-	return l.writeFlat(topic, chunks)
-}
-
-// writeVector writes headers and shared chunks without copying those. The header is the
-// same for chunks of one size: nearly all of an image.
-func (l *Link) writeVector(topic string, b *batch, chunks [][]byte) int {
-	vector, heads := b.vector[:0], b.heads[:0]
-	var head []byte
-	n, total, size := 0, 0, -1
-	for _, chunk := range chunks {
-		if n > 0 && total+len(chunk) > maxVector {
-			break
-		}
-		if len(chunk) != size {
-			size = len(chunk)
-			start := len(heads)
-			heads = appendPublishHead(heads, l.version, topic, size)
-			head = heads[start:]
-		}
-		vector = append(vector, head, chunk)
-		total += len(head) + size
-		n++
-	}
-	b.vector, b.heads = vector, heads
-	if err := l.steady.writeTCP(l.tcp, &vector); err != nil {
-		_ = l.broken()
-		return 0
-	}
-	clear(b.vector)
-	l.broker.count.bytes.Add(uint64(total))
-	return n
-}
-
-// writeFlat writes copies of chunks in one piece: one TLS or WebSocket write.
-func (l *Link) writeFlat(topic string, chunks [][]byte) int {
-	flat := flats.Get().(*[]byte)
-	defer flats.Put(flat)
-	p, n := (*flat)[:0], 0
-	for _, chunk := range chunks {
-		if n > 0 && len(p)+len(chunk) > maxFlat {
-			break
-		}
-		p = append(appendPublishHead(p, l.version, topic, len(chunk)), chunk...)
-		n++
-	}
-	*flat = p
-	if l.writeNow(p) != nil {
-		return 0
-	}
-	return n
 }

@@ -1,0 +1,42 @@
+package broker
+
+import "time"
+
+// Config bounds what connections may cost. Zero values mean the defaults named.
+type Config struct {
+	MaxConnections   int           // admitted at a time; 100,000. Above it, CONNACK 3 / 0x89
+	MaxPending       int           // not admitted yet, at a time; 1,024. Above it, accepting waits
+	MaxKeepAlive     time.Duration // longest keep-alive granted; 20 min, at most 12 h
+	HandshakeTimeout time.Duration // for TLS; 15 s
+	ConnectTimeout   time.Duration // from then to a complete CONNECT; 5 s
+	WriteTimeout     time.Duration // a connection that takes no byte for so long ends; 30 s
+	TakeoverTimeout  time.Duration // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
+}
+
+// maxKeepAlive keeps one and a half times the keep-alive within 16 bits of seconds, in
+// which the MQTT server computes it.
+const maxKeepAlive = 12 * time.Hour
+
+func (c Config) withDefaults() Config {
+	or := func(d *time.Duration, fallback time.Duration) {
+		if *d <= 0 {
+			*d = fallback
+		}
+	}
+	if c.MaxConnections <= 0 {
+		c.MaxConnections = 100_000
+	}
+	if c.MaxPending <= 0 {
+		c.MaxPending = 1024
+	}
+	or(&c.MaxKeepAlive, 20*time.Minute)
+	c.MaxKeepAlive = min(max(c.MaxKeepAlive, time.Second), maxKeepAlive)
+	or(&c.HandshakeTimeout, 15*time.Second)
+	or(&c.ConnectTimeout, 5*time.Second)
+	or(&c.WriteTimeout, 30*time.Second)
+	or(&c.TakeoverTimeout, 15*time.Second)
+	return c
+}
+
+// keepAlive is the longest keep-alive granted, in seconds.
+func (c Config) keepAlive() uint16 { return uint16(c.MaxKeepAlive / time.Second) }

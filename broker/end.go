@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/muster-iot/muster/wire"
+)
+
+// finish ends a connection that the MQTT server has given up with err: everything that
+// may write or wait first, then the session, then the seat.
+func (b *Broker) finish(l *Link, err error) {
+	code := l.cause
+	if code == codeNone {
+		code = l.codeOf(err)
+	}
+	l.finish(code)
+	l.senders.Wait()
+	b.admitted(l)
+	if l.client != nil {
+		b.forget(l)
+	}
+	if l.session == nil {
+		return
+	}
+	defer b.leave(l)
+	if l.seated {
+		b.count.connections.Add(-1)
+		b.count.ended[l.why].Add(1)
+	}
+	b.log.Debug("connection ended", "device", l.id, "code", l.why, "err", err)
+	defer func() {
+		if r := recover(); r != nil {
+			l.panicked(r, debug.Stack())
+		}
+	}()
+	defer l.session.Gone()
+	l.fireWill()
+}
+
+// forget removes what the MQTT server keeps when CONNACK could not be written or a panic
+// came. Only l, which has the seat, can be there under its id.
+func (b *Broker) forget(l *Link) {
+	if cl, ok := b.mqtt.Clients.Get(l.client.ID); ok && cl == l.client {
+		b.mqtt.Clients.Delete(cl.ID)
+	}
+}
+
+// codeOf is what to tell a device whose connection the MQTT server gave up with err.
+func (l *Link) codeOf(err error) byte {
+	var code packets.Code
+	switch {
+	case !l.open:
+		return codeNone
+	case errors.As(err, &code) && code.Code >= codeUnspecified:
+		return code.Code
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return codeKeepAlive
+	}
+	return codeNone
+}
+
+// finish is end on the reader's goroutine: there is time to let the last packet arrive.
+func (l *Link) finish(code byte) {
+	if !l.shut(code) {
+		return
+	}
+	l.sayGoodbye(code)
+	if l.refused || code != codeNone && code != codeKeepAlive {
+		l.linger()
+	}
+	_ = l.transport.Close()
+}
+
+const lingering = 500 * time.Millisecond
+
+// linger waits for the device to close, half a second at most. Closing a socket with
+// unread bytes resets it, and the device would lose what was written last.
+func (l *Link) linger() {
+	half, ok := l.transport.(interface{ CloseWrite() error })
+	if l.tcp != nil {
+		half, ok = l.tcp, true
+	}
+	if !ok {
+		return
+	}
+	if half.CloseWrite() != nil || l.transport.SetReadDeadline(time.Now().Add(lingering)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, l.transport, 2*wire.MaxPacket) // whatever it says, the end follows
+}
+
+func (l *Link) panicked(r any, stack []byte) {
+	l.broker.count.panics.Add(1)
+	l.broker.log.Error("panic on a connection", "device", l.id, "address", l.address, "err", r, "stack", string(stack))
+}

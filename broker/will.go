@@ -1,0 +1,79 @@
+package broker
+
+import (
+	"strings"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/muster-iot/muster/wire"
+)
+
+// will is what a device wants said when its connection breaks.
+type will struct {
+	topic   string
+	payload []byte
+	qos     byte
+	retain  bool
+}
+
+// takeWill hides the will from the server, which would publish it past every check.
+func (l *Link) takeWill(c *packets.ConnectParams) {
+	if c.WillFlag {
+		l.will = &will{strings.Clone(c.WillTopic), append([]byte(nil), c.WillPayload...), c.WillQos, c.WillRetain}
+	}
+	c.WillFlag, c.WillRetain, c.WillQos, c.WillTopic, c.WillPayload = false, false, 0, "", nil
+	c.WillProperties = packets.Properties{}
+}
+
+// checkWill allows a will to the device's own messages only (docs/protocol.md,
+// "Connection"). What 3.1.1 has no way to be told of, QoS 2 and retain, is passed over.
+func (l *Link) checkWill() byte {
+	w := l.will
+	if w == nil {
+		return codeNone
+	}
+	t, err := wire.ParseTopic(w.topic)
+	switch {
+	case w.qos > 2:
+		return codeMalformed
+	case err != nil, t.Kind != wire.TopicMessage, t.Speaker != l.id, t.Child != "":
+		return codeTopicInvalid
+	case len(w.payload) > t.Kind.Limit():
+		return codePacketTooLarge
+	case l.version == mqtt5 && w.qos > 1:
+		return codeQoS
+	case l.version == mqtt5 && w.retain:
+		return codeRetain
+	}
+	return codeNone
+}
+
+// leaves reports whether a DISCONNECT means that no will is to be sent: a reason other
+// than 0 asks for it. The server does not decode a reason without properties after it,
+// but nothing may follow a DISCONNECT, so that it is the last byte that came.
+func (l *Link) leaves(pk *packets.Packet) bool {
+	if l.version == mqtt5 && pk.FixedHeader.Remaining == 1 {
+		return l.last == codeNone
+	}
+	return pk.ReasonCode == codeNone
+}
+
+// fireWill hands the will to the session, unless the device took leave or it is the
+// broker that stops.
+func (l *Link) fireWill() {
+	select {
+	case <-l.broker.stopping:
+		return
+	default:
+	}
+	if l.will == nil || !l.open {
+		return
+	}
+	t, err := wire.ParseTopic(l.will.topic)
+	if err == nil {
+		err = l.session.Receive(l.broker.base, t, l.will.payload)
+	}
+	if err != nil {
+		l.broker.log.Debug("will not accepted", "device", l.id, "err", err)
+	}
+}
