@@ -32,6 +32,7 @@ type world struct {
 	bytes   map[fleet.Digest][]byte
 	opened  int
 	saves   int
+	boots   uint64
 	failing error // of Save, when set
 	unbuilt bool  // the index is
 

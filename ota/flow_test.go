@@ -188,7 +188,6 @@ func TestNothingIsSentWhileItApplies(t *testing.T) {
 		t.Errorf("got %d offers, stops %v, past %v; want the first only", len(r.offers), r.stops, p.Past)
 	}
 	r.gone()
-	time.Sleep(time.Millisecond)
 	r, _ = w.connect("a", "2")
 	if len(r.offers) != 1 || r.offers[0].Version.String() != "3" {
 		t.Errorf("got offers %v, want 3 after the confirmation of 2", r.offers)
@@ -209,7 +208,6 @@ func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
 	if w.devices["a"].Flash.IsZero() {
 		t.Error("used up before the end")
 	}
-	time.Sleep(time.Millisecond)
 	r, _ = w.connect("a", "3")
 	w.state(t, "a", fleet.Confirmed)
 	if d := w.devices["a"]; !d.Flash.IsZero() || len(r.offers) != 0 || d.Attempts != (fleet.Attempts{}) {

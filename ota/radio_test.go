@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
-	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
@@ -80,7 +79,8 @@ func (r *radio) take(n uint32) {
 func (w *world) connect(id fleet.DeviceID, version string, change ...func(*wire.Hello)) (*radio, Plan) {
 	w.t.Helper()
 	r := &radio{w: w, id: id, got: map[uint32][]byte{}, hello: wire.NewHello(v(version))}
-	r.hello.Boot = uint64(time.Now().UnixNano())
+	w.boots++
+	r.hello.Boot = w.boots // every connection is a new boot, unless change says otherwise
 	for _, c := range change {
 		c(&r.hello)
 	}
