@@ -36,7 +36,7 @@ $(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package.json $(INTEROP)/p
 
 .PHONY: lint
 lint: $(LINT) ## format check, vet, static analysis and import fences, as .golangci.yml says
-	$(LINT) run ./...
+	$(LINT) run --allow-serial-runners ./...
 
 $(LINT):
 	GOBIN=$(CURDIR)/.tools/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
