@@ -1,0 +1,237 @@
+package cloud
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/store"
+)
+
+// shutdownTimeout bounds a clean end; what has not finished by then is cut off.
+const shutdownTimeout = 10 * time.Second
+
+// Cloud is one server. New makes it, Run serves; it is used once.
+type Cloud struct {
+	config    Config
+	log       *slog.Logger
+	store     *store.Store
+	broker    *broker.Broker
+	ota       *ota.Service
+	registry  *registry.Registry
+	conductor *conductor
+	http      *http.Server
+	listener  net.Listener
+	addresses Addresses
+	cancel    context.CancelFunc // ends the base context of what no request carries
+}
+
+// New opens the store and listens everywhere; nothing is served before Run. On an error
+// nothing is left open. ctx bounds the start only.
+func New(ctx context.Context, config Config) (*Cloud, error) {
+	c := &Cloud{config: config, log: config.Log}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if err := c.open(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// open is the start, in the order in which rooms need each other.
+func (c *Cloud) open(ctx context.Context) error {
+	images, err := ota.OpenDirectory(filepath.Join(c.config.Data, "images"))
+	if err != nil {
+		return err
+	}
+	if err := c.emptySpool(); err != nil {
+		return err
+	}
+	if c.store, err = c.openStore(ctx); err != nil {
+		return err
+	}
+	c.assemble(images)
+	if err := c.bootstrap(ctx); err != nil {
+		return err
+	}
+	return c.listen()
+}
+
+func (c *Cloud) spool() string { return filepath.Join(c.config.Data, "spool") }
+
+// emptySpool makes the folder of uploads under way and drops what a crash left in it.
+func (c *Cloud) emptySpool() error {
+	if err := os.RemoveAll(c.spool()); err != nil {
+		return err
+	}
+	return os.MkdirAll(c.spool(), 0o700)
+}
+
+func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {
+	options := store.Options{URL: c.config.Redis, Dir: filepath.Join(c.config.Data, "redis"), Log: c.log}
+	switch {
+	case c.config.Ephemeral:
+		c.log.Warn("the fleet is kept in memory: it is gone at exit")
+		return store.Ephemeral(ctx, options)
+	case c.config.Redis != "":
+		return store.Open(ctx, options)
+	}
+	return store.Serve(ctx, options)
+}
+
+// assemble makes the rooms and introduces them to each other.
+func (c *Cloud) assemble(images ota.Images) {
+	base, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.conductor = &conductor{
+		handshake: handshake.New(handshake.Config{}, c.store.Devices, c.store.Catalogs),
+		devices:   c.store.Devices, messages: c.store.Messages,
+		log: c.log, maxAge: c.config.MaxSessionAge, base: base,
+		rechecks: newRechecks(), sessions: make(map[fleet.DeviceID]*session),
+	}
+	c.ota = ota.New(ota.Config{
+		MaxUpdates: c.config.MaxUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
+		MaxImage: c.config.MaxImage, CacheBytes: c.config.ChunkCache, Rate: c.config.Rate,
+		Ready: c.conductor.slot, Changed: c.conductor.changed,
+	}, c.store.Devices, c.store.Catalogs, c.store.Index, c.store.Teams, images)
+	c.conductor.ota = c.ota
+	c.registry = registry.New(registry.Config{}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,
+		c.store.Messages, c.ota, c.conductor, c.log)
+	c.broker = broker.New(broker.Config{
+		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,
+	}, c.conductor, c.log)
+}
+
+func (c *Cloud) listen() error {
+	if c.config.MQTT != "" {
+		addr, err := c.broker.ListenTCP(c.config.MQTT)
+		if err != nil {
+			return fmt.Errorf("mqtt: %w", err)
+		}
+		c.addresses.MQTT = addr.String()
+	}
+	if c.config.MQTTS != "" {
+		certificate, err := tls.LoadX509KeyPair(c.config.TLSCert, c.config.TLSKey)
+		if err != nil {
+			return fmt.Errorf("mqtts: %w", err)
+		}
+		addr, err := c.broker.ListenTLS(c.config.MQTTS, &tls.Config{
+			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+		})
+		if err != nil {
+			return fmt.Errorf("mqtts: %w", err)
+		}
+		c.addresses.MQTTS = addr.String()
+	}
+	if c.config.HTTP == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", c.config.HTTP)
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	c.listener = listener
+	c.addresses.HTTP = listener.Addr().String()
+	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
+	c.http = &http.Server{
+		Handler: c.serveMux(api.New(api.Config{
+			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
+		}, c.registry, c.ota, c.log)),
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// Addresses are where c listens.
+func (c *Cloud) Addresses() Addresses { return c.addresses }
+
+// Run serves until ctx ends, then ends every connection and the store, and returns nil.
+// It returns an error when serving failed or the end took too long.
+func (c *Cloud) Run(ctx context.Context) error {
+	var tasks sync.WaitGroup
+	base := c.conductor.base
+	tasks.Go(func() { c.ota.Run(base, c.log) })
+	tasks.Go(func() { c.conductor.refresh(base) })
+	tasks.Go(func() {
+		c.conductor.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.conductor.recheck(base, id, at) })
+	})
+	tasks.Go(func() { trim(base, c.broker) })
+	failed := make(chan error, 1)
+	if c.http != nil {
+		tasks.Go(func() {
+			if err := c.http.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("http: %w", err)
+			}
+		})
+	}
+	err := c.ready()
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-failed:
+		}
+	}
+	c.log.Info("stopping")
+	err = errors.Join(err, c.close())
+	tasks.Wait()
+	return err
+}
+
+// ready tells where everything listens.
+func (c *Cloud) ready() error {
+	a := c.addresses
+	c.log.Info("ready", "mqtt", a.MQTT, "mqtts", a.MQTTS, "http", a.HTTP, "websocket", a.WebSocket)
+	if c.config.ReadyFile == "" {
+		return nil
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	part := c.config.ReadyFile + ".part" // who watches for the file must not read half of it
+	if err := os.WriteFile(part, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return os.Rename(part, c.config.ReadyFile)
+}
+
+// close ends everything, in the opposite order of open.
+func (c *Cloud) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	var errs []error
+	if c.broker != nil { // first: hijacked WebSockets are not http's to end
+		errs = append(errs, c.broker.Shutdown(ctx))
+	}
+	if c.http != nil {
+		errs = append(errs, c.http.Shutdown(ctx))
+	}
+	if c.listener != nil {
+		_ = c.listener.Close() // closed already where it was served
+	}
+	if c.cancel != nil {
+		c.cancel()
+	}
+	if c.store != nil {
+		c.store.Close()
+	}
+	return errors.Join(errs...)
+}

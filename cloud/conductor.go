@@ -1,0 +1,260 @@
+package cloud
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/wire"
+)
+
+// busyAgain is about how long a device waits that could not be answered.
+const busyAgain = 10 * time.Second
+
+// conductor leads a device through the rooms: broker, handshake, ota. It knows which
+// devices are online, and reaches them when something happens on the other side.
+type conductor struct {
+	handshake *handshake.Service
+	ota       *ota.Service
+	devices   *store.Devices
+	messages  *store.Messages
+	log       *slog.Logger
+	maxAge    time.Duration   // of a session without a Hello
+	base      context.Context //nolint:containedctx // the server's own, for what no request carries
+
+	rechecks *rechecks
+	ignored  [ignoredKinds]atomic.Uint64
+
+	mu       sync.Mutex
+	sessions map[fleet.DeviceID]*session // online devices; guarded by mu
+}
+
+// ignored is why a message had no effect.
+type ignored int
+
+const (
+	ignoredMalformed ignored = iota
+	ignoredRate
+	ignoredTopic
+	ignoredChild
+	ignoredKinds
+)
+
+func (i ignored) String() string {
+	return [...]string{"malformed", "rate", "topic", "child"}[i]
+}
+
+// Admit implements broker.Cloud.
+func (c *conductor) Admit(ctx context.Context, connect broker.Connect) (broker.Session, error) {
+	admitted, err := c.handshake.Admit(ctx, handshake.Claim{
+		ID: connect.ID, User: connect.User, Secret: connect.Password, Address: connect.Address,
+	})
+	if err != nil {
+		c.log.Debug("device refused", "device", connect.ID, "address", connect.Address, "err", err)
+		return nil, err
+	}
+	return &session{
+		conductor: c, device: admitted, link: connect.Link,
+		messages: rate.NewLimiter(rate.Every(wire.MessageInterval), wire.MessageBurst),
+		hellos:   rate.NewLimiter(rate.Every(wire.HelloInterval), wire.HelloBurst),
+	}, nil
+}
+
+// join makes s its device's session. The broker has ended the older one before.
+func (c *conductor) join(s *session) {
+	c.mu.Lock()
+	c.sessions[s.id()] = s
+	c.mu.Unlock()
+	c.devices.SetOnline(s.id(), true)
+	c.announce(fleet.Event{Name: "online", Team: s.device.Team(), Device: s.id()})
+}
+
+func (c *conductor) leave(s *session) {
+	c.mu.Lock()
+	current := c.sessions[s.id()] == s
+	if current {
+		delete(c.sessions, s.id())
+	}
+	c.mu.Unlock()
+	c.ota.Gone(c.base, s.id(), s.toDevice())
+	if current {
+		c.devices.SetOnline(s.id(), false)
+		c.announce(fleet.Event{Name: "offline", Team: s.device.Team(), Device: s.id()})
+	}
+}
+
+func (c *conductor) session(id fleet.DeviceID) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sessions[id]
+}
+
+// all is every online session, in no order.
+func (c *conductor) all() []*session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*session, 0, len(c.sessions))
+	for _, s := range c.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Online reports whether device id is connected.
+func (c *conductor) Online(id fleet.DeviceID) bool { return c.session(id) != nil }
+
+// Recheck has it decided again what each of ids should run, for those that are online:
+// soon, and a few at a time. It never blocks.
+func (c *conductor) Recheck(ids ...fleet.DeviceID) {
+	for _, id := range ids {
+		if c.Online(id) {
+			c.rechecks.add(id, ota.AtChange)
+		}
+	}
+}
+
+// slot has it decided again for a device that waited for a free slot.
+func (c *conductor) slot(id fleet.DeviceID) { c.rechecks.add(id, ota.AtSlot) }
+
+// changed follows a change of product's releases: running downloads that are not wanted
+// any more give way, and the devices in now are decided again at once.
+func (c *conductor) changed(product fleet.ProductID, now []fleet.DeviceID) {
+	c.Recheck(c.ota.Downloading(product)...)
+	c.Recheck(now...)
+	c.announce(fleet.Event{Name: "release", Product: product})
+}
+
+func (c *conductor) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
+	s := c.session(id)
+	if s == nil {
+		c.ota.Gone(ctx, id, nil) // a slot was kept for it
+		return
+	}
+	if err := s.recheck(ctx, at); err != nil {
+		c.log.Warn("device not decided again", "device", id, "err", err)
+		s.link.Close(fleet.Unavailable) // its next Hello decides
+	}
+}
+
+// Kick ends the connection of device id: it was disabled, deleted or given another
+// secret.
+func (c *conductor) Kick(id fleet.DeviceID) {
+	if s := c.session(id); s != nil {
+		s.link.Close(fleet.Disabled)
+	}
+}
+
+// Command sends device id the commands that wait for it.
+func (c *conductor) Command(id fleet.DeviceID) {
+	s := c.session(id)
+	if s == nil {
+		return
+	}
+	if err := c.deliver(c.base, s, 1); err != nil {
+		c.log.Warn("commands not sent", "device", id, "err", err)
+	}
+}
+
+// deliver sends the commands that wait for s, pending of them as far as is known: 0
+// saves the look. Each is sent again after every Hello until it is done or expired.
+func (c *conductor) deliver(ctx context.Context, s *session, pending uint32) error {
+	if pending == 0 {
+		return nil
+	}
+	commands, err := c.messages.Pending(ctx, s.id())
+	if err != nil {
+		return err
+	}
+	for _, command := range commands {
+		t := wire.Topic{Speaker: s.id(), Kind: wire.TopicCommand, Number: command.Number, Name: command.Name}
+		if err := s.link.Send(t, command.Payload); err != nil {
+			return nil //nolint:nilerr // the link has ended: the next Hello delivers
+		}
+	}
+	return nil
+}
+
+// keep makes a device message durable.
+func (c *conductor) keep(ctx context.Context, d *handshake.Session, t wire.Topic, payload []byte) error {
+	_, err := c.messages.Append(ctx, fleet.Message{
+		Team: d.Team(), Device: d.ID(), Topic: t.String(), Payload: payload, Received: time.Now(),
+	})
+	return err
+}
+
+func (c *conductor) finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
+	return c.messages.Finish(ctx, id, number, result)
+}
+
+// happened tells what a decision or a report changed about d: the event for who listens,
+// and alerts for what a person should look at.
+func (c *conductor) happened(ctx context.Context, d *fleet.Device, name string, past []fleet.Update) {
+	c.announce(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID})
+	for _, u := range past {
+		switch {
+		case u.State == fleet.RolledBack:
+			c.raise(ctx, d, "rolled_back", "version "+u.To.String()+" did not stay: it came back with "+d.Running.String())
+		case u.State == fleet.Failed && c.ota.Exhausted(d):
+			c.raise(ctx, d, "update_exhausted", "all attempts at version "+u.To.String()+" failed, the last: "+wire.ReasonText(u.Reason))
+		}
+	}
+}
+
+func (c *conductor) raise(ctx context.Context, d *fleet.Device, name, text string) {
+	a := fleet.Alert{Team: d.Team, Device: d.ID, Name: name, Text: text, Raised: time.Now()}
+	if _, err := c.messages.Raise(ctx, a); err != nil {
+		c.log.Warn("alert not raised", "device", d.ID, "alert", name, "err", err)
+	}
+}
+
+// announce tells an event to whoever listens; nothing depends on it.
+func (c *conductor) announce(e fleet.Event) {
+	c.log.Debug("event", "event", e.Name, "device", e.Device, "product", e.Product)
+}
+
+// refresh asks sessions that are older than maxAge, give or take a tenth, for a new
+// Hello, so that devices which never disconnect are reached by releases too. It runs
+// until ctx ends.
+func (c *conductor) refresh(ctx context.Context) {
+	tick := time.NewTicker(max(c.maxAge/100, time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, s := range c.all() {
+				s.refresh(now, c.maxAge)
+			}
+		}
+	}
+}
+
+func (s *session) refresh(now time.Time, maxAge time.Duration) {
+	if !s.deciding.TryLock() {
+		return // it is in the middle of a handshake
+	}
+	due := !s.greeted.IsZero() && now.Sub(s.greeted) > maxAge-time.Duration(rand.Int64N(int64(maxAge)/10+1))
+	if due {
+		s.greeted = now // asked; the next ask is an age away
+	}
+	s.deciding.Unlock()
+	if due {
+		_ = s.toDevice().Send(wire.TopicWelcome, wire.Welcome{Time: now, Reason: wire.ReasonNotNow}.Encode())
+	}
+}
+
+// jitter is d give or take half.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
+}

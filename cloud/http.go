@@ -1,0 +1,65 @@
+package cloud
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/muster-iot/muster/broker"
+)
+
+// Limits of one HTTP request. Bodies may be large and slow, headers may not.
+const (
+	maxHeader     = 64 << 10 // bytes
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+)
+
+// serveMux mounts everything that is reached over HTTP.
+func (c *Cloud) serveMux(rest http.Handler) http.Handler {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(c.collectors()...)
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", rest)
+	mux.Handle("/oauth/", rest)
+	mux.Handle(broker.WebSocketPath, c.broker.WebSocket())
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", c.healthz)
+	mux.HandleFunc("GET /readyz", c.readyz)
+	mux.HandleFunc("GET /{$}", c.root)
+	return mux
+}
+
+// healthz says that the process lives.
+func (c *Cloud) healthz(w http.ResponseWriter, _ *http.Request) {
+	plain(w, http.StatusOK, "ok")
+}
+
+// readyz says whether devices and operators are served: the store answers and the index
+// is built.
+func (c *Cloud) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	switch err := c.store.Ping(ctx); {
+	case err != nil:
+		plain(w, http.StatusServiceUnavailable, "the store does not answer")
+	case !c.store.Index.Ready():
+		plain(w, http.StatusServiceUnavailable, "the index is being built")
+	default:
+		plain(w, http.StatusOK, "ready")
+	}
+}
+
+func (c *Cloud) root(w http.ResponseWriter, _ *http.Request) {
+	plain(w, http.StatusOK, "Muster, a device cloud.\n\nREST     /v1  described by /v1/openapi.json\nDevices  MQTT over WebSocket at "+
+		broker.WebSocketPath+"\nHealth   /healthz /readyz /metrics")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a client that went away needs no answer
+}

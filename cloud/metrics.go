@@ -1,0 +1,91 @@
+package cloud
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// collectors are what /metrics shows. The rooms count for themselves and know nothing of
+// the metrics library; their counts are read when a scrape asks.
+func (c *Cloud) collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		scrape{c},
+	}
+}
+
+// scrape reads every room's counts at once.
+type scrape struct{ *Cloud }
+
+// Describe sends nothing: which labels there are is known when a scrape asks.
+func (s scrape) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (s scrape) Collect(out chan<- prometheus.Metric) {
+	gauge := func(name, help string, value float64) {
+		send(out, prometheus.GaugeValue, name, help, value)
+	}
+	count := func(name, help string, value uint64, labels ...string) {
+		send(out, prometheus.CounterValue, name, help, float64(value), labels...)
+	}
+
+	b := s.broker.Stats()
+	gauge("muster_connections", "Devices connected now.", float64(b.Connections))
+	gauge("muster_connections_pending", "Connections not admitted yet.", float64(b.Pending))
+	count("muster_accepted_total", "Connections admitted.", b.Accepted)
+	for code, n := range b.Refused {
+		count("muster_refused_total", "Connections refused, by MQTT 5 reason code.", n, "code", fmt.Sprintf("0x%02x", code))
+	}
+	for code, n := range b.Ended {
+		count("muster_ended_total", "Connections ended, by MQTT 5 reason code; 0x00: by the device or the network.", n, "code", fmt.Sprintf("0x%02x", code))
+	}
+	count("muster_takeovers_total", "Connections ended by a newer one of the same device.", b.Takeovers)
+	count("muster_panics_total", "Connections ended by a panic: a bug, please report it.", b.Panics)
+	count("muster_messages_in_total", "Messages from devices.", b.MessagesIn)
+	count("muster_messages_out_total", "Messages to devices, chunks included.", b.MessagesOut)
+	count("muster_bytes_out_total", "Bytes sent to devices.", b.BytesOut)
+	for why, n := range b.Ignored {
+		count("muster_broker_ignored_total", "Packets let fall, by reason.", n, "reason", why)
+	}
+	for why := range s.conductor.ignored {
+		count("muster_ignored_total", "Messages from devices without effect, by reason.", s.conductor.ignored[why].Load(), "reason", ignored(why).String())
+	}
+
+	h := s.conductor.handshake.Stats()
+	count("muster_handshakes_total", "Hellos accepted.", h.Greeted)
+	count("muster_handshakes_retried_total", "Handshakes decided again because something moved.", h.Retried)
+	for why, n := range h.Refused {
+		count("muster_admission_refused_total", "Admissions refused, by reason.", n, "reason", why.String())
+	}
+
+	o := s.ota.Stats()
+	gauge("muster_updates_running", "Downloads that hold a slot.", float64(o.Running))
+	gauge("muster_updates_waiting", "Devices waiting for a slot.", float64(o.Waiting))
+	gauge("muster_updates_stalled", "Downloads that lost their slot.", float64(o.Stalled))
+	gauge("muster_chunk_cache_bytes", "Encoded chunks in memory.", float64(o.CacheBytes))
+	count("muster_offers_total", "Offers sent.", o.Offers)
+	count("muster_chunks_total", "Chunks sent.", o.Chunks)
+	count("muster_chunk_bytes_total", "Bytes of encoded chunks sent.", o.Bytes)
+	for state, n := range o.Ended {
+		count("muster_updates_ended_total", "Updates ended, by state.", n, "state", state.String())
+	}
+
+	r := s.store.Stats()
+	count("muster_store_trips_total", "Round trips to Redis.", r.ReadTrips, "kind", "read")
+	count("muster_store_trips_total", "Round trips to Redis.", r.WriteTrips, "kind", "write")
+	count("muster_store_operations_total", "Operations that shared these trips.", r.Reads, "kind", "read")
+	count("muster_store_operations_total", "Operations that shared these trips.", r.Writes, "kind", "write")
+	count("muster_store_retries_total", "Round trips made again.", r.Retries)
+}
+
+// send sends one sample; labels are name, value pairs.
+func send(out chan<- prometheus.Metric, kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+	pairs := prometheus.Labels{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		pairs[labels[i]] = labels[i+1]
+	}
+	out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, pairs), kind, value)
+}

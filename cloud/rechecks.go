@@ -1,0 +1,88 @@
+package cloud
+
+import (
+	"context"
+	"sync"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota"
+)
+
+// recheckers is how many devices are decided again at the same time. It paces an
+// immediate release: the rest of the devices wait their turn.
+const recheckers = 16
+
+// rechecks are the online devices that wait to be decided again. A device waits at most
+// once, so there are never more than devices online.
+type rechecks struct {
+	wake chan struct{} // holds one token when there may be work
+
+	mu      sync.Mutex
+	waiting map[fleet.DeviceID]ota.Occasion // guarded by mu
+	order   []fleet.DeviceID                // of waiting, oldest first; guarded by mu
+}
+
+func newRechecks() *rechecks {
+	return &rechecks{wake: make(chan struct{}, 1), waiting: make(map[fleet.DeviceID]ota.Occasion)}
+}
+
+// add never blocks. The occasion of a device that waits already stays, except that a
+// free slot, which is held for it, wins.
+func (r *rechecks) add(id fleet.DeviceID, at ota.Occasion) {
+	r.mu.Lock()
+	if _, waits := r.waiting[id]; !waits {
+		r.order = append(r.order, id)
+		r.waiting[id] = at
+	} else if at == ota.AtSlot {
+		r.waiting[id] = at
+	}
+	r.mu.Unlock()
+	r.signal()
+}
+
+// next takes the device that has waited longest.
+func (r *rechecks) next() (id fleet.DeviceID, at ota.Occasion, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.order) == 0 {
+		return "", 0, false
+	}
+	id, r.order = r.order[0], r.order[1:]
+	at = r.waiting[id]
+	delete(r.waiting, id)
+	if len(r.order) > 0 {
+		r.signal()
+	}
+	return id, at, true
+}
+
+func (r *rechecks) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run rechecks devices until ctx ends.
+func (r *rechecks) run(ctx context.Context, recheck func(fleet.DeviceID, ota.Occasion)) {
+	var workers sync.WaitGroup
+	for range recheckers {
+		workers.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-r.wake:
+				}
+				for ctx.Err() == nil {
+					id, at, ok := r.next()
+					if !ok {
+						break
+					}
+					recheck(id, at)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}

@@ -1,0 +1,217 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/wire"
+)
+
+// session is one device's connection as the conductor sees it: it carries what the
+// device says from room to room.
+type session struct {
+	conductor *conductor
+	device    *handshake.Session
+	link      *broker.Link
+	messages  *rate.Limiter // of everything but Hello and Want
+	hellos    *rate.Limiter
+
+	// deciding is held by whoever decides what the device should run: its Hello, or a
+	// recheck. It serialises them and what is sent in consequence.
+	deciding sync.Mutex
+	greeted  time.Time // of the last Hello; guarded by deciding
+}
+
+// deviceLink is a Link bound to one device's topics: what ota writes to.
+type deviceLink struct {
+	link    *broker.Link
+	speaker fleet.DeviceID
+}
+
+func (l deviceLink) Send(k wire.TopicKind, payload []byte) error {
+	return l.link.Send(wire.Topic{Speaker: l.speaker, Kind: k}, payload)
+}
+
+func (l deviceLink) Owe(src wire.ChunkSource, first, count uint32) {
+	l.link.Owe(wire.Topic{Speaker: l.speaker, Kind: wire.TopicChunk}, src, first, count)
+}
+
+func (s *session) id() fleet.DeviceID { return s.device.ID() }
+
+func (s *session) toDevice() deviceLink { return deviceLink{link: s.link, speaker: s.id()} }
+
+// Begin implements broker.Session.
+func (s *session) Begin() { s.conductor.join(s) }
+
+// Gateway implements broker.Session.
+func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
+
+// Gone implements broker.Session.
+func (s *session) Gone() {
+	s.device.End()
+	s.conductor.leave(s)
+}
+
+// Receive implements broker.Session. Bad input is answered or ignored, and counted; an
+// error, which ends the connection, is left for what could not be written.
+func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) error {
+	if t.Child != "" {
+		return s.ignore(t, ignoredChild)
+	}
+	switch t.Kind {
+	case wire.TopicHello:
+		return s.hello(ctx, t, payload)
+	case wire.TopicWant:
+		return s.want(t, payload)
+	}
+	if !s.messages.Allow() {
+		return fleet.Errorf(fleet.Busy, "device %s sends more than %d messages at once", s.id(), wire.MessageBurst)
+	}
+	switch t.Kind {
+	case wire.TopicReport:
+		return s.report(ctx, t, payload)
+	case wire.TopicMessage:
+		return s.conductor.keep(ctx, s.device, t, payload)
+	case wire.TopicAlert:
+		return s.alert(ctx, t, payload)
+	case wire.TopicDone:
+		return s.conductor.finish(ctx, s.id(), t.Number, payload)
+	}
+	return s.ignore(t, ignoredTopic)
+}
+
+// hello is the handshake: greet, decide, answer, and start what was decided.
+func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error {
+	if !s.hellos.Allow() {
+		return s.ignore(t, ignoredRate)
+	}
+	h, err := wire.DecodeHello(payload)
+	if err != nil {
+		return s.refuse(t, err)
+	}
+	s.deciding.Lock()
+	defer s.deciding.Unlock()
+	var plan ota.Plan
+	greeting, err := s.conductor.handshake.Greet(ctx, s.device, h, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
+		plan = s.conductor.ota.Decide(d, c, h, ota.AtHello)
+		return plan.Past
+	})
+	if err != nil {
+		return s.unanswered(h, err)
+	}
+	s.greeted = time.Now()
+	s.conductor.happened(ctx, &greeting.Device, "handshake", greeting.Ended)
+	if handshake.DigestDiffers(h, greeting.Catalog) {
+		s.conductor.raise(ctx, &greeting.Device, "digest_differs", "it says it runs "+h.Version.String()+" with other bytes than were uploaded")
+	}
+	if err := s.toDevice().Send(wire.TopicWelcome, plan.Welcome(h.Boot).Encode()); err != nil {
+		return err
+	}
+	if err := s.conductor.ota.Start(plan, s.toDevice()); err != nil {
+		return err
+	}
+	return s.conductor.deliver(ctx, s, greeting.Device.Pending)
+}
+
+// recheck decides again for a device that is online and has said Hello, because an
+// operator or a free slot gives reason to.
+func (s *session) recheck(ctx context.Context, at ota.Occasion) error {
+	s.deciding.Lock()
+	defer s.deciding.Unlock()
+	h, ok := s.device.Hello()
+	if !ok {
+		return nil // its Hello decides
+	}
+	var plan ota.Plan
+	greeting, err := s.conductor.handshake.Again(ctx, s.device, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
+		plan = s.conductor.ota.Decide(d, c, h, at)
+		return plan.Past
+	})
+	if err != nil {
+		return err
+	}
+	s.conductor.happened(ctx, &greeting.Device, "decided", greeting.Ended)
+	return s.conductor.ota.Start(plan, s.toDevice())
+}
+
+// refuse answers a Hello that can't be read.
+func (s *session) refuse(t wire.Topic, err error) error {
+	var refusal *wire.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	_ = s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
+		Time: time.Now(), Why: refusal.Text, Reason: refusal.Reason,
+	}.Encode()) // a link that has ended is found out by its reader
+	return s.ignore(t, ignoredMalformed)
+}
+
+// unanswered tells a device whose Hello could not be decided when to try again, and ends
+// a session that is not the device's newest.
+func (s *session) unanswered(h wire.Hello, err error) error {
+	if !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) {
+		return err
+	}
+	s.conductor.log.Warn("handshake not decided", "device", s.id(), "err", err)
+	return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
+		Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonBusy, Again: jitter(busyAgain),
+	}.Encode())
+}
+
+func (s *session) want(t wire.Topic, payload []byte) error {
+	w, err := wire.DecodeWant(payload)
+	if err != nil {
+		return s.ignore(t, ignoredMalformed)
+	}
+	return s.conductor.ota.Want(s.id(), w, s.toDevice())
+}
+
+// report is acknowledged when what it says is durable.
+func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) error {
+	r, err := wire.DecodeReport(payload)
+	if err != nil {
+		return s.ignore(t, ignoredMalformed)
+	}
+	news, err := s.conductor.ota.Report(ctx, s.id(), s.device.Generation(), r)
+	if err != nil {
+		return err
+	}
+	if news.Changed {
+		var past []fleet.Update
+		if news.Ended != nil {
+			past = append(past, *news.Ended)
+		}
+		s.conductor.happened(ctx, &news.Device, "report", past)
+	}
+	if news.Again {
+		s.conductor.rechecks.add(s.id(), ota.AtChange)
+	}
+	return nil
+}
+
+func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error {
+	a, err := wire.DecodeAlert(payload)
+	if err != nil {
+		return s.ignore(t, ignoredMalformed)
+	}
+	_, err = s.conductor.messages.Raise(ctx, fleet.Alert{
+		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Raised: time.Now(),
+	})
+	return err
+}
+
+// ignore counts a message that has no effect; it is acknowledged all the same, for
+// sending it again would not help.
+func (s *session) ignore(t wire.Topic, why ignored) error {
+	s.conductor.ignored[why].Add(1)
+	s.conductor.log.Debug("message ignored", "device", s.id(), "topic", t.Kind, "reason", why)
+	return nil
+}

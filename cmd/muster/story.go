@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// The demo's firmware: every device leaves the factory with version 1.
+const (
+	factoryVersion    = 1
+	prereleaseVersion = 2
+	defaultVersion    = 3
+)
+
+// The demo's groups.
+const (
+	groupPrerelease = "prerelease"
+	groupEU         = "eu"
+	groupHoldBack   = "hold-back"
+)
+
+// role is what the demo decided about one device.
+type role struct {
+	id          fleet.DeviceID
+	groups      []string
+	development bool
+	lock        uint32 // 0: none
+}
+
+// cast deals out roles to n devices. The first ones are fixed, so that even a small
+// fleet has one of each; the rest are drawn from seed.
+func cast(n int, seed uint64) []role {
+	draw := rand.New(rand.NewPCG(seed, 0))
+	roles := make([]role, n)
+	for i := range roles {
+		r := role{id: fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1))}
+		switch p := draw.Float64(); {
+		case i == 0 || p < 0.075:
+			r.groups = []string{groupPrerelease}
+		case i == 1 || p < 0.30:
+			r.groups = []string{groupEU}
+		case i == 2 || p < 0.35:
+			r.groups = []string{groupHoldBack}
+		case i == 3 || p < 0.37:
+			r.groups = []string{groupHoldBack, groupPrerelease}
+		}
+		switch p := draw.Float64(); {
+		case i == 4 || p < 0.02:
+			r.development = true
+		case i == 5 || p < 0.04:
+			r.lock = factoryVersion
+		case i == 6 || p < 0.05:
+			r.lock = prereleaseVersion
+		}
+		roles[i] = r
+	}
+	return roles
+}
+
+// shouldRun is what r has to run once version 2 is released to prerelease, 1 to
+// hold-back and 3 as product default. It says the rules again, for this story only and
+// on purpose without the server's code: it is what the demo's verdict checks the server
+// against.
+func (r role) shouldRun() uint32 {
+	in := func(group string) bool {
+		for _, g := range r.groups {
+			if g == group {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case r.development:
+		return factoryVersion // it left the factory with it, and nobody may change it
+	case r.lock != 0:
+		return r.lock
+	case in(groupPrerelease): // above hold-back's 1, and above the default for its members
+		return prereleaseVersion
+	case in(groupHoldBack):
+		return factoryVersion
+	}
+	return defaultVersion
+}
