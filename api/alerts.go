@@ -19,7 +19,8 @@ type Alert struct {
 	Status string    `json:"status" enum:"ACTIVE,ARCHIVED"`
 }
 
-type alertPath struct {
+// AlertPath names an alert.
+type AlertPath struct {
 	Alert string `path:"alert" doc:"Alert id"`
 }
 
@@ -27,7 +28,7 @@ func (s *server) alerts() {
 	const tag = "alerts"
 	add(s, route{id: "ListAlerts", method: http.MethodGet, path: "/v1/alerts", summary: "Alerts of the team, newest first", tag: tag, access: needs(fleet.SeeMessages)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			cursors
+			Cursors
 			Device string `query:"deviceId"`
 			Status string `query:"status" enum:"ACTIVE,ARCHIVED" default:"ACTIVE"`
 		}) (*reply[Page[Alert]], error) {
@@ -41,7 +42,7 @@ func (s *server) alerts() {
 		})
 	move := func(id, word, summary string, archived bool) {
 		add(s, route{id: id, method: http.MethodPatch, path: "/v1/alerts/{alert}/" + word, summary: summary, tag: tag, access: needs(fleet.OperateDevice)},
-			func(ctx context.Context, who fleet.Actor, in *alertPath) (*none, error) {
+			func(ctx context.Context, who fleet.Actor, in *AlertPath) (*none, error) {
 				return nil, s.ArchiveAlert(ctx, who, in.Alert, archived)
 			})
 	}

@@ -19,15 +19,15 @@ import (
 // maxBody bounds a request body other than a firmware image or an import file, in bytes.
 const maxBody = 1 << 20
 
-// body is embedded in an operation's input: its T is read from a JSON or a form body.
+// Input is embedded in an operation's input: its T is read from a JSON or a form body.
 // Fields are named by their json tags; one that T doesn't have is an error that names it.
 // An empty body is the zero T.
-type body[T any] struct {
+type Input[T any] struct {
 	In T
 }
 
 // Resolve reads the body; huma calls it after the parameters.
-func (b *body[T]) Resolve(ctx huma.Context) []error {
+func (b *Input[T]) Resolve(ctx huma.Context) []error {
 	r, w := humago.Unwrap(ctx)
 	if err := readBody(r, w, &b.In); err != nil {
 		return []error{err}
@@ -35,7 +35,7 @@ func (b *body[T]) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (b *body[T]) requestBody(r huma.Registry) *huma.RequestBody {
+func (b *Input[T]) requestBody(r huma.Registry) *huma.RequestBody {
 	schema := r.Schema(typeOf[T](), true, "")
 	return &huma.RequestBody{Content: map[string]*huma.MediaType{
 		"application/json":                  {Schema: schema},

@@ -49,15 +49,16 @@ type FirmwareFields struct {
 	Mandatory   ignored `json:"mandatory,omitzero"`
 }
 
-type firmwarePath struct {
-	productPath
+// FirmwarePath names a firmware of a product.
+type FirmwarePath struct {
+	ProductPath
 	Version string `path:"version" doc:"Version of the firmware" example:"7"`
 }
 
 func (s *server) firmware() {
 	const tag, all, one = "firmware", "/v1/products/{product}/firmware", "/v1/products/{product}/firmware/{version}"
 	add(s, route{id: "ListFirmware", method: http.MethodGet, path: all, summary: "All firmware of a product, newest version first", tag: tag, access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *productPath) (*reply[[]Firmware], error) {
+		func(ctx context.Context, who fleet.Actor, in *ProductPath) (*reply[[]Firmware], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
 				return nil, err
@@ -74,7 +75,7 @@ func (s *server) firmware() {
 			return answer(shown, err)
 		})
 	add(s, route{id: "GetFirmware", method: http.MethodGet, path: one, summary: "One firmware", tag: tag, access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *firmwarePath) (*reply[Firmware], error) {
+		func(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*reply[Firmware], error) {
 			product, v, err := s.firmwareOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
@@ -91,10 +92,10 @@ func (s *server) firmware() {
 		})
 	add(s, route{id: "UpdateFirmware", method: http.MethodPut, path: one, summary: "Change title and description", tag: tag, access: needs(fleet.EditProducts)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			firmwarePath
-			body[FirmwareFields]
+			FirmwarePath
+			Input[FirmwareFields]
 		}) (*reply[Firmware], error) {
-			product, v, err := s.firmwareOf(ctx, who, in.firmwarePath)
+			product, v, err := s.firmwareOf(ctx, who, in.FirmwarePath)
 			if err != nil {
 				return nil, err
 			}
@@ -102,7 +103,7 @@ func (s *server) firmware() {
 			return s.oneFirmware(ctx, who, released, err)
 		})
 	add(s, route{id: "DeleteFirmware", method: http.MethodDelete, path: one, summary: "Delete a firmware that was never released", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusConflict}},
-		func(ctx context.Context, who fleet.Actor, in *firmwarePath) (*none, error) {
+		func(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*none, error) {
 			product, v, err := s.firmwareOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
@@ -113,7 +114,7 @@ func (s *server) firmware() {
 }
 
 // download streams an image.
-func (s *server) download(ctx context.Context, who fleet.Actor, in *firmwarePath) (*huma.StreamResponse, error) {
+func (s *server) download(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*huma.StreamResponse, error) {
 	product, v, err := s.firmwareOf(ctx, who, *in)
 	if err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func (s *server) download(ctx context.Context, who fleet.Actor, in *firmwarePath
 }
 
 // firmwareOf reads a path. A version that can't be one names no firmware.
-func (s *server) firmwareOf(ctx context.Context, who fleet.Actor, in firmwarePath) (fleet.ProductID, fleet.Version, error) {
+func (s *server) firmwareOf(ctx context.Context, who fleet.Actor, in FirmwarePath) (fleet.ProductID, fleet.Version, error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
 		return 0, fleet.Version{}, err

@@ -37,7 +37,8 @@ type GroupFields struct {
 	Color       *string `json:"color,omitempty" example:"#2f6fde"`
 }
 
-type groupPath struct {
+// GroupPath names a group.
+type GroupPath struct {
 	Group string `path:"group" doc:"Group name" example:"prerelease"`
 }
 
@@ -45,7 +46,7 @@ func (s *server) groups() {
 	const tag, all, one = "groups", "/v1/products/{product}/groups", "/v1/products/{product}/groups/{group}"
 	add(s, route{id: "ListProductGroups", method: http.MethodGet, path: all, summary: "Groups a product's devices may be in", tag: tag, access: needs(fleet.SeeGroup)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
+			ProductPath
 			Name string `query:"name" doc:"Part of the name"`
 		}) (*reply[GroupList], error) {
 			product, err := s.Product(ctx, who, in.Product)
@@ -63,8 +64,8 @@ func (s *server) groups() {
 		})
 	add(s, route{id: "CreateProductGroup", method: http.MethodPost, path: all, summary: "Create a group for a product's devices", tag: tag, status: http.StatusCreated, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict}},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
-			body[GroupFields]
+			ProductPath
+			Input[GroupFields]
 		}) (*reply[OneGroup], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
@@ -76,8 +77,8 @@ func (s *server) groups() {
 		})
 	add(s, route{id: "GetProductGroup", method: http.MethodGet, path: one, summary: "One group", tag: tag, access: needs(fleet.SeeGroup)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
-			groupPath
+			ProductPath
+			GroupPath
 		}) (*reply[OneGroup], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
@@ -88,9 +89,9 @@ func (s *server) groups() {
 		})
 	add(s, route{id: "UpdateProductGroup", method: http.MethodPut, path: one, summary: "Rename, describe, colour a group", tag: tag, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict}},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
-			groupPath
-			body[GroupFields]
+			ProductPath
+			GroupPath
+			Input[GroupFields]
 		}) (*reply[OneGroup], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
@@ -101,8 +102,8 @@ func (s *server) groups() {
 		})
 	add(s, route{id: "DeleteProductGroup", method: http.MethodDelete, path: one, summary: "Delete a group and end its release", tag: tag, access: needs(fleet.AssignGroups)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
-			groupPath
+			ProductPath
+			GroupPath
 		}) (*none, error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {

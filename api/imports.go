@@ -42,12 +42,12 @@ type Imported struct {
 	Secrets   map[string]string `json:"secrets" doc:"Device id to secret, of the new ones: shown this once"`
 }
 
-// importBody reads NewDevices from JSON, a form, or a multipart body whose file holds
+// ImportBody reads NewDevices from JSON, a form, or a multipart body whose file holds
 // one id a line.
-type importBody struct{ in NewDevices }
+type ImportBody struct{ in NewDevices }
 
 // Resolve reads the body; huma calls it.
-func (b *importBody) Resolve(ctx huma.Context) []error {
+func (b *ImportBody) Resolve(ctx huma.Context) []error {
 	r, w := humago.Unwrap(ctx)
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		if err := readBody(r, w, &b.in); err != nil {
@@ -66,7 +66,7 @@ func (b *importBody) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (b *importBody) readParts(parts *multipart.Reader) error {
+func (b *ImportBody) readParts(parts *multipart.Reader) error {
 	form := map[string][]string{}
 	for {
 		part, err := parts.NextPart()
@@ -87,7 +87,7 @@ func (b *importBody) readParts(parts *multipart.Reader) error {
 	}
 }
 
-func (b *importBody) readLines(file io.Reader) error {
+func (b *ImportBody) readLines(file io.Reader) error {
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		if id := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); id != "" {
@@ -100,7 +100,7 @@ func (b *importBody) readLines(file io.Reader) error {
 	return nil
 }
 
-func (b *importBody) readFields(form map[string][]string) error {
+func (b *ImportBody) readFields(form map[string][]string) error {
 	ids := b.in.IDs
 	if err := decodeForm(form, &b.in); err != nil {
 		return err
@@ -122,7 +122,7 @@ func readField(form map[string][]string, part *multipart.Part) error {
 	return nil
 }
 
-func (b *importBody) requestBody(r huma.Registry) *huma.RequestBody {
+func (b *ImportBody) requestBody(r huma.Registry) *huma.RequestBody {
 	schema := r.Schema(typeOf[NewDevices](), true, "")
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/json":                  {Schema: schema},
@@ -139,8 +139,8 @@ func (s *server) imports() {
 }
 
 func (s *server) importDevices(ctx context.Context, who fleet.Actor, in *struct {
-	productPath
-	importBody
+	ProductPath
+	ImportBody
 }) (*reply[Imported], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {

@@ -20,7 +20,7 @@ type Message struct {
 func (s *server) messages() {
 	add(s, route{id: "ListMessages", method: http.MethodGet, path: "/v1/messages", summary: "Messages of the team's devices, whatever their groups", tag: "messages", access: needs(fleet.SeeMessages)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			cursors
+			Cursors
 			Device string    `query:"deviceId"`
 			Topic  string    `query:"topic"`
 			From   time.Time `query:"inclusiveStart" doc:"RFC 3339"`

@@ -12,18 +12,18 @@ import (
 // Limits of lists.
 const (
 	maxRows    = 100    // of one page
-	maxSkipped = 10_000 // rows page numbers reach; cursors go further
+	maxSkipped = 10_000 // rows page numbers reach; Cursors go further
 )
 
-// pages are the query parameters of Particle-shaped lists.
-type pages struct {
+// Pages are the query parameters of Particle-shaped lists.
+type Pages struct {
 	Page     int `query:"page" minimum:"1" default:"1" doc:"Page, from 1"`
 	PerPage  int `query:"per_page" minimum:"1" maximum:"100" doc:"Rows of a page; 25 when absent"`
 	PerPage2 int `query:"perPage" minimum:"1" maximum:"100" doc:"The same as per_page"`
 }
 
 // window is how many rows to skip and to take.
-func (p pages) window() (skip, limit int, err error) {
+func (p Pages) window() (skip, limit int, err error) {
 	limit = 25
 	for _, given := range []int{p.PerPage, p.PerPage2} {
 		if given != 0 {
@@ -40,8 +40,8 @@ func (p pages) window() (skip, limit int, err error) {
 // pageCount is how many pages total rows fill; an empty list has one.
 func pageCount(total, limit int) int { return max(1, (total+limit-1)/limit) }
 
-// cursors are the query parameters of nRF-shaped lists.
-type cursors struct {
+// Cursors are the query parameters of nRF-shaped lists.
+type Cursors struct {
 	PageLimit     int    `query:"pageLimit" minimum:"1" maximum:"100" default:"10" doc:"Rows of a page"`
 	PageNextToken string `query:"pageNextToken" doc:"pageNextToken of the page before"`
 }
@@ -60,16 +60,16 @@ func page[T any](items []T, next string) Page[T] {
 	return Page[T]{Items: items, Total: len(items), Next: next}
 }
 
-// groupsQuery reads the query parameter groups in all its spellings: groups=a,b,
+// GroupsQuery reads the query parameter groups in all its spellings: groups=a,b,
 // groups=a&groups=b, groups[]=a and groups[0]=a; and nRF Cloud's tags, likewise.
-type groupsQuery struct {
+type GroupsQuery struct {
 	GroupsText string `query:"groups" doc:"Group names between commas; also groups[]=a&groups[]=b"`
 	names      Names
 	given      bool
 }
 
 // Resolve collects the names; huma calls it.
-func (g *groupsQuery) Resolve(ctx huma.Context) []error {
+func (g *GroupsQuery) Resolve(ctx huma.Context) []error {
 	address := ctx.URL()
 	g.names, g.given = namesIn(address.Query())
 	return nil

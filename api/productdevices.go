@@ -78,17 +78,20 @@ type Done struct {
 	Impact *Impact `json:"impact,omitempty"`
 }
 
-type devicePath struct {
-	productPath
+// DevicePath names a device of a product.
+type DevicePath struct {
+	ProductPath
 	Device string `path:"device" doc:"Device id" example:"lamp-7"`
 }
 
-type dryRun struct {
+// Preview asks what a write would do.
+type Preview struct {
 	DryRun bool `query:"dry_run" doc:"Change nothing: answer the impact this call would have"`
 }
 
-type deviceFilter struct {
-	groupsQuery
+// DeviceQuery are the query parameters that select and sort a product's devices.
+type DeviceQuery struct {
+	GroupsQuery
 	ID          string `query:"deviceId" doc:"Part of the id"`
 	Name        string `query:"deviceName" doc:"Part of the name"`
 	Version     string `query:"firmwareVersion" doc:"Runs this version"`
@@ -99,7 +102,7 @@ type deviceFilter struct {
 	SortDir     string `query:"sortDir" enum:"asc,desc" doc:"desc for lastConnection, else asc, when absent"`
 }
 
-func (f deviceFilter) query() (fleet.DeviceQuery, error) {
+func (f DeviceQuery) query() (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{IDPart: f.ID, NamePart: f.Name, Online: flag(f.Online), Development: flag(f.Development), Locked: flag(f.Locked)}
 	q.Sort = map[string]fleet.DeviceSort{"deviceName": fleet.ByName, "firmwareVersion": fleet.ByVersion, "lastConnection": fleet.ByLastHandshake}[f.SortAttr]
 	q.Descending = f.SortDir == "desc" || f.SortDir == "" && q.Sort == fleet.ByLastHandshake
@@ -113,7 +116,7 @@ func (s *server) productDevices() {
 	add(s, route{id: "ListProductDevices", method: http.MethodGet, path: all, summary: "Devices of a product: filter, sort, page", tag: tag, access: needs(fleet.SeeDevice)}, s.listProductDevices)
 	add(s, route{id: "UpdateProductDevices", method: http.MethodPut, path: all, summary: "Add and remove groups on many devices", tag: tag, access: needs(fleet.AssignGroups)}, s.batch)
 	add(s, route{id: "GetProductDevice", method: http.MethodGet, path: one, summary: "One device", tag: tag, access: needs(fleet.SeeDevice)},
-		func(ctx context.Context, who fleet.Actor, in *devicePath) (*reply[Device], error) {
+		func(ctx context.Context, who fleet.Actor, in *DevicePath) (*reply[Device], error) {
 			product, id, err := s.deviceOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
@@ -123,18 +126,18 @@ func (s *server) productDevices() {
 		})
 	add(s, route{id: "UpdateProductDevice", method: http.MethodPut, path: one, summary: "Change one device: name, notes, groups, lock, development ...", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict}},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			devicePath
-			dryRun
-			body[DeviceUpdate]
+			DevicePath
+			Preview
+			Input[DeviceUpdate]
 		}) (*reply[any], error) {
-			product, id, err := s.deviceOf(ctx, who, in.devicePath)
+			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
 			if err != nil {
 				return nil, err
 			}
 			return s.updateDevice(ctx, who, product, id, in.In, in.DryRun)
 		})
 	add(s, route{id: "DeleteProductDevice", method: http.MethodDelete, path: one, summary: "Remove a device and its credential", tag: tag, access: needs(fleet.DeleteDevice)},
-		func(ctx context.Context, who fleet.Actor, in *devicePath) (*none, error) {
+		func(ctx context.Context, who fleet.Actor, in *DevicePath) (*none, error) {
 			product, id, err := s.deviceOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
@@ -144,9 +147,9 @@ func (s *server) productDevices() {
 }
 
 func (s *server) listProductDevices(ctx context.Context, who fleet.Actor, in *struct {
-	productPath
-	deviceFilter
-	pages
+	ProductPath
+	DeviceQuery
+	Pages
 }) (*reply[DeviceList], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
@@ -160,7 +163,7 @@ func (s *server) listProductDevices(ctx context.Context, who fleet.Actor, in *st
 		return nil, err
 	}
 	q.Product = product.ID
-	views, err := s.find(ctx, who, q, in.groupsQuery)
+	views, err := s.find(ctx, who, q, in.GroupsQuery)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +175,7 @@ func (s *server) listProductDevices(ctx context.Context, who fleet.Actor, in *st
 
 // find resolves the names of groups and lists devices. Names that are no group the actor
 // sees select nothing.
-func (s *server) find(ctx context.Context, who fleet.Actor, q fleet.DeviceQuery, groups groupsQuery) (fleet.DeviceViews, error) {
+func (s *server) find(ctx context.Context, who fleet.Actor, q fleet.DeviceQuery, groups GroupsQuery) (fleet.DeviceViews, error) {
 	if groups.given && len(groups.names) > 0 {
 		ids, err := s.groupIDs(ctx, who, q.Product, groups.names)
 		if err != nil {
@@ -187,9 +190,9 @@ func (s *server) find(ctx context.Context, who fleet.Actor, q fleet.DeviceQuery,
 }
 
 func (s *server) batch(ctx context.Context, who fleet.Actor, in *struct {
-	productPath
-	dryRun
-	body[BatchUpdate]
+	ProductPath
+	Preview
+	Input[BatchUpdate]
 }) (*reply[Done], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
@@ -227,7 +230,7 @@ func (s *server) updateDevice(ctx context.Context, who fleet.Actor, product flee
 }
 
 // deviceOf reads the ids of a path. One that can't be a device id names no device.
-func (s *server) deviceOf(ctx context.Context, who fleet.Actor, in devicePath) (fleet.ProductID, fleet.DeviceID, error) {
+func (s *server) deviceOf(ctx context.Context, who fleet.Actor, in DevicePath) (fleet.ProductID, fleet.DeviceID, error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
 		return 0, "", err

@@ -59,7 +59,8 @@ func (b ProductBody) fields() ProductFields {
 	return b.ProductFields
 }
 
-type productPath struct {
+// ProductPath names a product.
+type ProductPath struct {
 	Product string `path:"product" doc:"Product id or slug" example:"lamp"`
 }
 
@@ -79,7 +80,7 @@ func (s *server) products() {
 		}
 		return &reply[ProductList]{out}, nil
 	}
-	create := func(ctx context.Context, who fleet.Actor, in *struct{ body[ProductBody] }) (*reply[OneProduct], error) {
+	create := func(ctx context.Context, who fleet.Actor, in *struct{ Input[ProductBody] }) (*reply[OneProduct], error) {
 		f := in.In.fields()
 		p, err := s.CreateProduct(ctx, who, fleet.Product{Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description), Roaming: deref(f.Roaming), AutoRegister: deref(f.AutoRegister)})
 		return s.oneProduct(ctx, who, p, err)
@@ -90,14 +91,14 @@ func (s *server) products() {
 	add(s, route{id: "CreateProduct", method: http.MethodPost, path: "/v1/products", summary: "Create a product", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts)}, create)
 	add(s, route{id: "CreateUserProduct", method: http.MethodPost, path: "/v1/user/products", summary: "The same as CreateProduct", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts)}, create)
 	add(s, route{id: "GetProduct", method: http.MethodGet, path: "/v1/products/{product}", summary: "One product", tag: tag, access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *productPath) (*reply[OneProduct], error) {
+		func(ctx context.Context, who fleet.Actor, in *ProductPath) (*reply[OneProduct], error) {
 			p, err := s.Product(ctx, who, in.Product)
 			return s.oneProduct(ctx, who, p, err)
 		})
 	add(s, route{id: "UpdateProduct", method: http.MethodPut, path: "/v1/products/{product}", summary: "Change a product", tag: tag, access: needs(fleet.EditProducts)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
-			body[ProductBody]
+			ProductPath
+			Input[ProductBody]
 		}) (*reply[OneProduct], error) {
 			p, err := s.Product(ctx, who, in.Product)
 			if err != nil {

@@ -59,7 +59,7 @@ func (s *server) releases() {
 	add(s, route{id: "ReleaseFirmware", method: http.MethodPut, path: "/v1/products/{product}/firmware/release", summary: "Release a version to groups or as the product default", tag: "releases", access: needs(fleet.ReleaseToGroup), errors: []int{http.StatusConflict}}, s.release)
 	add(s, route{id: "GetImpact", method: http.MethodGet, path: "/v1/products/{product}/impact", summary: "What a release would do", tag: "releases", access: needs(fleet.ReleaseToGroup)}, s.impact)
 	add(s, route{id: "GetProgress", method: http.MethodGet, path: "/v1/products/{product}/firmware/{version}/progress", summary: "How far the release of a version has come", tag: "releases", access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *firmwarePath) (*reply[Progress], error) {
+		func(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*reply[Progress], error) {
 			product, v, err := s.firmwareOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
@@ -78,9 +78,9 @@ func (s *server) releases() {
 }
 
 func (s *server) release(ctx context.Context, who fleet.Actor, in *struct {
-	productPath
-	dryRun
-	body[Release]
+	ProductPath
+	Preview
+	Input[Release]
 }) (*reply[any], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *server) release(ctx context.Context, who fleet.Actor, in *struct {
 
 // impact takes Particle's query. There, an absent groups means no groups.
 func (s *server) impact(ctx context.Context, who fleet.Actor, in *struct {
-	productPath
-	groupsQuery
+	ProductPath
+	GroupsQuery
 	Action  string `query:"action" enum:"edit_groups_for_firmware" default:"edit_groups_for_firmware"`
 	Version string `query:"firmware_version" required:"true" example:"7"`
 	Default string `query:"product_default" enum:"true,false" doc:"Absent: as it is"`

@@ -52,7 +52,9 @@ func answer[T any](body T, err error) (*reply[T], error) {
 }
 
 // add registers an operation. It panics on one that declares no access: who may call an
-// operation is never left open.
+// operation is never left open. Of I, huma fills exported and embedded exported fields
+// only, and calls Resolve of I itself or else of each embedded field that has one: embed
+// one such field or several at the same depth, never one deeper than another.
 func add[I, O any](s *server, r route, handle func(ctx context.Context, who fleet.Actor, in *I) (*O, error)) {
 	if !r.access.declared {
 		panic("api: operation " + r.id + " declares no access")
@@ -62,10 +64,10 @@ func add[I, O any](s *server, r route, handle func(ctx context.Context, who flee
 		DefaultStatus: r.status, Tags: []string{r.tag},
 		Errors: append([]int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable}, r.errors...),
 	}
-	if b, ok := any(new(I)).(interface {
+	reader, readsBody := any(new(I)).(interface {
 		requestBody(huma.Registry) *huma.RequestBody
-	}); ok {
-		op.RequestBody = b.requestBody(s.huma.OpenAPI().Components.Schemas)
+	})
+	if readsBody {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	if strings.Contains(r.path, "{") {
@@ -85,6 +87,18 @@ func add[I, O any](s *server, r route, handle func(ctx context.Context, who flee
 		}
 		return out, nil
 	})
+	if readsBody { // only now: huma would read a body it knows of itself
+		s.operation(r).RequestBody = reader.requestBody(s.huma.OpenAPI().Components.Schemas)
+	}
+}
+
+// operation is r in the OpenAPI document.
+func (s *server) operation(r route) *huma.Operation {
+	item := s.huma.OpenAPI().Paths[r.path]
+	return map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
+		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+	}[r.method]
 }
 
 // told makes err fit to be sent and logs what its Problem hides.

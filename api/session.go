@@ -57,8 +57,8 @@ type TeamName struct {
 
 func (s *server) session() {
 	type sign struct {
-		body[TokenRequest]
-		client
+		Input[TokenRequest]
+		Peer
 	}
 	add(s, route{id: "CreateToken", method: http.MethodPost, path: "/oauth/token", summary: "Sign in by password", tag: "session", access: public,
 		errors: []int{http.StatusTooManyRequests}},
@@ -66,7 +66,7 @@ func (s *server) session() {
 			return s.signIn(ctx, in.In, in.address)
 		})
 	add(s, route{id: "RevokeToken", method: http.MethodDelete, path: "/v1/access_tokens/current", summary: "End the token this request carries", tag: "session", access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *struct{ credential }) (*none, error) {
+		func(ctx context.Context, who fleet.Actor, in *struct{ Bearer }) (*none, error) {
 			return nil, s.SignOut(ctx, who, in.secret)
 		})
 	add(s, route{id: "GetUser", method: http.MethodGet, path: "/v1/user", summary: "Who am I", tag: "session", access: needs(fleet.SeeTeam)},
@@ -112,11 +112,11 @@ func (s *server) account(a fleet.Account) Account {
 	}
 }
 
-// client is embedded in inputs that need to know where a request came from.
-type client struct{ address string }
+// Peer is embedded in inputs that need to know where a request came from.
+type Peer struct{ address string }
 
 // Resolve notes the peer's address, without port; huma calls it.
-func (c *client) Resolve(ctx huma.Context) []error {
+func (c *Peer) Resolve(ctx huma.Context) []error {
 	c.address = ctx.RemoteAddr()
 	if host, _, err := net.SplitHostPort(c.address); err == nil {
 		c.address = host
@@ -124,11 +124,11 @@ func (c *client) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// credential is embedded in inputs that are about the token they came with.
-type credential struct{ secret string }
+// Bearer is embedded in inputs that are about the token they came with.
+type Bearer struct{ secret string }
 
 // Resolve notes the token; huma calls it.
-func (c *credential) Resolve(ctx huma.Context) []error {
+func (c *Bearer) Resolve(ctx huma.Context) []error {
 	c.secret = bearer(ctx.Header("Authorization"))
 	return nil
 }

@@ -59,11 +59,12 @@ type NewMessage struct {
 	Message Payload `json:"message"`
 }
 
-type teamDevicePath struct {
+// TeamDevicePath names a device of the team.
+type TeamDevicePath struct {
 	Device string `path:"device" doc:"Device id" example:"lamp-7"`
 }
 
-func (p teamDevicePath) id() (fleet.DeviceID, error) {
+func (p TeamDevicePath) id() (fleet.DeviceID, error) {
 	id, err := fleet.ParseDeviceID(p.Device)
 	if err != nil {
 		return "", fleet.Errorf(fleet.NotFound, "no such device: %.140s", p.Device)
@@ -71,8 +72,9 @@ func (p teamDevicePath) id() (fleet.DeviceID, error) {
 	return id, nil
 }
 
-type teamDeviceFilter struct {
-	groupsQuery
+// TeamDeviceQuery are the query parameters that select devices of the team.
+type TeamDeviceQuery struct {
+	GroupsQuery
 	Tags    string `query:"tags" doc:"The same as groups"`
 	IDs     string `query:"deviceIds" doc:"Device ids between commas"`
 	Fuzzy   string `query:"deviceNameFuzzy" doc:"The name begins with this"`
@@ -80,7 +82,7 @@ type teamDeviceFilter struct {
 	Gateway string `query:"gatewayId" doc:"Attached to this gateway"`
 }
 
-func (f teamDeviceFilter) query() (fleet.DeviceQuery, error) {
+func (f TeamDeviceQuery) query() (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{NamePrefix: f.Fuzzy, Gateway: fleet.DeviceID(f.Gateway)}
 	for _, text := range splitNames(f.IDs) {
 		q.IDs = append(q.IDs, fleet.DeviceID(text))
@@ -105,9 +107,9 @@ func (s *server) teamDevices() {
 		}))
 	add(s, route{id: "UpdateDevice", method: http.MethodPut, path: one, summary: "Change one device", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict}},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			teamDevicePath
-			dryRun
-			body[DeviceUpdate]
+			TeamDevicePath
+			Preview
+			Input[DeviceUpdate]
 		}) (*reply[any], error) {
 			id, err := in.id()
 			if err != nil {
@@ -131,8 +133,8 @@ func (s *server) teamDevices() {
 		}))
 	add(s, route{id: "FlashDevice", method: http.MethodPost, path: one + "/flash", summary: "Send one version to it once, now", tag: tag, access: needs(fleet.EditDevice), status: http.StatusAccepted, errors: []int{http.StatusConflict}},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			teamDevicePath
-			body[Flash]
+			TeamDevicePath
+			Input[Flash]
 		}) (*reply[Flashed], error) {
 			id, err := in.id()
 			if err != nil {
@@ -162,21 +164,21 @@ func (s *server) commands() {
 		}))
 	add(s, route{id: "SendCommand", method: http.MethodPost, path: one + "/commands", summary: "Queue a command until it is answered or expires", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			teamDevicePath
-			body[NewCommand]
+			TeamDevicePath
+			Input[NewCommand]
 		}) (*reply[Command], error) {
-			return s.command(ctx, who, in.teamDevicePath, in.In)
+			return s.command(ctx, who, in.TeamDevicePath, in.In)
 		})
 	add(s, route{id: "SendDeviceMessage", method: http.MethodPost, path: one + "/messages", summary: "Send a message to a device: a command by another name", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			teamDevicePath
-			body[NewMessage]
+			TeamDevicePath
+			Input[NewMessage]
 		}) (*reply[Command], error) {
-			return s.command(ctx, who, in.teamDevicePath, NewCommand{Name: in.In.Topic, Message: in.In.Message})
+			return s.command(ctx, who, in.TeamDevicePath, NewCommand{Name: in.In.Topic, Message: in.In.Message})
 		})
 }
 
-func (s *server) command(ctx context.Context, who fleet.Actor, path teamDevicePath, c NewCommand) (*reply[Command], error) {
+func (s *server) command(ctx context.Context, who fleet.Actor, path TeamDevicePath, c NewCommand) (*reply[Command], error) {
 	id, err := path.id()
 	if err != nil {
 		return nil, err
@@ -186,8 +188,8 @@ func (s *server) command(ctx context.Context, who fleet.Actor, path teamDevicePa
 }
 
 // onDevice makes a handler of one that needs no more than the device's id.
-func onDevice[O any](handle func(context.Context, fleet.Actor, fleet.DeviceID) (*O, error)) func(context.Context, fleet.Actor, *teamDevicePath) (*O, error) {
-	return func(ctx context.Context, who fleet.Actor, in *teamDevicePath) (*O, error) {
+func onDevice[O any](handle func(context.Context, fleet.Actor, fleet.DeviceID) (*O, error)) func(context.Context, fleet.Actor, *TeamDevicePath) (*O, error) {
+	return func(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*O, error) {
 		id, err := in.id()
 		if err != nil {
 			return nil, err
@@ -197,15 +199,15 @@ func onDevice[O any](handle func(context.Context, fleet.Actor, fleet.DeviceID) (
 }
 
 func (s *server) listDevices(ctx context.Context, who fleet.Actor, in *struct {
-	teamDeviceFilter
-	cursors
+	TeamDeviceQuery
+	Cursors
 }) (*reply[Page[Device]], error) {
 	q, err := in.query()
 	if err != nil {
 		return nil, err
 	}
 	q.Limit, q.After = in.PageLimit, in.PageNextToken
-	views, err := s.find(ctx, who, q, in.groupsQuery)
+	views, err := s.find(ctx, who, q, in.GroupsQuery)
 	return answer(page(shownDevices(views), views.Next), err)
 }
 

@@ -37,7 +37,7 @@ func (s *server) teams() {
 			return answer(out, err)
 		})
 	add(s, route{id: "CreateTeam", method: http.MethodPost, path: "/v1/teams", summary: "Create a further team, as its owner", tag: "team", status: http.StatusCreated, access: needs(fleet.OwnTeam)},
-		func(ctx context.Context, who fleet.Actor, in *struct{ body[NewTeam] }) (*reply[Team], error) {
+		func(ctx context.Context, who fleet.Actor, in *struct{ Input[NewTeam] }) (*reply[Team], error) {
 			t, err := s.CreateTeam(ctx, who, in.In.Name)
 			return answer(Team{ID: uint32(t.ID), Name: t.Name, Role: fleet.Owner.String(), Created: moment(t.Created)}, err)
 		})

@@ -11,8 +11,8 @@ func (s *server) updates() {
 	const tag = "updates"
 	add(s, route{id: "ListProductUpdates", method: http.MethodGet, path: "/v1/products/{product}/updates", summary: "Each device's newest update, by state and version", tag: tag, access: needs(fleet.SeeDevice)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
-			productPath
-			cursors
+			ProductPath
+			Cursors
 			State   string `query:"state" doc:"States between commas" example:"failed,rolled_back"`
 			Version string `query:"version" doc:"Moves to this version"`
 		}) (*reply[Page[Update]], error) {

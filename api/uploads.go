@@ -24,20 +24,20 @@ const (
 	maxOverhead   = 64 << 10 // bytes of part headers and boundaries
 )
 
-// uploadBody hands the request to the handler, which reads it after it knows that the
+// UploadBody hands the request to the handler, which reads it after it knows that the
 // actor may upload at all.
-type uploadBody struct {
+type UploadBody struct {
 	request *http.Request
 	writer  http.ResponseWriter
 }
 
 // Resolve keeps the request; huma calls it.
-func (u *uploadBody) Resolve(ctx huma.Context) []error {
+func (u *UploadBody) Resolve(ctx huma.Context) []error {
 	u.request, u.writer = humago.Unwrap(ctx)
 	return nil
 }
 
-func (u *uploadBody) requestBody(huma.Registry) *huma.RequestBody {
+func (u *UploadBody) requestBody(huma.Registry) *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: "string", Description: doc} }
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 		Type: "object", Required: []string{"file", "version"}, Properties: map[string]*huma.Schema{
@@ -55,8 +55,8 @@ func (s *server) uploads() {
 }
 
 func (s *server) upload(ctx context.Context, who fleet.Actor, in *struct {
-	productPath
-	uploadBody
+	ProductPath
+	UploadBody
 }) (*reply[Firmware], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
