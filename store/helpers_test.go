@@ -79,3 +79,11 @@ func newTeam(t testing.TB, s *Store) (fleet.Team, fleet.User, fleet.Product) {
 	product := got[fleet.Product](t)(s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: "sensor"}))
 	return team, user, product
 }
+
+// openTwo opens two stores on one real Redis.
+func openTwo(tb testing.TB) (*Store, *Store) {
+	tb.Helper()
+	first := openServed(tb, tb.TempDir())
+	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.client.Options().Addr, Log: quiet()})
+	return first, opened(tb, second, err)
+}

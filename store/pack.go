@@ -45,7 +45,7 @@ func (p *packer) flag(tag byte, set bool) {
 
 func (p *packer) time(tag byte, t time.Time) {
 	if !t.IsZero() {
-		p.number(tag, uint64(t.UnixNano()))
+		p.bytes(tag, binary.AppendUvarint(nil, uint64(t.UnixNano()))) // also of 1970, which is 0
 	}
 }
 

@@ -1,0 +1,310 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func TestNamesAreTakenOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, user, product := newTeam(t, s)
+		group := got[fleet.Group](t)(s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: "eu"}))
+		other := got[fleet.Group](t)(s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: "us"}))
+		second := got[fleet.Product](t)(s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: "meter"}))
+		_, email := s.Teams.CreateUser(ctx, fleet.User{Email: user.Email})
+		_, slug := s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: product.Slug})
+		_, slugEdit := s.Catalogs.EditCatalog(ctx, second.ID, func(c *fleet.Catalog) error {
+			c.Product.Slug = product.Slug
+			return nil
+		})
+		_, name := s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: group.Name})
+		_, rename := s.Teams.EditGroup(ctx, team.ID, other.ID, func(g *fleet.Group) error {
+			g.Name = group.Name
+			return nil
+		})
+		member := s.Teams.AddMember(ctx, fleet.Member{Team: team.ID, User: user.ID})
+		for what, err := range map[string]error{"email": email, "slug": slug, "slug by edit": slugEdit, "group name": name, "group name by edit": rename, "member": member} {
+			if !errors.Is(err, fleet.Conflict) {
+				t.Errorf("%s taken twice: got %v, want a conflict", what, err)
+			}
+		}
+	})
+}
+
+func TestARenamedProductIsFoundByItsNewSlugOnly(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, product := newTeam(t, s)
+		got[*fleet.Catalog](t)(s.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error {
+			c.Product.Slug = "renamed"
+			return nil
+		}))
+		if p, err := s.Catalogs.ProductBySlug(ctx, "renamed"); err != nil || p.ID != product.ID {
+			t.Errorf("by the new slug: got %v, %v", p, err)
+		}
+		if _, err := s.Catalogs.ProductBySlug(ctx, product.Slug); !errors.Is(err, fleet.NotFound) {
+			t.Errorf("by the old slug: got %v, want not found", err)
+		}
+		got[fleet.Product](t)(s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: product.Slug}))
+	})
+}
+
+func TestADeletedProductIsGoneEverywhere(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, product := newTeam(t, s)
+		must(t, s.Catalogs.DeleteProduct(ctx, product.ID))
+		if _, err := s.Catalogs.Catalog(ctx, product.ID); !errors.Is(err, fleet.NotFound) {
+			t.Errorf("catalog: got %v, want not found", err)
+		}
+		if left := got[[]fleet.Product](t)(s.Catalogs.Products(ctx, team.ID)); len(left) != 0 {
+			t.Errorf("products: got %v, want none", left)
+		}
+		if again := got[fleet.Product](t)(s.Catalogs.CreateProduct(ctx, product)); again.ID == product.ID {
+			t.Error("the id of a deleted product was given out again")
+		}
+	})
+}
+
+func TestConcurrentCatalogEditsLoseNothing(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		_, _, product := newTeam(t, s)
+		shared := got[*fleet.Catalog](t)(s.Catalogs.Catalog(ctx, product.ID))
+		var all sync.WaitGroup
+		for g := range 20 {
+			all.Go(func() {
+				_, err := s.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error {
+					c.Groups[fleet.GroupID(g+1)] = version("7")
+					v := version(fmt.Sprint(g))
+					c.Firmware[v.Key()] = fleet.Firmware{Product: product.ID, Version: v, Title: "image"}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		c := got[*fleet.Catalog](t)(s.Catalogs.docs.load(ctx, product.ID))
+		if len(c.Groups) != 20 || len(c.Firmware) != 20 {
+			t.Errorf("got %d releases and %d images, want 20 of each", len(c.Groups), len(c.Firmware))
+		}
+		if len(shared.Groups) != 0 {
+			t.Error("an edit changed the catalog that others read")
+		}
+	})
+}
+
+// TestAnotherProcessIsSeen has two stores on one Redis, as two processes would.
+func TestAnotherProcessIsSeen(t *testing.T) {
+	ctx := t.Context()
+	ours, theirs := openTwo(t)
+	team, user, product := newTeam(t, ours)
+	got[fleet.Member](t)(theirs.Teams.Member(ctx, team.ID, user.ID))
+	before := got[*fleet.Catalog](t)(theirs.Catalogs.Catalog(ctx, product.ID))
+
+	group := got[fleet.Group](t)(ours.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: "eu"}))
+	if groups := got[[]fleet.Group](t)(theirs.Teams.Groups(ctx, team.ID)); len(groups) != 1 {
+		t.Errorf("groups as the other sees them: %v", groups)
+	}
+	edited := got[*fleet.Catalog](t)(ours.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error {
+		c.Groups[group.ID] = version("3")
+		return nil
+	}))
+	d := newDevice("a")
+	d.Product = product.ID
+	must(t, theirs.Devices.Create(ctx, d))
+	rev := got[uint64](t)(theirs.Devices.Save(ctx, d))
+	if rev != edited.Revision || rev <= before.Revision {
+		t.Fatalf("the save told revision %d, want %d", rev, edited.Revision)
+	}
+	if c := got[*fleet.Catalog](t)(theirs.Catalogs.CatalogAt(ctx, product.ID, rev)); c.Groups[group.ID] != version("3") {
+		t.Errorf("the catalog at that revision lacks the release: %v", c.Groups)
+	}
+	got[*fleet.Catalog](t)(theirs.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error {
+		c.Default = version("4")
+		return nil
+	}))
+	got[fleet.Device](t)(ours.Devices.Edit(ctx, "a", func(*fleet.Device) error { return nil }))
+}
+
+func TestMembershipIsSeenFromBothSides(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, owner, _ := newTeam(t, s)
+		group := got[fleet.Group](t)(s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: "eu"}))
+		user := got[fleet.User](t)(s.Teams.CreateUser(ctx, fleet.User{Email: "e@example.com"}))
+		m := fleet.Member{Team: team.ID, User: user.ID, Email: user.Email, Role: fleet.Editor, Groups: []fleet.GroupID{group.ID}}
+		must(t, s.Teams.AddMember(ctx, m))
+		if diff := cmp.Diff(got[[]fleet.Member](t)(s.Teams.TeamsOf(ctx, user.ID)), []fleet.Member{m}); diff != "" {
+			t.Errorf("teams of the user, got (-), want (+):\n%s", diff)
+		}
+		if members := got[[]fleet.Member](t)(s.Teams.Members(ctx, team.ID)); len(members) != 2 {
+			t.Errorf("got members %v, want owner and editor", members)
+		}
+		m.Groups = []fleet.GroupID{99}
+		_, err := s.Teams.EditMember(ctx, team.ID, user.ID, func(e *fleet.Member) error { *e = m; return nil })
+		if !errors.Is(err, fleet.NotFound) {
+			t.Errorf("a group the team does not have: got %v, want not found", err)
+		}
+		must(t, s.Teams.EditMembers(ctx, team.ID, func(all map[fleet.UserID]fleet.Member) error {
+			old, heir := all[owner.ID], all[user.ID]
+			old.Role, heir.Role = fleet.Admin, fleet.Owner
+			all[owner.ID], all[user.ID] = old, heir
+			return nil
+		}))
+		if heir := got[fleet.Member](t)(s.Teams.Member(ctx, team.ID, user.ID)); heir.Role != fleet.Owner {
+			t.Errorf("got role %v after the hand-over, want owner", heir.Role)
+		}
+		must(t, s.Teams.RemoveMember(ctx, team.ID, owner.ID))
+		if left := got[[]fleet.Member](t)(s.Teams.TeamsOf(ctx, owner.ID)); len(left) != 0 {
+			t.Errorf("teams of a removed member: %v", left)
+		}
+	})
+}
+
+func TestEnsureGroupsMakesOnlyWhatIsMissing(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, _ := newTeam(t, s)
+		eu := got[fleet.Group](t)(s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: "eu", Color: "#000000"}))
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				groups, err := s.Teams.EnsureGroups(ctx, team.ID, []fleet.Group{{Name: "new"}, {Name: "eu"}})
+				if err != nil || len(groups) != 2 || groups[0].Name != "new" || groups[1] != eu {
+					t.Errorf("got %v, %v", groups, err)
+				}
+			})
+		}
+		all.Wait()
+		if groups := got[[]fleet.Group](t)(s.Teams.Groups(ctx, team.ID)); len(groups) != 2 {
+			t.Errorf("got %v, want eu and new", groups)
+		}
+	})
+}
+
+func TestADeletedGroupIsTakenFromMembersReleasesAndDevices(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, product := newTeam(t, s)
+		gone, stays := groupWithAll(t, s, team, product, "gone"), groupWithAll(t, s, team, product, "stays")
+		must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))
+		checkGroupGone(t, s, team, product, gone, stays)
+	})
+}
+
+func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, product := newTeam(t, s)
+		gone, stays := groupWithAll(t, s, team, product, "gone"), groupWithAll(t, s, team, product, "stays")
+		got[*roster](t)(s.Teams.docs.edit(ctx, team.ID, func(r *roster) error { // the first step, and no other
+			delete(r.groups, gone)
+			r.leaving[gone] = true
+			for id, m := range r.members {
+				m.Groups = without(m.Groups, gone)
+				r.members[id] = m
+			}
+			return nil
+		}))
+		s.Teams.resume(ctx)
+		checkGroupGone(t, s, team, product, gone, stays)
+	})
+}
+
+// groupWithAll makes a group with a member, a release and two devices.
+func groupWithAll(t *testing.T, s *Store, team fleet.Team, product fleet.Product, name string) fleet.GroupID {
+	t.Helper()
+	ctx := t.Context()
+	g := got[fleet.Group](t)(s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: name}))
+	u := got[fleet.User](t)(s.Teams.CreateUser(ctx, fleet.User{Email: name + "@example.com"}))
+	must(t, s.Teams.AddMember(ctx, fleet.Member{Team: team.ID, User: u.ID, Role: fleet.Editor, Groups: []fleet.GroupID{g.ID}}))
+	got[*fleet.Catalog](t)(s.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error {
+		c.Groups[g.ID] = version("7")
+		return nil
+	}))
+	for i := range 2 {
+		d := newDevice(fleet.DeviceID(fmt.Sprint(name, i)))
+		d.Team, d.Product, d.Groups = team.ID, product.ID, []fleet.GroupID{g.ID, 1000}
+		must(t, s.Devices.Create(ctx, d))
+	}
+	return g.ID
+}
+
+func checkGroupGone(t *testing.T, s *Store, team fleet.Team, product fleet.Product, gone, stays fleet.GroupID) {
+	t.Helper()
+	ctx := t.Context()
+	if _, err := s.Teams.Group(ctx, team.ID, gone); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("group: got %v, want not found", err)
+	}
+	for _, m := range got[[]fleet.Member](t)(s.Teams.Members(ctx, team.ID)) {
+		if slices.Contains(m.Groups, gone) {
+			t.Errorf("member %s is still in the group", m.Email)
+		}
+	}
+	c := got[*fleet.Catalog](t)(s.Catalogs.Catalog(ctx, product.ID))
+	if !c.Groups[gone].IsZero() || c.Groups[stays].IsZero() {
+		t.Errorf("releases %v: want only that of group %d", c.Groups, stays)
+	}
+	for id, want := range map[fleet.DeviceID][]fleet.GroupID{"gone0": {1000}, "gone1": {1000}, "stays0": {stays, 1000}} {
+		if d := got[fleet.Device](t)(s.Devices.Device(ctx, id)); !slices.Equal(d.Groups, want) {
+			t.Errorf("device %s is in groups %v, want %v", id, d.Groups, want)
+		}
+	}
+	if r := got[*roster](t)(s.Teams.docs.load(ctx, team.ID)); len(r.leaving) != 0 {
+		t.Errorf("the note of the deletion is still there: %v", r.leaving)
+	}
+}
+
+func TestTokensAreFoundListedAndRevoked(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, user, _ := newTeam(t, s)
+		older := fleet.Token{ID: "a1", Hash: [32]byte{1}, User: user.ID, Team: team.ID, Created: at(1)}
+		newer := fleet.Token{ID: "a2", Hash: [32]byte{2}, User: user.ID, Team: team.ID, Created: at(2)}
+		elsewhere := fleet.Token{ID: "a3", User: user.ID, Team: 99, Created: at(3)}
+		for _, k := range []fleet.Token{older, newer, elsewhere} {
+			must(t, s.Teams.CreateToken(ctx, k))
+		}
+		if diff := cmp.Diff(got[[]fleet.Token](t)(s.Teams.Tokens(ctx, team.ID, user.ID)), []fleet.Token{newer, older}); diff != "" {
+			t.Errorf("tokens, got (-), want (+):\n%s", diff)
+		}
+		must(t, s.Teams.DeleteToken(ctx, "a1"))
+		if _, err := s.Teams.Token(ctx, "a1"); !errors.Is(err, fleet.NotFound) {
+			t.Errorf("a revoked token: got %v, want not found", err)
+		}
+		must(t, s.Teams.DeleteUser(ctx, user.ID))
+		if _, err := s.Teams.Token(ctx, "a2"); !errors.Is(err, fleet.NotFound) {
+			t.Errorf("a token of a deleted user: got %v, want not found", err)
+		}
+		got[fleet.User](t)(s.Teams.CreateUser(ctx, fleet.User{Email: user.Email}))
+	})
+}
+
+func TestATeamIsDeletedOnceItHasNoProducts(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, user, product := newTeam(t, s)
+		if err := s.Teams.DeleteTeam(ctx, team.ID); !errors.Is(err, fleet.Conflict) {
+			t.Errorf("with a product: got %v, want a conflict", err)
+		}
+		must(t, s.Catalogs.DeleteProduct(ctx, product.ID))
+		must(t, s.Teams.DeleteTeam(ctx, team.ID))
+		if teams := got[[]fleet.TeamID](t)(s.Teams.AllTeams(ctx)); len(teams) != 0 {
+			t.Errorf("teams left: %v", teams)
+		}
+		if teams := got[[]fleet.Member](t)(s.Teams.TeamsOf(ctx, user.ID)); len(teams) != 0 {
+			t.Errorf("the owner is still in %v", teams)
+		}
+	})
+}
