@@ -214,3 +214,25 @@ func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
 		t.Errorf("got flash %s, offers %v, %+v", d.Flash, r.offers, d.Attempts)
 	}
 }
+
+// A device says Hello by itself while an immediate release offers it an update: the Hello
+// was on its way when the Offer left. What was pushed must not be pushed again.
+func TestAHelloThatCrossedItsOfferIsNotOfferedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := one(t, Config{})
+		w.releaseDefault("1")
+		r, _ := w.connect("a", "1")
+		w.releaseDefault("2")
+		r.again(AtChange)
+		if len(r.offers) != 1 {
+			t.Fatalf("got %d offers, want 1", len(r.offers))
+		}
+		if p := r.sayHello(); p.Offer != nil || p.Target.String() != "2" || len(r.offers) != 1 {
+			t.Errorf("got offer %v, target %s, %d offers in all; want no other offer", p.Offer, p.Target, len(r.offers))
+		}
+		r.want(8, 8)
+		if r.sayHello(); len(r.offers) != 2 {
+			t.Errorf("got %d offers after a Hello that followed a Want, want 2", len(r.offers))
+		}
+	})
+}

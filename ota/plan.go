@@ -131,7 +131,7 @@ func (s *Service) supersede(p *Plan, d *fleet.Device, now time.Time) {
 // offer plans a new update to f, or going on with the running one, if there is a slot.
 func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello, at Occasion, now time.Time) {
 	goesOn := d.Update.State.Running()
-	if goesOn && at != AtHello && s.goesOn(d.ID, d.Update.ID) {
+	if goesOn && (at != AtHello && s.goesOn(d.ID, d.Update.ID) || at == AtHello && s.crossed(d, h, now)) {
 		p.going = true
 		return
 	}

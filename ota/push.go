@@ -74,6 +74,18 @@ func (s *Service) Start(p Plan, link Link) error {
 	return nil
 }
 
+// crossed reports whether Hello h and the Offer of d's running update passed each other on
+// the same connection: the device had not seen the Offer when it said Hello, and offering
+// again would send it twice what is on its way. A Want would have told that it has.
+func (s *Service) crossed(d *fleet.Device, h wire.Hello, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[d.ID]
+	return dl != nil && dl.update == d.Update.ID && dl.session == d.Session && !dl.stalled &&
+		dl.count == 0 && now.Sub(dl.asked) < wire.ChunkTimeout &&
+		h.Boot != 0 && h.Boot == d.Boot && h.Partial == nil && dl.offered == wire.ChunkSize(h.Chunk)
+}
+
 // Want makes the range w what id's link owes, clipped at the image's end. It never blocks
 // on anything but link. Answers to a Want that can't be: a Stop with reason 14 when no
 // update runs (the device is to say Hello), with reason 10 when w is of another image; a

@@ -116,8 +116,8 @@ const maxWrong = 20
 
 func printVerdict(out io.Writer, v simulator.Verdict, totals simulator.Stats) {
 	if v.OK {
-		fmt.Fprintf(out, "Verdict: all %d devices run exactly what they should, byte for byte. %d updates confirmed; no chunk sent twice: %t.\n",
-			v.Checked, totals.Confirmed, totals.Duplicates == 0)
+		fmt.Fprintf(out, "Verdict: all %d devices run exactly what they should, byte for byte.\n%d updates confirmed, %d of %d chunks sent to a device that held them already.\n",
+			v.Checked, totals.Confirmed, totals.Duplicates, totals.Chunks)
 		return
 	}
 	fmt.Fprintf(out, "Verdict: %d of %d devices do not run what they should:\n", len(v.Wrong), v.Checked)
