@@ -14,7 +14,7 @@ import (
 const (
 	maxBatch    = 256             // operations of one trip
 	maxWaiting  = 1024            // operations waiting or under way per batcher; more callers wait for a place
-	patience    = 5 * time.Second // a Redis that is away longer makes operations fail
+	maxPatience = 5 * time.Second // a Redis that is away longer makes operations fail
 	tripTimeout = 5 * time.Second // of one trip
 )
 
@@ -33,13 +33,14 @@ type operation interface {
 // and their channels are made once, so that callers in a synctest bubble can wait for a
 // store that was started outside of it.
 type batcher struct {
-	client *redis.Client
-	atomic bool // a trip is one MULTI: carried out in one go, one fsync
-	free   chan *ticket
-	queue  chan *ticket
-	closed chan struct{}
-	done   chan struct{}
-	down   time.Time // since when trips fail; zero while they succeed
+	client   *redis.Client
+	atomic   bool // a trip is one MULTI: carried out in one go, one fsync
+	patience time.Duration
+	free     chan *ticket
+	queue    chan *ticket
+	closed   chan struct{}
+	done     chan struct{}
+	down     time.Time // since when trips fail; zero while they succeed
 
 	trips, commands, operations, retries atomic.Uint64
 }
@@ -58,7 +59,7 @@ const (
 
 func newBatcher(client *redis.Client, atomic bool) *batcher {
 	b := &batcher{
-		client: client, atomic: atomic,
+		client: client, atomic: atomic, patience: maxPatience,
 		free: make(chan *ticket, maxWaiting), queue: make(chan *ticket, maxWaiting),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -141,7 +142,7 @@ func (b *batcher) close() {
 }
 
 // carryOut makes trips until every operation of batch has an outcome. Redis may be away
-// for as long as patience says; once it was away longer, each batch has one try.
+// for as long as b.patience says; once it was away longer, each batch has one try.
 func (b *batcher) carryOut(batch []*ticket) {
 	waiting := batch[:0]
 	for _, t := range batch {
@@ -163,7 +164,7 @@ func (b *batcher) carryOut(batch []*ticket) {
 			b.down = time.Now()
 		}
 		waiting = left
-		if time.Since(b.down) >= patience || !b.wait(pause) {
+		if time.Since(b.down) >= b.patience || !b.wait(pause) {
 			for _, t := range waiting {
 				b.settle(t, fleet.Errorf(fleet.Unavailable, "redis does not answer: %w", cause))
 			}

@@ -80,6 +80,8 @@ func newIndex(c *core) *Index {
 		shelves: map[fleet.TeamID]*shelf{}, places: map[fleet.DeviceID]place{},
 		strays: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}
+	x.versions.take(fleet.Version{})
+	x.gateways.take("")
 	x.groups.take("")
 	x.sets = append(x.sets, nil)
 	return x

@@ -1,7 +1,7 @@
 package store
 
 // pool keeps each distinct value once and gives it a small number. Number 0 is the zero
-// value and is never given back. A number is used again when its last user released it,
+// value, taken first by who makes the pool and never given back. A number is used again when its last user released it,
 // so that devices which report ever new versions don't fill the memory.
 type pool[T comparable] struct {
 	values  []T
@@ -13,9 +13,7 @@ type pool[T comparable] struct {
 // take returns the number of v for one more user.
 func (p *pool[T]) take(v T) int32 {
 	if p.numbers == nil {
-		var zero T
-		p.numbers = map[T]int32{zero: 0}
-		p.values, p.uses = append(p.values, zero), append(p.uses, 0)
+		p.numbers = map[T]int32{}
 	}
 	n, ok := p.numbers[v]
 	switch {

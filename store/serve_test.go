@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func openChild(t *testing.T, dir string) (*Store, *child) {
+	t.Helper()
+	s, c, err := serve(t.Context(), Options{Dir: dir, Log: quiet()})
+	return opened(t, s, err), c
+}
+
+// TestNothingAcknowledgedIsLostWhenRedisIsKilled kills the server several times while
+// callers write, and then starts a new process on what is on disk.
+func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
+	dir := t.TempDir()
+	s, c := openChild(t, dir)
+	const writers, kills = 16, 3
+	stop := make(chan struct{})
+	acknowledged := make([]uint64, writers)
+	messages := make([]int, writers)
+	progress := make(chan struct{}, 1)
+	var all sync.WaitGroup
+	for w := range writers {
+		id := fleet.DeviceID(fmt.Sprint("w", w))
+		must(t, s.Devices.Create(t.Context(), newDevice(id)))
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				d, err := s.Devices.Edit(context.Background(), id, func(d *fleet.Device) error {
+					d.Boot++
+					return nil
+				})
+				if err != nil {
+					t.Errorf("an edit failed while redis was away for a moment: %v", err)
+					return
+				}
+				acknowledged[w] = d.Boot
+				if _, err := s.Messages.Append(context.Background(), fleet.Message{Team: fleet.TeamID(w + 1)}); err != nil {
+					t.Error(err)
+					return
+				}
+				messages[w]++
+				select {
+				case progress <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range kills {
+		for range 20 {
+			<-progress
+		}
+		c.signal(syscall.SIGKILL)
+	}
+	for range 40 { // writes go on after the last kill
+		<-progress
+	}
+	close(stop)
+	all.Wait()
+	if s.Stats().Retries == 0 {
+		t.Error("no trip was made again: the kills hit nothing")
+	}
+	c.signal(syscall.SIGKILL)
+	s.Close()
+
+	again, _ := openChild(t, dir)
+	for w := range writers {
+		d := got[fleet.Device](t)(again.Devices.Device(t.Context(), fleet.DeviceID(fmt.Sprint("w", w))))
+		if d.Boot != acknowledged[w] {
+			t.Errorf("writer %d: %d edits on disk, %d were acknowledged", w, d.Boot, acknowledged[w])
+		}
+		kept := got[int64](t)(again.core.client.XLen(t.Context(), messagesKey(fleet.TeamID(w+1))).Result())
+		if int(kept) != messages[w] {
+			t.Errorf("writer %d: %d messages on disk, %d were acknowledged", w, kept, messages[w])
+		}
+	}
+}
+
+func TestTheIndexIsReadAgainAtTheNextStart(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openChild(t, dir)
+	for i := range 1200 {
+		must(t, s.Devices.Create(t.Context(), newDevice(fleet.DeviceID(fmt.Sprint("d", i)))))
+	}
+	before := entries(s.Index)
+	s.Close()
+	again, _ := openChild(t, dir)
+	if len(before[1]) != 1200 || len(entries(again.Index)[1]) != 1200 {
+		t.Errorf("%d devices before, %d after, want 1200", len(before[1]), len(entries(again.Index)[1]))
+	}
+}
+
+func TestARedisThatStaysAwayIsUnavailable(t *testing.T) {
+	s, c := openChild(t, t.TempDir())
+	must(t, s.Devices.Create(t.Context(), newDevice("a")))
+	c.stopServing()
+	s.core.reads.patience = 300 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Devices.Device(ctx, "a"); !errors.Is(err, fleet.Unavailable) {
+		t.Errorf("got %v, want unavailable when the context ends", err)
+	}
+	if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) {
+		t.Errorf("got %v, want unavailable when patience ends", err)
+	}
+	began := time.Now()
+	if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) || time.Since(began) > time.Second {
+		t.Errorf("got %v after %v, want unavailable at once", err, time.Since(began))
+	}
+}
+
+// stopServing ends the server for good, and leaves the store as it is.
+func (c *child) stopServing() {
+	c.stop()
+	c.stopping, c.ended = make(chan struct{}), make(chan struct{})
+	close(c.ended) // so that Close may stop it again
+}
+
+func TestASecondServerWaitsForTheFirst(t *testing.T) {
+	dir := t.TempDir()
+	first, _ := openChild(t, dir)
+	must(t, first.Devices.Create(t.Context(), newDevice("a")))
+	hasty, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Serve(hasty, Options{Dir: dir, Log: quiet()}); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Fatalf("got %v, want an error that names the folder", err)
+	}
+	second := make(chan *Store)
+	go func() {
+		s, err := Serve(context.Background(), Options{Dir: dir, Log: quiet()})
+		if err != nil {
+			t.Error(err)
+		}
+		second <- s
+	}()
+	first.Close()
+	s := <-second
+	defer s.Close()
+	got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
+}
+
+func TestOnlyThisUserReachesTheSocketAndNoPortIsOpen(t *testing.T) {
+	s, c := openChild(t, t.TempDir())
+	folder := got[os.FileInfo](t)(os.Stat(filepath.Dir(c.socket)))
+	if folder.Mode().Perm() != 0o700 {
+		t.Errorf("the socket's folder has mode %o, want 700", folder.Mode().Perm())
+	}
+	for key, want := range map[string]string{"port": "0", "appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"} {
+		if is := got[map[string]string](t)(s.core.client.ConfigGet(t.Context(), key).Result())[key]; is != want {
+			t.Errorf("%s is %q, want %q", key, is, want)
+		}
+	}
+	s.Close()
+	if _, err := os.Stat(filepath.Dir(c.socket)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket's folder is left behind: %v", err)
+	}
+}
+
+func TestWithoutAServerOnPathTheErrorSaysWhatToDo(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := Serve(t.Context(), Options{Dir: t.TempDir(), Log: quiet()})
+	for _, way := range []string{"redis-server", "--redis URL", "--ephemeral"} {
+		if err == nil || !strings.Contains(err.Error(), way) {
+			t.Errorf("got %v, want it to name %s", err, way)
+		}
+	}
+}
+
+func TestAServerThatEndsAtItsStartIsAnErrorWithItsWords(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(dir, "appendonlydir"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, "appendonlydir", "appendonly.aof.manifest"), []byte("not a manifest\n"), 0o600))
+	_, err := Serve(t.Context(), Options{Dir: dir, Log: quiet()})
+	if err == nil || !strings.Contains(err.Error(), "manifest") {
+		t.Errorf("got %v, want the server's words about its manifest", err)
+	}
+}
+
+func TestAnOldRedisIsRefused(t *testing.T) {
+	for version, refused := range map[string]bool{"6.2.14": true, "7.0.15": false, "8.0.0": false, "": true} {
+		if err := checkVersion("# Server\r\nredis_version:" + version + "\r\n"); (err != nil) != refused {
+			t.Errorf("version %q: got %v, refused wanted: %v", version, err, refused)
+		}
+	}
+}
+
+func TestAURLThatIsNoneIsAnError(t *testing.T) {
+	if _, err := Open(t.Context(), Options{URL: "localhost", Log: quiet()}); err == nil || !strings.Contains(err.Error(), "redis://") {
+		t.Errorf("got %v, want it to say how a url begins", err)
+	}
+}
