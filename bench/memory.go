@@ -29,6 +29,7 @@ func memory(ctx context.Context, b *bed, o options) (*report, error) {
 	}
 	rss := r.add("RSS per device", "KiB", numbers(ours, footprint.perDevice), numbers(theirs, footprint.perDevice))
 	r.add("most while connecting, per device", "KiB", numbers(ours, footprint.peakPerDevice), numbers(theirs, footprint.peakPerDevice))
+	r.add("whole RSS per device, nothing subtracted", "KiB", numbers(ours, footprint.whole), numbers(theirs, footprint.whole))
 	r.add("Go stacks per device", "KiB", numbers(ours, footprint.stackPerDevice), nil)
 	r.add("Go heap per device", "KiB", numbers(ours, footprint.heapPerDevice), nil)
 	r.add("RSS before", "MiB", numbers(ours, footprint.before), numbers(theirs, footprint.before))
@@ -46,6 +47,7 @@ type footprint struct {
 func (f footprint) each(bytes float64) float64 { return bytes / float64(f.devices) / (1 << 10) }
 func (f footprint) perDevice() float64         { return f.each(float64(f.full - f.base)) }
 func (f footprint) peakPerDevice() float64     { return f.each(float64(f.peak - f.base)) }
+func (f footprint) whole() float64             { return f.each(float64(f.full)) }
 func (f footprint) stackPerDevice() float64    { return f.each(f.fullGo.stack - f.baseGo.stack) }
 func (f footprint) heapPerDevice() float64     { return f.each(f.fullGo.heap - f.baseGo.heap) }
 func (f footprint) before() float64            { return float64(f.base) / (1 << 20) }
