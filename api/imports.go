@@ -102,6 +102,7 @@ func (b *ImportBody) readLines(file io.Reader) error {
 
 func (b *ImportBody) readFields(form map[string][]string) error {
 	ids := b.in.IDs
+	b.in.IDs = nil
 	if err := decodeForm(form, &b.in); err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ type DeviceQuery struct {
 }
 
 func (f DeviceQuery) query() (fleet.DeviceQuery, error) {
-	q := fleet.DeviceQuery{IDPart: f.ID, NamePart: f.Name, Online: flag(f.Online), Development: flag(f.Development), Locked: flag(f.Locked)}
+	q := fleet.DeviceQuery{IDPart: f.ID, NamePart: f.Name, Online: choice(f.Online), Development: choice(f.Development), Locked: choice(f.Locked)}
 	q.Sort = map[string]fleet.DeviceSort{"deviceName": fleet.ByName, "firmwareVersion": fleet.ByVersion, "lastConnection": fleet.ByLastHandshake}[f.SortAttr]
 	q.Descending = f.SortDir == "desc" || f.SortDir == "" && q.Sort == fleet.ByLastHandshake
 	var err error
@@ -258,8 +258,8 @@ func deviceID(text string) (fleet.DeviceID, error) {
 	return id, nil
 }
 
-// flag is nil for "", else whether text says true.
-func flag(text string) *bool {
+// choice is nil for "", else whether text says true.
+func choice(text string) *bool {
 	if text == "" {
 		return nil
 	}

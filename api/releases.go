@@ -126,7 +126,7 @@ func (s *server) impact(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	order, err := s.order(ctx, who, product.ID, Release{Version: Version{v}, Groups: Some(in.names), Default: flag(in.Default)})
+	order, err := s.order(ctx, who, product.ID, Release{Version: Version{v}, Groups: Some(in.names), Default: choice(in.Default)})
 	if err != nil {
 		return nil, err
 	}
