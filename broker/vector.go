@@ -7,8 +7,9 @@ import (
 
 const (
 	// maxVector is how many bytes one vectored write takes: above it, throughput grows
-	// no more, and a Stop or a PINGRESP would wait longer.
-	maxVector = 128 << 10
+	// no more, and a Stop or a PINGRESP would wait longer. It is 128 KiB of image data
+	// and what encodes them, so that a Want for that much is one write.
+	maxVector = 130 << 10
 
 	// maxFlat is how many bytes one write takes where packets have to be copied into
 	// one piece (TLS, WebSocket): two TLS records.
