@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -103,7 +104,7 @@ func (c *Cloud) assemble(images ota.Images) {
 	c.conductor = &conductor{
 		handshake: handshake.New(handshake.Config{}, c.store.Devices, c.store.Catalogs),
 		devices:   c.store.Devices, messages: c.store.Messages,
-		log: c.log, maxAge: c.config.MaxSessionAge, base: base,
+		log: c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
 		rechecks: newRechecks(), sessions: make(map[fleet.DeviceID]*session),
 	}
 	c.ota = ota.New(ota.Config{
@@ -192,6 +193,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	c.log.Info("stopping")
 	err = errors.Join(err, c.close())
 	tasks.Wait()
+	c.conductor.runners.Wait()
 	return err
 }
 

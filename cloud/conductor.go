@@ -33,6 +33,7 @@ type conductor struct {
 	base      context.Context //nolint:containedctx // the server's own, for what no request carries
 
 	rechecks *rechecks
+	runners  sync.WaitGroup // of sessions' errands
 	ignored  [ignoredKinds]atomic.Uint64
 
 	mu       sync.Mutex
@@ -134,15 +135,26 @@ func (c *conductor) changed(product fleet.ProductID, now []fleet.DeviceID) {
 	c.announce(fleet.Event{Name: "release", Product: product})
 }
 
+// recheckPatience is how long a device that takes no bytes keeps a rechecker from the
+// next device.
+const recheckPatience = time.Second
+
 func (c *conductor) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
 	s := c.session(id)
 	if s == nil {
 		c.ota.Gone(ctx, id, nil) // a slot was kept for it
 		return
 	}
-	if err := s.recheck(ctx, at); err != nil {
-		c.log.Warn("device not decided again", "device", id, "err", err)
-		s.link.Close(fleet.Unavailable) // its next Hello decides
+	e := errandDecide
+	if at == ota.AtSlot {
+		e = errandSlot
+	}
+	patience := time.NewTimer(recheckPatience)
+	defer patience.Stop()
+	select {
+	case <-s.run(e):
+	case <-patience.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -154,34 +166,11 @@ func (c *conductor) Kick(id fleet.DeviceID) {
 	}
 }
 
-// Command sends device id the commands that wait for it.
+// Command sends device id the commands that wait for it, soon. It never blocks.
 func (c *conductor) Command(id fleet.DeviceID) {
-	s := c.session(id)
-	if s == nil {
-		return
+	if s := c.session(id); s != nil {
+		s.run(errandCommands)
 	}
-	if err := c.deliver(c.base, s, 1); err != nil {
-		c.log.Warn("commands not sent", "device", id, "err", err)
-	}
-}
-
-// deliver sends the commands that wait for s, pending of them as far as is known: 0
-// saves the look. Each is sent again after every Hello until it is done or expired.
-func (c *conductor) deliver(ctx context.Context, s *session, pending uint32) error {
-	if pending == 0 {
-		return nil
-	}
-	commands, err := c.messages.Pending(ctx, s.id())
-	if err != nil {
-		return err
-	}
-	for _, command := range commands {
-		t := wire.Topic{Speaker: s.id(), Kind: wire.TopicCommand, Number: command.Number, Name: command.Name}
-		if err := s.link.Send(t, command.Payload); err != nil {
-			return nil //nolint:nilerr // the link has ended: the next Hello delivers
-		}
-	}
-	return nil
 }
 
 // keep makes a device message durable.
@@ -201,10 +190,10 @@ func (c *conductor) finish(ctx context.Context, id fleet.DeviceID, number uint32
 func (c *conductor) happened(ctx context.Context, d *fleet.Device, name string, past []fleet.Update) {
 	c.announce(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID})
 	for _, u := range past {
-		switch {
-		case u.State == fleet.RolledBack:
+		if u.State == fleet.RolledBack {
 			c.raise(ctx, d, "rolled_back", "version "+u.To.String()+" did not stay: it came back with "+d.Running.String())
-		case u.State == fleet.Failed && c.ota.Exhausted(d):
+		}
+		if (u.State == fleet.RolledBack || u.State == fleet.Failed) && d.Attempts.Target.Equal(u.To) && c.ota.Exhausted(d) {
 			c.raise(ctx, d, "update_exhausted", "all attempts at version "+u.To.String()+" failed, the last: "+wire.ReasonText(u.Reason))
 		}
 	}
@@ -250,7 +239,7 @@ func (s *session) refresh(now time.Time, maxAge time.Duration) {
 	}
 	s.deciding.Unlock()
 	if due {
-		_ = s.toDevice().Send(wire.TopicWelcome, wire.Welcome{Time: now, Reason: wire.ReasonNotNow}.Encode())
+		s.run(errandHello)
 	}
 }
 

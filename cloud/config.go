@@ -5,6 +5,8 @@ import (
 	"time"
 )
 
+const defaultSessionAge = 24 * time.Hour
+
 // Config is what an operator decides about one server. The zero value of a number or a
 // duration means the default that configs/muster.yaml states.
 type Config struct {

@@ -28,6 +28,8 @@ type session struct {
 	// recheck. It serialises them and what is sent in consequence.
 	deciding sync.Mutex
 	greeted  time.Time // of the last Hello; guarded by deciding
+
+	errands errands
 }
 
 // deviceLink is a Link bound to one device's topics: what ota writes to.
@@ -109,7 +111,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	}
 	s.greeted = time.Now()
 	s.conductor.happened(ctx, &greeting.Device, "handshake", greeting.Ended)
-	if handshake.DigestDiffers(h, greeting.Catalog) {
+	if greeting.Differs {
 		s.conductor.raise(ctx, &greeting.Device, "digest_differs", "it says it runs "+h.Version.String()+" with other bytes than were uploaded")
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, plan.Welcome(h.Boot).Encode()); err != nil {
@@ -118,7 +120,10 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	if err := s.conductor.ota.Start(plan, s.toDevice()); err != nil {
 		return err
 	}
-	return s.conductor.deliver(ctx, s, greeting.Device.Pending)
+	if greeting.Device.Pending > 0 {
+		s.run(errandCommands)
+	}
+	return nil
 }
 
 // recheck decides again for a device that is online and has said Hello, because an

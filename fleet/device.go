@@ -43,6 +43,7 @@ type Device struct {
 	Running   Version // of its last Hello; zero before the first
 	Hardware  string
 	UpdatesOn bool   // it takes updates; false is "not now"
+	Differs   bool   // its last Hello told another digest than Running was uploaded with
 	Facts     []byte // CBOR map, at most 1 KiB
 	Boot      uint64 // nonce of its last Hello, 0 when it sends none
 

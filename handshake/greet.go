@@ -24,6 +24,7 @@ type Greeting struct {
 	Device  fleet.Device   // as saved
 	Catalog *fleet.Catalog // by which it was decided
 	Ended   []fleet.Update // the updates that ended, of every save it took
+	Differs bool           // news: the device says it runs other bytes than were uploaded
 }
 
 // Greet accepts Hello h of session: it writes what h says into the device's record, lets
@@ -38,10 +39,14 @@ type Greeting struct {
 // fleet.Busy when it kept moving; fleet.Unavailable from the store.
 func (s *Service) Greet(ctx context.Context, session *Session, h wire.Hello, decide Decision) (Greeting, error) {
 	now := time.Now()
+	news := false
 	g, err := s.settle(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (past []fleet.Update, changed bool) {
 		if !claimed {
 			d.Session++
 		}
+		differs := digestDiffers(h, c)
+		news = news && differs || differs && !(d.Differs && d.Running.Equal(h.Version))
+		d.Differs = differs
 		write(d, h, session.address, now)
 		past = decide(d, c)
 		d.Boot = h.Boot
@@ -50,6 +55,7 @@ func (s *Service) Greet(ctx context.Context, session *Session, h wire.Hello, dec
 	if err != nil {
 		return Greeting{}, err
 	}
+	g.Differs = news
 	session.greeted(g.Device.Session, h)
 	s.greeted.Add(1)
 	return g, nil
@@ -133,9 +139,10 @@ func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
 	d.LastHandshake, d.LastHeard = now, now
 }
 
-// DigestDiffers reports whether a device says it runs a version of c with other bytes
-// than were uploaded: worth an alert, and nothing else (docs/protocol.md#hello, key 3).
-func DigestDiffers(h wire.Hello, c *fleet.Catalog) bool {
+// digestDiffers reports whether a device says it runs a version of c with other bytes
+// than were uploaded: worth an alert when it is new, and nothing else
+// (docs/protocol.md#hello, key 3).
+func digestDiffers(h wire.Hello, c *fleet.Catalog) bool {
 	f, ok := c.Find(h.Version)
 	return ok && h.Digest != (fleet.Digest{}) && h.Digest != f.Digest && (h.Product == "" || h.Product == c.Product.Slug)
 }

@@ -195,6 +195,35 @@ func TestFactsThatAreTheSameKeepTheirSlice(t *testing.T) {
 	}
 }
 
+func TestOtherBytesAreNewsOnce(t *testing.T) {
+	m := newMemory(fleet.Device{ID: "a"})
+	m.catalog.Firmware = map[string]fleet.Firmware{
+		"3.0.0": {Version: fleet.WholeVersion(3), Digest: fleet.Digest{3}},
+		"4.0.0": {Version: fleet.WholeVersion(4), Digest: fleet.Digest{4}},
+	}
+	s := New(Config{}, m, m)
+	for _, row := range []struct {
+		name    string
+		version uint32
+		digest  byte
+		want    bool
+	}{
+		{"uploaded bytes", 3, 3, false},
+		{"other bytes", 3, 9, true},
+		{"still other bytes", 3, 9, false},
+		{"other bytes of another version", 4, 9, true},
+		{"right again", 4, 4, false},
+		{"wrong again", 4, 9, true},
+	} {
+		h := hello(row.version)
+		h.Digest = fleet.Digest{row.digest}
+		g, err := s.Greet(t.Context(), admit(t, s, "a"), h, nothing) // each in a session of its own
+		if err != nil || g.Differs != row.want {
+			t.Errorf("%s: got %v, %v, want %v", row.name, g.Differs, err, row.want)
+		}
+	}
+}
+
 func TestDigestDiffers(t *testing.T) {
 	c := &fleet.Catalog{Product: fleet.Product{Slug: "widget"}, Firmware: map[string]fleet.Firmware{
 		"3.0.0": {Version: fleet.WholeVersion(3), Digest: fleet.Digest{1}},
@@ -214,7 +243,7 @@ func TestDigestDiffers(t *testing.T) {
 	} {
 		h := hello(row.version)
 		h.Digest, h.Product = row.digest, row.product
-		if got := DigestDiffers(h, c); got != row.want {
+		if got := digestDiffers(h, c); got != row.want {
 			t.Errorf("%s: got %v, want %v", row.name, got, row.want)
 		}
 	}

@@ -63,6 +63,7 @@ const (
 	flagDevelopment = "d"
 	flagForce       = "F"
 	flagUpdatesOn   = "u"
+	flagDiffers     = "o"
 )
 
 func deviceFlags(d *fleet.Device) string {
@@ -78,6 +79,9 @@ func deviceFlags(d *fleet.Device) string {
 	}
 	if d.UpdatesOn {
 		flags += flagUpdatesOn
+	}
+	if d.Differs {
+		flags += flagDiffers
 	}
 	return flags
 }
@@ -108,6 +112,7 @@ func parseDevice(id fleet.DeviceID, fields map[string]string) (d fleet.Device, e
 			d.Development = strings.Contains(value, flagDevelopment)
 			d.Force = strings.Contains(value, flagForce)
 			d.UpdatesOn = strings.Contains(value, flagUpdatesOn)
+			d.Differs = strings.Contains(value, flagDiffers)
 		case "l":
 			d.Lock = fleet.ReportedVersion(value)
 		case "fl":

@@ -78,7 +78,7 @@ func drawDevice(t *rapid.T) fleet.Device {
 		Name: anyText.Draw(t, "name"), Notes: anyText.Draw(t, "notes"), Groups: anyGroups.Draw(t, "groups"),
 		Secret: drawArray32(t), Disabled: rapid.Bool().Draw(t, "disabled"), Development: rapid.Bool().Draw(t, "development"),
 		Lock: anyVersion.Draw(t, "lock"), Force: rapid.Bool().Draw(t, "force"), Flash: anyVersion.Draw(t, "flash"),
-		Running: anyVersion.Draw(t, "running"), Hardware: anyText.Draw(t, "hardware"), UpdatesOn: rapid.Bool().Draw(t, "on"),
+		Running: anyVersion.Draw(t, "running"), Hardware: anyText.Draw(t, "hardware"), UpdatesOn: rapid.Bool().Draw(t, "on"), Differs: rapid.Bool().Draw(t, "differs"),
 		Facts: anyBytes.Draw(t, "facts"), Boot: rapid.Uint64().Draw(t, "boot"), Session: rapid.Uint64().Draw(t, "session"),
 		Update: drawUpdate(t), Attempts: fleet.Attempts{
 			Target: anyVersion.Draw(t, "target"), Spent: rapid.IntRange(0, 9).Draw(t, "spent"), NotBefore: anyTime.Draw(t, "not before"),
