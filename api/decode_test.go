@@ -78,8 +78,8 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		status int
 		fields []string
 	}{
-		"unknown":       {`{"nmae":"x"}`, 422, []string{"nmae"}},
-		"several":       {`{"nmae":"x","development":"yes","desired_firmware_version":"1.4"}`, 422, []string{"desired_firmware_version", "development", "nmae"}},
+		"unknown":       {`{"labl":"x"}`, 422, []string{"labl"}},
+		"several":       {`{"labl":"x","development":"yes","desired_firmware_version":"1.4"}`, 422, []string{"desired_firmware_version", "development", "labl"}},
 		"no object":     {`[1]`, 422, []string{""}},
 		"cut":           {`{"name":`, 400, nil},
 		"two documents": {`{} {}`, 400, nil},

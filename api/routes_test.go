@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -129,7 +130,8 @@ func TestKindsReachTheClient(t *testing.T) {
 	}
 	s.registry.fails = &fleet.Error{Kind: fleet.Denied, Code: "group_restricted", Text: "ask an admin"}
 	_, err := s.Device(t.Context(), "lamp-7")
-	if detail, ok := err.(*fleet.Error); !ok || detail.Code != "group_restricted" || !isKind(err, fleet.Denied) {
+	var detail *fleet.Error
+	if !errors.As(err, &detail) || detail.Code != "group_restricted" || !isKind(err, fleet.Denied) {
 		t.Errorf("a code of its own: got %#v", err)
 	}
 	s.registry.fails = json.Unmarshal([]byte("{"), new(int))

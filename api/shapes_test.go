@@ -34,7 +34,7 @@ func TestShapes(t *testing.T) {
 		"updates":         {"GET", "/v1/devices/lamp-7/updates", ""},
 		"messages":        {"GET", "/v1/messages", ""},
 		"command":         {"POST", "/v1/devices/lamp-7/commands", `{"name":"blink","message":{"n":3},"expires_in":60}`},
-		"problem":         {"PUT", "/v1/devices/lamp-7", `{"nmae":"x"}`},
+		"problem":         {"PUT", "/v1/devices/lamp-7", `{"labl":"x"}`},
 		"version":         {"GET", "/v1/version", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -60,22 +61,25 @@ func (h *hasher) check(ctx context.Context, encoded, password string) (bool, err
 	if !known {
 		encoded = h.decoy
 	}
-	var memory, passes uint32
-	var lanes uint8
-	parts := strings.Split(encoded, "$") // "", argon2id, v=19, m=..,t=..,p=.., salt, key
-	if len(parts) != 6 {
-		return false, nil
-	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes); err != nil || lanes != hashLanes {
-		return false, nil
-	}
-	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
-	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(password) > maxPassword {
+	salt, want, memory, passes, ok := decode(encoded)
+	if !ok || len(password) > maxPassword {
 		return false, nil
 	}
 	key, err := h.derive(ctx, password, salt, memory, passes)
 	return err == nil && known && subtle.ConstantTimeCompare(key, want) == 1, err
+}
+
+// decode is the inverse of encode.
+func decode(encoded string) (salt, key []byte, memory, passes uint32, ok bool) {
+	parts := strings.Split(encoded, "$") // "", argon2id, v=19, m=..,t=..,p=.., salt, key
+	if len(parts) != 6 {
+		return nil, nil, 0, 0, false
+	}
+	var lanes uint8
+	_, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes)
+	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	return salt, key, memory, passes, errors.Join(err, err1, err2) == nil && lanes == hashLanes
 }
 
 func (h *hasher) encode(salt, key []byte, memory, passes uint32) string {
