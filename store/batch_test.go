@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
@@ -223,4 +225,35 @@ func TestAClosedStoreIsUnavailableAndLeavesNothingRunning(t *testing.T) {
 			t.Errorf("got %v, want unavailable", err)
 		}
 	}
+}
+
+// TestCallersInFakeTimeUseAStoreStartedOutside is how the tests of the whole path run.
+func TestCallersInFakeTimeUseAStoreStartedOutside(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			must(t, s.Devices.Create(ctx, newDevice("a")))
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					_, err := s.Devices.Edit(ctx, "a", func(d *fleet.Device) error {
+						d.Boot++
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			time.Sleep(2 * time.Second)
+			if _, err := s.Devices.Device(ctx, "a"); !errors.Is(err, fleet.Unavailable) {
+				t.Errorf("got %v after the deadline, want unavailable", err)
+			}
+		})
+		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a")); d.Boot != 20 {
+			t.Errorf("got %d edits, want 20", d.Boot)
+		}
+	})
 }

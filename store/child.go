@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,7 +78,7 @@ func (c *child) supervise(answered <-chan struct{}) {
 			return
 		case <-answered:
 		default:
-			c.failed <- fmt.Errorf("%s ended at its start: %v: %s", c.binary, err, c.lastWords())
+			c.failed <- fmt.Errorf("%s ended at its start: %w: %s", c.binary, err, c.lastWords())
 			return
 		}
 		if time.Since(began) > longestPause {
@@ -93,7 +94,8 @@ func (c *child) supervise(answered <-chan struct{}) {
 	}
 }
 
-// runOnce runs the server until it ends.
+// runOnce runs the server until it ends, and returns why it did; it may not be running
+// for lack of a binary or because it is to stop.
 func (c *child) runOnce() error {
 	cmd := exec.Command(c.binary, c.arguments()...)
 	cmd.Dir = c.dir
@@ -108,7 +110,7 @@ func (c *child) runOnce() error {
 	select {
 	case <-c.stopping:
 		c.mu.Unlock()
-		return nil
+		return errStopped
 	default:
 	}
 	if err := cmd.Start(); err != nil {
@@ -122,8 +124,13 @@ func (c *child) runOnce() error {
 	c.mu.Lock()
 	c.proc = nil
 	c.mu.Unlock()
+	if err == nil {
+		err = errStopped
+	}
 	return err
 }
+
+var errStopped = errors.New("it was told to stop")
 
 // listen passes the server's output on to the log until it ends.
 func (c *child) listen(output io.Reader) {

@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Index knows of every device what lists, filters, counts and impact need: about 170
-// bytes each. It is derived from the device records: read from Redis once after the
+// Index knows of every device what lists, filters, counts and impact need: about 230
+// bytes each, names included. It is derived from the device records: read from Redis once after the
 // start, then fed by this process's own writes; of two states of a device the one with
 // the higher revision stays.
 type Index struct {

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -204,5 +206,31 @@ func TestAnOldRedisIsRefused(t *testing.T) {
 func TestAURLThatIsNoneIsAnError(t *testing.T) {
 	if _, err := Open(t.Context(), Options{URL: "localhost", Log: quiet()}); err == nil || !strings.Contains(err.Error(), "redis://") {
 		t.Errorf("got %v, want it to say how a url begins", err)
+	}
+}
+
+func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
+	s, c := openChild(t, t.TempDir())
+	t.Cleanup(func() { c.signal(syscall.SIGKILL) }) // one that writes its first append-only file does not end when asked
+	url := "unix://" + s.core.client.Options().Addr
+	for name, row := range map[string]struct {
+		setting, value string
+		warned         bool
+	}{
+		"as it should be":     {"appendfsync", "always", false},
+		"syncs once a second": {"appendfsync", "everysec", true},
+		"no append-only file": {"appendonly", "no", true},
+		"evicts keys":         {"maxmemory-policy", "allkeys-lru", true},
+	} {
+		before := got[map[string]string](t)(s.core.client.ConfigGet(t.Context(), row.setting).Result())
+		must(t, s.core.client.ConfigSet(t.Context(), row.setting, row.value).Err())
+		var log bytes.Buffer
+		other, err := Open(t.Context(), Options{URL: url, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		must(t, err)
+		other.Close()
+		if warned := strings.Contains(log.String(), row.setting); warned != row.warned {
+			t.Errorf("%s: warned %v, want %v: %s", name, warned, row.warned, log.String())
+		}
+		must(t, s.core.client.ConfigSet(t.Context(), row.setting, before[row.setting]).Err())
 	}
 }

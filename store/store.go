@@ -135,6 +135,10 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 	return s, nil
 }
 
+// poolSize is far more connections than the batchers use: after as many failed dials
+// go-redis would only try once a second, and callers would wait for a Redis that is back.
+const poolSize = 32
+
 // explicit sets every default of go-redis that matters here: a batcher decides about
 // retries, and a handful of connections serves all callers.
 func explicit(o *redis.Options) *redis.Options {
@@ -142,7 +146,7 @@ func explicit(o *redis.Options) *redis.Options {
 	o.DialTimeout, o.DialerRetries = 2*time.Second, 1
 	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = tripTimeout, tripTimeout, tripTimeout
 	o.ContextTimeoutEnabled = true
-	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns = 8, -1, 0
+	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns = poolSize, -1, 0
 	o.ReadBufferSize, o.WriteBufferSize = 64<<10, 64<<10
 	o.Protocol, o.DisableIdentity = 2, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

@@ -46,7 +46,7 @@ type streamQuery struct {
 }
 
 const (
-	streamChunk = 500     // entries read at a time
+	streamChunk = 500     // entries read at a time, at most
 	streamReach = 200_000 // entries looked at for one page; a page may end short of its limit there
 )
 
@@ -57,17 +57,19 @@ func (c *core) scan(ctx context.Context, key string, q streamQuery, take func(id
 	if err != nil {
 		return "", err
 	}
-	taken := 0
-	for range streamReach / streamChunk {
+	taken, chunk := 0, int64(q.limit)+1 // most pages need no more
+	for looked := 0; looked < streamReach; chunk = min(2*chunk, streamChunk) {
 		entries, err := read(ctx, c, func(p redis.Pipeliner) result[[]redis.XMessage] {
 			if q.ascending {
-				return p.XRangeN(background, key, low, high, streamChunk)
+				return p.XRangeN(background, key, low, high, chunk)
 			}
-			return p.XRevRangeN(background, key, high, low, streamChunk)
+			return p.XRevRangeN(background, key, high, low, chunk)
 		})
 		if err != nil {
 			return "", err
 		}
+		looked += len(entries)
+		atEnd := len(entries) < int(chunk)
 		for i, entry := range entries {
 			record, _ := entry.Values["v"].(string)
 			took, err := take(entry.ID, record)
@@ -79,13 +81,13 @@ func (c *core) scan(ctx context.Context, key string, q streamQuery, take func(id
 				taken++
 			}
 			if taken == q.limit {
-				if i == len(entries)-1 && len(entries) < streamChunk {
+				if atEnd && i == len(entries)-1 {
 					return "", nil
 				}
 				return next, nil
 			}
 		}
-		if len(entries) < streamChunk {
+		if atEnd {
 			return "", nil
 		}
 		if q.ascending {

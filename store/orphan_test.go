@@ -1,0 +1,49 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+const orphanDir = "MUSTER_STORE_ORPHAN_DIR"
+
+// TestMain is also the process that TestTheServerEndsWithItsProcess kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(orphanDir); dir != "" {
+		beOrphaned(dir)
+	}
+	os.Exit(m.Run())
+}
+
+// beOrphaned serves dir, writes one device and waits to be killed.
+func beOrphaned(dir string) {
+	s, err := Serve(context.Background(), Options{Dir: dir, Log: quiet()})
+	if err == nil {
+		err = s.Devices.Create(context.Background(), newDevice("a"))
+	}
+	fmt.Println("written:", err)
+	select {}
+}
+
+func TestTheServerEndsWithItsProcess(t *testing.T) {
+	dir := t.TempDir()
+	process := exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), orphanDir+"="+dir)
+	output := got[io.ReadCloser](t)(process.StdoutPipe())
+	must(t, process.Start())
+	line, err := bufio.NewReader(output).ReadString('\n')
+	_ = process.Process.Kill()
+	_ = process.Wait()
+	if err != nil || line != "written: <nil>\n" {
+		t.Fatalf("the process said %q, %v", line, err)
+	}
+	s, _ := openChild(t, dir) // waits at the lock until the server is gone too
+	if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
+		t.Errorf("what the killed process wrote: %v", err)
+	}
+}
