@@ -29,8 +29,8 @@ func newView(out *os.File, plain bool) *view {
 	return &view{out: out, live: !plain && term.IsTerminal(int(out.Fd()))}
 }
 
-// show replaces what the last show drew. The first line stands for all where there is no
-// terminal.
+// show replaces what the last show drew: all lines on a terminal, cut at its width, else
+// the first, which says all in short.
 func (v *view) show(lines []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -41,15 +41,22 @@ func (v *view) show(lines []string) {
 		}
 		return
 	}
+	width, _, err := term.GetSize(int(v.out.Fd()))
+	if err != nil {
+		width = 80
+	}
 	var b strings.Builder
 	if v.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", v.drawn)
 	}
-	for _, line := range lines {
+	for _, line := range lines[1:] {
+		if letters := []rune(line); len(letters) > width {
+			line = string(letters[:width])
+		}
 		b.WriteString("\r\x1b[2K" + line + "\n")
 	}
 	b.WriteString("\x1b[J")
-	v.drawn = len(lines)
+	v.drawn = len(lines) - 1
 	_, _ = io.WriteString(v.out, b.String()) // a terminal that is gone needs no picture
 }
 
@@ -70,7 +77,8 @@ func (v *view) end() {
 
 const barWidth = 40 // letters of a full bar
 
-// fleetLines draws a fleet: first all in one line, then a bar per version.
+// fleetLines draws a fleet: first all in one line, then a bar for who is online and one
+// per version, and what the devices do.
 func fleetLines(s simulator.Snapshot) []string {
 	versions := make([]string, 0, len(s.Versions))
 	for v := range s.Versions {
@@ -83,14 +91,18 @@ func fleetLines(s simulator.Snapshot) []string {
 	for i, v := range versions {
 		counts[i] = fmt.Sprintf("v%s: %d", v, s.Versions[v])
 	}
-	lines := []string{fmt.Sprintf("%d of %d online | %s | downloading %d, applying %d | %s/s, %s in all | %d confirmed, %d failed, %d rolled back",
-		s.Online, s.Devices, strings.Join(counts, ", "),
-		s.States[simulator.Downloading.String()], s.States[simulator.Stored.String()]+s.States[simulator.Applying.String()],
-		bytesText(int64(s.Rate)), bytesText(s.Bytes), s.Totals.Confirmed, s.Totals.Failed, s.Totals.RolledBack)}
-	for _, v := range versions {
-		lines = append(lines, fmt.Sprintf("  version %-8s %s %d", v, bar(s.Versions[v], s.Devices), s.Versions[v]))
+	doing := fmt.Sprintf("downloading %d, applying %d", s.States[simulator.Downloading.String()],
+		s.States[simulator.Stored.String()]+s.States[simulator.Applying.String()])
+	moved := fmt.Sprintf("%s/s, %s in all", bytesText(int64(s.Rate)), bytesText(s.Bytes))
+	ended := fmt.Sprintf("%d confirmed, %d failed, %d rolled back", s.Totals.Confirmed, s.Totals.Failed, s.Totals.RolledBack)
+	lines := []string{
+		fmt.Sprintf("%d of %d online | %s | %s | %s | %s", s.Online, s.Devices, strings.Join(counts, ", "), doing, moved, ended),
+		fmt.Sprintf("  %-11s %s %d of %d", "online", bar(s.Online, s.Devices), s.Online, s.Devices),
 	}
-	return lines
+	for _, v := range versions {
+		lines = append(lines, fmt.Sprintf("  %-11s %s %d", "version "+v, bar(s.Versions[v], s.Devices), s.Versions[v]))
+	}
+	return append(lines, "  "+doing+"; "+moved, "  updates: "+ended)
 }
 
 func bar(n, of int) string {
