@@ -3,10 +3,12 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -42,8 +44,12 @@ func TestTheServerEndsWithItsProcess(t *testing.T) {
 	if err != nil || line != "written: <nil>\n" {
 		t.Fatalf("the process said %q, %v", line, err)
 	}
+	left := string(got[[]byte](t)(os.ReadFile(filepath.Join(dir, "socket"))))
 	s, _ := openChild(t, dir) // waits at the lock until the server is gone too
 	if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
 		t.Errorf("what the killed process wrote: %v", err)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket's folder of the killed process is left behind: %v", err)
 	}
 }

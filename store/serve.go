@@ -45,6 +45,11 @@ func serve(ctx context.Context, o Options) (*Store, *child, error) {
 		s.Close()
 		return nil, nil, err
 	}
+	if err := replaceSocket(dir, socket); err != nil {
+		_ = lock.Close()
+		s.Close()
+		return nil, nil, err
+	}
 	c := newChild(binary, dir, socket, lock, s.core.log)
 	s.owned = append(s.owned, c.stop)
 	if err := c.firstStart(ctx, s.core); err != nil {
@@ -87,6 +92,20 @@ func socketPath() (path string, remove func(), err error) {
 		err = fmt.Errorf("%s is longer than the %d bytes a socket may have: set TMPDIR to a shorter folder", path, maxSocketPath)
 	}
 	return "", nil, fmt.Errorf("socket for redis: %w", err)
+}
+
+// replaceSocket notes where the socket is and removes the one noted before: a process
+// that was killed left it behind. The lock of dir must be held.
+func replaceSocket(dir, socket string) error {
+	note := filepath.Join(dir, "socket")
+	if old, err := os.ReadFile(note); err == nil {
+		_ = os.Remove(string(old)) // gone already, after a clean end
+		_ = os.Remove(filepath.Dir(string(old)))
+	}
+	if err := os.WriteFile(note, []byte(socket), 0o600); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
 }
 
 // arguments configure the child. Every write is in the append-only file, synced, before
