@@ -172,7 +172,7 @@ func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential
 	if err != nil {
 		return nil, err
 	}
-	d.view.say("Product %s: firmware 1, 2 and 3; groups prerelease, eu, hold-back; %d devices, which left the factory with version 1.", demoProduct, len(d.roles))
+	d.view.say("Product %s: firmware 1, 2 and 3; groups prerelease, eu, hold-back; %d devices that run version 1.", demoProduct, len(d.roles))
 	d.view.say("Version 1 is the product default, and what hold-back stays on.\n")
 	_, err = client.Release(ctx, demoProduct, api.Release{
 		Version: whole(factoryVersion), Groups: api.Some(api.Names{groupHoldBack}), Default: new(true),
