@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -43,10 +44,37 @@ func (b *Input[T]) requestBody(r huma.Registry) *huma.RequestBody {
 	}}
 }
 
+// bodyTimeout bounds the time a small body takes, and the time in which nothing comes of
+// a long one.
+const bodyTimeout = 30 * time.Second
+
+// deadline sets until when w's request body may be read; the zero time ends the limit.
+func deadline(w http.ResponseWriter, t time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(t) // a writer that can't is a test's
+}
+
+// steadyBody is a long body: it is bounded in bytes, and ends when nothing comes.
+type steadyBody struct {
+	io.ReadCloser
+	writer http.ResponseWriter
+}
+
+func longBody(r *http.Request, w http.ResponseWriter, limit int64) io.ReadCloser {
+	return steadyBody{http.MaxBytesReader(w, r.Body, limit), w}
+}
+
+func (b steadyBody) Read(p []byte) (int, error) {
+	deadline(b.writer, time.Now().Add(bodyTimeout))
+	defer deadline(b.writer, time.Time{})
+	return b.ReadCloser.Read(p)
+}
+
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // readBody decodes a JSON or form body into the struct target points to.
 func readBody(r *http.Request, w http.ResponseWriter, target any) error {
+	deadline(w, time.Now().Add(bodyTimeout))
+	defer deadline(w, time.Time{}) // or it would end the answer
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return bodyError(err)

@@ -55,7 +55,7 @@ func (b *ImportBody) Resolve(ctx huma.Context) []error {
 		}
 		return nil
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxImportBytes)
+	r.Body = longBody(r, w, maxImportBytes)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return []error{malformed("the multipart body is not well formed: " + err.Error())}

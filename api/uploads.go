@@ -65,7 +65,7 @@ func (s *server) upload(ctx context.Context, who fleet.Actor, in *struct {
 	if err := fleet.May(who, fleet.UploadFirmware, fleet.Object{Team: product.Team}); err != nil {
 		return nil, err // before a long body is read; Upload asks again
 	}
-	in.request.Body = http.MaxBytesReader(in.writer, in.request.Body, s.config.MaxImage+maxParts*maxFieldBytes+maxOverhead)
+	in.request.Body = longBody(in.request, in.writer, s.config.MaxImage+maxParts*maxFieldBytes+maxOverhead)
 	parts, err := in.request.MultipartReader()
 	if err != nil {
 		return nil, &Problem{Code: "unsupported_media_type", Description: "send multipart/form-data with the parts file, version, title and description", status: http.StatusUnsupportedMediaType}

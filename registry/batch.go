@@ -38,7 +38,7 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 		}
 	}
 	if len(done) > 0 {
-		r.audit(ctx, actor, "device.groups", edit.Product.String(), nil, fields{"devices": done, "add": edit.Add, "remove": edit.Remove})
+		r.audit(ctx, actor, "device.groups", edit.Product.String(), nil, fields{"devices": some(done), "count": len(done), "add": edit.Add, "remove": edit.Remove})
 	}
 	r.live.Recheck(downloading...)
 	return failed

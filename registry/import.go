@@ -41,7 +41,7 @@ func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Im
 	devices := newDevices(actor.Team, order, groups, &out)
 	err = r.create(ctx, devices, &out)
 	if len(out.Updated) > 0 {
-		r.audit(ctx, actor, "device.import", c.Product.Slug, nil, fields{"devices": out.Updated, "groups": order.Groups, "gateway": order.Gateway})
+		r.audit(ctx, actor, "device.import", c.Product.Slug, nil, fields{"devices": some(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
 	}
 	return out, err
 }

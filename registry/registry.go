@@ -83,6 +83,11 @@ func (r *Registry) audit(ctx context.Context, actor fleet.Actor, action, object 
 	}
 }
 
+// maxNamed bounds the devices an audit entry names; their count is always told.
+const maxNamed = 100
+
+func some(ids []fleet.DeviceID) []fleet.DeviceID { return ids[:min(len(ids), maxNamed)] }
+
 func (f fields) json() string {
 	if len(f) == 0 {
 		return ""
