@@ -3,10 +3,12 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -169,4 +171,35 @@ func FuzzNames(f *testing.F) {
 			}
 		}
 	})
+}
+
+// deadlines is a ResponseWriter that notes the read deadlines it is given.
+type deadlines struct {
+	http.ResponseWriter
+	set []bool // whether each was a limit
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, !t.IsZero())
+	return nil
+}
+
+// TestBodiesMayNotStandStill: a body is read under a deadline, and the answer is not.
+func TestBodiesMayNotStandStill(t *testing.T) {
+	request := httptest.NewRequest(http.MethodPut, "/", strings.NewReader(`{"name":"x"}`))
+	small := &deadlines{ResponseWriter: httptest.NewRecorder()}
+	if err := readBody(request, small, new(DeviceUpdate)); err != nil || !slices.Equal(small.set, []bool{true, false}) {
+		t.Errorf("a small body: got %v, %v, want one limit, then none", small.set, err)
+	}
+	request = httptest.NewRequest(http.MethodPost, "/", strings.NewReader("xy"))
+	long := &deadlines{ResponseWriter: httptest.NewRecorder()}
+	body := longBody(request, long, 10)
+	for range 2 {
+		if _, err := body.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(long.set, []bool{true, false, true, false}) {
+		t.Errorf("a long body: got %v, want a new limit for each read", long.set)
+	}
 }
