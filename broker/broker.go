@@ -13,6 +13,7 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+	"golang.org/x/time/rate"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
@@ -26,6 +27,8 @@ type Broker struct {
 	mqtt  *mqtt.Server
 	count counters
 	slots chan struct{} // one element per connection not admitted yet
+
+	refusals *rate.Limiter // of log lines about refused connections: a flood must not fill the log
 
 	base   context.Context // of every call to the cloud; ends when Shutdown gives up waiting
 	cancel context.CancelFunc
@@ -44,6 +47,7 @@ func New(cfg Config, cloud Cloud, log *slog.Logger) *Broker {
 	b := &Broker{
 		cfg: cfg, cloud: cloud, log: log,
 		slots:     make(chan struct{}, cfg.MaxPending),
+		refusals:  rate.NewLimiter(10, 100),
 		stopping:  make(chan struct{}),
 		listeners: make(map[io.Closer]struct{}),
 		links:     make(map[*Link]struct{}),

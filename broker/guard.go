@@ -140,7 +140,9 @@ func (g *guard) settle(l *Link, cl *mqtt.Client) {
 func (g *guard) refuse(l *Link, code byte, why error) error {
 	b := g.broker
 	b.count.refused[code].Add(1)
-	b.log.Info("connection refused", "device", l.id, "address", l.address, "code", code, "err", why)
+	if b.refusals.Allow() {
+		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", code, "err", why)
+	}
 	_ = l.writeNow(connack(l.version, code)) // refused either way
 	l.refused = true
 	return errRefused
