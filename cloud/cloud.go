@@ -58,14 +58,15 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 
 // open is the start, in the order in which rooms need each other.
 func (c *Cloud) open(ctx context.Context) error {
+	var err error
+	if c.store, err = c.openStore(ctx); err != nil { // first: it waits for an older server on the same folder
+		return err
+	}
 	images, err := ota.OpenDirectory(filepath.Join(c.config.Data, "images"))
 	if err != nil {
 		return err
 	}
 	if err := c.emptySpool(); err != nil {
-		return err
-	}
-	if c.store, err = c.openStore(ctx); err != nil {
 		return err
 	}
 	c.assemble(images)

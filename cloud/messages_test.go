@@ -1,0 +1,142 @@
+package cloud
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/wire"
+)
+
+func TestCommandIsSentAfterEachHelloUntilItIsDone(t *testing.T) {
+	w := serve(t)
+	device := w.enroll("a")[0]
+	queued := must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`{"times":3}`)}))
+	d := w.dial(device)
+	for range 2 {
+		d.hello(1)
+		h := d.hear(wire.TopicCommand)
+		if h.topic.Number != queued.Number || h.topic.Name != "blink" || string(h.payload) != `{"times":3}` {
+			t.Fatalf("got %s %s, want command %d, blink", h.topic, h.payload, queued.Number)
+		}
+	}
+	if c := must[[]api.Command](t)(w.Commands(t.Context(), "a")); len(c) != 1 || c[0].Done != nil {
+		t.Errorf("before its result: got %+v, want one that waits", c)
+	}
+	done := wire.Topic{Speaker: "a", Kind: wire.TopicDone, Number: queued.Number}.String()
+	for range 2 { // a repeated result changes nothing
+		id := must[uint16](t)(d.Publish(done, 1, []byte(`"ok"`)))
+		d.acked(id, func(h heard) { t.Errorf("got %s", h.topic) })
+	}
+	if c := must[[]api.Command](t)(w.Commands(t.Context(), "a")); len(c) != 1 || c[0].Done == nil || string(c[0].Result) != `"ok"` {
+		t.Errorf("after its result: got %+v", c)
+	}
+	d.hello(1)
+	second := must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Message: api.Payload(`1`)}))
+	if h := d.hear(wire.TopicCommand); h.topic.Number != second.Number || second.Number != queued.Number+1 {
+		t.Errorf("got command %d to the online device, want the second, %d, and not the first again", h.topic.Number, queued.Number+1)
+	}
+}
+
+func TestSimulatedDevicesCarryOutACommandOnce(t *testing.T) {
+	eachClient(t, func(t *testing.T, kind simulator.ClientKind) {
+		w := serve(t)
+		f := w.simulate(simulator.Config{Client: kind, Devices: w.enroll("a")})
+		online(t, f)
+		for range 3 {
+			must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Message: api.Payload(`true`)}))
+		}
+		until(t, "all are done", func() bool {
+			for _, c := range must[[]api.Command](t)(w.Commands(t.Context(), "a")) {
+				if c.Done == nil {
+					return false
+				}
+			}
+			return true
+		})
+		if s := f.Snapshot().Totals; s.Commands != 3 {
+			t.Errorf("carried out %d, want 3", s.Commands)
+		}
+	})
+}
+
+// A device that takes no bytes while a lot waits for it must not keep its reader, an
+// operator or another device waiting.
+func TestDeviceThatReadsNothingHoldsUpNobody(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1, 2)
+	credentials := w.enroll("stuck", "b")
+	big := api.Payload(`"` + strings.Repeat("x", 15<<10) + `"`)
+	for range 16 {
+		must[api.Command](t)(w.SendCommand(t.Context(), "stuck", api.NewCommand{Message: big}))
+	}
+	device, server := narrow()
+	go w.cloud.broker.Attach(server)
+	stuck := dial(t, simulator.Broker{Dialer: device}, credentials[0])
+	stuck.hello(1)
+	stuck.hear(wire.TopicCommand) // the first of many
+	for range 3 { // from here on it reads nothing
+		stuck.say(wire.TopicHello, 0, wire.NewHello(whole(1).Version).Encode())
+	}
+	stuck.say(wire.TopicMessage, 1, []byte("one"))
+	stuck.say(wire.TopicMessage, 1, []byte("two"))
+	until(t, "its messages are read all the same", func() bool {
+		page := must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Device: "stuck"}))
+		return len(page.Items) == 2
+	})
+	f := w.simulate(simulator.Config{Devices: credentials[1:]})
+	online(t, f)
+	w.release(2, atOnce)
+	must[api.Command](t)(w.SendCommand(t.Context(), "stuck", api.NewCommand{Message: big}))
+	arrive(t, f, 2)
+	received := 0
+	for received < 17 {
+		if _, h := stuck.next(); h.topic.Kind == wire.TopicCommand {
+			received = int(h.topic.Number)
+		}
+	}
+}
+
+func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
+	w := serve(t)
+	credentials := w.enroll("a", "b")
+	a, b := w.dial(credentials[0]), w.dial(credentials[1])
+	quiet := func(h heard) { t.Errorf("got %s", h.topic) }
+	for _, m := range []struct{ name, payload string }{{"", `{"t":21}`}, {"log/boot", "\xff\x00"}} {
+		topic := wire.Topic{Speaker: "a", Kind: wire.TopicMessage, Name: m.name}.String()
+		a.acked(must[uint16](t)(a.Publish(topic, 1, []byte(m.payload))), quiet)
+	}
+	b.acked(b.say(wire.TopicMessage, 1, []byte(`"b"`)), quiet)
+	b.acked(b.say(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "hot"}.Encode()), quiet)
+
+	page := must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Ascending: true}))
+	got := ""
+	for _, m := range page.Items {
+		got += m.Topic + " " + string(m.Message) + "\n"
+	}
+	if want := "d/a/up/msg {\"t\":21}\nd/a/up/msg/log/boot \xff\x00\nd/b/up/msg \"b\"\n"; got != want {
+		t.Errorf("got messages\n%q, want\n%q", got, want)
+	}
+	alerts := must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), "")).Items
+	if len(alerts) != 1 || alerts[0].Device != "b" || alerts[0].Type != 7 || alerts[0].Text != "hot" || alerts[0].Status != "ACTIVE" {
+		t.Errorf("got alerts %+v", alerts)
+	}
+}
+
+func TestOtherBytesThanUploadedRaiseOneAlert(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1, 2)
+	d := w.dial(w.enroll("a")[0])
+	other := func(h *wire.Hello) { h.Digest[0] = 1 }
+	for range 3 {
+		d.hello(1, other)
+	}
+	if names := alertNames(w); names["digest_differs"] != 1 {
+		t.Errorf("got alerts %v, want one", names)
+	}
+	d.hello(2, other)
+	if names := alertNames(w); names["digest_differs"] != 2 {
+		t.Errorf("another version with other bytes: got alerts %v, want one more", names)
+	}
+}

@@ -1,0 +1,157 @@
+package cloud
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/wire"
+)
+
+// refusal is the return code a device gets over MQTT 3.1.1, 0 when it is let in.
+func (w *world) refusal(b simulator.Broker, c simulator.Credential) byte {
+	w.Helper()
+	conn, err := simulator.Dial(w.Context(), b, simulator.Connect{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	var refused *simulator.Refused
+	switch {
+	case errors.As(err, &refused):
+		return refused.Code
+	case err != nil:
+		w.Fatal(err)
+	}
+	_ = conn.Close()
+	return 0
+}
+
+// reason is the reason code a device gets over MQTT 5, 0 when it is let in.
+func (w *world) reason(b simulator.Broker, c simulator.Credential) byte {
+	w.Helper()
+	conn := must[net.Conn](w)(b.Dial(w.Context()))
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, err := conn.Write(connect5(c))
+	if err != nil {
+		w.Fatal(err)
+	}
+	answer := make([]byte, 4) // fixed header, flags, reason
+	if _, err := io.ReadFull(conn, answer); err != nil || answer[0] != 2<<4 {
+		w.Fatalf("got %x, %v, want CONNACK", answer, err)
+	}
+	return answer[3]
+}
+
+// connect5 is the CONNECT of an MQTT 5 client (§3.1).
+func connect5(c simulator.Credential) []byte {
+	const userPasswordClean = 0xC2
+	body := append(text("MQTT"), 5, userPasswordClean, 0, 60, 0)
+	body = append(body, text(string(c.ID))...)
+	body = append(body, text(string(c.ID))...)
+	body = append(body, text(c.Secret)...)
+	return append([]byte{1 << 4, byte(len(body))}, body...)
+}
+
+func text(s string) []byte { return append([]byte{byte(len(s) >> 8), byte(len(s))}, s...) }
+
+func TestRefusalsSayNothingAboutWhy(t *testing.T) {
+	w := serve(t)
+	known := w.enroll("a", "off")
+	w.edit("off", api.DeviceUpdate{Disabled: new(true)})
+	for name, row := range map[string]struct {
+		claim        simulator.Credential
+		code, reason byte // MQTT 3.1.1 §3.2.2.3, MQTT 5 §3.2.2.2
+	}{
+		"right secret":                {known[0], 0, 0},
+		"wrong secret":                {simulator.Credential{ID: "a", Secret: "wrong"}, 5, 0x87},
+		"unknown device":              {simulator.Credential{ID: "nobody", Secret: known[0].Secret}, 5, 0x87},
+		"disabled, with its secret":   {known[1], 5, 0x8A},
+		"disabled, with a wrong one":  {simulator.Credential{ID: "off", Secret: "wrong"}, 5, 0x87},
+		"another device's secret":     {simulator.Credential{ID: "off", Secret: known[0].Secret}, 5, 0x87},
+		"an id with another's letter": {simulator.Credential{ID: "A", Secret: known[0].Secret}, 5, 0x87},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := w.refusal(w.broker(), row.claim); got != row.code {
+				t.Errorf("MQTT 3.1.1: got %d, want %d", got, row.code)
+			}
+			if got := w.reason(w.broker(), row.claim); got != row.reason {
+				t.Errorf("MQTT 5: got 0x%02x, want 0x%02x", got, row.reason)
+			}
+		})
+	}
+}
+
+func TestGuessingIsSlowedDownPerDeviceAndNotForOthers(t *testing.T) {
+	w := serve(t)
+	known := w.enroll("a", "b")
+	guesses := 0
+	for w.cloud.conductor.handshake.Stats().Refused[handshake.Throttled] == 0 {
+		if guesses++; guesses > 100 {
+			t.Fatal("a hundred guesses were looked at")
+		}
+		if code := w.refusal(from(w.broker(), 2), simulator.Credential{ID: "a", Secret: "guess"}); code != 5 {
+			t.Fatalf("guess %d: got code %d", guesses, code)
+		}
+	}
+	if code := w.refusal(w.broker(), known[0]); code != 5 {
+		t.Errorf("the right secret while guesses are throttled: got code %d, want 5, which tells nothing", code)
+	}
+	if code := w.refusal(w.broker(), known[1]); code != 0 {
+		t.Errorf("another device: got code %d", code)
+	}
+}
+
+func TestDisabledDeviceIsCutOffAndComesBackWhenEnabled(t *testing.T) {
+	w := serve(t)
+	f := w.simulate(simulator.Config{Devices: w.enroll("a")})
+	online(t, f)
+	w.edit("a", api.DeviceUpdate{Disabled: new(true)})
+	until(t, "it is cut off and refused", func() bool {
+		return !w.cloud.conductor.Online("a") && w.cloud.conductor.handshake.Stats().Refused[handshake.SwitchedOff] > 0
+	})
+	w.edit("a", api.DeviceUpdate{Disabled: new(false)})
+	online(t, f)
+}
+
+func TestDeletedDeviceAndRotatedSecretAreCutOff(t *testing.T) {
+	w := serve(t)
+	known := w.enroll("a", "b")
+	a, b := w.dial(known[0]), w.dial(known[1])
+	a.hello(1)
+	b.hello(1)
+	if err := w.DeleteDevice(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	fresh := must[api.Secret](t)(w.RotateSecret(t.Context(), "b"))
+	a.over()
+	b.over()
+	if code := w.refusal(w.broker(), known[0]); code != 5 {
+		t.Errorf("deleted: got code %d", code)
+	}
+	if code := w.refusal(w.broker(), known[1]); code != 5 {
+		t.Errorf("old secret: got code %d", code)
+	}
+	if code := w.refusal(w.broker(), simulator.Credential{ID: "b", Secret: fresh.Secret}); code != 0 {
+		t.Errorf("new secret: got code %d", code)
+	}
+}
+
+func TestHelloBurstIsBounded(t *testing.T) {
+	w := serve(t)
+	d := w.dial(w.enroll("a")[0])
+	for range 3 * wire.HelloBurst {
+		d.say(wire.TopicHello, 0, wire.NewHello(whole(1).Version).Encode())
+	}
+	welcomes := 0
+	d.acked(d.say(wire.TopicMessage, 1, nil), func(h heard) {
+		if h.topic.Kind == wire.TopicWelcome {
+			welcomes++
+		}
+	})
+	if welcomes != wire.HelloBurst {
+		t.Errorf("got %d Welcomes to %d Hellos, want %d", welcomes, 3*wire.HelloBurst, wire.HelloBurst)
+	}
+}
