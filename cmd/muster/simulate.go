@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +18,7 @@ import (
 type simulateCmd struct {
 	Broker      string                  `help:"Where devices connect: tcp://, tls://, ws:// or wss://HOST[:PORT]." default:"tcp://127.0.0.1:1883" placeholder:"URL"`
 	Credentials string                  `help:"File of devices: lines \"device,secret[,version]\", JSON lines, or the answer of an import; - reads standard input." required:"" placeholder:"FILE"`
+	CA          string                  `name:"ca" help:"Certificates that the server's may be signed by, PEM; the system's by default." type:"existingfile" placeholder:"FILE"`
 	Devices     int                     `help:"Take only the first N devices of the file; 0 takes all." placeholder:"N"`
 	Product     string                  `help:"Product slug the devices tell; none by default." placeholder:"SLUG"`
 	Version     string                  `help:"Version the devices run at first where the file says nothing." default:"1" placeholder:"VERSION"`
@@ -61,7 +64,6 @@ func (s *simulateCmd) Run(ctx context.Context) error {
 	report := f.Run(ctx)
 	verdict := f.Verdict(expect)
 	report.Verdict = &verdict
-	view.show(fleetLines(f.Snapshot()))
 	view.end()
 	printVerdict(os.Stderr, verdict, report.Totals)
 	if err := s.write(report); err != nil {
@@ -76,6 +78,9 @@ func (s *simulateCmd) Run(ctx context.Context) error {
 func (s *simulateCmd) config() (simulator.Config, error) {
 	broker, err := simulator.ParseBroker(s.Broker)
 	if err != nil {
+		return simulator.Config{}, err
+	}
+	if broker.TLS, err = s.trust(); err != nil {
 		return simulator.Config{}, err
 	}
 	version, err := fleet.ParseVersion(s.Version)
@@ -99,6 +104,22 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 		config.Done = settled
 	}
 	return config, nil
+}
+
+// trust is nil for the system's certificates.
+func (s *simulateCmd) trust() (*tls.Config, error) {
+	if s.CA == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(s.CA)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--ca %s: no certificate in it", s.CA)
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 func (s *simulateCmd) devices() ([]simulator.Credential, error) {
