@@ -32,9 +32,14 @@ func NewClient(base, token string) *Client {
 // SignIn makes a token by password, for the user's oldest team, and a client with it. A
 // wrong proof is fleet.Unauthenticated.
 func SignIn(ctx context.Context, base, email, password string) (*Client, Token, error) {
+	return Authorize(ctx, base, TokenRequest{GrantType: "password", Username: email, Password: password})
+}
+
+// Authorize is SignIn with all that a TokenRequest may say: which team, and for how long.
+func Authorize(ctx context.Context, base string, r TokenRequest) (*Client, Token, error) {
 	c := NewClient(base, "")
 	var t Token
-	err := c.call(ctx, http.MethodPost, "/oauth/token", TokenRequest{GrantType: "password", Username: email, Password: password}, &t)
+	err := c.call(ctx, http.MethodPost, "/oauth/token", r, &t)
 	if err != nil {
 		return nil, t, err
 	}
@@ -49,18 +54,21 @@ func (c *Client) SignOut(ctx context.Context) error {
 
 // Account is who the token's holder is.
 func (c *Client) Account(ctx context.Context) (a Account, err error) {
-	return a, c.call(ctx, http.MethodGet, "/v1/account", nil, &a)
+	err = c.call(ctx, http.MethodGet, "/v1/account", nil, &a)
+	return a, err
 }
 
 // Server says what serves.
 func (c *Client) Server(ctx context.Context) (s System, err error) {
-	return s, c.call(ctx, http.MethodGet, "/v1/version", nil, &s)
+	err = c.call(ctx, http.MethodGet, "/v1/version", nil, &s)
+	return s, err
 }
 
 // Products are all products of the team.
 func (c *Client) Products(ctx context.Context) ([]Product, error) {
 	var out ProductList
-	return out.Products, c.call(ctx, http.MethodGet, "/v1/products", nil, &out)
+	err := c.call(ctx, http.MethodGet, "/v1/products", nil, &out)
+	return out.Products, err
 }
 
 // Product is one, by id or slug.

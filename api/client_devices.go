@@ -55,7 +55,8 @@ func (f DeviceFilter) query() string {
 
 // Devices is one page of a product's devices.
 func (c *Client) Devices(ctx context.Context, product string, f DeviceFilter) (out DeviceList, err error) {
-	return out, c.call(ctx, http.MethodGet, path("products", product, "devices")+f.query(), nil, &out)
+	err = c.call(ctx, http.MethodGet, path("products", product, "devices")+f.query(), nil, &out)
+	return out, err
 }
 
 // AllDevices are all devices of the team, by cursor, in the order of their ids.
@@ -79,23 +80,27 @@ func (c *Client) AllDevices(ctx context.Context) ([]Device, error) {
 
 // Device is one device.
 func (c *Client) Device(ctx context.Context, id string) (d Device, err error) {
-	return d, c.call(ctx, http.MethodGet, path("devices", id), nil, &d)
+	err = c.call(ctx, http.MethodGet, path("devices", id), nil, &d)
+	return d, err
 }
 
 // Import makes devices members of a product and returns what became of each, with the
 // secrets of the new ones: they are shown this once.
 func (c *Client) Import(ctx context.Context, product string, devices NewDevices) (out Imported, err error) {
-	return out, c.call(ctx, http.MethodPost, path("products", product, "devices"), devices, &out)
+	err = c.call(ctx, http.MethodPost, path("products", product, "devices"), devices, &out)
+	return out, err
 }
 
 // UpdateDevice changes one device of a product.
 func (c *Client) UpdateDevice(ctx context.Context, product, id string, u DeviceUpdate) (d Device, err error) {
-	return d, c.call(ctx, http.MethodPut, path("products", product, "devices", id), u, &d)
+	err = c.call(ctx, http.MethodPut, path("products", product, "devices", id), u, &d)
+	return d, err
 }
 
 // PreviewDevice is the impact UpdateDevice would have.
 func (c *Client) PreviewDevice(ctx context.Context, product, id string, u DeviceUpdate) (i Impact, err error) {
-	return i, c.call(ctx, http.MethodPut, path("products", product, "devices", id)+"?dry_run=true", u, &i)
+	err = c.call(ctx, http.MethodPut, path("products", product, "devices", id)+"?dry_run=true", u, &i)
+	return i, err
 }
 
 // DeleteDevice removes a device and its credential.
@@ -105,7 +110,8 @@ func (c *Client) DeleteDevice(ctx context.Context, id string) error {
 
 // RotateSecret gives a device a new secret, shown this once.
 func (c *Client) RotateSecret(ctx context.Context, id string) (s Secret, err error) {
-	return s, c.call(ctx, http.MethodPost, path("devices", id, "credential"), nil, &s)
+	err = c.call(ctx, http.MethodPost, path("devices", id, "credential"), nil, &s)
+	return s, err
 }
 
 // EditGroups adds and removes groups on many devices.
@@ -129,7 +135,8 @@ func groupsUpdate(devices, add, remove []string) BatchUpdate {
 
 // Why explains what a device should run.
 func (c *Client) Why(ctx context.Context, id string) (w Why, err error) {
-	return w, c.call(ctx, http.MethodGet, path("devices", id, "why"), nil, &w)
+	err = c.call(ctx, http.MethodGet, path("devices", id, "why"), nil, &w)
+	return w, err
 }
 
 // Flash sends one version to an online device, once.
@@ -139,7 +146,8 @@ func (c *Client) Flash(ctx context.Context, id string, v Version) error {
 
 // SendCommand queues a command.
 func (c *Client) SendCommand(ctx context.Context, id string, command NewCommand) (out Command, err error) {
-	return out, c.call(ctx, http.MethodPost, path("devices", id, "commands"), command, &out)
+	err = c.call(ctx, http.MethodPost, path("devices", id, "commands"), command, &out)
+	return out, err
 }
 
 // Commands are those that wait for a device and those it answered lately.
@@ -170,10 +178,6 @@ func (c *Client) Messages(ctx context.Context, f MessageFilter) (out Page[Messag
 	if f.Ascending {
 		q.Set("pageSort", "asc")
 	}
-	return out, c.call(ctx, http.MethodGet, "/v1/messages?"+q.Encode(), nil, &out)
-}
-
-// Alerts is one page of the team's active alerts, newest first.
-func (c *Client) Alerts(ctx context.Context, after string) (out Page[Alert], err error) {
-	return out, c.call(ctx, http.MethodGet, "/v1/alerts?"+url.Values{"pageLimit": {"100"}, "pageNextToken": {after}}.Encode(), nil, &out)
+	err = c.call(ctx, http.MethodGet, "/v1/messages?"+q.Encode(), nil, &out)
+	return out, err
 }

@@ -25,6 +25,13 @@ func (c *Client) CreateGroup(ctx context.Context, product, name, description str
 	return out.Group, err
 }
 
+// EditGroup renames, describes or colours a group; absent fields stay as they are.
+func (c *Client) EditGroup(ctx context.Context, product, name string, fields GroupFields) (Group, error) {
+	var out OneGroup
+	err := c.call(ctx, http.MethodPut, path("products", product, "groups", name), fields, &out)
+	return out.Group, err
+}
+
 // DeleteGroup deletes a group and ends its release.
 func (c *Client) DeleteGroup(ctx context.Context, product, name string) error {
 	return c.call(ctx, http.MethodDelete, path("products", product, "groups", name), nil, nil)
@@ -78,7 +85,8 @@ func writeUpload(form *multipart.Writer, f NewFirmware, image io.Reader) error {
 
 // Firmware are all firmware of a product.
 func (c *Client) Firmware(ctx context.Context, product string) (out []Firmware, err error) {
-	return out, c.call(ctx, http.MethodGet, path("products", product, "firmware"), nil, &out)
+	err = c.call(ctx, http.MethodGet, path("products", product, "firmware"), nil, &out)
+	return out, err
 }
 
 // Download opens an image; the caller closes it.
@@ -97,17 +105,20 @@ func (c *Client) DeleteFirmware(ctx context.Context, product string, v Version) 
 
 // Release decides where a version is released.
 func (c *Client) Release(ctx context.Context, product string, r Release) (out Firmware, err error) {
-	return out, c.call(ctx, http.MethodPut, path("products", product, "firmware", "release"), r, &out)
+	err = c.call(ctx, http.MethodPut, path("products", product, "firmware", "release"), r, &out)
+	return out, err
 }
 
 // PreviewRelease is the impact Release would have.
 func (c *Client) PreviewRelease(ctx context.Context, product string, r Release) (out Impact, err error) {
-	return out, c.call(ctx, http.MethodPut, path("products", product, "firmware", "release")+"?dry_run=true", r, &out)
+	err = c.call(ctx, http.MethodPut, path("products", product, "firmware", "release")+"?dry_run=true", r, &out)
+	return out, err
 }
 
 // Progress is how far the release of a version has come.
 func (c *Client) Progress(ctx context.Context, product string, v Version) (out Progress, err error) {
-	return out, c.call(ctx, http.MethodGet, path("products", product, "firmware", v.String(), "progress"), nil, &out)
+	err = c.call(ctx, http.MethodGet, path("products", product, "firmware", v.String(), "progress"), nil, &out)
+	return out, err
 }
 
 // UpdateFilter selects updates of a product. Zero fields select all; Limit is 1 to 100.
@@ -129,7 +140,8 @@ func (c *Client) Updates(ctx context.Context, product string, f UpdateFilter) (o
 	if f.Limit > 0 {
 		q.Set("pageLimit", strconv.Itoa(f.Limit))
 	}
-	return out, c.call(ctx, http.MethodGet, path("products", product, "updates")+"?"+q.Encode(), nil, &out)
+	err = c.call(ctx, http.MethodGet, path("products", product, "updates")+"?"+q.Encode(), nil, &out)
+	return out, err
 }
 
 // DeviceUpdates are the updates of one device, newest first.

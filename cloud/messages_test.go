@@ -118,7 +118,7 @@ func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
 	if want := "d/a/up/msg {\"t\":21}\nd/a/up/msg/log/boot \xff\x00\nd/b/up/msg \"b\"\n"; got != want {
 		t.Errorf("got messages\n%q, want\n%q", got, want)
 	}
-	alerts := must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), "")).Items
+	alerts := must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), api.AlertFilter{})).Items
 	if len(alerts) != 1 || alerts[0].Device != "b" || alerts[0].Type != 7 || alerts[0].Text != "hot" || alerts[0].Status != "ACTIVE" {
 		t.Errorf("got alerts %+v", alerts)
 	}

@@ -96,7 +96,7 @@ func anyStep(why api.Why, word string) bool {
 func alertNames(w *world) map[string]int {
 	w.Helper()
 	names := map[string]int{}
-	for _, a := range must[api.Page[api.Alert]](w)(w.Alerts(w.Context(), "")).Items {
+	for _, a := range must[api.Page[api.Alert]](w)(w.Alerts(w.Context(), api.AlertFilter{})).Items {
 		if a.Name == "" {
 			a.Name = "device"
 		}
