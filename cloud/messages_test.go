@@ -76,7 +76,7 @@ func TestDeviceThatReadsNothingHoldsUpNobody(t *testing.T) {
 	stuck := dial(t, simulator.Broker{Dialer: device}, credentials[0])
 	stuck.hello(1)
 	stuck.hear(wire.TopicCommand) // the first of many
-	for range 3 { // from here on it reads nothing
+	for range 3 {                 // from here on it reads nothing
 		stuck.say(wire.TopicHello, 0, wire.NewHello(whole(1).Version).Encode())
 	}
 	stuck.say(wire.TopicMessage, 1, []byte("one"))

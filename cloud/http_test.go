@@ -1,0 +1,176 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/simulator"
+)
+
+// get is the status and the body of a GET.
+func (w *world) get(path string) (int, string) {
+	w.Helper()
+	answer := must[*http.Response](w)(http.Get("http://" + w.cloud.Addresses().HTTP + path))
+	defer answer.Body.Close()
+	return answer.StatusCode, string(must[[]byte](w)(io.ReadAll(answer.Body)))
+}
+
+func TestHealthIsTold(t *testing.T) {
+	w := serve(t, redisOfItsOwn)
+	w.dial(w.enroll("a")[0]).hello(1)
+	for _, row := range []struct{ path, want string }{
+		{"/healthz", "ok"},
+		{"/readyz", "ready"},
+		{"/", "Muster"},
+		{"/metrics", "\nmuster_connections 1\n"},
+		{"/metrics", "\nmuster_handshakes_total 1\n"},
+		{"/metrics", "\nmuster_accepted_total 1\n"},
+		{"/metrics", `muster_store_trips_total{kind="write"}`},
+		{"/metrics", "\ngo_goroutines "},
+	} {
+		if status, body := w.get(row.path); status != http.StatusOK || !strings.Contains(body, row.want) {
+			t.Errorf("%s: got %d %q, want %q in it", row.path, status, body, row.want)
+		}
+	}
+	if status, _ := w.get("/nothing"); status != http.StatusNotFound {
+		t.Errorf("unknown path: got %d", status)
+	}
+}
+
+func TestServerWhoseStoreIsGoneIsAliveButNotReady(t *testing.T) {
+	w := serve(t)
+	w.cloud.store.Close()
+	if status, body := w.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "store") {
+		t.Errorf("/readyz: got %d %q, want 503 and the store", status, body)
+	}
+	if status, _ := w.get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: got %d", status)
+	}
+}
+
+func TestReadyFileTellsTheChosenPorts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ready.json")
+	w := serve(t, func(c *Config) { c.ReadyFile = file })
+	var at Addresses
+	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile(file)), &at); err != nil {
+		t.Fatal(err)
+	}
+	if at != w.cloud.Addresses() || strings.HasSuffix(at.MQTT, ":0") || strings.HasSuffix(at.HTTP, ":0") || at.MQTTS != "" {
+		t.Errorf("got %+v, want %+v", at, w.cloud.Addresses())
+	}
+	for _, address := range []string{at.MQTT, at.HTTP} {
+		_ = must[net.Conn](t)(net.Dial("tcp", address)).Close()
+	}
+}
+
+func TestDevicesConnectOverWebSocketOnThePortOfREST(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1, 2)
+	w.release(2)
+	broker := must[simulator.Broker](t)(simulator.ParseBroker(w.cloud.Addresses().WebSocket))
+	f := simulate(t, simulator.Config{Broker: broker, Devices: w.enroll("a", "b")})
+	arrive(t, f, 2)
+	exact(t, f, 2, imageSize)
+}
+
+func TestAddressInUseIsAClearErrorThatLeavesNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	taken := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer taken.Close()
+	address := taken.Addr().String()
+	for name, config := range map[string]Config{
+		"mqtt": {MQTT: address, HTTP: "127.0.0.1:0"},
+		"http": {MQTT: "127.0.0.1:0", HTTP: address},
+	} {
+		config.Data, config.OwnerEmail, config.OwnerPassword = t.TempDir(), ownerEmail, ownerPassword
+		_, err := New(t.Context(), config)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("%s: got %v, want an error that names it and %s", name, err, address)
+		}
+		if left := childrenIn(t, filepath.Join(config.Data, "redis")); len(left) != 0 {
+			t.Errorf("%s: redis still runs: %v", name, left)
+		}
+	}
+}
+
+func TestShutdownLeavesNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	w := serve(t, redisOfItsOwn)
+	w.upload(imageSize, 1, 2)
+	w.release(2)
+	credentials := w.enroll("a", "b", "c")
+	idle, loading, silent := w.dial(credentials[0]), w.dial(credentials[1]), w.dial(credentials[2])
+	idle.hello(2)
+	loading.hello(1) // it takes nothing of the download
+	unauthenticated := must[net.Conn](t)(w.broker().Dial(t.Context()))
+	defer unauthenticated.Close()
+	if len(w.redis()) != 1 {
+		t.Fatalf("got redis processes %v, want one", w.redis())
+	}
+	w.stop()
+	for _, d := range []*raw{idle, loading, silent} {
+		d.over()
+	}
+	if left := w.redis(); len(left) != 0 {
+		t.Errorf("redis still runs: %v", left)
+	}
+}
+
+func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
+	w := serve(t, redisOfItsOwn)
+	upload := filepath.Join(w.cloud.spool(), "upload-under-way")
+	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := w.cloud.config
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := New(ctx, config)
+	if err == nil || !strings.Contains(err.Error(), "another server uses") {
+		t.Fatalf("got %v, want that another server uses the folder", err)
+	}
+	if _, err := os.Stat(upload); err != nil {
+		t.Errorf("it removed the first server's upload: %v", err)
+	}
+
+	w.enroll("a")
+	w.stop()
+	second := must[*Cloud](t)(New(t.Context(), config))
+	defer running(t, second)()
+	client := signIn(t, "http://"+second.Addresses().HTTP)
+	if _, err := client.Device(t.Context(), "a"); err != nil {
+		t.Errorf("after the first ended: %v", err)
+	}
+}
+
+func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
+	data := t.TempDir()
+	told := ""
+	for start := range 2 {
+		config := Config{HTTP: "127.0.0.1:0", Data: data, OwnerEmail: ownerEmail, TellPassword: func(email, password string) {
+			told += fmt.Sprintf("%d %s %s\n", start, email, password)
+		}}
+		c := must[*Cloud](t)(New(t.Context(), config))
+		stop := running(t, c)
+		var password string
+		if _, err := fmt.Sscanf(told, "0 "+ownerEmail+" %s\n", &password); err != nil || strings.Count(told, "\n") != 1 {
+			t.Errorf("start %d: told %q, want the password once, at the first start", start, told)
+		}
+		if _, _, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, ownerEmail, password); err != nil {
+			t.Errorf("start %d: %v", start, err)
+		}
+		stop()
+	}
+}

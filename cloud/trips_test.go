@@ -1,0 +1,81 @@
+package cloud
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store"
+)
+
+// cost is what do asked of Redis.
+func (w *world) cost(do func()) store.Stats {
+	before := w.cloud.store.Stats()
+	do()
+	now := w.cloud.store.Stats()
+	return store.Stats{
+		ReadTrips: now.ReadTrips - before.ReadTrips, Reads: now.Reads - before.Reads,
+		WriteTrips: now.WriteTrips - before.WriteTrips, Writes: now.Writes - before.Writes,
+		Retries: now.Retries - before.Retries,
+	}
+}
+
+// warm has one device shake hands, so that the product's catalog is cached.
+func (w *world) warm() {
+	w.Helper()
+	w.dial(w.enroll("warm")[0]).hello(1)
+}
+
+func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
+	w := serve(t, redisOfItsOwn)
+	w.upload(imageSize, 1, 2)
+	w.warm()
+	device := w.enroll("a")[0]
+	for _, what := range []string{"without an update", "with an update", "with the update under way"} {
+		if what == "with an update" {
+			w.release(2)
+			w.edit("a", api.DeviceUpdate{Name: api.Some("changed meanwhile")})
+		}
+		var d *raw
+		if got := w.cost(func() { d = w.dial(device) }); got != (store.Stats{ReadTrips: 1, Reads: 1}) {
+			t.Errorf("admission %s: got %+v, want one read", what, got)
+		}
+		if got := w.cost(func() { d.hello(1) }); got != (store.Stats{WriteTrips: 1, Writes: 1}) {
+			t.Errorf("handshake %s: got %+v, want one write", what, got)
+		}
+	}
+}
+
+func TestDevicesAtOnceShareTrips(t *testing.T) {
+	const devices = 200
+	w := serve(t, redisOfItsOwn)
+	w.warm()
+	ids := make([]fleet.DeviceID, devices)
+	for i := range ids {
+		ids[i] = fleet.DeviceID(fmt.Sprintf("d%d", i))
+	}
+	credentials := w.enroll(ids...)
+	all := make([]*raw, devices)
+	together := func(do func(i int)) {
+		var tasks sync.WaitGroup
+		for i := range devices {
+			tasks.Go(func() { do(i) })
+		}
+		tasks.Wait()
+	}
+	admissions := w.cost(func() {
+		together(func(i int) { all[i] = w.dial(credentials[i]) })
+	})
+	handshakes := w.cost(func() {
+		together(func(i int) { all[i].hello(1) })
+	})
+	t.Logf("%d admissions: %+v; handshakes: %+v", devices, admissions, handshakes)
+	if admissions.Reads != devices || admissions.ReadTrips > devices/2 || admissions.WriteTrips != 0 {
+		t.Errorf("%d admissions: got %+v, want as many reads in at most half as many trips", devices, admissions)
+	}
+	if handshakes.Writes != devices || handshakes.WriteTrips > devices/2 || handshakes.ReadTrips != 0 {
+		t.Errorf("%d handshakes: got %+v, want as many writes in at most half as many trips", devices, handshakes)
+	}
+}
