@@ -32,8 +32,9 @@ const (
 	demoPassword = "muster-demo"
 	demoProduct  = "widget"
 
-	// demoPatience is how long each step of the story may take.
-	demoPatience = 25 * time.Second
+	// Each step of the story may take demoPatience, and more in a large fleet.
+	demoPatience          = 25 * time.Second
+	demoPatiencePerDevice = 15 * time.Millisecond
 	// demoRehello is how often a device of the demo says Hello by itself: releases reach
 	// devices at their next handshake, which nobody wants to wait a day for here.
 	demoRehello = 5 * time.Second
@@ -221,6 +222,7 @@ func (d *demo) release(ctx context.Context, what string, r api.Release) error {
 // wait waits until done. When the time is over it goes on: the verdict will tell.
 func (d *demo) wait(ctx context.Context, what string, done func() bool) error {
 	started := time.Now()
+	patience := demoPatience + time.Duration(len(d.roles))*demoPatiencePerDevice
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
@@ -229,8 +231,8 @@ func (d *demo) wait(ctx context.Context, what string, done func() bool) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if time.Since(started) > demoPatience {
-			d.view.say("Not yet, after %s: %s.", demoPatience, what)
+		if time.Since(started) > patience {
+			d.view.say("Not yet, after %s: %s.", patience, what)
 			return nil
 		}
 	}
