@@ -272,3 +272,22 @@ func TestHelloDuringADownloadWaitsForTheChunksUnderWay(t *testing.T) {
 		}
 	})
 }
+
+// Nothing else would remember a Hello that waited for chunks when the update fails with
+// the last of them.
+func TestAHelloThatWaitedForChunksIsSaidWhenTheUpdateFails(t *testing.T) {
+	failing := quick.with(func(c *Config) { c.Faults.FailAt = []StageChance{{Stage: StageVerify, Chance: 1}} })
+	play(t, failing, func(s *scene) {
+		four := newFirmware(2, 4*int(two.chunk), two.chunk)
+		l, _ := s.greet()
+		l.offer(four, 1, 0, 2)
+		l.report(wire.ReportDownloading)
+		l.tell(wire.TopicWelcome, wire.Welcome{Time: time.Now(), Reason: wire.ReasonNotNow}.Encode())
+		l.quiet(time.Second)
+		l.push(four, 2, 2)
+		l.report(wire.ReportFailed)
+		if h := l.hello(); h.Partial != nil {
+			s.t.Errorf("got a partial %+v after a digest that differs", h.Partial)
+		}
+	})
+}

@@ -146,4 +146,7 @@ func (m *model) stop(now time.Time, payload []byte) {
 func (m *model) abandon(how string) {
 	m.state, m.update, m.ended = Idle, nil, how
 	m.wantAt, m.paceAt, m.stepAt = time.Time{}, time.Time{}, time.Time{}
+	if m.hello { // a Hello that waited for the update's chunks waits no more
+		m.hello, m.rehelloAt = false, overdue
+	}
 }

@@ -274,6 +274,9 @@ func (m *model) tick(now time.Time) {
 	}
 }
 
+// overdue is a time that has come: what waits for it is due at once.
+var overdue = time.Unix(0, 1)
+
 // due reports whether *at has come, and clears it.
 func due(at *time.Time, now time.Time) bool {
 	if at.IsZero() || now.Before(*at) {
