@@ -43,6 +43,7 @@ type Device struct {
 	Type              string         `json:"type" enum:"Generic,Gateway,BLE"`
 	SubType           string         `json:"subType"`
 	Gateway           string         `json:"gatewayId,omitempty" doc:"Of a BLE device: the gateway it is attached to"`
+	Children          []string       `json:"bleDeviceIds,omitempty" doc:"Of a gateway fetched by its id: the BLE devices attached to it"`
 	Tenant            string         `json:"tenantId" doc:"The team's id"`
 	Firmware          DeviceFirmware `json:"firmware"`
 	Meta              DeviceMeta     `json:"$meta"`
@@ -101,6 +102,9 @@ func shownDevice(v *fleet.DeviceView) Device {
 		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
 		Firmware: DeviceFirmware{Supports: []string{"APP"}, App: AppName{Name: v.Slug, Version: v.Running.String()}},
 		Meta:     DeviceMeta{Created: moment(v.Created), Updated: moment(lastTouched(v)), Version: decimal(v.Revision)},
+	}
+	for _, id := range v.Children {
+		d.Children = append(d.Children, string(id))
 	}
 	if v.Address != "" {
 		d.LastAddress = &v.Address

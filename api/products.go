@@ -82,7 +82,7 @@ func (s *server) products() {
 	}
 	create := func(ctx context.Context, who fleet.Actor, in *struct{ Input[ProductBody] }) (*reply[OneProduct], error) {
 		f := in.In.fields()
-		p, err := s.CreateProduct(ctx, who, fleet.Product{Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description), Roaming: deref(f.Roaming), AutoRegister: deref(f.AutoRegister)})
+		p, err := s.CreateProduct(ctx, who, fleet.Product{Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description), Roaming: f.Roaming == nil || *f.Roaming, AutoRegister: deref(f.AutoRegister)})
 		return s.oneProduct(ctx, who, p, err)
 	}
 	const tag = "products"

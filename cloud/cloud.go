@@ -104,17 +104,18 @@ func (c *Cloud) assemble(images ota.Images) {
 	c.cancel = cancel
 	c.conductor = &conductor{
 		handshake: handshake.New(handshake.Config{}, c.store.Devices, c.store.Catalogs),
-		devices:   c.store.Devices, messages: c.store.Messages,
-		log: c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
-		rechecks: newRechecks(), sessions: make(map[fleet.DeviceID]*session),
+		devices:   c.store.Devices, messages: c.store.Messages, catalogs: c.store.Catalogs, index: c.store.Index,
+		moves: newMoves(),
+		log:   c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
+		rechecks: newRechecks(), events: newEvents(), sessions: make(map[fleet.DeviceID]*session),
 	}
 	c.ota = ota.New(ota.Config{
-		MaxUpdates: c.config.MaxUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
+		MaxUpdates: c.config.MaxUpdates, MaxBehind: c.config.GatewayUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
 		MaxImage: c.config.MaxImage, CacheBytes: c.config.ChunkCache, Rate: c.config.Rate,
 		Ready: c.conductor.slot, Changed: c.conductor.changed,
 	}, c.store.Devices, c.store.Catalogs, c.store.Index, c.store.Teams, images)
 	c.conductor.ota = c.ota
-	c.registry = registry.New(registry.Config{}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,
+	c.registry = registry.New(registry.Config{Images: images}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,
 		c.store.Messages, c.ota, c.conductor, c.log)
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,

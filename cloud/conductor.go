@@ -31,6 +31,11 @@ type conductor struct {
 	log       *slog.Logger
 	maxAge    time.Duration   // of a session without a Hello
 	base      context.Context //nolint:containedctx // the server's own, for what no request carries
+	events    *events
+
+	catalogs *store.Catalogs
+	index    *store.Index
+	moves    *moves
 
 	rechecks *rechecks
 	runners  sync.WaitGroup // of sessions' errands
@@ -38,6 +43,7 @@ type conductor struct {
 
 	mu       sync.Mutex
 	sessions map[fleet.DeviceID]*session // online devices; guarded by mu
+	partings uint64                      // BLE devices that had to leave their gateway; guarded by mu
 }
 
 // ignored is why a message had no effect.
@@ -47,12 +53,12 @@ const (
 	ignoredMalformed ignored = iota
 	ignoredRate
 	ignoredTopic
-	ignoredChild
+	ignoredStranger
 	ignoredKinds
 )
 
 func (i ignored) String() string {
-	return [...]string{"malformed", "rate", "topic", "child"}[i]
+	return [...]string{"malformed", "rate", "topic", "not_attached"}[i]
 }
 
 // Admit implements broker.Cloud.
@@ -64,11 +70,19 @@ func (c *conductor) Admit(ctx context.Context, connect broker.Connect) (broker.S
 		c.log.Debug("device refused", "device", connect.ID, "address", connect.Address, "err", err)
 		return nil, err
 	}
+	s := c.newSession(admitted, connect.Link)
+	if s.Gateway() {
+		s.children = newChildren()
+	}
+	return s, nil
+}
+
+func (c *conductor) newSession(device *handshake.Session, link *broker.Link) *session {
 	return &session{
-		conductor: c, device: admitted, link: connect.Link,
+		conductor: c, device: device, link: link,
 		messages: rate.NewLimiter(rate.Every(wire.MessageInterval), wire.MessageBurst),
 		hellos:   rate.NewLimiter(rate.Every(wire.HelloInterval), wire.HelloBurst),
-	}, nil
+	}
 }
 
 // join makes s its device's session. The broker has ended the older one before.
@@ -132,7 +146,6 @@ func (c *conductor) slot(id fleet.DeviceID) { c.rechecks.add(id, ota.AtSlot) }
 func (c *conductor) changed(product fleet.ProductID, now []fleet.DeviceID) {
 	c.Recheck(c.ota.Downloading(product)...)
 	c.Recheck(now...)
-	c.announce(fleet.Event{Name: "release", Product: product})
 }
 
 // recheckPatience is how long a device that takes no bytes keeps a rechecker from the
@@ -158,10 +171,11 @@ func (c *conductor) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occas
 	}
 }
 
-// Kick ends the connection of device id: it was disabled, deleted or given another
-// secret.
+// Kick ends the connection of device id: it was disabled, deleted, given another secret
+// or attached to another gateway. The connection that carries a BLE device is others' too
+// and goes on.
 func (c *conductor) Kick(id fleet.DeviceID) {
-	if s := c.session(id); s != nil {
+	if s := c.part(id); s != nil && s.gateway == nil {
 		s.link.Close(fleet.Disabled)
 	}
 }
@@ -189,6 +203,7 @@ func (c *conductor) finish(ctx context.Context, id fleet.DeviceID, number uint32
 // and alerts for what a person should look at.
 func (c *conductor) happened(ctx context.Context, d *fleet.Device, name string, past []fleet.Update) {
 	c.announce(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID})
+	c.announceUpdates(d, past)
 	for _, u := range past {
 		if u.State == fleet.RolledBack {
 			c.raise(ctx, d, "rolled_back", "version "+u.To.String()+" did not stay: it came back with "+d.Running.String())
@@ -204,11 +219,6 @@ func (c *conductor) raise(ctx context.Context, d *fleet.Device, name, text strin
 	if _, err := c.messages.Raise(ctx, a); err != nil {
 		c.log.Warn("alert not raised", "device", d.ID, "alert", name, "err", err)
 	}
-}
-
-// announce tells an event to whoever listens; nothing depends on it.
-func (c *conductor) announce(e fleet.Event) {
-	c.log.Debug("event", "event", e.Name, "device", e.Device, "product", e.Product)
 }
 
 // refresh asks sessions that are older than maxAge, give or take a tenth, for a new

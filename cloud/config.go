@@ -30,12 +30,13 @@ type Config struct {
 	MaxKeepAlive   time.Duration
 	MaxSessionAge  time.Duration // an older session is asked for a new Hello
 
-	MaxUpdates  int             // devices that download at the same time
-	Rate        int64           // bytes per second of all downloads together; 0: no limit
-	ChunkCache  int64           // bytes of encoded chunks kept in memory
-	MaxImage    int64           // bytes of one firmware image
-	MaxAttempts int             // tries at one target before it is exhausted
-	CoolDown    []time.Duration // pause after the first, second ... failed attempt
+	MaxUpdates     int             // devices that download at the same time
+	GatewayUpdates int             // of them, BLE devices behind one gateway
+	Rate           int64           // bytes per second of all downloads together; 0: no limit
+	ChunkCache     int64           // bytes of encoded chunks kept in memory
+	MaxImage       int64           // bytes of one firmware image
+	MaxAttempts    int             // tries at one target before it is exhausted
+	CoolDown       []time.Duration // pause after the first, second ... failed attempt
 
 	Version string // of the program, for GET /v1/version
 	Log     *slog.Logger

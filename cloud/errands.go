@@ -88,7 +88,11 @@ func (s *session) decideAgain(ctx context.Context, at ota.Occasion) {
 	if !errors.Is(err, fleet.Conflict) && ctx.Err() == nil { // a session that is over is no news
 		s.conductor.log.Warn("device not decided again", "device", s.id(), "err", err)
 	}
-	s.link.Close(fleet.Unavailable) // its next Hello decides
+	if s.gateway == nil {
+		s.link.Close(fleet.Unavailable) // its next Hello decides
+	} else if !s.device.Ended() {
+		s.run(errandHello) // the connection is shared
+	}
 }
 
 // deliver sends the commands that wait for the device. Each is sent again after every
@@ -99,7 +103,8 @@ func (s *session) deliver(ctx context.Context) error {
 		return err
 	}
 	for _, command := range commands {
-		t := wire.Topic{Speaker: s.id(), Kind: wire.TopicCommand, Number: command.Number, Name: command.Name}
+		t := s.topic(wire.TopicCommand)
+		t.Number, t.Name = command.Number, command.Name
 		if err := s.link.Send(t, command.Payload); err != nil {
 			return nil //nolint:nilerr // the link has ended: the next Hello delivers
 		}

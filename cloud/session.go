@@ -16,11 +16,14 @@ import (
 )
 
 // session is one device's connection as the conductor sees it: it carries what the
-// device says from room to room.
+// device says from room to room. A BLE device's is carried by its gateway's; the way to
+// the device is the only difference.
 type session struct {
 	conductor *conductor
 	device    *handshake.Session
 	link      *broker.Link
+	gateway   *session      // that carries it; nil with a connection of its own
+	children  *children     // carried by it; nil unless it is a gateway's
 	messages  *rate.Limiter // of everything but Hello and Want
 	hellos    *rate.Limiter
 
@@ -32,23 +35,33 @@ type session struct {
 	errands errands
 }
 
-// deviceLink is a Link bound to one device's topics: what ota writes to.
-type deviceLink struct {
-	link    *broker.Link
-	speaker fleet.DeviceID
-}
+// deviceLink is a Link bound to one session of one device: what ota writes to.
+type deviceLink struct{ *session }
 
 func (l deviceLink) Send(k wire.TopicKind, payload []byte) error {
-	return l.link.Send(wire.Topic{Speaker: l.speaker, Kind: k}, payload)
+	if l.carriedNoMore() {
+		return errNotCarried
+	}
+	return l.link.Send(l.topic(k), payload)
 }
 
 func (l deviceLink) Owe(src wire.ChunkSource, first, count uint32) {
-	l.link.Owe(wire.Topic{Speaker: l.speaker, Kind: wire.TopicChunk}, src, first, count)
+	if count == 0 || !l.carriedNoMore() {
+		l.link.Owe(l.topic(wire.TopicChunk), src, first, count)
+	}
 }
 
 func (s *session) id() fleet.DeviceID { return s.device.ID() }
 
-func (s *session) toDevice() deviceLink { return deviceLink{link: s.link, speaker: s.id()} }
+func (s *session) toDevice() deviceLink { return deviceLink{s} }
+
+// topic is the device's topic of kind k, on the connection that carries it.
+func (s *session) topic(k wire.TopicKind) wire.Topic {
+	if s.gateway != nil {
+		return wire.Topic{Speaker: s.gateway.id(), Child: s.id(), Kind: k}
+	}
+	return wire.Topic{Speaker: s.id(), Kind: k}
+}
 
 // Begin implements broker.Session.
 func (s *session) Begin() { s.conductor.join(s) }
@@ -58,6 +71,7 @@ func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
 
 // Gone implements broker.Session.
 func (s *session) Gone() {
+	s.endChildren()
 	s.device.End()
 	s.conductor.leave(s)
 }
@@ -66,8 +80,13 @@ func (s *session) Gone() {
 // error, which ends the connection, is left for what could not be written.
 func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) error {
 	if t.Child != "" {
-		return s.ignore(t, ignoredChild)
+		return s.carry(ctx, t, payload)
 	}
+	return s.receive(ctx, t, payload)
+}
+
+// receive takes what the device itself says.
+func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) error {
 	switch t.Kind {
 	case wire.TopicHello:
 		return s.hello(ctx, t, payload)
@@ -86,6 +105,8 @@ func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) err
 		return s.alert(ctx, t, payload)
 	case wire.TopicDone:
 		return s.conductor.finish(ctx, s.id(), t.Number, payload)
+	case wire.TopicAttach, wire.TopicDetach:
+		return s.attachment(ctx, t, payload)
 	}
 	return s.ignore(t, ignoredTopic)
 }
@@ -99,8 +120,12 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	if err != nil {
 		return s.refuse(t, err)
 	}
+	if s.gateway != nil {
+		h.Caches = s.gateway.caches() // it is the gateway that does
+	}
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
+	defer s.tidy()
 	var plan ota.Plan
 	greeting, err := s.conductor.handshake.Greet(ctx, s.device, h, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
 		plan = s.conductor.ota.Decide(d, c, h, ota.AtHello)
@@ -131,6 +156,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 func (s *session) recheck(ctx context.Context, at ota.Occasion) error {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
+	defer s.tidy()
 	h, ok := s.device.Hello()
 	if !ok {
 		return nil // its Hello decides
@@ -175,6 +201,9 @@ func (s *session) want(t wire.Topic, payload []byte) error {
 	w, err := wire.DecodeWant(payload)
 	if err != nil {
 		return s.ignore(t, ignoredMalformed)
+	}
+	if s.fetches(w) {
+		return nil
 	}
 	return s.conductor.ota.Want(s.id(), w, s.toDevice())
 }

@@ -9,9 +9,11 @@ type DeviceView struct {
 	GroupNames []string
 	Slug       string // of its product
 	Online     bool
-	Target     Version // what it should run; zero: whatever it runs
-	Reason     Reason  // the rule that gave Target
-	Released   Version // what releases alone would give it, without development and lock
+	Target     Version    // what it should run; zero: whatever it runs
+	Reason     Reason     // the rule that gave Target
+	Children   []DeviceID // of a gateway that was asked for by itself: the BLE devices attached to it
+	Released   Version    // what releases alone would give it, without development and lock
+	Tag        string     // changes whenever an operator changes what the actor sees of it
 }
 
 // DeviceViews is one page of a list of devices.
@@ -31,6 +33,16 @@ type DeviceEdit struct {
 	Flash       bool     // with Lock: also at once, if the device is online
 	Groups      *[]string
 	Gateway     *DeviceID // "" detaches
+	If          string    // only while the device's Tag, as the actor sees it, is this; "": always
+}
+
+// DevicesEdit changes many devices of a product at once. Nil leaves as it is.
+type DevicesEdit struct {
+	Product     ProductID
+	Devices     []DeviceID
+	Lock        *Version // the zero Version unlocks
+	Flash       bool     // with Lock: also at once, those that are online
+	Development *bool
 }
 
 // Import asks for devices to become members of a product. Groups are names; one that
@@ -94,6 +106,15 @@ type SignIn struct {
 	Lifetime time.Duration // of the token; 0: as long as the server gives
 }
 
+// Acceptance is how an invited person takes the place offered: with the invitation's
+// secret, and the password of their account, or the one it is to have when it is new.
+type Acceptance struct {
+	Secret   string
+	Password string
+	Name     string // of a new account; may be empty
+	Address  string // of the client, without port
+}
+
 // AuditEntry is one line of a team's audit log: who changed what, from what to what.
 type AuditEntry struct {
 	Cursor string // position in its team's log; grows
@@ -105,6 +126,17 @@ type AuditEntry struct {
 	Before string // JSON, "" when there was nothing
 	After  string // JSON, "" when nothing is left
 	At     time.Time
+}
+
+// AuditQuery selects entries of one team's audit log, newest first. Texts are compared
+// whatever the case; "" selects all.
+type AuditQuery struct {
+	Text   string // part of anything in the entry
+	Email  string // who did it
+	Action string // what was done, or how it begins: "device" or "device.update"
+	Object string // what it was done to
+	After  string
+	Limit  int // 1 to 100
 }
 
 // AlertQuery selects alerts of one team, newest first.

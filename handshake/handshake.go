@@ -61,7 +61,7 @@ type Service struct {
 	admissions chan struct{} // one token per admission under way
 	byID       *guesses
 	byAddress  *guesses
-	refused    [Throttled + 1]atomic.Uint64
+	refused    [NotAttached + 1]atomic.Uint64
 	admitted   atomic.Uint64
 	greeted    atomic.Uint64
 	retried    atomic.Uint64
@@ -90,7 +90,8 @@ const (
 	NoLink      // a BLE device: it has no connection of its own
 	SwitchedOff // disabled, after a valid proof
 	Saturated
-	Throttled // too many failed proofs of this id or from this address
+	Throttled   // too many failed proofs of this id or from this address
+	NotAttached // a gateway spoke for a device it may not speak for
 )
 
 // Stats counts since the start.
@@ -115,6 +116,6 @@ func (s *Service) Stats() Stats {
 
 func (r Refusal) String() string {
 	return [...]string{
-		"unknown_device", "wrong_secret", "wrong_name", "ble_device", "disabled", "saturated", "throttled",
+		"unknown_device", "wrong_secret", "wrong_name", "ble_device", "disabled", "saturated", "throttled", "not_attached",
 	}[r]
 }

@@ -13,6 +13,7 @@ type Session struct {
 	id      fleet.DeviceID
 	team    fleet.TeamID
 	kind    fleet.DeviceKind
+	gateway fleet.DeviceID // whose word the session begins on, "" for a proof of its own
 	address string
 	device  fleet.Device // as last loaded or saved; owned by Greet and Again
 
@@ -53,6 +54,13 @@ func (s *Session) End() {
 	s.ended = true
 }
 
+// Ended reports whether End was called.
+func (s *Session) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
 // mayWrite checks that the session may still speak for d, as of generation.
 func (s *Session) mayWrite(d *fleet.Device, generation uint64) error {
 	s.mu.Lock()
@@ -63,6 +71,8 @@ func (s *Session) mayWrite(d *fleet.Device, generation uint64) error {
 		return fleet.Errorf(fleet.Conflict, "the session of device %s has ended", d.ID)
 	case generation != 0 && d.Session != generation:
 		return fleet.Errorf(fleet.Conflict, "device %s has a newer session", d.ID)
+	case s.kind == fleet.BLE && d.Gateway != s.gateway:
+		return fleet.Errorf(fleet.Conflict, "device %s is not attached to gateway %s any more", d.ID, s.gateway)
 	case d.Disabled:
 		return fleet.Errorf(fleet.Disabled, "device %s is disabled", d.ID)
 	}

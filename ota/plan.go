@@ -32,6 +32,7 @@ type Plan struct {
 	Offer   *wire.Offer    // nil: nothing is offered
 
 	product fleet.ProductID
+	gateway fleet.DeviceID // a BLE device's, else ""
 	window  uint32
 	session uint64
 	going   bool       // the running download goes on untouched
@@ -50,11 +51,14 @@ func (p Plan) Welcome(boot uint64) wire.Welcome {
 // nothing: when d is saved, Start carries the plan out. It may be called again on a fresh
 // copy of d without harm. It never blocks.
 //
+// For a BLE device h.Caches says that its gateway caches images: the Offer then says so and
+// nothing is pushed; the gateway fetches the image itself (Fetch).
+//
 // A flash order stands above the rules, also for a development device, and is used up
 // when its update ends. AtHello, d.Boot is to be the boot nonce of the Hello before h.
 func (s *Service) Decide(d *fleet.Device, c *fleet.Catalog, h wire.Hello, at Occasion) Plan {
 	now := time.Now()
-	p := Plan{Device: d.ID, product: d.Product, window: h.Window, session: d.Session}
+	p := Plan{Device: d.ID, product: d.Product, gateway: d.Gateway, window: h.Window, session: d.Session}
 	ours := h.Product == "" || h.Product == c.Product.Slug
 	if at == AtHello && s.rules.settle(d, h, ours, now) {
 		p.Past = append(p.Past, d.Update)
@@ -135,8 +139,8 @@ func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello
 		p.going = true
 		return
 	}
-	if !s.enter(d.ID) {
-		p.refuse(answer{reason: wire.ReasonBusy, detail: "server busy", again: jitter(s.cfg.BusyAgain)})
+	if !s.enter(d) {
+		p.refuse(answer{reason: wire.ReasonBusy, detail: s.crowded(d), again: jitter(s.cfg.BusyAgain)})
 		return
 	}
 	if !goesOn {
@@ -154,6 +158,9 @@ func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello
 		o.First = o.Count
 	} else if d.Update.State == fleet.Stored { // it lost what it had stored
 		d.Update.State, d.Update.Stored, d.Update.Changed = fleet.Offered, time.Time{}, now
+	}
+	if d.Kind == fleet.BLE && h.Caches {
+		o.Cached, p.window = true, 0
 	}
 	p.Offer, p.repeat = &o, goesOn
 }

@@ -13,6 +13,7 @@ import (
 // are guarded by Service.mu; the source counts for itself.
 type download struct {
 	device  fleet.DeviceID
+	gateway fleet.DeviceID // a BLE device's, else ""
 	update  fleet.UpdateID
 	link    Link
 	session uint64
@@ -46,7 +47,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	}
 	o := *p.Offer
 	dl := &download{
-		device: p.Device, update: o.Update, link: link, session: p.session, offered: o.Chunk,
+		device: p.Device, gateway: p.gateway, update: o.Update, link: link, session: p.session, offered: o.Chunk,
 		asked: time.Now(), first: o.First, source: s.source(p.product, o.Digest, o.Size, o.Chunk),
 	}
 	s.mu.Lock()
@@ -127,7 +128,7 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	}
 	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.count-w.First)
 	dl.stored = false
-	if dl.stalled = !s.slots.enter(id, dl.asked); !dl.stalled {
+	if dl.stalled = !s.slots.enter(id, dl.gateway, dl.asked); !dl.stalled {
 		link.Owe(src, dl.first, dl.count)
 	}
 	return wire.ReasonNone
@@ -144,6 +145,7 @@ func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
 		return
 	}
 	delete(s.running, id)
+	delete(s.fetches, id)
 	s.mu.Unlock()
 	s.leave(id)
 	if dl != nil {

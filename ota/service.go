@@ -74,6 +74,7 @@ type Link interface {
 // Config sets the limits of a Service. Zero fields take the defaults.
 type Config struct {
 	MaxUpdates  int             // updates that transfer at the same time; default 1000
+	MaxBehind   int             // of them, those of BLE devices behind one gateway; default 4
 	MaxWaiting  int             // devices waiting for a free slot; default 10,000
 	MaxAttempts int             // failed attempts per device and target; default 3
 	CoolDown    []time.Duration // after the first, second ... failed attempt; the last one repeats; default 5 min, 30 min, 2 h
@@ -95,6 +96,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.MaxUpdates <= 0 {
 		c.MaxUpdates = 1000
+	}
+	if c.MaxBehind <= 0 {
+		c.MaxBehind = 4
 	}
 	if c.MaxWaiting <= 0 {
 		c.MaxWaiting = 10_000
@@ -140,6 +144,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	running map[fleet.DeviceID]*download // downloads under way, with a slot or stalled; guarded by mu
+	fetches map[fleet.DeviceID]*source   // what gateways fetch for their children; guarded by mu
 	slots   slots                        // guarded by mu
 }
 
@@ -156,7 +161,8 @@ func New(cfg Config, devices Devices, catalogs Catalogs, index Index, groups Gro
 		images:   images,
 		pacer:    &pacer{rate: cfg.Rate},
 		running:  make(map[fleet.DeviceID]*download),
-		slots:    newSlots(cfg.MaxUpdates, cfg.MaxWaiting),
+		fetches:  make(map[fleet.DeviceID]*source),
+		slots:    newSlots(cfg.MaxUpdates, cfg.MaxBehind, cfg.MaxWaiting),
 	}
 	s.cache = newCache(cfg.CacheBytes, images)
 	return s

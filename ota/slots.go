@@ -7,20 +7,32 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// slots limits how many updates transfer at the same time. Who finds none free waits in a
-// line, first come first served; a slot that is freed belongs to the first of the line at
-// once, so that there is never a free slot while someone waits.
+// slots limits how many updates transfer at the same time, in all and behind each gateway.
+// Who finds none free waits in a line, first come first served among those whose gateway
+// has room; a slot that is freed belongs to the first of them at once, so that there is
+// never a free slot while someone waits who could have it.
 type slots struct {
-	max, maxWaiting int
-	holders         map[fleet.DeviceID]time.Time // when the slot was given, or last used
-	line            *list.List                   // of fleet.DeviceID
-	places          map[fleet.DeviceID]*list.Element
+	max, maxBehind, maxWaiting int
+	holders                    map[fleet.DeviceID]holder
+	behind                     map[fleet.DeviceID]int // slots held behind each gateway
+	line                       *list.List             // of waiter
+	places                     map[fleet.DeviceID]*list.Element
 }
 
-func newSlots(most, mostWaiting int) slots {
+// holder is who has a slot.
+type holder struct {
+	since   time.Time      // when the slot was given, or last used
+	gateway fleet.DeviceID // "": a connection of its own
+}
+
+// waiter is who waits for one.
+type waiter struct{ id, gateway fleet.DeviceID }
+
+func newSlots(most, mostBehind, mostWaiting int) slots {
 	return slots{
-		max: most, maxWaiting: mostWaiting,
-		holders: make(map[fleet.DeviceID]time.Time), line: list.New(), places: make(map[fleet.DeviceID]*list.Element),
+		max: most, maxBehind: mostBehind, maxWaiting: mostWaiting,
+		holders: make(map[fleet.DeviceID]holder), behind: make(map[fleet.DeviceID]int),
+		line: list.New(), places: make(map[fleet.DeviceID]*list.Element),
 	}
 }
 
@@ -29,52 +41,99 @@ func (s *slots) waiting() int                 { return s.line.Len() }
 func (s *slots) has(id fleet.DeviceID) bool   { _, ok := s.holders[id]; return ok }
 func (s *slots) waits(id fleet.DeviceID) bool { _, ok := s.places[id]; return ok }
 
+// full reports whether no device behind gateway, "" for one of its own connection, can
+// have a slot now.
+func (s *slots) full(gateway fleet.DeviceID) bool {
+	return len(s.holders) >= s.max || gateway != "" && s.behind[gateway] >= s.maxBehind
+}
+
 // place is id's number in the line, from 1.
 func (s *slots) place(id fleet.DeviceID) int {
 	n := 1
-	for e := s.line.Front(); e != nil && e.Value != id; e = e.Next() {
+	for e := s.line.Front(); e != nil && e.Value.(waiter).id != id; e = e.Next() {
 		n++
 	}
 	return n
 }
 
-// enter gives id a slot, or a place in the line if there is room in it.
-func (s *slots) enter(id fleet.DeviceID, now time.Time) bool {
-	if s.has(id) || len(s.holders) < s.max {
-		s.holders[id] = now
+// enter gives id, behind gateway, a slot, or a place in the line if there is room in it.
+func (s *slots) enter(id, gateway fleet.DeviceID, now time.Time) bool {
+	if h, has := s.holders[id]; has { // one that moved takes its slot along
+		s.give(h.gateway)
+		s.hold(id, gateway, now)
 		return true
 	}
-	if !s.waits(id) && s.line.Len() < s.maxWaiting {
-		s.places[id] = s.line.PushBack(id)
+	if !s.full(gateway) {
+		s.unqueue(id)
+		s.hold(id, gateway, now)
+		return true
+	}
+	if place, waits := s.places[id]; waits {
+		place.Value = waiter{id, gateway}
+	} else if s.line.Len() < s.maxWaiting {
+		s.places[id] = s.line.PushBack(waiter{id, gateway})
 	}
 	return false
 }
 
-// leave takes id out of slot and line, and returns who got its slot.
-func (s *slots) leave(id fleet.DeviceID, now time.Time) (next fleet.DeviceID, ok bool) {
+func (s *slots) hold(id, gateway fleet.DeviceID, now time.Time) {
+	s.holders[id] = holder{now, gateway}
+	if gateway != "" {
+		s.behind[gateway]++
+	}
+}
+
+// give takes one slot off gateway's count.
+func (s *slots) give(gateway fleet.DeviceID) {
+	if gateway == "" {
+		return
+	}
+	if s.behind[gateway]--; s.behind[gateway] <= 0 {
+		delete(s.behind, gateway)
+	}
+}
+
+func (s *slots) unqueue(id fleet.DeviceID) {
 	if place, ok := s.places[id]; ok {
 		s.line.Remove(place)
 		delete(s.places, id)
 	}
-	if !s.has(id) {
+}
+
+// leave takes id out of slot and line, and returns who got its slot.
+func (s *slots) leave(id fleet.DeviceID, now time.Time) (next fleet.DeviceID, ok bool) {
+	s.unqueue(id)
+	h, has := s.holders[id]
+	if !has {
 		return "", false
 	}
 	delete(s.holders, id)
-	first := s.line.Front()
-	if first == nil {
-		return "", false
+	s.give(h.gateway)
+	for e := s.line.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(waiter); !s.full(w.gateway) {
+			s.unqueue(w.id)
+			s.hold(w.id, w.gateway, now)
+			return w.id, true
+		}
 	}
-	next = s.line.Remove(first).(fleet.DeviceID)
-	delete(s.places, next)
-	s.holders[next] = now
-	return next, true
+	return "", false
 }
 
 // enter gives id a slot or a place in the line.
-func (s *Service) enter(id fleet.DeviceID) bool {
+func (s *Service) enter(d *fleet.Device) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.slots.enter(id, time.Now())
+	return s.slots.enter(d.ID, d.Gateway, time.Now())
+}
+
+// crowded says what d waits for.
+func (s *Service) crowded(d *fleet.Device) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.Gateway != "" && s.slots.behind[d.Gateway] >= s.slots.maxBehind {
+		return "its gateway is busy with other devices"
+	}
+	return "server busy"
 }
 
 // leave frees id's slot. The next in line that runs a download already goes on with what

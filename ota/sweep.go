@@ -71,8 +71,8 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 			whole = append(whole, dl)
 		}
 	}
-	for id, since := range s.slots.holders {
-		if dl := s.running[id]; (dl == nil || dl.stalled || dl.stored) && now.Sub(since) >= reserved {
+	for id, h := range s.slots.holders {
+		if dl := s.running[id]; (dl == nil || dl.stalled || dl.stored) && now.Sub(h.since) >= reserved {
 			stalled = append(stalled, id)
 		}
 	}

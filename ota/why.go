@@ -77,7 +77,7 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 	if u := d.Update; u.To.Equal(target) && u.State != fleet.NoUpdate {
 		add("update", u.State.String(), s.story(d))
 	}
-	outcome, detail := s.capacity(d.ID)
+	outcome, detail := s.capacity(d.ID, d.Gateway)
 	add("capacity", outcome, detail)
 	if !d.Update.State.Running() {
 		add("handshake", "awaited", "it is decided at the next handshake; the last one was "+when(d.LastHandshake))
@@ -113,16 +113,19 @@ func (s *Service) story(d *fleet.Device) string {
 }
 
 // capacity says whether id has a slot, waits for one, or would find one.
-func (s *Service) capacity(id fleet.DeviceID) (outcome, detail string) {
+func (s *Service) capacity(id, gateway fleet.DeviceID) (outcome, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	used := fmt.Sprintf("%d of %d updates run", s.slots.taken(), s.slots.max)
+	if gateway != "" {
+		used += fmt.Sprintf(", %d of %d behind its gateway", s.slots.behind[gateway], s.slots.maxBehind)
+	}
 	switch {
 	case s.slots.has(id):
 		return "has a slot", used
 	case s.slots.waits(id):
 		return "waits", fmt.Sprintf("%s; it is number %d of %d in the line", used, s.slots.place(id), s.slots.waiting())
-	case s.slots.taken() >= s.slots.max:
+	case s.slots.full(gateway):
 		return "none free", used
 	}
 	return "free", used

@@ -44,13 +44,18 @@ func (r *Registry) Devices(ctx context.Context, actor fleet.Actor, q fleet.Devic
 	return views, nil
 }
 
-// Device is one device the actor sees; product 0: of any product.
+// Device is one device the actor sees, a gateway with its BLE devices; product 0: of any
+// product.
 func (r *Registry) Device(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.DeviceView, error) {
 	s, err := r.look(ctx, actor, product, id)
 	if err != nil {
 		return fleet.DeviceView{}, err
 	}
-	return r.view(ctx, actor, s.device)
+	v, err := r.view(ctx, actor, s.device)
+	if err == nil && s.device.Kind == fleet.Gateway {
+		v.Children, err = r.childrenOf(actor.Team, id) // who sees the gateway sees them all
+	}
+	return v, err
 }
 
 func (r *Registry) view(ctx context.Context, actor fleet.Actor, d fleet.Device) (fleet.DeviceView, error) {
@@ -92,6 +97,7 @@ func (s showing) view(ctx context.Context, d fleet.Device) (fleet.DeviceView, er
 		}
 	}
 	slices.Sort(v.GroupNames)
+	v.Tag = tagOf(s.actor, &d)
 	if e, err := s.registry.index.Entry(d.ID); err == nil {
 		v.Online = e.Online
 	}

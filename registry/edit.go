@@ -21,20 +21,33 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 	if err != nil {
 		return fleet.DeviceView{}, err
 	}
+	after, err := r.apply(ctx, actor, id, change)
+	if err != nil {
+		return fleet.DeviceView{}, err
+	}
+	return r.view(ctx, actor, after)
+}
+
+// apply writes a change, records it and tells of it.
+func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
 	var before fleet.Device
 	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		if change.If != "" && change.If != tagOf(actor, d) {
+			return &fleet.Error{Kind: fleet.Conflict, Code: fleet.CodeChanged, Text: "someone else has changed device " + string(id) + " since you read it: look again, then repeat your edit"}
+		}
 		before = *d
 		return change.apply(d)
 	})
 	if err != nil {
-		return fleet.DeviceView{}, hidden(err, "no such device: %s", id)
+		return after, hidden(err, "no such device: %s", id)
 	}
 	old, now := changedFields(&before, &after)
 	if len(now) > 0 {
 		r.audit(ctx, actor, "device.update", string(id), old, now)
+		r.announceEdit(&before, &after)
 	}
-	r.tellLive(&before, &after, edit.Flash)
-	return r.view(ctx, actor, after)
+	r.tellLive(&before, &after, change.Flash)
+	return after, nil
 }
 
 // PreviewDevice is the impact EditDevice would have, for who may do it.
@@ -159,7 +172,10 @@ func (c change) apply(d *fleet.Device) error {
 	set(&d.Disabled, c.Disabled)
 	set(&d.Lock, c.lock)
 	set(&d.Groups, c.groups)
-	set(&d.Gateway, c.Gateway)
+	if c.Gateway != nil && *c.Gateway != d.Gateway {
+		d.Gateway = *c.Gateway
+		d.Session++ // the gateway it had may write nothing more
+	}
 	return nil
 }
 
@@ -168,7 +184,7 @@ func (r *Registry) tellLive(before, after *fleet.Device, flash bool) {
 	unmarked := before.Development && !after.Development
 	steered := before.Lock != after.Lock || before.Development != after.Development || !slices.Equal(before.Groups, after.Groups)
 	switch {
-	case after.Disabled && !before.Disabled:
+	case after.Disabled && !before.Disabled, after.Gateway != before.Gateway:
 		r.live.Kick(after.ID)
 	case flash, unmarked, steered && after.Update.State.Running():
 		r.live.Recheck(after.ID)
@@ -192,61 +208,4 @@ func changedFields(before, after *fleet.Device) (old, now fields) {
 	note("groups", before.Groups, after.Groups, slices.Equal(before.Groups, after.Groups))
 	note("gatewayId", before.Gateway, after.Gateway, before.Gateway == after.Gateway)
 	return old, now
-}
-
-// FlashDevice sends one uploaded version to one online device, once, whatever the rules
-// say. It sets no lock. It returns fleet.Conflict when the device is offline.
-func (r *Registry) FlashDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, v fleet.Version) error {
-	s, err := r.mayEdit(ctx, actor, product, id, fleet.DeviceEdit{})
-	if err != nil {
-		return err
-	}
-	if v.IsZero() {
-		return fleet.FieldErrorf("version", "the version is missing")
-	}
-	if v, err = r.known(ctx, s.device.Product, "version", v); err != nil {
-		return err
-	}
-	e, err := r.index.Entry(id)
-	if err != nil {
-		return err
-	}
-	if !e.Online {
-		return fleet.Errorf(fleet.Conflict, "device %s is offline: flash it when it is online, or lock it to the version", id)
-	}
-	_, err = r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-		d.Flash = v
-		return nil
-	})
-	if err != nil {
-		return hidden(err, "no such device: %s", id)
-	}
-	r.audit(ctx, actor, "device.flash", string(id), nil, fields{"version": v.String()})
-	r.live.Recheck(id)
-	return nil
-}
-
-// DeleteDevice removes a device with its credential and history and ends its connection.
-func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) error {
-	s, err := r.look(ctx, actor, product, id)
-	if err != nil {
-		return err
-	}
-	members, err := r.teams.Members(ctx, actor.Team)
-	if err != nil {
-		return err
-	}
-	assigned := func(g fleet.GroupID) bool {
-		return slices.ContainsFunc(members, func(m fleet.Member) bool { return slices.Contains(m.Groups, g) })
-	}
-	err = fleet.May(actor, fleet.DeleteDevice, fleet.Object{Team: s.device.Team, Device: &s.device, Gateway: s.gateway, Assigned: assigned})
-	if err != nil {
-		return err
-	}
-	if err := r.devices.Delete(ctx, id); err != nil {
-		return hidden(err, "no such device: %s", id)
-	}
-	r.audit(ctx, actor, "device.delete", string(id), fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
-	r.live.Kick(id)
-	return nil
 }

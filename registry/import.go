@@ -126,6 +126,9 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 		}
 		return nil
 	})
+	if err == nil {
+		r.live.Kick(id) // it comes back with the topics of a gateway
+	}
 	return err
 }
 
