@@ -44,6 +44,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
+// CodeChanged is the Code of a Conflict with an edit's If: the state is not what it was.
+const CodeChanged = "precondition_failed"
+
 // Errorf makes an error of kind k. A %w in format keeps its cause reachable.
 func Errorf(k Kind, format string, args ...any) error {
 	formatted := fmt.Errorf(format, args...)

@@ -33,7 +33,8 @@ type ReleaseOrder struct {
 	Version Version
 	Groups  *[]GroupID // absolute: released to these and to no others
 	Default *bool
-	Now     bool // "intelligent": online targets at once, paced; the rest at their handshake
+	Now     bool   // "intelligent": online targets at once, paced; the rest at their handshake
+	If      string // only while the Tag of the version's Released, as the actor sees it, is this; "": always
 }
 
 // Released is a firmware with where it is released and how many devices run it.
@@ -41,7 +42,8 @@ type Released struct {
 	Firmware
 	Groups  []GroupID // sorted by id; only those the actor may see
 	Default bool
-	Devices int // visible devices that run it
+	Devices int    // visible devices that run it
+	Tag     string // changes with its texts, and with any release of the product the actor may see
 }
 
 // Impact is how many devices will receive an update as a direct result of an action.

@@ -56,6 +56,21 @@ type Member struct {
 	Role   Role
 	Groups []GroupID // sorted; what an editor or viewer may see
 	Joined time.Time
+	// Program says that the user is one: no person, it signs in by token alone.
+	Program bool
+}
+
+// Invitation offers a person a place in a team, once. Only the hash of its secret is kept.
+type Invitation struct {
+	ID      string // public part of the secret
+	Team    TeamID
+	Email   string // lower case
+	Hash    [32]byte
+	Role    Role
+	Groups  []GroupID // sorted
+	By      string    // email of who invited
+	Created time.Time
+	Expires time.Time
 }
 
 // Group is a named subset of a team's devices.
@@ -116,10 +131,19 @@ type Command struct {
 
 // Event is something that happened, told to whoever listens. Nothing depends on it.
 type Event struct {
-	Name    string // "online", "handshake", "update", "release", "group" ...
+	Name    string // Particle's word where it has one: "spark/status", "muster/handshake" ...
 	Team    TeamID
 	Product ProductID
 	Device  DeviceID
-	Data    map[string]any // small values only
+	Groups  []GroupID      // it is about these: heard by who may see one of them
+	Wide    bool           // heard also by who may see none of Groups
+	Data    map[string]any // small values only; "text" alone stands for itself
 	At      time.Time
+}
+
+// EventView is an event as one actor hears it.
+type EventView struct {
+	Event
+	GroupNames []string // of the groups the actor may see
+	Running    Version  // of its device
 }

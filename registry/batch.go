@@ -8,7 +8,7 @@ import (
 )
 
 // maxBatch bounds the devices of one batch.
-const maxBatch = 1000
+const maxBatch = 10_000
 
 // EditGroups adds and removes groups on many devices. Nothing is changed unless every
 // device and group named is there; from then on each device is changed by itself, and
@@ -19,10 +19,16 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 		return err
 	}
 	devices, errs := each(edit.Devices, func(id fleet.DeviceID) (fleet.Device, error) {
-		return r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		var before fleet.Device
+		after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+			before = *d
 			d.Groups = edited(d.Groups, add, remove)
 			return nil
 		})
+		if err == nil {
+			r.announceEdit(&before, &after)
+		}
+		return after, err
 	})
 	var done, downloading []fleet.DeviceID
 	var failed error
@@ -64,8 +70,8 @@ func (r *Registry) groupsEdit(ctx context.Context, actor fleet.Actor, edit fleet
 	if err := may(actor, fleet.AssignGroups); err != nil {
 		return nil, nil, err
 	}
-	if len(edit.Devices) == 0 || len(edit.Devices) > maxBatch {
-		return nil, nil, fleet.FieldErrorf("devices", "send 1 to %d device ids", maxBatch)
+	if err := batchSize(edit.Devices); err != nil {
+		return nil, nil, err
 	}
 	if add, err = r.fitting(ctx, actor, c.Product.ID, c.Product.ID, edit.Add, false); err != nil {
 		return nil, nil, err
@@ -80,6 +86,13 @@ func (r *Registry) groupsEdit(ctx context.Context, actor fleet.Actor, edit fleet
 		}
 	}
 	return add, remove, nil
+}
+
+func batchSize(ids []fleet.DeviceID) error {
+	if len(ids) == 0 || len(ids) > maxBatch {
+		return fleet.FieldErrorf("devices", "send 1 to %d device ids", maxBatch)
+	}
+	return nil
 }
 
 // edited is a new, sorted list of groups with add and without remove.

@@ -72,6 +72,70 @@ func (w teamsFake) EditMember(_ context.Context, team fleet.TeamID, user fleet.U
 	return fleet.Member{}, fleet.Errorf(fleet.NotFound, "store: no member")
 }
 
+func (w teamsFake) EditMembers(_ context.Context, team fleet.TeamID, change func(map[fleet.UserID]fleet.Member) error) error {
+	members := map[fleet.UserID]fleet.Member{}
+	for _, m := range w.members {
+		if m.Team == team {
+			members[m.User] = m
+		}
+	}
+	err := change(members)
+	for i, m := range w.members {
+		if m.Team == team && err == nil {
+			w.members[i] = members[m.User]
+		}
+	}
+	return err
+}
+
+func (w teamsFake) EditTeam(_ context.Context, id fleet.TeamID, change func(*fleet.Team) error) (fleet.Team, error) {
+	t := w.teams[id]
+	err := change(&t)
+	w.teams[id] = t
+	return t, err
+}
+
+func (w teamsFake) DeleteTeam(_ context.Context, id fleet.TeamID) error {
+	delete(w.teams, id)
+	return nil
+}
+
+func (w teamsFake) Invite(_ context.Context, i fleet.Invitation) error {
+	w.invited[i.ID] = i
+	return nil
+}
+
+func (w teamsFake) Invitations(_ context.Context, team fleet.TeamID) (open []fleet.Invitation, err error) {
+	for _, i := range w.invited {
+		if i.Team == team {
+			open = append(open, i)
+		}
+	}
+	return open, nil
+}
+
+func (w teamsFake) Uninvite(_ context.Context, _ fleet.TeamID, id string) error {
+	delete(w.invited, id)
+	return nil
+}
+
+func (w teamsFake) AcceptInvitation(_ context.Context, id string, m fleet.Member) (fleet.Member, error) {
+	i, ok := w.invited[id]
+	if !ok {
+		return m, fleet.Errorf(fleet.NotFound, "store: no invitation")
+	}
+	delete(w.invited, id)
+	m.Role, m.Groups = i.Role, i.Groups
+	w.members = append(w.members, m)
+	return m, nil
+}
+
+func (w teamsFake) DeleteUser(_ context.Context, id fleet.UserID) error {
+	delete(w.users, id)
+	w.members = slices.DeleteFunc(w.members, func(m fleet.Member) bool { return m.User == id })
+	return nil
+}
+
 func (w teamsFake) RemoveMember(_ context.Context, team fleet.TeamID, user fleet.UserID) error {
 	w.members = slices.DeleteFunc(w.members, func(m fleet.Member) bool { return m.Team == team && m.User == user })
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,8 @@ type world struct {
 	rechecks []fleet.DeviceID
 	kicked   []fleet.DeviceID
 	commands []fleet.Command
+	events   []fleet.Event
+	invited  map[string]fleet.Invitation
 }
 
 // The world a test starts with: team 1 with product 1 (firmware 1 and 2), groups a (1), b
@@ -38,7 +41,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		records: map[fleet.DeviceID]fleet.Device{}, online: map[fleet.DeviceID]bool{}, products: map[fleet.ProductID]*fleet.Catalog{},
 		teams: map[fleet.TeamID]fleet.Team{}, users: map[fleet.UserID]fleet.User{}, tokens: map[string]fleet.Token{},
-		groups: map[fleet.GroupID]fleet.Group{}, alerts: map[string]fleet.Alert{},
+		groups: map[fleet.GroupID]fleet.Group{}, alerts: map[string]fleet.Alert{}, invited: map[string]fleet.Invitation{},
 	}
 	w.Registry = New(Config{HashMemory: 64}, devicesFake{w}, indexFake{w}, catalogsFake{w}, teamsFake{w}, messagesFake{w}, forecastFake{w}, liveFake{w}, slog.New(slog.DiscardHandler))
 	w.teams[1], w.teams[2] = fleet.Team{ID: 1, Name: "Acme"}, fleet.Team{ID: 2, Name: "Other"}
@@ -221,6 +224,11 @@ func (w catalogsFake) ProductBySlug(_ context.Context, slug string) (fleet.Produ
 	return fleet.Product{}, fleet.Errorf(fleet.NotFound, "store: no slug %s", slug)
 }
 
+func (w catalogsFake) DeleteProduct(_ context.Context, id fleet.ProductID) error {
+	delete(w.products, id)
+	return nil
+}
+
 type messagesFake struct{ *world }
 
 func (w messagesFake) List(_ context.Context, q fleet.MessageQuery) ([]fleet.Message, string, error) {
@@ -265,6 +273,20 @@ func (w messagesFake) Audit(_ context.Context, e fleet.AuditEntry) error {
 	return nil
 }
 
+func (w messagesFake) AuditLog(_ context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
+	for i := len(w.log) - 1; i >= 0; i-- {
+		e := w.log[i]
+		if e.Cursor = strconv.Itoa(1000 - i); e.Team != team || e.Cursor <= after {
+			continue
+		}
+		if len(page) == limit {
+			return page, page[limit-1].Cursor, nil
+		}
+		page = append(page, e)
+	}
+	return page, "", nil
+}
+
 // forecastFake counts the devices whose entry changes.
 type forecastFake struct{ *world }
 
@@ -288,6 +310,7 @@ type liveFake struct{ *world }
 
 func (w liveFake) Recheck(ids ...fleet.DeviceID) { w.rechecks = append(w.rechecks, ids...) }
 func (w liveFake) Kick(id fleet.DeviceID)        { w.kicked = append(w.kicked, id) }
+func (w liveFake) Announce(e fleet.Event)        { w.events = append(w.events, e) }
 func (w liveFake) Command(id fleet.DeviceID)     { w.rechecks = append(w.rechecks, "command:"+id) }
 
 // actions are the audit log's actions, in order.

@@ -138,6 +138,7 @@ func (r *Registry) createGroup(ctx context.Context, actor fleet.Actor, g fleet.G
 		return fleet.Group{}, err
 	}
 	r.audit(ctx, actor, "group.create", g.Name, nil, groupFields(g))
+	r.announceGroup(g, "created")
 	return g, nil
 }
 
@@ -160,17 +161,15 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 		return fleet.GroupView{}, err
 	}
 	r.audit(ctx, actor, "group.update", g.Name, groupFields(before), groupFields(g))
+	r.announceGroup(g, "updated")
 	return r.groupView(ctx, actor, product, g)
 }
 
 // DeleteGroup takes devices and users out of a group and ends its releases. Its devices
 // fall to the next rule, those with a running download at once.
 func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) error {
-	g, err := r.group(ctx, actor, product, name)
+	g, err := r.mayDeleteGroup(ctx, actor, product, name)
 	if err != nil {
-		return err
-	}
-	if err := may(actor, fleet.AssignGroups); err != nil {
 		return err
 	}
 	var downloading []fleet.DeviceID
@@ -187,8 +186,17 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 		return err
 	}
 	r.audit(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
+	r.announceGroup(g, "deleted")
 	r.live.Recheck(downloading...)
 	return nil
+}
+
+func (r *Registry) mayDeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) (fleet.Group, error) {
+	g, err := r.group(ctx, actor, product, name)
+	if err != nil {
+		return g, err
+	}
+	return g, may(actor, fleet.AssignGroups)
 }
 
 // existing finds groups of a team by name; each must exist.
@@ -242,6 +250,7 @@ func (r *Registry) fitting(ctx context.Context, actor fleet.Actor, product, scop
 	for i, g := range made {
 		ids = append(ids, g.ID)
 		r.audit(ctx, actor, "group.create", missing[i].Name, nil, groupFields(g))
+		r.announceGroup(g, "created")
 	}
 	return fleet.SortGroups(ids), err
 }

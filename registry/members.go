@@ -27,14 +27,14 @@ func (r *Registry) Members(ctx context.Context, actor fleet.Actor) ([]fleet.Memb
 }
 
 // AddUser makes a new account and takes it into the team with a role and, by name, with
-// groups. It returns fleet.Conflict when the email has an account: an account is never
-// given a password by someone else.
+// groups; "*" among them stands for all groups the team has now. It returns fleet.Conflict when
+// the email has an account: an account is never given a password by someone else.
 func (r *Registry) AddUser(ctx context.Context, actor fleet.Actor, email, password string, role fleet.Role, groups []string) (fleet.Member, error) {
 	ids, err := r.mayAssign(ctx, actor, role, groups)
 	if err != nil {
 		return fleet.Member{}, err
 	}
-	user, err := r.createUser(ctx, email, password)
+	user, err := r.createUser(ctx, fleet.User{Email: email}, password)
 	if errors.Is(err, fleet.Conflict) {
 		return fleet.Member{}, &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: "this email has an account: invite it without a password"}
 	}
@@ -45,34 +45,32 @@ func (r *Registry) AddUser(ctx context.Context, actor fleet.Actor, email, passwo
 	if err := r.teams.AddMember(ctx, m); err != nil {
 		return fleet.Member{}, err
 	}
-	r.audit(ctx, actor, "user.add", m.Email, nil, fields{"role": role.String(), "groups": groups})
+	r.audit(ctx, actor, "user.add", m.Email, nil, fields{"role": m.Role.String(), "groups": groups})
 	return m, nil
 }
 
-// EditMember sets role and groups of one member; nil leaves as it is. An owner's role
-// stays: ownership is handed over, not edited.
+// EditMember sets role and groups of one member; nil leaves as it is. Groups are names, as
+// AddUser takes them. An owner's role stays, and nobody is made
+// one: ownership is handed over, not edited.
 func (r *Registry) EditMember(ctx context.Context, actor fleet.Actor, email string, role *fleet.Role, groups *[]string) (fleet.Member, error) {
-	m, err := r.member(ctx, actor, email)
+	before, err := r.member(ctx, actor, email)
 	if err != nil {
-		return m, err
+		return before, err
 	}
-	before := m
-	if role == nil {
-		role = &m.Role
-	} else if m.Role == fleet.Owner && *role != fleet.Owner {
-		return m, fleet.Errorf(fleet.Conflict, "%s owns the team: hand it over first", m.Email)
-	}
-	if err := errors.Join(mayManage(actor, m.Role), mayManage(actor, *role)); err != nil {
-		return m, err
+	if err := mayEditMember(actor, before, role, groups != nil); err != nil {
+		return before, err
 	}
 	var ids []fleet.GroupID
 	if groups != nil {
-		if ids, err = r.existing(ctx, actor.Team, *groups); err != nil {
-			return m, err
+		if ids, err = r.memberGroups(ctx, actor.Team, *groups); err != nil {
+			return before, err
 		}
 	}
-	m, err = r.teams.EditMember(ctx, actor.Team, m.User, func(m *fleet.Member) error {
-		m.Role = *role
+	m, err := r.teams.EditMember(ctx, actor.Team, before.User, func(m *fleet.Member) error {
+		if role != nil && m.Role != before.Role {
+			return fleet.Errorf(fleet.Conflict, "someone else has just changed the role of %s: look again", m.Email)
+		}
+		set(&m.Role, role)
 		if groups != nil {
 			m.Groups = ids
 		}
@@ -85,9 +83,38 @@ func (r *Registry) EditMember(ctx context.Context, actor fleet.Actor, email stri
 	return m, nil
 }
 
-// RemoveMember takes a member out of the team; their tokens for it end with that.
+func mayEditMember(actor fleet.Actor, m fleet.Member, role *fleet.Role, groups bool) error {
+	if groups || role == nil {
+		if err := may(actor, fleet.AssignGroups); err != nil {
+			return err
+		}
+	}
+	if role == nil || *role == m.Role {
+		return nil
+	}
+	if err := errors.Join(mayManage(actor, m.Role), mayManage(actor, *role)); err != nil {
+		return err
+	}
+	switch fleet.Owner {
+	case m.Role:
+		return fleet.Errorf(fleet.Conflict, "%s owns the team: hand it over first", m.Email)
+	case *role:
+		return oneOwner()
+	}
+	return nil
+}
+
+func oneOwner() error {
+	return fleet.FieldErrorf("role", "role owner: a team has one owner, hand it over instead")
+}
+
+// RemoveMember takes a member, or an invitation that was not accepted yet, out of the
+// team. The member's tokens for the team end.
 func (r *Registry) RemoveMember(ctx context.Context, actor fleet.Actor, email string) error {
 	m, err := r.member(ctx, actor, email)
+	if errors.Is(err, fleet.NotFound) {
+		return r.uninvite(ctx, actor, email)
+	}
 	if err != nil {
 		return err
 	}
@@ -97,11 +124,24 @@ func (r *Registry) RemoveMember(ctx context.Context, actor fleet.Actor, email st
 	if err := mayManage(actor, m.Role); err != nil {
 		return err
 	}
-	if err := r.teams.RemoveMember(ctx, actor.Team, m.User); err != nil {
+	if m.Program { // it is in this team alone
+		err = r.teams.DeleteUser(ctx, m.User)
+	} else {
+		err = r.leave(ctx, m)
+	}
+	if err != nil {
 		return err
 	}
 	r.audit(ctx, actor, "user.remove", m.Email, fields{"role": m.Role.String()}, nil)
 	return nil
+}
+
+// leave ends a membership and its tokens, so that they don't come back with the person.
+func (r *Registry) leave(ctx context.Context, m fleet.Member) error {
+	if err := r.endTokens(ctx, m); err != nil {
+		return err
+	}
+	return r.teams.RemoveMember(ctx, m.Team, m.User)
 }
 
 func (r *Registry) member(ctx context.Context, actor fleet.Actor, email string) (fleet.Member, error) {
@@ -125,10 +165,29 @@ func (r *Registry) mayAssign(ctx context.Context, actor fleet.Actor, role fleet.
 	if err := mayManage(actor, role); err != nil {
 		return nil, err
 	}
-	if role == fleet.Owner {
-		return nil, fleet.FieldErrorf("role", "a team has one owner: hand it over instead")
+	switch role {
+	case fleet.Owner:
+		return nil, oneOwner()
+	case fleet.NoRole:
+		return nil, fleet.FieldErrorf("role", "the role is missing: use one of admin, editor, viewer")
 	}
-	return r.existing(ctx, actor.Team, groups)
+	return r.memberGroups(ctx, actor.Team, groups)
+}
+
+// allGroups, in the place of names, stands for all groups of the team.
+const allGroups = "*"
+
+// memberGroups finds the groups of a member by name, or all that the team has now.
+func (r *Registry) memberGroups(ctx context.Context, team fleet.TeamID, names []string) ([]fleet.GroupID, error) {
+	if !slices.Contains(names, allGroups) {
+		return r.existing(ctx, team, names)
+	}
+	groups, err := r.teams.Groups(ctx, team)
+	ids := make([]fleet.GroupID, 0, len(groups))
+	for _, g := range groups {
+		ids = append(ids, g.ID)
+	}
+	return fleet.SortGroups(ids), err
 }
 
 // mayManage asks whether actor may set or end a membership of this role.

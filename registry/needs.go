@@ -35,11 +35,18 @@ type Catalogs interface {
 	CreateProduct(ctx context.Context, p fleet.Product) (fleet.Product, error)
 	Products(ctx context.Context, team fleet.TeamID) ([]fleet.Product, error)
 	ProductBySlug(ctx context.Context, slug string) (fleet.Product, error)
+	DeleteProduct(ctx context.Context, product fleet.ProductID) error
+}
+
+// Images is where firmware images lie.
+type Images interface {
+	Delete(product fleet.ProductID, digest fleet.Digest) error
 }
 
 // Teams is where teams, users, tokens and groups live. One facet of the store meets it.
 type Teams interface {
 	Rosters
+	Invitations
 	Users
 	Tokens
 	Groups
@@ -58,7 +65,22 @@ type Rosters interface {
 	TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error)
 	AddMember(ctx context.Context, m fleet.Member) error
 	EditMember(ctx context.Context, team fleet.TeamID, user fleet.UserID, change func(*fleet.Member) error) (fleet.Member, error)
+	// EditMembers changes several members in one step.
+	EditMembers(ctx context.Context, team fleet.TeamID, change func(map[fleet.UserID]fleet.Member) error) error
 	RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error
+	EditTeam(ctx context.Context, id fleet.TeamID, change func(*fleet.Team) error) (fleet.Team, error)
+	// DeleteTeam returns fleet.Conflict while the team has products.
+	DeleteTeam(ctx context.Context, id fleet.TeamID) error
+}
+
+// Invitations is who is offered a place in which team.
+type Invitations interface {
+	// Invite ends an earlier invitation of the same email.
+	Invite(ctx context.Context, i fleet.Invitation) error
+	Invitations(ctx context.Context, team fleet.TeamID) ([]fleet.Invitation, error)
+	Uninvite(ctx context.Context, team fleet.TeamID, id string) error
+	// AcceptInvitation turns an open one into m's membership, in one step.
+	AcceptInvitation(ctx context.Context, id string, m fleet.Member) (fleet.Member, error)
 }
 
 // Users is where accounts live.
@@ -67,6 +89,8 @@ type Users interface {
 	CreateUser(ctx context.Context, u fleet.User) (fleet.User, error)
 	User(ctx context.Context, id fleet.UserID) (fleet.User, error)
 	UserByEmail(ctx context.Context, email string) (fleet.User, error)
+	// DeleteUser removes a user with their tokens and memberships.
+	DeleteUser(ctx context.Context, id fleet.UserID) error
 }
 
 // Tokens is where tokens live.
@@ -96,6 +120,8 @@ type Messages interface {
 	Alerts
 	Outbox
 	Audit(ctx context.Context, e fleet.AuditEntry) error
+	// AuditLog is a page of a team's log, newest first, and the cursor of the next.
+	AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) ([]fleet.AuditEntry, string, error)
 }
 
 // Alerts is where alerts live.
@@ -128,4 +154,6 @@ type Live interface {
 	Kick(id fleet.DeviceID)
 	// Command says that a command waits for the device.
 	Command(id fleet.DeviceID)
+	// Announce tells an event to whoever listens.
+	Announce(e fleet.Event)
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -88,6 +89,50 @@ func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.
 	}
 	r.audit(ctx, actor, "product.update", c.Product.Slug, productFields(before), productFields(c.Product))
 	return c.Product, nil
+}
+
+// DeleteProduct removes a product with its firmware and its own groups. It returns
+// fleet.Conflict while the product has devices.
+func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID) error {
+	c, err := r.catalog(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	if err := may(actor, fleet.EditProducts); err != nil {
+		return err
+	}
+	devices := 0
+	if err := r.index.Each(actor.Team, id, func(*fleet.IndexEntry) bool { devices++; return true }); err != nil {
+		return err
+	}
+	if devices > 0 {
+		return fleet.Errorf(fleet.Conflict, "product %s has %d devices: delete them first", c.Product.Slug, devices)
+	}
+	groups, err := r.teams.Groups(ctx, actor.Team)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.Product != id {
+			continue
+		}
+		if err := r.teams.DeleteGroup(ctx, actor.Team, g.ID); err != nil && !errors.Is(err, fleet.NotFound) {
+			return err
+		}
+	}
+	if err := r.catalogs.DeleteProduct(ctx, id); err != nil {
+		return hidden(err, "no such product: %s", id)
+	}
+	r.audit(ctx, actor, "product.delete", c.Product.Slug, productFields(c.Product), nil)
+	for _, f := range c.Firmware {
+		if r.config.Images == nil {
+			break
+		}
+		if err := r.config.Images.Delete(id, f.Digest); err != nil { // the product is gone: an image too many harms nobody
+			r.log.Warn("image of a deleted product is left", "product", id, "version", f.Version.String(), "err", err)
+		}
+	}
+	return nil
 }
 
 // catalog loads a product of the actor's team.

@@ -17,6 +17,7 @@ type Config struct {
 	Hashers         int           // passwords hashed at the same time, 19 MiB each; default 2
 	HashQueue       int           // sign-ins that wait for a hasher; default 32
 	HashMemory      uint32        // KiB of one hash; default 19,456; tests lower it
+	Images          Images        // they go with their product; nil: they are kept elsewhere
 }
 
 func (c Config) withDefaults() Config {
@@ -69,6 +70,11 @@ func New(config Config, devices Devices, index Index, catalogs Catalogs, teams T
 
 // fields are the values an audit entry shows.
 type fields map[string]any
+
+// Record notes a write of another room in the audit log. It never fails: see audit.
+func (r *Registry) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after map[string]any) {
+	r.audit(ctx, actor, action, object, before, after)
+}
 
 // audit records a write that was done. It can't undo the write: when the log does not
 // take the entry, the server's own log gets it.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
@@ -24,7 +25,7 @@ func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) 
 	if err != nil || !empty {
 		return false, err
 	}
-	user, err := r.createUser(ctx, email, password)
+	user, err := r.createUser(ctx, fleet.User{Email: email}, password)
 	if errors.Is(err, fleet.Conflict) { // an earlier start ended between user and team
 		user, err = r.teams.UserByEmail(ctx, normal(email))
 	}
@@ -46,17 +47,36 @@ func (r *Registry) Empty(ctx context.Context) (bool, error) {
 	return len(teams) == 0, err
 }
 
-func (r *Registry) createUser(ctx context.Context, email, password string) (fleet.User, error) {
-	email = normal(email)
-	if name, host, ok := strings.Cut(email, "@"); !ok || name == "" || host == "" || len(email) > maxName || strings.ContainsAny(email, " \t\r\n") {
-		return fleet.User{}, fleet.FieldErrorf("email", "email %.140q: use the form name@host", email)
-	}
-	hash, err := r.hasher.hash(ctx, password)
-	if err != nil {
+// createUser makes an account of u with a password.
+func (r *Registry) createUser(ctx context.Context, u fleet.User, password string) (fleet.User, error) {
+	var err error
+	if u.Email, err = parseEmail(u.Email); err != nil {
 		return fleet.User{}, err
 	}
-	return r.teams.CreateUser(ctx, fleet.User{Email: email, Password: hash, Created: time.Now().UTC()})
+	if err := text("name", u.Name, maxName); err != nil {
+		return fleet.User{}, err
+	}
+	if u.Password, err = r.hasher.hash(ctx, password); err != nil {
+		return fleet.User{}, err
+	}
+	u.Created = time.Now().UTC()
+	return r.teams.CreateUser(ctx, u)
 }
+
+// parseEmail accepts an address of a person, in lower case.
+func parseEmail(email string) (string, error) {
+	email = normal(email)
+	name, host, ok := strings.Cut(email, "@")
+	switch {
+	case !ok || name == "" || host == "" || len(email) > maxName || !utf8.ValidString(email) || strings.ContainsFunc(email, unfit):
+		return "", fleet.FieldErrorf("email", "email %.140q: use the form name@host", email)
+	case strings.HasSuffix(email, programHost):
+		return "", fleet.FieldErrorf("email", "email %.140q: addresses of %s are for programs", email, programHost)
+	}
+	return email, nil
+}
+
+func unfit(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '/' }
 
 func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
@@ -117,6 +137,80 @@ func (r *Registry) CreateTeam(ctx context.Context, actor fleet.Actor, name strin
 	in.Team = t.ID
 	r.audit(ctx, in, "team.create", t.ID.String(), nil, fields{"name": name, "owner": actor.Email})
 	return t, nil
+}
+
+// RenameTeam gives the actor's team another name.
+func (r *Registry) RenameTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error) {
+	if err := may(actor, fleet.OwnTeam); err != nil {
+		return fleet.Team{}, err
+	}
+	if err := named("name", name); err != nil {
+		return fleet.Team{}, err
+	}
+	var before string
+	t, err := r.teams.EditTeam(ctx, actor.Team, func(t *fleet.Team) error {
+		before, t.Name = t.Name, name
+		return nil
+	})
+	if err != nil {
+		return fleet.Team{}, err
+	}
+	r.audit(ctx, actor, "team.update", t.ID.String(), fields{"name": before}, fields{"name": name})
+	return t, nil
+}
+
+// DeleteTeam removes the actor's team with its members, groups, messages and audit log. It
+// returns fleet.Conflict while the team has products.
+func (r *Registry) DeleteTeam(ctx context.Context, actor fleet.Actor) error {
+	if err := may(actor, fleet.OwnTeam); err != nil {
+		return err
+	}
+	members, err := r.teams.Members(ctx, actor.Team)
+	if err != nil {
+		return err
+	}
+	if err := r.teams.DeleteTeam(ctx, actor.Team); err != nil {
+		return err
+	}
+	for _, m := range members {
+		if !m.Program {
+			continue
+		}
+		if err := r.teams.DeleteUser(ctx, m.User); err != nil && !errors.Is(err, fleet.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// HandOver makes a member the owner of the team in the actor's place, who becomes an admin.
+func (r *Registry) HandOver(ctx context.Context, actor fleet.Actor, email string) error {
+	m, err := r.member(ctx, actor, email)
+	if err != nil {
+		return err
+	}
+	if err := may(actor, fleet.OwnTeam); err != nil {
+		return err
+	}
+	if m.Program {
+		return fleet.FieldErrorf("email", "%s is a program: a team is owned by a person", m.Email)
+	}
+	err = r.teams.EditMembers(ctx, actor.Team, func(members map[fleet.UserID]fleet.Member) error {
+		from, to := members[actor.User], members[m.User]
+		if from.Role != fleet.Owner || to.Role == fleet.NoRole {
+			return fleet.Errorf(fleet.Conflict, "the team has just changed: look again")
+		}
+		from.Role = fleet.Admin
+		members[from.User] = from
+		to.Role = fleet.Owner
+		members[to.User] = to
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.audit(ctx, actor, "team.hand_over", actor.Team.String(), fields{"owner": actor.Email}, fields{"owner": m.Email})
+	return nil
 }
 
 func (r *Registry) createTeam(ctx context.Context, name string, owner fleet.User) (fleet.Team, error) {

@@ -162,6 +162,14 @@ func (r *Registry) newToken(ctx context.Context, m fleet.Member, label string, l
 	if lifetime <= 0 {
 		lifetime = r.config.TokenLifetime
 	}
+	secret, t, err := r.makeToken(ctx, m, label, lifetime)
+	if err == nil {
+		r.audit(ctx, fleet.Actor{Team: m.Team, User: m.User, Email: m.Email}, "token.create", t.ID, nil, fields{"label": label, "expires": t.Expires})
+	}
+	return secret, t, err
+}
+
+func (r *Registry) makeToken(ctx context.Context, m fleet.Member, label string, lifetime time.Duration) (string, fleet.Token, error) {
 	public, random := make([]byte, tokenIDBytes), make([]byte, tokenBytes)
 	_, _ = rand.Read(public) // never fails since Go 1.24
 	_, _ = rand.Read(random)
@@ -176,70 +184,5 @@ func (r *Registry) newToken(ctx context.Context, m fleet.Member, label string, l
 	if err != nil {
 		return "", fleet.Token{}, err
 	}
-	r.audit(ctx, fleet.Actor{Team: m.Team, User: m.User, Email: m.Email}, "token.create", id, nil, fields{"label": label, "expires": t.Expires})
 	return secret, t, nil
-}
-
-// sweep makes room where a user has all the tokens they may have: those that expired go,
-// or else the oldest one of a sign-in.
-func (r *Registry) sweep(ctx context.Context, m fleet.Member) error {
-	tokens, err := r.teams.Tokens(ctx, m.Team, m.User)
-	if err != nil {
-		return err
-	}
-	var gone []fleet.Token
-	for _, t := range tokens { // newest first
-		if !t.Expires.IsZero() && !time.Now().Before(t.Expires) {
-			gone = append(gone, t)
-		}
-	}
-	for i := len(tokens) - 1; i >= 0 && len(gone) == 0; i-- {
-		if tokens[i].Label == SignInLabel {
-			gone = tokens[i : i+1]
-		}
-	}
-	for _, t := range gone {
-		if err := r.teams.DeleteToken(ctx, t.ID); err != nil && !errors.Is(err, fleet.NotFound) {
-			return err
-		}
-	}
-	return nil
-}
-
-// Tokens are the actor's own tokens in this team, without hashes.
-func (r *Registry) Tokens(ctx context.Context, actor fleet.Actor) ([]fleet.Token, error) {
-	if err := may(actor, fleet.SeeTeam); err != nil {
-		return nil, err
-	}
-	tokens, err := r.teams.Tokens(ctx, actor.Team, actor.User)
-	for i := range tokens {
-		tokens[i].Hash = [32]byte{}
-	}
-	return tokens, err
-}
-
-// RevokeToken ends a token at once: one's own, or with the right to see the tokens of
-// others any of the team.
-func (r *Registry) RevokeToken(ctx context.Context, actor fleet.Actor, id string) error {
-	t, err := r.teams.Token(ctx, id)
-	if err != nil {
-		return hidden(err, "no such token: %.40s", id)
-	}
-	if t.Team != actor.Team || t.User != actor.User && may(actor, fleet.SeeAudit) != nil {
-		return fleet.Errorf(fleet.NotFound, "no such token: %.40s", id)
-	}
-	if err := r.teams.DeleteToken(ctx, id); err != nil {
-		return err
-	}
-	r.audit(ctx, actor, "token.revoke", id, fields{"label": t.Label}, nil)
-	return nil
-}
-
-// SignOut ends the token with this secret.
-func (r *Registry) SignOut(ctx context.Context, actor fleet.Actor, secret string) error {
-	t, err := r.token(ctx, secret)
-	if err != nil {
-		return err
-	}
-	return r.RevokeToken(ctx, actor, t.ID)
 }

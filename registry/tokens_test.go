@@ -252,6 +252,9 @@ func TestMembers(t *testing.T) {
 	if _, err := w.AddUser(ctx, owner, "boss@example.com", password, fleet.Owner, nil); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a second owner: got %v", err)
 	}
+	if _, err := w.EditMember(ctx, owner, "ed@example.com", ptr(fleet.Owner), nil); !errors.Is(err, fleet.Invalid) {
+		t.Errorf("a second owner by an edit: got %v", err)
+	}
 	if _, err := w.EditMember(ctx, owner, "owner@example.com", ptr(fleet.Viewer), nil); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("the owner steps down: got %v", err)
 	}

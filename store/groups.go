@@ -162,6 +162,10 @@ func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.Gro
 			m.Groups = without(m.Groups, id)
 			r.members[user] = m
 		}
+		for at, i := range r.invited {
+			i.Groups = without(i.Groups, id)
+			r.invited[at] = i
+		}
 		return nil
 	})
 	if err != nil {

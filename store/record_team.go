@@ -16,10 +16,12 @@ type roster struct {
 	members  map[fleet.UserID]fleet.Member
 	groups   map[fleet.GroupID]fleet.Group
 	products map[fleet.ProductID]bool
-	leaving  map[fleet.GroupID]bool // groups being deleted: gone for everyone, devices still to be cleared
+	invited  map[string]fleet.Invitation // by id
+	leaving  map[fleet.GroupID]bool      // groups being deleted: gone for everyone, devices still to be cleared
 }
 
-// rosterKind has the fields "team", "m:<user>", "g:<group>", "p:<product>", "x:<group>".
+// rosterKind has the fields "team", "m:<user>", "g:<group>", "p:<product>", "i:<invitation>",
+// "x:<group>".
 var rosterKind = kind[roster]{
 	name: "team",
 	clone: func(r *roster) *roster {
@@ -27,6 +29,7 @@ var rosterKind = kind[roster]{
 		n.members = maps.Clone(r.members)
 		n.groups = maps.Clone(r.groups)
 		n.products = maps.Clone(r.products)
+		n.invited = maps.Clone(r.invited)
 		n.leaving = maps.Clone(r.leaving)
 		return &n
 	},
@@ -40,6 +43,9 @@ var rosterKind = kind[roster]{
 		}
 		for id := range r.products {
 			fields["p:"+id.String()] = "1"
+		}
+		for id, i := range r.invited {
+			fields["i:"+id] = packInvitation(&i)
 		}
 		for id := range r.leaving {
 			fields["x:"+id.String()] = "1"
@@ -55,6 +61,7 @@ func newRoster() *roster {
 		members:  map[fleet.UserID]fleet.Member{},
 		groups:   map[fleet.GroupID]fleet.Group{},
 		products: map[fleet.ProductID]bool{},
+		invited:  map[string]fleet.Invitation{},
 		leaving:  map[fleet.GroupID]bool{},
 	}
 }
@@ -67,6 +74,8 @@ func parseRoster(fields map[string]string) (*roster, error) {
 		switch {
 		case prefix == "team":
 			r.team, err = unpackTeam(value)
+		case prefix == "i":
+			r.invited[rest], err = unpackInvitation(value)
 		case err != nil:
 			return nil, errRecord
 		case prefix == "m":
@@ -115,6 +124,9 @@ func packMember(m *fleet.Member) string {
 	w.number(4, uint64(m.Role))
 	w.groups(5, m.Groups)
 	w.time(6, m.Joined)
+	if m.Program {
+		w.number(7, 1)
+	}
 	return w.String()
 }
 
@@ -133,6 +145,8 @@ func unpackMember(record string) (m fleet.Member, err error) {
 			m.Groups = v.groups()
 		case 6:
 			m.Joined = v.time()
+		case 7:
+			m.Program = v.number() == 1
 		}
 	})
 	return m, err

@@ -1,0 +1,87 @@
+package cloud
+
+import (
+	"sync"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// maxQueued bounds the events that wait for one listener; one that falls behind further
+// misses events, and is told so.
+const maxQueued = 256
+
+// Missed is the event a listener gets in the place of those it was too slow for.
+const missed = "muster/missed"
+
+// events passes on what happened to whoever listens, in this process. Nothing depends on
+// an event: a listener reads state anew where it matters.
+type events struct {
+	mu        sync.Mutex
+	closed    bool               // guarded by mu
+	listeners map[*listener]bool // guarded by mu
+}
+
+// listener is one subscription.
+type listener struct {
+	team   fleet.TeamID
+	queue  chan fleet.Event
+	behind bool // it misses events until its queue is empty; guarded by events.mu
+}
+
+func newEvents() *events { return &events{listeners: make(map[*listener]bool)} }
+
+// Listen returns the events of a team from now on. The channel is closed when the server
+// ends; leave is to be called in any case, and only once. It never blocks.
+func (e *events) Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func()) {
+	l := &listener{team: team, queue: make(chan fleet.Event, maxQueued)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		close(l.queue)
+		return l.queue, func() {}
+	}
+	e.listeners[l] = true
+	return l.queue, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.listeners, l)
+	}
+}
+
+// tell passes event on. It never blocks: who can't follow gets a marker in the place of
+// what it misses.
+func (e *events) tell(event fleet.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for l := range e.listeners {
+		if l.team == event.Team {
+			l.take(event)
+		}
+	}
+}
+
+func (l *listener) take(event fleet.Event) {
+	if l.behind && len(l.queue) > 0 {
+		return
+	}
+	l.behind = false
+	if len(l.queue) == cap(l.queue)-1 { // the last place is the marker's
+		l.behind = true
+		event = fleet.Event{Name: missed, Team: l.team, At: event.At}
+	}
+	l.queue <- event
+}
+
+// close ends all subscriptions, and those to come.
+func (e *events) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	e.closed = true
+	for l := range e.listeners {
+		close(l.queue)
+		delete(e.listeners, l)
+	}
+}
