@@ -2,6 +2,9 @@ package ota
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -159,7 +162,7 @@ func (s *Service) runners(actor fleet.Actor, c *fleet.Catalog) (map[string]int, 
 
 // tags says where f is released, as far as actor may see.
 func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[string]int) fleet.Released {
-	r := fleet.Released{Firmware: f, Default: c.Default.Equal(f.Version), Devices: unknown}
+	r := fleet.Released{Firmware: f, Default: c.Default.Equal(f.Version), Devices: unknown, Tag: tagOf(actor, c, f)}
 	if running != nil {
 		r.Devices = running[f.Version.Key()]
 	}
@@ -170,6 +173,20 @@ func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[str
 	}
 	slices.Sort(r.Groups)
 	return r
+}
+
+// tagOf changes with f's texts, and with any release in c that actor may see: an order for
+// one version may take a group from another.
+func tagOf(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware) string {
+	released := make(map[fleet.GroupID]string, len(c.Groups))
+	for g, v := range c.Groups {
+		if mayGroup(actor, fleet.SeeGroup, c, g) == nil {
+			released[g] = v.String()
+		}
+	}
+	state, _ := json.Marshal([]any{f.Version.String(), f.Title, f.Description, c.Default.String(), released}) // these always can be
+	sum := sha256.Sum256(state)
+	return hex.EncodeToString(sum[:8])
 }
 
 // EditFirmware changes title and description of a version; nil leaves as it is. Errors:
