@@ -3,6 +3,7 @@ package cloud
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/simulator"
@@ -121,6 +122,37 @@ func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
 	alerts := must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), api.AlertFilter{})).Items
 	if len(alerts) != 1 || alerts[0].Device != "b" || alerts[0].Type != 7 || alerts[0].Text != "hot" || alerts[0].Status != "ACTIVE" {
 		t.Errorf("got alerts %+v", alerts)
+	}
+}
+
+func TestMessagesOverTheRateEndTheConnection(t *testing.T) {
+	w := serve(t)
+	d := w.dial(w.enroll("a")[0])
+	for range 2 * wire.MessageBurst {
+		if _, err := d.Publish("d/a/up/msg", 1, []byte("1")); err != nil {
+			break // it has ended already
+		}
+	}
+	acks := 0
+	for p, _ := d.next(); p.Kind != 0; p, _ = d.next() {
+		acks++
+	}
+	kept := must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Limit: 100}))
+	if acks < wire.MessageBurst || acks > len(kept.Items) || len(kept.Items) == 2*wire.MessageBurst {
+		t.Errorf("%d were acknowledged, %d kept; want those of the burst, and all that were acknowledged", acks, len(kept.Items))
+	}
+}
+
+func TestSessionWithoutAHelloForLongIsAskedForOne(t *testing.T) {
+	w := serve(t, func(c *Config) { c.MaxSessionAge = time.Second })
+	d := w.dial(w.enroll("a")[0])
+	d.hello(1)
+	asked := must[wire.Welcome](t)(wire.DecodeWelcome(d.hear(wire.TopicWelcome).payload))
+	if asked.Reason != wire.ReasonNotNow || asked.Boot != 0 {
+		t.Errorf("got %+v, want reason 14 and no nonce", asked)
+	}
+	if age := serve(t).cloud.conductor.maxAge; age != 24*time.Hour {
+		t.Errorf("an age that is not set: got %v, want 24 h", age)
 	}
 }
 

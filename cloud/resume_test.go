@@ -22,16 +22,16 @@ import (
 
 // slowly makes a download of resumeSize bytes take a second or two, so that something can
 // happen in the middle.
-var slowly = simulator.Faults{Slow: simulator.Slow{Rate: 160 << 10, Share: 1}}
+var slowly = simulator.Faults{Slow: simulator.Slow{Rate: 120 << 10, Share: 1}}
 
 const resumeSize = 200 << 10 // bytes
 
-// halfway waits until f's devices hold about half of their images.
+// halfway waits until f's devices hold a good part of their images.
 func halfway(t testing.TB, f *simulator.Fleet) {
 	t.Helper()
 	until(t, "the downloads are under way", func() bool {
 		s := f.Snapshot()
-		return s.Bytes > int64(s.Devices)*resumeSize/3
+		return s.Bytes > int64(s.Devices)*resumeSize/4
 	})
 	if s := f.Snapshot(); s.Totals.Confirmed > 0 {
 		t.Fatalf("%d devices are through already: the test is too slow for its image", s.Totals.Confirmed)

@@ -194,6 +194,20 @@ func TestNotNowIsHonouredUntilAnOperatorForces(t *testing.T) {
 	exact(t, f, 2, imageSize)
 }
 
+func TestDeviceThatEnablesUpdatesGetsItsUpdateAtOnce(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1, 2)
+	w.release(2)
+	f := w.simulate(simulator.Config{
+		Devices: w.enroll("a"), Faults: simulator.Faults{NotNow: 1, NotNowFor: 200 * time.Millisecond},
+	})
+	arrive(t, f, 2)
+	exact(t, f, 2, imageSize)
+	if n := f.Snapshot().Totals.Handshakes; n != 2 {
+		t.Errorf("got %d handshakes, want the first and the confirming one", n)
+	}
+}
+
 func TestFlashReachesADevelopmentDeviceOnce(t *testing.T) {
 	w := serve(t)
 	w.upload(imageSize, 1, 2, 3)
