@@ -61,13 +61,14 @@ type Owner struct {
 
 // OTA is the part of firmware updates.
 type OTA struct {
-	MaxUpdates    int
-	Rate          Rate // 0 for no limit
-	Cache         Size
-	MaxImage      Size
-	Attempts      int
-	CoolDown      []time.Duration // after the first failed attempt, the second ...; the last repeats
-	MaxSessionAge time.Duration
+	MaxUpdates     int
+	GatewayUpdates int  // of them, those behind one gateway
+	Rate           Rate // 0 for no limit
+	Cache          Size
+	MaxImage       Size
+	Attempts       int
+	CoolDown       []time.Duration // after the first failed attempt, the second ...; the last repeats
+	MaxSessionAge  time.Duration
 }
 
 // Log is how the server logs.

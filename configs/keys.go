@@ -31,6 +31,7 @@ func (c *Config) keys() []key {
 		{"owner.password", secret(&c.Owner.Password)},
 
 		{"ota.max_updates", count(&c.OTA.MaxUpdates)},
+		{"ota.gateway_updates", count(&c.OTA.GatewayUpdates)},
 		{"ota.rate", rate(&c.OTA.Rate)},
 		{"ota.cache", size(&c.OTA.Cache)},
 		{"ota.max_image", size(&c.OTA.MaxImage)},

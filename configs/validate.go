@@ -83,6 +83,7 @@ func (c *Config) validateStore(v *verdict) {
 func (c *Config) validateUpdates(v *verdict) {
 	o := c.OTA
 	v.require(o.MaxUpdates >= 1, "ota.max_updates is %d: use 1 or more", o.MaxUpdates)
+	v.require(o.GatewayUpdates >= 1, "ota.gateway_updates is %d: use 1 or more", o.GatewayUpdates)
 	v.require(o.Rate == 0 || o.Rate >= minRate, "ota.rate is %s: use %s or more, or 0 for no limit", o.Rate, minRate)
 	v.require(o.Cache >= minCache, "ota.cache is %s: use %s or more", o.Cache, minCache)
 	v.require(o.MaxImage >= 1, "ota.max_image is %s: no firmware could be uploaded", o.MaxImage)

@@ -40,6 +40,7 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"owner without host", func(c *Config) { c.Owner.Email = "owner" }, `owner.email is "owner": use name@host`},
 		{"owner without name", func(c *Config) { c.Owner.Email = "@host" }, `owner.email is "@host"`},
 		{"owner with white space", func(c *Config) { c.Owner.Email = "a b@c" }, `owner.email is "a b@c"`},
+		{"no updates behind a gateway", func(c *Config) { c.OTA.GatewayUpdates = 0 }, "ota.gateway_updates is 0"},
 		{"no updates", func(c *Config) { c.OTA.MaxUpdates = 0 }, "ota.max_updates is 0"},
 		{"no rate limit", func(c *Config) { c.OTA.Rate = 0 }, ""},
 		{"rate below the least", func(c *Config) { c.OTA.Rate = 999 }, "ota.rate is 999B/s: use 1KB/s or more, or 0 for no limit"},

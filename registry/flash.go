@@ -40,6 +40,7 @@ func (r *Registry) FlashDevice(ctx context.Context, actor fleet.Actor, product f
 }
 
 // DeleteDevice removes a device with its credential and history and ends its connection.
+// The BLE devices of a gateway stay, attached to none.
 func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) error {
 	s, err := r.mayDelete(ctx, actor, product, id)
 	if err != nil {
@@ -50,6 +51,9 @@ func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product 
 	}
 	r.audit(ctx, actor, "device.delete", string(id), fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
 	r.live.Kick(id)
+	if s.device.Kind == fleet.Gateway {
+		r.detachAll(ctx, actor.Team, id)
+	}
 	return nil
 }
 

@@ -89,7 +89,7 @@ func cloudConfig(c configs.Config) cloud.Config {
 		Data: c.Data, Redis: string(c.Redis.URL), Ephemeral: c.Redis.Ephemeral, ReadyFile: c.ReadyFile,
 		OwnerEmail: c.Owner.Email, OwnerPassword: string(c.Owner.Password),
 		MaxConnections: c.MQTT.MaxConnections, MaxKeepAlive: c.MQTT.MaxKeepalive, MaxSessionAge: c.OTA.MaxSessionAge,
-		MaxUpdates: c.OTA.MaxUpdates, Rate: int64(c.OTA.Rate), ChunkCache: int64(c.OTA.Cache),
+		MaxUpdates: c.OTA.MaxUpdates, GatewayUpdates: c.OTA.GatewayUpdates, Rate: int64(c.OTA.Rate), ChunkCache: int64(c.OTA.Cache),
 		MaxImage: int64(c.OTA.MaxImage), MaxAttempts: c.OTA.Attempts, CoolDown: c.OTA.CoolDown,
 	}
 }
