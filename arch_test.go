@@ -31,8 +31,9 @@ var mayImport = map[string][]string{
 	"registry":       {"fleet", "wire", "ota/precedence"},
 	"store":          {"fleet", "wire", "ota/precedence"},
 	"api":            {"fleet", "wire", "ota/precedence"},
+	"console":        {"fleet", "wire"},
 	"simulator":      {"fleet", "wire"},
-	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "ota", "registry", "store", "api"},
+	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "ota", "registry", "store", "api", "console"},
 	"bench":          {"fleet", "wire", "simulator"},
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api"},
 }
@@ -241,7 +242,7 @@ func anchor(heading string) string {
 // packages is every package of the module, also those with tests behind a build tag.
 func packages(t *testing.T) (all []listed) {
 	t.Helper()
-	command := exec.Command("go", "list", "-tags", "interop", "-json=ImportPath,Name,Doc,Imports,TestImports,XTestImports", "./...")
+	command := exec.Command("go", "list", "-tags", "interop,browser", "-json=ImportPath,Name,Doc,Imports,TestImports,XTestImports", "./...")
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {

@@ -11,6 +11,7 @@
 //	registry            what operators do to products, devices, groups, users
 //	store               the fleet in Redis
 //	api                 REST for operators, and its Go client
+//	console             the operator's web pages
 //	simulator           a fleet of devices in one process
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms

@@ -17,6 +17,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
@@ -36,6 +37,7 @@ type Cloud struct {
 	ota       *ota.Service
 	registry  *registry.Registry
 	conductor *conductor
+	console   *console.Console // nil without HTTP
 	http      *http.Server
 	listener  net.Listener
 	addresses Addresses
@@ -50,7 +52,7 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if err := c.open(ctx); err != nil {
-		c.close()
+		_ = c.close() // what went wrong first tells more
 		return nil, err
 	}
 	return c, nil
@@ -153,10 +155,11 @@ func (c *Cloud) listen() error {
 	c.listener = listener
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
+	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, c.ota, c.log)
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{
 			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
-		}, c.registry, c.ota, c.log)),
+		}, c.registry, c.ota, c.log), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
@@ -179,6 +182,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { trim(base, c.broker) })
 	failed := make(chan error, 1)
 	if c.http != nil {
+		tasks.Go(func() { c.console.Watch(base) })
 		tasks.Go(func() {
 			if err := c.http.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("http: %w", err)

@@ -19,7 +19,7 @@ const (
 )
 
 // serveMux mounts everything that is reached over HTTP.
-func (c *Cloud) serveMux(rest http.Handler) http.Handler {
+func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(c.collectors()...)
 	mux := http.NewServeMux()
@@ -29,7 +29,7 @@ func (c *Cloud) serveMux(rest http.Handler) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", c.healthz)
 	mux.HandleFunc("GET /readyz", c.readyz)
-	mux.HandleFunc("GET /{$}", c.root)
+	mux.Handle("/", pages)
 	return mux
 }
 
@@ -51,11 +51,6 @@ func (c *Cloud) readyz(w http.ResponseWriter, r *http.Request) {
 	default:
 		plain(w, http.StatusOK, "ready")
 	}
-}
-
-func (c *Cloud) root(w http.ResponseWriter, _ *http.Request) {
-	plain(w, http.StatusOK, "Muster, a device cloud.\n\nREST     /v1  described by /v1/openapi.json\nDevices  MQTT over WebSocket at "+
-		broker.WebSocketPath+"\nHealth   /healthz /readyz /metrics")
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

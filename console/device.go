@@ -1,0 +1,236 @@
+package console
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// deviceBody is the page of one device.
+type deviceBody struct {
+	View     fleet.DeviceView
+	Trace    fleet.Trace
+	Updates  []fleet.DeviceUpdate // the running or last one first
+	Running  *fleet.Update        // nil when none runs
+	Live     string               // address of the part that changes by itself
+	Versions []fleet.Released
+	Groups   []fleet.GroupView // the product's, to choose from
+	Messages []fleet.Message
+	Commands []fleet.Command
+	Attached fleet.DeviceViews // BLE devices of a gateway
+	Denied   string            // why the actor may not edit it, "" when they may
+	Secret   string            // a new one, shown this once
+	MQTT     string
+}
+
+// Percent is how much of the image the device holds.
+func (b deviceBody) Percent() int {
+	if b.Running == nil || b.Running.Size == 0 {
+		return 0
+	}
+	return int(b.Running.Next * 100 / b.Running.Size)
+}
+
+// In reports whether the device is in the group.
+func (b deviceBody) In(group fleet.GroupID) bool { return b.View.InAnyOf([]fleet.GroupID{group}) }
+
+func (v *visit) deviceID() fleet.DeviceID { return fleet.DeviceID(v.r.PathValue("id")) }
+
+// findDevice leads from a device's id alone to its page.
+func (v *visit) findDevice() error {
+	view, err := v.registry.Device(v.ctx(), v.actor, 0, v.deviceID())
+	if err != nil {
+		return err
+	}
+	return v.redirect("/p/" + view.Slug + "/device/" + url.PathEscape(string(view.ID)))
+}
+
+func (v *visit) devicePage() error {
+	body, err := v.deviceBody()
+	if err != nil {
+		return err
+	}
+	return v.showDevice(body)
+}
+
+func (v *visit) showDevice(body deviceBody) error {
+	return v.show("device", string(body.View.ID), body)
+}
+
+func (v *visit) deviceLive() error {
+	var body deviceBody
+	if err := v.state(&body); err != nil {
+		return err
+	}
+	return v.fragmentOf("device", "live", body)
+}
+
+// state is what changes by itself.
+func (v *visit) state(b *deviceBody) (err error) {
+	id := v.deviceID()
+	b.Live = v.at("/device/" + url.PathEscape(string(id)) + "/live")
+	if b.View, err = v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
+		return err
+	}
+	if b.Trace, err = v.ota.Why(v.ctx(), v.actor, id); err != nil {
+		return err
+	}
+	b.Updates, _, err = v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, Device: id, Limit: 20})
+	if len(b.Updates) > 0 && b.Updates[0].State.Running() {
+		b.Running = &b.Updates[0].Update
+	}
+	b.Denied = v.denied(b.View)
+	return err
+}
+
+// denied says why the actor may not edit a device. Of a BLE device a view does not tell
+// all that decides: an edit of nothing is tried.
+func (v *visit) denied(view fleet.DeviceView) string {
+	if err := v.may(fleet.EditDevice); err != nil {
+		return sentence(err)
+	}
+	if view.Kind != fleet.BLE {
+		return ""
+	}
+	_, err := v.registry.PreviewDevice(v.ctx(), v.actor, v.product.ID, view.ID, fleet.DeviceEdit{})
+	return sentence(err)
+}
+
+func (v *visit) deviceBody() (b deviceBody, err error) {
+	if err = v.state(&b); err != nil {
+		return b, err
+	}
+	b.MQTT = v.config.MQTT
+	if b.Versions, err = v.ota.Firmware(v.ctx(), v.actor, v.product.ID); err != nil {
+		return b, err
+	}
+	if b.Groups, err = v.registry.Groups(v.ctx(), v.actor, v.product.ID); err != nil {
+		return b, err
+	}
+	if b.Messages, _, err = v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{Team: v.actor.Team, Device: b.View.ID, Limit: 10}); err != nil {
+		return b, err
+	}
+	if b.View.Kind == fleet.Gateway {
+		q := fleet.DeviceQuery{Actor: v.actor, Gateway: b.View.ID, Limit: 100}
+		if b.Attached, err = v.registry.Devices(v.ctx(), v.actor, q); err != nil {
+			return b, err
+		}
+	}
+	b.Commands, err = v.registry.Commands(v.ctx(), v.actor, b.View.ID)
+	return b, err
+}
+
+// deviceEdit reads the form of one change; forms name it in act.
+func (v *visit) deviceEdit() (edit fleet.DeviceEdit, said string, err error) {
+	yes, no := true, false
+	text := func(name string) *string {
+		value := v.text(name)
+		return &value
+	}
+	switch act := v.text("act"); act {
+	case "describe":
+		return fleet.DeviceEdit{Name: text("name"), Notes: text("notes")}, "Saved.", nil
+	case "development":
+		return fleet.DeviceEdit{Development: &yes}, "Marked as a development device: it is not updated by itself any more.", nil
+	case "no-development":
+		return fleet.DeviceEdit{Development: &no}, "Unmarked: releases apply to it again.", nil
+	case "force":
+		return fleet.DeviceEdit{Force: &yes}, "Updates are forced: it gets them although it says \"not now\".", nil
+	case "no-force":
+		return fleet.DeviceEdit{Force: &no}, "Updates are not forced any more.", nil
+	case "disable":
+		return fleet.DeviceEdit{Disabled: &yes}, "Disabled: it can't connect.", nil
+	case "enable":
+		return fleet.DeviceEdit{Disabled: &no}, "Enabled: it may connect again.", nil
+	case "unlock":
+		return fleet.DeviceEdit{Lock: &fleet.Version{}}, "Unlocked: releases apply to it from its next handshake on.", nil
+	case "lock":
+		lock, err := fleet.ParseVersion(v.text("version"))
+		return fleet.DeviceEdit{Lock: &lock, Flash: v.text("flash") != ""}, "Locked to version " + lock.String() + ".", err
+	case "groups":
+		groups := []string{}
+		for _, g := range append(v.r.Form["group"], strings.Fields(v.text("new_group"))...) {
+			if g != "" {
+				groups = append(groups, g)
+			}
+		}
+		return fleet.DeviceEdit{Groups: &groups}, "Changed its groups.", nil
+	default:
+		return fleet.DeviceEdit{}, "", fleet.Errorf(fleet.Invalid, "no such change: %.40s", act)
+	}
+}
+
+func (v *visit) editDeviceImpact() error {
+	edit, _, err := v.deviceEdit()
+	if err != nil {
+		return err
+	}
+	impact, err := v.registry.PreviewDevice(v.ctx(), v.actor, v.product.ID, v.deviceID(), edit)
+	if err != nil {
+		return err
+	}
+	return v.part("impact", impact)
+}
+
+func (v *visit) editDevice() error {
+	id, back := v.deviceID(), v.at("/device/"+url.PathEscape(v.r.PathValue("id")))
+	switch v.text("act") {
+	case "flash":
+		return v.flash(id, back)
+	case "stop":
+		return v.after(v.ota.Stop(v.ctx(), v.actor, id), back, "Stopped. Nothing is sent until its target changes or someone retries.")
+	case "retry":
+		return v.after(v.ota.Retry(v.ctx(), v.actor, id), back, "Its attempts are forgotten: it is decided anew.")
+	case "delete":
+		return v.after(v.registry.DeleteDevice(v.ctx(), v.actor, v.product.ID, id), v.at("/devices"), "Deleted "+string(id)+".")
+	case "rotate":
+		return v.rotate(id)
+	case "command":
+		c, err := v.registry.Command(v.ctx(), v.actor, id, v.text("name"), []byte(v.r.FormValue("payload")), 0)
+		if err == nil && c.Expires.Before(time.Now()) {
+			err = fleet.Errorf(fleet.Conflict, "the command expired at once")
+		}
+		return v.after(err, back, "The command waits for the device.")
+	}
+	edit, said, err := v.deviceEdit()
+	if err != nil {
+		return err
+	}
+	_, err = v.registry.EditDevice(v.ctx(), v.actor, v.product.ID, id, edit)
+	return v.after(err, back, said)
+}
+
+// after leads on when all went well.
+func (v *visit) after(err error, to, said string) error {
+	if err != nil {
+		return err
+	}
+	return v.done(to, said)
+}
+
+func (v *visit) flash(id fleet.DeviceID, back string) error {
+	version, err := fleet.ParseVersion(v.text("version"))
+	if err != nil {
+		return err
+	}
+	return v.after(v.registry.FlashDevice(v.ctx(), v.actor, v.product.ID, id, version), back, "Version "+version.String()+" is being sent to it, once.")
+}
+
+// rotate shows the new secret on the page itself: it is kept nowhere.
+func (v *visit) rotate(id fleet.DeviceID) error {
+	if _, err := v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
+		return err
+	}
+	secret, err := v.registry.RotateSecret(v.ctx(), v.actor, id)
+	if err != nil {
+		return err
+	}
+	body, err := v.deviceBody()
+	body.Secret = secret
+	if err != nil {
+		return err
+	}
+	return v.showDevice(body)
+}

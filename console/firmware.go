@@ -1,0 +1,228 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// firmwareRow is a version as lists show it.
+type firmwareRow struct {
+	fleet.Released
+	Tags []fleet.GroupView // groups it is released to, as far as the actor sees them
+}
+
+// versions lists the product's firmware, with the groups by name.
+func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
+	released, err := v.ota.Firmware(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows := make([]firmwareRow, len(released))
+	for i, f := range released {
+		rows[i].Released = f
+		for _, g := range groups {
+			if containsGroup(f.Groups, g.ID) {
+				rows[i].Tags = append(rows[i].Tags, g)
+			}
+		}
+	}
+	return rows, groups, nil
+}
+
+func containsGroup(ids []fleet.GroupID, id fleet.GroupID) bool {
+	for _, g := range ids {
+		if g == id {
+			return true
+		}
+	}
+	return false
+}
+
+// version is the one the path names.
+func (v *visit) version() (firmwareRow, []fleet.GroupView, error) {
+	wanted, err := fleet.ParseVersion(v.r.PathValue("version"))
+	if err != nil {
+		return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %.80s", v.r.PathValue("version"))
+	}
+	rows, groups, err := v.versions()
+	if err != nil {
+		return firmwareRow{}, nil, err
+	}
+	for _, row := range rows {
+		if row.Version.Equal(wanted) {
+			return row, groups, nil
+		}
+	}
+	return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %s", wanted)
+}
+
+func (v *visit) firmwarePage() error {
+	rows, _, err := v.versions()
+	if err != nil {
+		return err
+	}
+	return v.show("firmware", "Firmware", rows)
+}
+
+func (v *visit) uploadPage() error {
+	if err := v.may(fleet.UploadFirmware); err != nil {
+		return err
+	}
+	return v.show("upload", "Upload firmware", size(v.config.MaxImage))
+}
+
+// upload streams the image: the fields before it in the form say what it is.
+func (v *visit) upload() error {
+	if kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
+		return fleet.Errorf(fleet.Invalid, "send the form with its file")
+	}
+	parts, err := v.r.MultipartReader()
+	if err != nil {
+		return fleet.Errorf(fleet.Invalid, "the form can't be read: %w", err)
+	}
+	f := fleet.Firmware{Product: v.product.ID}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return fleet.FieldErrorf("file", "choose a file")
+		}
+		if err != nil {
+			return unread(err)
+		}
+		if part.FormName() != "file" {
+			if err := describe(&f, part); err != nil {
+				return err
+			}
+			continue
+		}
+		if part.FileName() == "" {
+			return fleet.FieldErrorf("file", "choose a file")
+		}
+		f.File = path.Base(part.FileName())
+		done, err := v.ota.Upload(v.ctx(), v.actor, f, part)
+		if err != nil {
+			return err
+		}
+		return v.done(v.at("/firmware"), fmt.Sprintf("Uploaded version %s, %s.", done.Version, size(done.Size)))
+	}
+}
+
+// describe reads one field of the upload form.
+func describe(f *fleet.Firmware, part *multipart.Part) error {
+	const longest = 8 << 10 // bytes; ota has narrower limits of its own
+	data, err := io.ReadAll(io.LimitReader(part, longest))
+	if err != nil {
+		return unread(err)
+	}
+	text := strings.TrimSpace(string(data))
+	switch part.FormName() {
+	case "version":
+		f.Version, err = fleet.ParseVersion(text)
+	case "title":
+		f.Title = text
+	case "description":
+		f.Description = text
+	}
+	return err
+}
+
+func unread(err error) error {
+	var long *http.MaxBytesError
+	if errors.As(err, &long) {
+		return err
+	}
+	return fleet.Errorf(fleet.Invalid, "the upload broke off: try again")
+}
+
+// versionBody is the page of one version.
+type versionBody struct {
+	firmwareRow
+	Progress fleet.Progress
+	States   []stateCount
+	Live     string
+}
+
+// stateCount is how many devices stand where.
+type stateCount struct {
+	State   fleet.UpdateState
+	Devices int
+}
+
+func (v *visit) versionPage() error {
+	body, err := v.versionBody()
+	if err != nil {
+		return err
+	}
+	return v.show("version", "Version "+body.Version.String(), body)
+}
+
+func (v *visit) versionLive() error {
+	body, err := v.versionBody()
+	if err != nil {
+		return err
+	}
+	return v.fragmentOf("version", "live", body)
+}
+
+func (v *visit) versionBody() (b versionBody, err error) {
+	if b.firmwareRow, _, err = v.version(); err != nil {
+		return b, err
+	}
+	b.Live = v.at("/firmware/" + b.Version.String() + "/live")
+	if b.Progress, err = v.ota.Progress(v.ctx(), v.actor, v.product.ID, b.Version); err != nil {
+		return b, err
+	}
+	for state := fleet.NoUpdate; state <= fleet.Stopped; state++ {
+		if n := b.Progress.States[state]; n > 0 {
+			b.States = append(b.States, stateCount{state, n})
+		}
+	}
+	return b, nil
+}
+
+func (v *visit) editFirmware() error {
+	row, _, err := v.version()
+	if err != nil {
+		return err
+	}
+	if v.text("act") == "delete" {
+		err := v.ota.DeleteFirmware(v.ctx(), v.actor, v.product.ID, row.Version)
+		return v.after(err, v.at("/firmware"), "Deleted version "+row.Version.String()+".")
+	}
+	title, description := v.text("title"), v.text("description")
+	_, err = v.ota.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, &title, &description)
+	return v.after(err, v.at("/firmware/"+row.Version.String()), "Saved.")
+}
+
+// image downloads the bytes.
+func (v *visit) image() error {
+	row, _, err := v.version()
+	if err != nil {
+		return err
+	}
+	image, f, err := v.ota.Image(v.ctx(), v.actor, v.product.ID, row.Version)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	v.w.Header().Set("Content-Type", "application/octet-stream")
+	v.w.Header().Set("Content-Length", strconv.FormatInt(f.Size, 10))
+	v.w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": v.product.Slug + "-" + f.Version.String() + ".bin"}))
+	if _, err := io.Copy(v.w, image); err != nil {
+		v.log.Debug("console: the browser went away", "err", err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// maxStops bounds how many updates one press of a button stops; it can be pressed again.
+const maxStops = 5000
+
+// fleetBody is what a product's fleet does.
+type fleetBody struct {
+	Devices, Online int
+	Versions        []firmwareRow
+	Running         []fleet.DeviceUpdate // updates under way, the first of them
+	More            bool
+	Ended           []fleet.DeviceUpdate // lately failed ones
+	Live            string
+}
+
+func (v *visit) fleetPage() error {
+	body, err := v.fleetBody()
+	if err != nil {
+		return err
+	}
+	return v.show("fleet", "Fleet", body)
+}
+
+func (v *visit) fleetLive() error {
+	body, err := v.fleetBody()
+	if err != nil {
+		return err
+	}
+	return v.fragmentOf("fleet", "live", body)
+}
+
+var (
+	underWay = []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying}
+	wentBad  = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
+)
+
+func (v *visit) fleetBody() (b fleetBody, err error) {
+	b.Live = v.at("/fleet/live")
+	online := true
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
+	all, err := v.registry.Devices(v.ctx(), v.actor, q)
+	if err != nil {
+		return b, err
+	}
+	q.Online = &online
+	connected, err := v.registry.Devices(v.ctx(), v.actor, q)
+	if err != nil {
+		return b, err
+	}
+	b.Devices, b.Online = all.Total, connected.Total
+	if b.Versions, _, err = v.versions(); err != nil {
+		return b, err
+	}
+	running, next, err := v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay, Limit: 25})
+	if err != nil {
+		return b, err
+	}
+	b.Running, b.More = running, next != ""
+	b.Ended, _, err = v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: wentBad, Limit: 10})
+	return b, err
+}
+
+// fleetHistory is what the chart draws: owner and admin only.
+func (v *visit) fleetHistory() error {
+	if err := v.may(fleet.SeeAudit); err != nil {
+		return err
+	}
+	if err := v.sample(v.ctx(), v.product); err != nil {
+		return err
+	}
+	data, err := json.Marshal(v.past.series(v.product.ID))
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "application/json")
+	v.w.WriteHeader(http.StatusOK)
+	_, err = v.w.Write(data)
+	if err != nil {
+		v.log.Debug("console: the browser went away", "err", err)
+	}
+	return nil
+}
+
+// stopUpdates stops one device's update, or all that run.
+func (v *visit) stopUpdates() error {
+	if id := v.text("device"); id != "" {
+		return v.after(v.ota.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
+	}
+	stopped, err := v.stopAll(v.ctx(), fleet.Version{})
+	return v.after(err, v.at("/fleet"), "Stopped "+plural(stopped, "update")+".")
+}
+
+// stopVersion stops every update to one version that runs.
+func (v *visit) stopVersion() error {
+	row, _, err := v.version()
+	if err != nil {
+		return err
+	}
+	stopped, err := v.stopAll(v.ctx(), row.Version)
+	return v.after(err, v.at("/firmware/"+row.Version.String()), "Stopped "+plural(stopped, "update")+" to version "+row.Version.String()+".")
+}
+
+// stopAll stops what runs now and the actor may stop. One that ended meanwhile is no error.
+func (v *visit) stopAll(ctx context.Context, to fleet.Version) (stopped int, err error) {
+	if err := v.may(fleet.OperateDevice); err != nil {
+		return 0, err
+	}
+	q := fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay[:3], Version: to, Limit: 100}
+	for stopped < maxStops {
+		list, next, err := v.ota.Updates(ctx, v.actor, q)
+		if err != nil {
+			return stopped, err
+		}
+		for _, u := range list {
+			switch err := v.ota.Stop(ctx, v.actor, u.Device); status(err) {
+			case http.StatusConflict, http.StatusForbidden, http.StatusNotFound:
+			default:
+				if err != nil {
+					return stopped, err
+				}
+				stopped++
+			}
+		}
+		if next == "" {
+			return stopped, nil
+		}
+		q.After = next
+	}
+	return stopped, fleet.Errorf(fleet.Busy, "stopped the first %s updates: press again for the rest", strconv.Itoa(stopped))
+}

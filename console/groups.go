@@ -1,0 +1,64 @@
+package console
+
+import (
+	"net/url"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func (v *visit) groupsPage() error {
+	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return err
+	}
+	return v.show("groups", "Groups", groups)
+}
+
+func (v *visit) createGroup() error {
+	g := fleet.Group{Team: v.actor.Team, Product: v.product.ID, Name: v.text("name"), Description: v.text("description"), Color: v.text("color")}
+	if v.text("scope") == "team" {
+		g.Product = 0
+	}
+	_, err := v.registry.CreateGroup(v.ctx(), v.actor, g)
+	return v.after(err, v.at("/groups"), "Created the group "+g.Name+". Add devices to it in the list of devices.")
+}
+
+// groupBody is the page of one group.
+type groupBody struct {
+	fleet.GroupView
+	Users   []fleet.Member // who hold it
+	Members fleet.DeviceViews
+}
+
+func (v *visit) groupPage() error {
+	g, err := v.registry.Group(v.ctx(), v.actor, v.product.ID, v.text("name"))
+	if err != nil {
+		return err
+	}
+	body := groupBody{GroupView: g}
+	members, err := v.registry.Members(v.ctx(), v.actor)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if slices.Contains(m.Groups, g.ID) {
+			body.Users = append(body.Users, m)
+		}
+	}
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Groups: []fleet.GroupID{g.ID}, Limit: 20}
+	if body.Members, err = v.registry.Devices(v.ctx(), v.actor, q); err != nil {
+		return err
+	}
+	return v.show("group", "Group "+g.Name, body)
+}
+
+func (v *visit) editGroup() error {
+	name := v.r.URL.Query().Get("name")
+	if v.text("act") == "delete" {
+		return v.after(v.registry.DeleteGroup(v.ctx(), v.actor, v.product.ID, name), v.at("/groups"), "Deleted the group "+name+".")
+	}
+	renamed, description, color := v.text("new_name"), v.text("description"), v.text("color")
+	g, err := v.registry.EditGroup(v.ctx(), v.actor, v.product.ID, name, fleet.GroupEdit{Name: &renamed, Description: &description, Color: &color})
+	return v.after(err, v.at("/group?name="+url.QueryEscape(g.Name)), "Saved.")
+}

@@ -1,0 +1,65 @@
+package console
+
+import (
+	"net/url"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// messageList is the page of messages.
+type messageList struct {
+	Device, Topic, After string
+	Messages             []fleet.Message
+	Next                 string // query of the next page, "" for none
+	MQTT                 string
+}
+
+func (v *visit) messagesPage() error {
+	list := messageList{Device: v.text("device"), Topic: v.text("topic"), After: v.text("after"), MQTT: v.config.MQTT}
+	messages, next, err := v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{
+		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Topic: list.Topic, After: list.After, Limit: rowsPerPage,
+	})
+	if err != nil {
+		return err
+	}
+	list.Messages = messages
+	if next != "" {
+		list.Next = url.Values{"device": {list.Device}, "topic": {list.Topic}, "after": {next}}.Encode()
+	}
+	if v.fragment() {
+		return v.fragmentOf("messages", "rows", list)
+	}
+	return v.show("messages", "Messages", list)
+}
+
+// alertList is the page of alerts.
+type alertList struct {
+	Device   string
+	Archived bool
+	Alerts   []fleet.Alert
+	Next     string
+}
+
+func (v *visit) alertsPage() error {
+	list := alertList{Device: v.text("device"), Archived: v.text("archived") != ""}
+	alerts, next, err := v.registry.Alerts(v.ctx(), v.actor, fleet.AlertQuery{
+		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Archived: list.Archived, After: v.text("after"), Limit: rowsPerPage,
+	})
+	if err != nil {
+		return err
+	}
+	list.Alerts = alerts
+	if next != "" {
+		list.Next = url.Values{"device": {list.Device}, "archived": {v.text("archived")}, "after": {next}}.Encode()
+	}
+	return v.show("alerts", "Alerts", list)
+}
+
+func (v *visit) archiveAlert() error {
+	archived := v.text("act") != "restore"
+	back, said := "/alerts", "Archived."
+	if !archived {
+		back, said = "/alerts?archived=1", "Restored."
+	}
+	return v.after(v.registry.ArchiveAlert(v.ctx(), v.actor, v.text("id"), archived), back, said)
+}

@@ -1,0 +1,166 @@
+package console
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+const (
+	sampleEvery = 5 * time.Second
+	maxSamples  = 720 // when they are full, every other one goes and the interval doubles
+	maxProducts = 256 // with a past; the others' charts begin when they are looked at
+)
+
+// past is what fleets ran since the process began, for charts: kept in memory.
+type past struct {
+	mu       sync.Mutex
+	products map[fleet.ProductID]*track // guarded by mu
+}
+
+// track is one product's past.
+type track struct {
+	product  fleet.Product
+	interval time.Duration
+	samples  []moment
+}
+
+// moment is what the fleet ran at one time.
+type moment struct {
+	at     time.Time
+	online int
+	runs   map[string]int // devices by version; "" for none of the uploaded ones
+}
+
+func newPast() *past { return &past{products: make(map[fleet.ProductID]*track)} }
+
+// Watch samples the products that were looked at until ctx is done, so that their charts
+// have no gap while nobody looks.
+func (c *Console) Watch(ctx context.Context) {
+	ticker := time.NewTicker(sampleEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, p := range c.past.watched() {
+				if err := c.sample(ctx, p); err != nil {
+					c.log.Debug("console: no sample", "product", p.Slug, "err", err)
+				}
+			}
+		}
+	}
+}
+
+// sample adds how things stand, unless the last sample is fresh. It looks with the eyes of
+// an owner of the product's team, which is what charts show; who may see them is asked
+// where they are shown.
+func (c *Console) sample(ctx context.Context, p fleet.Product) error {
+	if !c.past.due(p) {
+		return nil
+	}
+	eyes := fleet.Actor{Team: p.Team, Role: fleet.Owner}
+	released, err := c.ota.Firmware(ctx, eyes, p.ID)
+	if err != nil {
+		return err
+	}
+	yes, q := true, fleet.DeviceQuery{Actor: eyes, Product: p.ID, Limit: 1}
+	all, err := c.registry.Devices(ctx, eyes, q)
+	if err != nil {
+		return err
+	}
+	q.Online = &yes
+	online, err := c.registry.Devices(ctx, eyes, q)
+	if err != nil {
+		return err
+	}
+	m := moment{at: time.Now(), online: online.Total, runs: map[string]int{"": all.Total}}
+	for _, f := range released {
+		if f.Devices > 0 {
+			m.runs[f.Version.String()] = f.Devices
+			m.runs[""] -= f.Devices
+		}
+	}
+	c.past.add(p.ID, m)
+	return nil
+}
+
+// due reports whether it is time for a sample of p, and remembers p.
+func (p *past) due(product fleet.Product) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.products[product.ID]
+	if t == nil {
+		if len(p.products) >= maxProducts {
+			return false
+		}
+		t = &track{interval: sampleEvery}
+		p.products[product.ID] = t
+	}
+	t.product = product
+	return len(t.samples) == 0 || time.Since(t.samples[len(t.samples)-1].at) > t.interval*9/10
+}
+
+func (p *past) add(product fleet.ProductID, m moment) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.products[product]
+	t.samples = append(t.samples, m)
+	if len(t.samples) < maxSamples {
+		return
+	}
+	kept := t.samples[:0]
+	for i, s := range t.samples {
+		if i%2 == 1 {
+			kept = append(kept, s)
+		}
+	}
+	t.samples, t.interval = kept, 2*t.interval
+}
+
+func (p *past) watched() (all []fleet.Product) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.products {
+		all = append(all, t.product)
+	}
+	return all
+}
+
+// series is a product's past as the chart takes it: a row of times in Unix seconds, and a
+// row of numbers of devices for each version.
+type series struct {
+	Times    []int64  `json:"times"`
+	Online   []int    `json:"online"`
+	Versions []string `json:"versions"` // highest first; "" for none of the uploaded ones
+	Runs     [][]int  `json:"runs"`     // by version, then by time
+}
+
+func (p *past) series(product fleet.ProductID) (s series) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.products[product]
+	if t == nil {
+		return s
+	}
+	for _, m := range t.samples {
+		for version := range m.runs {
+			if !slices.Contains(s.Versions, version) {
+				s.Versions = append(s.Versions, version)
+			}
+		}
+	}
+	slices.SortFunc(s.Versions, func(a, b string) int { return -fleet.ReportedVersion(a).Compare(fleet.ReportedVersion(b)) })
+	s.Runs = make([][]int, len(s.Versions))
+	for _, m := range t.samples {
+		s.Times, s.Online = append(s.Times, m.at.Unix()), append(s.Online, m.online)
+		for i, version := range s.Versions {
+			s.Runs[i] = append(s.Runs[i], m.runs[version])
+		}
+	}
+	return s
+}

@@ -1,0 +1,106 @@
+package console
+
+import (
+	"net/url"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// releaseBody is the two pages of a release: choose, then confirm.
+type releaseBody struct {
+	firmwareRow
+	Choices []fleet.GroupView
+	Chosen  []fleet.GroupView // on the second page
+	Ended   []fleet.GroupView // groups it is taken back from
+	Default bool              // wanted as product default
+	Now     bool
+	Impact  fleet.Impact
+	Names   []string // fields of the form again
+}
+
+// Takes reports whether the version is taken back as product default.
+func (b releaseBody) Takes() bool { return b.Released.Default && !b.Default }
+
+// Nothing reports whether the version ends up released nowhere.
+func (b releaseBody) Nothing() bool { return len(b.Chosen) == 0 && !b.Default }
+
+// Has reports whether the version is released to this group now.
+func (b releaseBody) Has(g fleet.GroupID) bool { return slices.Contains(b.Released.Groups, g) }
+
+func (v *visit) releasePage() error {
+	row, groups, err := v.version()
+	if err != nil {
+		return err
+	}
+	if err := v.mayRelease(); err != nil {
+		return err
+	}
+	return v.show("release", "Release version "+row.Version.String(), releaseBody{firmwareRow: row, Choices: groups})
+}
+
+// mayRelease asks for the least right a release takes; the rest is asked for each target.
+func (v *visit) mayRelease() error { return v.may(fleet.UploadFirmware) }
+
+// order reads the form of a release. The product default is left as it is unless the
+// form has it: who may not release it is not shown that field.
+func (v *visit) order() (fleet.ReleaseOrder, releaseBody, error) {
+	row, groups, err := v.version()
+	if err != nil {
+		return fleet.ReleaseOrder{}, releaseBody{}, err
+	}
+	b := releaseBody{firmwareRow: row, Choices: groups, Default: row.Default, Now: v.text("now") != ""}
+	ids := []fleet.GroupID{}
+	b.Names = v.r.Form["group"]
+	for _, name := range b.Names {
+		i := slices.IndexFunc(groups, func(g fleet.GroupView) bool { return g.Name == name })
+		if i < 0 {
+			return fleet.ReleaseOrder{}, b, fleet.FieldErrorf("group", "no such group: %.80s", name)
+		}
+		ids = append(ids, groups[i].ID)
+		b.Chosen = append(b.Chosen, groups[i])
+	}
+	for _, g := range row.Tags {
+		if !slices.Contains(ids, g.ID) {
+			b.Ended = append(b.Ended, g)
+		}
+	}
+	order := fleet.ReleaseOrder{Version: row.Version, Groups: &ids, Now: b.Now}
+	if v.may(fleet.ReleaseDefault) == nil {
+		b.Default = v.text("default") != ""
+		order.Default = &b.Default
+	}
+	return order, b, nil
+}
+
+func (v *visit) confirmPage() error {
+	order, body, err := v.order()
+	if err != nil {
+		return err
+	}
+	if body.Nothing() && len(body.Ended) == 0 && !body.Takes() {
+		return v.done(v.at("/firmware/"+url.PathEscape(body.Version.String())+"/release"), "Choose a group or the product default first.")
+	}
+	if body.Impact, err = v.ota.Impact(v.ctx(), v.actor, v.product.ID, order); err != nil {
+		return err
+	}
+	return v.show("confirm", "Confirm the release of version "+body.Version.String(), body)
+}
+
+func (v *visit) release() error {
+	order, body, err := v.order()
+	if err != nil {
+		return err
+	}
+	if _, err := v.ota.Release(v.ctx(), v.actor, v.product.ID, order); err != nil {
+		return err
+	}
+	said := "Released version " + body.Version.String() + ". Devices get it at their next handshake."
+	switch {
+	case body.Nothing():
+		said = "Version " + body.Version.String() + " is not released any more."
+	case body.Now:
+		said = "Released version " + body.Version.String() + ". Devices online now get it at once, the others at their next handshake."
+	}
+	return v.done(v.at("/firmware"), said)
+}

@@ -1,0 +1,154 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+//go:embed templates/*.html
+var sources embed.FS
+
+// pages is a set of templates for each page: the layout and the shared parts with the
+// page's own definitions.
+var pages = parse()
+
+// tag is in the address of static files: it changes with their contents.
+var tag = contentTag()
+
+// page is what the layout shows, with Body for the page's own template.
+type page struct {
+	Title, Name string
+	Account     fleet.Account
+	Teams       []fleet.Account // others the user is in
+	Products    []fleet.Product
+	Product     fleet.Product // the zero Product outside of one
+	Notice      string
+	Tag         string
+	May         rights
+	Body        any
+}
+
+// rights is why the actor may not do what, "" where they may.
+type rights struct {
+	Edit, Import, Assign, Products, Upload, Download, Default, Fleet, Users, Admins string
+}
+
+func (v *visit) rights() rights {
+	why := func(a fleet.Action) string { return sentence(v.may(a)) }
+	return rights{
+		Edit: why(fleet.EditDevice), Import: why(fleet.ImportDevices), Assign: why(fleet.AssignGroups),
+		Products: why(fleet.EditProducts), Upload: why(fleet.UploadFirmware), Download: why(fleet.DownloadImage),
+		Default: why(fleet.ReleaseDefault), Fleet: why(fleet.SeeAudit), Users: why(fleet.ManageUsers), Admins: why(fleet.ManageAdmins),
+	}
+}
+
+// show answers with a whole page.
+func (v *visit) show(name, title string, body any) error {
+	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Body: body, May: v.rights()}
+	if v.actor.Role != fleet.NoRole {
+		p.Notice = v.notice()
+		if err := v.frame(&p); err != nil && name != "error" {
+			return err
+		}
+	}
+	return v.execute(name, "layout", p)
+}
+
+// frame fills in what stands around a page of who is signed in.
+func (v *visit) frame(p *page) (err error) {
+	if p.Account, err = v.registry.Account(v.ctx(), v.actor); err != nil {
+		return err
+	}
+	teams, err := v.registry.Teams(v.ctx(), v.actor)
+	if err != nil {
+		return err
+	}
+	for _, t := range teams {
+		if t.Team.ID != v.actor.Team {
+			p.Teams = append(p.Teams, t)
+		}
+	}
+	if p.Products, err = v.registry.Products(v.ctx(), v.actor); err != nil {
+		return err
+	}
+	if p.Product.ID == 0 && len(p.Products) > 0 { // the menu leads on into the product left before
+		p.Product = p.Products[0]
+		if cookie, err := v.r.Cookie(productCookie); err == nil {
+			for _, product := range p.Products {
+				if product.Slug == cookie.Value {
+					p.Product = product
+				}
+			}
+		}
+	} else if p.Product.ID != 0 {
+		http.SetCookie(v.w, &http.Cookie{Name: productCookie, Value: p.Product.Slug, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
+	}
+	return nil
+}
+
+// part answers with a fragment that every page has.
+func (v *visit) part(name string, body any) error { return v.execute("error", name, body) }
+
+// fragmentOf answers with a fragment of one page.
+func (v *visit) fragmentOf(name, part string, body any) error {
+	return v.execute(name, part, page{Name: name, Product: v.product, Tag: tag, Body: body, May: v.rights()})
+}
+
+// execute renders before it writes: an error in a template is not half a page.
+func (v *visit) execute(name, template string, data any) error {
+	var out bytes.Buffer
+	if err := pages[name].ExecuteTemplate(&out, template, data); err != nil {
+		return fmt.Errorf("template %s: %w", name, err)
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Set("Server-Timing", fmt.Sprintf("page;dur=%.1f", float64(time.Since(v.began).Microseconds())/1000))
+	v.w.WriteHeader(cmp.Or(v.code, http.StatusOK))
+	_, err := v.w.Write(out.Bytes())
+	if err != nil {
+		v.log.Debug("console: the browser went away", "err", err)
+	}
+	return nil
+}
+
+func parse() map[string]*template.Template {
+	shared := template.Must(template.New("").Funcs(functions).ParseFS(sources, "templates/layout.html", "templates/parts.html"))
+	names, err := fs.Glob(sources, "templates/*.html")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	all := map[string]*template.Template{}
+	for _, file := range names {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html")
+		if name != "layout" && name != "parts" {
+			all[name] = template.Must(template.Must(shared.Clone()).ParseFS(sources, file))
+		}
+	}
+	return all
+}
+
+func contentTag() string {
+	hash := sha256.New()
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := files.ReadFile(path)
+		hash.Write(data)
+		return err
+	})
+	if err != nil {
+		panic(err) // the files are embedded
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:10]
+}

@@ -1,0 +1,149 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// visit is one request with who makes it.
+type visit struct {
+	*Console
+	w       http.ResponseWriter
+	r       *http.Request
+	began   time.Time
+	actor   fleet.Actor   // the zero Actor before sign-in
+	secret  string        // of the session
+	product fleet.Product // the one the path names, if it names one
+	code    int           // HTTP status of the answer; 0: 200
+}
+
+func (v *visit) ctx() context.Context { return v.r.Context() }
+
+// fragment reports whether htmx asks, for a part of a page.
+func (v *visit) fragment() bool { return v.r.Header.Get("HX-Request") != "" }
+
+// open serves a page to anyone.
+func (c *Console) open(h func(*visit) error) http.HandlerFunc {
+	return c.serve(formTimeout, maxForm, h)
+}
+
+// member serves a page to who is signed in.
+func (c *Console) member(h func(*visit) error) http.HandlerFunc {
+	return c.serve(formTimeout, maxForm, signedIn(h))
+}
+
+// inProduct serves a page about the product in its path.
+func (c *Console) inProduct(h func(*visit) error) http.HandlerFunc {
+	return c.serve(formTimeout, maxForm, signedIn(ofProduct(h)))
+}
+
+// uploading is inProduct for a body as long as an image.
+func (c *Console) uploading(h func(*visit) error) http.HandlerFunc {
+	return c.serve(uploadTimeout, c.config.MaxImage+maxForm, signedIn(ofProduct(h)))
+}
+
+func (c *Console) serve(timeout time.Duration, limit int64, h func(*visit) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{Console: c, w: w, r: r, began: time.Now()}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder has none
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
+		}
+		if err := h(v); err != nil {
+			v.fail(err)
+		}
+	}
+}
+
+// signedIn finds out who asks, and sends who is not signed in to do that.
+func signedIn(h func(*visit) error) func(*visit) error {
+	return func(v *visit) error {
+		cookie, err := v.r.Cookie(sessionCookie)
+		if err != nil {
+			return v.toSignIn()
+		}
+		v.secret = cookie.Value
+		v.actor, err = v.registry.Actor(v.ctx(), v.secret)
+		if errors.Is(err, fleet.Unauthenticated) {
+			return v.toSignIn()
+		}
+		if err != nil {
+			return err
+		}
+		return h(v)
+	}
+}
+
+// ofProduct finds the product the path names.
+func ofProduct(h func(*visit) error) func(*visit) error {
+	return func(v *visit) error {
+		p, err := v.registry.Product(v.ctx(), v.actor, v.r.PathValue("product"))
+		if err != nil {
+			return err
+		}
+		v.product = p
+		return h(v)
+	}
+}
+
+// redirect sends the browser on after a form, or answers htmx so that it goes there.
+func (v *visit) redirect(to string) error {
+	if v.fragment() {
+		v.w.Header().Set("HX-Redirect", to)
+		v.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return nil
+}
+
+// done redirects with a sentence that the next page shows.
+func (v *visit) done(to, notice string) error {
+	http.SetCookie(v.w, &http.Cookie{
+		Name: noticeCookie, Value: url.QueryEscape(notice), Path: "/", MaxAge: 60,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
+	})
+	return v.redirect(to)
+}
+
+// notice is the sentence done left, once.
+func (v *visit) notice() string {
+	cookie, err := v.r.Cookie(noticeCookie)
+	if err != nil {
+		return ""
+	}
+	http.SetCookie(v.w, &http.Cookie{Name: noticeCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	text, _ := url.QueryUnescape(cookie.Value) // what can't be read is not shown
+	return text
+}
+
+// secure reports whether the browser came over TLS, here or at a proxy in front.
+func (v *visit) secure() bool {
+	return v.r.TLS != nil || v.r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+// address is the peer's, without port.
+func (v *visit) address() string {
+	if host, _, err := net.SplitHostPort(v.r.RemoteAddr); err == nil {
+		return host
+	}
+	return v.r.RemoteAddr
+}
+
+// may is fleet.May about the team: nil when the actor may.
+func (v *visit) may(a fleet.Action) error {
+	return fleet.May(v.actor, a, fleet.Object{Team: v.actor.Team})
+}
+
+// text is a form's or query's field without spaces around it.
+func (v *visit) text(name string) string { return strings.TrimSpace(v.r.FormValue(name)) }
+
+// at is a path below the product's.
+func (v *visit) at(path string) string { return "/p/" + v.product.Slug + path }

@@ -1,0 +1,169 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// functions is what templates may call.
+var functions = template.FuncMap{
+	"ago": ago, "stamp": stamp, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"bytes": size, "num": num, "plural": plural, "act": act, "version": version, "because": because,
+	"reasonCode": wire.ReasonText, "payload": payload, "color": color, "path": url.PathEscape, "query": url.QueryEscape,
+	"short": func(d fleet.Digest) string { return d.String()[:12] },
+	"join":  func(list []string) string { return strings.Join(list, ", ") },
+	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
+	"dict": dict, "roles": roles, "outcome": outcome, "words": words,
+}
+
+// ago is how long ago t was, in the one largest unit.
+func ago(t time.Time) string {
+	d := time.Since(t)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < 5*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
+
+// num groups the digits of n by three.
+func num(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// plural is "1 device", "2 devices".
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return num(n) + " " + word + "s"
+}
+
+// act makes a form send itself to path, by htmx where scripts run: what goes wrong then
+// shows in the form's own place for it, and nothing typed is lost.
+func act(path string) template.HTMLAttr {
+	to := template.HTMLEscapeString(path)
+	return template.HTMLAttr(`method="post" action="` + to + `" hx-post="` + to +
+		`" hx-target="find .problem" hx-swap="innerHTML" hx-disabled-elt="find button"`) //nolint:gosec // escaped above
+}
+
+func version(v fleet.Version) string {
+	if v.IsZero() {
+		return "–"
+	}
+	return v.String()
+}
+
+// because is the rule that gave a device its target, in words.
+func because(r fleet.Reason) string {
+	switch r {
+	case fleet.BecauseDevelopment:
+		return "development device: never updated by itself"
+	case fleet.BecauseLock:
+		return "locked to this version"
+	case fleet.BecauseGroup:
+		return "released to one of its groups"
+	case fleet.BecauseDefault:
+		return "the product default"
+	}
+	return "nothing is released for it"
+}
+
+// outcome is a class for the outcome of a step of the trace.
+func outcome(s fleet.Step) string {
+	switch s.Outcome {
+	case "applies", "wins", "passes", "same", "free", "has a slot", "confirmed":
+		return "good"
+	case "holds it back", "refused", "none free", "failed", "rolled_back", "stopped", "waits":
+		return "bad"
+	case "differs", "awaited", "offered", "downloading", "stored", "applying":
+		return "live"
+	}
+	return "quiet"
+}
+
+// words is an identifier for people: "rolled_back" as "rolled back".
+func words(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }
+
+// payload is what a device said: JSON indented, other text as it is, bytes in hex.
+func payload(data []byte) string {
+	const enough = 2000 // bytes shown
+	cut := ""
+	if len(data) > enough {
+		cut = fmt.Sprintf(" … of %s", size(int64(len(data))))
+		data = data[:enough]
+	}
+	if text := string(data); utf8.ValidString(text) && strings.IndexFunc(text, hidden) < 0 {
+		return text + cut
+	}
+	return fmt.Sprintf("%x", data) + cut
+}
+
+func hidden(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
+
+// color is a group's colour, or a neutral one.
+func color(c string) string {
+	if len(c) == 7 && c[0] == '#' {
+		return c
+	}
+	return "#7a8794"
+}
+
+// dict makes several values one, for a template that needs them.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict: a key has no value")
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// roles are those a member may be given; deny is why not the higher one, "" when it may.
+func roles(deny string) []string {
+	if deny != "" {
+		return []string{fleet.Editor.String(), fleet.Viewer.String()}
+	}
+	return []string{fleet.Admin.String(), fleet.Editor.String(), fleet.Viewer.String()}
+}
