@@ -199,12 +199,11 @@ func (a *attacker) message() []byte {
 	hello := wire.NewHello(fleet.WholeVersion(9))
 	hello.Partial, hello.Facts, hello.Boot = &wire.Partial{Image: image, Next: 3, Chunk: 512}, []byte{0xa1, 0x61, 'b', 1}, 99
 	for {
-		kind, payload, refused := wire.TopicHello, a.mutated(hello.Encode()), error(nil)
+		kind, payload := wire.TopicHello, a.mutated(hello.Encode())
+		_, refused := wire.DecodeHello(payload)
 		switch a.rand.IntN(16) {
-		default:
-			_, refused = wire.DecodeHello(payload)
-		case 1, 2, 3, 4, 5, 6, 7, 8, 9:
-			kind, refused = wire.TopicWant, io.EOF // also those that can be read are nobody's
+		case 1, 2, 3, 4, 5, 6, 7, 8, 9: // also one that can be read: no download runs
+			kind, refused = wire.TopicWant, io.EOF
 			payload = wire.Want{Image: image, First: a.rand.Uint32(), Count: 1 + a.rand.Uint32N(64)}.Encode()
 			if a.rand.IntN(2) == 0 {
 				payload = a.mutated(payload)

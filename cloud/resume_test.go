@@ -94,6 +94,28 @@ func TestDownloadGoesOnAcrossARestartOfRedis(t *testing.T) {
 	}
 }
 
+func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
+	w := serve(t, redisOfItsOwn)
+	d := w.dial(w.enroll("a")[0])
+	var acked []string
+	for i := range 40 {
+		if i == 20 {
+			if err := must[*os.Process](t)(os.FindProcess(w.redis()[0])).Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.acked(d.say(wire.TopicMessage, 1, []byte(strconv.Itoa(i))), func(h heard) { t.Errorf("got %s", h.topic) })
+		acked = append(acked, strconv.Itoa(i))
+	}
+	var kept []string
+	for _, m := range must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Ascending: true, Limit: 100})).Items {
+		kept = append(kept, string(m.Message))
+	}
+	if !slices.Equal(kept, acked) {
+		t.Errorf("got messages %s; acknowledged, each once, were %s", strings.Join(kept, " "), strings.Join(acked, " "))
+	}
+}
+
 // redis are the processes of w's own redis-server.
 func (w *world) redis() []int {
 	w.Helper()
