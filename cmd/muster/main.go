@@ -16,36 +16,59 @@ import (
 )
 
 type cli struct {
-	Serve    serveCmd    `cmd:"" help:"Run the server."`
-	Demo     demoCmd     `cmd:"" help:"Show the main job: a cloud, a simulated fleet and two releases, with nothing else installed."`
-	Simulate simulateCmd `cmd:"" help:"Aim a simulated fleet at a running server."`
-	Health   healthCmd   `cmd:"" help:"Ask a running server whether it is ready; for health checks."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" group:"Run:" help:"Run the server." example:"muster serve --data /var/lib/muster"`
+	Demo     demoCmd     `cmd:"" group:"Run:" help:"Show the main job: a cloud, a simulated fleet and two releases, with nothing else installed." example:"muster demo --devices 500"`
+	Simulate simulateCmd `cmd:"" group:"Run:" help:"Aim a simulated fleet at a running server." example:"muster simulate --credentials secrets.csv --fail-at verify:2%"`
+	Health   healthCmd   `cmd:"" group:"Run:" help:"Ask a running server whether it is ready; for health checks." example:"muster health --url http://127.0.0.1:8080"`
+
+	Login   loginCmd   `cmd:"" group:"Sign in:" help:"Sign in at a server; the token is kept in your configuration folder." example:"muster login https://muster.example.com --email me@example.com"`
+	Logout  logoutCmd  `cmd:"" group:"Sign in:" help:"Sign out: end the token." example:"muster logout"`
+	Context contextCmd `cmd:"" group:"Sign in:" help:"The servers you are signed in at."`
+
+	Product  productCmd  `cmd:"" group:"Operate:" help:"Products: list, create, get."`
+	Device   deviceCmd   `cmd:"" group:"Operate:" help:"Devices: list, import, update, explain, flash, command ..."`
+	Group    groupCmd    `cmd:"" group:"Operate:" help:"Groups: list, create, edit, delete; put devices in and take them out."`
+	Firmware firmwareCmd `cmd:"" group:"Operate:" help:"Firmware: list, upload, download, release, unrelease ..."`
+	Update   updateCmd   `cmd:"" group:"Operate:" help:"Updates: list, stop, retry."`
+	Fleet    fleetCmd    `cmd:"" group:"Operate:" help:"Watch versions and releases live."`
+	Message  messageCmd  `cmd:"" group:"Operate:" help:"What devices sent."`
+	Alert    alertCmd    `cmd:"" group:"Operate:" help:"Alerts: list, archive, restore."`
+
+	Completion completionCmd `cmd:"" group:"About:" help:"Print the completion of a shell." example:"source <(muster completion bash)"`
+	Complete   completeCmd   `cmd:"" group:"About:" hidden:"" passthrough:""`
+	Version    versionCmd    `cmd:"" group:"About:" help:"Print the version." example:"muster version"`
 }
 
 // errVerdict ends a run whose devices are not where the rules want them. What is wrong
 // was printed already.
 var errVerdict = errors.New("not every device runs what it should")
 
+// Exit codes: 0 is success.
+const (
+	exitFailed = 1 // what was asked could not be done, or a verdict is no
+	exitMisuse = 2 // the command line is wrong
+)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "muster:", err)
-		os.Exit(1)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err == nil {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "muster:", err)
+	if more := advice(err); more != "" {
+		fmt.Fprintln(os.Stderr, more)
+	}
+	if errors.As(err, new(misuse)) {
+		os.Exit(exitMisuse)
+	}
+	os.Exit(exitFailed)
 }
 
 // run parses args and runs the verb they name until it is done or ctx ends.
 func run(ctx context.Context, args []string) error {
-	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("muster"),
-		kong.Description("A device cloud in one binary. Begin with: muster demo"),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
-		kong.UsageOnError(),
-	)
+	parser, err := newParser()
 	if err != nil {
 		return err
 	}
@@ -53,10 +76,39 @@ func run(ctx context.Context, args []string) error {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
-	if err != nil {
-		return fmt.Errorf("%w (see muster --help)", err)
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		return wrongUse("%s (see %s --help)", err, command(wrong.Context))
 	}
+	if err != nil {
+		return err
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run()
+}
+
+// newParser makes the parser of the whole command line. Help shows each verb's example.
+func newParser() (*kong.Kong, error) {
+	parser, err := kong.New(&cli{},
+		kong.Name("muster"),
+		kong.Description("A device cloud in one binary. Begin with: muster demo"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	for _, verb := range parser.Model.Leaves(true) {
+		verb.Detail = "Example:\n\n    " + verb.Tag.Get("example")
+	}
+	return parser, nil
+}
+
+// command is as much of the command line as was understood.
+func command(parsed *kong.Context) string {
+	if node := parsed.Selected(); node != nil {
+		return node.FullPath()
+	}
+	return parsed.Model.Name
 }
 
 type versionCmd struct{}

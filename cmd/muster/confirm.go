@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+)
+
+// agree is embedded in verbs that ask before they act.
+type agree struct {
+	Yes bool `short:"y" help:"Don't ask."`
+}
+
+// confirm asks a person. Anything but yes is an error, and nothing is done then.
+func (a agree) confirm(ctx context.Context, format string, args ...any) error {
+	if a.Yes {
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", clean(fmt.Sprintf(format, args...)))
+	answer, err := readLine(ctx)
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was changed: answer y, or use --yes where nobody can answer")
+}
+
+// readLine reads a line of standard input, "" at its end. Where ctx ends first the read
+// is left behind: only the end of the process ends it.
+func readLine(ctx context.Context) (string, error) {
+	read := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // the end of input is an answer too
+		read <- line
+	}()
+	select {
+	case line := <-read:
+		return strings.TrimRight(line, "\r\n"), nil
+	case <-ctx.Done():
+		fmt.Fprintln(os.Stderr)
+		return "", ctx.Err()
+	}
+}
+
+// tellImpact says before a change what it will move.
+func tellImpact(i api.Impact) {
+	for _, line := range impactLines(i) {
+		note("%s", line)
+	}
+}
+
+func impactLines(i api.Impact) []string {
+	update := i.Devices.Update
+	lines := []string{fmt.Sprintf("Impact: %d of %s will receive an update as a direct result.", update.Total, plural(i.Devices.Of, "device"))}
+	for _, row := range update.ByVersion {
+		lines = append(lines, fmt.Sprintf("  %d to version %s", row.Total, row.Version))
+	}
+	for _, row := range i.Devices.Blocked {
+		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Total, strings.ReplaceAll(row.Reason, "_", " ")))
+	}
+	return lines
+}

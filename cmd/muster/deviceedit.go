@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+)
+
+type deviceUpdateCmd struct {
+	remote
+	agree
+	ID            string      `arg:"" help:"Device id."`
+	Name          *string     `help:"Its name." placeholder:"TEXT"`
+	Notes         *string     `help:"Notes about it." placeholder:"TEXT"`
+	Groups        *string     `help:"All its groups, between commas; a missing one is created; empty takes it out of all." placeholder:"GROUP,..."`
+	Lock          versionText `xor:"lock" help:"Lock it to this version, above every release." placeholder:"VERSION"`
+	FlashNow      bool        `help:"With --lock: at once, where it is online, and not at its next handshake."`
+	Unlock        bool        `xor:"lock" help:"Let releases decide again."`
+	Development   bool        `xor:"development" help:"Make it a development device, which is never updated automatically."`
+	NoDevelopment bool        `xor:"development" help:"Make it an ordinary device again."`
+}
+
+// Run changes one device. What may bring it other firmware is said, and asked about,
+// before.
+func (c *deviceUpdateCmd) Run(ctx context.Context) error {
+	change, err := c.change()
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	before, err := client.Device(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	product := strconv.FormatUint(uint64(before.ProductID), 10)
+	if err := c.ask(ctx, client, product, change, before); err != nil {
+		return err
+	}
+	d, err := client.UpdateDevice(ctx, product, c.ID, change)
+	if err != nil {
+		return err
+	}
+	return c.show(d, func(t *table) { drawDevice(t, d) })
+}
+
+func (c *deviceUpdateCmd) change() (api.DeviceUpdate, error) {
+	u := api.DeviceUpdate{Flash: c.FlashNow}
+	if c.Name != nil {
+		u.Name = api.Some(*c.Name)
+	}
+	if c.Notes != nil {
+		u.Notes = api.Some(*c.Notes)
+	}
+	if c.Groups != nil {
+		u.Groups = api.Some(names(*c.Groups))
+	}
+	switch {
+	case !c.Lock.IsZero():
+		u.Lock = api.Some(c.Lock.wire())
+	case c.Unlock:
+		u.Lock = api.Null[api.Version]()
+	}
+	if c.Development || c.NoDevelopment {
+		u.Development = &c.Development
+	}
+	if c.FlashNow && c.Lock.IsZero() {
+		return u, wrongUse("--flash-now goes with --lock; without a lock: muster device flash %s VERSION", c.ID)
+	}
+	if !u.Name.Set && !u.Notes.Set && !u.Groups.Set && !u.Lock.Set && u.Development == nil {
+		return u, wrongUse("nothing to change: see muster device update --help")
+	}
+	return u, nil
+}
+
+func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product string, change api.DeviceUpdate, before api.Device) error {
+	if c.Yes || !change.Groups.Set && !change.Lock.Set && change.Development == nil {
+		return nil
+	}
+	impact, err := client.PreviewDevice(ctx, product, c.ID, change)
+	if err != nil {
+		return err
+	}
+	bare := change.Groups.Set && len(change.Groups.Value) == 0 && len(before.Groups) > 0
+	if bare {
+		note("%s will be in no group you can see: everyone in the team may see it then.", c.ID)
+	}
+	if impact.Devices.Update.Total == 0 && !bare {
+		return nil
+	}
+	tellImpact(impact)
+	return c.confirm(ctx, "Change %s?", c.ID)
+}
+
+// names splits names between commas; none is an empty list, not an absent one.
+func names(text string) api.Names {
+	list := api.Names{}
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+type deviceFlashCmd struct {
+	remote
+	ID      string      `arg:"" help:"Device id; it must be online."`
+	Version versionText `arg:"" help:"Version to send."`
+}
+
+// Run sends one version once.
+func (c *deviceFlashCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if err := client.Flash(ctx, c.ID, c.Version.wire()); err != nil {
+		return err
+	}
+	return c.done("Version %s is on its way to %s. See: muster device updates %s", c.Version, c.ID, c.ID)
+}
+
+type deviceRotateCmd struct {
+	remote
+	agree
+	ID string `arg:"" help:"Device id."`
+}
+
+// Run makes a new secret.
+func (c *deviceRotateCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if err := c.confirm(ctx, "The secret %s has now ends at once. Give it a new one?", c.ID); err != nil {
+		return err
+	}
+	secret, err := client.RotateSecret(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return c.show(secret, func(t *table) {
+		t.row("DEVICE", "SECRET (shown this once)")
+		t.row(secret.ID, secret.Secret)
+	})
+}
+
+type deviceDeleteCmd struct {
+	remote
+	agree
+	ID []string `arg:"" name:"id" help:"Device ids."`
+}
+
+// Run removes devices, going on where one can't be removed.
+func (c *deviceDeleteCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if err := c.confirm(ctx, "Remove %s and what is known about them: %s?", plural(len(c.ID), "device"), clip(strings.Join(c.ID, " "), 200)); err != nil {
+		return err
+	}
+	return c.each(c.ID, func(id string) error { return client.DeleteDevice(ctx, id) }, "removed")
+}
+
+// each does one thing to each of ids, says what was done, and joins the errors.
+func (r remote) each(ids []string, do func(id string) error, done string) error {
+	var errs []error
+	outcome := map[string]string{}
+	for _, id := range ids {
+		err := do(id)
+		if outcome[id] = done; err != nil {
+			outcome[id] = err.Error()
+			errs = append(errs, err)
+		}
+	}
+	err := r.show(outcome, func(t *table) {
+		for _, id := range ids {
+			if outcome[id] == done {
+				t.row(id, done)
+			}
+		}
+	})
+	return errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/muster-iot/muster/api"
+)
+
+type groupCmd struct {
+	List   groupListCmd   `cmd:"" help:"List the groups a product's devices may be in." example:"muster group list"`
+	Create groupCreateCmd `cmd:"" help:"Create a group." example:"muster group create beta --description \"New firmware first\""`
+	Edit   groupEditCmd   `cmd:"" help:"Rename, describe or colour a group; it keeps members and release." example:"muster group edit beta --name early --color '#2f6fde'"`
+	Delete groupDeleteCmd `cmd:"" help:"Delete a group and end its release; its devices fall to the next rule." example:"muster group delete beta"`
+	Add    groupAddCmd    `cmd:"" help:"Put devices into a group." example:"muster group add beta lamp-7 lamp-8"`
+	Remove groupRemoveCmd `cmd:"" help:"Take devices out of a group." example:"muster group remove beta lamp-7"`
+}
+
+type groupListCmd struct {
+	remote
+	productFlag
+}
+
+// Run lists groups.
+func (c *groupListCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	groups, err := client.Groups(ctx, product)
+	if err != nil {
+		return err
+	}
+	return c.show(groups, func(t *table) {
+		t.row("NAME", "DEVICES", "RELEASE", "DESCRIPTION")
+		for _, g := range groups {
+			t.row(g.Name, g.Devices, g.Release, g.Description)
+		}
+	})
+}
+
+type groupCreateCmd struct {
+	remote
+	productFlag
+	Name        string `arg:"" help:"1 to 64 of A-Z a-z 0-9 _ . @ : # -"`
+	Description string `help:"What it is for." placeholder:"TEXT"`
+	Color       string `help:"As in #2f6fde." placeholder:"COLOR"`
+}
+
+// Run creates one.
+func (c *groupCreateCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	g, err := client.CreateGroup(ctx, product, c.Name, c.Description)
+	if err == nil && c.Color != "" {
+		g, err = client.EditGroup(ctx, product, c.Name, api.GroupFields{Color: &c.Color})
+	}
+	if err != nil {
+		return err
+	}
+	return c.show(g, func(t *table) { drawGroup(t, g) })
+}
+
+type groupEditCmd struct {
+	remote
+	productFlag
+	Group       string  `arg:"" help:"Name of the group."`
+	Name        *string `help:"New name." placeholder:"TEXT"`
+	Description *string `help:"New description." placeholder:"TEXT"`
+	Color       *string `help:"New colour, as in #2f6fde." placeholder:"COLOR"`
+}
+
+// Run changes one.
+func (c *groupEditCmd) Run(ctx context.Context) error {
+	if c.Name == nil && c.Description == nil && c.Color == nil {
+		return wrongUse("nothing to change: give --name, --description or --color")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	g, err := client.EditGroup(ctx, product, c.Group, api.GroupFields{Name: c.Name, Description: c.Description, Color: c.Color})
+	if err != nil {
+		return err
+	}
+	return c.show(g, func(t *table) { drawGroup(t, g) })
+}
+
+func drawGroup(t *table, g api.Group) {
+	t.row("name", g.Name)
+	t.row("description", g.Description)
+	t.row("color", g.Color)
+	t.row("release", g.Release)
+	t.row("devices", g.Devices)
+}
+
+type groupDeleteCmd struct {
+	remote
+	productFlag
+	agree
+	Group string `arg:"" help:"Name of the group."`
+}
+
+// Run deletes one, after saying what that ends.
+func (c *groupDeleteCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	groups, err := client.Groups(ctx, product)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(groups, func(g api.Group) bool { return g.Name == c.Group }); i >= 0 {
+		note("%s of this product leave the group; its release: %s.", plural(groups[i].Devices, "device"), cell(groups[i].Release))
+	}
+	if err := c.confirm(ctx, "Delete the group %s?", c.Group); err != nil {
+		return err
+	}
+	if err := client.DeleteGroup(ctx, product, c.Group); err != nil {
+		return err
+	}
+	return c.done("Deleted the group %s.", c.Group)
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// localServer is where a server with its defaults listens.
+const localServer = "http://127.0.0.1:8080"
+
+// tokenVariable overrides the token of every context. It is no flag on purpose: a
+// command line is for everyone on the machine to read.
+const tokenVariable = "MUSTER_TOKEN" //nolint:gosec // the name of a variable
+
+// remote is embedded in every verb that asks a server: which one, and how to show its
+// answer.
+type remote struct {
+	Context string `group:"Server:" help:"Ask the server of this context (see muster context)." env:"MUSTER_CONTEXT" placeholder:"NAME"`
+	URL     string `group:"Server:" name:"url" help:"Ask this server, with the token of the context that is signed in there, or with MUSTER_TOKEN." env:"MUSTER_URL" placeholder:"URL"`
+	JSON    bool   `group:"Server:" name:"json" help:"Answer in JSON, for programs."`
+}
+
+// client is a client of the chosen server. It asks the server nothing yet.
+func (r remote) client() (*api.Client, error) {
+	all, err := loadContexts()
+	if err != nil {
+		return nil, err
+	}
+	base, token, err := r.choose(all)
+	if err != nil {
+		return nil, err
+	}
+	return api.NewClient(base, token), nil
+}
+
+// choose finds the server and its token. A token goes to no other server than the one
+// that made it, unless MUSTER_TOKEN says so.
+func (r remote) choose(all *contexts) (base, token string, err error) {
+	given := os.Getenv(tokenVariable)
+	if r.Context == "" && r.URL != "" {
+		base = strings.TrimSuffix(r.URL, "/")
+		if given != "" {
+			return base, given, nil
+		}
+		if found, ok := all.at(base); ok {
+			return base, found.Token, nil
+		}
+		return "", "", fmt.Errorf("not signed in at %s: muster login %s, or set %s", base, base, tokenVariable)
+	}
+	name := r.Context
+	if name == "" {
+		name = all.Current
+	}
+	found, ok := all.Contexts[name]
+	switch {
+	case ok && given != "":
+		return found.URL, given, nil
+	case ok:
+		return found.URL, found.Token, nil
+	case name != "":
+		return "", "", wrongUse("there is no context %q: muster context lists them, muster login makes one", name)
+	case given != "":
+		return localServer, given, nil
+	}
+	return "", "", errors.New("not signed in: muster login URL")
+}
+
+// advice says what to do about err, "" where its text says it already.
+func advice(err error) string {
+	var unreachable *url.Error
+	switch {
+	case errors.Is(err, fleet.Unauthenticated):
+		return "Sign in again with: muster login"
+	case errors.As(err, &unreachable):
+		return "Is the server running, and is that its address? See: muster context"
+	}
+	return ""
+}
+
+// misuse is a mistake in what was typed: exit code 2.
+type misuse struct{ text string }
+
+func (m misuse) Error() string { return m.text }
+
+func wrongUse(format string, args ...any) error { return misuse{fmt.Sprintf(format, args...)} }
+
+// productFlag is embedded in verbs about one product.
+type productFlag struct {
+	Product string `short:"p" help:"Product, by slug or id; not needed where the team has only one." env:"MUSTER_PRODUCT" placeholder:"SLUG"`
+}
+
+// product is the one that was named, or the only one there is.
+func (p productFlag) product(ctx context.Context, client *api.Client) (string, error) {
+	if p.Product != "" {
+		return p.Product, nil
+	}
+	all, err := client.Products(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch len(all) {
+	case 0:
+		return "", errors.New("the team has no product yet: muster product create NAME")
+	case 1:
+		return strconv.FormatUint(uint64(all[0].ID), 10), nil
+	}
+	slugs := make([]string, len(all))
+	for i, one := range all {
+		slugs[i] = one.Slug
+	}
+	return "", wrongUse("which product? Add --product with one of %s, or set MUSTER_PRODUCT", strings.Join(slugs, ", "))
+}
+
+// versionText is a firmware version on the command line.
+type versionText struct{ fleet.Version }
+
+// UnmarshalText reads 7 or 1.4.0-rc.1.
+func (v *versionText) UnmarshalText(text []byte) (err error) {
+	v.Version, err = fleet.ParseVersion(string(text))
+	return err
+}
+
+func (v versionText) wire() api.Version { return api.Version{Version: v.Version} }
+
+// upTo collects pages until there are limit rows, all when limit is 0, and reports
+// whether there are more.
+func upTo[T any](limit int, page func(after string, rows int) (api.Page[T], error)) (all []T, more bool, err error) {
+	const most = 100 // rows of one page
+	all = []T{}
+	for after := ""; ; {
+		rows := most
+		if limit > 0 {
+			rows = min(most, limit-len(all))
+		}
+		got, err := page(after, rows)
+		if err != nil {
+			return all, false, err
+		}
+		all = append(all, got.Items...)
+		after = got.Next
+		if after == "" || limit > 0 && len(all) >= limit {
+			return all, after != "", nil
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/muster-iot/muster/api"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"muster": main})
+}
+
+// The owner of every server a script starts.
+const (
+	scriptOwner    = "owner@example.com"
+	scriptPassword = "a long enough secret"
+)
+
+// TestScripts runs testdata/script: one script for each resource, which is also its
+// tutorial. Beside testscript's own commands they use
+//
+//	cloud [FLAG...]     start a server in the background; sets MUSTER_URL, MUSTER_TOKEN,
+//	                    BROKER, PORT (of MQTT) and ADDRESS (of HTTP); ready.json has the addresses
+//	cloud stop          end it by SIGTERM; it must end with exit code 0
+//	let NAME PATH       set NAME to what is at PATH (such as 0.id) of the JSON in stdout
+//	image FILE BYTES N  write an image of that size, another one for each N
+//	await RE CMD...     run CMD until its output matches RE
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[serverKey] = &server{}
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cloud": cloudCommand, "let": letCommand, "image": imageCommand, "await": awaitCommand,
+		},
+	})
+}
+
+// patience bounds what a script waits for; it is long because machines that test are
+// busy.
+const patience = 60 * time.Second
+
+// server is the muster serve of a script.
+type server struct {
+	process *exec.Cmd // nil: none runs
+	log     bytes.Buffer
+	logged  chan struct{} // closed when the log has ended
+}
+
+const serverKey = "server"
+
+// readyLine is how the server tells where it listens.
+var readyLine = regexp.MustCompile(`msg=ready mqtt=(\S+) .*http=(\S+)`)
+
+func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(serverKey).(*server)
+	if neg || s.process == nil && slices.Equal(args, []string{"stop"}) {
+		ts.Fatalf("usage: cloud [FLAG...], then cloud stop")
+	}
+	if slices.Equal(args, []string{"stop"}) {
+		ts.Check(s.stop())
+		return
+	}
+	s.process = exec.Command("muster", append([]string{
+		"serve", "--ephemeral", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", ts.MkAbs("data"),
+		"--ready-file", ts.MkAbs("ready.json"), "--owner-email", scriptOwner,
+	}, args...)...)
+	s.process.Env = append(os.Environ(), "MUSTER_OWNER_PASSWORD="+scriptPassword, "TMPDIR="+ts.Getenv("TMPDIR"))
+	stderr, err := s.process.StderrPipe()
+	ts.Check(err)
+	ts.Check(s.process.Start())
+	s.logged = make(chan struct{})
+	ready := make(chan []string, 1)
+	go func() {
+		defer close(s.logged)
+		s.read(stderr, ready)
+	}()
+	ts.Defer(func() { _ = s.stop() })
+	at := <-ready
+	if at == nil {
+		ts.Fatalf("the server did not start: %s", s.log.String())
+	}
+	url := "http://" + at[2]
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, token, err := api.SignIn(ctx, url, scriptOwner, scriptPassword)
+	ts.Check(err)
+	ts.Setenv("MUSTER_URL", url)
+	ts.Setenv(tokenVariable, token.AccessToken)
+	ts.Setenv("BROKER", "tcp://"+at[1])
+	ts.Setenv("PORT", at[1][strings.LastIndexByte(at[1], ':')+1:])
+	ts.Setenv("ADDRESS", at[2])
+}
+
+// read keeps the log and passes on the ready line, nil when it never came.
+func (s *server) read(stderr io.Reader, ready chan<- []string) {
+	defer close(ready)
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		s.log.WriteString(lines.Text() + "\n")
+		if at := readyLine.FindStringSubmatch(lines.Text()); at != nil {
+			ready <- at
+		}
+	}
+}
+
+// stop ends the server and waits for it.
+func (s *server) stop() error {
+	if s.process == nil {
+		return nil
+	}
+	_ = s.process.Process.Signal(syscall.SIGTERM) // one that is gone already is as well
+	<-s.logged
+	err := s.process.Wait()
+	s.process = nil
+	return err
+}
+
+func letCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: let NAME PATH")
+	}
+	var at any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &at))
+	for _, step := range strings.Split(args[1], ".") {
+		switch in := at.(type) {
+		case map[string]any:
+			at = in[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			ts.Check(err)
+			if i >= len(in) {
+				ts.Fatalf("no %s: there are only %d", args[1], len(in))
+			}
+			at = in[i]
+		default:
+			ts.Fatalf("nothing at %s", args[1])
+		}
+	}
+	text, ok := at.(string)
+	if !ok {
+		ts.Fatalf("%s is no text: %v", args[1], at)
+	}
+	ts.Setenv(args[0], text)
+}
+
+func imageCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: image FILE BYTES NUMBER")
+	}
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	number, err := strconv.ParseUint(args[2], 10, 32)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), demoImage("script", uint32(number), size), 0o600))
+}
+
+func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await REGEXP COMMAND [ARG...]")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("never: %s\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/muster-iot/muster/api"
+)
+
+type firmwareUploadCmd struct {
+	remote
+	productFlag
+	File        string      `arg:"" type:"existingfile" help:"The image."`
+	Version     versionText `required:"" help:"Its version: a whole number such as 7, or 1.4.0-rc.1; each only once." placeholder:"VERSION"`
+	Title       string      `help:"A few words." placeholder:"TEXT"`
+	Description string      `help:"What changed." placeholder:"TEXT"`
+}
+
+// Run streams the image up and checks that the server has the very bytes.
+func (c *firmwareUploadCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	m := newMeter("uploaded", info.Size())
+	sent := sha256.New()
+	f, err := client.Upload(ctx, product, api.NewFirmware{
+		Version: c.Version.wire(), Title: c.Title, Description: c.Description, File: filepath.Base(c.File),
+	}, io.TeeReader(io.TeeReader(file, m), sent))
+	m.end()
+	if err != nil {
+		return err
+	}
+	if digest := hex.EncodeToString(sent.Sum(nil)); digest != f.SHA256 {
+		return fmt.Errorf("the server holds other bytes than were sent: sha256 %s, not %s; delete the version and upload it again", f.SHA256, digest)
+	}
+	return c.show(f, func(t *table) { drawFirmware(t, f) })
+}
+
+type firmwareDownloadCmd struct {
+	remote
+	productFlag
+	Version versionText `arg:"" help:"Version."`
+	Out     string      `short:"o" help:"New file to write; - is standard output; the name it was uploaded under where left out." placeholder:"FILE"`
+}
+
+// Run fetches the image, checks its digest and leaves no half file behind.
+func (c *firmwareDownloadCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	f, err := findFirmware(ctx, client, product, c.Version.Version)
+	if err != nil {
+		return err
+	}
+	image, err := client.Download(ctx, product, f.Version)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	if c.Out == "-" {
+		return fetch(os.Stdout, image, f)
+	}
+	name := c.Out
+	if name == "" {
+		name = filepath.Base(filepath.FromSlash(f.Name)) // the server's word is no path
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // an image is no secret
+	if err != nil {
+		return fmt.Errorf("%w: choose another --out", err)
+	}
+	err = fetch(file, image, f)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return c.show(f, func(t *table) { t.line("%s holds firmware %s, %d bytes.", name, f.Version, f.Size) })
+}
+
+// fetch copies the image of f to out and checks it.
+func fetch(out io.Writer, image io.Reader, f api.Firmware) error {
+	m := newMeter("downloaded", f.Size)
+	defer m.end()
+	got := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(out, got, m), image); err != nil {
+		return err
+	}
+	if digest := hex.EncodeToString(got.Sum(nil)); digest != f.SHA256 {
+		return fmt.Errorf("these are not the bytes that were uploaded: sha256 %s, not %s; try again", digest, f.SHA256)
+	}
+	return nil
+}
+
+// meter shows how many of the bytes of a transfer went through it. Off a terminal it
+// says so every tenth.
+type meter struct {
+	view  *view
+	doing string
+	of    int64 // bytes
+	past  int64 // bytes
+	told  int64 // steps told
+}
+
+func newMeter(doing string, of int64) *meter {
+	return &meter{view: newView(os.Stderr, false), doing: doing, of: of}
+}
+
+// Write counts b.
+func (m *meter) Write(b []byte) (int, error) {
+	m.past += int64(len(b))
+	steps := int64(10)
+	if m.view.live {
+		steps = 200
+	}
+	if at := m.past * steps / max(m.of, 1); at > m.told {
+		m.told = at
+		m.view.show([]string{fmt.Sprintf("%s of %s %s", bytesText(m.past), bytesText(m.of), m.doing)})
+	}
+	return len(b), nil
+}
+
+func (m *meter) end() { m.view.end() }

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+)
+
+type fleetCmd struct {
+	Watch fleetWatchCmd `cmd:"" help:"Watch which versions a product's devices run, and how far releases have come." example:"muster fleet watch --done --for 10m"`
+}
+
+type fleetWatchCmd struct {
+	remote
+	productFlag
+	Every time.Duration `default:"1s" help:"Look this often." placeholder:"TIME"`
+	Done  bool          `help:"End as soon as every device runs its target."`
+	For   time.Duration `help:"End after this long; with --done that is a failure." placeholder:"TIME"`
+	Plain bool          `help:"Plain lines instead of a live view."`
+}
+
+// fleetState is a product's devices at one moment.
+type fleetState struct {
+	Devices  int            `json:"devices"`
+	Online   int            `json:"online"`
+	Versions []versionState `json:"versions"` // newest first
+}
+
+// versionState is one version's part in a fleetState.
+type versionState struct {
+	Version api.Version    `json:"version"`
+	Running int            `json:"running"` // devices that run it
+	Target  int            `json:"target"`  // devices that should
+	Arrived int            `json:"arrived"` // of those, the ones that do
+	States  map[string]int `json:"states"`  // of the rest, by the state of their update to it
+}
+
+// Run looks again and again until ctx ends, --for is over or, with --done, nothing is
+// left to do.
+func (c *fleetWatchCmd) Run(ctx context.Context) error {
+	if c.Every <= 0 {
+		return wrongUse("--every %s: use a second or so", c.Every)
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	product, err := c.product(ctx, client)
+	if err != nil {
+		return err
+	}
+	limit := ctx
+	if c.For > 0 {
+		var cancel context.CancelFunc
+		limit, cancel = context.WithTimeout(ctx, c.For)
+		defer cancel()
+	}
+	picture := newView(os.Stdout, c.Plain || c.JSON)
+	tick := time.NewTicker(c.Every)
+	defer tick.Stop()
+	for last := (fleetState{}); ; {
+		now, err := look(limit, client, product)
+		if err != nil && limit.Err() == nil {
+			return err
+		}
+		if err == nil {
+			if err := c.draw(picture, now, last); err != nil {
+				return err
+			}
+			last = now
+			if c.Done && now.toGo() == 0 {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-limit.Done():
+			if c.Done && ctx.Err() == nil {
+				return fmt.Errorf("after %s %s not where the rules want them: %w", c.For, plural(last.toGo(), "device"), errVerdict)
+			}
+			return nil
+		}
+	}
+}
+
+func (c *fleetWatchCmd) draw(picture *view, now, last fleetState) error {
+	if !c.JSON {
+		picture.show(now.lines())
+		return nil
+	}
+	if slices.Equal(now.lines(), last.lines()) {
+		return nil
+	}
+	return c.show(now, nil)
+}
+
+// look asks for the state of a product.
+func look(ctx context.Context, client *api.Client, product string) (fleetState, error) {
+	var s fleetState
+	firmware, err := client.Firmware(ctx, product)
+	if err != nil {
+		return s, err
+	}
+	all, err := client.Devices(ctx, product, api.DeviceFilter{PerPage: 1})
+	if err != nil {
+		return s, err
+	}
+	online, err := client.Devices(ctx, product, api.DeviceFilter{PerPage: 1, Online: new(true)})
+	if err != nil {
+		return s, err
+	}
+	s.Devices, s.Online = all.Meta.Total, online.Meta.Total
+	for _, f := range firmware {
+		if f.Devices == 0 && len(places(f)) == 0 {
+			continue // nobody runs it and nobody should
+		}
+		p, err := client.Progress(ctx, product, f.Version)
+		if err != nil {
+			return s, err
+		}
+		s.Versions = append(s.Versions, versionState{Version: f.Version, Running: f.Devices, Target: p.Devices, Arrived: p.Running, States: p.States})
+	}
+	return s, nil
+}
+
+// toGo is how many devices do not run their target yet.
+func (s fleetState) toGo() int {
+	n := 0
+	for _, v := range s.Versions {
+		n += v.Target - v.Arrived
+	}
+	return n
+}
+
+// lines draws s: first all in one line, then a bar per version.
+func (s fleetState) lines() []string {
+	var runs []string
+	states := map[string]int{}
+	for _, v := range s.Versions {
+		runs = append(runs, fmt.Sprintf("v%s: %d", v.Version, v.Running))
+		for state, n := range v.States {
+			states[state] += n
+		}
+	}
+	first := fmt.Sprintf("%d of %d online | %s | ", s.Online, s.Devices, strings.Join(runs, ", "))
+	if s.toGo() == 0 {
+		first += "every device runs its target"
+	} else {
+		first += fmt.Sprintf("%d to go: %s", s.toGo(), statesText(states))
+	}
+	lines := []string{first}
+	for _, v := range s.Versions {
+		line := fmt.Sprintf("  %-11s %s %d run it", "version "+v.Version.String(), bar(v.Running, s.Devices), v.Running)
+		if left := v.Target - v.Arrived; left > 0 {
+			line += fmt.Sprintf(", %d more should: %s", left, statesText(v.States))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func statesText(states map[string]int) string {
+	var words []string
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		word := strings.ReplaceAll(state, "_", " ")
+		if state == "none" {
+			word = "not tried yet"
+		}
+		words = append(words, fmt.Sprintf("%d %s", states[state], word))
+	}
+	return strings.Join(words, ", ")
+}
