@@ -73,9 +73,12 @@ func (c *child) supervise(answered <-chan struct{}) {
 	for {
 		began := time.Now()
 		err := c.runOnce()
-		select {
+		select { // apart from the next one: when both are ready, either might win
 		case <-c.stopping:
 			return
+		default:
+		}
+		select {
 		case <-answered:
 		default:
 			c.failed <- fmt.Errorf("%s ended at its start: %w: %s", c.binary, err, c.lastWords())
