@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -93,38 +95,111 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 }
 
-// BenchmarkFind1M also reports what the index takes per device, names and ids included.
-func BenchmarkFind1M(b *testing.B) {
+// bigIndex is an index of a million devices in one team: a quarter of them in group 9,
+// each in one of 7 others, ids and names in no order. It reports bytes per device.
+func bigIndex(b *testing.B) *Index {
+	b.Helper()
 	const devices = 1_000_000
 	x := newIndex(&core{})
 	before := heap()
 	for i := range devices {
-		d := newDevice(fleet.DeviceID(fmt.Sprintf("nrf-3525%010d", i*7919%devices)))
-		d.Revision, d.Groups, d.Running = 1, []fleet.GroupID{fleet.GroupID(i % 7)}, version(fmt.Sprint(i%5))
+		n := i * 7919 % devices
+		d := newDevice(fleet.DeviceID(fmt.Sprintf("nrf-3525%010d", n)))
+		d.Revision, d.Groups, d.Running = 1, []fleet.GroupID{fleet.GroupID(n%7) + 1}, version(fmt.Sprint(n%5+1))
+		if n%4 == 0 {
+			d.Groups = append(d.Groups, 9)
+		}
+		d.Name = fmt.Sprintf("Lamp %d of hall %d", i, n%977)
+		d.LastHandshake, d.Development = at(n), n%100 == 0
 		x.put(d)
 	}
 	close(x.built)
-	perDevice := float64(heap()-before) / devices
+	b.Logf("%.0f bytes per device", float64(heap()-before)/devices)
+	b.Cleanup(func() {
+		b.Logf("%.0f bytes per device after searches", float64(heap()-before)/devices)
+		runtime.KeepAlive(x)
+	})
+	return x
+}
+
+// BenchmarkFind1M asks for first, middle and last pages of lists of a million devices.
+func BenchmarkFind1M(b *testing.B) {
+	x := bigIndex(b)
 	admin := fleet.Actor{Team: 1, Role: fleet.Admin}
+	editor := fleet.Actor{Team: 1, Role: fleet.Editor, Groups: []fleet.GroupID{3}}
 	for _, row := range []struct {
 		name string
 		q    fleet.DeviceQuery
 	}{
 		{"by id", fleet.DeviceQuery{Actor: admin}},
+		{"by name", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByName}},
 		{"by version", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByVersion}},
-		{"page 200", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByName, Skip: MaxSkip, Limit: 50}},
-		{"seen by an editor", fleet.DeviceQuery{Actor: fleet.Actor{Team: 1, Role: fleet.Editor, Groups: []fleet.GroupID{3}}}},
-		{"part of the name", fleet.DeviceQuery{Actor: admin, NamePart: "77"}},
+		{"by last handshake", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByLastHandshake, Descending: true}},
+		{"of a group", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByName, Groups: []fleet.GroupID{9}}},
+		{"of a version", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByLastHandshake, Version: version("3")}},
+		{"by name prefix", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByName, NamePrefix: "lamp 77"}},
+		{"by part of the name", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByName, NamePart: "HALL 7"}},
+		{"by part of every name", fleet.DeviceQuery{Actor: admin, Sort: fleet.ByName, NamePart: "lamp"}},
+		{"by part of the id", fleet.DeviceQuery{Actor: admin, IDPart: "0077"}},
+		{"seen by an editor", fleet.DeviceQuery{Actor: editor, Sort: fleet.ByName}},
+		{"an editor's group", fleet.DeviceQuery{Actor: editor, Groups: []fleet.GroupID{3}, NamePart: "hall"}},
 	} {
-		b.Run(row.name, func(b *testing.B) {
+		for _, place := range []string{"first", "middle", "last"} {
+			q := row.q
+			if place != "first" {
+				q.After = pageAfter(b, x, q, place == "last")
+			}
+			b.Run(row.name+"/"+place, func(b *testing.B) {
+				var times []time.Duration
+				for b.Loop() {
+					began := time.Now()
+					if page, err := x.Find(q); err != nil || page.Total == 0 || len(page.IDs) == 0 {
+						b.Fatal(page, err)
+					}
+					times = append(times, time.Since(began))
+				}
+				slices.Sort(times)
+				b.ReportMetric(times[len(times)*99/100].Seconds()*1000, "p99-ms")
+			})
+		}
+	}
+}
+
+// BenchmarkCount1M is what the impact of an action on a million devices takes of the index.
+func BenchmarkCount1M(b *testing.B) {
+	x := bigIndex(b)
+	for name, actor := range map[string]fleet.Actor{
+		"admin": {Team: 1, Role: fleet.Admin}, "editor": {Team: 1, Role: fleet.Editor, Groups: []fleet.GroupID{9}},
+	} {
+		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := x.Find(row.q); err != nil {
-					b.Fatal(err)
+				devices, kinds := 0, 0
+				must(b, x.Count(actor, 1, func(_ *fleet.IndexEntry, n int) { devices, kinds = devices+n, kinds+1 }))
+				if devices == 0 || kinds > 1000 {
+					b.Fatal(devices, kinds)
 				}
 			}
-			b.ReportMetric(perDevice, "B/device")
 		})
 	}
+}
+
+// pageAfter is the cursor before a page in the middle of what q finds, or the last.
+func pageAfter(b *testing.B, x *Index, q fleet.DeviceQuery, last bool) string {
+	b.Helper()
+	if last { // the other way round, the last page comes first
+		q.Descending = !q.Descending
+		q.Limit = 10
+	} else {
+		q.Skip = MaxSkip
+	}
+	page, err := x.Find(q)
+	must(b, err)
+	o := order{by: q.Sort, descending: q.Descending}
+	if last {
+		o.descending = !q.Descending
+	}
+	at := x.places[page.IDs[len(page.IDs)-1]]
+	return o.cursor(x.candidate(q.Sort, at.shelf.at(at.row)))
 }
 
 // heap is the size of what is in use, in bytes.

@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Index knows of every device what lists, filters, counts and impact need: about 230
+// Index knows of every device what lists, filters, counts and impact need: about 260
 // bytes each, names included. It is derived from the device records: read from Redis once after the
 // start, then fed by this process's own writes; of two states of a device the one with
 // the higher revision stays.
@@ -26,47 +28,68 @@ type Index struct {
 	removed  map[fleet.DeviceID]bool // deleted while the index was being built; nil afterwards
 }
 
-// shelf holds the devices of one team, in pages that never move.
+// shelf holds the devices of one team, in pages that never move, and their orders.
 type shelf struct {
-	pages []*page
-	used  int   // rows ever used
-	free  []int // rows to use again
+	pages  []*page
+	used   int   // rows ever used
+	free   []int // rows to use again
+	orders [sorts]sorted
 }
+
+// sorts is how many orders a list of devices can have.
+const sorts = fleet.ByLastHandshake + 1
 
 const pageRows = 1024
 
-type page [pageRows]row
+// page is some rows; what filters and counts look at is packed beside them, so that
+// looking at all devices of a team reads 28 bytes of each.
+type page struct {
+	facts [pageRows]fact
+	rows  [pageRows]row
+	texts [texts]atomic.Pointer[[]byte] // made when first searched; nil after a change
+}
 
 type place struct {
 	shelf *shelf
 	row   int32
 }
 
-// row is one device; id is "" in a free one. Numbers of versions, gateways and group
-// sets point into the pools.
+// line is one device of a page.
+type line struct {
+	*fact
+	*row
+}
+
+// row is what is only looked at once a device is found.
 type row struct {
 	id            fleet.DeviceID
 	name          string
 	revision      uint64
 	lastHandshake int64 // Unix ns, 0: never
-	product       fleet.ProductID
-	gateway       int32
-	groups        int32
-	running       int32
-	lock          int32
 	updateTo      int32
-	attemptsFor   int32
-	spent         int32
 	reason        fleet.ReasonCode
 	update        fleet.UpdateState
-	kind          fleet.DeviceKind
-	flags         rowFlags
 }
 
-type rowFlags uint8
+// fact is what filters and counts look at. Numbers of versions, gateways and group sets
+// point into the pools.
+type fact struct {
+	product     fleet.ProductID
+	gateway     int32
+	groups      int32
+	running     int32
+	lock        int32
+	attemptsFor int32
+	spent       int16
+	kind        fleet.DeviceKind
+	flags       flags
+}
+
+type flags uint8
 
 const (
-	rowDevelopment rowFlags = 1 << iota
+	rowUsed flags = 1 << iota // a device is here
+	rowDevelopment
 	rowUpdatesOn
 	rowForce
 	rowDisabled
@@ -114,7 +137,10 @@ func (x *Index) ready() error {
 	return nil
 }
 
-func (s *shelf) at(i int) *row { return &s.pages[i/pageRows][i%pageRows] }
+func (s *shelf) at(i int32) line {
+	p := s.pages[i/pageRows]
+	return line{&p.facts[i%pageRows], &p.rows[i%pageRows]}
+}
 
 // put makes the index show d, unless it shows a newer state.
 func (x *Index) put(d *fleet.Device) {
@@ -126,24 +152,40 @@ func (x *Index) put(d *fleet.Device) {
 		x.drop(d.ID)
 		known = false
 	}
+	if known && s.at(at.row).revision > d.Revision {
+		return
+	}
 	if !known {
 		at = place{s, s.take()}
 		x.places[d.ID] = at
 	}
-	r := s.at(int(at.row))
-	if known && r.revision > d.Revision {
-		return
-	}
-	old := *r
-	x.fill(r, d)
-	if known { // what the map points at is not replaced by an equal text of another packet
-		r.id = old.id
-	}
-	if !known && x.strays[d.ID] {
+	l := s.at(at.row)
+	oldFact, oldRow := *l.fact, *l.row
+	fact, row := x.fill(d)
+	if known {
+		fact.flags |= oldFact.flags & rowOnline
+		row.id = oldRow.id // what the map points at is not replaced by an equal text of another packet
+	} else if x.strays[d.ID] {
 		delete(x.strays, d.ID)
-		r.flags |= rowOnline
+		fact.flags |= rowOnline
 	}
-	x.release(&old) // after fill, so that what stays the same is not freed and made again
+	moved := [sorts]bool{
+		fleet.ByID: !known, fleet.ByName: !known || row.name != oldRow.name, fleet.ByVersion: !known || fact.running != oldFact.running,
+		fleet.ByLastHandshake: !known || row.lastHandshake != oldRow.lastHandshake,
+	}
+	for by := range moved {
+		if known && moved[by] {
+			s.orders[by].remove(at.row)
+		}
+	}
+	*l.fact, *l.row = fact, row
+	for by := range moved {
+		if moved[by] {
+			s.orders[by].insert(at.row)
+		}
+	}
+	s.forget(at.row, moved[fleet.ByID], moved[fleet.ByName])
+	x.release(&oldFact, &oldRow) // after fill, so that what stays the same is not freed and made again
 	if x.removed != nil {
 		delete(x.removed, d.ID)
 	}
@@ -159,29 +201,31 @@ func (x *Index) putRead(d *fleet.Device) {
 	}
 }
 
-func (x *Index) fill(r *row, d *fleet.Device) {
-	online := r.flags & rowOnline
-	*r = row{
-		id: d.ID, name: d.Name, revision: d.Revision, product: d.Product, kind: d.Kind,
-		gateway: x.gateways.take(d.Gateway), groups: x.takeSet(d.Groups),
-		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock),
-		updateTo: x.versions.take(d.Update.To), attemptsFor: x.versions.take(d.Attempts.Target),
-		spent: int32(d.Attempts.Spent), reason: d.Update.Reason, update: d.Update.State, flags: online,
+func (x *Index) fill(d *fleet.Device) (fact, row) {
+	f := fact{
+		product: d.Product, kind: d.Kind, gateway: x.gateways.take(d.Gateway), groups: x.takeSet(d.Groups),
+		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
+		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), flags: rowUsed,
 	}
-	if !d.LastHandshake.IsZero() {
-		r.lastHandshake = d.LastHandshake.UnixNano()
-	}
-	for _, f := range []struct {
-		set  bool
-		flag rowFlags
+	for _, claim := range []struct {
+		holds bool
+		flag  flags
 	}{
 		{d.Development, rowDevelopment}, {d.UpdatesOn, rowUpdatesOn}, {d.Force, rowForce},
 		{d.Disabled, rowDisabled}, {d.Attempts.Held, rowHeld},
 	} {
-		if f.set {
-			r.flags |= f.flag
+		if claim.holds {
+			f.flags |= claim.flag
 		}
 	}
+	r := row{
+		id: d.ID, name: d.Name, revision: d.Revision,
+		updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
+	}
+	if !d.LastHandshake.IsZero() {
+		r.lastHandshake = d.LastHandshake.UnixNano()
+	}
+	return f, r
 }
 
 func (x *Index) takeSet(ids []fleet.GroupID) int32 {
@@ -195,13 +239,13 @@ func (x *Index) takeSet(ids []fleet.GroupID) int32 {
 	return n
 }
 
-func (x *Index) release(r *row) {
-	if r.id == "" {
+func (x *Index) release(f *fact, r *row) {
+	if f.flags&rowUsed == 0 {
 		return
 	}
-	x.gateways.release(r.gateway)
-	x.groups.release(r.groups)
-	for _, v := range []int32{r.running, r.lock, r.updateTo, r.attemptsFor} {
+	x.gateways.release(f.gateway)
+	x.groups.release(f.groups)
+	for _, v := range []int32{f.running, f.lock, f.attemptsFor, r.updateTo} {
 		x.versions.release(v)
 	}
 }
@@ -221,9 +265,13 @@ func (x *Index) drop(id fleet.DeviceID) {
 	if !ok {
 		return
 	}
-	r := at.shelf.at(int(at.row))
-	x.release(r)
-	*r = row{}
+	for by := range at.shelf.orders {
+		at.shelf.orders[by].remove(at.row)
+	}
+	l := at.shelf.at(at.row)
+	x.release(l.fact, l.row)
+	*l.fact, *l.row = fact{}, row{}
+	at.shelf.forget(at.row, true, true)
 	at.shelf.free = append(at.shelf.free, int(at.row))
 	delete(x.places, id)
 }
@@ -235,9 +283,9 @@ func (x *Index) setOnline(id fleet.DeviceID, online bool) {
 	at, ok := x.places[id]
 	switch {
 	case ok && online:
-		at.shelf.at(int(at.row)).flags |= rowOnline
+		at.shelf.at(at.row).flags |= rowOnline
 	case ok:
-		at.shelf.at(int(at.row)).flags &^= rowOnline
+		at.shelf.at(at.row).flags &^= rowOnline
 	case online:
 		x.strays[id] = true
 	default:
@@ -249,6 +297,9 @@ func (x *Index) shelf(team fleet.TeamID) *shelf {
 	s := x.shelves[team]
 	if s == nil {
 		s = &shelf{}
+		for by := range s.orders {
+			s.orders[by].compare = x.comparison(s, fleet.DeviceSort(by))
+		}
 		x.shelves[team] = s
 	}
 	return s

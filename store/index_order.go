@@ -1,32 +1,26 @@
 package store
 
 import (
+	"cmp"
 	"encoding/base64"
-	"sort"
 	"strconv"
 	"strings"
-
-	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// order is how one Find sorts. Versions are compared by their rank among those the fleet
-// runs, found once.
+// order is how one Find sorts.
 type order struct {
-	index      *Index
 	by         fleet.DeviceSort
 	descending bool
 	after      *candidate // the cursor; nil: from the start
-	sorted     []fleet.Version
-	ranks      map[fleet.Version]int64
 }
 
-func (x *Index) newOrder(q fleet.DeviceQuery) (*order, error) {
-	o := &order{index: x, by: q.Sort, descending: q.Descending}
-	if o.by == fleet.ByVersion {
-		o.rankVersions()
+func newOrder(q fleet.DeviceQuery) (*order, error) {
+	if q.Sort >= sorts {
+		return nil, fleet.FieldErrorf("sort", "no such order")
 	}
+	o := &order{by: q.Sort, descending: q.Descending}
 	if q.After == "" {
 		return o, nil
 	}
@@ -38,57 +32,96 @@ func (x *Index) newOrder(q fleet.DeviceQuery) (*order, error) {
 	return o, nil
 }
 
-func (o *order) rankVersions() {
-	x := o.index
-	x.mu.RLock()
-	for n, v := range x.versions.values {
-		if v.Valid() && x.versions.uses[n] > 0 {
-			o.sorted = append(o.sorted, v)
-		}
-	}
-	x.mu.RUnlock()
-	slices.SortFunc(o.sorted, fleet.Version.Compare)
-	o.sorted = slices.CompactFunc(o.sorted, fleet.Version.Equal)
-	o.ranks = make(map[fleet.Version]int64, len(o.sorted))
-}
-
-// rank is odd for a version the fleet runs, even for one between two of those, 0 below
-// all for what can't be compared.
-func (o *order) rank(v fleet.Version) int64 {
-	if !v.Valid() {
-		return 0
-	}
-	rank, known := o.ranks[v]
-	if !known {
-		i := sort.Search(len(o.sorted), func(i int) bool { return o.sorted[i].Compare(v) >= 0 })
-		rank = int64(2*i) + 2
-		if i < len(o.sorted) && o.sorted[i].Equal(v) {
-			rank++
-		}
-		o.ranks[v] = rank
-	}
-	return rank
+// candidate is a row's place in an order: what it sorts by, and the id.
+type candidate struct {
+	number  int64
+	text    string
+	version fleet.Version
+	id      fleet.DeviceID
 }
 
 // candidate must be called with the index's lock held.
-func (o *order) candidate(r *row) candidate {
-	c := candidate{id: r.id}
-	switch o.by {
+func (x *Index) candidate(by fleet.DeviceSort, l line) candidate {
+	c := candidate{id: l.id}
+	switch by {
 	case fleet.ByName:
-		c.text = r.name
+		c.text = l.name
 	case fleet.ByVersion:
-		v := o.index.versions.values[r.running]
-		c.text, c.number = v.String(), o.rank(v)
+		c.version = x.versions.values[l.running]
 	case fleet.ByLastHandshake:
-		c.number = r.lastHandshake
+		c.number = l.lastHandshake
 	}
 	return c
+}
+
+func (c *candidate) compare(other *candidate) int {
+	return cmp.Or(cmp.Compare(c.number, other.number), compareFold(c.text, other.text),
+		compareVersions(c.version, other.version), strings.Compare(string(c.id), string(other.id)))
+}
+
+// comparison compares rows of s by an order, with the index's lock held.
+func (x *Index) comparison(s *shelf, by fleet.DeviceSort) func(a, b int32) int {
+	return func(a, b int32) int {
+		one, other := x.candidate(by, s.at(a)), x.candidate(by, s.at(b))
+		return one.compare(&other)
+	}
+}
+
+func compareVersions(a, b fleet.Version) int {
+	if a == b {
+		return 0
+	}
+	return a.Compare(b)
+}
+
+// compareFold compares byte by byte with A to Z as a to z.
+func compareFold(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// walk visits the rows of s after the cursor, in order, until visit returns false. It
+// must be called with the index's lock held.
+func (o *order) walk(x *Index, s *shelf, visit func(row int32) bool) {
+	rows := &s.orders[o.by]
+	passed := func(over int) func(int32) bool { // before the cursor, or with over 1 also at it
+		return func(row int32) bool {
+			c := x.candidate(o.by, s.at(row))
+			return c.compare(o.after) < over
+		}
+	}
+	switch {
+	case o.descending && o.after == nil:
+		rows.down(len(rows.chunks), 0, visit)
+	case o.descending:
+		chunk, i := rows.seek(passed(0))
+		rows.down(chunk, i, visit)
+	case o.after == nil:
+		rows.up(0, 0, visit)
+	default:
+		chunk, i := rows.seek(passed(1))
+		rows.up(chunk, i, visit)
+	}
 }
 
 // cursor writes the place of c: the order, what it sorts by, the id.
 func (o *order) cursor(c candidate) string {
 	key := c.text
-	if o.by == fleet.ByLastHandshake {
+	switch o.by {
+	case fleet.ByVersion:
+		key = c.version.String()
+	case fleet.ByLastHandshake:
 		key = strconv.FormatInt(c.number, 10)
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join([]string{o.name(), key, string(c.id)}, "\x00")))
@@ -105,12 +138,15 @@ func (o *order) parse(cursor string) (c candidate, ok bool) {
 	if err != nil || name != o.name() || end < 0 {
 		return c, false
 	}
-	c.text, c.id = rest[:end], fleet.DeviceID(rest[end+1:])
+	key := rest[:end]
+	c.id = fleet.DeviceID(rest[end+1:])
 	switch o.by {
+	case fleet.ByName:
+		c.text = key
 	case fleet.ByVersion:
-		c.number = o.rank(fleet.ReportedVersion(c.text))
+		c.version = fleet.ReportedVersion(key)
 	case fleet.ByLastHandshake:
-		c.number, err = strconv.ParseInt(c.text, 10, 64)
+		c.number, err = strconv.ParseInt(key, 10, 64)
 	}
 	return c, err == nil
 }

@@ -21,7 +21,7 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 		return fleet.IndexEntry{}, fleet.Errorf(fleet.NotFound, "no such device: %s", id)
 	}
 	var e fleet.IndexEntry
-	x.expand(at.shelf.at(int(at.row)), &e)
+	x.expand(at.shelf.at(at.row), &e)
 	return e, nil
 }
 
@@ -34,12 +34,12 @@ func (x *Index) Each(team fleet.TeamID, product fleet.ProductID, visit func(*fle
 		return err
 	}
 	entries := make([]fleet.IndexEntry, 0, pageRows)
-	x.pages(team, func(rows []row) bool {
+	x.pages(team, func(p *page, used int) bool {
 		entries = entries[:0]
-		for i := range rows {
-			if r := &rows[i]; r.id != "" && (product == 0 || r.product == product) {
+		for i := range used {
+			if d := &p.facts[i]; d.flags&rowUsed != 0 && (product == 0 || d.product == product) {
 				entries = append(entries, fleet.IndexEntry{})
-				x.expand(r, &entries[len(entries)-1])
+				x.expand(line{d, &p.rows[i]}, &entries[len(entries)-1])
 			}
 		}
 		return true
@@ -54,9 +54,9 @@ func (x *Index) Each(team fleet.TeamID, product fleet.ProductID, visit func(*fle
 	return nil
 }
 
-// pages calls look for each page of a team's rows with the lock held, and after each,
+// pages calls look for each page of a team, and how many of its rows were ever used, with the lock held, and after each,
 // when it is not nil, between without it, until one returns false.
-func (x *Index) pages(team fleet.TeamID, look func([]row) bool, between func() bool) {
+func (x *Index) pages(team fleet.TeamID, look func(p *page, used int) bool, between func() bool) {
 	for i := 0; ; i++ {
 		x.mu.RLock()
 		s := x.shelves[team]
@@ -64,7 +64,7 @@ func (x *Index) pages(team fleet.TeamID, look func([]row) bool, between func() b
 			x.mu.RUnlock()
 			return
 		}
-		more := look(s.pages[i][:min(pageRows, s.used-i*pageRows)])
+		more := look(s.pages[i], min(pageRows, s.used-i*pageRows))
 		x.mu.RUnlock()
 		if !more || between != nil && !between() {
 			return
@@ -72,18 +72,23 @@ func (x *Index) pages(team fleet.TeamID, look func([]row) bool, between func() b
 	}
 }
 
-func (x *Index) expand(r *row, e *fleet.IndexEntry) {
-	*e = fleet.IndexEntry{
-		ID: r.id, Product: r.product, Kind: r.kind, Gateway: x.gateways.values[r.gateway],
-		Name: r.name, Groups: x.sets[r.groups],
-		Running: x.versions.values[r.running], Lock: x.versions.values[r.lock],
-		Development: r.flags&rowDevelopment != 0, UpdatesOn: r.flags&rowUpdatesOn != 0,
-		Force: r.flags&rowForce != 0, Disabled: r.flags&rowDisabled != 0, Online: r.flags&rowOnline != 0,
-		Update: r.update, UpdateTo: x.versions.values[r.updateTo], Reason: r.reason,
-		Held: r.flags&rowHeld != 0, Spent: int(r.spent), AttemptsFor: x.versions.values[r.attemptsFor],
+func (x *Index) expand(l line, e *fleet.IndexEntry) {
+	x.expandFact(l.fact, e)
+	e.ID, e.Name, e.Online = l.id, l.name, l.flags&rowOnline != 0
+	e.Update, e.UpdateTo, e.Reason = l.update, x.versions.values[l.updateTo], l.reason
+	if l.lastHandshake != 0 {
+		e.LastHandshake = time.Unix(0, l.lastHandshake).UTC()
 	}
-	if r.lastHandshake != 0 {
-		e.LastHandshake = time.Unix(0, r.lastHandshake).UTC()
+}
+
+// expandFact tells what impact looks at.
+func (x *Index) expandFact(d *fact, e *fleet.IndexEntry) {
+	*e = fleet.IndexEntry{
+		Product: d.product, Kind: d.kind, Gateway: x.gateways.values[d.gateway], Groups: x.sets[d.groups],
+		Running: x.versions.values[d.running], Lock: x.versions.values[d.lock],
+		Development: d.flags&rowDevelopment != 0, UpdatesOn: d.flags&rowUpdatesOn != 0,
+		Force: d.flags&rowForce != 0, Disabled: d.flags&rowDisabled != 0,
+		Held: d.flags&rowHeld != 0, Spent: int(d.spent), AttemptsFor: x.versions.values[d.attemptsFor],
 	}
 }
 
@@ -95,8 +100,8 @@ func (x *Index) Versions(actor fleet.Actor, product fleet.ProductID) ([]fleet.Ve
 		return nil, err
 	}
 	counts := map[string]*fleet.VersionCount{}
-	x.visible(actor, product, func(r *row) {
-		v := x.versions.values[r.running]
+	x.visible(actor, product, func(d *fact) {
+		v := x.versions.values[d.running]
 		if v.IsZero() {
 			return
 		}
@@ -123,8 +128,8 @@ func (x *Index) GroupCounts(actor fleet.Actor, product fleet.ProductID) (map[fle
 		return nil, err
 	}
 	counts := map[fleet.GroupID]int{}
-	x.visible(actor, product, func(r *row) {
-		for _, g := range x.sets[r.groups] {
+	x.visible(actor, product, func(d *fact) {
+		for _, g := range x.sets[d.groups] {
 			counts[g]++
 		}
 	})
@@ -132,12 +137,13 @@ func (x *Index) GroupCounts(actor fleet.Actor, product fleet.ProductID) (map[fle
 }
 
 // visible calls visit, with the lock held, for each device the actor sees.
-func (x *Index) visible(actor fleet.Actor, product fleet.ProductID, visit func(*row)) {
-	eye := eye{index: x, actor: actor}
-	x.pages(actor.Team, func(rows []row) bool {
-		for i := range rows {
-			if r := &rows[i]; r.id != "" && (product == 0 || r.product == product) && eye.sees(r) {
-				visit(r)
+func (x *Index) visible(actor fleet.Actor, product fleet.ProductID, visit func(*fact)) {
+	f := newFilter(x, fleet.DeviceQuery{Actor: actor, Product: product})
+	x.pages(actor.Team, func(p *page, used int) bool {
+		f.begin()
+		for i := range p.facts[:used] {
+			if d := &p.facts[i]; f.selects(d) {
+				visit(d)
 			}
 		}
 		return true
@@ -146,42 +152,15 @@ func (x *Index) visible(actor fleet.Actor, product fleet.ProductID, visit func(*
 
 // members returns the devices of a team that are in group g.
 func (x *Index) members(team fleet.TeamID, g fleet.GroupID) (ids []fleet.DeviceID) {
-	x.pages(team, func(rows []row) bool {
-		for i := range rows {
-			if rows[i].id != "" && slices.Contains(x.sets[rows[i].groups], g) {
-				ids = append(ids, rows[i].id)
+	f := newFilter(x, fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}, Groups: []fleet.GroupID{g}})
+	x.pages(team, func(p *page, used int) bool {
+		f.begin()
+		for i := range p.facts[:used] {
+			if f.selects(&p.facts[i]) {
+				ids = append(ids, p.rows[i].id)
 			}
 		}
 		return true
 	}, nil)
 	return ids
-}
-
-// eye asks fleet.Sees about rows; it uses two devices again and again.
-type eye struct {
-	index           *Index
-	actor           fleet.Actor
-	device, gateway fleet.Device
-}
-
-// sees must be called with the index's lock held.
-func (e *eye) sees(r *row) bool {
-	if !e.actor.Role.Restricted() {
-		return true
-	}
-	e.look(&e.device, r)
-	if r.gateway == 0 {
-		return fleet.Sees(e.actor, &e.device, nil)
-	}
-	at, ok := e.index.places[e.device.Gateway]
-	if !ok || at.shelf != e.index.shelves[e.actor.Team] {
-		return fleet.Sees(e.actor, &e.device, nil)
-	}
-	e.look(&e.gateway, at.shelf.at(int(at.row)))
-	return fleet.Sees(e.actor, &e.device, &e.gateway)
-}
-
-func (e *eye) look(d *fleet.Device, r *row) {
-	d.ID, d.Team, d.Kind = r.id, e.actor.Team, r.kind
-	d.Groups, d.Gateway = e.index.sets[r.groups], e.index.gateways.values[r.gateway]
 }
