@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -381,9 +382,38 @@ func from(b simulator.Broker, last byte) simulator.Broker {
 	return b
 }
 
-// narrow is a connection with next to no buffer: what one end does not read, the other
-// soon can't write. device hands out one end, as a Dialer.
-func narrow() (device func(context.Context) (net.Conn, error), server net.Conn) {
+// narrow is a connection without any buffer: what its device does not read, the server
+// waits to write.
+type narrow struct {
+	net.Conn
+	ahead []byte // read already
+}
+
+// newNarrow returns the device's end, and the server's to attach.
+func newNarrow() (device *narrow, server net.Conn) {
 	here, there := net.Pipe()
-	return func(context.Context) (net.Conn, error) { return here, nil }, there
+	return &narrow{Conn: here}, there
+}
+
+// broker leads over n.
+func (n *narrow) broker() simulator.Broker {
+	return simulator.Broker{Dialer: func(context.Context) (net.Conn, error) { return n, nil }}
+}
+
+// await waits until the server is in the middle of a write.
+func (n *narrow) await(t testing.TB) {
+	t.Helper()
+	n.ahead = make([]byte, 1)
+	if _, err := io.ReadFull(n.Conn, n.ahead); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *narrow) Read(p []byte) (int, error) {
+	if len(n.ahead) == 0 {
+		return n.Conn.Read(p)
+	}
+	taken := copy(p, n.ahead)
+	n.ahead = n.ahead[taken:]
+	return taken, nil
 }

@@ -1,11 +1,13 @@
 package cloud
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
 )
@@ -62,39 +64,46 @@ func TestSimulatedDevicesCarryOutACommandOnce(t *testing.T) {
 	})
 }
 
-// A device that takes no bytes while a lot waits for it must not keep its reader, an
-// operator or another device waiting.
-func TestDeviceThatReadsNothingHoldsUpNobody(t *testing.T) {
+// Devices that take no bytes while a lot waits for them must not keep their readers, an
+// operator or other devices waiting; here there are more of them than recheckers.
+func TestDevicesThatReadNothingHoldUpNobody(t *testing.T) {
 	w := serve(t)
 	w.upload(imageSize, 1, 2)
-	credentials := w.enroll("stuck", "b")
-	big := api.Payload(`"` + strings.Repeat("x", 15<<10) + `"`)
-	for range 16 {
-		must[api.Command](t)(w.SendCommand(t.Context(), "stuck", api.NewCommand{Message: big}))
+	good := w.enroll("good")
+	command := api.NewCommand{Message: api.Payload(`"` + strings.Repeat("x", 15<<10) + `"`)}
+	const commands = 4 // more bytes than a link takes without anybody waiting
+	var stuck []*raw
+	for i := range recheckers + 1 {
+		device := w.enroll(fleet.DeviceID(fmt.Sprintf("stuck%d", i)))[0]
+		for range commands {
+			must[api.Command](t)(w.SendCommand(t.Context(), string(device.ID), command))
+		}
+		conn, server := newNarrow()
+		go w.cloud.broker.Attach(server)
+		d := dial(t, conn.broker(), device)
+		d.hello(1)
+		conn.await(t) // the first command; from here on it reads nothing
+		d.say(wire.TopicHello, 0, wire.NewHello(whole(1).Version).Encode())
+		d.say(wire.TopicMessage, 1, []byte("one"))
+		d.say(wire.TopicMessage, 1, []byte("two"))
+		stuck = append(stuck, d)
 	}
-	device, server := narrow()
-	go w.cloud.broker.Attach(server)
-	stuck := dial(t, simulator.Broker{Dialer: device}, credentials[0])
-	stuck.hello(1)
-	stuck.hear(wire.TopicCommand) // the first of many
-	for range 3 {                 // from here on it reads nothing
-		stuck.say(wire.TopicHello, 0, wire.NewHello(whole(1).Version).Encode())
-	}
-	stuck.say(wire.TopicMessage, 1, []byte("one"))
-	stuck.say(wire.TopicMessage, 1, []byte("two"))
-	until(t, "its messages are read all the same", func() bool {
-		page := must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Device: "stuck"}))
-		return len(page.Items) == 2
+	until(t, "what they say is read all the same", func() bool {
+		page := must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Limit: 100}))
+		return len(page.Items) == 2*len(stuck)
 	})
-	f := w.simulate(simulator.Config{Devices: credentials[1:]})
+	f := w.simulate(simulator.Config{Devices: good})
 	online(t, f)
 	w.release(2, atOnce)
-	must[api.Command](t)(w.SendCommand(t.Context(), "stuck", api.NewCommand{Message: big}))
+	last := must[api.Command](t)(w.SendCommand(t.Context(), string(stuck[0].id), command))
 	arrive(t, f, 2)
-	received := 0
-	for received < 17 {
-		if _, h := stuck.next(); h.topic.Kind == wire.TopicCommand {
-			received = int(h.topic.Number)
+	for number := uint32(0); number < last.Number; {
+		p, h := stuck[0].next()
+		if p.Kind == 0 {
+			t.Fatal("the connection ended")
+		}
+		if h.topic.Kind == wire.TopicCommand {
+			number = h.topic.Number
 		}
 	}
 }

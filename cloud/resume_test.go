@@ -142,6 +142,26 @@ func TestDownloadResumesAfterTheServerIsKilled(t *testing.T) {
 	}
 }
 
+func TestServerThatIsAskedToEndEndsWell(t *testing.T) {
+	p := spawn(t)
+	client := p.operator()
+	must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", lamp))
+	upload(t, client, resumeSize, 1, 2)
+	must[api.Firmware](t)(client.Release(t.Context(), lamp, api.Release{Version: whole(2)}))
+	f := simulate(t, simulator.Config{Broker: p.broker(), Devices: enroll(t, client, "a", "b", "c"), Faults: slowly})
+	halfway(t, f)
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 || strings.Contains(p.log.String(), "ERROR") {
+		t.Errorf("exit code %d: %s", code, p.log)
+	}
+	p.start()
+	arrive(t, f, 2)
+	resumed(t, f)
+}
+
 // acknowledged is what a server confirmed before it was killed.
 type acknowledged struct {
 	secrets  []simulator.Credential
