@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 type fleetCmd struct {
@@ -66,10 +68,8 @@ func (c *fleetWatchCmd) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for last := (fleetState{}); ; {
 		now, err := look(limit, client, product)
-		if err != nil && limit.Err() == nil {
-			return err
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			if err := c.draw(picture, now, last); err != nil {
 				return err
 			}
@@ -77,6 +77,10 @@ func (c *fleetWatchCmd) Run(ctx context.Context) error {
 			if c.Done && now.toGo() == 0 {
 				return nil
 			}
+		case limit.Err() == nil && last.Versions != nil && errors.Is(err, fleet.Unavailable):
+			note("The server does not answer; trying again.") // a restart, say: it was there a moment ago
+		case limit.Err() == nil:
+			return err
 		}
 		select {
 		case <-tick.C:
