@@ -177,6 +177,9 @@ func kindOf(status int, code string) fleet.Kind {
 	if code == codeInvalidGrant {
 		return fleet.Unauthenticated
 	}
+	if status == http.StatusPreconditionFailed {
+		return fleet.Conflict
+	}
 	for _, row := range statuses {
 		if row.status == status && row.code == code {
 			return row.kind

@@ -130,7 +130,7 @@ func (c *Client) PreviewGroups(ctx context.Context, product string, devices, add
 }
 
 func groupsUpdate(devices, add, remove []string) BatchUpdate {
-	return BatchUpdate{Action: "groups", Devices: devices, Metadata: GroupsAddDrop{Add: add, Remove: remove}}
+	return BatchUpdate{Action: "groups", Devices: devices, Metadata: BatchMetadata{Add: add, Remove: remove}}
 }
 
 // Why explains what a device should run.

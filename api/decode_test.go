@@ -61,7 +61,7 @@ func TestNestedForms(t *testing.T) {
 	if err := decodeForm(parseQuery(t, "action=groups&devices[]=x&metadata[add][]=a&metadata[remove]=b"), &batch); err != nil {
 		t.Fatal(err)
 	}
-	want := BatchUpdate{Action: "groups", Devices: []string{"x"}, Metadata: GroupsAddDrop{Add: Names{"a"}, Remove: Names{"b"}}}
+	want := BatchUpdate{Action: "groups", Devices: []string{"x"}, Metadata: BatchMetadata{Add: Names{"a"}, Remove: Names{"b"}}}
 	if diff := cmp.Diff(want, batch); diff != "" {
 		t.Error(diff)
 	}

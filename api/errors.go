@@ -73,6 +73,9 @@ func problem(err error) *Problem {
 			if detail.Code != "" {
 				p.Code = detail.Code
 			}
+			if detail.Code == fleet.CodeChanged {
+				p.status = http.StatusPreconditionFailed
+			}
 			if detail.Field != "" {
 				p.Fields = map[string]string{detail.Field: detail.Text}
 			}

@@ -199,6 +199,7 @@ type serve struct {
 	*Client
 	registry *fakeRegistry
 	ota      *fakeOTA
+	events   *fakeEvents
 	server   *httptest.Server
 	routes   []route
 	spool    string
@@ -206,8 +207,8 @@ type serve struct {
 
 func newServe(t *testing.T) *serve {
 	t.Helper()
-	s := &serve{registry: &fakeRegistry{view: sampleDevice()}, ota: &fakeOTA{}, spool: t.TempDir()}
-	handler, built := build(Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Spool: s.spool}, s.registry, s.ota, slog.New(slog.DiscardHandler))
+	s := &serve{registry: &fakeRegistry{view: sampleDevice()}, ota: &fakeOTA{}, events: newFakeEvents(), spool: t.TempDir()}
+	handler, built := build(Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Spool: s.spool, Heartbeat: 20 * time.Millisecond}, s.registry, s.ota, s.events, slog.New(slog.DiscardHandler))
 	s.server = httptest.NewServer(handler)
 	t.Cleanup(s.server.Close)
 	s.routes = built.routes

@@ -75,7 +75,7 @@ func (s *server) firmware() {
 			return answer(shown, err)
 		})
 	add(s, route{id: "GetFirmware", method: http.MethodGet, path: one, summary: "One firmware", tag: tag, access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*reply[Firmware], error) {
+		func(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*tagged[Firmware], error) {
 			product, v, err := s.firmwareOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
@@ -94,7 +94,7 @@ func (s *server) firmware() {
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			FirmwarePath
 			Input[FirmwareFields]
-		}) (*reply[Firmware], error) {
+		}) (*tagged[Firmware], error) {
 			product, v, err := s.firmwareOf(ctx, who, in.FirmwarePath)
 			if err != nil {
 				return nil, err
@@ -146,12 +146,12 @@ func (s *server) firmwareOf(ctx context.Context, who fleet.Actor, in FirmwarePat
 	return product.ID, v, nil
 }
 
-func (s *server) oneFirmware(ctx context.Context, who fleet.Actor, r fleet.Released, err error) (*reply[Firmware], error) {
+func (s *server) oneFirmware(ctx context.Context, who fleet.Actor, r fleet.Released, err error) (*tagged[Firmware], error) {
 	if err != nil {
 		return nil, err
 	}
 	names, err := s.GroupNames(ctx, who, r.Product)
-	return answer(shownFirmware(r, names), err)
+	return answerTagged(r.Tag, shownFirmware(r, names), err)
 }
 
 func shownFirmware(r fleet.Released, names map[fleet.GroupID]string) Firmware {

@@ -104,12 +104,16 @@ func (s *server) groups() {
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			GroupPath
-		}) (*none, error) {
+			Preview
+		}) (*removed, error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
 				return nil, err
 			}
-			return nil, s.DeleteGroup(ctx, who, product.ID, in.Group)
+			if in.DryRun {
+				return previewed(s.PreviewDeleteGroup(ctx, who, product.ID, in.Group))
+			}
+			return removal(s.DeleteGroup(ctx, who, product.ID, in.Group))
 		})
 }
 

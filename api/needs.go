@@ -12,6 +12,10 @@ import (
 type Registry interface {
 	Access
 	Teams
+	Members
+	Invitations
+	Tokens
+	Watch
 	Products
 	Devices
 	Intake
@@ -44,6 +48,50 @@ type Teams interface {
 	Account(ctx context.Context, actor fleet.Actor) (fleet.Account, error)
 	Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error)
 	CreateTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error)
+	RenameTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error)
+	DeleteTeam(ctx context.Context, actor fleet.Actor) error
+	// HandOver makes a member the owner in the actor's place.
+	HandOver(ctx context.Context, actor fleet.Actor, email string) error
+}
+
+// Members are who is in the actor's team. Groups are names; "*" stands for all.
+type Members interface {
+	Members(ctx context.Context, actor fleet.Actor) ([]fleet.Member, error)
+	AddUser(ctx context.Context, actor fleet.Actor, email, password string, role fleet.Role, groups []string) (fleet.Member, error)
+	EditMember(ctx context.Context, actor fleet.Actor, email string, role *fleet.Role, groups *[]string) (fleet.Member, error)
+	// RemoveMember takes an invitation back as well.
+	RemoveMember(ctx context.Context, actor fleet.Actor, email string) error
+	AddProgram(ctx context.Context, actor fleet.Actor, name string, role fleet.Role, groups []string, lifetime time.Duration) (m fleet.Member, secret string, t fleet.Token, err error)
+	RotateProgram(ctx context.Context, actor fleet.Actor, email string, lifetime time.Duration) (m fleet.Member, secret string, t fleet.Token, err error)
+}
+
+// Invitations offer people a place in the actor's team.
+type Invitations interface {
+	Invite(ctx context.Context, actor fleet.Actor, email string, role fleet.Role, groups []string) (secret string, i fleet.Invitation, err error)
+	Invitations(ctx context.Context, actor fleet.Actor) ([]fleet.Invitation, error)
+	Accept(ctx context.Context, a fleet.Acceptance) (secret string, t fleet.Token, err error)
+}
+
+// Tokens let programs act as a user.
+type Tokens interface {
+	Tokens(ctx context.Context, actor fleet.Actor) ([]fleet.Token, error)
+	TokensOf(ctx context.Context, actor fleet.Actor, email string) ([]fleet.Token, error)
+	NewToken(ctx context.Context, actor fleet.Actor, label string, lifetime time.Duration) (secret string, t fleet.Token, err error)
+	RevokeToken(ctx context.Context, actor fleet.Actor, id string) error
+}
+
+// Watch is what happened and what happens.
+type Watch interface {
+	AuditLog(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (entries []fleet.AuditEntry, next string, err error)
+	// Hear is an event as the actor hears it at this moment, and whether they do.
+	Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, heard bool, err error)
+}
+
+// Events is where events come from.
+type Events interface {
+	// Listen returns a team's events from now on, until leave is called or the server ends,
+	// which closes the channel.
+	Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func())
 }
 
 // Products are kinds of device. One is named by its id or its slug.
@@ -52,6 +100,7 @@ type Products interface {
 	Product(ctx context.Context, actor fleet.Actor, idOrSlug string) (fleet.Product, error)
 	CreateProduct(ctx context.Context, actor fleet.Actor, p fleet.Product) (fleet.Product, error)
 	EditProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID, edit fleet.ProductEdit) (fleet.Product, error)
+	DeleteProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID) error
 }
 
 // Devices are the units. A product of 0 stands for any.
@@ -68,12 +117,16 @@ type Intake interface {
 	Import(ctx context.Context, actor fleet.Actor, order fleet.Import) (fleet.Imported, error)
 	RotateSecret(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (secret string, err error)
 	EditGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) error
+	EditDevices(ctx context.Context, actor fleet.Actor, edit fleet.DevicesEdit) error
 }
 
 // Previews say what a write would do to the fleet, to who may do the write.
 type Previews interface {
 	PreviewDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.Impact, error)
 	PreviewGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (fleet.Impact, error)
+	PreviewDevices(ctx context.Context, actor fleet.Actor, edit fleet.DevicesEdit) (fleet.Impact, error)
+	PreviewDelete(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.Impact, error)
+	PreviewDeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) (fleet.Impact, error)
 }
 
 // Groups are subsets of devices. A product of 0 stands for the team.

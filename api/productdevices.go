@@ -59,25 +59,6 @@ type Updated struct {
 	At time.Time `json:"updated_at"`
 }
 
-// BatchUpdate changes many devices at once.
-type BatchUpdate struct {
-	Action   string        `json:"action" enum:"groups"`
-	Devices  []string      `json:"devices" doc:"Device ids, at most 1000"`
-	Metadata GroupsAddDrop `json:"metadata"`
-}
-
-// GroupsAddDrop is what a BatchUpdate of groups does.
-type GroupsAddDrop struct {
-	Add    Names `json:"add,omitempty"`
-	Remove Names `json:"remove,omitempty"`
-}
-
-// Done is the answer of a batch: ok, or with dry_run the impact it would have.
-type Done struct {
-	OK     bool    `json:"ok"`
-	Impact *Impact `json:"impact,omitempty"`
-}
-
 // DevicePath names a device of a product.
 type DevicePath struct {
 	ProductPath
@@ -114,35 +95,40 @@ func (f DeviceQuery) query() (fleet.DeviceQuery, error) {
 func (s *server) productDevices() {
 	const tag, all, one = "devices", "/v1/products/{product}/devices", "/v1/products/{product}/devices/{device}"
 	add(s, route{id: "ListProductDevices", method: http.MethodGet, path: all, summary: "Devices of a product: filter, sort, page", tag: tag, access: needs(fleet.SeeDevice)}, s.listProductDevices)
-	add(s, route{id: "UpdateProductDevices", method: http.MethodPut, path: all, summary: "Add and remove groups on many devices", tag: tag, access: needs(fleet.AssignGroups)}, s.batch)
+	add(s, route{id: "UpdateProductDevices", method: http.MethodPut, path: all, summary: "Change many devices: groups, lock, unlock, development", tag: tag, access: needs(fleet.EditDevice),
+		example: `{"action":"groups","devices":["lamp-7","lamp-8"],"metadata":{"add":["beta"],"remove":["eu"]}}`}, s.batch)
 	add(s, route{id: "GetProductDevice", method: http.MethodGet, path: one, summary: "One device", tag: tag, access: needs(fleet.SeeDevice)},
-		func(ctx context.Context, who fleet.Actor, in *DevicePath) (*reply[Device], error) {
+		func(ctx context.Context, who fleet.Actor, in *DevicePath) (*tagged[Device], error) {
 			product, id, err := s.deviceOf(ctx, who, *in)
 			if err != nil {
 				return nil, err
 			}
 			v, err := s.Device(ctx, who, product, id)
-			return answer(shownDevice(&v), err)
+			return answerTagged(v.Tag, shownDevice(&v), err)
 		})
-	add(s, route{id: "UpdateProductDevice", method: http.MethodPut, path: one, summary: "Change one device: name, notes, groups, lock, development ...", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict}},
+	add(s, route{id: "UpdateProductDevice", method: http.MethodPut, path: one, summary: "Change one device: name, notes, groups, lock, development ...", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict, http.StatusPreconditionFailed}, example: deviceExample},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			DevicePath
 			Preview
+			IfMatch
 			Input[DeviceUpdate]
-		}) (*reply[any], error) {
+		}) (*tagged[any], error) {
 			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
 			if err != nil {
 				return nil, err
 			}
-			return s.updateDevice(ctx, who, product, id, in.In, in.DryRun)
+			return s.updateDevice(ctx, who, product, id, in.In, in.seen, in.DryRun)
 		})
 	add(s, route{id: "DeleteProductDevice", method: http.MethodDelete, path: one, summary: "Remove a device and its credential", tag: tag, access: needs(fleet.DeleteDevice)},
-		func(ctx context.Context, who fleet.Actor, in *DevicePath) (*none, error) {
-			product, id, err := s.deviceOf(ctx, who, *in)
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			DevicePath
+			Preview
+		}) (*removed, error) {
+			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
 			if err != nil {
 				return nil, err
 			}
-			return nil, s.DeleteDevice(ctx, who, product, id)
+			return s.deleteDevice(ctx, who, product, id, in.DryRun)
 		})
 }
 
@@ -189,46 +175,6 @@ func (s *server) find(ctx context.Context, who fleet.Actor, q fleet.DeviceQuery,
 	return s.Devices(ctx, who, q)
 }
 
-func (s *server) batch(ctx context.Context, who fleet.Actor, in *struct {
-	ProductPath
-	Preview
-	Input[BatchUpdate]
-}) (*reply[Done], error) {
-	product, err := s.Product(ctx, who, in.Product)
-	if err != nil {
-		return nil, err
-	}
-	if in.In.Action != "groups" {
-		return nil, fleet.FieldErrorf("action", "action %.40q: use groups", in.In.Action)
-	}
-	edit := fleet.GroupsEdit{Product: product.ID, Add: in.In.Metadata.Add, Remove: in.In.Metadata.Remove}
-	for _, text := range in.In.Devices {
-		id, err := deviceID(text)
-		if err != nil {
-			return nil, err
-		}
-		edit.Devices = append(edit.Devices, id)
-	}
-	if in.DryRun {
-		impact, err := s.PreviewGroups(ctx, who, edit)
-		shown := shownImpact(impact)
-		return answer(Done{OK: true, Impact: &shown}, err)
-	}
-	return answer(Done{OK: true}, s.EditGroups(ctx, who, edit))
-}
-
-func (s *server) updateDevice(ctx context.Context, who fleet.Actor, product fleet.ProductID, id fleet.DeviceID, u DeviceUpdate, dry bool) (*reply[any], error) {
-	if u.Groups.Null {
-		return nil, fleet.FieldErrorf("groups", "groups is a list: send [] to take the device out of all groups")
-	}
-	if dry {
-		impact, err := s.PreviewDevice(ctx, who, product, id, u.edit())
-		return answer[any](shownImpact(impact), err)
-	}
-	v, err := s.EditDevice(ctx, who, product, id, u.edit())
-	return answer[any](Updated{Device: shownDevice(&v), At: time.Now().UTC()}, err)
-}
-
 // deviceOf reads the ids of a path. One that can't be a device id names no device.
 func (s *server) deviceOf(ctx context.Context, who fleet.Actor, in DevicePath) (fleet.ProductID, fleet.DeviceID, error) {
 	product, err := s.Product(ctx, who, in.Product)
@@ -248,14 +194,6 @@ func shownDevices(views fleet.DeviceViews) []Device {
 		devices = append(devices, shownDevice(&views.Devices[i]))
 	}
 	return devices
-}
-
-func deviceID(text string) (fleet.DeviceID, error) {
-	id, err := fleet.ParseDeviceID(text)
-	if err != nil {
-		return "", fleet.FieldErrorf("devices", "%s", err)
-	}
-	return id, nil
 }
 
 // choice is nil for "", else whether text says true.

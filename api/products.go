@@ -95,6 +95,7 @@ func (s *server) products() {
 			p, err := s.Product(ctx, who, in.Product)
 			return s.oneProduct(ctx, who, p, err)
 		})
+	add(s, route{id: "DeleteProduct", method: http.MethodDelete, path: "/v1/products/{product}", summary: "Delete a product, which has no devices any more, with its firmware", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusConflict}}, s.deleteProduct)
 	add(s, route{id: "UpdateProduct", method: http.MethodPut, path: "/v1/products/{product}", summary: "Change a product", tag: tag, access: needs(fleet.EditProducts)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
@@ -108,6 +109,14 @@ func (s *server) products() {
 			p, err = s.EditProduct(ctx, who, p.ID, fleet.ProductEdit{Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: f.Roaming, AutoRegister: f.AutoRegister})
 			return s.oneProduct(ctx, who, p, err)
 		})
+}
+
+func (s *server) deleteProduct(ctx context.Context, who fleet.Actor, in *ProductPath) (*none, error) {
+	p, err := s.Product(ctx, who, in.Product)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.DeleteProduct(ctx, who, p.ID)
 }
 
 func (s *server) oneProduct(ctx context.Context, who fleet.Actor, p fleet.Product, err error) (*reply[OneProduct], error) {

@@ -56,7 +56,8 @@ type Progress struct {
 }
 
 func (s *server) releases() {
-	add(s, route{id: "ReleaseFirmware", method: http.MethodPut, path: "/v1/products/{product}/firmware/release", summary: "Release a version to groups or as the product default", tag: "releases", access: needs(fleet.ReleaseToGroup), errors: []int{http.StatusConflict}}, s.release)
+	add(s, route{id: "ReleaseFirmware", method: http.MethodPut, path: "/v1/products/{product}/firmware/release", summary: "Release a version to groups or as the product default", tag: "releases", access: needs(fleet.ReleaseToGroup),
+		errors: []int{http.StatusConflict, http.StatusPreconditionFailed}, example: `{"version":7,"groups":["beta"],"product_default":false,"intelligent":true}`}, s.release)
 	add(s, route{id: "GetImpact", method: http.MethodGet, path: "/v1/products/{product}/impact", summary: "What a release would do", tag: "releases", access: needs(fleet.ReleaseToGroup)}, s.impact)
 	add(s, route{id: "GetProgress", method: http.MethodGet, path: "/v1/products/{product}/firmware/{version}/progress", summary: "How far the release of a version has come", tag: "releases", access: needs(fleet.SeeTeam)},
 		func(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*reply[Progress], error) {
@@ -80,8 +81,9 @@ func (s *server) releases() {
 func (s *server) release(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	Preview
+	IfMatch
 	Input[Release]
-}) (*reply[any], error) {
+}) (*tagged[any], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
 		return nil, err
@@ -93,9 +95,10 @@ func (s *server) release(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	order.If = in.seen
 	if in.DryRun {
 		impact, err := s.ota.Impact(ctx, who, product.ID, order)
-		return answer[any](shownImpact(impact), err)
+		return answerTagged[any]("", shownImpact(impact), err)
 	}
 	released, err := s.ota.Release(ctx, who, product.ID, order)
 	if err != nil {
@@ -107,7 +110,7 @@ func (s *server) release(ctx context.Context, who fleet.Actor, in *struct {
 	}
 	now := time.Now().UTC()
 	one.Body.Intelligent, one.Body.Updated = order.Now, &now
-	return &reply[any]{one.Body}, nil
+	return answerTagged[any](released.Tag, one.Body, nil)
 }
 
 // impact takes Particle's query. There, an absent groups means no groups.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -36,6 +37,7 @@ type route struct {
 	status  int // of success; 0: 200, or 204 without a body
 	errors  []int
 	tag     string
+	example string // of a JSON body
 }
 
 // reply is an answer with a body.
@@ -88,7 +90,11 @@ func add[I, O any](s *server, r route, handle func(ctx context.Context, who flee
 		return out, nil
 	})
 	if readsBody { // only now: huma would read a body it knows of itself
-		s.operation(r).RequestBody = reader.requestBody(s.huma.OpenAPI().Components.Schemas)
+		body := reader.requestBody(s.huma.OpenAPI().Components.Schemas)
+		s.operation(r).RequestBody = body
+		if kind := body.Content["application/json"]; r.example != "" && kind != nil {
+			kind.Example = json.RawMessage(r.example)
+		}
 	}
 }
 

@@ -37,13 +37,13 @@ func TestEveryRouteNeedsAToken(t *testing.T) {
 			}
 		}
 	}
-	if got, want := strings.Join(public, " "), "CreateToken GetVersion"; got != want {
+	if got, want := strings.Join(public, " "), "CreateToken AcceptInvitation InvitationPage GetVersion Reference"; got != want {
 		t.Errorf("operations without a token: got %s, want %s", got, want)
 	}
 }
 
 func TestOperationWithoutAccessIsRefused(t *testing.T) {
-	_, s := build(Config{}, &fakeRegistry{}, &fakeOTA{}, nil)
+	_, s := build(Config{}, &fakeRegistry{}, &fakeOTA{}, nil, nil)
 	defer func() {
 		if recover() == nil {
 			t.Error("an operation that declares no access was registered")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -11,38 +12,48 @@ import (
 
 // Config is what New takes beside its collaborators.
 type Config struct {
-	Version  string // of Muster, for GET /v1/version and the OpenAPI document
-	MaxImage int64  // bytes of the largest firmware image taken; 0: 64 MiB
-	MQTT     string // the MQTT endpoint GET /v1/account names, "host:port"
-	Spool    string // folder for uploads under way; "": the system's temporary one
+	Version   string        // of Muster, for GET /v1/version and the OpenAPI document
+	MaxImage  int64         // bytes of the largest firmware image taken; 0: 64 MiB
+	MQTT      string        // the MQTT endpoint GET /v1/account names, "host:port"
+	Heartbeat time.Duration // between the signs of life of an event stream; 0: 9 s
+	Spool     string        // folder for uploads under way; "": the system's temporary one
 }
 
 // server is the API: what it was given, and the operations registered so far.
 type server struct {
 	Registry
-	ota    OTA
-	config Config
-	log    *slog.Logger
-	huma   huma.API
-	routes []route
+	ota     OTA
+	events  Events
+	streams streams
+	config  Config
+	log     *slog.Logger
+	huma    huma.API
+	routes  []route
 }
 
 // New makes the handler of everything below /v1 and of /oauth/token. The handler may be
 // used concurrently; it owns no goroutine. Put a read timeout on the http.Server: bodies
 // are bounded in size here, not in time.
-func New(config Config, registry Registry, ota OTA, log *slog.Logger) http.Handler {
-	handler, _ := build(config, registry, ota, log)
+func New(config Config, registry Registry, ota OTA, events Events, log *slog.Logger) http.Handler {
+	handler, _ := build(config, registry, ota, events, log)
 	return handler
 }
 
-func build(config Config, registry Registry, ota OTA, log *slog.Logger) (http.Handler, *server) {
+func build(config Config, registry Registry, ota OTA, events Events, log *slog.Logger) (http.Handler, *server) {
 	if config.MaxImage == 0 {
 		config.MaxImage = 64 << 20
 	}
+	if config.Heartbeat <= 0 {
+		config.Heartbeat = heartbeat
+	}
 	mux := http.NewServeMux()
-	s := &server{Registry: registry, ota: ota, config: config, log: log, huma: humago.New(mux, document(config.Version))}
+	s := &server{Registry: registry, ota: ota, events: events, config: config, log: log, huma: humago.New(mux, document(config.Version))}
 	s.session()
+	s.tokens()
 	s.teams()
+	s.users()
+	s.invitations()
+	s.productTeam()
 	s.products()
 	s.productDevices()
 	s.imports()
@@ -54,8 +65,10 @@ func build(config Config, registry Registry, ota OTA, log *slog.Logger) (http.Ha
 	s.updates()
 	s.messages()
 	s.alerts()
+	s.eventStreams()
 	s.system()
-	return jsonErrors(mux), s
+	s.reference()
+	return newRepeats().guard(jsonErrors(mux)), s
 }
 
 func document(version string) huma.Config {

@@ -98,10 +98,7 @@ func (s *server) signIn(ctx context.Context, in TokenRequest, address string) (*
 	if err != nil {
 		return nil, err
 	}
-	return &reply[Token]{Token{
-		AccessToken: secret, TokenType: "bearer", ID: token.ID, Team: uint32(token.Team),
-		ExpiresIn: int64(token.Expires.Sub(token.Created) / time.Second),
-	}}, nil
+	return answer(shownToken(secret, token), nil)
 }
 
 func (s *server) account(a fleet.Account) Account {

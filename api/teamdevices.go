@@ -101,26 +101,34 @@ func (s *server) teamDevices() {
 	const tag, one = "team devices", "/v1/devices/{device}"
 	add(s, route{id: "ListDevices", method: http.MethodGet, path: "/v1/devices", summary: "Devices of the team, by cursor", tag: tag, access: needs(fleet.SeeDevice)}, s.listDevices)
 	add(s, route{id: "FetchDevice", method: http.MethodGet, path: one, summary: "One device", tag: tag, access: needs(fleet.SeeDevice)},
-		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*reply[Device], error) {
+		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*tagged[Device], error) {
 			v, err := s.Device(ctx, who, 0, id)
-			return answer(shownDevice(&v), err)
+			return answerTagged(v.Tag, shownDevice(&v), err)
 		}))
-	add(s, route{id: "UpdateDevice", method: http.MethodPut, path: one, summary: "Change one device", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict}},
+	add(s, route{id: "UpdateDevice", method: http.MethodPut, path: one, summary: "Change one device", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict, http.StatusPreconditionFailed}, example: deviceExample},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			TeamDevicePath
 			Preview
+			IfMatch
 			Input[DeviceUpdate]
-		}) (*reply[any], error) {
+		}) (*tagged[any], error) {
 			id, err := in.id()
 			if err != nil {
 				return nil, err
 			}
-			return s.updateDevice(ctx, who, 0, id, in.In, in.DryRun)
+			return s.updateDevice(ctx, who, 0, id, in.In, in.seen, in.DryRun)
 		})
 	add(s, route{id: "DeleteDevice", method: http.MethodDelete, path: one, summary: "Remove a device and its credential", tag: tag, access: needs(fleet.DeleteDevice)},
-		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*none, error) {
-			return nil, s.DeleteDevice(ctx, who, 0, id)
-		}))
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			TeamDevicePath
+			Preview
+		}) (*removed, error) {
+			id, err := in.id()
+			if err != nil {
+				return nil, err
+			}
+			return s.deleteDevice(ctx, who, 0, id, in.DryRun)
+		})
 	add(s, route{id: "WhyDevice", method: http.MethodGet, path: one + "/why", summary: "Why it should run what it should", tag: tag, access: needs(fleet.SeeDevice)},
 		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*reply[Why], error) {
 			trace, err := s.ota.Why(ctx, who, id)
@@ -131,7 +139,7 @@ func (s *server) teamDevices() {
 			secret, err := s.RotateSecret(ctx, who, id)
 			return answer(Secret{ID: string(id), Secret: secret}, err)
 		}))
-	add(s, route{id: "FlashDevice", method: http.MethodPost, path: one + "/flash", summary: "Send one version to it once, now", tag: tag, access: needs(fleet.EditDevice), status: http.StatusAccepted, errors: []int{http.StatusConflict}},
+	add(s, route{id: "FlashDevice", method: http.MethodPost, path: one + "/flash", summary: "Send one version to it once, now", tag: tag, access: needs(fleet.EditDevice), status: http.StatusAccepted, errors: []int{http.StatusConflict}, example: `{"version":7}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			TeamDevicePath
 			Input[Flash]
@@ -162,7 +170,7 @@ func (s *server) commands() {
 			}
 			return answer(page(shown, ""), err)
 		}))
-	add(s, route{id: "SendCommand", method: http.MethodPost, path: one + "/commands", summary: "Queue a command until it is answered or expires", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted},
+	add(s, route{id: "SendCommand", method: http.MethodPost, path: one + "/commands", summary: "Queue a command until it is answered or expires", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted, errors: []int{http.StatusTooManyRequests}, example: `{"name":"blink","message":{"times":3}}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			TeamDevicePath
 			Input[NewCommand]

@@ -57,7 +57,7 @@ func (s *server) uploads() {
 func (s *server) upload(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	UploadBody
-}) (*reply[Firmware], error) {
+}) (*tagged[Firmware], error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
 		return nil, err

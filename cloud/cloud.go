@@ -155,14 +155,16 @@ func (c *Cloud) listen() error {
 	c.listener = listener
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
-	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, c.ota, c.log)
+	firmware := recorder{c.ota, c.registry, c.store.Catalogs, c.conductor.events}
+	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, firmware, c.log)
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{
 			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
-		}, c.registry, c.ota, c.log), c.console),
+		}, c.registry, firmware, c.conductor.events, c.log), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
+	c.http.RegisterOnShutdown(c.conductor.events.close) // or event streams would never end
 	return nil
 }
 

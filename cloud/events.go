@@ -10,9 +10,6 @@ import (
 // misses events, and is told so.
 const maxQueued = 256
 
-// Missed is the event a listener gets in the place of those it was too slow for.
-const missed = "muster/missed"
-
 // events passes on what happened to whoever listens, in this process. Nothing depends on
 // an event: a listener reads state anew where it matters.
 type events struct {
@@ -67,7 +64,7 @@ func (l *listener) take(event fleet.Event) {
 	l.behind = false
 	if len(l.queue) == cap(l.queue)-1 { // the last place is the marker's
 		l.behind = true
-		event = fleet.Event{Name: missed, Team: l.team, At: event.At}
+		event = fleet.Event{Name: fleet.EventMissed, Team: l.team, At: event.At}
 	}
 	l.queue <- event
 }

@@ -129,6 +129,10 @@ type Command struct {
 	Result  []byte
 }
 
+// EventMissed is the name of the event a listener gets in the place of those it was too
+// slow for.
+const EventMissed = "muster/missed"
+
 // Event is something that happened, told to whoever listens. Nothing depends on it.
 type Event struct {
 	Name    string // Particle's word where it has one: "spark/status", "muster/handshake" ...
