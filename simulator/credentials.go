@@ -15,7 +15,8 @@ import (
 type Credential struct {
 	ID      fleet.DeviceID
 	Secret  string
-	Version fleet.Version // zero: the fleet's
+	Version fleet.Version  // zero: the fleet's
+	Gateway fleet.DeviceID // of a BLE device: the one it is in reach of first, which is one of the fleet; no Secret then
 }
 
 // ReadCredentials reads one device a line: `device,secret[,version]`, or a JSON object

@@ -11,9 +11,9 @@ import (
 
 func TestReadCredentials(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
-		{"lines", "device,secret,version\na,s1\n# a comment\n\n b , s2 , 1.4.0 \r\n", "[{a s1 } {b s2 1.4.0}]"},
-		{"objects", `{"device":"a","secret":"s"}` + "\n" + `{"device":"b","secret":"t","version":"7"}`, "[{a s } {b t 7}]"},
-		{"an import's answer", `{"updated":2,"secrets":{"b":"t","a":"s"}}`, "[{a s } {b t }]"},
+		{"lines", "device,secret,version\na,s1\n# a comment\n\n b , s2 , 1.4.0 \r\n", "[{a s1  } {b s2 1.4.0 }]"},
+		{"objects", `{"device":"a","secret":"s"}` + "\n" + `{"device":"b","secret":"t","version":"7"}`, "[{a s  } {b t 7 }]"},
+		{"an import's answer", `{"updated":2,"secrets":{"b":"t","a":"s"}}`, "[{a s  } {b t  }]"},
 		{"nothing", "", "[]"},
 		{"no secret", "a,", "credentials, line 1: device a has no secret"},
 		{"one field", "a,s\nb", "credentials, line 2: use device,secret or device,secret,version"},

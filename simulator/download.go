@@ -39,6 +39,7 @@ type update struct {
 	reported bool   // *downloading* was
 	gap      bool   // a chunk before the last one is missing and was asked for
 	freeAt   time.Time
+	toldAt   time.Time // of the last *downloading*
 }
 
 // next is the first chunk the device does not hold.
@@ -159,8 +160,8 @@ func (m *model) take(now time.Time, data []byte) {
 		busy := time.Duration(float64(len(data)) / float64(rate) * float64(time.Second))
 		u.freeAt = later(u.freeAt, now).Add(busy)
 	}
-	if !u.reported {
-		u.reported = true
+	if !u.reported || u.offer.Cached && now.Sub(u.toldAt) > wire.SlotTimeout/2 { // no Want tells the cloud that it lives
+		u.reported, u.toldAt = true, now
 		m.report(toNothing, wire.Report{State: wire.ReportDownloading, Next: m.next()})
 	}
 	if m.struckDownloading() {

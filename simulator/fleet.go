@@ -2,6 +2,8 @@ package simulator
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +44,7 @@ type Config struct {
 	Client    ClientKind
 	Profile   Profile
 	Faults    Faults
+	Radio     Radio         // of the BLE devices, those whose Credential names a gateway
 	Seed      uint64        // of the faults
 	Ramp      float64       // connections started per second; 0: all at once
 	Haste     float64       // divides reboot and reconnect waits; 0 or 1: as the protocol says
@@ -85,6 +88,10 @@ func New(config Config) (*Fleet, error) {
 		return nil, err
 	}
 	f := &Fleet{config: config, byID: make(map[fleet.DeviceID]*device, len(config.Devices))}
+	gateways, err := config.gateways()
+	if err != nil {
+		return nil, err
+	}
 	for n, c := range config.Devices {
 		if f.byID[c.ID] != nil {
 			return nil, fleet.FieldErrorf("devices", "device %s appears twice", c.ID)
@@ -92,11 +99,53 @@ func New(config Config) (*Fleet, error) {
 		if c.Version.IsZero() {
 			c.Version = config.Version
 		}
-		m := newModel(&f.config.Profile, &f.config.Faults, config.Seed, wire.Topic{Speaker: c.ID}, c.Version)
-		d := newDevice(m, f.dialer(n, c), config.Haste)
+		g := gateways[c.ID]
+		self, dial := wire.Topic{Speaker: c.ID}, f.dialer(n, c, g != nil)
+		switch {
+		case c.Gateway != "":
+			self = wire.Topic{Speaker: c.Gateway, Child: c.ID}
+			dial = (&roamer{id: c.ID, gateways: reach(gateways, c.Gateway, config.Radio.Roam > 0)}).dial
+		case g != nil:
+			dial = g.carried(dial)
+		}
+		m := newModel(&f.config.Profile, &f.config.Faults, config.Seed, self, c.Version)
+		m.caches = g != nil && config.Radio.Caches
+		d := newDevice(m, dial, config.Haste)
 		f.devices, f.byID[c.ID] = append(f.devices, d), d
 	}
 	return f, nil
+}
+
+// gateways are the devices that others name as theirs.
+func (c *Config) gateways() (map[fleet.DeviceID]*gateway, error) {
+	own := map[fleet.DeviceID]bool{}
+	for _, d := range c.Devices {
+		own[d.ID] = d.Gateway == ""
+	}
+	all := map[fleet.DeviceID]*gateway{}
+	for _, d := range c.Devices {
+		if d.Gateway != "" && !own[d.Gateway] {
+			return nil, fleet.FieldErrorf("devices", "device %s is behind %s, which is no device with a connection of its own", d.ID, d.Gateway)
+		}
+		if d.Gateway != "" && all[d.Gateway] == nil {
+			all[d.Gateway] = newGateway(d.Gateway, &c.Radio)
+		}
+	}
+	return all, nil
+}
+
+// reach is the gateways a BLE device can get into reach of, its first one first.
+func reach(all map[fleet.DeviceID]*gateway, first fleet.DeviceID, roams bool) []*gateway {
+	list := []*gateway{all[first]}
+	if !roams {
+		return list
+	}
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if id != first {
+			list = append(list, all[id])
+		}
+	}
+	return list
 }
 
 // complete fills in defaults and checks what Hello would be refused for.
@@ -127,13 +176,13 @@ func (c *Config) complete() error {
 	return nil
 }
 
-func (f *Fleet) dialer(n int, c Credential) func(context.Context) (client, error) {
+func (f *Fleet) dialer(n int, c Credential, gateway bool) func(context.Context) (client, error) {
 	broker := f.config.Broker
 	if f.config.Spread {
 		broker = broker.spread(n)
 	}
 	o := Connect{ID: string(c.ID), User: string(c.ID), Password: c.Secret, KeepAlive: f.config.KeepAlive}
-	if f.config.Client == Light {
+	if f.config.Client == Light || gateway { // Paho's queue is for one device
 		return func(ctx context.Context) (client, error) { return noNil(Dial(ctx, broker, o)) }
 	}
 	return func(ctx context.Context) (client, error) { return noNil(dialPaho(ctx, broker, o)) }

@@ -14,7 +14,7 @@ func (m *model) sayHello(now time.Time) {
 	h.Product, h.Hardware, h.MaxImage = m.profile.Product, m.profile.Hardware, m.profile.MaxImage
 	h.Chunk, h.Window = m.profile.chunk(), m.profile.window()
 	h.Digest, h.Boot, h.UpdatesOn, h.Last = m.digest, m.boot, m.takes, m.last
-	h.Partial = m.kept.partial()
+	h.Partial, h.Caches = m.kept.partial(), m.caches
 	m.say(send{kind: wire.TopicHello, payload: h.Encode()})
 	m.helloPace.spend(now)
 	m.greeted, m.hello = false, false

@@ -87,6 +87,7 @@ type model struct {
 	seed    uint64
 	self    wire.Topic // Speaker, and Child for a device behind a gateway
 	nature  nature
+	caches  bool // a gateway that caches images
 
 	// What survives a loss of power.
 	running fleet.Version

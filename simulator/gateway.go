@@ -1,0 +1,310 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// gateway is the part of a simulated gateway that relays; it is a device beside that.
+type gateway struct {
+	id    fleet.DeviceID
+	radio *Radio
+	cache cache
+
+	mu    sync.Mutex
+	trunk *trunk        // its connection, nil while there is none; guarded by mu
+	ready chan struct{} // closed when there is one; guarded by mu
+}
+
+func newGateway(id fleet.DeviceID, radio *Radio) *gateway {
+	return &gateway{id: id, radio: radio, ready: make(chan struct{})}
+}
+
+// carried makes the device's connections carry BLE devices too.
+func (g *gateway) carried(dial func(context.Context) (client, error)) func(context.Context) (client, error) {
+	return func(ctx context.Context) (client, error) {
+		c, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		t := &trunk{client: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]chan fleet.ReasonCode)}
+		g.mu.Lock()
+		g.trunk = t
+		close(g.ready)
+		g.mu.Unlock()
+		g.cache.connected(t)
+		return t, nil
+	}
+}
+
+// lost says that t has ended.
+func (g *gateway) lost(t *trunk) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.trunk == t {
+		g.trunk, g.ready = nil, make(chan struct{})
+	}
+}
+
+// connection waits for the gateway's connection.
+func (g *gateway) connection(ctx context.Context) (*trunk, error) {
+	for {
+		g.mu.Lock()
+		t, ready := g.trunk, g.ready
+		g.mu.Unlock()
+		if t != nil {
+			return t, nil
+		}
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// roamer is where a BLE device is. It is used by the device's own goroutine alone.
+type roamer struct {
+	id       fleet.DeviceID
+	gateways []*gateway // it can come into reach of; the first one first
+	at       int
+	attached *gateway // to which the cloud has attached it, as far as is known
+	air      *air     // the last
+}
+
+// dial comes into reach of a gateway, which attaches the device where it is not known to
+// be attached.
+func (r *roamer) dial(ctx context.Context) (client, error) {
+	if r.air != nil {
+		r.air.mu.Lock()
+		why := r.air.why
+		r.air.mu.Unlock()
+		switch {
+		case errors.Is(why, errDetached):
+			r.attached = nil
+		case errors.Is(why, errOutOfReach) && r.air.trunk.gateway.radio.Roam > 0:
+			r.at = rand.IntN(len(r.gateways)) //nolint:gosec // no secret
+		}
+	}
+	g := r.gateways[r.at]
+	t, err := g.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.attached != g {
+		if err := t.attach(ctx, r.id); err != nil {
+			return nil, err
+		}
+		r.attached = g
+	}
+	r.air = t.open(r.id)
+	return r.air, nil
+}
+
+// trunk is a gateway's connection. Read takes out what is for the BLE devices.
+type trunk struct {
+	client
+	gateway *gateway
+
+	mu        sync.Mutex // held while publishing for others, so that no answer comes before it is known whose
+	airs      map[fleet.DeviceID]*air
+	acks      map[uint16]*air // packet ids of what was published for BLE devices
+	attaching map[fleet.DeviceID]chan fleet.ReasonCode
+	ended     bool
+}
+
+func (t *trunk) open(child fleet.DeviceID) *air {
+	a := newAir(t, child)
+	t.mu.Lock()
+	t.airs[child] = a
+	ended := t.ended
+	t.mu.Unlock()
+	if ended {
+		a.end(errOutOfReach)
+	}
+	return a
+}
+
+func (t *trunk) forget(a *air) {
+	t.mu.Lock()
+	if t.airs[a.child] == a {
+		delete(t.airs, a.child)
+	}
+	t.mu.Unlock()
+	t.gateway.cache.leave(a)
+}
+
+// attachTimeout is how long the gateway waits for what became of an attach.
+const attachTimeout = 10 * time.Second
+
+// attach says that child is in reach and waits for the outcome.
+func (t *trunk) attach(ctx context.Context, child fleet.DeviceID) error {
+	outcome := make(chan fleet.ReasonCode, 1)
+	t.mu.Lock()
+	t.attaching[child] = outcome
+	t.mu.Unlock()
+	topic := wire.Topic{Speaker: t.gateway.id, Kind: wire.TopicAttach}.String()
+	if _, err := t.publishFor(nil, topic, 1, wire.Attach{IDs: []fleet.DeviceID{child}}.Encode()); err != nil {
+		return err
+	}
+	timer := time.NewTimer(attachTimeout)
+	defer timer.Stop()
+	select {
+	case reason := <-outcome:
+		if reason != wire.ReasonNone {
+			return fmt.Errorf("not attached to %s: %s", t.gateway.id, wire.ReasonText(reason))
+		}
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("gateway %s was told nothing about its attach", t.gateway.id)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// publishFor publishes for a BLE device, nil for the gateway's own relaying.
+func (t *trunk) publishFor(a *air, topic string, qos byte, payload []byte) (uint16, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return 0, errOutOfReach
+	}
+	id, err := t.client.Publish(topic, qos, payload)
+	if err == nil && qos > 0 {
+		t.acks[id] = a
+	}
+	return id, err
+}
+
+// Read returns what is for the gateway itself.
+func (t *trunk) Read(deadline time.Time) (Packet, error) {
+	for {
+		p, err := t.client.Read(deadline)
+		if err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.end()
+			}
+			return p, err
+		}
+		if !t.relays(p) {
+			return p, nil
+		}
+	}
+}
+
+// relays passes on what is not for the gateway itself.
+func (t *trunk) relays(p Packet) bool {
+	if p.Kind == PubAck {
+		t.mu.Lock()
+		a, others := t.acks[p.ID]
+		delete(t.acks, p.ID)
+		t.mu.Unlock()
+		if a != nil {
+			a.deliver(p, false)
+		}
+		return others
+	}
+	topic, err := wire.ParseTopic(string(p.Topic))
+	switch {
+	case p.Kind != Publish || err != nil:
+		return false
+	case topic.Child != "":
+		t.down(topic, p)
+	case topic.Kind == wire.TopicAttached:
+		t.outcomes(p.Payload)
+	default:
+		return t.ours(topic, p)
+	}
+	return true
+}
+
+// ours looks at what is for the gateway itself and reports whether only the cache wants it.
+// Chunks of an image that it is being updated to itself go to both.
+func (t *trunk) ours(topic wire.Topic, p Packet) bool {
+	switch topic.Kind {
+	case wire.TopicOffer:
+		if o, err := wire.DecodeOffer(p.Payload); err == nil {
+			t.gateway.cache.owns(o.Image())
+		}
+	case wire.TopicChunk:
+		return t.gateway.cache.take(p.Payload)
+	}
+	return false
+}
+
+// down passes a message on to the BLE device it is for.
+func (t *trunk) down(topic wire.Topic, p Packet) {
+	t.mu.Lock()
+	a := t.airs[topic.Child]
+	t.mu.Unlock()
+	if a == nil {
+		return // it is out of reach
+	}
+	switch topic.Kind {
+	case wire.TopicStop:
+		if s, err := wire.DecodeStop(p.Payload); err == nil && s.Reason == wire.ReasonNotAttached {
+			a.end(errDetached)
+			return
+		}
+	case wire.TopicOffer:
+		if o, err := wire.DecodeOffer(p.Payload); err == nil && o.Cached {
+			t.gateway.cache.fetch(o)
+		}
+	}
+	a.deliver(p, topic.Kind == wire.TopicChunk)
+}
+
+func (t *trunk) outcomes(payload []byte) {
+	a, err := wire.DecodeAttached(payload)
+	if err != nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range a.Outcomes {
+		if waits := t.attaching[o.ID]; waits != nil {
+			waits <- o.Reason
+			delete(t.attaching, o.ID)
+		}
+	}
+}
+
+// serves answers a device's Want from the cache; false when the image is not in it.
+func (t *trunk) serves(a *air, payload []byte) bool {
+	w, err := wire.DecodeWant(payload)
+	return err == nil && t.gateway.cache.want(a, w)
+}
+
+// Disconnect says goodbye for the gateway; its devices are out of reach.
+func (t *trunk) Disconnect() error {
+	t.end()
+	return t.client.Disconnect()
+}
+
+// Close cuts the gateway off, as a power loss does.
+func (t *trunk) Close() error {
+	t.end()
+	return t.client.Close()
+}
+
+func (t *trunk) end() {
+	t.gateway.lost(t)
+	t.mu.Lock()
+	t.ended = true
+	airs := make([]*air, 0, len(t.airs))
+	for _, a := range t.airs {
+		airs = append(airs, a)
+	}
+	t.mu.Unlock()
+	for _, a := range airs {
+		a.end(errOutOfReach)
+	}
+}
