@@ -44,7 +44,7 @@ func TestHealthIsTold(t *testing.T) {
 			t.Errorf("%s: got %d %q, want %q in it", row.path, status, body, row.want)
 		}
 	}
-	if status, _ := w.get("/nothing"); status != http.StatusNotFound {
+	if status, _ := w.get("/v1/nothing"); status != http.StatusNotFound {
 		t.Errorf("unknown path: got %d", status)
 	}
 }
