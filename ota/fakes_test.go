@@ -152,6 +152,16 @@ func (x *worldIndex) Each(_ fleet.TeamID, _ fleet.ProductID, yield func(*fleet.I
 	return nil
 }
 
+func (x *worldIndex) Count(actor fleet.Actor, product fleet.ProductID, visit func(*fleet.IndexEntry, int)) error {
+	return x.Each(team, product, func(e *fleet.IndexEntry) bool {
+		d, gateway := x.devices[e.ID], x.devices[e.Gateway]
+		if fleet.Sees(actor, &d, &gateway) {
+			visit(e, 1)
+		}
+		return true
+	})
+}
+
 func (x *worldIndex) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 	d, ok := x.devices[id]
 	if !ok {

@@ -153,7 +153,7 @@ func (s *Service) released(actor fleet.Actor, c *fleet.Catalog, v fleet.Version)
 // built.
 func (s *Service) runners(actor fleet.Actor, c *fleet.Catalog) (map[string]int, error) {
 	running := make(map[string]int, len(c.Firmware))
-	err := s.eachVisible(actor, c, func(e *fleet.IndexEntry) { running[e.Running.Key()]++ })
+	err := s.index.Count(actor, c.Product.ID, func(e *fleet.IndexEntry, devices int) { running[e.Running.Key()] += devices })
 	if errors.Is(err, fleet.Unavailable) {
 		return nil, nil
 	}

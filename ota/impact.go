@@ -16,7 +16,7 @@ import (
 // groups concerned, or at the whole product where the default is. Blocked counts, beside
 // that, members that would be moved if they were not development or locked devices, and,
 // of those that are moved, the ones that can't get it now. Errors as Release's, and
-// fleet.Unavailable until the index is built. A million devices take tens of milliseconds.
+// fleet.Unavailable until the index is built. A million devices take some ten milliseconds.
 func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Impact, error) {
 	before, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
@@ -38,31 +38,32 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 		}
 	}
 	t := newTally(before, after, s.rules)
-	err = s.eachVisible(actor, before, func(e *fleet.IndexEntry) {
+	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 		if everyone || inAny(e.Groups, concerned) {
-			t.add(e, e)
+			t.add(e, e, devices)
 		}
 	})
 	return t.impact(), err
 }
 
 // Preview is what changing devices would do, as change does it to a copy of their index
-// entries: groups, lock, development. It looks at the devices of product among ids, or at
-// all of them when ids is nil, as far as actor sees them. Whether actor may make the
-// change is for the caller to ask. Errors: fleet.Unavailable until the index is built.
+// entries: groups, lock, development. It looks at the devices of product among ids or,
+// when ids is nil, at all that change alters, which then must not depend on more than a
+// device's groups, versions and marks; as far as actor sees them. Whether actor may make
+// the change is for the caller to ask. Errors: fleet.Unavailable until the index is built.
 func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.ProductID, ids []fleet.DeviceID, change func(*fleet.IndexEntry)) (fleet.Impact, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
 		return fleet.Impact{}, err
 	}
 	t := newTally(c, c, s.rules)
-	look := func(e *fleet.IndexEntry) {
-		changed := *e
-		change(&changed)
-		t.add(e, &changed)
-	}
 	if ids == nil {
-		err = s.eachVisible(actor, c, look)
+		err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+			changed := *e
+			if change(&changed); altered(e, &changed) {
+				t.add(e, &changed, devices)
+			}
+		})
 		return t.impact(), err
 	}
 	for _, id := range ids {
@@ -74,10 +75,17 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 			return fleet.Impact{}, err
 		}
 		if e.Product == product && s.sees(actor, c.Product.Team, &e) {
-			look(&e)
+			changed := e
+			change(&changed)
+			t.add(&e, &changed, 1)
 		}
 	}
 	return t.impact(), nil
+}
+
+func altered(a, b *fleet.IndexEntry) bool {
+	return a.Development != b.Development || a.Lock != b.Lock || a.Force != b.Force || a.Disabled != b.Disabled ||
+		!slices.Equal(a.Groups, b.Groups)
 }
 
 // changedGroups are the groups whose release differs between two catalogs.
@@ -116,19 +124,20 @@ func newTally(before, after *fleet.Catalog, r rules) *tally {
 	}
 }
 
-// add counts one device; old and new are its entry before and after the change.
-func (t *tally) add(old, new *fleet.IndexEntry) {
-	t.of++
+// add counts devices that are alike; old and new are their entry before and after the
+// change.
+func (t *tally) add(old, new *fleet.IndexEntry, devices int) {
+	t.of += devices
 	from := t.contrast.targets(old)
 	to := from
 	if new != old {
 		to = t.contrast.targets(new)
 	}
 	if moves(from.before, to.after, new.Running) {
-		t.total++
-		t.byVersion[to.after]++
+		t.total += devices
+		t.byVersion[to.after] += devices
 		if reason := t.obstacle(new, to.after); reason != "" {
-			t.blocked[reason]++
+			t.blocked[reason] += devices
 		}
 		return
 	}
@@ -137,9 +146,9 @@ func (t *tally) add(old, new *fleet.IndexEntry) {
 	}
 	if moves(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {
 		if new.Development {
-			t.blocked["development"]++
+			t.blocked["development"] += devices
 		} else {
-			t.blocked["locked"]++
+			t.blocked["locked"] += devices
 		}
 	}
 }

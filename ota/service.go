@@ -36,6 +36,10 @@ type Catalogs interface {
 type Index interface {
 	// Each calls yield for every device of product until yield returns false.
 	Each(team fleet.TeamID, product fleet.ProductID, yield func(*fleet.IndexEntry) bool) error
+	// Count calls visit for devices of product that actor sees: once, with their number,
+	// for those that don't differ in what decides a target or is in its way. The entry
+	// tells no more than that.
+	Count(actor fleet.Actor, product fleet.ProductID, visit func(e *fleet.IndexEntry, devices int)) error
 	// Entry returns what is known of id; fleet.NotFound when there is none.
 	Entry(id fleet.DeviceID) (fleet.IndexEntry, error)
 }

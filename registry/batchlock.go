@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -77,21 +78,18 @@ func (r *Registry) PreviewDeleteGroup(ctx context.Context, actor fleet.Actor, pr
 	if err != nil {
 		return fleet.Impact{}, err
 	}
-	members := map[fleet.ProductID][]fleet.DeviceID{}
-	err = r.index.Each(actor.Team, g.Product, func(e *fleet.IndexEntry) bool {
-		for _, in := range e.Groups {
-			if in == g.ID {
-				members[e.Product] = append(members[e.Product], e.ID)
-			}
+	products := map[fleet.ProductID]bool{}
+	err = r.index.Count(actor, g.Product, func(e *fleet.IndexEntry, _ int) {
+		if slices.Contains(e.Groups, g.ID) {
+			products[e.Product] = true
 		}
-		return true
 	})
 	if err != nil {
 		return fleet.Impact{}, err
 	}
 	var sum fleet.Impact
-	for of, ids := range members {
-		impact, err := r.forecast.Preview(ctx, actor, of, ids, func(e *fleet.IndexEntry) {
+	for of := range products {
+		impact, err := r.forecast.Preview(ctx, actor, of, nil, func(e *fleet.IndexEntry) {
 			e.Groups = edited(e.Groups, nil, []fleet.GroupID{g.ID})
 		})
 		if err != nil {

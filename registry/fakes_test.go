@@ -165,6 +165,16 @@ func (w indexFake) Each(team fleet.TeamID, product fleet.ProductID, yield func(*
 	return nil
 }
 
+func (w indexFake) Count(actor fleet.Actor, product fleet.ProductID, visit func(*fleet.IndexEntry, int)) error {
+	return w.Each(actor.Team, product, func(e *fleet.IndexEntry) bool {
+		d, gateway := w.records[e.ID], w.records[e.Gateway]
+		if fleet.Sees(actor, &d, &gateway) {
+			visit(e, 1)
+		}
+		return true
+	})
+}
+
 func (w indexFake) Find(q fleet.DeviceQuery) (fleet.DevicePage, error) {
 	page := fleet.DevicePage{}
 	for id, d := range w.records {

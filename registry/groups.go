@@ -98,13 +98,12 @@ func (r *Registry) groupViews(ctx context.Context, actor fleet.Actor, product fl
 			views[i].Release = c.Groups[views[i].ID]
 		}
 	}
-	err := r.index.Each(actor.Team, product, func(e *fleet.IndexEntry) bool {
+	err := r.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 		for _, g := range e.Groups {
-			if i, ok := at[g]; ok && r.seesEntry(actor, e) {
-				views[i].Devices++
+			if i, ok := at[g]; ok {
+				views[i].Devices += devices
 			}
 		}
-		return true
 	})
 	return views, err
 }

@@ -26,6 +26,9 @@ type Index interface {
 	Entry(id fleet.DeviceID) (fleet.IndexEntry, error)
 	// Each calls yield for every device of a product, 0: of the team, until it returns false.
 	Each(team fleet.TeamID, product fleet.ProductID, yield func(*fleet.IndexEntry) bool) error
+	// Count calls visit for devices of a product, 0: of the team, that actor sees, once with
+	// their number for those that don't differ in groups, versions and marks.
+	Count(actor fleet.Actor, product fleet.ProductID, visit func(e *fleet.IndexEntry, devices int)) error
 }
 
 // Catalogs is where products live.

@@ -42,28 +42,6 @@ func (s *sighted) may(actor fleet.Actor, action fleet.Action) error {
 	return fleet.May(actor, action, fleet.Object{Team: s.device.Team, Device: &s.device, Gateway: s.gateway})
 }
 
-// seesEntry asks fleet.Sees about an index entry of the actor's team.
-func (r *Registry) seesEntry(actor fleet.Actor, e *fleet.IndexEntry) bool {
-	if !actor.Role.Restricted() {
-		return true
-	}
-	d := ofEntry(actor.Team, e)
-	if fleet.Sees(actor, &d, nil) || e.Kind != fleet.BLE || e.Gateway == "" {
-		return fleet.Sees(actor, &d, nil)
-	}
-	g, err := r.index.Entry(e.Gateway)
-	if err != nil {
-		return false
-	}
-	gateway := ofEntry(actor.Team, &g)
-	return fleet.Sees(actor, &d, &gateway)
-}
-
-// ofEntry is as much of a device as fleet.Sees looks at.
-func ofEntry(team fleet.TeamID, e *fleet.IndexEntry) fleet.Device {
-	return fleet.Device{ID: e.ID, Team: team, Product: e.Product, Kind: e.Kind, Gateway: e.Gateway, Groups: e.Groups}
-}
-
 // seen are those of groups that the actor may see.
 func seen(actor fleet.Actor, groups []fleet.GroupID) []fleet.GroupID {
 	var visible []fleet.GroupID

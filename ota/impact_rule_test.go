@@ -1,0 +1,144 @@
+package ota
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
+)
+
+// TestImpactIsWhatTheRulesSayDeviceByDevice makes random fleets, releases and edits,
+// carries each change out, and asks precedence for each device before and after it.
+func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := shop(t)
+		clear(w.devices)
+		drawFleet(rt, w)
+		actor := rapid.SampledFrom([]fleet.Actor{admin, editor}).Draw(rt, "actor")
+		before := clone(w.catalog)
+		old := maps.Clone(w.devices)
+
+		var got fleet.Impact
+		var err error
+		var concerned func(d fleet.Device) bool
+		if rapid.Bool().Draw(rt, "release") {
+			order := drawOrder(rt, actor)
+			got, err = w.Impact(t.Context(), actor, product, order)
+			if _, failed := w.Release(t.Context(), actor, product, order); failed != nil || err != nil {
+				if fmt.Sprint(err) != fmt.Sprint(failed) {
+					rt.Fatalf("impact said %v, the release %v", err, failed)
+				}
+				return
+			}
+			concerned = func(d fleet.Device) bool {
+				return order.Groups == nil || order.Default != nil && *order.Default || before.Default != w.catalog.Default ||
+					slices.ContainsFunc(d.Groups, func(g fleet.GroupID) bool {
+						return slices.Contains(*order.Groups, g) || before.Groups[g] != w.catalog.Groups[g]
+					})
+			}
+		} else {
+			ids, lock, groups := drawEdit(rt)
+			got, err = w.Preview(t.Context(), actor, product, ids, func(e *fleet.IndexEntry) { e.Lock, e.Groups = lock, groups })
+			if err != nil {
+				rt.Fatal(err)
+			}
+			concerned = func(d fleet.Device) bool {
+				return slices.Contains(ids, d.ID) || ids == nil && (d.Lock != lock || !slices.Equal(d.Groups, groups))
+			}
+			for id, d := range w.devices {
+				if concerned(d) {
+					d.Lock, d.Groups = lock, groups
+					w.devices[id] = d
+				}
+			}
+		}
+
+		total, of, versions := 0, 0, map[fleet.Version]int{}
+		for id, d := range old {
+			gateway := old[d.Gateway]
+			if !fleet.Sees(actor, &d, &gateway) || !concerned(d) {
+				continue
+			}
+			of++
+			now := w.devices[id]
+			from, _, _ := precedence.Decide(precedence.Of(&d), before)
+			to, _, _ := precedence.Decide(precedence.Of(&now), w.catalog)
+			if to.Valid() && !to.Equal(from) && !to.Equal(d.Running) {
+				total++
+				versions[to]++
+			}
+		}
+		for _, row := range got.ByVersion {
+			if versions[row.Version] != row.Devices {
+				rt.Fatalf("version %s: got %d devices, want %d", row.Version, row.Devices, versions[row.Version])
+			}
+		}
+		if got.Total != total || got.Of != of || len(got.ByVersion) != len(versions) {
+			rt.Fatalf("got %+v, want %d of %d, %v", got, total, of, versions)
+		}
+	})
+}
+
+func drawGroups(t *rapid.T, label string) (groups []fleet.GroupID) {
+	for _, g := range []fleet.GroupID{beta, eu} {
+		if rapid.Bool().Draw(t, label) {
+			groups = append(groups, g)
+		}
+	}
+	return fleet.SortGroups(groups)
+}
+
+func drawVersion(t *rapid.T, label string) fleet.Version {
+	return v(rapid.SampledFrom([]string{"", "1", "2", "3"}).Draw(t, label))
+}
+
+func drawFleet(t *rapid.T, w *world) {
+	w.catalog.Default = drawVersion(t, "default")
+	for _, g := range []fleet.GroupID{beta, eu} {
+		if version := drawVersion(t, "release"); !version.IsZero() {
+			w.catalog.Groups[g] = version
+		}
+	}
+	for i := range rapid.IntRange(0, 12).Draw(t, "devices") {
+		w.device(fleet.DeviceID(fmt.Sprint("d", i)), rapid.SampledFrom([]string{"", "1", "2", "3", "3.0.0", "9", "junk"}).Draw(t, "running"), func(d *fleet.Device) {
+			d.Groups = drawGroups(t, "in")
+			d.Development = rapid.IntRange(0, 4).Draw(t, "development") == 0
+			if rapid.IntRange(0, 3).Draw(t, "locked") == 0 {
+				d.Lock = drawVersion(t, "lock")
+			}
+			if rapid.IntRange(0, 3).Draw(t, "BLE") == 0 {
+				d.Kind, d.Gateway = fleet.BLE, fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 11).Draw(t, "gateway")))
+			}
+		})
+	}
+}
+
+func drawOrder(t *rapid.T, actor fleet.Actor) fleet.ReleaseOrder {
+	order := fleet.ReleaseOrder{Version: v(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "version"))}
+	if rapid.Bool().Draw(t, "with groups") {
+		list := drawGroups(t, "to")
+		order.Groups = &list
+	}
+	if !actor.Role.Restricted() && rapid.Bool().Draw(t, "with default") {
+		order.Default = flag(rapid.Bool().Draw(t, "as default"))
+	}
+	return order
+}
+
+// drawEdit makes ids nil for an edit of all devices.
+func drawEdit(t *rapid.T) (ids []fleet.DeviceID, lock fleet.Version, groups []fleet.GroupID) {
+	if rapid.Bool().Draw(t, "some") {
+		ids = []fleet.DeviceID{}
+		for i := range 12 {
+			if rapid.Bool().Draw(t, "edited") {
+				ids = append(ids, fleet.DeviceID(fmt.Sprint("d", i)))
+			}
+		}
+	}
+	return ids, drawVersion(t, "lock to"), drawGroups(t, "now in")
+}
