@@ -148,8 +148,8 @@ func (p *past) series(product fleet.ProductID) (s series) {
 		return s
 	}
 	for _, m := range t.samples {
-		for version := range m.runs {
-			if !slices.Contains(s.Versions, version) {
+		for version, n := range m.runs {
+			if n > 0 && !slices.Contains(s.Versions, version) {
 				s.Versions = append(s.Versions, version)
 			}
 		}

@@ -83,7 +83,7 @@ func plural(n int, word string) string {
 func act(path string) template.HTMLAttr {
 	to := template.HTMLEscapeString(path)
 	return template.HTMLAttr(`method="post" action="` + to + `" hx-post="` + to +
-		`" hx-target="find .problem" hx-swap="innerHTML" hx-disabled-elt="find button"`) //nolint:gosec // escaped above
+		`" hx-target="find .problem" hx-swap="innerHTML" hx-disabled-elt="find button" hx-disinherit="*"`) //nolint:gosec // escaped above
 }
 
 func version(v fleet.Version) string {
@@ -97,15 +97,15 @@ func version(v fleet.Version) string {
 func because(r fleet.Reason) string {
 	switch r {
 	case fleet.BecauseDevelopment:
-		return "development device: never updated by itself"
+		return "Development device: never updated by itself"
 	case fleet.BecauseLock:
-		return "locked to this version"
+		return "Locked to this version"
 	case fleet.BecauseGroup:
-		return "released to one of its groups"
+		return "Released to one of its groups"
 	case fleet.BecauseDefault:
-		return "the product default"
+		return "The product default"
 	}
-	return "nothing is released for it"
+	return "Nothing is released for it"
 }
 
 // outcome is a class for the outcome of a step of the trace.

@@ -44,6 +44,7 @@ function countPicked() {
   }
   if (button) {
     button.disabled = picked === 0;
+    button.parentElement.classList.toggle("on", picked > 0);
     form.querySelector("[data-picked]").textContent = picked === 0 ? "Tick devices to edit their groups" : picked === 1 ? "1 device" : picked + " devices";
   }
 }

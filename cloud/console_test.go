@@ -1,0 +1,488 @@
+//go:build browser
+
+package cloud
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator"
+)
+
+const screenshots = "../console/testdata/screenshots" // git ignores it
+
+// browser is one window of a real browser, with a session of its own.
+type browser struct {
+	*testing.T
+	ctx  context.Context
+	base string
+}
+
+// browse opens a window onto w's console. The test fails for anything the browser complains
+// of: errors of scripts, what the policy forbids, files that don't come.
+func browse(t *testing.T, w *world) *browser {
+	t.Helper()
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(cmp.Or(os.Getenv("MUSTER_CHROMIUM"), "/usr/bin/chromium")),
+		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
+	}
+	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+		"disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(end)
+	ctx, cancel := chromedp.NewContext(allocator)
+	b := &browser{T: t, ctx: ctx, base: "http://" + w.cloud.Addresses().HTTP}
+	messages := chromedp.Console(ctx)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			// Statuses are the test's own business: a refusal is one of the things it looks for.
+			refused := strings.Contains(m.Text, "the server responded with a status of 4")
+			if !refused && (m.IsException() || m.Type == "error" || m.Type == "warning") {
+				t.Errorf("the browser complains: %s (%s)", m, m.URL)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx)
+		cancel()
+		reader.Wait()
+	})
+	if err := chromedp.Do(ctx); err != nil { // opens the window, which must outlive any deadline
+		t.Fatal(err)
+	}
+	return b
+}
+
+// do carries out steps within the time a person would wait.
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.stuck(err)
+	}
+}
+
+// stuck ends the test, and tells what the page says.
+func (b *browser) stuck(err error) {
+	b.Helper()
+	url, _ := chromedp.Run(b.ctx, chromedp.Location())
+	text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	b.shot("failed-" + filepath.Base(b.Name()))
+	b.Fatalf("%v\nat %s:\n%.1500s", err, url, text)
+}
+
+// evaluate is what a script finds.
+func evaluate[T any](b *browser, script string) T {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		b.stuck(err)
+	}
+	return v
+}
+
+func (b *browser) visit(path string) {
+	b.Helper()
+	b.do(chromedp.Navigate(b.base+path), chromedp.WaitVisible(chromedp.CSS("main")))
+}
+
+// click presses what a CSS selector finds.
+func (b *browser) click(selector string) { b.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
+
+// press presses the button or link with this text.
+func (b *browser) press(text string) {
+	b.Helper()
+	b.do(chromedp.Click(chromedp.Search(fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, text))))
+}
+
+// shows waits for what a CSS selector finds.
+func (b *browser) shows(selector string) {
+	b.Helper()
+	b.do(chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+func (b *browser) fill(selector, text string) {
+	b.Helper()
+	b.do(chromedp.SetValue(chromedp.CSS(selector), text))
+}
+
+// sees waits until the page says text. What is asked of a page that just goes away is asked
+// of the next one.
+func (b *browser) sees(text string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	script := `!!document.body && document.body.innerText.replace(/\s+/g, " ").includes(` + strconv.Quote(text) + `)`
+	for {
+		if said, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); said && err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			b.stuck(fmt.Errorf("the page does not say %q", text))
+		}
+	}
+}
+
+func (b *browser) signIn(email, password string) {
+	b.Helper()
+	b.visit("/sign-in")
+	b.fill("[name=email]", email)
+	b.fill("[name=password]", password)
+	b.press("Sign in")
+	b.shows("nav.side")
+}
+
+// shot keeps a picture of the whole page, for people to look at.
+func (b *browser) shot(name string) {
+	b.Helper()
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.Logf("no picture: %v", err)
+		return
+	}
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// phone makes the window as narrow as a small phone, and back with false.
+func (b *browser) phone(on bool) {
+	b.Helper()
+	if on {
+		b.do(chromedp.EmulateViewport(360, 720, chromedp.EmulateMobile))
+	} else {
+		b.do(chromedp.EmulateViewport(1280, 900))
+	}
+}
+
+// dark is a system whose user prefers dark pages.
+func (b *browser) dark() {
+	b.Helper()
+	prefers := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, prefers); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// fleetSize is how many devices the release story is played with: 5,000 in the text it
+// comes from.
+func fleetSize(t *testing.T) int {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("MUSTER_CONSOLE_DEVICES"), "200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// widgets is a product's fleet at version 1, with a prerelease group of 15.
+func widgets(t *testing.T, w *world, n int) *simulator.Fleet {
+	t.Helper()
+	w.upload(imageSize, 1)
+	w.release(1)
+	ids := make([]fleet.DeviceID, n)
+	for i := range ids {
+		ids[i] = fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1))
+	}
+	var credentials []simulator.Credential
+	for len(ids) > 0 {
+		some := min(len(ids), 500)
+		credentials = append(credentials, w.enroll(ids[:some]...)...)
+		ids = ids[some:]
+	}
+	f := w.simulate(simulator.Config{Client: simulator.Light, Devices: credentials})
+	online(t, f)
+	return f
+}
+
+// The example release process of the device groups' guide, with a mouse.
+func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
+	const members = 15
+	n := fleetSize(t)
+	w := serve(t)
+	f := widgets(t, w, n)
+	b := browse(t, w)
+	b.visit("/")
+	b.shot("sign-in")
+	b.signIn(ownerEmail, ownerPassword)
+	b.sees("widget-0001")
+	b.shot("devices")
+
+	b.press("New group")
+	b.fill("form [name=name]", "prerelease")
+	b.fill("form [name=description]", "Customers who opted in to early firmware")
+	b.press("Create group")
+	b.sees("Created the group prerelease")
+
+	b.visit("/p/lamp/devices")
+	for i := range members {
+		b.click(fmt.Sprintf(`input[name=device][value="widget-%04d"]`, i+1))
+	}
+	b.sees("15 devices")
+	b.press("Edit groups")
+	b.sees("Edit groups of 15 devices")
+	b.click(`input[value=add]`)
+	b.sees("0 devices will receive an update")
+	b.shot("edit-groups")
+	b.press("Save groups")
+	b.sees("Changed the groups of 15 devices")
+
+	path := filepath.Join(t.TempDir(), "lamp-2.bin")
+	if err := os.WriteFile(path, image(2, imageSize), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.visit("/p/lamp/firmware")
+	b.press("Upload")
+	b.shows("[name=file]")
+	b.fill("[name=version]", "2")
+	b.fill("[name=title]", "Sunrise")
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{path}))
+	b.shot("upload")
+	b.press("Upload")
+	b.sees("Uploaded version 2")
+
+	b.click(`a[aria-label="Release version 2"]`)
+	b.sees("Deliver immediately")
+	b.click(`input[name=group][value=prerelease]`)
+	b.shot("release")
+	b.press("Next")
+	b.sees("15 devices will receive an update of 15 looked at")
+	b.shot("confirm")
+	b.press("Release this firmware")
+	b.sees("Released version 2. Devices get it at their next handshake.")
+	b.do(chromedp.WaitVisible(chromedp.Search(`//tr[.//a[@aria-label="Release version 2"]]//*[contains(@class,"tag")][normalize-space()="prerelease"]`)))
+	b.shot("firmware")
+	if updates := f.Snapshot().Totals.Updates; updates != 0 {
+		t.Errorf("%d updates began before any handshake", updates)
+	}
+
+	f.Rehello()
+	until(t, "15 devices run version 2", func() bool { return f.Snapshot().Versions["2"] == members && f.Snapshot().Online == n })
+	for i := range n {
+		s, _ := f.Device(fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1)))
+		if got, want := s.Running.String(), map[bool]string{true: "2", false: "1"}[i < members]; got != want {
+			t.Errorf("widget-%04d runs %s, want %s", i+1, got, want)
+		}
+	}
+	b.visit("/p/lamp/firmware/2")
+	b.sees("15 of 15 devices that should run it do")
+	b.shot("version")
+	b.visit("/p/lamp/device/widget-0001")
+	b.sees("up to date")
+	b.sees("confirmed")
+	b.shot("device")
+	b.visit("/p/lamp/fleet")
+	b.shows("#chart canvas")
+	b.shot("fleet")
+}
+
+// page is a page of the console, and what one sees on it.
+type pageSeen struct{ path, says string }
+
+var everyPage = []pageSeen{
+	{"/p/lamp/devices", "widget-0001"}, {"/p/lamp/devices?by=version", "Version 1"}, {"/p/lamp/devices?by=group", "beta"},
+	{"/p/lamp/devices?q=nothing-like-it", "No device matches"}, {"/p/lamp/devices/import", "Device ids"},
+	{"/p/lamp/device/widget-0001", "Why"}, {"/p/lamp/groups", "beta"}, {"/p/lamp/group?name=beta", "Users who hold it"},
+	{"/p/lamp/firmware", "Product default"}, {"/p/lamp/firmware/1", "Progress"}, {"/p/lamp/upload", "Image"},
+	{"/p/lamp/firmware/1/release", "Deliver immediately"}, {"/p/lamp/firmware/1/confirm?group=beta&default=yes", "Impacted devices"},
+	{"/p/lamp/fleet", "Updates under way"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "All quiet"},
+	{"/team", "Your tokens"}, {"/no/such/page", "There is no such page"},
+}
+
+func TestConsoleEveryPageFitsAPhoneWithoutComplaint(t *testing.T) {
+	w := serve(t)
+	widgets(t, w, 3)
+	name := must[api.Group](t)(w.CreateGroup(t.Context(), lamp, "beta", "")).Name
+	w.edit("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{name})})
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	for _, p := range everyPage {
+		for _, narrow := range []bool{false, true} {
+			b.phone(narrow)
+			b.visit(p.path)
+			b.sees(p.says)
+			if wide := evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+				t.Errorf("%s is %v px wider than the window (narrow: %t)", p.path, wide, narrow)
+			}
+			if n := evaluate[float64](b, unnamed); n > 0 {
+				t.Errorf("%s has %v inputs, buttons or links without a name", p.path, n)
+			}
+			if narrow {
+				b.shot("phone" + strings.NewReplacer("/", "-", "?", "-", "=", "-", "&", "-").Replace(p.path))
+			}
+		}
+	}
+	b.phone(false)
+	b.dark()
+	b.visit("/p/lamp/device/widget-0001")
+	b.shot("dark-device")
+	b.visit("/p/lamp/firmware/1/confirm?group=beta&default=yes")
+	b.shot("dark-confirm")
+}
+
+// unnamed counts what a screen reader could only call "button".
+const unnamed = `[...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a[href], summary")].filter(e =>
+	!(e.labels && [...e.labels].some(l => l.textContent.trim())) && !e.getAttribute("aria-label") && !e.textContent.trim()).length`
+
+// member adds a user with a role and groups, and is their window.
+func (w *world) member(t *testing.T, role fleet.Role, groups ...string) *browser {
+	t.Helper()
+	email := role.String() + "@example.com"
+	owner := fleet.Actor{User: 1, Team: 1, Role: fleet.Owner}
+	if _, err := w.cloud.registry.AddUser(t.Context(), owner, email, ownerPassword, role, groups); err != nil {
+		t.Fatal(err)
+	}
+	b := browse(t, w)
+	b.signIn(email, ownerPassword)
+	return b
+}
+
+// hidden sets up a group and a device that editor and viewer must not hear of.
+func hiddenGroup(t *testing.T, w *world) {
+	t.Helper()
+	widgets(t, w, 3)
+	for _, name := range []string{"beta", "secretive"} {
+		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, name, ""))
+	}
+	w.edit("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{"beta", "secretive"})})
+	w.edit("widget-0002", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
+}
+
+func TestConsoleEditorWorksWithTheirGroupsOnly(t *testing.T) {
+	w := serve(t)
+	hiddenGroup(t, w)
+	w.upload(imageSize, 2)
+	b := w.member(t, fleet.Editor, "beta")
+	hush(b)
+	b.visit("/p/lamp/device/widget-0002")
+	b.sees("No such device")
+
+	b.visit("/p/lamp/firmware/2/release")
+	b.sees("it takes admin") // the product default, disabled with the reason
+	b.click(`input[name=group][value=beta]`)
+	b.press("Next")
+	b.sees("1 device will receive an update of 1 looked at")
+	b.press("Release this firmware")
+	b.sees("Released version 2")
+	b.shot("editor-firmware")
+
+	b.visit("/p/lamp/device/widget-0003")
+	b.fill("#lock-form select", "2")
+	b.press("Lock")
+	b.sees("Locked to version 2")
+	b.press("Unlock")
+	b.sees("Unlocked")
+	b.shot("editor-device")
+}
+
+func TestConsoleViewerLooksAndTouchesNothing(t *testing.T) {
+	w := serve(t)
+	hiddenGroup(t, w)
+	b := w.member(t, fleet.Viewer)
+	hush(b)
+	b.visit("/p/lamp/device/widget-0001")
+	b.sees("No such device")
+	for _, path := range []string{"/p/lamp/devices", "/p/lamp/device/widget-0003", "/p/lamp/groups", "/p/lamp/firmware", "/p/lamp/firmware/1", "/p/lamp/fleet", "/alerts", "/messages", "/products"} {
+		b.visit(path)
+		if n := evaluate[float64](b, `document.querySelectorAll("main form[method=post]").length`); n != 0 {
+			t.Errorf("%s offers a viewer %v forms", path, n)
+		}
+	}
+	for _, path := range []string{"/p/lamp/upload", "/p/lamp/devices/import", "/p/lamp/firmware/1/release", "/p/lamp/fleet/history"} {
+		b.visitRaw(path)
+		b.sees("Your role viewer may not do this")
+	}
+	b.visit("/p/lamp/device/widget-0003")
+	b.shot("viewer-device")
+	b.click("#user-menu summary")
+	b.press("Sign out")
+	b.shows("[name=password]")
+	b.visit("/p/lamp/devices")
+	b.shows("[name=password]")
+}
+
+// visitRaw goes where there may be no page.
+func (b *browser) visitRaw(path string) { b.Helper(); b.do(chromedp.Navigate(b.base + path)) }
+
+// hush walks every page and looks for the group nobody here may hear of.
+func hush(b *browser) {
+	b.Helper()
+	for _, p := range append(everyPage, pageSeen{path: "/p/lamp/group?name=secretive"}, pageSeen{path: "/p/lamp/devices?group=secretive"}) {
+		b.visit(p.path)
+		text := strings.ReplaceAll(evaluate[string](b, `document.documentElement.innerHTML`), "name=secretive", "")
+		if strings.Contains(text, "No such group: secretive") { // what one asked for oneself
+			continue
+		}
+		if strings.Contains(text, "secretive") || strings.Contains(text, "widget-0002") {
+			b.Errorf("%s shows the hidden group or its device", p.path)
+		}
+	}
+}
+
+// A running download is seen live, and stopped at once.
+func TestConsoleShowsProgressAndStops(t *testing.T) {
+	w := serve(t, func(c *Config) { c.Rate = 64 << 10 })
+	f := widgets(t, w, 4)
+	w.upload(4<<20, 2)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.visit("/p/lamp/firmware/2/confirm?default=yes&now=yes")
+	b.sees("4 devices will receive an update")
+	b.click("input[required]")
+	b.press("Release this firmware")
+	b.sees("Released version 2")
+	b.visit("/p/lamp/device/widget-0001")
+	b.sees("downloading")
+	b.shows("#live progress")
+	b.shot("live-device")
+	b.visit("/p/lamp/fleet")
+	b.sees("Stop all of them now")
+	b.shot("live-fleet")
+	b.press("Stop all of them now")
+	b.sees("Stopped 4 updates")
+	b.sees("stopped by an operator")
+	until(t, "no download runs", func() bool { return w.cloud.ota.Stats().Running == 0 })
+	if v := f.Snapshot().Versions["2"]; v != 0 {
+		t.Errorf("%d devices run version 2", v)
+	}
+}
+
+// Server time of the first page, which a fleet of any size must not slow down.
+func TestConsoleTellsItsServerTime(t *testing.T) {
+	w := serve(t)
+	widgets(t, w, 2)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	times := evaluate[[]float64](b, `performance.getEntriesByType("navigation")[0].serverTiming.map(t => t.duration)`)
+	if len(times) != 1 || times[0] > 200 {
+		t.Errorf("got server times %v, want one below 200 ms", times)
+	}
+}
