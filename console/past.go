@@ -12,7 +12,7 @@ import (
 const (
 	sampleEvery = 5 * time.Second
 	maxSamples  = 720 // when they are full, every other one goes and the interval doubles
-	maxProducts = 256 // with a past; the others' charts begin when they are looked at
+	maxProducts = 256 // with a past; further ones have no chart
 )
 
 // past is what fleets ran since the process began, for charts: kept in memory.
@@ -89,19 +89,27 @@ func (c *Console) sample(ctx context.Context, p fleet.Product) error {
 	return nil
 }
 
-// due reports whether it is time for a sample of p, and remembers p.
+// remember makes the product one that is watched from now on.
+func (p *past) remember(product fleet.Product) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.products[product.ID]
+	switch {
+	case t != nil:
+		t.product = product
+	case len(p.products) < maxProducts:
+		p.products[product.ID] = &track{product: product, interval: sampleEvery}
+	}
+}
+
+// due reports whether it is time for a sample of a product that is watched.
 func (p *past) due(product fleet.Product) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.products[product.ID]
 	if t == nil {
-		if len(p.products) >= maxProducts {
-			return false
-		}
-		t = &track{interval: sampleEvery}
-		p.products[product.ID] = t
+		return false
 	}
-	t.product = product
 	return len(t.samples) == 0 || time.Since(t.samples[len(t.samples)-1].at) > t.interval*9/10
 }
 

@@ -122,6 +122,6 @@ document.addEventListener("htmx:xhr:progress", (event) => {
 document.addEventListener("DOMContentLoaded", () => {
   countPicked();
   drawCharts();
-  if (charts && document.querySelector("[data-chart]")) setInterval(drawCharts, 10000);
+  if (document.querySelector("[data-chart]")) setInterval(drawCharts, 5000);
 });
 addEventListener("pageshow", countPicked);
