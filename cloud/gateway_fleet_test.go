@@ -42,17 +42,20 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 	for name, radio := range map[string]simulator.Radio{
 		"relayed": {},
 		"cached":  {Caches: true},
-		"roaming": {Roam: time.Second, Rate: 200 << 10, Delay: 5 * time.Millisecond},
+		"roaming": {Roam: 2 * time.Second, Rate: 100 << 10, Delay: 5 * time.Millisecond},
 		"lossy":   {Rate: 400 << 10, Loss: 0.01},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := serve(t, steady(4))
+			w := serve(t, steady(8))
 			w.upload(imageSize, 1, 2)
 			f := w.town(20, 10, simulator.Config{Radio: radio})
 			online(t, f)
 			w.release(2, atOnce)
 			if radio.Roam > 0 { // somebody is always on the move
 				until(t, "every device runs 2", func() bool { return f.Snapshot().Versions["2"] == 220 })
+				if s := f.Snapshot().Totals; s.Connects <= s.Boots {
+					t.Errorf("%d connections, %d boots: nobody moved", s.Connects, s.Boots)
+				}
 			} else {
 				arrive(t, f, 2)
 			}
