@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -18,7 +19,7 @@ import (
 // Limits of one import.
 const (
 	maxImportBytes = 8 << 20
-	maxImport      = 10_000 // devices
+	maxImport      = 100_000 // devices
 )
 
 // NewDevices asks for devices to be imported.
@@ -136,13 +137,20 @@ func (b *ImportBody) requestBody(r huma.Registry) *huma.RequestBody {
 }
 
 func (s *server) imports() {
-	add(s, route{id: "ImportDevices", method: http.MethodPost, path: "/v1/products/{product}/devices", summary: "Import devices: one, many, or a file", tag: "devices", access: needs(fleet.ImportDevices)}, s.importDevices)
+	r := route{id: "ImportDevices", method: http.MethodPost, path: "/v1/products/{product}/devices", summary: "Import devices: one, many, or a file; with Accept: application/x-ndjson a line for each, as it is done", tag: "devices", access: needs(fleet.ImportDevices)}
+	add(s, r, s.importDevices)
+	schemas := s.huma.OpenAPI().Components.Schemas
+	s.operation(r).Responses["200"] = &huma.Response{Description: "What became of each", Content: map[string]*huma.MediaType{
+		"application/json": {Schema: schemas.Schema(typeOf[Imported](), true, "")},
+		ndjson:             {Schema: schemas.Schema(typeOf[ImportLine](), true, "")},
+	}}
 }
 
 func (s *server) importDevices(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	ImportBody
-}) (*reply[Imported], error) {
+	Accept string `header:"Accept" doc:"application/x-ndjson: a line for each device, and one for every thousand"`
+}) (*huma.StreamResponse, error) {
 	product, err := s.Product(ctx, who, in.Product)
 	if err != nil {
 		return nil, err
@@ -154,7 +162,20 @@ func (s *server) importDevices(ctx context.Context, who fleet.Actor, in *struct 
 	if len(order.IDs) == 0 || len(order.IDs) > maxImport {
 		return nil, fleet.FieldErrorf("ids", "send 1 to %d device ids: id, ids, or a file with one a line", maxImport)
 	}
+	if strings.Contains(in.Accept, ndjson) {
+		return s.importLines(ctx, who, order)
+	}
 	done, err := s.Import(ctx, who, order)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", "application/json")
+		_ = json.NewEncoder(ctx.BodyWriter()).Encode(shownImport(done)) // the client is gone: nobody to tell
+	}}, nil
+}
+
+func shownImport(done fleet.Imported) Imported {
 	out := Imported{
 		Updated: len(done.Updated), New: texts(done.Updated), Existing: texts(done.Existing), Nonmember: texts(done.Nonmember),
 		Invalid: list(done.Invalid), Protected: []string{}, Secrets: map[string]string{},
@@ -162,7 +183,7 @@ func (s *server) importDevices(ctx context.Context, who fleet.Actor, in *struct 
 	for id, secret := range done.Secrets {
 		out.Secrets[string(id)] = secret
 	}
-	return answer(out, err)
+	return out
 }
 
 func texts(ids []fleet.DeviceID) []string {
