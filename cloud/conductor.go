@@ -82,6 +82,7 @@ func (c *conductor) newSession(device *handshake.Session, link *broker.Link) *se
 		conductor: c, device: device, link: link,
 		messages: rate.NewLimiter(rate.Every(wire.MessageInterval), wire.MessageBurst),
 		hellos:   rate.NewLimiter(rate.Every(wire.HelloInterval), wire.HelloBurst),
+		wants:    rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
 	}
 }
 
@@ -221,11 +222,14 @@ func (c *conductor) raise(ctx context.Context, d *fleet.Device, name, text strin
 	}
 }
 
-// refresh asks sessions that are older than maxAge, give or take a tenth, for a new
-// Hello, so that devices which never disconnect are reached by releases too. It runs
-// until ctx ends.
+// refreshEvery is how often it is looked for sessions that are due.
+const refreshEvery = 5 * time.Second
+
+// refresh asks sessions that are due for a new Hello: those older than maxAge, less up to
+// a tenth, so that devices which never disconnect are reached by releases too, and those
+// with a failed update whose cool-down is over. It runs until ctx ends.
 func (c *conductor) refresh(ctx context.Context) {
-	tick := time.NewTicker(max(c.maxAge/100, time.Second))
+	tick := time.NewTicker(min(max(c.maxAge/100, 100*time.Millisecond), refreshEvery))
 	defer tick.Stop()
 	for {
 		select {
@@ -240,18 +244,20 @@ func (c *conductor) refresh(ctx context.Context) {
 }
 
 func (s *session) refresh(now time.Time, maxAge time.Duration) {
-	if !s.deciding.TryLock() {
-		return // it is in the middle of a handshake
+	due := s.due.Load()
+	if due == 0 || now.UnixNano() < due {
+		return
 	}
-	due := !s.greeted.IsZero() && now.Sub(s.greeted) > maxAge-time.Duration(rand.Int64N(int64(maxAge)/10+1))
-	if due {
-		s.greeted = now // asked; the next ask is an age away
-	}
-	s.deciding.Unlock()
-	if due {
+	if s.due.CompareAndSwap(due, now.Add(maxAge).UnixNano()) { // else a Hello just came
 		s.run(errandHello)
 	}
 }
+
+// askAt sets when the device is asked for a new Hello.
+func (s *session) askAt(at time.Time) { s.due.Store(at.UnixNano()) }
+
+// tenth is up to a tenth of d, at random.
+func tenth(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d)/10 + 1)) }
 
 // jitter is d give or take half.
 func jitter(d time.Duration) time.Duration {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -26,11 +27,13 @@ type session struct {
 	children  *children     // carried by it; nil unless it is a gateway's
 	messages  *rate.Limiter // of everything but Hello and Want
 	hellos    *rate.Limiter
+	wants     *rate.Limiter
 
 	// deciding is held by whoever decides what the device should run: its Hello, or a
 	// recheck. It serialises them and what is sent in consequence.
 	deciding sync.Mutex
-	greeted  time.Time // of the last Hello; guarded by deciding
+
+	due atomic.Int64 // when to ask for a new Hello, Unix ns; 0 before the first
 
 	errands errands
 }
@@ -91,7 +94,7 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicHello:
 		return s.hello(ctx, t, payload)
 	case wire.TopicWant:
-		return s.want(t, payload)
+		return s.want(ctx, t, payload)
 	}
 	if !s.messages.Allow() {
 		return fleet.Errorf(fleet.Busy, "device %s sends more than %d messages at once", s.id(), wire.MessageBurst)
@@ -134,7 +137,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	if err != nil {
 		return s.unanswered(h, err)
 	}
-	s.greeted = time.Now()
+	s.askAt(time.Now().Add(s.conductor.maxAge - tenth(s.conductor.maxAge)))
 	s.conductor.happened(ctx, &greeting.Device, "handshake", greeting.Ended)
 	if greeting.Differs {
 		s.conductor.raise(ctx, &greeting.Device, "digest_differs", "it says it runs "+h.Version.String()+" with other bytes than were uploaded")
@@ -197,10 +200,15 @@ func (s *session) unanswered(h wire.Hello, err error) error {
 	}.Encode())
 }
 
-func (s *session) want(t wire.Topic, payload []byte) error {
+// want slows down a device that asks more often than chunks could come: its Wants wait
+// in its own connection.
+func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error {
 	w, err := wire.DecodeWant(payload)
 	if err != nil {
 		return s.ignore(t, ignoredMalformed)
+	}
+	if err := s.wants.Wait(ctx); err != nil {
+		return fleet.Errorf(fleet.Unavailable, "stopping: %w", err)
 	}
 	if s.fetches(w) {
 		return nil
@@ -222,6 +230,7 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 		var past []fleet.Update
 		if news.Ended != nil {
 			past = append(past, *news.Ended)
+			s.askWhenCool(&news.Device)
 		}
 		s.conductor.happened(ctx, &news.Device, "report", past)
 	}
@@ -229,6 +238,15 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 		s.conductor.rechecks.add(s.id(), ota.AtChange)
 	}
 	return nil
+}
+
+// askWhenCool has a device whose update failed asked for the Hello that begins the next
+// try, as soon as that may begin: it may stay connected for long.
+func (s *session) askWhenCool(d *fleet.Device) {
+	if d.Update.State == fleet.Failed && !s.conductor.ota.Exhausted(d) {
+		cool := time.Until(d.Attempts.NotBefore)
+		s.askAt(d.Attempts.NotBefore.Add(tenth(max(cool, time.Second))))
+	}
 }
 
 func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error {

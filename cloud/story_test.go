@@ -304,3 +304,16 @@ func TestStopByAnOperatorEndsTheDownloadWithinASecond(t *testing.T) {
 		t.Errorf("the next Hello: got reason %d, want 2: held until the target changes or someone retries", welcome.Reason)
 	}
 }
+
+func TestAFailedUpdateIsTriedAgainWithoutAReconnect(t *testing.T) {
+	w := serve(t, func(c *Config) { c.MaxSessionAge = 20 * time.Second }) // looks each 200 ms
+	w.upload(imageSize, 1, 2)
+	w.release(2)
+	failing := simulator.Faults{FailAt: []simulator.StageChance{{Stage: simulator.StageVerify, Chance: 1}}}
+	f := w.simulate(simulator.Config{Devices: w.enroll("a"), Faults: failing})
+	until(t, "the device failed three times", func() bool { return f.Snapshot().Totals.Failed == 3 })
+	until(t, "it is exhausted", func() bool { return alertNames(w)["update_exhausted"] == 1 })
+	if connects := f.Snapshot().Totals.Connects; connects != 1 {
+		t.Errorf("got %d connections, want 1: the cloud asks for a Hello", connects)
+	}
+}

@@ -40,8 +40,8 @@ const MaxPacket = 20 << 10
 const (
 	HelloBurst      = 5
 	HelloInterval   = 10 * time.Second
-	WantBurst       = 256
-	WantInterval    = 5 * time.Millisecond
+	WantBurst       = 1024
+	WantInterval    = time.Millisecond
 	MessageBurst    = 50
 	MessageInterval = 100 * time.Millisecond
 )
