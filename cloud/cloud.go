@@ -47,9 +47,6 @@ type Cloud struct {
 // New opens the store and listens everywhere; nothing is served before Run. On an error
 // nothing is left open. ctx bounds the start only.
 func New(ctx context.Context, config Config) (*Cloud, error) {
-	if config.MaxSessionAge <= 0 {
-		config.MaxSessionAge = 24 * time.Hour
-	}
 	c := &Cloud{config: config, log: config.Log}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
