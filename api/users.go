@@ -129,7 +129,7 @@ type Lifetime struct {
 func (l Lifetime) duration() time.Duration { return time.Duration(l.ExpiresIn) * time.Second }
 
 func (s *server) addUser(ctx context.Context, who fleet.Actor, in NewUser, base string) (AddedUser, error) {
-	role, err := s.role(who, in.Role)
+	role, err := fleet.ParseRole(in.Role)
 	if err != nil {
 		return AddedUser{}, err
 	}
@@ -160,21 +160,13 @@ func (s *server) addUser(ctx context.Context, who fleet.Actor, in NewUser, base 
 	return AddedUser{TeamUser: u, Invitation: &Invitation{Link: base + invitationPage + "#" + secret, Token: secret, Expires: moment(i.Expires)}}, err
 }
 
-// role reads a role, after the right to give any: who may not is not told what is wrong.
-func (s *server) role(who fleet.Actor, text string) (fleet.Role, error) {
-	if err := fleet.May(who, fleet.ManageUsers, fleet.Object{Team: who.Team}); err != nil {
-		return fleet.NoRole, err
-	}
-	return fleet.ParseRole(text)
-}
-
 func (s *server) updateUser(ctx context.Context, who fleet.Actor, email string, u UserUpdate) error {
 	if u.Groups.Null {
 		return fleet.FieldErrorf("groups", "groups is a list: send [] to take the user out of all groups")
 	}
 	var role *fleet.Role
 	if u.Role != "" {
-		r, err := s.role(who, u.Role)
+		r, err := fleet.ParseRole(u.Role)
 		if err != nil {
 			return err
 		}

@@ -11,25 +11,21 @@ import (
 const maxBatch = 10_000
 
 // EditGroups adds and removes groups on many devices. Nothing is changed unless every
-// device and group named is there; from then on each device is changed by itself, and
-// the same call may be made again.
+// device and group named is there; from then on each device is changed by itself, a crash
+// in between is made good by Resume, and after an error the same call may be made again.
 func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) error {
 	add, remove, err := r.groupsEdit(ctx, actor, edit)
 	if err != nil {
 		return err
 	}
-	devices, errs := each(edit.Devices, func(id fleet.DeviceID) (fleet.Device, error) {
-		var before fleet.Device
-		after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-			before = *d
-			d.Groups = edited(d.Groups, add, remove)
-			return nil
-		})
-		if err == nil {
-			r.announceEdit(&before, &after)
-		}
-		return after, err
-	})
+	ctx = context.WithoutCancel(ctx) // a client that leaves must not leave half of it
+	work := batch{Team: actor.Team, User: actor.User, Email: actor.Email, Product: edit.Product, Devices: edit.Devices, Add: add, Remove: remove}
+	end, err := r.begin(ctx, work)
+	if err != nil {
+		return err
+	}
+	defer end()
+	devices, errs := r.carryOut(ctx, work)
 	var done, downloading []fleet.DeviceID
 	var failed error
 	for i, err := range errs {
@@ -67,16 +63,7 @@ func (r *Registry) groupsEdit(ctx context.Context, actor fleet.Actor, edit fleet
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := may(actor, fleet.AssignGroups); err != nil {
-		return nil, nil, err
-	}
 	if err := batchSize(edit.Devices); err != nil {
-		return nil, nil, err
-	}
-	if add, err = r.fitting(ctx, actor, c.Product.ID, c.Product.ID, edit.Add, false); err != nil {
-		return nil, nil, err
-	}
-	if remove, err = r.existing(ctx, actor.Team, edit.Remove); err != nil {
 		return nil, nil, err
 	}
 	_, errs := each(edit.Devices, func(id fleet.DeviceID) (sighted, error) { return r.look(ctx, actor, c.Product.ID, id) })
@@ -85,7 +72,14 @@ func (r *Registry) groupsEdit(ctx context.Context, actor fleet.Actor, edit fleet
 			return nil, nil, err
 		}
 	}
-	return add, remove, nil
+	if err := may(actor, fleet.AssignGroups); err != nil {
+		return nil, nil, err
+	}
+	if add, err = r.fitting(ctx, actor, c.Product.ID, c.Product.ID, edit.Add, false); err != nil {
+		return nil, nil, err
+	}
+	remove, err = r.existing(ctx, actor.Team, edit.Remove)
+	return add, remove, err
 }
 
 func batchSize(ids []fleet.DeviceID) error {

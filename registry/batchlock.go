@@ -43,9 +43,6 @@ func (r *Registry) devicesEdit(ctx context.Context, actor fleet.Actor, edit flee
 	if err != nil {
 		return out, err
 	}
-	if err := may(actor, fleet.EditDevice); err != nil {
-		return out, err
-	}
 	if err := batchSize(edit.Devices); err != nil {
 		return out, err
 	}

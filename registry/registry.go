@@ -18,6 +18,7 @@ type Config struct {
 	HashQueue       int           // sign-ins that wait for a hasher; default 32
 	HashMemory      uint32        // KiB of one hash; default 19,456; tests lower it
 	Images          Images        // they go with their product; nil: they are kept elsewhere
+	Journal         Journal       // of batches under way; nil: a crash leaves them half done
 }
 
 func (c Config) withDefaults() Config {

@@ -1,0 +1,185 @@
+package cloud
+
+import (
+	"bytes"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// stage is a server with two teams and a user of each role in the first. The admin holds
+// a group that the editor and the viewer don't.
+type stage struct {
+	*world
+	tokens    map[fleet.Role]string
+	actors    map[fleet.Role]fleet.Actor
+	team      fleet.TeamID
+	product   fleet.ProductID
+	other     fleet.TeamID // with the product alien
+	elsewhere fleet.ProductID
+	own       fleet.Group // held by the editor and the viewer
+	program   string
+	count     int
+}
+
+// subject is what one request is about: the parts its path and body are filled with.
+type subject map[string]string
+
+func newStage(t *testing.T) *stage {
+	w := serve(t)
+	ctx := t.Context()
+	s := &stage{world: w, tokens: map[fleet.Role]string{}, actors: map[fleet.Role]fleet.Actor{}}
+	owner := s.signIn(fleet.Owner, ownerEmail, 0)
+	s.team = owner.Team
+	s.product = must[fleet.Product](t)(w.cloud.registry.Product(ctx, owner, lamp)).ID
+	s.own = must[fleet.Group](t)(w.cloud.store.Teams.CreateGroup(ctx, fleet.Group{Team: s.team, Name: "own", Color: "#000000"}))
+	for _, role := range []fleet.Role{fleet.Admin, fleet.Editor, fleet.Viewer} {
+		email := role.String() + "@example.com"
+		must[fleet.Member](t)(w.cloud.registry.AddUser(ctx, owner, email, ownerPassword, role, []string{"own"}))
+		s.signIn(role, email, 0)
+	}
+	program, _, _, err := w.cloud.registry.AddProgram(ctx, owner, "robot", fleet.Viewer, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.program = program.Email
+	s.other = must[fleet.Team](t)(w.cloud.registry.CreateTeam(ctx, owner, "Other")).ID
+	elsewhere := fleet.Actor{User: owner.User, Email: ownerEmail, Team: s.other, Role: fleet.Owner}
+	s.elsewhere = must[fleet.Product](t)(w.cloud.registry.CreateProduct(ctx, elsewhere, fleet.Product{Name: "Alien", Slug: "alien"})).ID
+	w.upload(100, 1)
+	until(t, "the index is built", w.cloud.store.Index.Ready)
+	return s
+}
+
+// signIn makes a token for the user of a role.
+func (s *stage) signIn(role fleet.Role, email string, team fleet.TeamID) fleet.Actor {
+	s.Helper()
+	secret, _, err := s.cloud.registry.SignIn(s.Context(), fleet.SignIn{Email: email, Password: ownerPassword, Team: team, Address: "127.0.0.1"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.tokens[role] = secret
+	s.actors[role] = must[fleet.Actor](s)(s.cloud.registry.Actor(s.Context(), secret))
+	return s.actors[role]
+}
+
+// call makes a fresh subject, so that no request meets what another left, and asks.
+func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int, string) {
+	s.Helper()
+	subject := s.subject(object)
+	token := s.tokens[role]
+	if p.operation == "RevokeAccessToken" && object == own {
+		_, t, err := s.cloud.registry.NewToken(s.Context(), s.actors[role], "x", 0)
+		if err != nil {
+			s.Fatal(err)
+		}
+		subject["token"] = t.ID
+	}
+	if p.operation == "RevokeToken" { // the token itself
+		token, _, _ = s.cloud.registry.NewToken(s.Context(), s.actors[role], "x", 0)
+	}
+	body := s.fill(p.body, subject)
+	switch {
+	case p.operation == "UploadFirmware":
+		body = "upload " + subject["slug number"]
+	case strings.Contains(r.path, "{device}") || strings.Contains(r.path, "{group}") || strings.Contains(p.body, "{device}"):
+		subject["product"] = lamp // the object itself is what is foreign
+	}
+	return s.send(r.method, s.fill(r.path, subject)+s.fill(p.query, subject), body, token)
+}
+
+func (s *stage) fill(text string, subject subject) string {
+	for key, value := range subject {
+		if strings.HasPrefix(text, "/") {
+			value = url.PathEscape(value)
+		}
+		text = strings.ReplaceAll(text, "{"+key+"}", value)
+	}
+	return text
+}
+
+// subject makes a device, a group, a user, an alert and a firmware of one standing.
+func (s *stage) subject(object string) subject {
+	s.Helper()
+	ctx := s.Context()
+	s.count++
+	n := strconv.Itoa(s.count)
+	team, product, slug := s.team, s.product, lamp
+	if object == alien {
+		team, product, slug = s.other, s.elsewhere, "alien"
+	}
+	group := s.group(object, team, n)
+	device := &fleet.Device{ID: fleet.DeviceID("d-" + n), Team: team, Product: product}
+	switch object {
+	case own:
+		device.Groups = []fleet.GroupID{s.own.ID}
+	case shared:
+		device.Groups = fleet.SortGroups([]fleet.GroupID{s.own.ID, group.ID})
+	case foreign, alien:
+		device.Groups = []fleet.GroupID{group.ID}
+	case behind:
+		gateway := &fleet.Device{ID: fleet.DeviceID("gw-" + n), Team: team, Product: product, Kind: fleet.Gateway, Groups: []fleet.GroupID{s.own.ID}}
+		if err := s.cloud.store.Devices.Create(ctx, gateway); err != nil {
+			s.Fatal(err)
+		}
+		device.Kind, device.Gateway, device.Groups = fleet.BLE, gateway.ID, []fleet.GroupID{group.ID}
+	}
+	if err := s.cloud.store.Devices.Create(ctx, device); err != nil {
+		s.Fatal(err)
+	}
+	alert := must[fleet.Alert](s)(s.cloud.store.Messages.Raise(ctx, fleet.Alert{Team: team, Device: device.ID, Name: "test"}))
+	email := s.member(team, n)
+	subject := subject{
+		"product": slug, "device": string(device.ID), "group": group.Name, "alert": alert.ID, "email": email, "username": email, "token": "000000000000",
+		"version": "1", "prefix": "spark/", "fresh": "fresh-" + n + "@example.com", "slug": "slug-" + n, "slug number": strconv.Itoa(1000 + s.count), "program": s.program,
+	}
+	if object == alien {
+		subject["program"] = email
+	} else {
+		subject["version"] = s.firmware()
+	}
+	return subject
+}
+
+// group is one that the editor and the viewer hold, or don't.
+func (s *stage) group(object string, team fleet.TeamID, n string) fleet.Group {
+	s.Helper()
+	ctx := s.Context()
+	name, holders := "foreign-"+n, []fleet.Role{fleet.Admin}
+	if object == own {
+		name, holders = "mine-"+n, []fleet.Role{fleet.Editor, fleet.Viewer}
+	}
+	g := must[fleet.Group](s)(s.cloud.store.Teams.CreateGroup(ctx, fleet.Group{Team: team, Name: name, Color: "#000000"}))
+	if team != s.team {
+		return g
+	}
+	for _, role := range holders {
+		must[fleet.Member](s)(s.cloud.store.Teams.EditMember(ctx, team, s.actors[role].User, func(m *fleet.Member) error {
+			m.Groups = fleet.SortGroups(append(m.Groups, g.ID))
+			return nil
+		}))
+	}
+	return g
+}
+
+// member makes a viewer of a team.
+func (s *stage) member(team fleet.TeamID, n string) (email string) {
+	s.Helper()
+	user := must[fleet.User](s)(s.cloud.store.Teams.CreateUser(s.Context(), fleet.User{Email: "user-" + n + "@example.com"}))
+	if err := s.cloud.store.Teams.AddMember(s.Context(), fleet.Member{Team: team, User: user.ID, Email: user.Email, Role: fleet.Viewer}); err != nil {
+		s.Fatal(err)
+	}
+	return user.Email
+}
+
+// firmware uploads a version.
+func (s *stage) firmware() string {
+	s.Helper()
+	v := whole(uint32(100_000 + s.count))
+	f := must[api.Firmware](s)(s.Upload(s.Context(), lamp, api.NewFirmware{Version: v}, bytes.NewReader(image(uint32(s.count), 50))))
+	return f.Version.String()
+}
