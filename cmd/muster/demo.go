@@ -40,6 +40,8 @@ const (
 	demoRehello = 5 * time.Second
 	// demoHaste makes simulated reboots and reconnects quicker than real ones.
 	demoHaste = 8
+	// demoRadio is how fast the radio to a BLE device is: quicker than a real one too.
+	demoRadio = 256 << 10 // bytes per second
 )
 
 var demoImageSizes = map[uint32]int{1: 220 << 10, 2: 310 << 10, 3: 370 << 10} // bytes
@@ -173,7 +175,8 @@ func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential
 	if err != nil {
 		return nil, err
 	}
-	d.view.say("Product %s: firmware 1, 2 and 3; groups prerelease, eu, hold-back; %d devices that run version 1.", demoProduct, len(d.roles))
+	d.view.say("Product %s: firmware 1, 2 and 3; groups prerelease, eu, hold-back; %d devices that run version 1,", demoProduct, len(d.roles))
+	d.view.say("a fifth of them Bluetooth LE devices behind gateways.")
 	d.view.say("Version 1 is the product default, and what hold-back stays on.\n")
 	_, err = client.Release(ctx, demoProduct, api.Release{
 		Version: whole(factoryVersion), Groups: api.Some(api.Names{groupHoldBack}), Default: new(true),
@@ -196,6 +199,7 @@ func (d *demo) start(ctx context.Context, tasks *sync.WaitGroup, mqtt string, de
 			Revert:    0.01, Drop: 0.03, Corrupt: 0.01,
 			Slow: simulator.Slow{Rate: 96 << 10, Share: 0.03},
 		},
+		Radio:    simulator.Radio{Rate: demoRadio, Delay: 5 * time.Millisecond},
 		Progress: func(now simulator.Snapshot) { d.view.show(fleetLines(now)) },
 		Every:    500 * time.Millisecond,
 	})

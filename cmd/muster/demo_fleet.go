@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/api"
@@ -23,21 +26,28 @@ func (d *demo) upload(ctx context.Context) error {
 	return nil
 }
 
-// enroll imports the devices, those with the same groups together, and gives them their
-// locks and development marks.
+// enroll imports the devices, those with the same gateway and groups together, and gives
+// them their locks and development marks.
 func (d *demo) enroll(ctx context.Context) ([]simulator.Credential, error) {
-	byGroups := map[string][]string{}
-	for _, r := range d.roles {
-		key := strings.Join(r.groups, ",")
-		byGroups[key] = append(byGroups[key], string(r.id))
+	type alike struct {
+		gateway fleet.DeviceID
+		groups  string
 	}
+	together := map[alike][]string{}
+	for _, r := range d.roles {
+		key := alike{r.gateway, strings.Join(r.groups, ",")}
+		together[key] = append(together[key], string(r.id))
+	}
+	keys := slices.SortedFunc(maps.Keys(together), func(a, b alike) int { // gateways come before what is behind them
+		return cmp.Or(cmp.Compare(a.gateway, b.gateway), cmp.Compare(a.groups, b.groups))
+	})
 	secrets := map[string]string{}
-	for key, ids := range byGroups {
-		var groups api.Names
-		if key != "" {
-			groups = strings.Split(key, ",")
+	for _, key := range keys {
+		list := api.NewDevices{IDs: together[key], Gateway: string(key.gateway)}
+		if key.groups != "" {
+			list.Groups = strings.Split(key.groups, ",")
 		}
-		imported, err := d.client.Import(ctx, demoProduct, api.NewDevices{IDs: ids, Groups: groups})
+		imported, err := d.client.Import(ctx, demoProduct, list)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +57,7 @@ func (d *demo) enroll(ctx context.Context) ([]simulator.Credential, error) {
 	}
 	credentials := make([]simulator.Credential, len(d.roles))
 	for i, r := range d.roles {
-		credentials[i] = simulator.Credential{ID: r.id, Secret: secrets[string(r.id)]}
+		credentials[i] = simulator.Credential{ID: r.id, Secret: secrets[string(r.id)], Gateway: r.gateway}
 		if err := d.mark(ctx, r); err != nil {
 			return nil, err
 		}

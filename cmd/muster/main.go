@@ -52,10 +52,13 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
-	stop()
 	if err == nil {
 		return
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	stop()
 	fmt.Fprintln(os.Stderr, "muster:", err)
 	if more := advice(err); more != "" {
 		fmt.Fprintln(os.Stderr, more)

@@ -35,6 +35,12 @@ type simulateCmd struct {
 	Corrupt     simulator.Chance        `help:"Updates in which a received byte flips." placeholder:"P%"`
 	NotNow      simulator.Chance        `help:"Devices that take no updates." placeholder:"P%"`
 	Slow        simulator.Slow          `help:"Devices that store no more than this, as in 1KB/s or 64KiB/s:10%." placeholder:"RATE[:P%]"`
+	Gateways    int                     `help:"The first N devices of the file are gateways, with --ble devices behind each." placeholder:"N"`
+	BLE         int                     `name:"ble" help:"Bluetooth LE devices behind each gateway, named GATEWAY-ble-1 and so on; imported, or added by a product with auto_register." default:"10" placeholder:"M"`
+	Radio       simulator.Slow          `help:"Speed of the radio to each of them, as in 10KB/s." placeholder:"RATE"`
+	Loss        simulator.Chance        `help:"Chunks lost on the radio." placeholder:"P%"`
+	Roam        time.Duration           `help:"Each of them comes into another gateway's reach this often; 0 never." placeholder:"TIME"`
+	Caches      bool                    `help:"Gateways fetch an image once for all their devices."`
 	Seed        uint64                  `help:"Same seed, same faults." default:"1" placeholder:"N"`
 	Spread      bool                    `help:"Use source addresses from all of 127.0.0.0/8, for more than 20,000 devices on one machine."`
 	Expect      string                  `help:"Verdict: every device runs this version. Without it: the target the server named." placeholder:"VERSION"`
@@ -94,6 +100,7 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 	config := simulator.Config{
 		Broker: broker, Devices: devices, Version: version, Client: s.Client, Seed: s.Seed,
 		Ramp: s.Ramp, Haste: s.Haste, Spread: s.Spread,
+		Radio:   simulator.Radio{Rate: s.Radio.Rate, Loss: s.Loss, Roam: s.Roam, Caches: s.Caches},
 		Profile: simulator.Profile{Product: s.Product, Rehello: s.Rehello},
 		Faults: simulator.Faults{
 			FailAt: s.FailAt, PowerLoss: s.Powerloss, Revert: s.Revert,
@@ -141,6 +148,23 @@ func (s *simulateCmd) devices() ([]simulator.Credential, error) {
 	}
 	if s.Devices > 0 {
 		devices = devices[:s.Devices]
+	}
+	return s.behind(devices)
+}
+
+// behind adds the devices behind the first of devices, which become gateways.
+func (s *simulateCmd) behind(devices []simulator.Credential) ([]simulator.Credential, error) {
+	if s.Gateways > len(devices) {
+		return nil, fmt.Errorf("--gateways %d: there are %d devices", s.Gateways, len(devices))
+	}
+	for _, gateway := range devices[:max(s.Gateways, 0)] {
+		for n := range s.BLE {
+			id, err := fleet.ParseDeviceID(fmt.Sprintf("%s-ble-%d", gateway.ID, n+1))
+			if err != nil {
+				return nil, err
+			}
+			devices = append(devices, simulator.Credential{ID: id, Gateway: gateway.ID})
+		}
 	}
 	return devices, nil
 }

@@ -24,10 +24,18 @@ const (
 // role is what the demo decided about one device.
 type role struct {
 	id          fleet.DeviceID
+	gateway     fleet.DeviceID // of a BLE device
 	groups      []string
 	development bool
 	lock        uint32 // 0: none
 }
+
+// Of each demoNeighbours devices the last demoBLE are BLE devices, and the first is their
+// gateway.
+const (
+	demoNeighbours = 20
+	demoBLE        = 4
+)
 
 // cast deals out roles to n devices. The first ones are fixed, so that even a small
 // fleet has one of each; the rest are drawn from seed.
@@ -53,6 +61,9 @@ func cast(n int, seed uint64) []role {
 			r.lock = factoryVersion
 		case i == 6 || p < 0.05:
 			r.lock = prereleaseVersion
+		}
+		if i%demoNeighbours >= demoNeighbours-demoBLE {
+			r.gateway = roles[i-i%demoNeighbours].id
 		}
 		roles[i] = r
 	}

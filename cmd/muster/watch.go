@@ -152,13 +152,16 @@ func (s fleetState) lines() []string {
 			states[state] += n
 		}
 	}
-	first := fmt.Sprintf("%d of %d online | %s | ", s.Online, s.Devices, strings.Join(runs, ", "))
-	if s.toGo() == 0 {
-		first += "every device runs its target"
-	} else {
-		first += fmt.Sprintf("%d to go: %s", s.toGo(), statesText(states))
+	parts := []string{fmt.Sprintf("%d of %d online", s.Online, s.Devices)}
+	if len(runs) > 0 {
+		parts = append(parts, strings.Join(runs, ", "))
 	}
-	lines := []string{first}
+	if s.toGo() == 0 {
+		parts = append(parts, "every device runs its target")
+	} else {
+		parts = append(parts, fmt.Sprintf("%d to go: %s", s.toGo(), statesText(states)))
+	}
+	lines := []string{strings.Join(parts, " | ")}
 	for _, v := range s.Versions {
 		line := fmt.Sprintf("  %-11s %s %d run it", "version "+v.Version.String(), bar(v.Running, s.Devices), v.Running)
 		if left := v.Target - v.Arrived; left > 0 {
