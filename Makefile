@@ -24,11 +24,12 @@ run: ## run the demo: a cloud and a simulated fleet, nothing to install
 
 .PHONY: test
 test: test-tools $(INTEROP)/node_modules/.package-lock.json ## install or find what the tests need, then run all of them, race detector on
-	go test -race -tags interop -count=1 -timeout 15m ./...
+	go test -race -tags interop,browser -count=1 -timeout 15m ./...
 
 .PHONY: test-tools
 test-tools:
 	@scripts/tools.sh test
+	@scripts/tools.sh browser
 
 $(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package.json $(INTEROP)/package-lock.json | test-tools
 	cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null

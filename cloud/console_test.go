@@ -36,7 +36,7 @@ type browser struct {
 func browse(t *testing.T, w *world) *browser {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(cmp.Or(os.Getenv("MUSTER_CHROMIUM"), "/usr/bin/chromium")),
+		chromedp.ExecPath(cmp.Or(os.Getenv("MUSTER_CHROMIUM"), "chromium")),
 		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
 	}
 	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",

@@ -155,6 +155,16 @@ type versionBody struct {
 	Live     string
 }
 
+// Underway reports whether devices are moving to the version.
+func (b versionBody) Underway() bool {
+	for _, s := range b.States {
+		if s.State.Running() {
+			return true
+		}
+	}
+	return false
+}
+
 // stateCount is how many devices stand where.
 type stateCount struct {
 	State   fleet.UpdateState

@@ -11,8 +11,9 @@ import (
 
 const (
 	sampleEvery = 5 * time.Second
-	maxSamples  = 720 // when they are full, every other one goes and the interval doubles
-	maxProducts = 256 // with a past; further ones have no chart
+	lookEvery   = time.Second // for products whose next sample is due
+	maxSamples  = 720         // when they are full, every other one goes and the interval doubles
+	maxProducts = 256         // with a past; further ones have no chart
 )
 
 // past is what fleets ran since the process began, for charts: kept in memory.
@@ -40,7 +41,7 @@ func newPast() *past { return &past{products: make(map[fleet.ProductID]*track)} 
 // Watch samples the products that were looked at until ctx is done, so that their charts
 // have no gap while nobody looks.
 func (c *Console) Watch(ctx context.Context) {
-	ticker := time.NewTicker(sampleEvery)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
 		select {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Finds the programs that the tests (`tools.sh test`) or the benchmarks (`tools.sh bench`)
-# need. What is missing is installed where that is possible without asking (root, with
-# apt-get), else named, and the exit code is 1.
+# Finds the programs that the tests (`tools.sh test`), the tests in a browser (`tools.sh
+# browser`) or the benchmarks (`tools.sh bench`) need. What is missing is installed where
+# that is possible without asking (root, with apt-get), else named, and the exit code is 1.
 set -euo pipefail
 
 missing=()  # what is missing, in words
@@ -47,6 +47,9 @@ look() {
 		need "node" nodejs has node
 		need "npm" npm has npm
 		;;
+	browser)
+		need "chromium" chromium has "${MUSTER_CHROMIUM:-chromium}"
+		;;
 	bench)
 		need "mosquitto" mosquitto has_broker
 		;;
@@ -72,9 +75,9 @@ install() {
 
 purpose=${1:-}
 case $purpose in
-test | bench) ;;
+test | browser | bench) ;;
 *)
-	echo "usage: $0 test|bench" >&2
+	echo "usage: $0 test|browser|bench" >&2
 	exit 2
 	;;
 esac
