@@ -78,7 +78,7 @@ func (c *repeats) guard(next http.Handler) http.Handler {
 		case first != nil:
 			first.write(w)
 		default:
-			copied := &copier{ResponseWriter: w, status: http.StatusOK}
+			copied := &copier{ResponseWriter: w} // without a status, should next panic
 			defer func() { c.end(id, copied) }()
 			next.ServeHTTP(copied, r)
 		}
@@ -160,6 +160,9 @@ func (c *copier) WriteHeader(status int) {
 }
 
 func (c *copier) Write(data []byte) (int, error) {
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
 	if c.body.Len()+len(data) > maxRepeatBytes {
 		c.tooLong = true
 	} else if !c.tooLong {
