@@ -75,6 +75,9 @@ func (c *Cloud) open(ctx context.Context) error {
 	if err := c.bootstrap(ctx); err != nil {
 		return err
 	}
+	if err := c.registry.Resume(ctx); err != nil { // before anyone can change a device
+		return err
+	}
 	return c.listen()
 }
 
@@ -117,7 +120,7 @@ func (c *Cloud) assemble(images ota.Images) {
 		Ready: c.conductor.slot, Changed: c.conductor.changed,
 	}, c.store.Devices, c.store.Catalogs, c.store.Index, c.store.Teams, images)
 	c.conductor.ota = c.ota
-	c.registry = registry.New(registry.Config{Images: images}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,
+	c.registry = registry.New(registry.Config{Images: images, Journal: c.store.Journal}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,
 		c.store.Messages, c.ota, c.conductor, c.log)
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,

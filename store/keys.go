@@ -33,6 +33,8 @@ func tokenKey(id string) string    { return "k:{" + id + "}" }    // string: the
 func emailKey(email string) string { return "e:{" + email + "}" } // string: the user id that owns the email
 func slugKey(slug string) string   { return "s:{" + slug + "}" }  // string: the product id that owns the slug
 
+const journalKey = "j:{journal}" // hash: id -> what was begun
+
 const teamsKey = "all:{teams}" // set: every team id
 
 // counterKey counts the ids given out of one kind: team, user, product, group.

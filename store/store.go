@@ -57,6 +57,7 @@ type Store struct {
 	Catalogs *Catalogs
 	Teams    *Teams
 	Messages *Messages
+	Journal  *Journal
 
 	core   *core
 	owned  []func() // what Close ends after the store itself, last first
@@ -117,6 +118,7 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{core: c}
+	s.Journal = &Journal{core: c}
 	c.tasks.Go(c.reads.run)
 	c.tasks.Go(c.writes.run)
 	return s
