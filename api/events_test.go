@@ -55,7 +55,7 @@ func (s *serve) listen(t *testing.T, path string) *listening {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = answer.Body.Close() })
-	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != 200 || kind != "text/event-stream" {
+	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || kind != "text/event-stream" {
 		t.Fatalf("%s: got %d %s", path, answer.StatusCode, kind)
 	}
 	return &listening{lines: bufio.NewScanner(answer.Body), stop: stop}

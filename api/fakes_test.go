@@ -202,6 +202,7 @@ type serve struct {
 	events   *fakeEvents
 	server   *httptest.Server
 	routes   []route
+	built    *server
 	spool    string
 }
 
@@ -211,7 +212,7 @@ func newServe(t *testing.T) *serve {
 	handler, built := build(Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Spool: s.spool, Heartbeat: 20 * time.Millisecond}, s.registry, s.ota, s.events, slog.New(slog.DiscardHandler))
 	s.server = httptest.NewServer(handler)
 	t.Cleanup(s.server.Close)
-	s.routes = built.routes
+	s.routes, s.built = built.routes, built
 	s.Client = NewClient(s.server.URL, testToken)
 	return s
 }

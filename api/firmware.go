@@ -90,7 +90,8 @@ func (s *server) firmware() {
 			}
 			return s.oneFirmware(ctx, who, all[i], nil)
 		})
-	add(s, route{id: "UpdateFirmware", method: http.MethodPut, path: one, summary: "Change title and description", tag: tag, access: needs(fleet.EditProducts)},
+	add(s, route{id: "UpdateFirmware", method: http.MethodPut, path: one, summary: "Change title and description", tag: tag, access: needs(fleet.EditProducts),
+		example: `{"title":"Seven","description":"Dims without flicker"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			FirmwarePath
 			Input[FirmwareFields]

@@ -62,7 +62,8 @@ func (s *server) groups() {
 			}
 			return answer(out, err)
 		})
-	add(s, route{id: "CreateProductGroup", method: http.MethodPost, path: all, summary: "Create a group for a product's devices", tag: tag, status: http.StatusCreated, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict}},
+	add(s, route{id: "CreateProductGroup", method: http.MethodPost, path: all, summary: "Create a group for a product's devices", tag: tag, status: http.StatusCreated, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict},
+		example: `{"name":"beta","description":"Early adopters","color":"#2f6fde"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			Input[GroupFields]
@@ -87,7 +88,8 @@ func (s *server) groups() {
 			v, err := s.Group(ctx, who, product.ID, in.Group)
 			return answer(OneGroup{shownGroup(v)}, err)
 		})
-	add(s, route{id: "UpdateProductGroup", method: http.MethodPut, path: one, summary: "Rename, describe, colour a group", tag: tag, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict}},
+	add(s, route{id: "UpdateProductGroup", method: http.MethodPut, path: one, summary: "Rename, describe, colour a group", tag: tag, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict},
+		example: `{"name":"beta-2"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			GroupPath

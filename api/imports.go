@@ -137,7 +137,8 @@ func (b *ImportBody) requestBody(r huma.Registry) *huma.RequestBody {
 }
 
 func (s *server) imports() {
-	r := route{id: "ImportDevices", method: http.MethodPost, path: "/v1/products/{product}/devices", summary: "Import devices: one, many, or a file; with Accept: application/x-ndjson a line for each, as it is done", tag: "devices", access: needs(fleet.ImportDevices)}
+	r := route{id: "ImportDevices", method: http.MethodPost, path: "/v1/products/{product}/devices", summary: "Import devices: one, many, or a file; with Accept: application/x-ndjson a line for each, as it is done", tag: "devices", access: needs(fleet.ImportDevices),
+		example: `{"ids":["lamp-7","lamp-8"],"groups":["beta"]}`}
 	add(s, r, s.importDevices)
 	schemas := s.huma.OpenAPI().Components.Schemas
 	s.operation(r).Responses["200"] = &huma.Response{Description: "What became of each", Content: map[string]*huma.MediaType{

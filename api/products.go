@@ -88,15 +88,18 @@ func (s *server) products() {
 	const tag = "products"
 	add(s, route{id: "ListProducts", method: http.MethodGet, path: "/v1/products", summary: "All products of the team", tag: tag, access: needs(fleet.SeeTeam)}, all)
 	add(s, route{id: "ListUserProducts", method: http.MethodGet, path: "/v1/user/products", summary: "The same as ListProducts", tag: tag, access: needs(fleet.SeeTeam)}, all)
-	add(s, route{id: "CreateProduct", method: http.MethodPost, path: "/v1/products", summary: "Create a product", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts)}, create)
-	add(s, route{id: "CreateUserProduct", method: http.MethodPost, path: "/v1/user/products", summary: "The same as CreateProduct", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts)}, create)
+	add(s, route{id: "CreateProduct", method: http.MethodPost, path: "/v1/products", summary: "Create a product", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts),
+		example: `{"product":{"name":"Smart lamp","slug":"lamp"}}`}, create)
+	add(s, route{id: "CreateUserProduct", method: http.MethodPost, path: "/v1/user/products", summary: "The same as CreateProduct", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts),
+		example: `{"product":{"name":"Smart lamp","slug":"lamp"}}`}, create)
 	add(s, route{id: "GetProduct", method: http.MethodGet, path: "/v1/products/{product}", summary: "One product", tag: tag, access: needs(fleet.SeeTeam)},
 		func(ctx context.Context, who fleet.Actor, in *ProductPath) (*reply[OneProduct], error) {
 			p, err := s.Product(ctx, who, in.Product)
 			return s.oneProduct(ctx, who, p, err)
 		})
 	add(s, route{id: "DeleteProduct", method: http.MethodDelete, path: "/v1/products/{product}", summary: "Delete a product, which has no devices any more, with its firmware", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusConflict}}, s.deleteProduct)
-	add(s, route{id: "UpdateProduct", method: http.MethodPut, path: "/v1/products/{product}", summary: "Change a product", tag: tag, access: needs(fleet.EditProducts)},
+	add(s, route{id: "UpdateProduct", method: http.MethodPut, path: "/v1/products/{product}", summary: "Change a product", tag: tag, access: needs(fleet.EditProducts),
+		example: `{"description":"The lamp in the hall"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			Input[ProductBody]

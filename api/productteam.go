@@ -127,8 +127,10 @@ func (s *server) productTeam() {
 		m, secret, _, err := s.RotateProgram(ctx, who, in.Username, in.In.duration())
 		return answer(ProductUserAdded{OK: true, Updated: &ProgramTokens{m.Email, true, []TokenSecret{{secret}}}}, err)
 	}
-	add(s, route{id: "RotateProductTeamToken", method: http.MethodPut, path: one + "/token", summary: "Give a program another token", tag: tag, access: needs(fleet.ManageUsers), errors: []int{http.StatusConflict}}, rotate)
-	add(s, route{id: "PostProductTeamToken", method: http.MethodPost, path: one + "/token", summary: "The same as RotateProductTeamToken", tag: tag, access: needs(fleet.ManageUsers), errors: []int{http.StatusConflict}}, rotate)
+	add(s, route{id: "RotateProductTeamToken", method: http.MethodPut, path: one + "/token", summary: "Give a program another token", tag: tag, access: needs(fleet.ManageUsers), errors: []int{http.StatusConflict},
+		example: `{"expires_in":31536000}`}, rotate)
+	add(s, route{id: "PostProductTeamToken", method: http.MethodPost, path: one + "/token", summary: "The same as RotateProductTeamToken", tag: tag, access: needs(fleet.ManageUsers), errors: []int{http.StatusConflict},
+		example: `{"expires_in":31536000}`}, rotate)
 }
 
 func (s *server) listProductTeam(ctx context.Context, who fleet.Actor, in *ProductPath) (*reply[ProductTeam], error) {

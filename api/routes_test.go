@@ -93,6 +93,35 @@ func TestDocumentDescribesEveryRoute(t *testing.T) {
 	}
 }
 
+// TestEveryBodyHasAnExample holds each example in the document to the fields of its body.
+func TestEveryBodyHasAnExample(t *testing.T) {
+	s := newServe(t)
+	for _, r := range s.routes {
+		op := s.built.operation(r)
+		if op.RequestBody == nil || op.RequestBody.Content["application/json"] == nil {
+			continue
+		}
+		if r.example == "" {
+			t.Errorf("%s: its body has no example", r.id)
+			continue
+		}
+		var shown map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(r.example), &shown); err != nil {
+			t.Errorf("%s: %v", r.id, err)
+			continue
+		}
+		schema := op.RequestBody.Content["application/json"].Schema
+		if schema.Ref != "" {
+			schema = s.built.huma.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
+		}
+		for name := range shown {
+			if schema.Properties[name] == nil {
+				t.Errorf("%s: the example has %q, the schema has not", r.id, name)
+			}
+		}
+	}
+}
+
 func TestErrorsOfTheRouterAreJSON(t *testing.T) {
 	s := newServe(t)
 	for name, row := range map[string]struct {

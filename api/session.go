@@ -61,7 +61,8 @@ func (s *server) session() {
 		Peer
 	}
 	add(s, route{id: "CreateToken", method: http.MethodPost, path: "/oauth/token", summary: "Sign in by password", tag: "session", access: public,
-		errors: []int{http.StatusTooManyRequests}},
+		errors:  []int{http.StatusTooManyRequests},
+		example: `{"grant_type":"password","username":"me@example.com","password":"correct horse battery staple"}`},
 		func(ctx context.Context, _ fleet.Actor, in *sign) (*reply[Token], error) {
 			return s.signIn(ctx, in.In, in.address)
 		})

@@ -177,7 +177,8 @@ func (s *server) commands() {
 		}) (*reply[Command], error) {
 			return s.command(ctx, who, in.TeamDevicePath, in.In)
 		})
-	add(s, route{id: "SendDeviceMessage", method: http.MethodPost, path: one + "/messages", summary: "Send a message to a device: a command by another name", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted},
+	add(s, route{id: "SendDeviceMessage", method: http.MethodPost, path: one + "/messages", summary: "Send a message to a device: a command by another name", tag: tag, access: needs(fleet.OperateDevice), status: http.StatusAccepted,
+		example: `{"topic":"blink","message":{"times":3}}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			TeamDevicePath
 			Input[NewMessage]

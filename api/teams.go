@@ -36,7 +36,8 @@ func (s *server) teams() {
 			}
 			return answer(out, err)
 		})
-	add(s, route{id: "CreateTeam", method: http.MethodPost, path: "/v1/teams", summary: "Create a further team, as its owner", tag: "team", status: http.StatusCreated, access: needs(fleet.OwnTeam)},
+	add(s, route{id: "CreateTeam", method: http.MethodPost, path: "/v1/teams", summary: "Create a further team, as its owner", tag: "team", status: http.StatusCreated, access: needs(fleet.OwnTeam),
+		example: `{"name":"Acme"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct{ Input[NewTeam] }) (*reply[Team], error) {
 			t, err := s.CreateTeam(ctx, who, in.In.Name)
 			return answer(shownTeam(t, fleet.Owner), err)

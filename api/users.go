@@ -111,7 +111,8 @@ func (s *server) users() {
 		func(ctx context.Context, who fleet.Actor, in *UserPath) (*none, error) {
 			return nil, s.RemoveMember(ctx, who, in.Email)
 		})
-	add(s, route{id: "RotateTeamUserToken", method: http.MethodPut, path: one + "/token", summary: "End a program's token and give it another", tag: tag, access: needs(fleet.ManageUsers), errors: []int{http.StatusConflict}},
+	add(s, route{id: "RotateTeamUserToken", method: http.MethodPut, path: one + "/token", summary: "End a program's token and give it another", tag: tag, access: needs(fleet.ManageUsers), errors: []int{http.StatusConflict},
+		example: `{"expires_in":31536000}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			UserPath
 			Input[Lifetime]
@@ -190,7 +191,8 @@ func (s *server) teamUsers(ctx context.Context, who fleet.Actor) ([]TeamUser, er
 	for _, m := range members {
 		users = append(users, TeamUser{Email: m.Email, Role: m.Role.String(), Groups: namesOf(m.Groups, names), Program: m.Program, Status: "active", Joined: moment(m.Joined)})
 	}
-	if fleet.May(who, fleet.ManageUsers, fleet.Object{Team: who.Team}) != nil {
+	invites := fleet.May(who, fleet.ManageUsers, fleet.Object{Team: who.Team}) == nil
+	if !invites {
 		return users, nil
 	}
 	invited, err := s.Invitations(ctx, who)

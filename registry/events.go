@@ -12,7 +12,8 @@ import (
 // Hear is e as actor hears it, and whether they hear it at all: an event of a device is
 // for who sees the device at this moment, one of groups for who may see any of them.
 func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, heard bool, err error) {
-	if fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: e.Team}) != nil {
+	member := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: e.Team}) == nil
+	if !member {
 		return v, false, nil
 	}
 	v.Event = e
