@@ -1,0 +1,51 @@
+package ota
+
+import (
+	"testing"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
+	w := one(t, Config{})
+	d := w.devices["a"]
+	d.Kind, d.Gateway = fleet.BLE, "g"
+	w.devices["a"] = d
+	child, plan := w.connect("a", "1", func(h *wire.Hello) { h.Caches = true })
+	if o := child.offers[0]; !o.Cached || child.count != 0 {
+		t.Fatalf("got offer %+v with %d chunks pushed, want one from the gateway's cache", o, child.count)
+	}
+	gateway := &radio{w: w, id: "g"}
+	want := wire.Want{Image: plan.Offer.Image(), First: 3, Count: 4}
+	for _, row := range []struct {
+		name     string
+		gateway  fleet.DeviceID
+		children []fleet.DeviceID
+		edit     func(*wire.Want)
+		served   bool
+		owed     uint32
+	}{
+		{"the image of a child", "g", []fleet.DeviceID{"a"}, nil, true, 4},
+		{"clipped at its end", "g", []fleet.DeviceID{"a"}, func(w *wire.Want) { w.First, w.Count = 20, 64 }, true, 5},
+		{"past its end", "g", []fleet.DeviceID{"a"}, func(w *wire.Want) { w.First = 25 }, true, 0},
+		{"another image", "g", []fleet.DeviceID{"a"}, func(w *wire.Want) { w.Image = fleet.Image{1} }, false, 0},
+		{"of a child it does not carry", "g", nil, nil, false, 0},
+		{"of another gateway's child", "h", []fleet.DeviceID{"a"}, nil, false, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			gateway.count = 0
+			asks := want
+			if row.edit != nil {
+				row.edit(&asks)
+			}
+			if served := w.Fetch(row.gateway, row.children, asks, gateway); served != row.served || gateway.count != row.owed {
+				t.Errorf("got %t, %d owed; want %t, %d", served, gateway.count, row.served, row.owed)
+			}
+		})
+	}
+	w.Gone(t.Context(), "a", child)
+	if w.Fetch("g", []fleet.DeviceID{"a"}, want, gateway) {
+		t.Error("served after the child's update paused")
+	}
+}

@@ -1,0 +1,62 @@
+package ota
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+func TestNoSlotIsFreeWhileSomeoneWaitsWhoCouldHaveIt(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSlots(rapid.IntRange(1, 4).Draw(rt, "most"), rapid.IntRange(1, 3).Draw(rt, "behind"), rapid.IntRange(0, 6).Draw(rt, "line"))
+		home := map[fleet.DeviceID]fleet.DeviceID{}
+		for range rapid.IntRange(0, 60).Draw(rt, "steps") {
+			n := rapid.IntRange(0, 9).Draw(rt, "device")
+			id := fleet.DeviceID(fmt.Sprint("d", n))
+			if rapid.Bool().Draw(rt, "enter") {
+				if _, known := home[id]; !known { // who moves leaves first
+					home[id] = rapid.SampledFrom([]fleet.DeviceID{"", "g1", "g2"}).Draw(rt, "gateway")
+				}
+				s.enter(id, home[id], time.Time{})
+			} else {
+				s.leave(id, time.Time{})
+				if !s.has(id) && !s.waits(id) {
+					delete(home, id)
+				}
+			}
+			check(rt, &s, home)
+		}
+	})
+}
+
+func check(rt *rapid.T, s *slots, home map[fleet.DeviceID]fleet.DeviceID) {
+	behind := map[fleet.DeviceID]int{}
+	for id, h := range s.holders {
+		if h.gateway != home[id] {
+			rt.Fatalf("%s holds a slot behind %q, it is behind %q", id, h.gateway, home[id])
+		}
+		if h.gateway != "" {
+			behind[h.gateway]++
+		}
+		if s.waits(id) {
+			rt.Fatalf("%s waits and holds", id)
+		}
+	}
+	if len(s.holders) > s.max || s.line.Len() > s.maxWaiting || fmt.Sprint(behind) != fmt.Sprint(s.behind) {
+		rt.Fatalf("%d of %d held, %d of %d wait, %v behind gateways, counted %v", len(s.holders), s.max, s.line.Len(), s.maxWaiting, behind, s.behind)
+	}
+	for gateway, n := range behind {
+		if n > s.maxBehind {
+			rt.Fatalf("%d behind %s, %d are allowed", n, gateway, s.maxBehind)
+		}
+	}
+	for e := s.line.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(waiter); !s.full(w.gateway) {
+			rt.Fatalf("%s waits while a slot is free for it", w.id)
+		}
+	}
+}
