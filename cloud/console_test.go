@@ -519,6 +519,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.press("Import")
 	b.sees("2 devices imported")
 	b.sees("2!")
+	b.sees("/up/msg/greeting")
 	b.shot("imported")
 	file := evaluate[string](b, `atob(document.querySelector("a[download]").href.split(",")[1])`)
 	credentials := must[[]simulator.Credential](t)(simulator.ReadCredentials(strings.NewReader(file)))

@@ -95,7 +95,6 @@ func (v *visit) editGroups() error {
 // intake is the page that imports devices, and what became of them.
 type intake struct {
 	Groups []fleet.GroupView
-	MQTT   string
 	Done   bool
 	Out    fleet.Imported
 	CSV    template.URL // of the secrets, to download
@@ -131,7 +130,7 @@ func (v *visit) importDevices() error {
 	if err != nil {
 		return err
 	}
-	page := intake{Done: true, Out: out, MQTT: v.config.MQTT, CSV: secretsFile(out)}
+	page := intake{Done: true, Out: out, CSV: secretsFile(out)}
 	if len(out.Updated) > 0 {
 		page.First = out.Updated[0]
 		page.Secret = out.Secrets[page.First]

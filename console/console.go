@@ -8,7 +8,7 @@ import (
 
 // Config is what the pages need to know. Zero fields take the defaults.
 type Config struct {
-	MQTT     string        // address devices connect to, for the commands to copy; "" says host:1883
+	MQTT     string        // address plain MQTT listens on, for the commands to copy; "" says port 1883
 	MaxImage int64         // bytes of an uploaded image; default 64 MiB
 	Session  time.Duration // a sign-in lasts; default 12 h
 }
@@ -37,9 +37,6 @@ func New(config Config, registry Registry, ota OTA, log *slog.Logger) *Console {
 	}
 	if config.Session == 0 {
 		config.Session = 12 * time.Hour
-	}
-	if config.MQTT == "" {
-		config.MQTT = "host:1883"
 	}
 	c := &Console{config: config, registry: registry, ota: ota, log: log, past: newPast()}
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))

@@ -22,7 +22,6 @@ type deviceBody struct {
 	Attached fleet.DeviceViews // BLE devices of a gateway
 	Denied   string            // why the actor may not edit it, "" when they may
 	Secret   string            // a new one, shown this once
-	MQTT     string
 }
 
 // Percent is how much of the image the device holds.
@@ -102,7 +101,6 @@ func (v *visit) deviceBody() (b deviceBody, err error) {
 	if err = v.state(&b); err != nil {
 		return b, err
 	}
-	b.MQTT = v.config.MQTT
 	if b.Versions, err = v.ota.Firmware(v.ctx(), v.actor, v.product.ID); err != nil {
 		return b, err
 	}

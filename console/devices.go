@@ -27,7 +27,6 @@ type deviceList struct {
 	Previous string // queries of other pages, "" for none
 	Next     string
 	Filtered bool
-	MQTT     string
 }
 
 // section is a part of a list grouped by group or version.
@@ -129,7 +128,7 @@ func choice(text string) *bool {
 }
 
 func (v *visit) devicesPage() error {
-	list := deviceList{Filter: v.deviceFilter(), MQTT: v.config.MQTT}
+	list := deviceList{Filter: v.deviceFilter()}
 	f := &list.Filter
 	list.Filtered = len(f.values()) > 0
 	var err error

@@ -11,11 +11,10 @@ type messageList struct {
 	Device, Topic, After string
 	Messages             []fleet.Message
 	Next                 string // query of the next page, "" for none
-	MQTT                 string
 }
 
 func (v *visit) messagesPage() error {
-	list := messageList{Device: v.text("device"), Topic: v.text("topic"), After: v.text("after"), MQTT: v.config.MQTT}
+	list := messageList{Device: v.text("device"), Topic: v.text("topic"), After: v.text("after")}
 	messages, next, err := v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{
 		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Topic: list.Topic, After: list.After, Limit: rowsPerPage,
 	})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -35,8 +36,24 @@ type page struct {
 	Product     fleet.Product // the zero Product outside of one
 	Notice      string
 	Tag         string
+	Broker      broker
 	May         rights
 	Body        any
+}
+
+// broker is where devices connect to, as commands to copy name it.
+type broker struct{ Host, Port string }
+
+// broker takes the host the browser came to: what the server listens on may be "any".
+func (v *visit) broker() broker {
+	b := broker{Host: v.r.Host, Port: "1883"}
+	if host, _, err := net.SplitHostPort(v.r.Host); err == nil {
+		b.Host = host
+	}
+	if _, port, err := net.SplitHostPort(v.config.MQTT); err == nil {
+		b.Port = port
+	}
+	return b
 }
 
 // rights is why the actor may not do what, "" where they may.
@@ -55,7 +72,7 @@ func (v *visit) rights() rights {
 
 // show answers with a whole page.
 func (v *visit) show(name, title string, body any) error {
-	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Body: body, May: v.rights()}
+	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
 	if v.actor.Role != fleet.NoRole {
 		p.Notice = v.notice()
 		if err := v.frame(&p); err != nil && name != "error" {
@@ -102,7 +119,7 @@ func (v *visit) part(name string, body any) error { return v.execute("error", na
 
 // fragmentOf answers with a fragment of one page.
 func (v *visit) fragmentOf(name, part string, body any) error {
-	return v.execute(name, part, page{Name: name, Product: v.product, Tag: tag, Body: body, May: v.rights()})
+	return v.execute(name, part, page{Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()})
 }
 
 // execute renders before it writes: an error in a template is not half a page.
