@@ -29,10 +29,15 @@ func (s *server) alerts() {
 	add(s, route{id: "ListAlerts", method: http.MethodGet, path: "/v1/alerts", summary: "Alerts of the team, newest first", tag: tag, access: needs(fleet.SeeMessages)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			Cursors
-			Device string `query:"deviceId"`
-			Status string `query:"status" enum:"ACTIVE,ARCHIVED" default:"ACTIVE"`
+			Device  string `query:"deviceId" doc:"Of this device"`
+			Devices string `query:"deviceIds" doc:"The same as deviceId: one device"`
+			Status  string `query:"status" enum:"ACTIVE,ARCHIVED" default:"ACTIVE"`
 		}) (*reply[Page[Alert]], error) {
-			q := fleet.AlertQuery{Team: who.Team, Device: fleet.DeviceID(in.Device), Archived: in.Status == "ARCHIVED", After: in.PageNextToken, Limit: in.PageLimit}
+			device, err := oneDevice(in.Device, in.Devices)
+			if err != nil {
+				return nil, err
+			}
+			q := fleet.AlertQuery{Team: who.Team, Device: device, Archived: in.Status == "ARCHIVED", After: in.PageNextToken, Limit: in.PageLimit}
 			alerts, next, err := s.Alerts(ctx, who, q)
 			shown := make([]Alert, 0, len(alerts))
 			for _, a := range alerts {
@@ -48,6 +53,18 @@ func (s *server) alerts() {
 	}
 	move("ArchiveAlert", "archive", "Put an alert away", true)
 	move("RestoreAlert", "restore", "Make an alert active again", false)
+}
+
+// oneDevice is the device that one of nRF Cloud's two parameters names; "" for all.
+func oneDevice(texts ...string) (fleet.DeviceID, error) {
+	ids := splitNames(texts...)
+	switch len(ids) {
+	case 0:
+		return "", nil
+	case 1:
+		return fleet.DeviceID(ids[0]), nil
+	}
+	return "", fleet.FieldErrorf("deviceIds", "name one device, or none for all")
 }
 
 func shownAlert(a fleet.Alert) Alert {
