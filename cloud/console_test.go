@@ -549,6 +549,19 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.press("Remove")
 	b.sees("Removed eve@example.com from the team")
 
+	b.press("Add a member")
+	b.fill("[name=email]", "ada@example.com")
+	b.press("Add")
+	b.sees("Pass this link on to ada@example.com")
+	b.shot("invited")
+	link := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
+	_, secret, _ := strings.Cut(link, "/v1/invitation#")
+	if _, _, err := w.cloud.registry.Accept(t.Context(), fleet.Acceptance{Secret: secret, Password: ownerPassword, Name: "Ada"}); err != nil {
+		t.Errorf("the link %s can't be accepted: %v", link, err)
+	}
+	b.visit("/team")
+	b.sees("ada@example.com")
+
 	b.fill("[name=label]", "ci")
 	b.press("New token")
 	b.sees("Your new token, shown this once")

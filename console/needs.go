@@ -42,6 +42,9 @@ type Members interface {
 	AddUser(ctx context.Context, actor fleet.Actor, email, password string, role fleet.Role, groups []string) (fleet.Member, error)
 	EditMember(ctx context.Context, actor fleet.Actor, email string, role *fleet.Role, groups *[]string) (fleet.Member, error)
 	RemoveMember(ctx context.Context, actor fleet.Actor, email string) error
+	// Invite offers a place in the team; secret is shown this once.
+	Invite(ctx context.Context, actor fleet.Actor, email string, role fleet.Role, groups []string) (secret string, i fleet.Invitation, err error)
+	Invitations(ctx context.Context, actor fleet.Actor) ([]fleet.Invitation, error)
 }
 
 // Tokens let programs act as the actor.

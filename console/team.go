@@ -10,6 +10,7 @@ import (
 // teamBody is the page of the team and of one's own tokens.
 type teamBody struct {
 	Members  []memberRow
+	Invited  []fleet.Invitation
 	Groups   []fleet.GroupView
 	Tokens   []fleet.Token
 	Secret   string // of a token just made, shown this once
@@ -53,6 +54,11 @@ func (v *visit) teamBody() (b teamBody, err error) {
 		}
 		b.Members = append(b.Members, row)
 	}
+	if v.may(fleet.ManageUsers) == nil {
+		if b.Invited, err = v.registry.Invitations(v.ctx(), v.actor); err != nil {
+			return b, err
+		}
+	}
 	b.Tokens, err = v.registry.Tokens(v.ctx(), v.actor)
 	return b, err
 }
@@ -68,14 +74,38 @@ func (v *visit) mayManage(role fleet.Role) string {
 	return sentence(v.may(fleet.ManageUsers))
 }
 
+// invitationPage is where the API lets a person accept an invitation; its secret is in the
+// fragment, which browsers don't send.
+const invitationPage = "/v1/invitation"
+
+// addMember makes an account with a password, or a link to pass on where there is none.
 func (v *visit) addMember() error {
 	role, err := fleet.ParseRole(v.text("role"))
 	if err != nil {
 		return err
 	}
+	if v.r.PostFormValue("password") == "" {
+		return v.invite(role)
+	}
 	m, err := v.registry.AddUser(v.ctx(), v.actor, v.text("email"), v.r.PostFormValue("password"), role, v.r.Form["group"])
 	return v.after(err, "/team", "Added "+m.Email+". Pass the password on by a safe way.")
 }
+
+// invite answers with the link on the page itself: it is kept nowhere.
+func (v *visit) invite(role fleet.Role) error {
+	secret, i, err := v.registry.Invite(v.ctx(), v.actor, v.text("email"), role, v.r.Form["group"])
+	if err != nil {
+		return err
+	}
+	scheme := "http://"
+	if v.secure() {
+		scheme = "https://"
+	}
+	return v.fragmentOf("team", "invited", link{i.Email, scheme + v.r.Host + invitationPage + "#" + secret})
+}
+
+// link is a fresh invitation.
+type link struct{ Email, URL string }
 
 func (v *visit) editMember() error {
 	email := v.text("email")
