@@ -95,7 +95,7 @@ func when(t time.Time) string {
 // story is where d's last update stands, in words.
 func (s *Service) story(d *fleet.Device) string {
 	u := d.Update
-	text := fmt.Sprintf("attempt %d, from %s", u.Attempt, when(u.Started))
+	text := fmt.Sprintf("attempt %d, started %s", u.Attempt, when(u.Started))
 	if u.State.Running() {
 		position := u.Next
 		if live, ok := s.Position(d.ID); ok {
