@@ -10,8 +10,10 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -131,6 +133,10 @@ func decodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 			faults[prefix+name] = "unknown field: check its spelling"
 			continue
 		}
+		if !utf8.Valid(raw) {
+			faults[prefix+name] = notUTF8
+			continue
+		}
 		field := v.FieldByIndex(index)
 		if field.Kind() == reflect.Pointer && plainStruct(field.Type().Elem()) && string(raw) != "null" {
 			field.Set(reflect.New(field.Type().Elem()))
@@ -143,6 +149,8 @@ func decodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 		}
 	}
 }
+
+const notUTF8 = "this is not UTF-8"
 
 // fault is a decoding error in words for an operator.
 func fault(err error) string {
@@ -187,6 +195,11 @@ func plainStruct(t reflect.Type) bool {
 // decodeForm reads form into the struct target points to, by way of JSON: a field's type
 // says how its text is meant. Lists are a=1&a=2, a[]=1&a[]=2, a[0]=1&a[1]=2; objects a[b]=1.
 func decodeForm(form url.Values, target any) error {
+	for name, values := range form { // JSON would replace what is wrong
+		if slices.ContainsFunc(values, func(text string) bool { return !utf8.ValidString(text) }) {
+			return wrongInput(map[string]string{strings.ToValidUTF8(name, "?"): notUTF8})
+		}
+	}
 	t := reflect.TypeOf(target).Elem()
 	object, err := json.Marshal(formObject(form, t))
 	if err != nil {

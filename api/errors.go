@@ -77,13 +77,20 @@ func problem(err error) *Problem {
 				p.status = http.StatusPreconditionFailed
 			}
 			if detail.Field != "" {
-				p.Fields = map[string]string{detail.Field: detail.Text}
+				field := detail.Field
+				if outer, differs := parameters[field]; differs {
+					field = outer
+				}
+				p.Fields = map[string]string{field: detail.Text}
 			}
 		}
 		return p
 	}
 	return &Problem{Code: "internal", Description: "something went wrong on our side: try again, and look into the server's log", status: http.StatusInternalServerError}
 }
+
+// parameters are the names of what the rooms behind call otherwise.
+var parameters = map[string]string{"after": "pageNextToken", "skip": "page"}
 
 // wrongInput is a request that was read but breaks rules, by field.
 func wrongInput(fields map[string]string) *Problem {

@@ -72,6 +72,9 @@ type GroupsQuery struct {
 func (g *GroupsQuery) Resolve(ctx huma.Context) []error {
 	address := ctx.URL()
 	g.names, g.given = namesIn(address.Query())
+	if err := g.names.bounded(); err != nil {
+		return []error{wrongInput(map[string]string{"groups": err.Error()})}
+	}
 	return nil
 }
 

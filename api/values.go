@@ -142,22 +142,33 @@ func (o Optional[T]) orZero() *T {
 	return &o.Value
 }
 
+// maxNames bounds the group names of one request.
+const maxNames = 1000
+
 // Names is a list of group names: a JSON array, or a text of names between commas.
 type Names []string
+
+// bounded refuses more than maxNames.
+func (n Names) bounded() error {
+	if len(n) > maxNames {
+		return fleet.Errorf(fleet.Invalid, "%d names: send at most %d", len(n), maxNames)
+	}
+	return nil
+}
 
 // UnmarshalJSON reads ["a","b"] or "a,b". Errors are fleet.Invalid.
 func (n *Names) UnmarshalJSON(data []byte) error {
 	var list []string
 	if json.Unmarshal(data, &list) == nil {
 		*n = splitNames(list...)
-		return nil
+		return n.bounded()
 	}
 	var text string
 	if json.Unmarshal(data, &text) != nil {
 		return fleet.Errorf(fleet.Invalid, "expected a list of names such as [\"beta\",\"eu\"]")
 	}
 	*n = splitNames(text)
-	return nil
+	return n.bounded()
 }
 
 // Schema is a list of strings.

@@ -128,6 +128,16 @@ func BenchmarkImport(b *testing.B) {
 	b.ReportMetric(float64(devices*b.N)/b.Elapsed().Seconds(), "devices/s")
 }
 
+// token is one of the owner's.
+func (w *world) token() string {
+	w.Helper()
+	_, token, err := api.SignIn(w.Context(), "http://"+w.cloud.Addresses().HTTP, ownerEmail, ownerPassword)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return token.AccessToken
+}
+
 // importFile imports n devices, one of them named twice, and a line that is no id.
 func importFile(w *world, n int) (outcomes map[string]int, progress []int) {
 	w.Helper()
@@ -141,14 +151,10 @@ func importFile(w *world, n int) (outcomes map[string]int, progress []int) {
 	if err := form.Close(); err != nil {
 		w.Fatal(err)
 	}
-	_, token, err := api.SignIn(w.Context(), "http://"+w.cloud.Addresses().HTTP, ownerEmail, ownerPassword)
-	if err != nil {
-		w.Fatal(err)
-	}
 	request := must[*http.Request](w)(http.NewRequestWithContext(w.Context(), http.MethodPost, "http://"+w.cloud.Addresses().HTTP+"/v1/products/"+lamp+"/devices", &body))
 	request.Header.Set("Content-Type", form.FormDataContentType())
 	request.Header.Set("Accept", "application/x-ndjson")
-	request.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	request.Header.Set("Authorization", "Bearer "+w.token())
 	answer := must[*http.Response](w)(http.DefaultClient.Do(request))
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {

@@ -223,6 +223,9 @@ func text(field, value string, limit int) error {
 	if len(value) > limit || !utf8.ValidString(value) {
 		return fleet.FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
 	}
+	if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) }) {
+		return fleet.FieldErrorf(field, "%s: control characters are not taken", field)
+	}
 	return nil
 }
 
