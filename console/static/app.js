@@ -72,7 +72,7 @@ async function drawChart(box) {
   const top = Math.max(1, ...sums);
   const options = {
     width: box.clientWidth, height: 260, scales: { y: { range: [0, top * 1.05] } }, cursor: { drag: { x: false, y: false } },
-    axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? n.toLocaleString("en") : "")) }],
+    axes: [{ ...axis, incrs: [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400] }, { ...axis, size: 60, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? n.toLocaleString("en") : "")) }],
     series: [{}, ...series],
   };
   if (past.times.length === 1) options.scales.x = { range: [past.times[0] - 30, past.times[0] + 30] };
