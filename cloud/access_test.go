@@ -312,7 +312,7 @@ func (s *stage) routes() map[string]operation {
 		}
 	}
 	if len(routes) < len(open) {
-		s.Fatal(fmt.Sprintf("the document has %d operations", len(routes)))
+		s.Fatalf("the document has %d operations", len(routes))
 	}
 	return routes
 }

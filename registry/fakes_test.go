@@ -316,12 +316,28 @@ func (w forecastFake) Preview(_ context.Context, _ fleet.Actor, _ fleet.ProductI
 	return out, nil
 }
 
+// liveFake is told from several goroutines at once, as a batch does.
 type liveFake struct{ *world }
 
-func (w liveFake) Recheck(ids ...fleet.DeviceID) { w.rechecks = append(w.rechecks, ids...) }
-func (w liveFake) Kick(id fleet.DeviceID)        { w.kicked = append(w.kicked, id) }
-func (w liveFake) Announce(e fleet.Event)        { w.events = append(w.events, e) }
-func (w liveFake) Command(id fleet.DeviceID)     { w.rechecks = append(w.rechecks, "command:"+id) }
+func (w liveFake) Recheck(ids ...fleet.DeviceID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rechecks = append(w.rechecks, ids...)
+}
+
+func (w liveFake) Kick(id fleet.DeviceID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kicked = append(w.kicked, id)
+}
+
+func (w liveFake) Announce(e fleet.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+}
+
+func (w liveFake) Command(id fleet.DeviceID) { w.Recheck("command:" + id) }
 
 // actions are the audit log's actions, in order.
 func (w *world) actions() string {
