@@ -112,7 +112,8 @@ func free(addr string) string {
 // tell is the story, step by step.
 func (d *demo) tell(ctx, serving context.Context, tasks *sync.WaitGroup, at cloud.Addresses) error {
 	d.view.say("Muster is up, with everything in memory.")
-	d.view.say("  REST    http://%s/v1  (described by http://%s/v1/openapi.json)", at.HTTP, at.HTTP)
+	d.view.say("  console http://%s/", at.HTTP)
+	d.view.say("  REST    http://%s/v1  (described at http://%s/v1/docs)", at.HTTP, at.HTTP)
 	d.view.say("  MQTT    %s, and over WebSocket %s", at.MQTT, at.WebSocket)
 	d.view.say("  sign in as %s with %s\n", demoOwner, demoPassword)
 	credentials, err := d.prepare(ctx, "http://"+at.HTTP)
