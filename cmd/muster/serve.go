@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"os"
@@ -36,6 +37,11 @@ func (s *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if s.Check {
+		if config.MQTTS.Addr != "" {
+			if _, err := tls.LoadX509KeyPair(config.MQTTS.TLSCert, config.MQTTS.TLSKey); err != nil {
+				return fmt.Errorf("mqtts.tls_cert, mqtts.tls_key: %w", err)
+			}
+		}
 		fmt.Print(config)
 		return nil
 	}
