@@ -21,8 +21,7 @@ type deviceCmd struct {
 }
 
 type deviceListCmd struct {
-	remote
-	productFlag
+	productRemote
 	Group          []string `short:"g" help:"In this group; several: in any of them." placeholder:"GROUP"`
 	ID             string   `name:"id" help:"With this in the id." placeholder:"TEXT"`
 	Name           string   `help:"With this in the name." placeholder:"TEXT"`
@@ -55,11 +54,7 @@ func (c *deviceListCmd) filter() api.DeviceFilter {
 
 // Run lists devices.
 func (c *deviceListCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,7 @@ import (
 const importBatch = 1000
 
 type deviceImportCmd struct {
-	remote
-	productFlag
+	productRemote
 	ID      []string `arg:"" optional:"" name:"id" help:"Device ids."`
 	File    string   `help:"And the ids in this file, one a line; - reads standard input." placeholder:"FILE"`
 	Group   []string `short:"g" help:"Their groups; a missing one is created." placeholder:"GROUP"`
@@ -34,11 +33,7 @@ func (c *deviceImportCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

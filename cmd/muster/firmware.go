@@ -20,17 +20,12 @@ type firmwareCmd struct {
 }
 
 type firmwareListCmd struct {
-	remote
-	productFlag
+	productRemote
 }
 
 // Run lists firmware.
 func (c *firmwareListCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,18 +51,13 @@ func places(f api.Firmware) []string {
 }
 
 type firmwareGetCmd struct {
-	remote
-	productFlag
+	productRemote
 	Version versionText `arg:"" help:"Version."`
 }
 
 // Run shows one.
 func (c *firmwareGetCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,19 +94,14 @@ func drawFirmware(t *table, f api.Firmware) {
 }
 
 type firmwareDeleteCmd struct {
-	remote
-	productFlag
+	productRemote
 	agree
 	Version versionText `arg:"" help:"Version."`
 }
 
 // Run deletes one.
 func (c *firmwareDeleteCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

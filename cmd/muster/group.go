@@ -17,17 +17,12 @@ type groupCmd struct {
 }
 
 type groupListCmd struct {
-	remote
-	productFlag
+	productRemote
 }
 
 // Run lists groups.
 func (c *groupListCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,8 +39,7 @@ func (c *groupListCmd) Run(ctx context.Context) error {
 }
 
 type groupCreateCmd struct {
-	remote
-	productFlag
+	productRemote
 	Name        string `arg:"" help:"1 to 64 of A-Z a-z 0-9 _ . @ : # -"`
 	Description string `help:"What it is for." placeholder:"TEXT"`
 	Color       string `help:"As in #2f6fde." placeholder:"COLOR"`
@@ -53,11 +47,7 @@ type groupCreateCmd struct {
 
 // Run creates one.
 func (c *groupCreateCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,8 +62,7 @@ func (c *groupCreateCmd) Run(ctx context.Context) error {
 }
 
 type groupEditCmd struct {
-	remote
-	productFlag
+	productRemote
 	Group       string  `arg:"" help:"Name of the group."`
 	Name        *string `help:"New name." placeholder:"TEXT"`
 	Description *string `help:"New description." placeholder:"TEXT"`
@@ -85,11 +74,7 @@ func (c *groupEditCmd) Run(ctx context.Context) error {
 	if c.Name == nil && c.Description == nil && c.Color == nil {
 		return wrongUse("nothing to change: give --name, --description or --color")
 	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,19 +94,14 @@ func drawGroup(t *table, g api.Group) {
 }
 
 type groupDeleteCmd struct {
-	remote
-	productFlag
+	productRemote
 	agree
 	Group string `arg:"" help:"Name of the group."`
 }
 
 // Run deletes one, after saying what that ends.
 func (c *groupDeleteCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,7 @@ const membersBatch = 1000
 
 // members is what adding to a group and removing from it have in common.
 type members struct {
-	remote
-	productFlag
+	productRemote
 	agree
 	Group  string   `arg:"" help:"Name of the group."`
 	Device []string `arg:"" optional:"" help:"Device ids."`
@@ -47,11 +46,7 @@ func (c *members) move(ctx context.Context, add, remove []string, question, done
 	if len(ids) == 0 {
 		return wrongUse("no device: name some, or a file with --file")
 	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

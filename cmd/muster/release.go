@@ -11,8 +11,7 @@ import (
 
 // releasing is what release and unrelease have in common.
 type releasing struct {
-	remote
-	productFlag
+	productRemote
 	agree
 	Version   versionText `arg:"" help:"Version."`
 	Group     []string    `short:"g" help:"A group; several: each of them." placeholder:"GROUP"`
@@ -52,11 +51,7 @@ type firmwareReleaseCmd struct {
 // Run adds places to those the version is released to. A group or default that had
 // another version has this one then.
 func (c *firmwareReleaseCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,11 +86,7 @@ type firmwareUnreleaseCmd struct {
 
 // Run takes places from those the version is released to; without any named, all.
 func (c *firmwareUnreleaseCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,22 @@ func (m misuse) Error() string { return m.text }
 
 func wrongUse(format string, args ...any) error { return misuse{fmt.Sprintf(format, args...)} }
 
-// productFlag is embedded in verbs about one product.
+// productRemote is embedded in verbs that ask a server about one product.
+type productRemote struct {
+	remote
+	productFlag
+}
+
+// reach is a client of the chosen server, and the product to ask it about.
+func (r productRemote) reach(ctx context.Context) (client *api.Client, product string, err error) {
+	if client, err = r.client(); err != nil {
+		return nil, "", err
+	}
+	product, err = r.product(ctx, client)
+	return client, product, err
+}
+
+// productFlag chooses a product.
 type productFlag struct {
 	Product string `short:"p" help:"Product, by slug or id; not needed where the team has only one." env:"MUSTER_PRODUCT" placeholder:"SLUG"`
 }

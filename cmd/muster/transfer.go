@@ -14,8 +14,7 @@ import (
 )
 
 type firmwareUploadCmd struct {
-	remote
-	productFlag
+	productRemote
 	File        string      `arg:"" type:"existingfile" help:"The image."`
 	Version     versionText `required:"" help:"Its version: a whole number such as 7, or 1.4.0-rc.1; each only once." placeholder:"VERSION"`
 	Title       string      `help:"A few words." placeholder:"TEXT"`
@@ -24,11 +23,7 @@ type firmwareUploadCmd struct {
 
 // Run streams the image up and checks that the server has the very bytes.
 func (c *firmwareUploadCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,19 +52,14 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 }
 
 type firmwareDownloadCmd struct {
-	remote
-	productFlag
+	productRemote
 	Version versionText `arg:"" help:"Version."`
 	Out     string      `short:"o" help:"New file to write; - is standard output; the name it was uploaded under where left out." placeholder:"FILE"`
 }
 
 // Run fetches the image, checks its digest and leaves no half file behind.
 func (c *firmwareDownloadCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,7 @@ type updateCmd struct {
 }
 
 type updateListCmd struct {
-	remote
-	productFlag
+	productRemote
 	State   []string    `help:"In this state: offered, downloading, stored, applying, confirmed, rolled_back, failed, superseded, stopped." placeholder:"STATE"`
 	Version versionText `help:"That move to this version." placeholder:"VERSION"`
 	Limit   int         `default:"100" help:"Rows at most; 0: all." placeholder:"N"`
@@ -24,11 +23,7 @@ type updateListCmd struct {
 
 // Run lists updates.
 func (c *updateListCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,7 @@ type fleetCmd struct {
 }
 
 type fleetWatchCmd struct {
-	remote
-	productFlag
+	productRemote
 	Every time.Duration `default:"1s" help:"Look this often." placeholder:"TIME"`
 	Done  bool          `help:"End as soon as every device runs its target."`
 	For   time.Duration `help:"End after this long; with --done that is a failure." placeholder:"TIME"`
@@ -49,11 +48,7 @@ func (c *fleetWatchCmd) Run(ctx context.Context) error {
 	if c.Every <= 0 {
 		return wrongUse("--every %s: use a second or so", c.Every)
 	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	product, err := c.product(ctx, client)
+	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
