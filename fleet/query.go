@@ -8,11 +8,13 @@ type DeviceQuery struct {
 	Actor       Actor
 	Product     ProductID  // 0: all products
 	Groups      []GroupID  // in any of these
+	NoGroup     bool       // in no group that Actor sees
 	IDs         []DeviceID // one of these
 	IDPart      string     // the id contains this, whatever the case
 	NamePart    string     // the name contains this, whatever the case
 	NamePrefix  string     // the name begins with this, whatever the case
 	Version     Version    // runs this
+	NoVersion   bool       // has never said what it runs
 	Gateway     DeviceID   // attached to this gateway
 	Kinds       []DeviceKind
 	Online      *bool

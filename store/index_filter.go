@@ -20,6 +20,7 @@ type filter struct {
 	eye     eye
 	version learned
 	groups  learned
+	none    learned
 }
 
 // part is a text a row's name or id must contain.
@@ -65,13 +66,14 @@ func (f *filter) begin() {
 	f.eye.begin()
 	f.version.begin(x.versions.freed)
 	f.groups.begin(x.groups.freed)
+	f.none.begin(x.groups.freed)
 	if f.q.Gateway != "" {
 		f.gateway = x.gateways.numbers[f.q.Gateway]
 	}
 }
 
 // forget drops what was learned.
-func (f *filter) forget() { f.eye.forget(); f.version.forget(); f.groups.forget() }
+func (f *filter) forget() { f.eye.forget(); f.version.forget(); f.groups.forget(); f.none.forget() }
 
 // selects must be called with the index's lock held, after begin.
 func (f *filter) selects(d *fact) bool {
@@ -82,7 +84,9 @@ func (f *filter) selects(d *fact) bool {
 		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, d.kind)) &&
 		(q.Gateway == "" || d.gateway != 0 && d.gateway == f.gateway) &&
 		(q.Version.IsZero() || f.runs(d.running)) &&
+		(!q.NoVersion || d.running == 0) &&
 		(len(q.Groups) == 0 || f.inGroups(d.groups)) &&
+		(!q.NoGroup || f.inNone(d.groups)) &&
 		f.eye.sees(d)
 }
 
@@ -99,6 +103,17 @@ func (f *filter) inGroups(number int32) bool {
 	if !known {
 		is = f.groups.learn(number, slices.ContainsFunc(f.index.sets[number], func(g fleet.GroupID) bool {
 			return slices.Contains(f.q.Groups, g)
+		}))
+	}
+	return is
+}
+
+// inNone reports whether a set of groups has none that the actor sees.
+func (f *filter) inNone(number int32) bool {
+	is, known := f.none.of(number)
+	if !known {
+		is = f.none.learn(number, !slices.ContainsFunc(f.index.sets[number], func(g fleet.GroupID) bool {
+			return !f.q.Actor.Role.Restricted() || slices.Contains(f.q.Actor.Groups, g)
 		}))
 	}
 	return is

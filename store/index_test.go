@@ -89,12 +89,7 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 			s.Index.put(&d)
 		}
 		q := drawQuery(t)
-		var want []fleet.DeviceID
-		for id, d := range devices {
-			if naiveSelects(&q, d, devices) {
-				want = append(want, id)
-			}
-		}
+		want := naive(&q, devices)
 		slices.SortFunc(want, func(a, b fleet.DeviceID) int { return naiveCompare(&q, devices[a], devices[b]) })
 		skip := min(q.Skip, len(want))
 		total, found := len(want), []fleet.DeviceID(nil)
@@ -116,7 +111,28 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 		if diff := cmp.Diff(found, want, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("found (-), want (+):\n%s", diff)
 		}
+		after := ""
+		if rapid.Bool().Draw(t, "from the middle") {
+			after = "D13"
+		}
+		q.After = after
+		ids, err := s.Index.IDs(q)
+		want = slices.DeleteFunc(naive(&q, devices), func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(after) })
+		slices.Sort(want)
+		if diff := cmp.Diff(ids, want, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Fatalf("%v: ids (-), want (+):\n%s", err, diff)
+		}
 	})
+}
+
+// naive are the devices q selects, in no order.
+func naive(q *fleet.DeviceQuery, devices map[fleet.DeviceID]*fleet.Device) (ids []fleet.DeviceID) {
+	for id, d := range devices {
+		if naiveSelects(q, d, devices) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 var smallRevision uint64
@@ -155,7 +171,7 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 		Product: fleet.ProductID(rapid.IntRange(0, 2).Draw(t, "of product")), Sort: fleet.DeviceSort(rapid.IntRange(0, 3).Draw(t, "sort")),
 		Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 6).Draw(t, "limit"), Skip: rapid.IntRange(0, 8).Draw(t, "skip"),
 	}
-	switch rapid.IntRange(0, 6).Draw(t, "filter") {
+	switch rapid.IntRange(0, 8).Draw(t, "filter") {
 	case 0:
 		q.Groups = []fleet.GroupID{fleet.GroupID(rapid.IntRange(1, 3).Draw(t, "group"))}
 	case 1:
@@ -169,6 +185,10 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 		q.Development = &development
 	case 5:
 		q.Gateway = "D3"
+	case 6:
+		q.NoGroup = true
+	case 7:
+		q.NoVersion = true
 	}
 	return q
 }
@@ -178,7 +198,11 @@ func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]
 	for _, g := range q.Groups {
 		held = held || slices.Contains(d.Groups, g) && (!q.Actor.Role.Restricted() || slices.Contains(q.Actor.Groups, g))
 	}
+	seen := slices.ContainsFunc(d.Groups, func(g fleet.GroupID) bool {
+		return !q.Actor.Role.Restricted() || slices.Contains(q.Actor.Groups, g)
+	})
 	return held && fleet.Sees(q.Actor, d, all[d.Gateway]) &&
+		!(q.NoGroup && seen) && !(q.NoVersion && !d.Running.IsZero()) &&
 		(q.Product == 0 || q.Product == d.Product) &&
 		strings.Contains(strings.ToLower(d.Name), strings.ToLower(q.NamePart)) &&
 		strings.HasPrefix(strings.ToLower(d.Name), q.NamePrefix) &&
