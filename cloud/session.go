@@ -107,7 +107,7 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicAlert:
 		return s.alert(ctx, t, payload)
 	case wire.TopicDone:
-		return s.conductor.finish(ctx, s.id(), t.Number, payload)
+		return s.conductor.finish(ctx, s.device, t.Number, payload)
 	case wire.TopicAttach, wire.TopicDetach:
 		return s.attachment(ctx, t, payload)
 	}
@@ -141,6 +141,9 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	s.conductor.happened(ctx, &greeting.Device, "handshake", greeting.Ended)
 	if greeting.Differs {
 		s.conductor.raise(ctx, &greeting.Device, "digest_differs", "it says it runs "+h.Version.String()+" with other bytes than were uploaded")
+	}
+	if err := s.conductor.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
+		s.conductor.log.Warn("the first run of a version is not noted", "device", s.id(), "version", h.Version.String(), "err", err)
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, plan.Welcome(h.Boot).Encode()); err != nil {
 		return err
@@ -254,10 +257,9 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 	if err != nil {
 		return s.ignore(t, ignoredMalformed)
 	}
-	_, err = s.conductor.messages.Raise(ctx, fleet.Alert{
+	return s.conductor.alert(ctx, fleet.Alert{
 		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Raised: time.Now(),
 	})
-	return err
 }
 
 // ignore counts a message that has no effect; it is acknowledged all the same, for

@@ -24,8 +24,9 @@ type Firmware struct {
 	Size        int64  // bytes
 	Digest      Digest
 	Uploaded    time.Time
-	By          string // user name
-	Released    bool   // it was released at some time: it can't be deleted any more
+	By          string    // user name
+	Released    bool      // it was released at some time: it can't be deleted any more
+	Ran         time.Time // a device first said, in a handshake, that it runs it; zero: none ever did
 }
 
 // Catalog is all that decides what a product's devices should run: its firmware and

@@ -42,7 +42,7 @@ func (s *Service) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 	if f.Digest, f.Size, err = s.images.Put(ctx, f.Product, image, s.cfg.MaxImage); err != nil {
 		return fleet.Firmware{}, err
 	}
-	f.Uploaded, f.By, f.Released = time.Now(), actor.Email, false
+	f.Uploaded, f.By, f.Released, f.Ran = time.Now(), actor.Email, false, time.Time{}
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	if err := s.stillThere(f); err != nil {

@@ -144,6 +144,8 @@ type Service struct {
 	pacer    *pacer
 	counts   counts
 
+	firstRuns sync.Map // of firstRun; those being noted
+
 	commit sync.Mutex // held while a firmware record and its image appear or go together
 
 	mu      sync.Mutex

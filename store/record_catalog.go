@@ -119,6 +119,7 @@ func packFirmware(f *fleet.Firmware) string {
 	w.time(8, f.Uploaded)
 	w.text(9, f.By)
 	w.flag(10, f.Released)
+	w.time(11, f.Ran)
 	return w.String()
 }
 
@@ -145,6 +146,8 @@ func unpackFirmware(record string) (f fleet.Firmware, err error) {
 			f.By = string(v)
 		case 10:
 			f.Released = v.number() == 1
+		case 11:
+			f.Ran = v.time()
 		}
 	})
 	return f, err

@@ -128,7 +128,7 @@ func TestEveryRecordComesBackAsItWentIn(t *testing.T) {
 			f := fleet.Firmware{
 				Product: 3, Version: anyVersion.Draw(t, "version"), Title: anyText.Draw(t, "title"), Description: anyText.Draw(t, "about"),
 				File: anyText.Draw(t, "file"), Size: rapid.Int64Min(0).Draw(t, "size"), Digest: drawArray32(t),
-				Uploaded: anyTime.Draw(t, "uploaded"), By: anyText.Draw(t, "by"), Released: rapid.Bool().Draw(t, "released"),
+				Uploaded: anyTime.Draw(t, "uploaded"), By: anyText.Draw(t, "by"), Released: rapid.Bool().Draw(t, "released"), Ran: anyTime.Draw(t, "ran"),
 			}
 			c.Firmware[f.Version.Key()] = f
 			read, err := parseCatalog(catalogKind.fields(c))
