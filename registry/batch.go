@@ -72,6 +72,15 @@ func (r *Registry) groupsEdit(ctx context.Context, actor fleet.Actor, edit fleet
 			return nil, nil, err
 		}
 	}
+	return r.groupsChange(ctx, actor, edit)
+}
+
+// groupsChange finds the groups of an edit, for who may assign them.
+func (r *Registry) groupsChange(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (add, remove []fleet.GroupID, err error) {
+	c, err := r.catalog(ctx, actor, edit.Product)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := may(actor, fleet.AssignGroups); err != nil {
 		return nil, nil, err
 	}

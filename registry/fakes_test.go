@@ -187,6 +187,11 @@ func (w indexFake) Find(q fleet.DeviceQuery) (fleet.DevicePage, error) {
 	return page, nil
 }
 
+func (w indexFake) IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error) {
+	page, err := w.Find(q)
+	return slices.DeleteFunc(page.IDs, func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(q.After) }), err
+}
+
 type catalogsFake struct{ *world }
 
 func (w catalogsFake) Catalog(_ context.Context, id fleet.ProductID) (*fleet.Catalog, error) {

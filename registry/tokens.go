@@ -155,6 +155,9 @@ func (r *Registry) NewToken(ctx context.Context, actor fleet.Actor, label string
 	if err := text("label", label, 100); err != nil {
 		return "", t, err
 	}
+	if label == SignInLabel { // or a program's token could pass for a person's session
+		return "", t, fleet.FieldErrorf("label", "label %s is that of sign-ins: choose another", SignInLabel)
+	}
 	return r.newToken(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}, label, lifetime)
 }
 
