@@ -38,7 +38,7 @@ type Event struct {
 // streams counts those under way; guards maxStreams.
 type streams struct{ open atomic.Int32 }
 
-// EventPrefix is how the names of wanted events begin. Particle's nonce is ignored.
+// EventPrefix is how the names of wanted events begin.
 type EventPrefix struct {
 	Prefix string `path:"prefix" doc:"How the name begins; a / in it as %2F" example:"spark"`
 }
@@ -68,6 +68,7 @@ func (s *server) eventStreams() {
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			Bearer
+			ParticleStream
 		}) (*huma.StreamResponse, error) {
 			return ofProduct(ctx, who, in.Product, in.secret, wanted{})
 		})
@@ -76,6 +77,7 @@ func (s *server) eventStreams() {
 			ProductPath
 			EventPrefix
 			Bearer
+			ParticleStream
 		}) (*huma.StreamResponse, error) {
 			return ofProduct(ctx, who, in.Product, in.secret, wanted{prefix: in.Prefix})
 		})
@@ -83,6 +85,7 @@ func (s *server) eventStreams() {
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			DevicePath
 			Bearer
+			ParticleStream
 		}) (*huma.StreamResponse, error) {
 			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
 			if err != nil {
@@ -95,6 +98,7 @@ func (s *server) eventStreams() {
 			DevicePath
 			EventPrefix
 			Bearer
+			ParticleStream
 		}) (*huma.StreamResponse, error) {
 			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
 			if err != nil {
@@ -103,13 +107,17 @@ func (s *server) eventStreams() {
 			return s.stream(ctx, who, in.secret, wanted{product: product, device: id, prefix: in.Prefix})
 		})
 	add(s, stream("DevicesEvents", "/v1/devices/events", "What happens to the team's devices"),
-		func(ctx context.Context, who fleet.Actor, in *struct{ Bearer }) (*huma.StreamResponse, error) {
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			Bearer
+			ParticleStream
+		}) (*huma.StreamResponse, error) {
 			return s.stream(ctx, who, in.secret, wanted{devices: true})
 		})
 	add(s, stream("DeviceEvents", "/v1/devices/{device}/events", "What happens to one device"),
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			TeamDevicePath
 			Bearer
+			ParticleStream
 		}) (*huma.StreamResponse, error) {
 			id, err := in.id()
 			if err != nil {
@@ -121,6 +129,7 @@ func (s *server) eventStreams() {
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			EventPrefix
 			Bearer
+			ParticleStream
 		}) (*huma.StreamResponse, error) {
 			return s.stream(ctx, who, in.secret, wanted{prefix: in.Prefix})
 		})

@@ -90,17 +90,18 @@ func (s *server) firmware() {
 			}
 			return s.oneFirmware(ctx, who, all[i], nil)
 		})
-	add(s, route{id: "UpdateFirmware", method: http.MethodPut, path: one, summary: "Change title and description", tag: tag, access: needs(fleet.EditProducts),
+	add(s, route{id: "UpdateFirmware", method: http.MethodPut, path: one, summary: "Change title and description", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusPreconditionFailed},
 		example: `{"title":"Seven","description":"Dims without flicker"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			FirmwarePath
+			IfMatch
 			Input[FirmwareFields]
 		}) (*tagged[Firmware], error) {
 			product, v, err := s.firmwareOf(ctx, who, in.FirmwarePath)
 			if err != nil {
 				return nil, err
 			}
-			released, err := s.ota.EditFirmware(ctx, who, product, v, in.In.Title, in.In.Description)
+			released, err := s.ota.EditFirmware(ctx, who, product, v, fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, If: in.seen})
 			return s.oneFirmware(ctx, who, released, err)
 		})
 	add(s, route{id: "DeleteFirmware", method: http.MethodDelete, path: one, summary: "Delete a firmware that was never released", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusConflict}},

@@ -67,40 +67,41 @@ func (s *server) groups() {
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			Input[GroupFields]
-		}) (*reply[OneGroup], error) {
+		}) (*tagged[OneGroup], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
 				return nil, err
 			}
 			f := in.In
 			v, err := s.CreateGroup(ctx, who, fleet.Group{Product: product.ID, Name: deref(f.Name), Description: deref(f.Description), Color: deref(f.Color)})
-			return answer(OneGroup{shownGroup(v)}, err)
+			return oneGroup(v, err)
 		})
 	add(s, route{id: "GetProductGroup", method: http.MethodGet, path: one, summary: "One group", tag: tag, access: needs(fleet.SeeGroup)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			GroupPath
-		}) (*reply[OneGroup], error) {
+		}) (*tagged[OneGroup], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
 				return nil, err
 			}
 			v, err := s.Group(ctx, who, product.ID, in.Group)
-			return answer(OneGroup{shownGroup(v)}, err)
+			return oneGroup(v, err)
 		})
-	add(s, route{id: "UpdateProductGroup", method: http.MethodPut, path: one, summary: "Rename, describe, colour a group", tag: tag, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict},
+	add(s, route{id: "UpdateProductGroup", method: http.MethodPut, path: one, summary: "Rename, describe, colour a group", tag: tag, access: needs(fleet.AssignGroups), errors: []int{http.StatusConflict, http.StatusPreconditionFailed},
 		example: `{"name":"beta-2"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
 			GroupPath
+			IfMatch
 			Input[GroupFields]
-		}) (*reply[OneGroup], error) {
+		}) (*tagged[OneGroup], error) {
 			product, err := s.Product(ctx, who, in.Product)
 			if err != nil {
 				return nil, err
 			}
-			v, err := s.EditGroup(ctx, who, product.ID, in.Group, fleet.GroupEdit(in.In))
-			return answer(OneGroup{shownGroup(v)}, err)
+			v, err := s.EditGroup(ctx, who, product.ID, in.Group, fleet.GroupEdit{Name: in.In.Name, Description: in.In.Description, Color: in.In.Color, If: in.seen})
+			return oneGroup(v, err)
 		})
 	add(s, route{id: "DeleteProductGroup", method: http.MethodDelete, path: one, summary: "Delete a group and end its release", tag: tag, access: needs(fleet.AssignGroups)},
 		func(ctx context.Context, who fleet.Actor, in *struct {
@@ -117,6 +118,10 @@ func (s *server) groups() {
 			}
 			return removal(s.DeleteGroup(ctx, who, product.ID, in.Group))
 		})
+}
+
+func oneGroup(v fleet.GroupView, err error) (*tagged[OneGroup], error) {
+	return answerTagged(v.Tag(), OneGroup{shownGroup(v)}, err)
 }
 
 func shownGroup(v fleet.GroupView) Group {

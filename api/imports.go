@@ -149,6 +149,7 @@ func (s *server) imports() {
 
 func (s *server) importDevices(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
+	ParticleImport
 	ImportBody
 	Accept string `header:"Accept" doc:"application/x-ndjson: a line for each device, and one for every thousand"`
 }) (*huma.StreamResponse, error) {

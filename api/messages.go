@@ -23,6 +23,7 @@ func (s *server) messages() {
 			Cursors
 			Device string    `query:"deviceId"`
 			Topic  string    `query:"topic"`
+			App    string    `query:"appId" doc:"Accepted for nRF Cloud's clients and ignored: messages have a topic"`
 			From   time.Time `query:"inclusiveStart" doc:"RFC 3339"`
 			From2  time.Time `query:"start" doc:"The same as inclusiveStart"`
 			To     time.Time `query:"exclusiveEnd" doc:"RFC 3339"`

@@ -48,7 +48,7 @@ type Teams interface {
 	Account(ctx context.Context, actor fleet.Actor) (fleet.Account, error)
 	Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error)
 	CreateTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error)
-	RenameTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error)
+	RenameTeam(ctx context.Context, actor fleet.Actor, edit fleet.TeamEdit) (fleet.Team, error)
 	DeleteTeam(ctx context.Context, actor fleet.Actor) error
 	// HandOver makes a member the owner in the actor's place.
 	HandOver(ctx context.Context, actor fleet.Actor, email string) error
@@ -158,7 +158,7 @@ type Messages interface {
 type Images interface {
 	Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error)
 	Firmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.Released, error)
-	EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, title, description *string) (fleet.Released, error)
+	EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.Released, error)
 	DeleteFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) error
 	Image(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (io.ReadCloser, fleet.Firmware, error)
 }

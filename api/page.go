@@ -64,6 +64,7 @@ func page[T any](items []T, next string) Page[T] {
 // groups=a&groups=b, groups[]=a and groups[0]=a; and nRF Cloud's tags, likewise.
 type GroupsQuery struct {
 	GroupsText string `query:"groups" doc:"Group names between commas; also groups[]=a&groups[]=b"`
+	TagsText   string `query:"tags" doc:"The same as groups"`
 	names      Names
 	given      bool
 }

@@ -135,6 +135,7 @@ func (s *server) productDevices() {
 func (s *server) listProductDevices(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	DeviceQuery
+	ParticleList
 	Pages
 }) (*reply[DeviceList], error) {
 	product, err := s.Product(ctx, who, in.Product)

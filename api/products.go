@@ -80,7 +80,7 @@ func (s *server) products() {
 		}
 		return &reply[ProductList]{out}, nil
 	}
-	create := func(ctx context.Context, who fleet.Actor, in *struct{ Input[ProductBody] }) (*reply[OneProduct], error) {
+	create := func(ctx context.Context, who fleet.Actor, in *struct{ Input[ProductBody] }) (*tagged[OneProduct], error) {
 		f := in.In.fields()
 		p, err := s.CreateProduct(ctx, who, fleet.Product{Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description), Roaming: f.Roaming == nil || *f.Roaming, AutoRegister: deref(f.AutoRegister)})
 		return s.oneProduct(ctx, who, p, err)
@@ -93,23 +93,24 @@ func (s *server) products() {
 	add(s, route{id: "CreateUserProduct", method: http.MethodPost, path: "/v1/user/products", summary: "The same as CreateProduct", tag: tag, status: http.StatusCreated, access: needs(fleet.EditProducts),
 		example: `{"product":{"name":"Smart lamp","slug":"lamp"}}`}, create)
 	add(s, route{id: "GetProduct", method: http.MethodGet, path: "/v1/products/{product}", summary: "One product", tag: tag, access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, in *ProductPath) (*reply[OneProduct], error) {
+		func(ctx context.Context, who fleet.Actor, in *ProductPath) (*tagged[OneProduct], error) {
 			p, err := s.Product(ctx, who, in.Product)
 			return s.oneProduct(ctx, who, p, err)
 		})
 	add(s, route{id: "DeleteProduct", method: http.MethodDelete, path: "/v1/products/{product}", summary: "Delete a product, which has no devices any more, with its firmware", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusConflict}}, s.deleteProduct)
-	add(s, route{id: "UpdateProduct", method: http.MethodPut, path: "/v1/products/{product}", summary: "Change a product", tag: tag, access: needs(fleet.EditProducts),
+	add(s, route{id: "UpdateProduct", method: http.MethodPut, path: "/v1/products/{product}", summary: "Change a product", tag: tag, access: needs(fleet.EditProducts), errors: []int{http.StatusConflict, http.StatusPreconditionFailed},
 		example: `{"description":"The lamp in the hall"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
+			IfMatch
 			Input[ProductBody]
-		}) (*reply[OneProduct], error) {
+		}) (*tagged[OneProduct], error) {
 			p, err := s.Product(ctx, who, in.Product)
 			if err != nil {
 				return nil, err
 			}
 			f := in.In.fields()
-			p, err = s.EditProduct(ctx, who, p.ID, fleet.ProductEdit{Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: f.Roaming, AutoRegister: f.AutoRegister})
+			p, err = s.EditProduct(ctx, who, p.ID, fleet.ProductEdit{Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: f.Roaming, AutoRegister: f.AutoRegister, If: in.seen})
 			return s.oneProduct(ctx, who, p, err)
 		})
 }
@@ -122,12 +123,12 @@ func (s *server) deleteProduct(ctx context.Context, who fleet.Actor, in *Product
 	return nil, s.DeleteProduct(ctx, who, p.ID)
 }
 
-func (s *server) oneProduct(ctx context.Context, who fleet.Actor, p fleet.Product, err error) (*reply[OneProduct], error) {
+func (s *server) oneProduct(ctx context.Context, who fleet.Actor, p fleet.Product, err error) (*tagged[OneProduct], error) {
 	if err != nil {
 		return nil, err
 	}
 	shown, err := s.product(ctx, who, p)
-	return answer(OneProduct{shown}, err)
+	return answerTagged(p.Tag(), OneProduct{shown}, err)
 }
 
 func (s *server) product(ctx context.Context, who fleet.Actor, p fleet.Product) (Product, error) {

@@ -80,6 +80,7 @@ func add[I, O any](s *server, r route, handle func(ctx context.Context, who flee
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 		op.Middlewares = huma.Middlewares{s.authenticate}
 	}
+	op.Middlewares = append(op.Middlewares, s.knownQuery) // after authenticate: a stranger learns nothing
 	s.routes = append(s.routes, r)
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who, _ := ctx.Value(actorKey{}).(fleet.Actor)
@@ -123,11 +124,7 @@ type actorKey struct{}
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	who, err := s.actor(ctx.Context(), ctx.Header("Authorization"))
 	if err != nil {
-		p := problem(s.told(ctx.Context(), "authenticate", err))
-		for name, values := range p.GetHeaders() {
-			ctx.SetHeader(name, values[0])
-		}
-		_ = huma.WriteErr(s.huma, ctx, p.status, p.Description, p) // the client is gone: nobody to tell
+		s.refuse(ctx, err)
 		return
 	}
 	next(huma.WithValue(ctx, actorKey{}, who))

@@ -75,7 +75,6 @@ func (p TeamDevicePath) id() (fleet.DeviceID, error) {
 // TeamDeviceQuery are the query parameters that select devices of the team.
 type TeamDeviceQuery struct {
 	GroupsQuery
-	Tags    string `query:"tags" doc:"The same as groups"`
 	IDs     string `query:"deviceIds" doc:"Device ids between commas"`
 	Fuzzy   string `query:"deviceNameFuzzy" doc:"The name begins with this"`
 	Kinds   string `query:"deviceTypes" doc:"Generic, Gateway, BLE between commas"`
@@ -101,10 +100,17 @@ func (s *server) teamDevices() {
 	const tag, one = "team devices", "/v1/devices/{device}"
 	add(s, route{id: "ListDevices", method: http.MethodGet, path: "/v1/devices", summary: "Devices of the team, by cursor", tag: tag, access: needs(fleet.SeeDevice)}, s.listDevices)
 	add(s, route{id: "FetchDevice", method: http.MethodGet, path: one, summary: "One device", tag: tag, access: needs(fleet.SeeDevice)},
-		onDevice(func(ctx context.Context, who fleet.Actor, id fleet.DeviceID) (*tagged[Device], error) {
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			TeamDevicePath
+			NRFDevice
+		}) (*tagged[Device], error) {
+			id, err := in.id()
+			if err != nil {
+				return nil, err
+			}
 			v, err := s.Device(ctx, who, 0, id)
 			return answerTagged(v.Tag, shownDevice(&v), err)
-		}))
+		})
 	add(s, route{id: "UpdateDevice", method: http.MethodPut, path: one, summary: "Change one device", tag: tag, access: needs(fleet.EditDevice), errors: []int{http.StatusConflict, http.StatusPreconditionFailed}, example: deviceExample},
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			TeamDevicePath
@@ -209,6 +215,7 @@ func onDevice[O any](handle func(context.Context, fleet.Actor, fleet.DeviceID) (
 
 func (s *server) listDevices(ctx context.Context, who fleet.Actor, in *struct {
 	TeamDeviceQuery
+	NRFList
 	Cursors
 }) (*reply[Page[Device]], error) {
 	q, err := in.query()

@@ -44,14 +44,17 @@ func (s *server) teams() {
 		})
 	const one = "/v1/team"
 	add(s, route{id: "GetTeam", method: http.MethodGet, path: one, summary: "The team this token is for", tag: "team", access: needs(fleet.SeeTeam)},
-		func(ctx context.Context, who fleet.Actor, _ *struct{}) (*reply[Team], error) {
+		func(ctx context.Context, who fleet.Actor, _ *struct{}) (*tagged[Team], error) {
 			a, err := s.Account(ctx, who)
-			return answer(shownTeam(a.Team, a.Role), err)
+			return answerTagged(a.Team.Tag(), shownTeam(a.Team, a.Role), err)
 		})
-	add(s, route{id: "UpdateTeam", method: http.MethodPut, path: one, summary: "Rename the team", tag: "team", access: needs(fleet.OwnTeam), example: `{"name":"Acme"}`},
-		func(ctx context.Context, who fleet.Actor, in *struct{ Input[NewTeam] }) (*reply[Team], error) {
-			t, err := s.RenameTeam(ctx, who, in.In.Name)
-			return answer(shownTeam(t, who.Role), err)
+	add(s, route{id: "UpdateTeam", method: http.MethodPut, path: one, summary: "Rename the team", tag: "team", access: needs(fleet.OwnTeam), errors: []int{http.StatusPreconditionFailed}, example: `{"name":"Acme"}`},
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			IfMatch
+			Input[NewTeam]
+		}) (*tagged[Team], error) {
+			t, err := s.RenameTeam(ctx, who, fleet.TeamEdit{Name: in.In.Name, If: in.seen})
+			return answerTagged(t.Tag(), shownTeam(t, who.Role), err)
 		})
 	add(s, route{id: "DeleteTeam", method: http.MethodDelete, path: one, summary: "Delete the team, which has no products any more", tag: "team", access: needs(fleet.OwnTeam), errors: []int{http.StatusConflict}},
 		func(ctx context.Context, who fleet.Actor, _ *struct{}) (*none, error) {

@@ -34,9 +34,9 @@ func (r recorder) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 }
 
 // EditFirmware changes title and description of a version.
-func (r recorder) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, title, description *string) (fleet.Released, error) {
+func (r recorder) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.Released, error) {
 	before := r.catalog(ctx, product).Firmware[v.Key()]
-	after, err := r.Service.EditFirmware(ctx, actor, product, v, title, description)
+	after, err := r.Service.EditFirmware(ctx, actor, product, v, edit)
 	if err == nil {
 		r.registry.Record(ctx, actor, "firmware.update", after.Version.String(),
 			map[string]any{"product_id": product, "title": before.Title, "description": before.Description},

@@ -101,7 +101,7 @@ type Messages interface {
 type Images interface {
 	Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error)
 	Firmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.Released, error)
-	EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, title, description *string) (fleet.Released, error)
+	EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.Released, error)
 	DeleteFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) error
 	Image(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (io.ReadCloser, fleet.Firmware, error)
 }

@@ -75,11 +75,25 @@ type ProductEdit struct {
 	Name, Slug, Description *string
 	Roaming                 *bool
 	AutoRegister            *int
+	If                      string // only while the product's Tag is this; "": always
 }
 
 // GroupEdit is what an operator changes of a group. Nil leaves as it is.
 type GroupEdit struct {
 	Name, Description, Color *string
+	If                       string // only while the group's Tag is this; "": always
+}
+
+// FirmwareEdit is what an operator changes of a firmware. Nil leaves as it is.
+type FirmwareEdit struct {
+	Title, Description *string
+	If                 string // only while the Tag of its Released, as the actor sees it, is this; "": always
+}
+
+// TeamEdit is what an owner changes of a team.
+type TeamEdit struct {
+	Name string
+	If   string // only while the team's Tag is this; "": always
 }
 
 // GroupView is a group with what follows from it, as one actor sees it.

@@ -2,9 +2,6 @@ package ota
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -184,14 +181,13 @@ func tagOf(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware) string {
 			released[g] = v.String()
 		}
 	}
-	state, _ := json.Marshal([]any{f.Version.String(), f.Title, f.Description, c.Default.String(), released}) // these always can be
-	sum := sha256.Sum256(state)
-	return hex.EncodeToString(sum[:8])
+	return fleet.TagOf(f.Version.String(), f.Title, f.Description, c.Default.String(), released)
 }
 
 // EditFirmware changes title and description of a version; nil leaves as it is. Errors:
-// fleet.NotFound, fleet.Invalid for texts over the limit, what fleet.May says.
-func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, title, description *string) (fleet.Released, error) {
+// fleet.NotFound, fleet.Invalid for texts over the limit, fleet.Conflict when edit.If is
+// not the version's tag, what fleet.May says.
+func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.Released, error) {
 	if _, err := s.catalogFor(ctx, actor, fleet.EditProducts, product); err != nil {
 		return fleet.Released{}, err
 	}
@@ -200,11 +196,14 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 		if err != nil {
 			return err
 		}
-		if title != nil {
-			f.Title = *title
+		if err := fleet.Unchanged("firmware "+f.Version.String(), edit.If, tagOf(actor, c, f)); err != nil {
+			return err
 		}
-		if description != nil {
-			f.Description = *description
+		if edit.Title != nil {
+			f.Title = *edit.Title
+		}
+		if edit.Description != nil {
+			f.Description = *edit.Description
 		}
 		c.Firmware[f.Version.Key()] = f
 		return texts(f)

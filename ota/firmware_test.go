@@ -152,14 +152,14 @@ func TestFirmwareListShowsOnlyWhatTheActorSees(t *testing.T) {
 func TestEditFirmware(t *testing.T) {
 	w := shop(t)
 	title, long := "better", strings.Repeat("x", MaxDescription+1)
-	f, err := w.EditFirmware(t.Context(), admin, product, v("3.0.0"), &title, nil)
+	f, err := w.EditFirmware(t.Context(), admin, product, v("3.0.0"), fleet.FirmwareEdit{Title: &title})
 	if err != nil || f.Title != title || f.Version.String() != "3" {
 		t.Errorf("got %+v, %v", f, err)
 	}
 	for name, err := range map[string]error{
-		"too long": second(w.EditFirmware(t.Context(), admin, product, v("3"), nil, &long)),
-		"editor":   second(w.EditFirmware(t.Context(), editor, product, v("3"), &title, nil)),
-		"absent":   second(w.EditFirmware(t.Context(), admin, product, v("9"), &title, nil)),
+		"too long": second(w.EditFirmware(t.Context(), admin, product, v("3"), fleet.FirmwareEdit{Description: &long})),
+		"editor":   second(w.EditFirmware(t.Context(), editor, product, v("3"), fleet.FirmwareEdit{Title: &title})),
+		"absent":   second(w.EditFirmware(t.Context(), admin, product, v("9"), fleet.FirmwareEdit{Title: &title})),
 	} {
 		want := map[string]error{"too long": fleet.Invalid, "editor": fleet.Denied, "absent": fleet.NotFound}[name]
 		if !errors.Is(err, want) {

@@ -55,8 +55,8 @@ func release(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.
 	if err != nil {
 		return err
 	}
-	if order.If != "" && order.If != tagOf(actor, c, f) {
-		return &fleet.Error{Kind: fleet.Conflict, Code: fleet.CodeChanged, Text: "someone else has released or edited in this product since you read it: look again, then repeat your release"}
+	if err := fleet.Unchanged("releases in this product", order.If, tagOf(actor, c, f)); err != nil {
+		return err
 	}
 	if order.Groups == nil && order.Default == nil {
 		yes := true

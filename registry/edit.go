@@ -32,8 +32,8 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
 	var before fleet.Device
 	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-		if change.If != "" && change.If != tagOf(actor, d) {
-			return &fleet.Error{Kind: fleet.Conflict, Code: fleet.CodeChanged, Text: "someone else has changed device " + string(id) + " since you read it: look again, then repeat your edit"}
+		if err := fleet.Unchanged("device "+string(id), change.If, tagOf(actor, d)); err != nil {
+			return err
 		}
 		before = *d
 		return change.apply(d)

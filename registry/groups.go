@@ -141,7 +141,8 @@ func (r *Registry) createGroup(ctx context.Context, actor fleet.Actor, g fleet.G
 	return g, nil
 }
 
-// EditGroup renames, describes or colours a group. Members, users and releases stay.
+// EditGroup renames, describes or colours a group. Members, users and releases stay. It
+// returns fleet.Conflict when the new name is taken, or edit.If is not the group's tag.
 func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string, edit fleet.GroupEdit) (fleet.GroupView, error) {
 	before, err := r.group(ctx, actor, product, name)
 	if err != nil {
@@ -151,6 +152,10 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 		return fleet.GroupView{}, err
 	}
 	g, err := r.teams.EditGroup(ctx, actor.Team, before.ID, func(g *fleet.Group) error {
+		if err := fleet.Unchanged("group "+g.Name, edit.If, g.Tag()); err != nil {
+			return err
+		}
+		before = *g
 		set(&g.Name, edit.Name)
 		set(&g.Description, edit.Description)
 		set(&g.Color, edit.Color)

@@ -66,17 +66,21 @@ func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet
 	return p, nil
 }
 
-// EditProduct changes a product.
+// EditProduct changes a product. It returns fleet.Conflict when the new slug is taken, or
+// edit.If is not the product's tag.
 func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID, edit fleet.ProductEdit) (fleet.Product, error) {
-	c, err := r.catalog(ctx, actor, id)
-	if err != nil {
+	if _, err := r.catalog(ctx, actor, id); err != nil {
 		return fleet.Product{}, err
 	}
 	if err := may(actor, fleet.EditProducts); err != nil {
 		return fleet.Product{}, err
 	}
-	before := c.Product
-	c, err = r.catalogs.EditCatalog(ctx, id, func(c *fleet.Catalog) error {
+	var before fleet.Product
+	c, err := r.catalogs.EditCatalog(ctx, id, func(c *fleet.Catalog) error {
+		if err := fleet.Unchanged("product "+c.Product.Slug, edit.If, c.Product.Tag()); err != nil {
+			return err
+		}
+		before = c.Product
 		set(&c.Product.Name, edit.Name)
 		set(&c.Product.Slug, edit.Slug)
 		set(&c.Product.Description, edit.Description)

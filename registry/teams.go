@@ -139,23 +139,27 @@ func (r *Registry) CreateTeam(ctx context.Context, actor fleet.Actor, name strin
 	return t, nil
 }
 
-// RenameTeam gives the actor's team another name.
-func (r *Registry) RenameTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error) {
+// RenameTeam gives the actor's team another name. It returns fleet.Conflict when edit.If is
+// not the team's tag.
+func (r *Registry) RenameTeam(ctx context.Context, actor fleet.Actor, edit fleet.TeamEdit) (fleet.Team, error) {
 	if err := may(actor, fleet.OwnTeam); err != nil {
 		return fleet.Team{}, err
 	}
-	if err := named("name", name); err != nil {
+	if err := named("name", edit.Name); err != nil {
 		return fleet.Team{}, err
 	}
 	var before string
 	t, err := r.teams.EditTeam(ctx, actor.Team, func(t *fleet.Team) error {
-		before, t.Name = t.Name, name
+		if err := fleet.Unchanged("the team's name", edit.If, t.Tag()); err != nil {
+			return err
+		}
+		before, t.Name = t.Name, edit.Name
 		return nil
 	})
 	if err != nil {
 		return fleet.Team{}, err
 	}
-	r.audit(ctx, actor, "team.update", t.ID.String(), fields{"name": before}, fields{"name": name})
+	r.audit(ctx, actor, "team.update", t.ID.String(), fields{"name": before}, fields{"name": edit.Name})
 	return t, nil
 }
 

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// tokenParam is where Particle's oldest clients put the token once more. Muster reads it
+// from the header alone: addresses are logged.
+const tokenParam = "access_token"
+
+// maxUnknown bounds the unknown parameters one answer names.
+const maxUnknown = 10
+
+// knownQuery refuses query parameters the operation does not have: a filter that is
+// ignored would answer, or change, more than was asked for.
+func (s *server) knownQuery(ctx huma.Context, next func(huma.Context)) {
+	address := ctx.URL()
+	query, err := url.ParseQuery(address.RawQuery)
+	if err != nil {
+		s.refuse(ctx, malformed("the query is not well formed: "+err.Error()))
+		return
+	}
+	if faults := unknownParameters(query, ctx.Operation().Parameters); len(faults) > 0 {
+		s.refuse(ctx, wrongInput(faults))
+		return
+	}
+	next(ctx)
+}
+
+// unknownParameters are what query has beside known, with what there is instead.
+func unknownParameters(query url.Values, known []*huma.Param) map[string]string {
+	var names []string
+	for _, p := range known {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	advice := "unknown parameter: this call takes none"
+	if len(names) > 0 {
+		advice = "unknown parameter: use " + strings.Join(names, ", ")
+	}
+	faults := map[string]string{}
+	for key := range query {
+		name := key
+		if namesKey.MatchString(key) { // groups[]=a and groups[0]=a are groups
+			name, _, _ = strings.Cut(key, "[")
+		}
+		if name != tokenParam && !slices.Contains(names, name) && len(faults) < maxUnknown {
+			faults[strings.ToValidUTF8(key[:min(len(key), 80)], "?")] = advice
+		}
+	}
+	return faults
+}
+
+// refuse answers err in the place of the operation.
+func (s *server) refuse(ctx huma.Context, err error) {
+	p := problem(s.told(ctx.Context(), ctx.Operation().OperationID, err))
+	for name, values := range p.GetHeaders() {
+		ctx.SetHeader(name, values[0])
+	}
+	_ = huma.WriteErr(s.huma, ctx, p.status, p.Description, p) // the client is gone: nobody to tell
+}
+
+// The query parameters other clouds' clients send that mean nothing here. They are
+// embedded, so that the document names them and knownQuery lets them through.
+type (
+	// ParticleList is of Particle's list of devices.
+	ParticleList struct {
+		Serial      string `query:"serialNumber" doc:"Accepted for Particle's clients and ignored: devices have one id"`
+		Quarantined string `query:"quarantined" doc:"Accepted for Particle's clients and ignored: no device is quarantined"`
+	}
+	// ParticleImport is of Particle's import.
+	ParticleImport struct {
+		ClaimUser string `query:"claim_user" doc:"Accepted for Particle's clients and ignored: devices belong to the team"`
+	}
+	// ParticleStream is of Particle's event streams.
+	ParticleStream struct {
+		Nonce string `query:"nonce" doc:"Accepted for Particle's clients and ignored"`
+	}
+	// NRFDevice is of nRF Cloud's calls that answer devices.
+	NRFDevice struct {
+		Transform string `query:"transform" doc:"Accepted for nRF Cloud's clients and ignored: JSONata is not supported"`
+	}
+	// NRFList is of nRF Cloud's list of devices.
+	NRFList struct {
+		NRFDevice
+		State       string `query:"includeState" doc:"Accepted for nRF Cloud's clients and ignored: devices have no shadow"`
+		StateMeta   string `query:"includeStateMeta" doc:"Accepted for nRF Cloud's clients and ignored"`
+		Identifiers string `query:"deviceIdentifiers" doc:"Accepted for nRF Cloud's clients and ignored"`
+		Supports    string `query:"firmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored: every device takes updates"`
+		Lacks       string `query:"firmwareSupportExclude" doc:"Accepted for nRF Cloud's clients and ignored"`
+		BLE         string `query:"bleFirmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored"`
+		SubTypes    string `query:"subTypes" doc:"Accepted for nRF Cloud's clients and ignored"`
+	}
+)
