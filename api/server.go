@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	pathpkg "path"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -84,11 +86,12 @@ func document(version string) huma.Config {
 	return config
 }
 
-// jsonErrors answers in JSON where the mux itself would answer in text.
+// jsonErrors answers in JSON where the mux itself would answer in text. A path with .. in
+// it, which the mux would send elsewhere, is no path.
 func jsonErrors(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler, pattern := mux.Handler(r)
-		if pattern != "" {
+		if pattern != "" && clean(r.URL.EscapedPath()) {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -102,6 +105,11 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 		w.WriteHeader(p.status)
 		_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody to tell
 	})
+}
+
+// clean reports whether a path names each of its steps once.
+func clean(address string) bool {
+	return pathpkg.Clean(address) == strings.TrimSuffix(address, "/")
 }
 
 // statusProbe keeps an answer's status and headers and drops its body.

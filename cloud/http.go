@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,24 +14,29 @@ import (
 
 // Limits of one HTTP request. Bodies may be large and slow, headers may not.
 const (
-	maxHeader     = 64 << 10 // bytes
+	maxHeader     = 256 << 10 // bytes; ten thousand parameters fit, so that one is named that is wrong
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 )
 
-// serveMux mounts everything that is reached over HTTP.
+// serveMux mounts everything that is reached over HTTP. A ServeMux sends a path with .. in
+// it elsewhere; the API refuses it, hence the detour around the mux.
 func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(c.collectors()...)
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", rest)
-	mux.Handle("/oauth/", rest)
 	mux.Handle(broker.WebSocketPath, c.broker.WebSocket())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", c.healthz)
 	mux.HandleFunc("GET /readyz", c.readyz)
 	mux.Handle("/", pages)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/oauth/") {
+			rest.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // healthz says that the process lives.
