@@ -73,11 +73,14 @@ func (s *server) batch(ctx context.Context, who fleet.Actor, in *struct {
 	}
 	m := in.In.Metadata
 	if in.In.Action == "groups" {
+		if err := m.checkNames(); err != nil {
+			return nil, err
+		}
 		edit := fleet.GroupsEdit{Product: product.ID, Devices: ids, Add: m.Add, Remove: m.Remove}
 		if in.DryRun {
 			return foreseen(s.PreviewGroups(ctx, who, edit))
 		}
-		return answer(Done{OK: true}, s.EditGroups(ctx, who, edit))
+		return answer(Done{OK: true}, about(s.EditGroups(ctx, who, edit), "groups", "metadata"))
 	}
 	edit, err := batchEdit(in.In.Action, m)
 	if err != nil {
@@ -88,6 +91,18 @@ func (s *server) batch(ctx context.Context, who fleet.Actor, in *struct {
 		return foreseen(s.PreviewDevices(ctx, who, edit))
 	}
 	return answer(Done{OK: true}, s.EditDevices(ctx, who, edit))
+}
+
+// checkNames names the one of the two lists that holds what no group is called.
+func (m BatchMetadata) checkNames() error {
+	for field, names := range map[string]Names{"metadata.add": m.Add, "metadata.remove": m.Remove} {
+		for _, name := range names {
+			if _, err := fleet.ParseGroupName(name); err != nil {
+				return fleet.FieldErrorf(field, "%s", err)
+			}
+		}
+	}
+	return nil
 }
 
 func foreseen(impact fleet.Impact, err error) (*reply[Done], error) {

@@ -133,10 +133,6 @@ func decodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 			faults[prefix+name] = "unknown field: check its spelling"
 			continue
 		}
-		if !utf8.Valid(raw) {
-			faults[prefix+name] = notUTF8
-			continue
-		}
 		field := v.FieldByIndex(index)
 		if field.Kind() == reflect.Pointer && plainStruct(field.Type().Elem()) && string(raw) != "null" {
 			field.Set(reflect.New(field.Type().Elem()))
@@ -144,6 +140,8 @@ func decodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 		}
 		if plainStruct(field.Type()) {
 			decodeObject(raw, field, prefix+name+".", faults)
+		} else if !utf8.Valid(raw) {
+			faults[prefix+name] = notUTF8
 		} else if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
 			faults[prefix+name] = fault(err)
 		}

@@ -89,6 +89,18 @@ func problem(err error) *Problem {
 	return &Problem{Code: "internal", Description: "something went wrong on our side: try again, and look into the server's log", status: http.StatusInternalServerError}
 }
 
+// about names the input that err is about: outer, which the rooms behind call inner, or
+// can't know of at all where inner is "".
+func about(err error, inner, outer string) error {
+	var detail *fleet.Error
+	if !errors.As(err, &detail) || detail.Field != inner || detail.Kind != fleet.Invalid && detail.Kind != fleet.NotFound {
+		return err
+	}
+	named := *detail
+	named.Field = outer
+	return &named
+}
+
 // parameters are the names of what the rooms behind call otherwise.
 var parameters = map[string]string{"after": "pageNextToken", "skip": "page"}
 

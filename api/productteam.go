@@ -164,7 +164,7 @@ func (s *server) addProductUser(ctx context.Context, who fleet.Actor, in *struct
 	}
 	added, err := s.addUser(ctx, who, NewUser{Email: in.In.Username, Name: in.In.Name, Role: particleRole(in.In.Role), Groups: in.In.Groups}, in.base)
 	if err != nil {
-		return nil, err
+		return nil, about(err, "email", "username")
 	}
 	if added.Invitation != nil {
 		return answer(ProductUserAdded{OK: true, Invited: &InvitedUser{added.Email, *added.Invitation}}, nil)

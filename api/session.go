@@ -81,12 +81,20 @@ func (s *server) session() {
 		})
 }
 
+// maxProof bounds an email and a password that are only looked at, in bytes.
+const maxProof = 256
+
 // codeInvalidGrant is OAuth's word for a wrong proof; it comes with 400 (RFC 6749 §5.2).
 const codeInvalidGrant = "invalid_grant"
 
 func (s *server) signIn(ctx context.Context, in TokenRequest, address string) (*reply[Token], error) {
 	if in.GrantType != "" && in.GrantType != "password" {
-		return nil, &Problem{Code: "unsupported_grant_type", Description: "grant_type: only password is supported", status: http.StatusBadRequest}
+		return nil, &Problem{Code: "unsupported_grant_type", Description: "grant_type: only password is supported", Fields: map[string]string{"grant_type": "only password is supported"}, status: http.StatusBadRequest}
+	}
+	for name, text := range map[string]string{"username": in.Username, "password": in.Password} {
+		if len(text) > maxProof {
+			return nil, fleet.FieldErrorf(name, "%s: at most %d bytes", name, maxProof)
+		}
 	}
 	proof := fleet.SignIn{Email: in.Username, Password: in.Password, Team: fleet.TeamID(in.Team), Address: address}
 	if in.ExpiresIn != nil {

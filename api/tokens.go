@@ -41,7 +41,7 @@ func (s *server) tokens() {
 		}) (*reply[TokenList], error) {
 			if in.User != "" {
 				tokens, err := s.TokensOf(ctx, who, in.User)
-				return answer(shownTokens(tokens), err)
+				return answer(shownTokens(tokens), about(err, "", "user"))
 			}
 			tokens, err := s.Tokens(ctx, who)
 			return answer(shownTokens(tokens), err)
