@@ -30,6 +30,9 @@ func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.Update
 	if err != nil {
 		return nil, "", err
 	}
+	if _, err := fleet.ParseDeviceID(q.After); q.After != "" && err != nil {
+		return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list: start again without it", q.After)
+	}
 	var ids []fleet.DeviceID
 	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
 		if string(e.ID) > q.After && selects(q, e.Update, e.UpdateTo) {

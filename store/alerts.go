@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,12 +28,19 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 // alertTime begins an alert's id: ids sort by time.
 func alertTime(t time.Time) string { return fmt.Sprintf("%011x", max(t.UnixMilli(), 0)) }
 
+// alertForm is what an alert's id looks like.
+var alertForm = regexp.MustCompile(`^[0-9a-f]{11,16}-[0-9A-Za-z.]{1,40}$`)
+
 // Alerts returns a page of a team's alerts, newest first, and the cursor of the next, ""
 // after the last. device "" is all devices; archived picks archived or active ones.
+// A cursor that is none is fleet.Invalid.
 func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (page []fleet.Alert, next string, err error) {
 	limit = pageLimit(limit)
 	from := "+"
 	if after != "" {
+		if !alertForm.MatchString(after) {
+			return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list: start again without it", after)
+		}
 		from = "(" + after
 	}
 	oldest := "[" + alertTime(time.Now().Add(-s.core.keep.Age))
