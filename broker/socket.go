@@ -33,11 +33,11 @@ func (s *steady) Write(p []byte) (n int, err error) {
 	}
 }
 
-// writeTCP writes v in as few system calls as the kernel allows. It empties v.
-func (s *steady) writeTCP(tcp *net.TCPConn, v *net.Buffers) error {
+// writeTCP writes g in as few system calls as the kernel allows.
+func (s *steady) writeTCP(tcp *net.TCPConn, g *gather) error {
 	for {
 		s.arm()
-		n, err := v.WriteTo(tcp)
+		n, err := g.writeTo(tcp)
 		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}

@@ -1,9 +1,6 @@
 package broker
 
-import (
-	"net"
-	"sync"
-)
+import "sync"
 
 const (
 	// maxVector is how many bytes one vectored write takes: above it, throughput grows
@@ -19,7 +16,7 @@ const (
 // batch is the working memory of a sender while it has something to do.
 type batch struct {
 	chunks [][]byte
-	vector net.Buffers
+	vector gather
 	heads  []byte
 }
 
@@ -47,7 +44,8 @@ func (l *Link) writeChunks(topic string, b *batch, chunks [][]byte) int {
 // writeVector writes headers and shared chunks without copying those. The header is the
 // same for chunks of one size: nearly all of an image.
 func (l *Link) writeVector(topic string, b *batch, chunks [][]byte) int {
-	vector, heads := b.vector[:0], b.heads[:0]
+	heads := b.heads[:0]
+	defer b.vector.reset()
 	var head []byte
 	n, total, size := 0, 0, -1
 	for _, chunk := range chunks {
@@ -60,16 +58,16 @@ func (l *Link) writeVector(topic string, b *batch, chunks [][]byte) int {
 			heads = appendPublishHead(heads, l.version, topic, size)
 			head = heads[start:]
 		}
-		vector = append(vector, head, chunk)
+		b.vector.add(head)
+		b.vector.add(chunk)
 		total += len(head) + size
 		n++
 	}
-	b.vector, b.heads = vector, heads
-	if err := l.steady.writeTCP(l.tcp, &vector); err != nil {
+	b.heads = heads
+	if err := l.steady.writeTCP(l.tcp, &b.vector); err != nil {
 		_ = l.broken()
 		return 0
 	}
-	clear(b.vector)
 	l.broker.count.bytes.Add(uint64(total))
 	return n
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/muster-iot/muster/fleet"
@@ -97,6 +98,9 @@ func (c *cache) evict() {
 // sliceBytes is what one chunk costs beside its encoding: its slice header.
 const sliceBytes = 24
 
+// pieces are the buffers that images are read into on their way to being encoded.
+var pieces = sync.Pool{New: func() any { return new([]byte) }}
+
 func (c *cache) load(key segmentKey, size int64) (chunks [][]byte, bytes int64, err error) {
 	image, err := c.images.Open(key.product, key.digest)
 	if err != nil {
@@ -105,7 +109,10 @@ func (c *cache) load(key segmentKey, size int64) (chunks [][]byte, bytes int64, 
 	defer image.Close()
 	span := int64(perSegment(key.chunk)) * int64(key.chunk)
 	offset := int64(key.number) * span
-	data := make([]byte, min(span, size-offset))
+	scratch := pieces.Get().(*[]byte)
+	defer pieces.Put(scratch)
+	data := slices.Grow((*scratch)[:0], int(span))[:min(span, size-offset)]
+	*scratch = data
 	if _, err := image.ReadAt(data, offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, fmt.Errorf("image %s at %d: %w", key.digest, offset, err)
 	}
