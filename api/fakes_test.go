@@ -200,6 +200,7 @@ type serve struct {
 	registry *fakeRegistry
 	ota      *fakeOTA
 	events   *fakeEvents
+	repeats  *fakeRepeats
 	server   *httptest.Server
 	routes   []route
 	built    *server
@@ -208,8 +209,8 @@ type serve struct {
 
 func newServe(t *testing.T) *serve {
 	t.Helper()
-	s := &serve{registry: &fakeRegistry{view: sampleDevice()}, ota: &fakeOTA{}, events: newFakeEvents(), spool: t.TempDir()}
-	handler, built := build(Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Spool: s.spool, Heartbeat: 20 * time.Millisecond}, s.registry, s.ota, s.events, slog.New(slog.DiscardHandler))
+	s := &serve{registry: &fakeRegistry{view: sampleDevice()}, ota: &fakeOTA{}, events: newFakeEvents(), repeats: newFakeRepeats(), spool: t.TempDir()}
+	handler, built := build(Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Spool: s.spool, Heartbeat: 20 * time.Millisecond}, s.registry, s.ota, s.events, s.repeats, slog.New(slog.DiscardHandler))
 	s.server = httptest.NewServer(handler)
 	t.Cleanup(s.server.Close)
 	s.routes, s.built = built.routes, built

@@ -94,6 +94,14 @@ type Events interface {
 	Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func())
 }
 
+// Repeats keeps what requests with an Idempotency-Key came to, longer than this process runs.
+type Repeats interface {
+	// Take keeps record for id until expires and returns it, or the one that id has already.
+	Take(ctx context.Context, team fleet.TeamID, id, record string, expires time.Time) (held string, err error)
+	// Settle replaces the record of id; "" forgets it.
+	Settle(ctx context.Context, team fleet.TeamID, id, record string) error
+}
+
 // Products are kinds of device. One is named by its id or its slug.
 type Products interface {
 	Products(ctx context.Context, actor fleet.Actor) ([]fleet.Product, error)

@@ -2,171 +2,181 @@ package api
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/muster-iot/muster/fleet"
 )
 
-// Limits of what is kept for repeated requests. An answer that is too long, or was made
-// room for, is not kept: the request would be carried out again.
+// Limits of what is kept for repeated requests.
 const (
-	maxRepeats     = 2000
-	maxRepeatBytes = 32 << 10 // of an answer
-	repeatLifetime = time.Hour
+	maxRepeatBytes = 32 << 10 // of an answer; of a longer one only that it was given
+	repeatLifetime = 24 * time.Hour
 	maxRepeatKey   = 255 // bytes
 )
 
-// repeats keeps answers of POST requests by their Idempotency-Key, so that a client that
-// got none may ask again without doing twice what it asked for. It is in memory: a restart
-// of the server forgets.
-type repeats struct {
-	mu    sync.Mutex
-	kept  map[repeat]*outcome // guarded by mu
-	order []repeat            // oldest first; guarded by mu
-}
-
-// repeat is a key with whose it is and what for.
-type repeat struct {
-	token  [32]byte // the hash of the Authorization header
-	method string
-	path   string
-	key    string
-}
-
-// outcome is the answer to the first request of a key.
+// outcome is what is kept of the first request with a key.
 type outcome struct {
-	body   [32]byte // the hash of the request's
-	at     time.Time
-	done   bool
-	status int
-	header http.Header
-	answer []byte
+	Server string // which server process took it
+	Nonce  string // no two outcomes are the same
+	Body   []byte // the request's, as a code that tells nothing of it
+	Done   bool
+	Answer []byte // sealed: it may hold secrets; empty where it was too long
 }
 
-func newRepeats() *repeats { return &repeats{kept: make(map[repeat]*outcome)} }
-
-// guard answers requests that repeat one from what is kept, and passes on all others.
-func (c *repeats) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		key := r.Header.Get("Idempotency-Key")
-		multipart := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/")
-		if key == "" || r.Method != http.MethodPost || r.Header.Get("Authorization") == "" || multipart {
-			next.ServeHTTP(w, r) // an upload or import can't happen twice: versions and ids are unique
-			return
-		}
-		if len(key) > maxRepeatKey {
-			writeProblem(w, wrongInput(map[string]string{"Idempotency-Key": "the key has at most 255 bytes"}))
-			return
-		}
-		deadline(w, time.Now().Add(bodyTimeout))
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		deadline(w, time.Time{})
-		if err != nil {
-			writeProblem(w, problem(bodyError(err)))
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		id := repeat{sha256.Sum256([]byte(r.Header.Get("Authorization"))), r.Method, r.URL.RequestURI(), key}
-		first, p := c.begin(id, sha256.Sum256(body))
-		switch {
-		case p != nil:
-			writeProblem(w, p)
-		case first != nil:
-			first.write(w)
-		default:
-			copied := &copier{ResponseWriter: w} // without a status, should next panic
-			defer func() { c.end(id, copied) }()
-			next.ServeHTTP(copied, r)
-		}
-	})
+// answered is an answer as it went out.
+type answered struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// begin takes a key, or returns what the first request of it came to.
-func (c *repeats) begin(id repeat, body [32]byte) (*outcome, *Problem) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	if known := c.kept[id]; known != nil && now.Sub(known.at) < repeatLifetime {
-		switch {
-		case known.body != body:
-			return nil, wrongInput(map[string]string{"Idempotency-Key": "this key was used with another body: use a new one for each request"})
-		case !known.done:
-			return nil, &Problem{Code: "conflict", Description: "the first request with this key is under way: try again", status: http.StatusConflict}
-		}
-		return known, nil
-	}
-	if c.kept[id] == nil {
-		c.order = append(c.order, id)
-	}
-	c.kept[id] = &outcome{body: body, at: now}
-	for len(c.order) > maxRepeats {
-		delete(c.kept, c.order[0])
-		c.order = c.order[1:]
-	}
-	return nil, nil
-}
-
-// end keeps a success; anything else may be tried again.
-func (c *repeats) end(id repeat, answer *copier) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known := c.kept[id]
-	if known == nil {
+// repeatable answers a request that repeats an earlier one by what that came to, so that a
+// client that got no answer may ask again without doing twice what it asked for, also after
+// a restart of the server. It comes after authenticate.
+func (s *server) repeatable(ctx huma.Context, next func(huma.Context)) {
+	key := ctx.Header("Idempotency-Key")
+	if key == "" || strings.HasPrefix(ctx.Header("Content-Type"), "multipart/") {
+		next(ctx) // an upload or import can't happen twice: versions and ids are unique
 		return
 	}
-	if answer.status < 200 || answer.status >= 300 || answer.tooLong {
-		known.at = time.Time{} // forgotten; its place in order stays until then
+	if len(key) > maxRepeatKey {
+		s.refuse(ctx, wrongInput(map[string]string{"Idempotency-Key": "the key has at most 255 bytes"}))
 		return
 	}
-	known.done, known.status, known.header, known.answer = true, answer.status, answer.Header().Clone(), answer.body.Bytes()
+	r, w := humago.Unwrap(ctx)
+	deadline(w, time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	deadline(w, time.Time{})
+	if err != nil {
+		s.refuse(ctx, bodyError(err))
+		return
+	}
+	r = r.WithContext(ctx.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	keys := newRepeatKeys(bearer(r.Header.Get("Authorization")), r.Method+" "+r.URL.RequestURI(), key)
+	first, err := s.take(ctx.Context(), keys, body)
+	switch {
+	case err != nil:
+		s.refuse(ctx, err)
+	case first != nil:
+		first.replay(w)
+	default:
+		held := &holder{ResponseWriter: w}
+		defer s.settle(ctx.Context(), keys, body, held) // also should next panic
+		next(humago.NewContext(ctx.Operation(), r, held))
+	}
 }
 
-func (o *outcome) write(w http.ResponseWriter) {
-	for name, values := range o.header {
+// take marks a key as used, or returns what the first request of it was answered.
+func (s *server) take(ctx context.Context, keys repeatKeys, body []byte) (*answered, error) {
+	mine := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body)}
+	record, _ := json.Marshal(mine) // always can be
+	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
+	held, err := s.kept.Take(ctx, who.Team, keys.id, string(record), time.Now().Add(repeatLifetime))
+	if err != nil || held == string(record) {
+		return nil, err
+	}
+	var first outcome
+	if err := json.Unmarshal([]byte(held), &first); err != nil {
+		return nil, err
+	}
+	switch {
+	case !bytes.Equal(first.Body, mine.Body):
+		return nil, wrongInput(map[string]string{"Idempotency-Key": "this key was used with another body: use a new one for each request"})
+	case !first.Done && first.Server == s.process:
+		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is under way: try again")
+	case !first.Done:
+		return nil, fleet.Errorf(fleet.Conflict, "the server ended during the first request with this key: look whether it was carried out, and use a new key if it was not")
+	case len(first.Answer) == 0:
+		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key was carried out; its answer was too long to keep: read what it made instead")
+	}
+	var answer answered
+	plain, err := keys.open(first.Answer)
+	if err == nil {
+		err = json.Unmarshal(plain, &answer)
+	}
+	return &answer, err
+}
+
+// settle keeps the answer to a request that was carried out, then sends it: a repeat may
+// come as soon as the client has it. What failed may be tried again.
+func (s *server) settle(ctx context.Context, keys repeatKeys, body []byte, held *holder) {
+	var record []byte
+	if held.status >= 200 && held.status < 300 {
+		done := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body), Done: true}
+		if !held.sent {
+			plain, _ := json.Marshal(answered{held.status, held.Header().Clone(), held.body.Bytes()}) // always can be
+			done.Answer = keys.seal(plain)
+		}
+		record, _ = json.Marshal(done) // always can be
+	}
+	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
+	if err := s.kept.Settle(context.WithoutCancel(ctx), who.Team, keys.id, string(record)); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "an answer was not kept: its request can't be repeated", slog.Any("err", err))
+	}
+	held.send()
+}
+
+func (a *answered) replay(w http.ResponseWriter) {
+	for name, values := range a.Header {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Idempotent-Replayed", "true")
-	w.WriteHeader(o.status)
-	_, _ = w.Write(o.answer) // the client is gone: nobody to tell
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body) // the client is gone: nobody to tell
 }
 
-func writeProblem(w http.ResponseWriter, p *Problem) {
-	for name, values := range p.GetHeaders() {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(p.status)
-	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody to tell
-}
-
-// copier keeps a copy of an answer as it goes out.
-type copier struct {
+// holder holds an answer back until send, or until it is too long or flushed.
+type holder struct {
 	http.ResponseWriter
-	status  int
-	body    bytes.Buffer
-	tooLong bool
+	status int
+	body   bytes.Buffer
+	sent   bool
 }
 
 // Unwrap lets http.ResponseController reach the writer.
-func (c *copier) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+func (h *holder) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-func (c *copier) WriteHeader(status int) {
-	c.status = status
-	c.ResponseWriter.WriteHeader(status)
+// WriteHeader notes the status.
+func (h *holder) WriteHeader(status int) {
+	if h.status == 0 {
+		h.status = status
+	}
 }
 
-func (c *copier) Write(data []byte) (int, error) {
-	if c.status == 0 {
-		c.status = http.StatusOK
+// Write keeps data, or passes it on once the answer is too long.
+func (h *holder) Write(data []byte) (int, error) {
+	h.WriteHeader(http.StatusOK)
+	if !h.sent && h.body.Len()+len(data) <= maxRepeatBytes {
+		return h.body.Write(data)
 	}
-	if c.body.Len()+len(data) > maxRepeatBytes {
-		c.tooLong = true
-	} else if !c.tooLong {
-		c.body.Write(data)
+	h.send()
+	return h.ResponseWriter.Write(data)
+}
+
+// FlushError passes on what there is: a stream is not kept.
+func (h *holder) FlushError() error {
+	h.WriteHeader(http.StatusOK)
+	h.send()
+	return http.NewResponseController(h.ResponseWriter).Flush()
+}
+
+// send passes on what was held back, once.
+func (h *holder) send() {
+	if h.sent || h.status == 0 {
+		return
 	}
-	return c.ResponseWriter.Write(data)
+	h.sent = true
+	h.ResponseWriter.WriteHeader(h.status)
+	_, _ = h.ResponseWriter.Write(h.body.Bytes()) // the client is gone: nobody to tell
 }

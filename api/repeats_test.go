@@ -1,87 +1,214 @@
 package api
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// keyed sends a POST with an Idempotency-Key.
-func keyed(t *testing.T, handler http.Handler, token, key, body string) (int, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/x", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
+// fakeRepeats is a Repeats in memory, without expiry.
+type fakeRepeats struct {
+	mu      sync.Mutex
+	records map[string]string // guarded by mu
+}
+
+func newFakeRepeats() *fakeRepeats { return &fakeRepeats{records: map[string]string{}} }
+
+func (k *fakeRepeats) Take(_ context.Context, team fleet.TeamID, id, record string, _ time.Time) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if held, ok := k.records[team.String()+id]; ok {
+		return held, nil
 	}
+	k.records[team.String()+id] = record
+	return record, nil
+}
+
+func (k *fakeRepeats) Settle(_ context.Context, team fleet.TeamID, id, record string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if record == "" {
+		delete(k.records, team.String()+id)
+	} else {
+		k.records[team.String()+id] = record
+	}
+	return nil
+}
+
+func (k *fakeRepeats) all() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return fmt.Sprint(k.records)
+}
+
+// counter is a registry that counts commands, and may hold them up.
+type counter struct {
+	*fakeRegistry
+	calls   atomic.Int32
+	began   chan struct{} // nil: nothing is held up
+	release chan struct{}
+	long    int // bytes of the answer's name
+}
+
+func (c *counter) Actor(ctx context.Context, secret string) (fleet.Actor, error) {
+	if secret == "also good" {
+		secret = testToken
+	}
+	return c.fakeRegistry.Actor(ctx, secret)
+}
+
+func (c *counter) Command(_ context.Context, _ fleet.Actor, id fleet.DeviceID, _ string, payload []byte, _ time.Duration) (fleet.Command, error) {
+	n := c.calls.Add(1)
+	if c.began != nil {
+		c.began <- struct{}{}
+		<-c.release
+	}
+	return fleet.Command{Number: uint32(n), Device: id, Name: strings.Repeat("x", c.long), Payload: payload}, c.fails
+}
+
+// repeating is an API that counts, and keeps answers in kept.
+func repeating(kept *fakeRepeats) (*counter, http.Handler) {
+	c := &counter{fakeRegistry: &fakeRegistry{view: sampleDevice()}}
+	handler, _ := build(Config{}, c, &fakeOTA{}, newFakeEvents(), kept, slog.New(slog.DiscardHandler))
+	return c, handler
+}
+
+// keyed sends a command with an Idempotency-Key.
+func keyed(t *testing.T, handler http.Handler, token, key, message string) (int, string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/devices/lamp-7/commands", strings.NewReader(`{"message":"`+message+`"}`))
 	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", key)
-	w := newRecorder()
+	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	return w.status, w.body.String()
+	return w.Code, w.Body.String()
 }
-
-type recorded struct {
-	header http.Header
-	status int
-	body   strings.Builder
-}
-
-func newRecorder() *recorded                       { return &recorded{header: http.Header{}, status: http.StatusOK} }
-func (r *recorded) Header() http.Header            { return r.header }
-func (r *recorded) WriteHeader(status int)         { r.status = status }
-func (r *recorded) Write(data []byte) (int, error) { return r.body.Write(data) }
 
 func TestARepeatedPostIsCarriedOutOnce(t *testing.T) {
-	var calls atomic.Int32
-	refuse := false
-	handler := newRepeats().guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		calls.Add(1)
-		if refuse {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		body, _ := io.ReadAll(r.Body)
-		w.WriteHeader(http.StatusAccepted)
-		_, _ = io.WriteString(w, "did "+string(body))
-	}))
-	for range 3 {
-		if status, body := keyed(t, handler, "a", "k", "one"); status != http.StatusAccepted || body != "did one" {
-			t.Errorf("got %d %s", status, body)
+	kept := newFakeRepeats()
+	c, handler := repeating(kept)
+	_, restarted := repeating(kept)
+	status, first := keyed(t, handler, testToken, "k", "one")
+	for _, server := range []http.Handler{handler, restarted} {
+		if again, body := keyed(t, server, testToken, "k", "one"); again != status || body != first || status != http.StatusAccepted {
+			t.Errorf("got %d %s, want %d %s", again, body, status, first)
 		}
 	}
-	if n := calls.Load(); n != 1 {
+	if n := c.calls.Load(); n != 1 {
 		t.Errorf("carried out %d times, want once", n)
 	}
-	if status, body := keyed(t, handler, "a", "k", "two"); status != http.StatusUnprocessableEntity || !strings.Contains(body, "Idempotency-Key") {
+	if status, body := keyed(t, handler, testToken, "k", "two"); status != http.StatusUnprocessableEntity || !strings.Contains(body, "Idempotency-Key") {
 		t.Errorf("the key with another body: got %d %s", status, body)
 	}
-	if _, body := keyed(t, handler, "b", "k", "two"); body != "did two" || calls.Load() != 2 {
-		t.Errorf("another's key is another key: got %s", body)
+	if _, body := keyed(t, handler, "also good", "k", "two"); c.calls.Load() != 2 {
+		t.Errorf("another token's key is another key: got %s", body)
 	}
-	refuse = true
-	keyed(t, handler, "a", "failed", "x")
-	refuse = false
-	if status, _ := keyed(t, handler, "a", "failed", "x"); status != http.StatusAccepted {
+	if status, _ := keyed(t, restarted, "ended", "k", "one"); status != http.StatusUnauthorized {
+		t.Errorf("a token that is none any more: got %d, want 401", status)
+	}
+	c.fails = fleet.Errorf(fleet.Unavailable, "the store is away")
+	keyed(t, handler, testToken, "failed", "x")
+	c.fails = nil
+	if status, _ := keyed(t, handler, testToken, "failed", "x"); status != http.StatusAccepted {
 		t.Errorf("what failed may be tried again: got %d", status)
 	}
-	if status, _ := keyed(t, handler, "a", strings.Repeat("k", 300), "x"); status != http.StatusUnprocessableEntity {
+	if status, _ := keyed(t, handler, testToken, strings.Repeat("k", 300), "x"); status != http.StatusUnprocessableEntity {
 		t.Errorf("a long key: got %d", status)
 	}
 }
 
-func TestWhatIsKeptForRepeatsIsBounded(t *testing.T) {
-	c := newRepeats()
-	for i := range 2 * maxRepeats {
-		c.begin(repeat{key: decimal(uint64(i))}, [32]byte{})
+func TestARepeatDuringTheFirstRequestIsAConflict(t *testing.T) {
+	kept := newFakeRepeats()
+	c, handler := repeating(kept)
+	_, restarted := repeating(kept)
+	c.began, c.release = make(chan struct{}), make(chan struct{})
+	done := make(chan int, 1)
+	go func() {
+		status, _ := keyed(t, handler, testToken, "k", "one")
+		done <- status
+	}()
+	<-c.began
+	if status, body := keyed(t, handler, testToken, "k", "one"); status != http.StatusConflict || !strings.Contains(body, "under way") {
+		t.Errorf("got %d %s, want 409", status, body)
 	}
-	if len(c.kept) > maxRepeats || len(c.order) > maxRepeats {
-		t.Errorf("%d outcomes are kept, %d in order", len(c.kept), len(c.order))
+	if status, body := keyed(t, restarted, testToken, "k", "one"); status != http.StatusConflict || !strings.Contains(body, "look whether it was carried out") {
+		t.Errorf("a server started since: got %d %s, want 409", status, body)
 	}
+	close(c.release)
+	if status := <-done; status != http.StatusAccepted {
+		t.Errorf("the first: got %d", status)
+	}
+	if status, _ := keyed(t, handler, testToken, "k", "one"); status != http.StatusAccepted || c.calls.Load() != 1 {
+		t.Errorf("afterwards: got %d, carried out %d times", status, c.calls.Load())
+	}
+}
+
+func TestAnAnswerTooLongToKeepIsNotMadeTwice(t *testing.T) {
+	c, handler := repeating(newFakeRepeats())
+	c.long = maxRepeatBytes
+	if status, body := keyed(t, handler, testToken, "k", "one"); status != http.StatusAccepted || len(body) < maxRepeatBytes {
+		t.Errorf("the first: got %d, %d bytes", status, len(body))
+	}
+	if status, body := keyed(t, handler, testToken, "k", "one"); status != http.StatusConflict || !strings.Contains(body, "was carried out") || c.calls.Load() != 1 {
+		t.Errorf("got %d %.200s, carried out %d times, want 409, once", status, body, c.calls.Load())
+	}
+}
+
+// TestWhatIsKeptForRepeatsTellsNothing looks for what went in and out in what is kept.
+func TestWhatIsKeptForRepeatsTellsNothing(t *testing.T) {
+	s := newServe(t)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.server.URL+"/v1/products/42/devices", strings.NewReader(`{"id":"a","groups":["confidential"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+testToken)
+	request.Header.Set("Idempotency-Key", "my key")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if err != nil || !strings.Contains(string(body), "s3cret") {
+		t.Fatalf("got %s, %v", body, err)
+	}
+	for _, text := range []string{"s3cret", base64.StdEncoding.EncodeToString([]byte("s3cret")), "confidential", "my key", testToken} {
+		if strings.Contains(s.repeats.all(), text) {
+			t.Errorf("%q is in %s", text, s.repeats.all())
+		}
+	}
+	theirs := newRepeatKeys("another", "POST /v1/products/42/devices", "my key")
+	if _, err := theirs.open(newRepeatKeys(testToken, "POST /v1/products/42/devices", "my key").seal([]byte("x"))); err == nil {
+		t.Error("another token opens the answer")
+	}
+}
+
+func FuzzIdempotencyKey(f *testing.F) {
+	f.Add("k", "body")
+	f.Add("\xff\x00", "")
+	f.Fuzz(func(t *testing.T, key, body string) {
+		k := newRepeatKeys(testToken, "POST /", key)
+		plain, err := k.open(k.seal([]byte(body)))
+		if err != nil || string(plain) != body {
+			t.Fatalf("%q came back as %q, %v", body, plain, err)
+		}
+		if other := newRepeatKeys(testToken, "POST /", key+"x"); other.id == k.id {
+			t.Fatalf("%q and %q have one id", key, key+"x")
+		}
+	})
 }
 
 func TestAnEditSaysWhatItHasSeen(t *testing.T) {

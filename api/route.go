@@ -81,6 +81,9 @@ func add[I, O any](s *server, r route, handle func(ctx context.Context, who flee
 		op.Middlewares = huma.Middlewares{s.authenticate}
 	}
 	op.Middlewares = append(op.Middlewares, s.knownQuery) // after authenticate: a stranger learns nothing
+	if r.method == http.MethodPost && !r.access.public {
+		op.Middlewares = append(op.Middlewares, s.repeatable)
+	}
 	s.routes = append(s.routes, r)
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who, _ := ctx.Value(actorKey{}).(fleet.Actor)

@@ -43,7 +43,7 @@ func TestEveryRouteNeedsAToken(t *testing.T) {
 }
 
 func TestOperationWithoutAccessIsRefused(t *testing.T) {
-	_, s := build(Config{}, &fakeRegistry{}, &fakeOTA{}, nil, nil)
+	_, s := build(Config{}, &fakeRegistry{}, &fakeOTA{}, nil, nil, nil)
 	defer func() {
 		if recover() == nil {
 			t.Error("an operation that declares no access was registered")

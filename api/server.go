@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -26,6 +27,8 @@ type server struct {
 	Registry
 	ota     OTA
 	events  Events
+	kept    Repeats
+	process string // names this server among those that keep answers in the same place
 	streams streams
 	config  Config
 	log     *slog.Logger
@@ -36,12 +39,12 @@ type server struct {
 // New makes the handler of everything below /v1 and of /oauth/token. The handler may be
 // used concurrently; it owns no goroutine. Put a read timeout on the http.Server: bodies
 // are bounded in size here, not in time.
-func New(config Config, registry Registry, ota OTA, events Events, log *slog.Logger) http.Handler {
-	handler, _ := build(config, registry, ota, events, log)
+func New(config Config, registry Registry, ota OTA, events Events, repeats Repeats, log *slog.Logger) http.Handler {
+	handler, _ := build(config, registry, ota, events, repeats, log)
 	return handler
 }
 
-func build(config Config, registry Registry, ota OTA, events Events, log *slog.Logger) (http.Handler, *server) {
+func build(config Config, registry Registry, ota OTA, events Events, repeats Repeats, log *slog.Logger) (http.Handler, *server) {
 	if config.MaxImage == 0 {
 		config.MaxImage = 64 << 20
 	}
@@ -49,7 +52,7 @@ func build(config Config, registry Registry, ota OTA, events Events, log *slog.L
 		config.Heartbeat = heartbeat
 	}
 	mux := http.NewServeMux()
-	s := &server{Registry: registry, ota: ota, events: events, config: config, log: log, huma: humago.New(mux, document(config.Version))}
+	s := &server{Registry: registry, ota: ota, events: events, kept: repeats, process: rand.Text(), config: config, log: log, huma: humago.New(mux, document(config.Version))}
 	s.session()
 	s.tokens()
 	s.teams()
@@ -70,7 +73,7 @@ func build(config Config, registry Registry, ota OTA, events Events, log *slog.L
 	s.eventStreams()
 	s.system()
 	s.reference()
-	return newRepeats().guard(jsonErrors(mux)), s
+	return jsonErrors(mux), s
 }
 
 func document(version string) huma.Config {

@@ -163,7 +163,7 @@ func (c *Cloud) listen() error {
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{
 			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
-		}, c.registry, firmware, c.conductor.events, c.log), c.console),
+		}, c.registry, firmware, c.conductor.events, c.store.Repeats, c.log), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}

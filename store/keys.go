@@ -29,6 +29,9 @@ func auditKey(id fleet.TeamID) string      { return "l:{" + id.String() + "}" } 
 func alertsKey(id fleet.TeamID) string     { return "a:{" + id.String() + "}" }  // hash: alert id -> alert; x<id> where archived
 func alertOrderKey(id fleet.TeamID) string { return "ao:{" + id.String() + "}" } // sorted set: alert ids, all of score 0
 
+func repeatsKey(id fleet.TeamID) string     { return "i:{" + id.String() + "}" }  // hash: id -> what a request came to
+func repeatOrderKey(id fleet.TeamID) string { return "io:{" + id.String() + "}" } // sorted set: ids by when they expire
+
 func tokenKey(id string) string    { return "k:{" + id + "}" }    // string: the token
 func emailKey(email string) string { return "e:{" + email + "}" } // string: the user id that owns the email
 func slugKey(slug string) string   { return "s:{" + slug + "}" }  // string: the product id that owns the slug

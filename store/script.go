@@ -24,12 +24,14 @@ var (
 	expireScript   = loadScript("expire")
 	raiseScript    = loadScript("raise")
 	archiveScript  = loadScript("archive")
+	takeScript     = loadScript("take")
+	settleScript   = loadScript("settle")
 )
 
 // scripts are all of them, to be loaded when Redis has forgotten them.
 var scripts = []*script{
 	saveScript, createScript, documentScript, claimScript, unclaimScript, appendScript,
-	queueScript, finishScript, expireScript, raiseScript, archiveScript,
+	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,
 }
 
 func loadScript(name string) *script {

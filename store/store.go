@@ -58,6 +58,7 @@ type Store struct {
 	Teams    *Teams
 	Messages *Messages
 	Journal  *Journal
+	Repeats  *Repeats
 
 	core   *core
 	owned  []func() // what Close ends after the store itself, last first
@@ -119,6 +120,7 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{core: c}
 	s.Journal = &Journal{core: c}
+	s.Repeats = &Repeats{core: c}
 	c.tasks.Go(c.reads.run)
 	c.tasks.Go(c.writes.run)
 	return s

@@ -94,7 +94,7 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 		}
 	}
 	err = s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder {
-		return p.Del(background, messagesKey(id), auditKey(id), alertsKey(id), alertOrderKey(id))
+		return p.Del(background, messagesKey(id), auditKey(id), alertsKey(id), alertOrderKey(id), repeatsKey(id), repeatOrderKey(id))
 	})
 	if err != nil {
 		return err
