@@ -1,5 +1,7 @@
 package fleet
 
+import "time"
+
 // Reason says which rule gave a device its target.
 type Reason string
 
@@ -72,4 +74,18 @@ type Progress struct {
 	Devices int                 // devices whose target it is
 	Running int                 // of them, those that run it
 	States  map[UpdateState]int // of the rest, by the state of their last update to it
+}
+
+// Standing counts devices by how their last update stands.
+type Standing struct {
+	States  map[UpdateState]int
+	Reasons map[ReasonCode]int // of those whose last update failed or rolled back
+}
+
+// Tally is what happened to a product's devices since the server began, whoever may see
+// them.
+type Tally struct {
+	Since      time.Time
+	Handshakes uint64
+	Failures   map[ReasonCode]int // updates that failed or rolled back
 }

@@ -170,7 +170,7 @@ func (x *worldIndex) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 	return fleet.IndexEntry{
 		ID: id, Product: d.Product, Kind: d.Kind, Gateway: d.Gateway, Groups: d.Groups, Running: d.Running, Lock: d.Lock,
 		Development: d.Development, UpdatesOn: d.UpdatesOn, Force: d.Force, Disabled: d.Disabled, Online: x.online[id],
-		Update: d.Update.State, UpdateTo: d.Update.To, Held: d.Attempts.Held, Spent: d.Attempts.Spent, AttemptsFor: d.Attempts.Target,
+		Update: d.Update.State, UpdateTo: d.Update.To, Reason: d.Update.Reason, Held: d.Attempts.Held, Spent: d.Attempts.Spent, AttemptsFor: d.Attempts.Target,
 	}, nil
 }
 
