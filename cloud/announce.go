@@ -37,10 +37,10 @@ func (c *conductor) Announce(e fleet.Event) { c.events.tell(e) }
 // announceUpdates tells how d's updates stand: those that ended now, and the one that runs.
 func (c *conductor) announceUpdates(d *fleet.Device, ended []fleet.Update) {
 	for _, u := range ended {
-		c.announceUpdate(d, u)
+		c.events.tellUpdate(*d, u)
 	}
 	if d.Update.State.Running() {
-		c.announceUpdate(d, d.Update)
+		c.events.tellUpdate(*d, d.Update)
 	}
 }
 
@@ -50,9 +50,10 @@ var flashed = map[fleet.UpdateState]string{
 	fleet.Offered: "started", fleet.Stored: "success", fleet.Failed: "failed", fleet.RolledBack: "failed",
 }
 
-func (c *conductor) announceUpdate(d *fleet.Device, u fleet.Update) {
+// tellUpdate tells how an update of d stands.
+func (e *events) tellUpdate(d fleet.Device, u fleet.Update) {
 	say := func(name string, data map[string]any) {
-		c.Announce(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID, Data: data, At: time.Now()})
+		e.tell(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID, Data: data, At: time.Now()})
 	}
 	if word, ok := flashed[u.State]; ok {
 		if u.State == fleet.Offered {

@@ -112,7 +112,7 @@ func (c *Cloud) assemble(images ota.Images) {
 		devices:   c.store.Devices, messages: c.store.Messages, catalogs: c.store.Catalogs, index: c.store.Index,
 		moves: newMoves(),
 		log:   c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
-		rechecks: newRechecks(), events: newEvents(), sessions: make(map[fleet.DeviceID]*session),
+		rechecks: newRechecks(), events: newEvents(), tallies: newTallies(), sessions: make(map[fleet.DeviceID]*session),
 	}
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.MaxUpdates, MaxBehind: c.config.GatewayUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
@@ -159,7 +159,7 @@ func (c *Cloud) listen() error {
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
 	firmware := recorder{c.ota, c.registry, c.store.Catalogs, c.conductor.events}
-	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, firmware, c.log)
+	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, firmware, watch{c.conductor.events, c.conductor.tallies}, c.log)
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{
 			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),

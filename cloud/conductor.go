@@ -32,6 +32,7 @@ type conductor struct {
 	maxAge    time.Duration   // of a session without a Hello
 	base      context.Context //nolint:containedctx // the server's own, for what no request carries
 	events    *events
+	tallies   *tallies
 
 	catalogs *store.Catalogs
 	index    *store.Index
@@ -190,14 +191,20 @@ func (c *conductor) Command(id fleet.DeviceID) {
 
 // keep makes a device message durable.
 func (c *conductor) keep(ctx context.Context, d *handshake.Session, t wire.Topic, payload []byte) error {
-	_, err := c.messages.Append(ctx, fleet.Message{
-		Team: d.Team(), Device: d.ID(), Topic: t.String(), Payload: payload, Received: time.Now(),
-	})
-	return err
+	m := fleet.Message{Team: d.Team(), Device: d.ID(), Topic: t.String(), Payload: payload, Received: time.Now()}
+	if _, err := c.messages.Append(ctx, m); err != nil {
+		return err
+	}
+	c.Announce(fleet.Event{Name: "muster/message", Team: m.Team, Device: m.Device, Data: map[string]any{"topic": m.Topic, "size": len(payload)}, At: m.Received})
+	return nil
 }
 
-func (c *conductor) finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
-	return c.messages.Finish(ctx, id, number, result)
+func (c *conductor) finish(ctx context.Context, d *handshake.Session, number uint32, result []byte) error {
+	if err := c.messages.Finish(ctx, d.ID(), number, result); err != nil {
+		return err
+	}
+	c.Announce(fleet.Event{Name: "muster/command", Team: d.Team(), Device: d.ID(), Data: map[string]any{"number": number}, At: time.Now()})
+	return nil
 }
 
 // happened tells what a decision or a report changed about d: the event for who listens,
@@ -205,6 +212,7 @@ func (c *conductor) finish(ctx context.Context, id fleet.DeviceID, number uint32
 func (c *conductor) happened(ctx context.Context, d *fleet.Device, name string, past []fleet.Update) {
 	c.announce(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID})
 	c.announceUpdates(d, past)
+	c.tally(d, name, past)
 	for _, u := range past {
 		if u.State == fleet.RolledBack {
 			c.raise(ctx, d, "rolled_back", "version "+u.To.String()+" did not stay: it came back with "+d.Running.String())
@@ -217,9 +225,18 @@ func (c *conductor) happened(ctx context.Context, d *fleet.Device, name string, 
 
 func (c *conductor) raise(ctx context.Context, d *fleet.Device, name, text string) {
 	a := fleet.Alert{Team: d.Team, Device: d.ID, Name: name, Text: text, Raised: time.Now()}
-	if _, err := c.messages.Raise(ctx, a); err != nil {
+	if err := c.alert(ctx, a); err != nil {
 		c.log.Warn("alert not raised", "device", d.ID, "alert", name, "err", err)
 	}
+}
+
+// alert makes an alert durable and tells of it.
+func (c *conductor) alert(ctx context.Context, a fleet.Alert) error {
+	if _, err := c.messages.Raise(ctx, a); err != nil {
+		return err
+	}
+	c.Announce(fleet.Event{Name: "muster/alert", Team: a.Team, Device: a.Device, Data: map[string]any{"type": a.Type, "alert": a.Name, "message": a.Text}, At: a.Raised})
+	return nil
 }
 
 // refreshEvery is how often it is looked for sessions that are due.

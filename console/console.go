@@ -25,20 +25,22 @@ type Console struct {
 	config   Config
 	registry Registry
 	ota      OTA
+	live     Live
 	log      *slog.Logger
 	past     *past
+	streams  *streams
 	handler  http.Handler
 }
 
-// New makes the pages over what registry and ota do for operators.
-func New(config Config, registry Registry, ota OTA, log *slog.Logger) *Console {
+// New makes the pages over what registry and ota do for operators, and what live tells.
+func New(config Config, registry Registry, ota OTA, live Live, log *slog.Logger) *Console {
 	if config.MaxImage == 0 {
 		config.MaxImage = 64 << 20
 	}
 	if config.Session == 0 {
 		config.Session = 12 * time.Hour
 	}
-	c := &Console{config: config, registry: registry, ota: ota, log: log, past: newPast()}
+	c := &Console{config: config, registry: registry, ota: ota, live: live, log: log, past: newPast(), streams: newStreams()}
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))
 	return c
 }
@@ -61,6 +63,9 @@ func (c *Console) routes() *http.ServeMux {
 		"POST /products":           (*visit).createProduct,
 		"GET /messages":            (*visit).messagesPage,
 		"GET /alerts":              (*visit).alertsPage,
+		"GET /events":              (*visit).eventsPage,
+		"GET /events/stream":       (*visit).eventsStream,
+		"GET /live":                (*visit).hintsStream,
 		"POST /alerts":             (*visit).archiveAlert,
 		"GET /team":                (*visit).teamPage,
 		"POST /team/members":       (*visit).addMember,

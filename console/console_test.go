@@ -62,7 +62,7 @@ func (r *team) CreateProduct(_ context.Context, _ fleet.Actor, p fleet.Product) 
 // send is what the console answers to one request.
 func send(t *testing.T, r *team, method, target string, form url.Values, edits ...func(*http.Request)) *http.Response {
 	t.Helper()
-	c := New(Config{}, r, nil, slog.New(slog.DiscardHandler))
+	c := New(Config{}, r, nil, nil, slog.New(slog.DiscardHandler))
 	request := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(form.Encode()))
 	if form != nil {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -32,6 +32,17 @@ func (b deviceBody) Percent() int {
 	return int(b.Running.Next * 100 / b.Running.Size)
 }
 
+// Left is about how long the download still takes at its pace so far, "" where nobody can
+// say.
+func (b deviceBody) Left() string {
+	if b.Running == nil || b.Running.State != fleet.Downloading || b.Running.Next == 0 || b.Running.Next >= b.Running.Size {
+		return ""
+	}
+	now := time.Now()
+	share := float64(b.Running.Size-b.Running.Next) / float64(b.Running.Next)
+	return "about " + span(now, now.Add(time.Duration(share*float64(now.Sub(b.Running.Started))))) + " left"
+}
+
 // In reports whether the device is in the group.
 func (b deviceBody) In(group fleet.GroupID) bool { return b.View.InAnyOf([]fleet.GroupID{group}) }
 
@@ -80,7 +91,14 @@ func (v *visit) state(b *deviceBody) (err error) {
 	if len(b.Updates) > 0 && b.Updates[0].State.Running() {
 		b.Running = &b.Updates[0].Update
 	}
+	if err != nil {
+		return err
+	}
 	b.Denied = v.denied(b.View)
+	if b.Messages, _, err = v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{Team: v.actor.Team, Device: id, Limit: 10}); err != nil {
+		return err
+	}
+	b.Commands, err = v.registry.Commands(v.ctx(), v.actor, id)
 	return err
 }
 
@@ -107,16 +125,10 @@ func (v *visit) deviceBody() (b deviceBody, err error) {
 	if b.Groups, err = v.registry.Groups(v.ctx(), v.actor, v.product.ID); err != nil {
 		return b, err
 	}
-	if b.Messages, _, err = v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{Team: v.actor.Team, Device: b.View.ID, Limit: 10}); err != nil {
-		return b, err
-	}
 	if b.View.Kind == fleet.Gateway {
 		q := fleet.DeviceQuery{Actor: v.actor, Gateway: b.View.ID, Limit: 100}
-		if b.Attached, err = v.registry.Devices(v.ctx(), v.actor, q); err != nil {
-			return b, err
-		}
+		b.Attached, err = v.registry.Devices(v.ctx(), v.actor, q)
 	}
-	b.Commands, err = v.registry.Commands(v.ctx(), v.actor, b.View.ID)
 	return b, err
 }
 

@@ -3,8 +3,11 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -19,7 +22,27 @@ type fleetBody struct {
 	Running         []fleet.DeviceUpdate // updates under way, the first of them
 	More            bool
 	Ended           []fleet.DeviceUpdate // lately failed ones
+	States          []stateCount         // devices the user sees by how their last update stands
+	Reasons         []reasonCount
+	Since           time.Time // Reasons' totals count from here; zero for who does not see all devices
 	Live            string
+}
+
+// UnderWay is how many updates are.
+func (b fleetBody) UnderWay() (n int) {
+	for _, s := range b.States {
+		if s.State.Running() {
+			n += s.Devices
+		}
+	}
+	return n
+}
+
+// reasonCount is how many updates went wrong for one reason.
+type reasonCount struct {
+	Reason  fleet.ReasonCode
+	Devices int // the last update of so many did
+	Total   int // of all devices since the server began, also those that came right since
 }
 
 func (v *visit) fleetPage() error {
@@ -66,7 +89,40 @@ func (v *visit) fleetBody() (b fleetBody, err error) {
 	}
 	b.Running, b.More = running, next != ""
 	b.Ended, _, err = v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: wentBad, Limit: 10})
-	return b, err
+	if err != nil {
+		return b, err
+	}
+	return b, v.standing(&b)
+}
+
+// standing counts the visible devices' updates, and for who sees all devices also what
+// went wrong since the server began.
+func (v *visit) standing(b *fleetBody) error {
+	standing, err := v.ota.Standing(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return err
+	}
+	for state := fleet.Offered; state <= fleet.Stopped; state++ {
+		if n := standing.States[state]; n > 0 {
+			b.States = append(b.States, stateCount{state, n})
+		}
+	}
+	var tally fleet.Tally
+	if v.may(fleet.SeeAudit) == nil {
+		tally = v.live.Tally(v.product.ID)
+		b.Since = tally.Since
+	}
+	reasons := slices.Collect(maps.Keys(standing.Reasons))
+	for reason := range tally.Failures {
+		if standing.Reasons[reason] == 0 {
+			reasons = append(reasons, reason)
+		}
+	}
+	slices.Sort(reasons)
+	for _, reason := range reasons {
+		b.Reasons = append(b.Reasons, reasonCount{reason, standing.Reasons[reason], tally.Failures[reason]})
+	}
+	return nil
 }
 
 // fleetHistory is what the chart draws: owner and admin only.

@@ -34,15 +34,16 @@ func (v *visit) messagesPage() error {
 // alertList is the page of alerts.
 type alertList struct {
 	Device   string
+	After    string
 	Archived bool
 	Alerts   []fleet.Alert
 	Next     string
 }
 
 func (v *visit) alertsPage() error {
-	list := alertList{Device: v.text("device"), Archived: v.text("archived") != ""}
+	list := alertList{Device: v.text("device"), After: v.text("after"), Archived: v.text("archived") != ""}
 	alerts, next, err := v.registry.Alerts(v.ctx(), v.actor, fleet.AlertQuery{
-		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Archived: list.Archived, After: v.text("after"), Limit: rowsPerPage,
+		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Archived: list.Archived, After: list.After, Limit: rowsPerPage,
 	})
 	if err != nil {
 		return err
@@ -51,14 +52,18 @@ func (v *visit) alertsPage() error {
 	if next != "" {
 		list.Next = url.Values{"device": {list.Device}, "archived": {v.text("archived")}, "after": {next}}.Encode()
 	}
+	if v.fragment() {
+		return v.fragmentOf("alerts", "rows", list)
+	}
 	return v.show("alerts", "Alerts", list)
 }
 
 func (v *visit) archiveAlert() error {
 	archived := v.text("act") != "restore"
-	back, said := "/alerts", "Archived."
+	back, said := url.Values{"device": {v.text("device")}}, "Archived."
 	if !archived {
-		back, said = "/alerts?archived=1", "Restored."
+		back.Set("archived", "1")
+		said = "Restored."
 	}
-	return v.after(v.registry.ArchiveAlert(v.ctx(), v.actor, v.text("id"), archived), back, said)
+	return v.after(v.registry.ArchiveAlert(v.ctx(), v.actor, v.text("id"), archived), "/alerts?"+back.Encode(), said)
 }

@@ -18,6 +18,7 @@ type Registry interface {
 	Batches
 	Groups
 	Messages
+	Hearing
 }
 
 // OTA is what operators do about firmware.
@@ -97,6 +98,21 @@ type Messages interface {
 	Commands(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) ([]fleet.Command, error)
 }
 
+// Hearing decides what an actor hears of what happens.
+type Hearing interface {
+	// Hear is e as actor hears it at this moment, and whether they hear it at all.
+	Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, hears bool, err error)
+}
+
+// Live is what happens, as it happens.
+type Live interface {
+	// Listen returns the events of a team from now on. The channel is closed when the server
+	// ends; leave is to be called in any case, and only once.
+	Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func())
+	// Tally is what was counted of a product since the server began; nobody's rights are asked.
+	Tally(product fleet.ProductID) fleet.Tally
+}
+
 // Images are a product's firmware.
 type Images interface {
 	Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error)
@@ -117,6 +133,7 @@ type Releases interface {
 type Updates interface {
 	Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (fleet.Trace, error)
 	Updates(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error)
+	Standing(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (fleet.Standing, error)
 	Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error
 	Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error
 }

@@ -34,6 +34,7 @@ type moment struct {
 	at     time.Time
 	online int
 	runs   map[string]int // devices by version; "" for none of the uploaded ones
+	hellos uint64         // handshakes since the process began
 }
 
 func newPast() *past { return &past{products: make(map[fleet.ProductID]*track)} }
@@ -79,7 +80,7 @@ func (c *Console) sample(ctx context.Context, p fleet.Product) error {
 	if err != nil {
 		return err
 	}
-	m := moment{at: time.Now(), online: online.Total, runs: map[string]int{"": all.Total}}
+	m := moment{at: time.Now(), online: online.Total, runs: map[string]int{"": all.Total}, hellos: c.live.Tally(p.ID).Handshakes}
 	for _, f := range released {
 		if f.Devices > 0 {
 			m.runs[f.Version.String()] = f.Devices
@@ -140,13 +141,14 @@ func (p *past) watched() (all []fleet.Product) {
 	return all
 }
 
-// series is a product's past as the chart takes it: a row of times in Unix seconds, and a
-// row of numbers of devices for each version.
+// series is a product's past as charts take it: a row of times in Unix seconds, and a row
+// of numbers of devices for each version.
 type series struct {
-	Times    []int64  `json:"times"`
-	Online   []int    `json:"online"`
-	Versions []string `json:"versions"` // highest first; "" for none of the uploaded ones
-	Runs     [][]int  `json:"runs"`     // by version, then by time
+	Times    []int64   `json:"times"`
+	Online   []int     `json:"online"`
+	Versions []string  `json:"versions"` // highest first; "" for none of the uploaded ones
+	Runs     [][]int   `json:"runs"`     // by version, then by time
+	Rates    []float64 `json:"rates"`    // handshakes per second since the time before; the first is 0
 }
 
 func (p *past) series(product fleet.ProductID) (s series) {
@@ -165,11 +167,21 @@ func (p *past) series(product fleet.ProductID) (s series) {
 	}
 	slices.SortFunc(s.Versions, func(a, b string) int { return -fleet.ReportedVersion(a).Compare(fleet.ReportedVersion(b)) })
 	s.Runs = make([][]int, len(s.Versions))
-	for _, m := range t.samples {
+	for at, m := range t.samples {
 		s.Times, s.Online = append(s.Times, m.at.Unix()), append(s.Online, m.online)
+		s.Rates = append(s.Rates, t.rate(at))
 		for i, version := range s.Versions {
 			s.Runs[i] = append(s.Runs[i], m.runs[version])
 		}
 	}
 	return s
+}
+
+// rate is the handshakes per second between a sample and the one before.
+func (t *track) rate(at int) float64 {
+	if at == 0 {
+		return 0
+	}
+	now, before := t.samples[at], t.samples[at-1]
+	return float64(now.hellos-before.hellos) / max(now.at.Sub(before.at), time.Second).Seconds()
 }

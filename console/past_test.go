@@ -31,11 +31,11 @@ func TestPastOfAWeekStaysWithinItsBound(t *testing.T) {
 func TestSeriesHasARowForEachVersionAndANumberForEachTime(t *testing.T) {
 	p := newPast()
 	p.remember(fleet.Product{ID: 1})
-	p.add(1, moment{at: time.Unix(100, 0), online: 3, runs: map[string]int{"1": 4, "": 0}})
-	p.add(1, moment{at: time.Unix(105, 0), online: 4, runs: map[string]int{"1": 2, "1.10.0": 1, "1.9.0": 1, "": 1}})
+	p.add(1, moment{at: time.Unix(100, 0), online: 3, hellos: 10, runs: map[string]int{"1": 4, "": 0}})
+	p.add(1, moment{at: time.Unix(105, 0), online: 4, hellos: 25, runs: map[string]int{"1": 2, "1.10.0": 1, "1.9.0": 1, "": 1}})
 	want := series{
 		Times: []int64{100, 105}, Online: []int{3, 4}, Versions: []string{"1.10.0", "1.9.0", "1", ""},
-		Runs: [][]int{{0, 1}, {0, 1}, {4, 2}, {0, 1}},
+		Runs: [][]int{{0, 1}, {0, 1}, {4, 2}, {0, 1}}, Rates: []float64{0, 3},
 	}
 	if diff := cmp.Diff(p.series(1), want); diff != "" {
 		t.Errorf("(-got +want)\n%s", diff)

@@ -36,6 +36,7 @@ type page struct {
 	Product     fleet.Product // the zero Product outside of one
 	Notice      string
 	Tag         string
+	Stream      string // address of what tells the page that it is old
 	Broker      broker
 	May         rights
 	Body        any
@@ -74,6 +75,7 @@ func (v *visit) rights() rights {
 func (v *visit) show(name, title string, body any) error {
 	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
 	if v.actor.Role != fleet.NoRole {
+		p.Stream = v.hintsOf()
 		p.Notice = v.notice()
 		if err := v.frame(&p); err != nil && name != "error" {
 			return err

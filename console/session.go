@@ -59,6 +59,7 @@ func (v *visit) signOut() error {
 	if err := v.registry.SignOut(v.ctx(), v.actor, v.secret); err != nil {
 		return err
 	}
+	v.streams.end(v.secret)
 	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
 	return v.redirect("/sign-in")
 }
@@ -72,6 +73,7 @@ func (v *visit) endSession() {
 	}
 	if actor, err := v.registry.Actor(v.ctx(), cookie.Value); err == nil {
 		_ = v.registry.SignOut(v.ctx(), actor, cookie.Value) // it expires by itself otherwise
+		v.streams.end(cookie.Value)
 	}
 }
 

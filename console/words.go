@@ -16,13 +16,13 @@ import (
 
 // functions is what templates may call.
 var functions = template.FuncMap{
-	"ago": ago, "stamp": stamp, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05") }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"bytes": size, "num": num, "plural": plural, "act": act, "version": version, "because": because,
 	"reasonCode": wire.ReasonText, "payload": payload, "color": color, "path": url.PathEscape, "query": url.QueryEscape,
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return strings.Join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "roles": roles, "outcome": outcome, "words": words,
+	"dict": dict, "roles": roles, "outcome": outcome, "words": words, "mood": mood, "span": span,
 }
 
 // ago is how long ago t was, in the one largest unit.
@@ -119,6 +119,33 @@ func outcome(s fleet.Step) string {
 		return "live"
 	}
 	return "quiet"
+}
+
+// mood is a class for an update's state.
+func mood(s fleet.UpdateState) string {
+	switch {
+	case s.Running():
+		return "live"
+	case s == fleet.Confirmed:
+		return "good"
+	case s == fleet.Superseded, s == fleet.NoUpdate:
+		return "quiet"
+	}
+	return "bad"
+}
+
+// span is how long it was from one moment to another.
+func span(from, to time.Time) string {
+	switch d := to.Sub(from); {
+	case d < time.Second:
+		return "less than a second"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
 }
 
 // words is an identifier for people: "rolled_back" as "rolled back".

@@ -48,6 +48,7 @@ func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id strin
 		return hidden(err, "no such alert: %.80s", id)
 	}
 	r.audit(ctx, actor, "alert.archive", id, fields{"archived": a.Archived}, fields{"archived": archived})
+	r.live.Announce(fleet.Event{Name: "muster/alert", Team: actor.Team, Device: a.Device, Data: map[string]any{"archived": archived}, At: time.Now()})
 	return nil
 }
 
@@ -88,6 +89,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	}
 	r.audit(ctx, actor, "device.command", string(id), nil, fields{"number": c.Number, "name": name, "bytes": len(payload)})
 	r.live.Command(id)
+	r.live.Announce(fleet.Event{Name: "muster/command", Team: actor.Team, Device: id, Data: map[string]any{"number": c.Number}, At: now})
 	return c, nil
 }
 

@@ -1,5 +1,6 @@
 // The console's own script: what HTML and htmx don't do. Nothing works only with it but
-// the chart, copying and the switch between light and dark.
+// copying and the switch between light and dark. Charts and what changes by itself have
+// scripts of their own.
 "use strict";
 
 (function theme() {
@@ -15,7 +16,7 @@ function toggleTheme() {
   const next = now === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
   try { localStorage.setItem("theme", next); } catch { /* it lasts for this page */ }
-  drawCharts();
+  document.dispatchEvent(new Event("themechange"));
 }
 
 async function copy(button) {
@@ -47,43 +48,6 @@ function countPicked() {
     button.parentElement.classList.toggle("on", picked > 0);
     form.querySelector("[data-picked]").textContent = picked === 0 ? "Tick devices to edit their groups" : picked === 1 ? "1 device" : picked + " devices";
   }
-}
-
-const palette = ["#0f766e", "#3b7dd8", "#d97706", "#8b5cf6", "#db4c77", "#5b8c2a", "#0e93b8", "#a16207", "#7a8794"];
-let charts = [];
-
-// drawChart stacks devices by version over time.
-async function drawChart(box) {
-  const answer = await fetch(box.dataset.chart);
-  if (!answer.ok || typeof uPlot === "undefined") return;
-  const past = await answer.json();
-  if (!past.times) return;
-  const sums = past.times.map(() => 0);
-  const stacked = past.runs.map((row) => row.map((n, i) => (sums[i] += n)));
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--quiet").trim(), grid = style.getPropertyValue("--line").trim();
-  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  const order = past.versions.map((_, i) => past.versions.length - 1 - i); // the tallest is drawn first
-  const series = order.map((i) => ({
-    label: past.versions[i] === "" ? "other" : past.versions[i],
-    stroke: palette[i % palette.length], fill: palette[i % palette.length] + "cc", width: 1, points: { show: past.times.length < 2 },
-    value: (_, __, ___, at) => (at == null ? "–" : past.runs[i][at].toLocaleString("en")),
-  }));
-  const top = Math.max(1, ...sums);
-  const options = {
-    width: box.clientWidth, height: 260, scales: { y: { range: [0, top * 1.05] } }, cursor: { drag: { x: false, y: false } },
-    axes: [{ ...axis, incrs: [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400] }, { ...axis, size: 60, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? n.toLocaleString("en") : "")) }],
-    series: [{}, ...series],
-  };
-  if (past.times.length === 1) options.scales.x = { range: [past.times[0] - 30, past.times[0] + 30] };
-  box.replaceChildren();
-  charts.push(new uPlot(options, [past.times, ...order.map((i) => stacked[i])], box));
-}
-
-function drawCharts() {
-  charts.forEach((chart) => chart.destroy());
-  charts = [];
-  document.querySelectorAll("[data-chart]").forEach((box) => { drawChart(box).catch(() => { box.textContent = "The chart could not be loaded."; }); });
 }
 
 document.addEventListener("click", (event) => {
@@ -119,9 +83,5 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   bar.value = (100 * event.detail.loaded) / event.detail.total;
 });
 
-document.addEventListener("DOMContentLoaded", () => {
-  countPicked();
-  drawCharts();
-  if (document.querySelector("[data-chart]")) setInterval(drawCharts, 5000);
-});
+document.addEventListener("DOMContentLoaded", countPicked);
 addEventListener("pageshow", countPicked);

@@ -1,0 +1,80 @@
+package console
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// hints tell an open page which kinds of things changed; it fetches anew what it shows of
+// them. Nothing else crosses the stream: what one may see is decided where it is fetched.
+type hints struct {
+	product fleet.ProductID // 0: any
+	device  fleet.DeviceID  // "": any
+	kinds   map[string]bool // changed since the last telling
+}
+
+// hintsOf is the address of the stream of hints for the page shown.
+func (v *visit) hintsOf() string {
+	q := url.Values{}
+	if v.product.ID != 0 {
+		q.Set("product", strconv.FormatUint(uint64(v.product.ID), 10))
+	}
+	if id := v.r.PathValue("id"); id != "" {
+		q.Set("device", id)
+	}
+	return "/live?" + q.Encode()
+}
+
+func (v *visit) hintsStream() error {
+	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // what is no number selects nothing less
+	return v.stream(&hints{product: fleet.ProductID(product), device: fleet.DeviceID(v.text("device")), kinds: map[string]bool{}})
+}
+
+// kindOf is the kind of things an event says changed.
+func kindOf(name string) string {
+	switch {
+	case name == fleet.EventMissed:
+		return "all"
+	case name == "muster/message", name == "muster/alert", name == "muster/command":
+		return strings.TrimPrefix(name, "muster/") + "s"
+	case name == "muster/update", strings.HasPrefix(name, "spark/flash/"):
+		return "updates"
+	case strings.HasPrefix(name, "particle/firmware/"):
+		return "firmware"
+	case name == "muster/group":
+		return "groups"
+	}
+	return "devices"
+}
+
+// picks leaves out kinds that will be told anyway. Messages and alerts are the whole
+// team's, whatever the groups (docs/operations.md): which device they are of is not asked.
+func (h *hints) picks(e fleet.Event) (fleet.Event, bool) {
+	kind := kindOf(e.Name)
+	if h.kinds[kind] || h.kinds["all"] || h.device != "" && e.Device != "" && e.Device != h.device {
+		return e, false
+	}
+	if kind == "messages" || kind == "alerts" {
+		e.Device = ""
+	}
+	return e, true
+}
+
+func (h *hints) take(v fleet.EventView) bool {
+	if h.product != 0 && v.Product != 0 && v.Product != h.product {
+		return false
+	}
+	h.kinds[kindOf(v.Name)] = true
+	return true
+}
+
+func (h *hints) tell() (string, error) {
+	kinds := slices.Sorted(maps.Keys(h.kinds))
+	clear(h.kinds)
+	return "event: changed\ndata: " + strings.Join(kinds, " ") + "\n\n", nil
+}

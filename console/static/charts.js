@@ -1,0 +1,79 @@
+// The fleet's charts: devices by version over time, one above the other, and handshakes
+// per second.
+"use strict";
+
+const palette = ["#0f766e", "#3b7dd8", "#d97706", "#8b5cf6", "#db4c77", "#5b8c2a", "#0e93b8", "#a16207", "#7a8794"];
+const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400]; // seconds between marks
+let drawn = {}; // by id of the box: the chart, and what its lines are
+
+// runsOf stacks devices by version; the tallest is drawn first.
+function runsOf(past) {
+  const sums = past.times.map(() => 0);
+  const stacked = past.runs.map((row) => row.map((n, i) => (sums[i] += n)));
+  const order = past.versions.map((_, i) => past.versions.length - 1 - i);
+  return {
+    top: Math.max(1, ...sums), data: [past.times, ...order.map((i) => stacked[i])],
+    lines: order.map((i) => ({
+      label: past.versions[i] === "" ? "other" : past.versions[i], stroke: palette[i % palette.length], fill: palette[i % palette.length] + "cc",
+      value: (plot, _, __, at) => (at == null ? "–" : plot.runs[i][at].toLocaleString("en")),
+    })),
+  };
+}
+
+function ratesOf(past) {
+  return {
+    top: Math.max(1, ...past.rates), data: [past.times, past.rates],
+    lines: [{ label: "per second", stroke: palette[1], fill: palette[1] + "55", value: (_, n) => (n == null ? "–" : n.toLocaleString("en", { maximumFractionDigits: 1 })) }],
+  };
+}
+
+// draw makes the chart, or moves it on where only numbers changed: what the mouse points
+// at stays.
+function draw(box, past) {
+  const { top, data, lines } = box.dataset.show === "rates" ? ratesOf(past) : runsOf(past);
+  const names = lines.map((line) => line.label).join(" ");
+  const known = drawn[box.id];
+  if (known && known.names === names && past.times.length > 2) {
+    known.chart.runs = past.runs;
+    known.top = top;
+    known.chart.setData(data);
+    return;
+  }
+  if (known) known.chart.destroy();
+  const style = getComputedStyle(document.documentElement);
+  const ink = style.getPropertyValue("--quiet").trim(), grid = style.getPropertyValue("--line").trim();
+  const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
+  const now = { names, top };
+  const options = {
+    width: box.clientWidth, height: Number(box.dataset.height), scales: { y: { range: () => [0, now.top * 1.05] } }, cursor: { drag: { x: false, y: false } },
+    axes: [{ ...axis, incrs: steps }, { ...axis, size: 60, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? n.toLocaleString("en") : "")) }],
+    series: [{}, ...lines.map((line) => ({ width: 1, points: { show: past.times.length < 2 }, ...line }))],
+  };
+  if (past.times.length === 1) options.scales.x = { range: [past.times[0] - 30, past.times[0] + 30] };
+  box.replaceChildren();
+  now.chart = new uPlot(options, data, box);
+  now.chart.runs = past.runs;
+  drawn[box.id] = now;
+}
+
+async function drawCharts() {
+  const boxes = document.querySelectorAll("[data-chart]");
+  if (boxes.length === 0 || document.hidden) return;
+  try {
+    const answer = await fetch(boxes[0].dataset.chart);
+    const past = answer.ok && (await answer.json());
+    if (past && past.times) boxes.forEach((box) => draw(box, past));
+  } catch { /* the server is away: what is drawn stands */ }
+}
+
+function redrawCharts() {
+  Object.values(drawn).forEach((known) => known.chart.destroy());
+  drawn = {};
+  drawCharts();
+}
+
+document.addEventListener("DOMContentLoaded", drawCharts);
+document.addEventListener("themechange", redrawCharts);
+document.addEventListener("visibilitychange", drawCharts);
+addEventListener("resize", redrawCharts);
+setInterval(drawCharts, 5000);
