@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // TeamID numbers a team within the installation; 0 is no team.
@@ -73,6 +76,18 @@ func ParseSlug(s string) (string, error) {
 		return "", Errorf(Invalid, "slug %.80q: use 1 to 64 of a-z 0-9 - with at least one letter", s)
 	}
 	return s, nil
+}
+
+// CheckText accepts UTF-8 of at most limit bytes without control characters other than
+// line ends and tabs. Errors are Invalid and name field.
+func CheckText(field, value string, limit int) error {
+	if len(value) > limit || !utf8.ValidString(value) {
+		return FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
+	}
+	if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) }) {
+		return FieldErrorf(field, "%s: control characters are not taken", field)
+	}
+	return nil
 }
 
 // UpdateID names one update: 16 random bytes. The zero id is no update.

@@ -76,8 +76,8 @@ func texts(f fleet.Firmware) error {
 		field, text string
 		limit       int
 	}{{"title", f.Title, MaxTitle}, {"description", f.Description, MaxDescription}, {"file", f.File, MaxFile}} {
-		if len(t.text) > t.limit {
-			return fleet.FieldErrorf(t.field, "the %s has %d bytes, up to %d are allowed", t.field, len(t.text), t.limit)
+		if err := fleet.CheckText(t.field, t.text, t.limit); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -29,6 +29,7 @@ func TestUpload(t *testing.T) {
 		{"empty", admin, "4", "", "", fleet.Invalid},
 		{"over the limit", admin, "4", "", strings.Repeat("x", 101), fleet.TooLarge},
 		{"title over the limit", admin, "4", strings.Repeat("x", MaxTitle+1), "image", fleet.Invalid},
+		{"title with a zero byte", admin, "4", "a\x00b", "image", fleet.Invalid},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := shop(t)

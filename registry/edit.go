@@ -22,6 +22,9 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 		return fleet.DeviceView{}, err
 	}
 	after, err := r.apply(ctx, actor, id, change)
+	if err == nil && change.groups != nil {
+		err = r.leaveDeleted(ctx, actor.Team, *change.groups, id)
+	}
 	if err != nil {
 		return fleet.DeviceView{}, err
 	}
@@ -32,6 +35,9 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
 	var before fleet.Device
 	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		if d.Team != actor.Team || change.product != 0 && d.Product != change.product {
+			return fleet.Errorf(fleet.NotFound, "no such device: %s", id)
+		}
 		if err := fleet.Unchanged("device "+string(id), change.If, tagOf(actor, d)); err != nil {
 			return err
 		}
@@ -87,8 +93,9 @@ func (r *Registry) mayEdit(ctx context.Context, actor fleet.Actor, product fleet
 // change is a DeviceEdit whose names are resolved.
 type change struct {
 	fleet.DeviceEdit
-	lock   *fleet.Version // in the catalog's spelling
-	groups *[]fleet.GroupID
+	product fleet.ProductID // of the device; 0: any of the team's
+	lock    *fleet.Version  // in the catalog's spelling
+	groups  *[]fleet.GroupID
 }
 
 // change checks edit against everything but the record. Without create, groups that
@@ -96,12 +103,12 @@ type change struct {
 func (r *Registry) change(ctx context.Context, actor fleet.Actor, scope fleet.ProductID, d *fleet.Device, edit fleet.DeviceEdit, create bool) (change, error) {
 	out := change{DeviceEdit: edit}
 	if edit.Name != nil {
-		if err := text("name", *edit.Name, maxName); err != nil {
+		if err := fleet.CheckText("name", *edit.Name, maxName); err != nil {
 			return out, err
 		}
 	}
 	if edit.Notes != nil {
-		if err := text("notes", *edit.Notes, maxNotes); err != nil {
+		if err := fleet.CheckText("notes", *edit.Notes, maxNotes); err != nil {
 			return out, err
 		}
 	}

@@ -268,7 +268,7 @@ func checkGroup(g fleet.Group) error {
 	if !colorForm.MatchString(g.Color) {
 		return fleet.FieldErrorf("color", "color %.20q: use the form #2f6fde", g.Color)
 	}
-	return text("description", g.Description, maxNotes)
+	return fleet.CheckText("description", g.Description, maxNotes)
 }
 
 // colorOf gives a group without a colour one that stays the same for its name.

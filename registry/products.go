@@ -161,7 +161,7 @@ func checkProduct(p fleet.Product) error {
 	if p.AutoRegister < 0 || p.AutoRegister > maxAutoRegister {
 		return fleet.FieldErrorf("auto_register", "auto_register: use 0 to %d devices", maxAutoRegister)
 	}
-	return text("description", p.Description, maxNotes)
+	return fleet.CheckText("description", p.Description, maxNotes)
 }
 
 // slugOf is a slug that reminds of name; what can't be one is refused by checkProduct.

@@ -53,7 +53,7 @@ func (r *Registry) createUser(ctx context.Context, u fleet.User, password string
 	if u.Email, err = parseEmail(u.Email); err != nil {
 		return fleet.User{}, err
 	}
-	if err := text("name", u.Name, maxName); err != nil {
+	if err := fleet.CheckText("name", u.Name, maxName); err != nil {
 		return fleet.User{}, err
 	}
 	if u.Password, err = r.hasher.hash(ctx, password); err != nil {
@@ -222,21 +222,10 @@ func (r *Registry) createTeam(ctx context.Context, name string, owner fleet.User
 	return r.teams.CreateTeam(ctx, fleet.Team{Name: name, Created: now}, fleet.Member{User: owner.ID, Email: owner.Email, Joined: now})
 }
 
-// text checks a free text: valid UTF-8 of at most limit bytes.
-func text(field, value string, limit int) error {
-	if len(value) > limit || !utf8.ValidString(value) {
-		return fleet.FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
-	}
-	if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) }) {
-		return fleet.FieldErrorf(field, "%s: control characters are not taken", field)
-	}
-	return nil
-}
-
 // named is text that must be there.
 func named(field, value string) error {
 	if strings.TrimSpace(value) == "" {
 		return fleet.FieldErrorf(field, "%s is missing", field)
 	}
-	return text(field, value, maxName)
+	return fleet.CheckText(field, value, maxName)
 }

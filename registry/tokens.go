@@ -152,7 +152,7 @@ func (r *Registry) NewToken(ctx context.Context, actor fleet.Actor, label string
 	if err := may(actor, fleet.SeeTeam); err != nil {
 		return "", t, err
 	}
-	if err := text("label", label, 100); err != nil {
+	if err := fleet.CheckText("label", label, 100); err != nil {
 		return "", t, err
 	}
 	if label == SignInLabel { // or a program's token could pass for a person's session
