@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-iot/muster/fleet"
 )
 
 func parseQuery(t *testing.T, text string) url.Values {
@@ -69,8 +71,12 @@ func TestNestedForms(t *testing.T) {
 	if err := decodeForm(parseQuery(t, "product[name]=Lamp&product[platform_id]=10"), &product); err != nil {
 		t.Fatal(err)
 	}
-	if got := deref(product.fields().Name); got != "Lamp" {
-		t.Errorf("got %q, want Lamp", got)
+	if f, err := product.fields(); err != nil || deref(f.Name) != "Lamp" {
+		t.Errorf("got %q, %v, want Lamp", deref(f.Name), err)
+	}
+	product.Slug = new(string)
+	if _, err := product.fields(); !isKind(err, fleet.Invalid) {
+		t.Errorf("a slug beside product: got %v, want that it is refused", err)
 	}
 }
 

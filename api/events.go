@@ -43,6 +43,14 @@ type EventPrefix struct {
 	Prefix string `path:"prefix" doc:"How the name begins; a / in it as %2F" example:"spark"`
 }
 
+// Resolve refuses what no name begins with; huma calls it.
+func (p *EventPrefix) Resolve(huma.Context) []error {
+	if fault := wrongText(p.Prefix); fault != "" {
+		return []error{wrongInput(map[string]string{"prefix": fault})}
+	}
+	return nil
+}
+
 // wanted selects events beside the actor's team and rights.
 type wanted struct {
 	product fleet.ProductID // 0: of any

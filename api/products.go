@@ -51,12 +51,20 @@ type ProductBody struct {
 	Product *ProductFields `json:"product,omitempty"`
 }
 
-// fields are the ones that were sent, in whichever form.
-func (b ProductBody) fields() ProductFields {
-	if b.Product != nil {
-		return *b.Product
+// fields are the ones that were sent, in whichever form but not in both.
+func (b ProductBody) fields() (ProductFields, error) {
+	if b.Product == nil {
+		return b.ProductFields, nil
 	}
-	return b.ProductFields
+	beside := map[string]bool{
+		"name": b.Name != nil, "slug": b.Slug != nil, "description": b.Description != nil, "roaming": b.Roaming != nil, "auto_register": b.AutoRegister != nil,
+	}
+	for name, given := range beside {
+		if given {
+			return ProductFields{}, fleet.FieldErrorf(name, "%s stands beside product: send all below product, or none", name)
+		}
+	}
+	return *b.Product, nil
 }
 
 // ProductPath names a product.
@@ -81,7 +89,10 @@ func (s *server) products() {
 		return &reply[ProductList]{out}, nil
 	}
 	create := func(ctx context.Context, who fleet.Actor, in *struct{ Input[ProductBody] }) (*tagged[OneProduct], error) {
-		f := in.In.fields()
+		f, err := in.In.fields()
+		if err != nil {
+			return nil, err
+		}
 		p, err := s.CreateProduct(ctx, who, fleet.Product{Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description), Roaming: f.Roaming == nil || *f.Roaming, AutoRegister: deref(f.AutoRegister)})
 		return s.oneProduct(ctx, who, p, err)
 	}
@@ -109,7 +120,10 @@ func (s *server) products() {
 			if err != nil {
 				return nil, err
 			}
-			f := in.In.fields()
+			f, err := in.In.fields()
+			if err != nil {
+				return nil, err
+			}
 			p, err = s.EditProduct(ctx, who, p.ID, fleet.ProductEdit{Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: f.Roaming, AutoRegister: f.AutoRegister, If: in.seen})
 			return s.oneProduct(ctx, who, p, err)
 		})

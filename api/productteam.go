@@ -39,6 +39,13 @@ type NewProductUser struct {
 	Scopes   ignored `json:"scopes,omitzero"`
 }
 
+// ProductUserUpdate changes a user; what is absent stays.
+type ProductUserUpdate struct {
+	Role   string  `json:"role,omitempty" doc:"A role, or Particle's word for one: Administrator, Developer, Support, View-only"`
+	Groups Names   `json:"groups,omitempty"`
+	Scopes ignored `json:"scopes,omitzero"`
+}
+
 // ProductUserAdded is Particle's answer to a NewProductUser.
 type ProductUserAdded struct {
 	OK      bool           `json:"ok"`
@@ -94,7 +101,7 @@ func (s *server) productTeam() {
 		example: `{"username":"ada@example.com","role":"Developer"}`}, s.addProductUser)
 	update := func(ctx context.Context, who fleet.Actor, in *struct {
 		ProductUserPath
-		Input[NewProductUser]
+		Input[ProductUserUpdate]
 	}) (*reply[OK], error) {
 		if _, err := s.Product(ctx, who, in.Product); err != nil {
 			return nil, err

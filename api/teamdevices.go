@@ -75,18 +75,22 @@ func (p TeamDevicePath) id() (fleet.DeviceID, error) {
 // TeamDeviceQuery are the query parameters that select devices of the team.
 type TeamDeviceQuery struct {
 	GroupsQuery
-	IDs     string `query:"deviceIds" doc:"Device ids between commas"`
-	Fuzzy   string `query:"deviceNameFuzzy" doc:"The name begins with this"`
-	Kinds   string `query:"deviceTypes" doc:"Generic, Gateway, BLE between commas"`
-	Gateway string `query:"gatewayId" doc:"Attached to this gateway"`
+	IDs     []string `query:"deviceIds,explode" doc:"Device ids between commas, at most 1,000"`
+	Fuzzy   string   `query:"deviceNameFuzzy" doc:"The name begins with this"`
+	Kinds   []string `query:"deviceTypes,explode" doc:"Generic, Gateway, BLE between commas"`
+	Gateway string   `query:"gatewayId" doc:"Attached to this gateway"`
 }
 
 func (f TeamDeviceQuery) query() (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{NamePrefix: f.Fuzzy, Gateway: fleet.DeviceID(f.Gateway)}
-	for _, text := range splitNames(f.IDs) {
+	ids := splitNames(f.IDs...)
+	if err := ids.bounded(); err != nil {
+		return q, fleet.FieldErrorf("deviceIds", "%s", err)
+	}
+	for _, text := range ids {
 		q.IDs = append(q.IDs, fleet.DeviceID(text))
 	}
-	for _, text := range splitNames(f.Kinds) {
+	for _, text := range splitNames(f.Kinds...) {
 		kind, ok := map[string]fleet.DeviceKind{"generic": fleet.Generic, "gateway": fleet.Gateway, "ble": fleet.BLE}[strings.ToLower(text)]
 		if !ok {
 			return q, fleet.FieldErrorf("deviceTypes", "device type %.40q: use Generic, Gateway, BLE", text)
@@ -189,7 +193,8 @@ func (s *server) commands() {
 			TeamDevicePath
 			Input[NewMessage]
 		}) (*reply[Command], error) {
-			return s.command(ctx, who, in.TeamDevicePath, NewCommand{Name: in.In.Topic, Message: in.In.Message})
+			c, err := s.command(ctx, who, in.TeamDevicePath, NewCommand{Name: in.In.Topic, Message: in.In.Message})
+			return c, about(err, "name", "topic")
 		})
 }
 

@@ -63,7 +63,7 @@ func (s *server) teams() {
 	add(s, route{id: "HandOverTeam", method: http.MethodPut, path: one + "/owner", summary: "Make a member the owner; you become an admin", tag: "team", access: needs(fleet.OwnTeam), errors: []int{http.StatusNotFound, http.StatusConflict},
 		example: `{"email":"ada@example.com"}`},
 		func(ctx context.Context, who fleet.Actor, in *struct{ Input[NewOwner] }) (*none, error) {
-			return nil, s.HandOver(ctx, who, in.In.Email)
+			return nil, about(s.HandOver(ctx, who, in.In.Email), "", "email")
 		})
 	s.auditLog()
 }
