@@ -314,7 +314,7 @@ var everyPage = []pageSeen{
 	{"/p/lamp/firmware", "Product default"}, {"/p/lamp/firmware/1", "Progress"}, {"/p/lamp/upload", "Image"},
 	{"/p/lamp/firmware/1/release", "Deliver immediately"}, {"/p/lamp/firmware/1/confirm?group=beta&default=yes", "Impacted devices"},
 	{"/p/lamp/fleet", "Updates under way"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "All quiet"},
-	{"/team", "Your tokens"}, {"/no/such/page", "There is no such page"},
+	{"/team", "Members"}, {"/no/such/page", "There is no such page"},
 }
 
 func TestConsoleEveryPageFitsAPhoneWithoutComplaint(t *testing.T) {
@@ -515,7 +515,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.shot("empty")
 	b.press("Import devices")
 	b.fill("[name=ids]", "lamp-1\nlamp 2!\n")
-	b.fill("[name=new_group]", "first")
+	b.fill("input[name=group]:not([type=checkbox])", "first")
 	b.press("Import")
 	b.sees("2 devices imported")
 	b.sees("2!")
@@ -562,6 +562,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.visit("/team")
 	b.sees("ada@example.com")
 
+	b.visit("/team/tokens")
 	b.fill("[name=label]", "ci")
 	b.press("New token")
 	b.sees("Your new token, shown this once")

@@ -1,20 +1,21 @@
 package console
 
 import (
-	"bufio"
-	"encoding/base64"
-	"encoding/csv"
-	"html/template"
 	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// batch is the page that edits groups of many devices.
+// batch is the page that edits groups of many devices: those ticked, or all that a filter
+// selects.
 type batch struct {
-	Devices []fleet.DeviceID
+	Devices []fleet.DeviceID // ticked
+	All     bool
+	Filter  deviceFilter // with All
+	Total   int          // devices in all
 	Groups  []fleet.GroupView
+	Picker  picker
 }
 
 func (v *visit) chosen() ([]fleet.DeviceID, error) {
@@ -33,27 +34,53 @@ func (v *visit) chosen() ([]fleet.DeviceID, error) {
 	return slices.Compact(ids), nil
 }
 
+// all reports whether the form is about all that its filter selects.
+func (v *visit) all() bool { return v.text("all") != "" }
+
 func (v *visit) editGroupsPage() error {
 	if err := v.may(fleet.AssignGroups); err != nil {
 		return err
-	}
-	ids, err := v.chosen()
-	if err != nil {
-		return err
-	}
-	if len(ids) == 0 {
-		return v.done(v.at("/devices"), "Tick the devices first, then choose Edit groups.")
 	}
 	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return err
 	}
-	return v.show("batch", "Edit groups", batch{Devices: ids, Groups: groups})
+	b := batch{All: v.all(), Groups: groups, Picker: v.pick(groups, nothing)}
+	if b.All {
+		err = v.selection(&b)
+	} else {
+		b.Devices, err = v.chosen()
+		b.Total = len(b.Devices)
+	}
+	if err != nil {
+		return err
+	}
+	if b.Total == 0 {
+		return v.done(v.at("/devices"), "Tick the devices first, then choose Edit groups.")
+	}
+	return v.show("batch", "Edit groups", b)
 }
 
+// selection counts what the filter selects, and settles whether its search is of names.
+func (v *visit) selection(b *batch) error {
+	b.Filter = v.deviceFilter()
+	b.Filter.After, b.Filter.From = "", 0
+	q, err := v.query(b.Filter, b.Groups)
+	if err != nil {
+		return err
+	}
+	found, byName, err := v.find(q)
+	if byName {
+		b.Filter.ByName = "yes"
+	}
+	b.Total = found.Total
+	return err
+}
+
+// groupsEdit reads which groups are to be added and removed.
 func (v *visit) groupsEdit() (fleet.GroupsEdit, error) {
 	ids, err := v.chosen()
-	edit := fleet.GroupsEdit{Product: v.product.ID, Devices: ids}
+	edit := fleet.GroupsEdit{Product: v.product.ID, Devices: ids, Add: v.names("add"), Remove: v.names("remove")}
 	for name, values := range v.r.Form {
 		group, ok := strings.CutPrefix(name, "g:")
 		switch {
@@ -66,6 +93,8 @@ func (v *visit) groupsEdit() (fleet.GroupsEdit, error) {
 	if err == nil && len(edit.Add)+len(edit.Remove) == 0 {
 		err = fleet.Errorf(fleet.Invalid, "choose a group to add or to remove")
 	}
+	slices.Sort(edit.Add)
+	slices.Sort(edit.Remove)
 	return edit, err
 }
 
@@ -74,7 +103,16 @@ func (v *visit) editGroupsImpact() error {
 	if err != nil {
 		return err
 	}
-	impact, err := v.registry.PreviewGroups(v.ctx(), v.actor, edit)
+	var impact fleet.Impact
+	if v.all() {
+		q, wrong := v.selected()
+		if wrong != nil {
+			return wrong
+		}
+		impact, err = v.registry.PreviewGroupsOf(v.ctx(), v.actor, q, edit)
+	} else {
+		impact, err = v.registry.PreviewGroups(v.ctx(), v.actor, edit)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,69 +124,11 @@ func (v *visit) editGroups() error {
 	if err != nil {
 		return err
 	}
+	if v.all() {
+		return v.editStep(edit)
+	}
 	if err := v.registry.EditGroups(v.ctx(), v.actor, edit); err != nil {
 		return err
 	}
 	return v.done(v.at("/devices"), "Changed the groups of "+plural(len(edit.Devices), "device")+".")
-}
-
-// intake is the page that imports devices, and what became of them.
-type intake struct {
-	Groups []fleet.GroupView
-	Done   bool
-	Out    fleet.Imported
-	CSV    template.URL // of the secrets, to download
-	First  fleet.DeviceID
-	Secret string
-}
-
-func (v *visit) importPage() error {
-	if err := v.may(fleet.ImportDevices); err != nil {
-		return err
-	}
-	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
-	if err != nil {
-		return err
-	}
-	return v.show("import", "Import devices", intake{Groups: groups})
-}
-
-func (v *visit) importDevices() error {
-	order := fleet.Import{Product: v.product.ID, Gateway: fleet.DeviceID(v.text("gateway"))}
-	for lines := bufio.NewScanner(strings.NewReader(v.text("ids"))); lines.Scan(); {
-		order.IDs = append(order.IDs, strings.FieldsFunc(lines.Text(), func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '\t' })...)
-	}
-	for _, g := range append(v.r.Form["group"], v.text("new_group")) {
-		if g != "" {
-			order.Groups = append(order.Groups, g)
-		}
-	}
-	if len(order.IDs) == 0 {
-		return fleet.FieldErrorf("ids", "write at least one device id, one a line")
-	}
-	out, err := v.registry.Import(v.ctx(), v.actor, order)
-	if err != nil {
-		return err
-	}
-	page := intake{Done: true, Out: out, CSV: secretsFile(out)}
-	if len(out.Updated) > 0 {
-		page.First = out.Updated[0]
-		page.Secret = out.Secrets[page.First]
-	}
-	return v.show("import", "Imported devices", page)
-}
-
-// secretsFile is the new devices' secrets as a file that is in the page itself: they are
-// nowhere else. The simulator reads it as it is.
-func secretsFile(out fleet.Imported) template.URL {
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	_ = w.Write([]string{"device", "secret"}) // a strings.Builder takes everything
-	for _, id := range out.Updated {
-		if secret := out.Secrets[id]; secret != "" {
-			_ = w.Write([]string{string(id), secret})
-		}
-	}
-	w.Flush()
-	return template.URL("data:text/csv;base64," + base64.StdEncoding.EncodeToString([]byte(text.String()))) //nolint:gosec // base64 is safe in a URL
 }

@@ -1,6 +1,9 @@
 package console
 
 import (
+	"errors"
+	"html/template"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,91 +14,37 @@ import (
 const (
 	rowsPerPage = 50
 	maxSkip     = 10_000 // rows that paging by number reaches
-	sectionRows = 8      // rows of each section of a grouped list
-	maxSections = 40
 )
 
-// deviceList is the page of a product's devices.
+// deviceList is the page of a product's devices, or of the whole team's.
 type deviceList struct {
 	Filter   deviceFilter
-	Groups   []fleet.GroupView
-	Versions []fleet.Released
+	Picker   picker
+	Versions []fleet.Version
 	Page     fleet.DeviceViews
 	ByName   bool // nothing matched by id, so names were searched
 	Sections []section
+	Rest     int // devices in none of the sections
+	Cut      int // groups or versions there was no room for
 	From, To int
-	Previous string // queries of other pages, "" for none
-	Next     string
+	Previous template.URL // queries of other pages, "" for none
+	Next     template.URL
 	Filtered bool
+	Team     bool   // of all products
+	Problem  string // what is wrong with the filter
 }
 
-// section is a part of a list grouped by group or version.
-type section struct {
-	Title, Color, Query string
-	Page                fleet.DeviceViews
-}
-
-// deviceFilter is the list's form.
-type deviceFilter struct {
-	Search, Version, Online, Development, Locked, Sort, By string
-	Groups                                                 []string
-	After                                                  string
-	From                                                   int // rows before this page
-}
-
-func (v *visit) deviceFilter() deviceFilter {
-	f := deviceFilter{
-		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
-		Locked: v.text("locked"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-	}
-	f.From, _ = strconv.Atoi(v.text("from")) // what is no number is the first page
-	f.From = max(f.From, 0)
-	for _, g := range v.r.Form["group"] {
-		if g != "" {
-			f.Groups = append(f.Groups, g)
-		}
-	}
-	return f
-}
-
-// values is the form's fields that are set, without the position.
-func (f deviceFilter) values() url.Values {
-	q := url.Values{}
-	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online,
-		"development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By} {
-		if text != "" {
-			q.Set(name, text)
-		}
-	}
-	for _, g := range f.Groups {
-		q.Add("group", g)
-	}
-	return q
-}
-
-// with is the query of the list with one field changed.
-func (f deviceFilter) with(name, value string) string {
-	q := f.values()
-	q.Set(name, value)
-	return q.Encode()
-}
-
-// Has reports whether the filter names this group.
-func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, group) }
-
-// SortBy is the query that sorts by a column, the other way round where it does already.
-func (f deviceFilter) SortBy(column string) string {
-	if f.Sort == column {
-		column = "-" + column
-	}
-	return f.with("sort", column)
-}
+// All reports whether the page shows every device that matches.
+func (l deviceList) All() bool { return len(l.Page.Devices) == l.Page.Total }
 
 var sorts = map[string]fleet.DeviceSort{"": fleet.ByID, "id": fleet.ByID, "name": fleet.ByName, "version": fleet.ByVersion, "handshake": fleet.ByLastHandshake}
 
 // query asks for what the form says; groups the actor does not see are not found.
 func (v *visit) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQuery, error) {
-	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, IDPart: f.Search, After: f.After, Limit: rowsPerPage}
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, IDPart: f.Search, After: f.After, NoGroup: f.NoGroup != "", Limit: rowsPerPage}
+	if f.ByName != "" {
+		q.IDPart, q.NamePart = "", f.Search
+	}
 	sort := f.Sort
 	if sort != "" && sort[0] == '-' {
 		q.Descending, sort = true, sort[1:]
@@ -108,7 +57,9 @@ func (v *visit) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQue
 		}
 		q.Groups = append(q.Groups, groups[i].ID)
 	}
-	if f.Version != "" {
+	if f.Version == noVersion {
+		q.NoVersion = true
+	} else if f.Version != "" {
 		version, err := fleet.ParseVersion(f.Version)
 		if err != nil {
 			return q, err
@@ -127,36 +78,83 @@ func choice(text string) *bool {
 	return &yes
 }
 
+// devicesPage lists the devices of a product or, without one in the path, of the team.
 func (v *visit) devicesPage() error {
-	list := deviceList{Filter: v.deviceFilter()}
-	f := &list.Filter
-	list.Filtered = len(f.values()) > 0
-	var err error
-	if list.Groups, err = v.registry.Groups(v.ctx(), v.actor, v.product.ID); err != nil {
-		return err
+	f := v.deviceFilter()
+	if to := v.productOf(f); to != "" {
+		return v.redirect(to)
 	}
-	if list.Versions, err = v.ota.Firmware(v.ctx(), v.actor, v.product.ID); err != nil {
-		return err
-	}
-	q, err := v.query(*f, list.Groups)
+	list := deviceList{Filter: f, Team: v.product.ID == 0, Filtered: len(f.values()) > 0}
+	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return err
 	}
-	if f.By == "group" || f.By == "version" {
-		if list.Sections, err = v.sections(list, q); err != nil {
+	list.Picker = v.pick(groups, named(f.Groups))
+	if list.Versions, err = v.versionsOf(); err != nil {
+		return err
+	}
+	if err := v.fill(&list, groups); err != nil {
+		if !errors.Is(err, fleet.Invalid) {
 			return err
 		}
-		return v.show("devices", "Devices", list)
+		list.Problem = sentence(err)
+		v.code = http.StatusUnprocessableEntity
 	}
-	if f.After == "" {
-		q.Skip = min(f.From, maxSkip)
-	}
-	list.Page, list.ByName, err = v.find(q)
+	return v.show("devices", "Devices", list)
+}
+
+// fill finds what the filter of l selects.
+func (v *visit) fill(l *deviceList, groups []fleet.GroupView) error {
+	q, err := v.query(l.Filter, groups)
 	if err != nil {
 		return err
 	}
-	list.position()
-	return v.show("devices", "Devices", list)
+	if l.Filter.By == "group" || l.Filter.By == "version" {
+		return v.sections(l, groups, q)
+	}
+	if l.Filter.After == "" {
+		q.Skip = min(l.Filter.From, maxSkip)
+	}
+	if l.Page, l.ByName, err = v.find(q); err != nil {
+		return err
+	}
+	l.position()
+	return nil
+}
+
+// productOf is where the filter's product leads to, "" when it is the one shown.
+func (v *visit) productOf(f deviceFilter) string {
+	switch f.Product {
+	case "", v.product.Slug:
+		return ""
+	case everyProduct:
+		if v.product.ID == 0 {
+			return ""
+		}
+		return "/devices?" + f.values().Encode()
+	}
+	return "/p/" + url.PathEscape(f.Product) + "/devices?" + f.values().Encode()
+}
+
+// versionsOf are the versions of the product, or of all, each once.
+func (v *visit) versionsOf() (versions []fleet.Version, err error) {
+	products := []fleet.Product{v.product}
+	if v.product.ID == 0 {
+		if products, err = v.registry.Products(v.ctx(), v.actor); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range products {
+		list, err := v.ota.Firmware(v.ctx(), v.actor, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range list {
+			versions = append(versions, f.Version)
+		}
+	}
+	slices.SortFunc(versions, func(a, b fleet.Version) int { return b.Compare(a) })
+	return slices.CompactFunc(versions, fleet.Version.Equal), nil
 }
 
 // find searches ids, and names where no id matches.
@@ -177,40 +175,11 @@ func (l *deviceList) position() {
 		q := l.Filter.values()
 		q.Set("after", l.Page.Next)
 		q.Set("from", strconv.Itoa(l.To))
-		l.Next = q.Encode()
+		l.Next = encoded(q)
 	}
 	if before := l.Filter.From - rowsPerPage; before >= 0 && before <= maxSkip {
 		l.Previous = l.Filter.with("from", strconv.Itoa(before))
 	} else if l.Filter.From > 0 {
 		l.Previous = l.Filter.with("from", "0")
 	}
-}
-
-// sections is the first devices of each group, or of each version.
-func (v *visit) sections(list deviceList, q fleet.DeviceQuery) (all []section, err error) {
-	plain := list.Filter
-	plain.By = ""
-	q.Limit = sectionRows
-	add := func(s section, q fleet.DeviceQuery) error {
-		if s.Page, err = v.registry.Devices(v.ctx(), v.actor, q); err == nil && s.Page.Total > 0 {
-			all = append(all, s)
-		}
-		return err
-	}
-	if list.Filter.By == "version" {
-		for _, f := range list.Versions[:min(len(list.Versions), maxSections)] {
-			q.Version = f.Version
-			if err := add(section{Title: "Version " + f.Version.String(), Query: plain.with("version", f.Version.String())}, q); err != nil {
-				return nil, err
-			}
-		}
-		return all, nil
-	}
-	for _, g := range list.Groups[:min(len(list.Groups), maxSections)] {
-		q.Groups = []fleet.GroupID{g.ID}
-		if err := add(section{Title: g.Name, Color: color(g.Color), Query: plain.with("group", g.Name)}, q); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }

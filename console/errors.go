@@ -54,6 +54,17 @@ func sentence(err error) string {
 	return text
 }
 
+// problem is what went wrong, and the field of the form that is at fault, "" for none.
+type problem struct{ Text, Field string }
+
+func field(err error) string {
+	var detail *fleet.Error
+	if errors.As(err, &detail) {
+		return detail.Field
+	}
+	return ""
+}
+
 // fail answers with err: as a sentence where htmx puts it, or as a page.
 func (v *visit) fail(err error) {
 	var long *http.MaxBytesError
@@ -66,7 +77,7 @@ func (v *visit) fail(err error) {
 	}
 	if v.fragment() {
 		v.code = code
-		if err := v.part("problem", sentence(err)); err != nil {
+		if err := v.part("problem", problem{sentence(err), field(err)}); err != nil {
 			v.log.Error("console", "path", v.r.URL.Path, "err", err)
 		}
 		return

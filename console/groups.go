@@ -2,17 +2,35 @@ package console
 
 import (
 	"net/url"
-	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 )
+
+// groupRow is a group with how many users hold it.
+type groupRow struct {
+	fleet.GroupView
+	Users int
+}
 
 func (v *visit) groupsPage() error {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return err
 	}
-	return v.show("groups", "Groups", groups)
+	members, err := v.registry.Members(v.ctx(), v.actor)
+	if err != nil {
+		return err
+	}
+	rows := make([]groupRow, len(groups))
+	for i, g := range groups {
+		rows[i].GroupView = g
+		for _, m := range members {
+			if containsGroup(m.Groups, g.ID) {
+				rows[i].Users++
+			}
+		}
+	}
+	return v.show("groups", "Groups", rows)
 }
 
 func (v *visit) createGroup() error {
@@ -42,7 +60,7 @@ func (v *visit) groupPage() error {
 		return err
 	}
 	for _, m := range members {
-		if slices.Contains(m.Groups, g.ID) {
+		if containsGroup(m.Groups, g.ID) {
 			body.Users = append(body.Users, m)
 		}
 	}
@@ -53,12 +71,24 @@ func (v *visit) groupPage() error {
 	return v.show("group", "Group "+g.Name, body)
 }
 
+// groupOf is the name in the address: the form may have another.
+func (v *visit) groupOf() string { return v.r.URL.Query().Get("name") }
+
 func (v *visit) editGroup() error {
-	name := v.r.URL.Query().Get("name")
+	name := v.groupOf()
 	if v.text("act") == "delete" {
 		return v.after(v.registry.DeleteGroup(v.ctx(), v.actor, v.product.ID, name), v.at("/groups"), "Deleted the group "+name+".")
 	}
-	renamed, description, color := v.text("new_name"), v.text("description"), v.text("color")
+	renamed, description, color := v.r.PostFormValue("name"), v.text("description"), v.text("color")
 	g, err := v.registry.EditGroup(v.ctx(), v.actor, v.product.ID, name, fleet.GroupEdit{Name: &renamed, Description: &description, Color: &color})
 	return v.after(err, v.at("/group?name="+url.QueryEscape(g.Name)), "Saved.")
+}
+
+// deleteGroupImpact is what deleting a group would send out.
+func (v *visit) deleteGroupImpact() error {
+	impact, err := v.registry.PreviewDeleteGroup(v.ctx(), v.actor, v.product.ID, v.groupOf())
+	if err != nil {
+		return err
+	}
+	return v.part("impact", impact)
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"html/template"
 	"net/url"
 
 	"github.com/muster-iot/muster/fleet"
@@ -10,7 +11,7 @@ import (
 type messageList struct {
 	Device, Topic, After string
 	Messages             []fleet.Message
-	Next                 string // query of the next page, "" for none
+	Next                 template.URL // query of the next page, "" for none
 }
 
 func (v *visit) messagesPage() error {
@@ -23,7 +24,7 @@ func (v *visit) messagesPage() error {
 	}
 	list.Messages = messages
 	if next != "" {
-		list.Next = url.Values{"device": {list.Device}, "topic": {list.Topic}, "after": {next}}.Encode()
+		list.Next = encoded(url.Values{"device": {list.Device}, "topic": {list.Topic}, "after": {next}})
 	}
 	if v.fragment() {
 		return v.fragmentOf("messages", "rows", list)
@@ -37,7 +38,7 @@ type alertList struct {
 	After    string
 	Archived bool
 	Alerts   []fleet.Alert
-	Next     string
+	Next     template.URL
 }
 
 func (v *visit) alertsPage() error {
@@ -50,7 +51,10 @@ func (v *visit) alertsPage() error {
 	}
 	list.Alerts = alerts
 	if next != "" {
-		list.Next = url.Values{"device": {list.Device}, "archived": {v.text("archived")}, "after": {next}}.Encode()
+		list.Next = encoded(url.Values{"device": {list.Device}, "archived": {v.text("archived")}, "after": {next}})
+	}
+	if v.fragment() {
+		return v.fragmentOf("alerts", "rows", list)
 	}
 	if v.fragment() {
 		return v.fragmentOf("alerts", "rows", list)

@@ -11,7 +11,9 @@ import (
 // Registry is what operators do to teams, products, devices and groups.
 type Registry interface {
 	Access
+	Team
 	Members
+	Programs
 	Tokens
 	Products
 	Devices
@@ -35,6 +37,19 @@ type Access interface {
 	SignOut(ctx context.Context, actor fleet.Actor, secret string) error
 	Account(ctx context.Context, actor fleet.Actor) (fleet.Account, error)
 	Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error)
+	// Switch turns a session into one in another of the actor's teams.
+	Switch(ctx context.Context, actor fleet.Actor, secret string, team fleet.TeamID) (renewed string, token fleet.Token, err error)
+}
+
+// Team is the actor's team as a whole.
+type Team interface {
+	CreateTeam(ctx context.Context, actor fleet.Actor, name string) (fleet.Team, error)
+	RenameTeam(ctx context.Context, actor fleet.Actor, edit fleet.TeamEdit) (fleet.Team, error)
+	DeleteTeam(ctx context.Context, actor fleet.Actor) error
+	HandOver(ctx context.Context, actor fleet.Actor, email string) error
+	// AuditLog is a page of who changed what, newest first; a page may be empty and yet
+	// not the last.
+	AuditLog(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (page []fleet.AuditEntry, next string, err error)
 }
 
 // Members are who is in the actor's team.
@@ -48,9 +63,16 @@ type Members interface {
 	Invitations(ctx context.Context, actor fleet.Actor) ([]fleet.Invitation, error)
 }
 
+// Programs are members that sign in by a token alone; secret is shown this once.
+type Programs interface {
+	AddProgram(ctx context.Context, actor fleet.Actor, name string, role fleet.Role, groups []string, lifetime time.Duration) (m fleet.Member, secret string, t fleet.Token, err error)
+	RotateProgram(ctx context.Context, actor fleet.Actor, email string, lifetime time.Duration) (m fleet.Member, secret string, t fleet.Token, err error)
+}
+
 // Tokens let programs act as the actor.
 type Tokens interface {
-	Tokens(ctx context.Context, actor fleet.Actor) ([]fleet.Token, error)
+	// TokensOf are those of a member, by email.
+	TokensOf(ctx context.Context, actor fleet.Actor, email string) ([]fleet.Token, error)
 	NewToken(ctx context.Context, actor fleet.Actor, label string, lifetime time.Duration) (secret string, t fleet.Token, err error)
 	RevokeToken(ctx context.Context, actor fleet.Actor, id string) error
 }
@@ -60,6 +82,8 @@ type Products interface {
 	Products(ctx context.Context, actor fleet.Actor) ([]fleet.Product, error)
 	Product(ctx context.Context, actor fleet.Actor, idOrSlug string) (fleet.Product, error)
 	CreateProduct(ctx context.Context, actor fleet.Actor, p fleet.Product) (fleet.Product, error)
+	EditProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID, edit fleet.ProductEdit) (fleet.Product, error)
+	DeleteProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID) error
 }
 
 // Devices are the units, one at a time.
@@ -78,6 +102,10 @@ type Batches interface {
 	Import(ctx context.Context, actor fleet.Actor, order fleet.Import) (fleet.Imported, error)
 	EditGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) error
 	PreviewGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (fleet.Impact, error)
+	// EditGroupsOf changes the next devices of all that q selects, behind the id q.After;
+	// next is the id to go on behind, "" when none is left.
+	EditGroupsOf(ctx context.Context, actor fleet.Actor, q fleet.DeviceQuery, edit fleet.GroupsEdit) (done int, next string, err error)
+	PreviewGroupsOf(ctx context.Context, actor fleet.Actor, q fleet.DeviceQuery, edit fleet.GroupsEdit) (fleet.Impact, error)
 }
 
 // Groups are subsets of devices. A product of 0 stands for the team.
@@ -87,6 +115,7 @@ type Groups interface {
 	CreateGroup(ctx context.Context, actor fleet.Actor, g fleet.Group) (fleet.GroupView, error)
 	EditGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string, edit fleet.GroupEdit) (fleet.GroupView, error)
 	DeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) error
+	PreviewDeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) (fleet.Impact, error)
 }
 
 // Messages came up from devices, commands go down to them.

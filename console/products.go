@@ -1,6 +1,10 @@
 package console
 
-import "github.com/muster-iot/muster/fleet"
+import (
+	"strconv"
+
+	"github.com/muster-iot/muster/fleet"
+)
 
 // home leads to the devices of the product looked at last, or to the first product to make.
 func (v *visit) home() error {
@@ -35,13 +39,16 @@ func (v *visit) productsPage() error {
 	}
 	rows := make([]productRow, len(products))
 	for i, p := range products {
-		found, err := v.registry.Devices(v.ctx(), v.actor, fleet.DeviceQuery{Actor: v.actor, Product: p.ID, Limit: 1})
-		if err != nil {
+		if rows[i], err = v.productRow(p); err != nil {
 			return err
 		}
-		rows[i] = productRow{p, found.Total}
 	}
 	return v.show("products", "Products", rows)
+}
+
+func (v *visit) productRow(p fleet.Product) (productRow, error) {
+	found, err := v.registry.Devices(v.ctx(), v.actor, fleet.DeviceQuery{Actor: v.actor, Product: p.ID, Limit: 1})
+	return productRow{p, found.Total}, err
 }
 
 func (v *visit) createProduct() error {
@@ -49,4 +56,45 @@ func (v *visit) createProduct() error {
 		Team: v.actor.Team, Name: v.text("name"), Slug: v.text("slug"), Description: v.text("description"),
 	})
 	return v.after(err, "/p/"+p.Slug+"/devices", "Created "+p.Name+". Import its first devices.")
+}
+
+// productBody is the page of one product's settings.
+type productBody struct {
+	productRow
+	Versions int
+	Groups   int // its own, which go with it
+}
+
+func (v *visit) productPage() error {
+	b := productBody{}
+	var err error
+	if b.productRow, err = v.productRow(v.product); err != nil {
+		return err
+	}
+	versions, groups, err := v.versions()
+	if err != nil {
+		return err
+	}
+	b.Versions = len(versions)
+	for _, g := range groups {
+		if g.Product == v.product.ID {
+			b.Groups++
+		}
+	}
+	return v.show("product", v.product.Name, b)
+}
+
+func (v *visit) editProduct() error {
+	if v.text("act") == "delete" {
+		return v.after(v.registry.DeleteProduct(v.ctx(), v.actor, v.product.ID), "/products", "Deleted "+v.product.Name+".")
+	}
+	register, err := strconv.Atoi(v.text("auto_register"))
+	if err != nil {
+		return fleet.FieldErrorf("auto_register", "write how many unknown BLE devices a gateway may add: 0 for none")
+	}
+	name, slug, description, roaming := v.text("name"), v.text("slug"), v.text("description"), v.text("roaming") != ""
+	p, err := v.registry.EditProduct(v.ctx(), v.actor, v.product.ID, fleet.ProductEdit{
+		Name: &name, Slug: &slug, Description: &description, Roaming: &roaming, AutoRegister: &register,
+	})
+	return v.after(err, "/p/"+p.Slug+"/settings", "Saved "+p.Name+".")
 }

@@ -1,7 +1,8 @@
 package console
 
 import (
-	"net/url"
+	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/muster-iot/muster/fleet"
@@ -10,7 +11,8 @@ import (
 // releaseBody is the two pages of a release: choose, then confirm.
 type releaseBody struct {
 	firmwareRow
-	Choices []fleet.GroupView
+	Picker  picker
+	Problem string            // what is wrong with the choice
 	Chosen  []fleet.GroupView // on the second page
 	Ended   []fleet.GroupView // groups it is taken back from
 	Default bool              // wanted as product default
@@ -25,9 +27,6 @@ func (b releaseBody) Takes() bool { return b.Released.Default && !b.Default }
 // Nothing reports whether the version ends up released nowhere.
 func (b releaseBody) Nothing() bool { return len(b.Chosen) == 0 && !b.Default }
 
-// Has reports whether the version is released to this group now.
-func (b releaseBody) Has(g fleet.GroupID) bool { return slices.Contains(b.Released.Groups, g) }
-
 func (v *visit) releasePage() error {
 	row, groups, err := v.version()
 	if err != nil {
@@ -36,7 +35,9 @@ func (v *visit) releasePage() error {
 	if err := v.mayRelease(); err != nil {
 		return err
 	}
-	return v.show("release", "Release version "+row.Version.String(), releaseBody{firmwareRow: row, Choices: groups})
+	b := releaseBody{firmwareRow: row, Default: row.Default}
+	b.Picker = v.pick(groups, func(g fleet.GroupView) bool { return containsGroup(row.Groups, g.ID) })
+	return v.show("release", "Release version "+row.Version.String(), b)
 }
 
 // mayRelease asks for the least right a release takes; the rest is asked for each target.
@@ -49,9 +50,10 @@ func (v *visit) order() (fleet.ReleaseOrder, releaseBody, error) {
 	if err != nil {
 		return fleet.ReleaseOrder{}, releaseBody{}, err
 	}
-	b := releaseBody{firmwareRow: row, Choices: groups, Default: row.Default, Now: v.text("now") != ""}
+	b := releaseBody{firmwareRow: row, Default: row.Default, Now: v.text("now") != ""}
 	ids := []fleet.GroupID{}
-	b.Names = v.r.Form["group"]
+	b.Names = v.names("group")
+	b.Picker = v.pick(groups, named(b.Names))
 	for _, name := range b.Names {
 		i := slices.IndexFunc(groups, func(g fleet.GroupView) bool { return g.Name == name })
 		if i < 0 {
@@ -75,11 +77,16 @@ func (v *visit) order() (fleet.ReleaseOrder, releaseBody, error) {
 
 func (v *visit) confirmPage() error {
 	order, body, err := v.order()
+	if errors.Is(err, fleet.Invalid) {
+		body.Problem, v.code = sentence(err), http.StatusUnprocessableEntity
+		return v.show("release", "Release version "+body.Version.String(), body)
+	}
 	if err != nil {
 		return err
 	}
 	if body.Nothing() && len(body.Ended) == 0 && !body.Takes() {
-		return v.done(v.at("/firmware/"+url.PathEscape(body.Version.String())+"/release"), "Choose a group or the product default first.")
+		body.Problem, v.code = "Choose a group or the product default first.", http.StatusUnprocessableEntity
+		return v.show("release", "Release version "+body.Version.String(), body)
 	}
 	if body.Impact, err = v.ota.Impact(v.ctx(), v.actor, v.product.ID, order); err != nil {
 		return err

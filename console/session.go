@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -20,8 +21,6 @@ const (
 // signInForm is what the form shows again after a wrong proof.
 type signInForm struct {
 	Email, Next, Problem string
-	Team                 fleet.TeamID // 0: the user's oldest
-	TeamName             string
 }
 
 func (v *visit) signInPage() error {
@@ -29,11 +28,9 @@ func (v *visit) signInPage() error {
 }
 
 func (v *visit) signIn() error {
-	team, _ := strconv.ParseUint(v.text("team"), 10, 32) // what is no number is no team
-	form := signInForm{Email: v.text("email"), Next: local(v.text("next")), Team: fleet.TeamID(team), TeamName: v.text("team_name")}
+	form := signInForm{Email: v.text("email"), Next: local(v.text("next"))}
 	secret, _, err := v.registry.SignIn(v.ctx(), fleet.SignIn{
-		Email: form.Email, Password: v.r.PostFormValue("password"), Team: form.Team,
-		Address: v.address(), Lifetime: v.config.Session,
+		Email: form.Email, Password: v.r.PostFormValue("password"), Address: v.address(), Lifetime: v.config.Session,
 	})
 	if errors.Is(err, fleet.Unauthenticated) || errors.Is(err, fleet.Busy) {
 		form.Problem = sentence(err)
@@ -43,16 +40,21 @@ func (v *visit) signIn() error {
 	if err != nil {
 		return err
 	}
-	v.endSession() // of the team before
-	http.SetCookie(v.w, &http.Cookie{
-		Name: sessionCookie, Value: secret, Path: "/", MaxAge: int(v.config.Session.Seconds()),
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
-	})
+	v.endSession() // the one before
+	v.keepSession(secret, v.config.Session)
 	if form.Next == "" {
 		form.Next = "/"
 	}
 	http.Redirect(v.w, v.r, form.Next, http.StatusSeeOther)
 	return nil
+}
+
+// keepSession has the browser send secret from now on.
+func (v *visit) keepSession(secret string, lifetime time.Duration) {
+	http.SetCookie(v.w, &http.Cookie{
+		Name: sessionCookie, Value: secret, Path: "/", MaxAge: int(lifetime.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
+	})
 }
 
 func (v *visit) signOut() error {
@@ -77,18 +79,27 @@ func (v *visit) endSession() {
 	}
 }
 
-// switchPage asks for the password again: a session belongs to one team.
-func (v *visit) switchPage() error {
-	teams, err := v.registry.Teams(v.ctx(), v.actor)
+// switchTeam goes on in another of one's teams.
+func (v *visit) switchTeam() error {
+	team, err := strconv.ParseUint(v.text("team"), 10, 32)
+	if err != nil {
+		return fleet.Errorf(fleet.NotFound, "you are in no such team")
+	}
+	if err := v.switchTo(fleet.TeamID(team)); err != nil {
+		return err
+	}
+	return v.redirect("/")
+}
+
+// switchTo turns the session into one in another team: no password is asked for.
+func (v *visit) switchTo(team fleet.TeamID) error {
+	secret, token, err := v.registry.Switch(v.ctx(), v.actor, v.secret, team)
 	if err != nil {
 		return err
 	}
-	for _, t := range teams {
-		if t.Team.ID.String() == v.text("team") {
-			return v.show("signin", "Sign in to "+t.Team.Name, signInForm{Email: v.actor.Email, Team: t.Team.ID, TeamName: t.Team.Name})
-		}
-	}
-	return fleet.Errorf(fleet.NotFound, "you are in no such team")
+	v.streams.end(v.secret)
+	v.keepSession(secret, time.Until(token.Expires))
+	return nil
 }
 
 func (v *visit) toSignIn() error {

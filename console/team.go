@@ -1,21 +1,15 @@
 package console
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/muster-iot/muster/fleet"
 )
 
-// teamBody is the page of the team and of one's own tokens.
+// teamBody is the page of who is in the team.
 type teamBody struct {
-	Members  []memberRow
-	Invited  []fleet.Invitation
-	Groups   []fleet.GroupView
-	Tokens   []fleet.Token
-	Secret   string // of a token just made, shown this once
-	Self     string // one's own email
-	Lifetime []int  // days to choose from
+	Members []memberRow
+	Invited []fleet.Invitation
+	Picker  picker
+	Self    string // one's own email
 }
 
 // memberRow is a member with the groups the actor sees by name.
@@ -23,51 +17,55 @@ type memberRow struct {
 	fleet.Member
 	Names  []string
 	Denied string // why the actor may not change them, "" when they may
+	Picker picker
 }
 
-// Holds reports whether the member holds the group.
-func (m memberRow) Holds(g fleet.GroupID) bool { return containsGroup(m.Groups, g) }
-
-func (v *visit) teamPage() error {
-	body, err := v.teamBody()
-	if err != nil {
-		return err
-	}
-	return v.show("team", "Team", body)
-}
-
-func (v *visit) teamBody() (b teamBody, err error) {
-	b.Self, b.Lifetime = v.actor.Email, []int{7, 30, 90, 365}
-	if b.Groups, err = v.registry.Groups(v.ctx(), v.actor, 0); err != nil {
-		return b, err
+// members are the team's people, or its programs.
+func (v *visit) members(programs bool) (rows []memberRow, groups []fleet.GroupView, err error) {
+	if groups, err = v.registry.Groups(v.ctx(), v.actor, 0); err != nil {
+		return nil, nil, err
 	}
 	members, err := v.registry.Members(v.ctx(), v.actor)
 	if err != nil {
-		return b, err
+		return nil, nil, err
 	}
 	for _, m := range members {
+		if m.Program != programs {
+			continue
+		}
 		row := memberRow{Member: m, Denied: v.mayManage(m.Role)}
-		for _, g := range b.Groups {
-			if row.Holds(g.ID) {
+		holds := func(g fleet.GroupView) bool { return containsGroup(m.Groups, g.ID) }
+		row.Picker = v.pick(groups, holds)
+		for _, g := range groups {
+			if holds(g) {
 				row.Names = append(row.Names, g.Name)
 			}
 		}
-		b.Members = append(b.Members, row)
+		rows = append(rows, row)
 	}
+	return rows, groups, nil
+}
+
+func (v *visit) teamPage() error {
+	b := teamBody{Self: v.actor.Email}
+	members, groups, err := v.members(false)
+	if err != nil {
+		return err
+	}
+	b.Members, b.Picker = members, v.pick(groups, nothing)
 	if v.may(fleet.ManageUsers) == nil {
 		if b.Invited, err = v.registry.Invitations(v.ctx(), v.actor); err != nil {
-			return b, err
+			return err
 		}
 	}
-	b.Tokens, err = v.registry.Tokens(v.ctx(), v.actor)
-	return b, err
+	return v.show("team", "Members", b)
 }
 
 // mayManage says why the actor may not change a member of this role, "" when they may.
 func (v *visit) mayManage(role fleet.Role) string {
 	switch {
 	case role == fleet.Owner:
-		return "The owner's part in the team is not edited."
+		return "The owner's part in the team is not edited: hand the team over first."
 	case role == fleet.Admin:
 		return sentence(v.may(fleet.ManageAdmins))
 	}
@@ -87,57 +85,44 @@ func (v *visit) addMember() error {
 	if v.r.PostFormValue("password") == "" {
 		return v.invite(role)
 	}
-	m, err := v.registry.AddUser(v.ctx(), v.actor, v.text("email"), v.r.PostFormValue("password"), role, v.r.Form["group"])
+	m, err := v.registry.AddUser(v.ctx(), v.actor, v.text("email"), v.r.PostFormValue("password"), role, v.names("group"))
 	return v.after(err, "/team", "Added "+m.Email+". Pass the password on by a safe way.")
 }
 
 // invite answers with the link on the page itself: it is kept nowhere.
 func (v *visit) invite(role fleet.Role) error {
-	secret, i, err := v.registry.Invite(v.ctx(), v.actor, v.text("email"), role, v.r.Form["group"])
+	secret, i, err := v.registry.Invite(v.ctx(), v.actor, v.text("email"), role, v.names("group"))
 	if err != nil {
 		return err
 	}
-	scheme := "http://"
+	return v.fragmentOf("team", "invited", link{i.Email, v.origin() + invitationPage + "#" + secret})
+}
+
+// origin is the address the browser came to.
+func (v *visit) origin() string {
 	if v.secure() {
-		scheme = "https://"
+		return "https://" + v.r.Host
 	}
-	return v.fragmentOf("team", "invited", link{i.Email, scheme + v.r.Host + invitationPage + "#" + secret})
+	return "http://" + v.r.Host
 }
 
 // link is a fresh invitation.
 type link struct{ Email, URL string }
 
+// editMember changes a person or a program, and leads back to the list they are in.
 func (v *visit) editMember() error {
-	email := v.text("email")
+	email, back := v.text("email"), "/team"
+	if v.text("program") != "" {
+		back = "/team/programs"
+	}
 	if v.text("act") == "remove" {
-		return v.after(v.registry.RemoveMember(v.ctx(), v.actor, email), "/team", "Removed "+email+" from the team.")
+		return v.after(v.registry.RemoveMember(v.ctx(), v.actor, email), back, "Removed "+email+" from the team.")
 	}
 	role, err := fleet.ParseRole(v.text("role"))
 	if err != nil {
 		return err
 	}
-	groups := append([]string{}, v.r.Form["group"]...)
+	groups := v.names("group")
 	_, err = v.registry.EditMember(v.ctx(), v.actor, email, &role, &groups)
-	return v.after(err, "/team", "Saved "+email+".")
-}
-
-func (v *visit) newToken() error {
-	days, err := strconv.ParseUint(v.text("days"), 10, 16)
-	if err != nil {
-		return fleet.FieldErrorf("days", "choose how long the token lives")
-	}
-	secret, _, err := v.registry.NewToken(v.ctx(), v.actor, v.text("label"), time.Duration(days)*24*time.Hour) //nolint:gosec // 16 bits
-	if err != nil {
-		return err
-	}
-	body, err := v.teamBody()
-	if err != nil {
-		return err
-	}
-	body.Secret = secret
-	return v.show("team", "Team", body)
-}
-
-func (v *visit) revokeToken() error {
-	return v.after(v.registry.RevokeToken(v.ctx(), v.actor, v.text("id")), "/team", "Revoked.")
+	return v.after(err, back, "Saved "+email+".")
 }

@@ -18,11 +18,22 @@ import (
 var functions = template.FuncMap{
 	"ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05") }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"bytes": size, "num": num, "plural": plural, "act": act, "version": version, "because": because,
-	"reasonCode": wire.ReasonText, "payload": payload, "color": color, "path": url.PathEscape, "query": url.QueryEscape,
+	"reasonCode": wire.ReasonText, "payload": payload, "color": color, "path": url.PathEscape, "query": query,
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return strings.Join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
 	"dict": dict, "roles": roles, "outcome": outcome, "words": words, "mood": mood, "span": span,
+}
+
+// query is a value in the query of an address, escaped once: html/template would escape a
+// string again.
+func query(value any) template.URL {
+	return template.URL(url.QueryEscape(fmt.Sprint(value))) //nolint:gosec // escaped
+}
+
+// encoded is a whole query for templates, which would take a string for one value.
+func encoded(values url.Values) template.URL {
+	return template.URL(values.Encode()) //nolint:gosec // escaped
 }
 
 // ago is how long ago t was, in the one largest unit.

@@ -46,7 +46,7 @@ function countPicked() {
   if (button) {
     button.disabled = picked === 0;
     button.parentElement.classList.toggle("on", picked > 0);
-    form.querySelector("[data-picked]").textContent = picked === 0 ? "Tick devices to edit their groups" : picked === 1 ? "1 device" : picked + " devices";
+    form.querySelector("[data-picked]").textContent = picked === 0 ? "Tick devices to edit their groups" : picked === 1 ? "1 device ticked" : picked + " devices ticked";
   }
 }
 
@@ -74,6 +74,25 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", async (event) => {
   const into = event.target.dataset.into;
   if (into && event.target.files.length > 0) event.target.form.elements[into].value = await event.target.files[0].text();
+});
+
+// A problem names its field: the reader is taken there, and a screen reader says what is wrong.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const said = event.target.matches(".problem") && event.target.querySelector("[data-field]");
+  const form = said && event.target.closest("form");
+  const at = form && form.elements[said.dataset.field];
+  const input = at instanceof RadioNodeList ? at[0] : at;
+  if (!input || input.type === "hidden") return;
+  said.id = "problem-of-" + said.dataset.field;
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", said.id);
+  input.focus();
+});
+
+document.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.matches("form")) event.target.querySelectorAll(".problem").forEach((old) => old.replaceChildren());
 });
 
 document.addEventListener("htmx:xhr:progress", (event) => {

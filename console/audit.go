@@ -1,0 +1,197 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// auditBody is the page of who changed what.
+type auditBody struct {
+	Query   fleet.AuditQuery
+	Entries []auditRow
+	Members []fleet.Member
+	Kinds   []string     // what can be done something to
+	Next    template.URL // query of the page after, "" on the last
+	Asked   bool         // something is searched for
+}
+
+// auditRow is an entry with its change made readable.
+type auditRow struct {
+	fleet.AuditEntry
+	Changes []change
+	Link    string // to what was changed, "" where there is no page
+}
+
+// change is one field of a change.
+type change struct{ Field, From, To string }
+
+// auditKinds are the words before the dot of what the log names.
+var auditKinds = []string{"device", "group", "firmware", "product", "update", "command", "alert", "user", "token", "team"}
+
+const entriesPerPage = 50
+
+func (v *visit) auditPage() error {
+	if err := v.may(fleet.SeeAudit); err != nil {
+		return err
+	}
+	b := auditBody{Kinds: auditKinds, Query: fleet.AuditQuery{
+		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), After: v.text("after"), Limit: entriesPerPage,
+	}}
+	form := url.Values{"q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}}
+	maps.DeleteFunc(form, func(_ string, values []string) bool { return values[0] == "" })
+	b.Asked = len(form) > 0
+	entries, next, err := v.registry.AuditLog(v.ctx(), v.actor, b.Query)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		form.Set("after", next)
+		b.Next = encoded(form)
+	}
+	if b.Members, err = v.registry.Members(v.ctx(), v.actor); err != nil {
+		return err
+	}
+	words, err := v.auditNames()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		b.Entries = append(b.Entries, auditRow{e, words.changes(e), objectLink(e)})
+	}
+	return v.show("audit", "Audit log", b)
+}
+
+// auditNames are the names of what entries name by number.
+func (v *visit) auditNames() (n nameOf, err error) {
+	groups, err := v.registry.Groups(v.ctx(), v.actor, 0)
+	if err != nil {
+		return n, err
+	}
+	products, err := v.registry.Products(v.ctx(), v.actor)
+	n = nameOf{groups: map[string]string{}, products: map[string]string{"0": "the whole team"}}
+	for _, g := range groups {
+		n.groups[g.ID.String()] = g.Name
+	}
+	for _, p := range products {
+		n.products[p.ID.String()] = p.Name
+	}
+	return n, err
+}
+
+// nameOf are names by number, as entries spell it.
+type nameOf struct{ groups, products map[string]string }
+
+// changes lists the fields of an entry that differ.
+func (n nameOf) changes(e fleet.AuditEntry) (list []change) {
+	before, after := fieldsOf(e.Before), fieldsOf(e.After)
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		c := change{Field: field}
+		if value, ok := before[field]; ok {
+			c.From = n.say(field, value)
+		}
+		if value, ok := after[field]; ok {
+			c.To = n.say(field, value)
+		}
+		if c.From != c.To {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// fieldsOf reads what an entry shows; what is no object is shown as it is.
+func fieldsOf(text string) map[string]any {
+	fields := map[string]any{}
+	if text == "" {
+		return fields
+	}
+	read := json.NewDecoder(strings.NewReader(text))
+	read.UseNumber()
+	if err := read.Decode(&fields); err != nil {
+		return map[string]any{"": text}
+	}
+	return fields
+}
+
+const longestValue = 240 // bytes of a value that are shown
+
+// say is a value of a field for people.
+func (n nameOf) say(field string, value any) string {
+	text := n.plain(field, value)
+	if len(text) <= longestValue {
+		return text
+	}
+	cut := longestValue
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + " …"
+}
+
+func (n nameOf) plain(field string, value any) string {
+	switch value := value.(type) {
+	case nil:
+		return ""
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[value]
+	case json.Number:
+		return n.number(field, value.String())
+	case []any:
+		parts := make([]string, len(value))
+		for i, part := range value {
+			parts[i] = n.plain(field, part)
+		}
+		return strings.Join(parts, ", ")
+	case map[string]any:
+		var parts []string
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			parts = append(parts, n.number(field, key)+": "+n.plain("", value[key]))
+		}
+		return strings.Join(parts, ", ")
+	}
+	return fmt.Sprint(value)
+}
+
+// number is the name of what a number in a field stands for.
+func (n nameOf) number(field, text string) string {
+	if _, err := strconv.ParseUint(text, 10, 32); err != nil {
+		return text
+	}
+	switch field {
+	case "groups", "add", "remove":
+		if name, ok := n.groups[text]; ok {
+			return name
+		}
+		return "a deleted group (" + text + ")"
+	case "product_id":
+		if name, ok := n.products[text]; ok {
+			return name
+		}
+	}
+	return text
+}
+
+// objectLink leads to what was changed, where that alone names it.
+func objectLink(e fleet.AuditEntry) string {
+	kind, what, _ := strings.Cut(e.Action, ".")
+	switch {
+	case what == "delete" || what == "groups" || what == "import" || e.Object == "":
+		return ""
+	case kind == "device" || kind == "update" || kind == "command":
+		return "/devices/" + url.PathEscape(e.Object)
+	case kind == "product":
+		return "/p/" + url.PathEscape(e.Object) + "/devices"
+	}
+	return ""
+}

@@ -1,0 +1,106 @@
+package console
+
+import (
+	"html/template"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Words of the filter that can't be a product's slug or a version.
+const (
+	everyProduct = "*"
+	noVersion    = "none"
+)
+
+// deviceFilter is the form of the list of devices.
+type deviceFilter struct {
+	Search, Version, Online, Development, Locked, Sort, By string
+	NoGroup                                                string // "yes": in no group
+	ByName                                                 string // "yes": the search is of names; "": of ids, or of names where no id matches
+	Product                                                string // slug to go to, everyProduct, "" for the one in the path
+	Groups                                                 []string
+	After                                                  string
+	From                                                   int // rows before this page
+}
+
+func (v *visit) deviceFilter() deviceFilter {
+	f := deviceFilter{
+		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
+		Locked: v.text("locked"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
+		NoGroup: v.text("nogroup"), ByName: v.text("byname"), Product: v.text("product"), Groups: v.names("group"),
+	}
+	f.From, _ = strconv.Atoi(v.text("from")) // what is no number is the first page
+	f.From = max(f.From, 0)
+	return f
+}
+
+// values is the form's fields that are set, without product and position.
+func (f deviceFilter) values() url.Values {
+	q := url.Values{}
+	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
+		"development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "byname": f.ByName} {
+		if text != "" {
+			q.Set(name, text)
+		}
+	}
+	for _, g := range f.Groups {
+		q.Add("group", g)
+	}
+	return q
+}
+
+// Fields are the values as hidden fields of another form take them.
+func (f deviceFilter) Fields() url.Values { return f.values() }
+
+// with is the query of the list with one field changed.
+func (f deviceFilter) with(name, value string) template.URL {
+	q := f.values()
+	q.Set(name, value)
+	return encoded(q)
+}
+
+// SortBy is the query that sorts by a column, the other way round where it does already.
+func (f deviceFilter) SortBy(column string) template.URL {
+	if f.Sort == column {
+		column = "-" + column
+	}
+	return f.with("sort", column)
+}
+
+// Direction is how the list is sorted by a column, as aria-sort says it; "" when it is not.
+func (f deviceFilter) Direction(column string) string {
+	switch f.Sort {
+	case column:
+		return "ascending"
+	case "-" + column:
+		return "descending"
+	}
+	return ""
+}
+
+// Words are what the filter asks for, for people.
+func (f deviceFilter) Words() string {
+	var words []string
+	say := func(when bool, text string) {
+		if when {
+			words = append(words, text)
+		}
+	}
+	say(f.Search != "", "“"+f.Search+"” in the id or name")
+	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "))
+	say(f.NoGroup != "", "in no group")
+	say(f.Version == noVersion, "without a version")
+	say(f.Version != "" && f.Version != noVersion, "running "+f.Version)
+	for _, c := range []struct{ choice, yes, no string }{
+		{f.Online, "online", "offline"}, {f.Locked, "locked", "not locked"}, {f.Development, "development devices", "not development devices"},
+	} {
+		say(c.choice == "yes", c.yes)
+		say(c.choice == "no", c.no)
+	}
+	return strings.Join(words, ", ")
+}
+
+// Has reports whether the filter names this group.
+func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, group) }

@@ -1,0 +1,103 @@
+package console
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// inPlace answers a form with a page: in the place of the one it is on where htmx asks.
+func (v *visit) inPlace(name, title string, body any) error {
+	if !v.fragment() {
+		return v.show(name, title, body)
+	}
+	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
+	if err := v.frame(&p); err != nil {
+		return err
+	}
+	v.retarget("#main", "innerHTML show:window:top")
+	return v.execute(name, "content", p)
+}
+
+// retarget has htmx put the answer elsewhere than a form's place for problems.
+func (v *visit) retarget(selector, how string) {
+	v.w.Header().Set("HX-Retarget", selector)
+	v.w.Header().Set("HX-Reswap", how)
+}
+
+// names are the values of a field that is there several times, without the empty ones.
+func (v *visit) names(field string) []string {
+	_ = v.text(field) // has the form read
+	names := []string{}
+	for _, name := range v.r.Form[field] {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// picker is a choice of groups: a box for each or, of very many, for those chosen and the
+// first others; a field that completes names takes the rest.
+type picker struct {
+	Boxes []groupBox
+	More  bool   // there are groups without a box
+	New   bool   // a name that is not there yet makes a group
+	Of    string // slug of the product the groups are of, "" for the team's
+}
+
+type groupBox struct {
+	fleet.GroupView
+	On bool
+}
+
+const maxBoxes = 24
+
+// pick makes a picker of groups by name; on says which are chosen.
+func (v *visit) pick(groups []fleet.GroupView, on func(fleet.GroupView) bool) picker {
+	p := picker{Of: v.product.Slug}
+	var rest []groupBox
+	for _, g := range groups {
+		if on(g) {
+			p.Boxes = append(p.Boxes, groupBox{g, true})
+		} else {
+			rest = append(rest, groupBox{g, false})
+		}
+	}
+	room := min(max(0, maxBoxes-len(p.Boxes)), len(rest))
+	p.More = room < len(rest)
+	p.Boxes = append(p.Boxes, rest[:room]...)
+	slices.SortFunc(p.Boxes, func(a, b groupBox) int { return strings.Compare(a.Name, b.Name) })
+	return p
+}
+
+func nothing(fleet.GroupView) bool { return false }
+
+// named chooses the groups of these names.
+func named(names []string) func(fleet.GroupView) bool {
+	return func(g fleet.GroupView) bool { return slices.Contains(names, g.Name) }
+}
+
+// maxNames bounds the names a field is completed with.
+const maxNames = 20
+
+// groupNames completes the name of a group with those the actor sees.
+func (v *visit) groupNames() error {
+	product := fleet.ProductID(0)
+	if slug := v.text("of"); slug != "" {
+		p, err := v.registry.Product(v.ctx(), v.actor, slug)
+		if err != nil {
+			return err
+		}
+		product = p.ID
+	}
+	groups, err := v.registry.Groups(v.ctx(), v.actor, product)
+	if err != nil {
+		return err
+	}
+	part := strings.ToLower(cmp.Or(v.text("group"), v.text("add"), v.text("remove")))
+	groups = slices.DeleteFunc(groups, func(g fleet.GroupView) bool { return !strings.Contains(strings.ToLower(g.Name), part) })
+	return v.part("options", groups[:min(len(groups), maxNames)])
+}

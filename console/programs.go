@@ -1,0 +1,77 @@
+package console
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// programsBody is the page of the team's programs.
+type programsBody struct {
+	Programs []memberRow
+	Picker   picker
+	Lifetime []int
+	Made     string // the program a secret was just made for
+	Secret   string // shown this once
+	Origin   string
+}
+
+func (v *visit) programsPage() error {
+	body, err := v.programsBody()
+	if err != nil {
+		return err
+	}
+	return v.show("programs", "Programs", body)
+}
+
+func (v *visit) programsBody() (b programsBody, err error) {
+	var groups []fleet.GroupView
+	b.Lifetime, b.Origin = lifetimes, v.origin()
+	b.Programs, groups, err = v.members(true)
+	b.Picker = v.pick(groups, nothing)
+	return b, err
+}
+
+// addProgram makes one, or with its email gives it another token.
+func (v *visit) addProgram() error {
+	lifetime, err := v.lifetime()
+	if err != nil {
+		return err
+	}
+	var m fleet.Member
+	var secret string
+	if email := v.text("email"); email != "" {
+		m, secret, _, err = v.registry.RotateProgram(v.ctx(), v.actor, email, lifetime)
+	} else {
+		role, wrong := fleet.ParseRole(v.text("role"))
+		if wrong != nil {
+			return wrong
+		}
+		name := v.text("name")
+		if name == "" {
+			return fleet.FieldErrorf("name", "write the program's name")
+		}
+		m, secret, _, err = v.registry.AddProgram(v.ctx(), v.actor, name, role, v.names("group"), lifetime)
+	}
+	if err != nil {
+		return err
+	}
+	body, err := v.programsBody()
+	if err != nil {
+		return err
+	}
+	body.Made, body.Secret = m.Email, secret
+	return v.inPlace("programs", "Programs", body)
+}
+
+// lifetimes are the days a token may live, to choose from.
+var lifetimes = []int{7, 30, 90, 365}
+
+func (v *visit) lifetime() (time.Duration, error) {
+	days, err := strconv.ParseUint(v.text("days"), 10, 16)
+	if err != nil || days == 0 {
+		return 0, fleet.FieldErrorf("days", "choose how long the token lives")
+	}
+	return time.Duration(days) * 24 * time.Hour, nil //nolint:gosec // 16 bits
+}

@@ -1,0 +1,99 @@
+package console
+
+import (
+	"html/template"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+const (
+	sectionRows = 8 // rows of each section of a grouped list
+	maxSections = 40
+)
+
+// section is a part of a list grouped by group or version.
+type section struct {
+	Title, Color string
+	Query        template.URL
+	Page         fleet.DeviceViews
+}
+
+// sections is the first devices of each group, or of each version, that the filter of l
+// leaves; after the groups those in none, after the versions those without one.
+func (v *visit) sections(l *deviceList, groups []fleet.GroupView, q fleet.DeviceQuery) error {
+	everything, byName, err := v.find(q)
+	if err != nil {
+		return err
+	}
+	if l.Page.Total, l.ByName = everything.Total, byName; byName {
+		q.IDPart, q.NamePart = "", q.IDPart
+	}
+	plain := l.Filter
+	plain.By = ""
+	q.Limit = sectionRows
+	if l.Filter.By == "version" {
+		return v.byVersion(l, plain, q)
+	}
+	return v.byGroup(l, plain, groups, q)
+}
+
+func (v *visit) byGroup(l *deviceList, plain deviceFilter, groups []fleet.GroupView, q fleet.DeviceQuery) error {
+	if len(plain.Groups) > 0 { // only those asked for
+		groups = onlyGroups(groups, plain.Has)
+	}
+	plain.Groups = nil
+	shown := groups[:min(len(groups), maxSections)]
+	l.Cut = len(groups) - len(shown)
+	for _, g := range shown {
+		q.Groups = []fleet.GroupID{g.ID}
+		s := section{Title: g.Name, Color: color(g.Color), Query: plain.with("group", g.Name)}
+		if err := v.addSection(l, s, q); err != nil {
+			return err
+		}
+	}
+	if len(l.Filter.Groups) > 0 {
+		return nil
+	}
+	q.Groups, q.NoGroup = nil, true
+	return v.addSection(l, section{Title: "In no group", Query: plain.with("nogroup", "yes")}, q)
+}
+
+func onlyGroups(groups []fleet.GroupView, wanted func(string) bool) (only []fleet.GroupView) {
+	for _, g := range groups {
+		if wanted(g.Name) {
+			only = append(only, g)
+		}
+	}
+	return only
+}
+
+func (v *visit) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQuery) error {
+	if q.NoVersion || !q.Version.IsZero() {
+		return v.addSection(l, section{Title: "Version " + plain.Version, Query: encoded(plain.values())}, q)
+	}
+	shown := l.Versions[:min(len(l.Versions), maxSections)]
+	l.Cut, l.Rest = len(l.Versions)-len(shown), l.Page.Total
+	for _, version := range shown {
+		q.Version = version
+		s := section{Title: "Version " + version.String(), Query: plain.with("version", version.String())}
+		if err := v.addSection(l, s, q); err != nil {
+			return err
+		}
+	}
+	q.Version, q.NoVersion = fleet.Version{}, true
+	if err := v.addSection(l, section{Title: "Not heard of yet", Query: plain.with("version", noVersion)}, q); err != nil {
+		return err
+	}
+	for _, s := range l.Sections {
+		l.Rest -= s.Page.Total
+	}
+	return nil
+}
+
+// addSection adds s when a device is in it.
+func (v *visit) addSection(l *deviceList, s section, q fleet.DeviceQuery) (err error) {
+	if s.Page, err = v.registry.Devices(v.ctx(), v.actor, q); err == nil && s.Page.Total > 0 {
+		l.Sections = append(l.Sections, s)
+	}
+	return err
+}

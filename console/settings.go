@@ -1,0 +1,67 @@
+package console
+
+import (
+	"net/url"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// settingsBody is the page of the team as a whole.
+type settingsBody struct {
+	Heirs []fleet.Member // whom the team may be handed over to
+}
+
+func (v *visit) settingsPage() error {
+	members, err := v.registry.Members(v.ctx(), v.actor)
+	if err != nil {
+		return err
+	}
+	var b settingsBody
+	for _, m := range members {
+		if m.User != v.actor.User && !m.Program {
+			b.Heirs = append(b.Heirs, m)
+		}
+	}
+	return v.show("settings", "Team settings", b)
+}
+
+func (v *visit) editTeam() error {
+	const here = "/team/settings"
+	switch v.text("act") {
+	case "rename":
+		t, err := v.registry.RenameTeam(v.ctx(), v.actor, fleet.TeamEdit{Name: v.text("name")})
+		return v.after(err, here, "The team is called "+t.Name+" now.")
+	case "create":
+		t, err := v.registry.CreateTeam(v.ctx(), v.actor, v.text("name"))
+		if err != nil {
+			return err
+		}
+		return v.after(v.switchTo(t.ID), "/", "Created "+t.Name+": you are in it now.")
+	case "hand-over":
+		email := v.text("email")
+		if email == "" {
+			return fleet.FieldErrorf("email", "choose who is to own the team")
+		}
+		return v.after(v.registry.HandOver(v.ctx(), v.actor, email), here, "The team belongs to "+email+" now; you are an admin.")
+	case "delete":
+		return v.deleteTeam()
+	}
+	return fleet.Errorf(fleet.Invalid, "there is no such action: use a button of the page")
+}
+
+// deleteTeam asks for the team's name: nothing brings a team back.
+func (v *visit) deleteTeam() error {
+	account, err := v.registry.Account(v.ctx(), v.actor)
+	if err != nil {
+		return err
+	}
+	if v.text("name") != account.Team.Name {
+		return fleet.FieldErrorf("name", "write the team's name, %s, to delete it", account.Team.Name)
+	}
+	if err := v.registry.DeleteTeam(v.ctx(), v.actor); err != nil {
+		return err
+	}
+	return v.done("/sign-in", "Deleted the team "+account.Team.Name+".")
+}
+
+func (v *visit) tokensOf(email string) string { return "/team/tokens?of=" + url.QueryEscape(email) }

@@ -1,0 +1,52 @@
+package console
+
+import (
+	"strconv"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// batchStep is how far a change of all devices that a filter selects has come. The browser
+// asks for step after step: each is finished before it is told of, and closing the page
+// ends the change between two of them.
+type batchStep struct {
+	Filter      deviceFilter
+	Add, Remove []string
+	Done, Total int
+	After       string // id to go on behind, "" at the end
+	Save        string // where the next step is asked for
+	Back        string
+}
+
+// Max is the end of the bar: devices may have come to match meanwhile.
+func (s batchStep) Max() int { return max(s.Total, s.Done, 1) }
+
+// selected is the query of the form's filter.
+func (v *visit) selected() (fleet.DeviceQuery, error) {
+	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return fleet.DeviceQuery{}, err
+	}
+	return v.query(v.deviceFilter(), groups)
+}
+
+// editStep changes the next devices of the filter and answers with how far that is.
+func (v *visit) editStep(edit fleet.GroupsEdit) error {
+	q, err := v.selected()
+	if err != nil {
+		return err
+	}
+	s := batchStep{Filter: v.deviceFilter(), Add: edit.Add, Remove: edit.Remove, Save: v.at("/devices/groups/save"), Back: v.at("/devices")}
+	s.Done, _ = strconv.Atoi(v.text("done")) // these two are for the bar alone
+	s.Total, _ = strconv.Atoi(v.text("total"))
+	done, next, err := v.registry.EditGroupsOf(v.ctx(), v.actor, q, edit)
+	if err != nil {
+		return err
+	}
+	s.Done, s.After = s.Done+done, next
+	if !v.fragment() {
+		return v.show("step", "Edit groups", s)
+	}
+	v.retarget("#bulk", "outerHTML")
+	return v.fragmentOf("step", "step", s)
+}

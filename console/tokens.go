@@ -1,0 +1,75 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// tokensBody is the page of tokens: one's own or, for who may see them, another's.
+type tokensBody struct {
+	Of       string // email of whose they are
+	Own      bool
+	Tokens   []tokenRow
+	Members  []fleet.Member // to choose from, for who may
+	Lifetime []int
+	Secret   string // of a token just made, shown this once
+	Origin   string
+}
+
+// tokenRow is a token; Here is the one this browser is signed in by.
+type tokenRow struct {
+	fleet.Token
+	Here bool
+}
+
+func (v *visit) tokensPage() error {
+	body, err := v.tokensBody(v.text("of"))
+	if err != nil {
+		return err
+	}
+	return v.show("tokens", "Tokens", body)
+}
+
+func (v *visit) tokensBody(of string) (b tokensBody, err error) {
+	if of == "" {
+		of = v.actor.Email
+	}
+	b = tokensBody{Of: of, Own: of == v.actor.Email, Lifetime: lifetimes, Origin: v.origin()}
+	tokens, err := v.registry.TokensOf(v.ctx(), v.actor, of)
+	if err != nil {
+		return b, err
+	}
+	for _, t := range tokens {
+		b.Tokens = append(b.Tokens, tokenRow{t, b.Own && strings.Contains(v.secret, "_"+t.ID+"_")})
+	}
+	if v.may(fleet.SeeAudit) == nil {
+		b.Members, err = v.registry.Members(v.ctx(), v.actor)
+	}
+	return b, err
+}
+
+func (v *visit) newToken() error {
+	lifetime, err := v.lifetime()
+	if err != nil {
+		return err
+	}
+	secret, _, err := v.registry.NewToken(v.ctx(), v.actor, v.text("label"), lifetime)
+	if err != nil {
+		return err
+	}
+	body, err := v.tokensBody("")
+	if err != nil {
+		return err
+	}
+	body.Secret = secret
+	return v.inPlace("tokens", "Tokens", body)
+}
+
+func (v *visit) revokeToken() error {
+	back := "/team/tokens"
+	if of := v.text("of"); of != "" && of != v.actor.Email {
+		back = v.tokensOf(of)
+	}
+	return v.after(v.registry.RevokeToken(v.ctx(), v.actor, v.text("id")), back, "Revoked.")
+}
