@@ -20,6 +20,8 @@ type DeviceQuery struct {
 	Online      *bool
 	Development *bool
 	Locked      *bool
+	Updates     []UpdateState // the last update is in one of these
+	UpdateTo    Version       // and moves to this
 	Sort        DeviceSort
 	Descending  bool
 	After       string // cursor of the page before, "" for the first

@@ -2,21 +2,24 @@ package store
 
 import (
 	"context"
-	"math"
+	"slices"
 	"sync"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Index knows of every device what lists, filters, counts and impact need: about 260
-// bytes each, names included. It is derived from the device records: read from Redis once after the
+// Index knows of every device what lists, filters, counts and impact need: about 270
+// bytes each, ids and names included. It is derived from the device records: read from Redis once after the
 // start, then fed by this process's own writes; of two states of a device the one with
 // the higher revision stays.
 type Index struct {
 	core  *core
 	built chan struct{} // closed when every device was read
+	few   int           // rows, at most, that are sorted for a page; of more, an order that is kept is walked
 
-	mu       sync.RWMutex // guards all below; taken per page of rows, so that a long scan holds up no write
+	searches searches
+
+	mu       sync.RWMutex // guards all below; texts are searched and devices visited page by page, so that this holds up no write
 	shelves  map[fleet.TeamID]*shelf
 	places   map[fleet.DeviceID]place
 	versions pool[fleet.Version]
@@ -29,7 +32,7 @@ type Index struct {
 
 func newIndex(c *core) *Index {
 	x := &Index{
-		core: c, built: make(chan struct{}),
+		core: c, built: make(chan struct{}), few: 1000,
 		shelves: map[fleet.TeamID]*shelf{}, places: map[fleet.DeviceID]place{},
 		strays: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}
@@ -84,35 +87,51 @@ func (x *Index) put(d *fleet.Device) {
 		at = place{s, s.take()}
 		x.places[d.ID] = at
 	}
-	l := s.at(at.row)
-	oldFact, oldRow := *l.fact, *l.row
-	fact, row := x.fill(d)
+	x.set(s, at.row, known, d)
+	if x.removed != nil {
+		delete(x.removed, d.ID)
+	}
+}
+
+// set makes a row show d. known says that it shows an older state of it.
+func (x *Index) set(s *shelf, at int32, known bool, d *fleet.Device) {
+	old, own := *s.row(at), x.row(d)
+	f := x.fact(d)
 	if known {
-		fact.flags |= oldFact.flags & rowOnline
-		row.id = oldRow.id // what the map points at is not replaced by an equal text of another packet
+		f.flags |= s.classes[s.link(at).class].fact.flags & rowOnline
+		own.id = old.id // what the map points at is not replaced by an equal text of another packet
 	} else if x.strays[d.ID] {
 		delete(x.strays, d.ID)
-		fact.flags |= rowOnline
+		f.flags |= rowOnline
 	}
 	moved := [sorts]bool{
-		fleet.ByID: !known, fleet.ByName: !known || row.name != oldRow.name, fleet.ByVersion: !known || fact.running != oldFact.running,
-		fleet.ByLastHandshake: !known || row.lastHandshake != oldRow.lastHandshake,
+		fleet.ByID: !known, fleet.ByName: !known || own.name != old.name,
+		fleet.ByVersion:       !known || f.running != s.classes[s.link(at).class].fact.running,
+		fleet.ByLastHandshake: !known || own.lastHandshake != old.lastHandshake,
 	}
 	for by := range moved {
 		if known && moved[by] {
-			s.orders[by].remove(at.row)
+			s.orders[by].remove(at)
 		}
 	}
-	*l.fact, *l.row = fact, row
+	if known {
+		x.detach(s, at)
+		x.leave(s, at)
+	}
+	*s.row(at) = own
+	x.join(s, at, f)
+	x.release(&f) // the class keeps it
+	x.attach(s, at)
 	for by := range moved {
 		if moved[by] {
-			s.orders[by].insert(at.row)
+			s.orders[by].insert(at)
 		}
 	}
-	s.forget(at.row, moved[fleet.ByID], moved[fleet.ByName])
-	x.release(&oldFact, &oldRow) // after fill, so that what stays the same is not freed and made again
-	if x.removed != nil {
-		delete(x.removed, d.ID)
+	if moved[fleet.ByID] {
+		s.write(at, idText, string(own.id))
+	}
+	if moved[fleet.ByName] {
+		s.write(at, nameText, own.name)
 	}
 }
 
@@ -126,53 +145,34 @@ func (x *Index) putRead(d *fleet.Device) {
 	}
 }
 
-func (x *Index) fill(d *fleet.Device) (fact, row) {
-	f := fact{
-		product: d.Product, kind: d.Kind, gateway: x.gateways.take(d.Gateway), groups: x.takeSet(d.Groups),
-		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
-		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), flags: rowUsed,
-	}
-	for _, claim := range []struct {
-		holds bool
-		flag  flags
-	}{
-		{d.Development, rowDevelopment}, {d.UpdatesOn, rowUpdatesOn}, {d.Force, rowForce},
-		{d.Disabled, rowDisabled}, {d.Attempts.Held, rowHeld},
-	} {
-		if claim.holds {
-			f.flags |= claim.flag
-		}
-	}
-	r := row{
-		id: d.ID, name: d.Name, revision: d.Revision,
-		updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
-	}
+func (x *Index) row(d *fleet.Device) row {
+	r := row{id: d.ID, name: d.Name, revision: d.Revision, gateway: x.gateways.take(d.Gateway)}
 	if !d.LastHandshake.IsZero() {
 		r.lastHandshake = d.LastHandshake.UnixNano()
 	}
-	return f, r
+	return r
 }
 
-func (x *Index) takeSet(ids []fleet.GroupID) int32 {
-	n := x.groups.take(joinGroups(ids))
-	if int(n) == len(x.sets) {
-		x.sets = append(x.sets, nil)
+// attach lists a row with its gateway.
+func (x *Index) attach(s *shelf, row int32) {
+	if g := s.row(row).gateway; g != 0 {
+		s.attached[g] = append(s.attached[g], row)
 	}
-	if len(ids) > 0 && x.groups.uses[n] == 1 {
-		x.sets[n] = append([]fleet.GroupID(nil), ids...)
-	}
-	return n
 }
 
-func (x *Index) release(f *fact, r *row) {
-	if f.flags&rowUsed == 0 {
-		return
+// detach takes a row from its gateway, and gives the gateway's number back.
+func (x *Index) detach(s *shelf, row int32) {
+	g := s.row(row).gateway
+	if g != 0 {
+		rows := s.attached[g]
+		i := slices.Index(rows, row)
+		if rows = slices.Delete(rows, i, i+1); len(rows) > 0 {
+			s.attached[g] = rows
+		} else {
+			delete(s.attached, g)
+		}
 	}
-	x.gateways.release(f.gateway)
-	x.groups.release(f.groups)
-	for _, v := range []int32{f.running, f.lock, f.attemptsFor, r.updateTo} {
-		x.versions.release(v)
-	}
+	x.gateways.release(g)
 }
 
 // remove makes the index forget id.
@@ -193,11 +193,12 @@ func (x *Index) drop(id fleet.DeviceID) {
 	for by := range at.shelf.orders {
 		at.shelf.orders[by].remove(at.row)
 	}
-	l := at.shelf.at(at.row)
-	x.release(l.fact, l.row)
-	*l.fact, *l.row = fact{}, row{}
-	at.shelf.forget(at.row, true, true)
-	at.shelf.free = append(at.shelf.free, int(at.row))
+	x.detach(at.shelf, at.row)
+	x.leave(at.shelf, at.row)
+	*at.shelf.row(at.row) = row{}
+	at.shelf.write(at.row, idText, "")
+	at.shelf.write(at.row, nameText, "")
+	at.shelf.free = append(at.shelf.free, at.row)
 	delete(x.places, id)
 }
 
@@ -207,10 +208,8 @@ func (x *Index) setOnline(id fleet.DeviceID, online bool) {
 	defer x.mu.Unlock()
 	at, ok := x.places[id]
 	switch {
-	case ok && online:
-		at.shelf.at(at.row).flags |= rowOnline
 	case ok:
-		at.shelf.at(at.row).flags &^= rowOnline
+		x.mark(at.shelf, at.row, online)
 	case online:
 		x.strays[id] = true
 	default:
@@ -218,13 +217,25 @@ func (x *Index) setOnline(id fleet.DeviceID, online bool) {
 	}
 }
 
+func (x *Index) mark(s *shelf, row int32, online bool) {
+	was := s.classes[s.link(row).class].fact
+	now := was
+	if now.flags &^= rowOnline; online {
+		now.flags |= rowOnline
+	}
+	if now == was {
+		return
+	}
+	x.keep(&now) // while it is in no class
+	x.leave(s, row)
+	x.join(s, row, now)
+	x.release(&now)
+}
+
 func (x *Index) shelf(team fleet.TeamID) *shelf {
 	s := x.shelves[team]
 	if s == nil {
-		s = &shelf{}
-		for by := range s.orders {
-			s.orders[by].compare = x.comparison(s, fleet.DeviceSort(by))
-		}
+		s = x.newShelf()
 		x.shelves[team] = s
 	}
 	return s

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,14 +32,7 @@ func (x *Index) build(ctx context.Context) {
 	x.mu.Lock()
 	x.removed = nil
 	devices := len(x.places)
-	teams := slices.Collect(maps.Keys(x.shelves))
 	x.mu.Unlock()
-	for _, team := range teams { // or the first search would make the texts of all devices at once
-		x.pages(team, func(p *page, _ int) bool {
-			p.text(nameText)
-			return true
-		}, nil)
-	}
 	close(x.built)
 	x.core.log.Debug("index built", "devices", devices, "took", time.Since(began))
 }

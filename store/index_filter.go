@@ -1,41 +1,40 @@
 package store
 
 import (
+	mathbits "math/bits"
 	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// filter is a DeviceQuery prepared for many rows. What it learns of the numbers of pools
-// it keeps while those stay.
+// filter is a DeviceQuery about to be answered. What it says of classes, sets of groups and
+// gateways it works out once each.
 type filter struct {
 	q       fleet.DeviceQuery
 	index   *Index
+	shelf   *shelf
 	nothing bool
 	parts   []part
-	must    flags // which flags count
-	be      flags // and what they must be
-	gateway int32
+	found   [][]found // of each part
+	prefix  string    // of the name, in lower case
+	must    flags     // which flags count
+	be      flags     // and what they must be
+	gateway int32     // of q.Gateway
 	eye     eye
 	version learned
 	groups  learned
 	none    learned
-}
-
-// part is a text a row's name or id must contain.
-type part struct {
-	kind    int
-	part    string
-	atStart bool
+	classes []verdict
+	choosy  bool   // not all of them are selected
+	marks   []bits // of each page the rows that texts, ids and gateway leave; nil: all
 }
 
 func newFilter(x *Index, q fleet.DeviceQuery) *filter {
-	f := &filter{q: q, index: x, eye: eye{index: x, actor: q.Actor}, must: rowUsed, be: rowUsed}
-	for _, p := range []part{{idText, q.IDPart, false}, {nameText, q.NamePart, false}, {nameText, q.NamePrefix, true}} {
-		if p.part != "" {
-			p.part = strings.ToLower(p.part)
-			f.nothing = f.nothing || strings.Contains(p.part, "\x00")
+	f := &filter{q: q, index: x, eye: eye{index: x, actor: q.Actor}, prefix: strings.ToLower(q.NamePrefix)}
+	for _, p := range []part{{idText, strings.ToLower(q.IDPart)}, {nameText, strings.ToLower(q.NamePart)}} {
+		if p.text != "" {
+			f.nothing = f.nothing || strings.Contains(p.text, "\x00")
 			f.parts = append(f.parts, p)
 		}
 	}
@@ -60,155 +59,180 @@ func (f *filter) wants(flag flags, be *bool) {
 	}
 }
 
-// begin must be called each time the index's lock was taken, before selects.
-func (f *filter) begin() {
-	x := f.index
-	f.eye.begin()
-	f.version.begin(x.versions.freed)
-	f.groups.begin(x.groups.freed)
-	f.none.begin(x.groups.freed)
-	if f.q.Gateway != "" {
-		f.gateway = x.gateways.numbers[f.q.Gateway]
+// search looks for the parts, before the index's lock is taken: it takes a while.
+func (f *filter) search() {
+	if f.narrow() { // each row is looked at
+		return
+	}
+	for _, p := range f.parts {
+		f.found = append(f.found, f.index.searches.of(f.q.Actor.Team, p).look(f.index))
 	}
 }
 
-// forget drops what was learned.
-func (f *filter) forget() { f.eye.forget(); f.version.forget(); f.groups.forget(); f.none.forget() }
-
-// selects must be called with the index's lock held, after begin.
-func (f *filter) selects(d *fact) bool {
-	q := &f.q
-	return d.flags&f.must == f.be &&
-		(q.Product == 0 || d.product == q.Product) &&
-		(q.Locked == nil || *q.Locked == (d.lock != 0)) &&
-		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, d.kind)) &&
-		(q.Gateway == "" || d.gateway != 0 && d.gateway == f.gateway) &&
-		(q.Version.IsZero() || f.runs(d.running)) &&
-		(!q.NoVersion || d.running == 0) &&
-		(len(q.Groups) == 0 || f.inGroups(d.groups)) &&
-		(!q.NoGroup || f.inNone(d.groups)) &&
-		f.eye.sees(d)
-}
-
-func (f *filter) runs(number int32) bool {
-	is, known := f.version.of(number)
-	if !known {
-		is = f.version.learn(number, f.index.versions.values[number].Equal(f.q.Version))
+// begin judges classes and texts. The index's lock must be held from here on. It returns
+// false when the team has no devices.
+func (f *filter) begin() bool {
+	if f.shelf = f.index.shelves[f.q.Actor.Team]; f.shelf == nil {
+		return false
 	}
-	return is
-}
-
-func (f *filter) inGroups(number int32) bool {
-	is, known := f.groups.of(number)
-	if !known {
-		is = f.groups.learn(number, slices.ContainsFunc(f.index.sets[number], func(g fleet.GroupID) bool {
-			return slices.Contains(f.q.Groups, g)
-		}))
+	f.eye.shelf = f.shelf
+	f.gateway = f.index.gateways.numbers[f.q.Gateway]
+	f.classes = make([]verdict, len(f.shelf.classes))
+	for n := range f.shelf.classes {
+		if c := &f.shelf.classes[n]; len(c.rows) > 0 {
+			f.classes[n] = f.judge(&c.fact)
+			f.choosy = f.choosy || f.classes[n] != yes
+		}
 	}
-	return is
-}
-
-// inNone reports whether a set of groups has none that the actor sees.
-func (f *filter) inNone(number int32) bool {
-	is, known := f.none.of(number)
-	if !known {
-		is = f.none.learn(number, !slices.ContainsFunc(f.index.sets[number], func(g fleet.GroupID) bool {
-			return !f.q.Actor.Role.Restricted() || slices.Contains(f.q.Actor.Groups, g)
-		}))
+	if f.narrow() {
+		f.markNamed()
+	} else if len(f.parts) > 0 || f.prefix != "" {
+		f.mark()
 	}
-	return is
+	return true
 }
 
-// learned is what is known of the numbers of a pool, as long as none was given back.
-type learned struct {
-	freed    uint64
-	verdicts []verdict
-}
+// narrow reports whether the query names so few devices that each is looked at.
+func (f *filter) narrow() bool { return f.q.IDs != nil || f.q.Gateway != "" }
 
-type verdict uint8
-
-const (
-	unknown verdict = iota
-	no
-	yes
-)
-
-// begin takes what the pool has given back so far.
-func (k *learned) begin(freed uint64) {
-	if freed != k.freed {
-		k.freed = freed
-		k.forget()
+// mark notes the rows that have the parts, in texts that changed since they were searched,
+// too, and the prefix: those stand together in the order of names.
+func (f *filter) mark() {
+	f.marks = make([]bits, len(f.shelf.pages))
+	if f.prefix != "" {
+		f.shelf.withPrefix(f.prefix, func(row int32) { f.marks[row/pageRows].add(int(row % pageRows)) })
+	}
+	for i, p := range f.parts {
+		pages := f.found[i]
+		for n := range f.marks {
+			if n == len(pages) {
+				pages = append(pages, found{})
+			}
+			pages[n].look(f.shelf.pages[n], p)
+			if i == 0 && f.prefix == "" {
+				f.marks[n] = pages[n].rows
+			} else {
+				f.marks[n].keep(&pages[n].rows)
+			}
+		}
 	}
 }
 
-func (k *learned) forget() { clear(k.verdicts) }
-
-func (k *learned) of(number int32) (is, known bool) {
-	if int(number) >= len(k.verdicts) {
-		return false, false
+// markNamed notes the devices the query names that have the parts and the prefix.
+func (f *filter) markNamed() {
+	f.marks = make([]bits, len(f.shelf.pages))
+	for _, row := range f.named() {
+		if f.reads(f.shelf.row(row)) {
+			f.marks[row/pageRows].add(int(row % pageRows))
+		}
 	}
-	v := k.verdicts[number]
-	return v == yes, v != unknown
 }
 
-func (k *learned) learn(number int32, is bool) bool {
-	if n := int(number) + 1; n > len(k.verdicts) {
-		k.verdicts = append(k.verdicts, make([]verdict, n-len(k.verdicts))...)
+// selects reports whether f selects a row of the shelf.
+func (f *filter) selects(row int32) bool {
+	if f.marks != nil && !f.marks[row/pageRows].has(int(row%pageRows)) {
+		return false
 	}
-	k.verdicts[number] = no
-	if is {
-		k.verdicts[number] = yes
-	}
-	return is
-}
-
-// eye asks fleet.Sees about rows, once per set of groups and once per gateway.
-type eye struct {
-	index           *Index
-	actor           fleet.Actor
-	shelf           *shelf
-	device, gateway fleet.Device
-	own             learned // by set of groups: without a look at the gateway
-	through         learned // by gateway: of its BLE devices that are not seen by their own groups
-}
-
-func (e *eye) begin() {
-	e.shelf = e.index.shelves[e.actor.Team]
-	e.own.begin(e.index.groups.freed)
-	e.through.begin(e.index.gateways.freed)
-}
-
-func (e *eye) forget() { e.own.forget(); e.through.forget() }
-
-// sees must be called with the index's lock held, after begin.
-func (e *eye) sees(d *fact) bool {
-	if !e.actor.Role.Restricted() {
+	switch n := f.shelf.link(row).class; f.classes[n] {
+	case yes:
 		return true
+	case ask:
+		return f.eye.seesThrough(&f.shelf.classes[n].fact, f.shelf.row(row).gateway)
 	}
-	sees, known := e.own.of(d.groups)
-	if !known {
-		e.look(&e.device, d)
-		sees = e.own.learn(d.groups, fleet.Sees(e.actor, &e.device, nil))
-	}
-	if sees || d.gateway == 0 || d.kind != fleet.BLE {
-		return sees
-	}
-	sees, known = e.through.of(d.gateway)
-	if known {
-		return sees
-	}
-	at, ok := e.index.places[e.index.gateways.values[d.gateway]]
-	if !ok || at.shelf != e.shelf {
-		return e.through.learn(d.gateway, false)
-	}
-	e.look(&e.device, d)
-	l := e.shelf.at(at.row)
-	e.look(&e.gateway, l.fact)
-	e.gateway.ID = l.id
-	return e.through.learn(d.gateway, fleet.Sees(e.actor, &e.device, &e.gateway))
+	return false
 }
 
-func (e *eye) look(device *fleet.Device, d *fact) {
-	device.Team, device.Kind = e.actor.Team, d.kind
-	device.Groups, device.Gateway = e.index.sets[d.groups], e.index.gateways.values[d.gateway]
+// each visits every row f selects, in no order: it looks at what is marked or at the
+// classes, whichever is less.
+func (f *filter) each(visit func(row int32)) {
+	offer := func(row int32) {
+		if f.selects(row) {
+			visit(row)
+		}
+	}
+	marked, most := f.sizes()
+	if f.marks == nil || marked > most {
+		for n, v := range f.classes {
+			if v != no {
+				for _, row := range f.shelf.classes[n].rows {
+					offer(row)
+				}
+			}
+		}
+		return
+	}
+	for n := range f.marks {
+		for at, word := range f.marks[n] {
+			for ; word != 0; word &= word - 1 {
+				offer(int32(n*pageRows + at*64 + mathbits.TrailingZeros64(word)))
+			}
+		}
+	}
+}
+
+// sizes are how many rows are marked, and how many are in classes that may be selected.
+func (f *filter) sizes() (marked, most int) {
+	for n := range f.marks {
+		for _, word := range f.marks[n] {
+			marked += mathbits.OnesCount64(word)
+		}
+	}
+	for n, v := range f.classes {
+		if v != no {
+			most += len(f.shelf.classes[n].rows)
+		}
+	}
+	return marked, most
+}
+
+// count is how many rows f selects.
+func (f *filter) count() (total int) {
+	if f.marks == nil {
+		for n := range f.classes {
+			total += f.members(int32(n))
+		}
+		return total
+	}
+	if marked, _ := f.sizes(); !f.choosy {
+		return marked
+	}
+	f.each(func(int32) { total++ })
+	return total
+}
+
+// members is how many devices of a class f selects, apart from texts.
+func (f *filter) members(n int32) (total int) {
+	c := &f.shelf.classes[n]
+	switch f.classes[n] {
+	case yes:
+		return len(c.rows)
+	case ask:
+		for _, row := range c.rows {
+			if f.eye.seesThrough(&c.fact, f.shelf.row(row).gateway) {
+				total++
+			}
+		}
+	}
+	return total
+}
+
+// named are the rows of the devices the query names; some may come twice.
+func (f *filter) named() (rows []int32) {
+	if f.q.IDs == nil {
+		return f.shelf.attached[f.gateway]
+	}
+	for _, id := range f.q.IDs {
+		at, ok := f.index.places[id]
+		if ok && at.shelf == f.shelf && (f.q.Gateway == "" || f.gateway != 0 && f.shelf.row(at.row).gateway == f.gateway) {
+			rows = append(rows, at.row)
+		}
+	}
+	return rows
+}
+
+// reads is what the searched texts say of one row.
+func (f *filter) reads(r *row) bool {
+	own := [texts]string{nameText: strings.ToLower(r.name), idText: strings.ToLower(string(r.id))}
+	return strings.HasPrefix(own[nameText], f.prefix) &&
+		!slices.ContainsFunc(f.parts, func(p part) bool { return !strings.Contains(own[p.kind], p.text) })
 }

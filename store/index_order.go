@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -74,21 +76,47 @@ func compareVersions(a, b fleet.Version) int {
 	return a.Compare(b)
 }
 
-// compareFold compares byte by byte with A to Z as a to z.
+// compareFold compares by Unicode code point what both are in lower case.
 func compareFold(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
-			return c
+	for a != "" && b != "" {
+		one, n := foldRune(a)
+		other, m := foldRune(b)
+		if one != other {
+			return cmp.Compare(one, other)
 		}
+		a, b = a[n:], b[m:]
 	}
 	return cmp.Compare(len(a), len(b))
 }
 
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
+// foldRune is the first rune of s as strings.ToLower has it, and its length in s.
+func foldRune(s string) (rune, int) {
+	switch c := s[0]; {
+	case 'A' <= c && c <= 'Z':
+		return rune(c + 'a' - 'A'), 1
+	case c < utf8.RuneSelf:
+		return rune(c), 1
 	}
-	return c
+	r, n := utf8.DecodeRuneInString(s)
+	return unicode.ToLower(r), n
+}
+
+// withPrefix visits the rows whose name begins with prefix, which is in lower case.
+func (s *shelf) withPrefix(prefix string, visit func(row int32)) {
+	rows, end := &s.orders[fleet.ByName], int32(-1)
+	if chunk, i := rows.seek(func(row int32) bool {
+		name := s.row(row).name
+		return compareFold(name, prefix) < 0 || strings.HasPrefix(strings.ToLower(name), prefix)
+	}); chunk < len(rows.chunks) {
+		end = rows.chunks[chunk][i]
+	}
+	chunk, i := rows.seek(func(row int32) bool { return compareFold(s.row(row).name, prefix) < 0 })
+	rows.up(chunk, i, func(row int32) bool {
+		if row != end {
+			visit(row)
+		}
+		return row != end
+	})
 }
 
 // walk visits the rows of s after the cursor, in order, until visit returns false. It

@@ -8,7 +8,6 @@ type pool[T comparable] struct {
 	uses    []int32
 	numbers map[T]int32
 	free    []int32
-	freed   uint64 // numbers given back so far: what was learned of a number holds while this stays
 }
 
 // take returns the number of v for one more user.
@@ -42,5 +41,4 @@ func (p *pool[T]) release(n int32) {
 	delete(p.numbers, p.values[n])
 	p.values[n] = zero
 	p.free = append(p.free, n)
-	p.freed++
 }

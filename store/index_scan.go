@@ -1,8 +1,6 @@
 package store
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -34,15 +32,14 @@ func (x *Index) Each(team fleet.TeamID, product fleet.ProductID, visit func(*fle
 		return err
 	}
 	entries := make([]fleet.IndexEntry, 0, pageRows)
-	x.pages(team, func(p *page, used int) bool {
+	x.pages(team, func(s *shelf, p *page, used int) {
 		entries = entries[:0]
 		for i := range used {
-			if d := &p.facts[i]; d.flags&rowUsed != 0 && (product == 0 || d.product == product) {
+			if d := &s.classes[p.links[i].class].fact; p.links[i].class != 0 && (product == 0 || d.product == product) {
 				entries = append(entries, fleet.IndexEntry{})
 				x.expand(line{d, &p.rows[i]}, &entries[len(entries)-1])
 			}
 		}
-		return true
 	}, func() bool {
 		for i := range entries {
 			if !visit(&entries[i]) {
@@ -54,9 +51,9 @@ func (x *Index) Each(team fleet.TeamID, product fleet.ProductID, visit func(*fle
 	return nil
 }
 
-// pages calls look for each page of a team, and how many of its rows were ever used, with the lock held, and after each,
-// when it is not nil, between without it, until one returns false.
-func (x *Index) pages(team fleet.TeamID, look func(p *page, used int) bool, between func() bool) {
+// pages calls look for each page of a team, and how many of its rows were ever used, with
+// the lock held, and after each between without it, until that returns false.
+func (x *Index) pages(team fleet.TeamID, look func(s *shelf, p *page, used int), between func() bool) {
 	for i := 0; ; i++ {
 		x.mu.RLock()
 		s := x.shelves[team]
@@ -64,9 +61,9 @@ func (x *Index) pages(team fleet.TeamID, look func(p *page, used int) bool, betw
 			x.mu.RUnlock()
 			return
 		}
-		more := look(s.pages[i], min(pageRows, s.used-i*pageRows))
+		look(s, s.pages[i], min(pageRows, s.used-i*pageRows))
 		x.mu.RUnlock()
-		if !more || between != nil && !between() {
+		if !between() {
 			return
 		}
 	}
@@ -74,93 +71,66 @@ func (x *Index) pages(team fleet.TeamID, look func(p *page, used int) bool, betw
 
 func (x *Index) expand(l line, e *fleet.IndexEntry) {
 	x.expandFact(l.fact, e)
-	e.ID, e.Name, e.Online = l.id, l.name, l.flags&rowOnline != 0
-	e.Update, e.UpdateTo, e.Reason = l.update, x.versions.values[l.updateTo], l.reason
+	e.ID, e.Name, e.Gateway = l.id, l.name, x.gateways.values[l.gateway]
 	if l.lastHandshake != 0 {
 		e.LastHandshake = time.Unix(0, l.lastHandshake).UTC()
 	}
 }
 
-// expandFact tells what impact looks at.
+// expandFact tells what the devices of a class have in common.
 func (x *Index) expandFact(d *fact, e *fleet.IndexEntry) {
 	*e = fleet.IndexEntry{
-		Product: d.product, Kind: d.kind, Gateway: x.gateways.values[d.gateway], Groups: x.sets[d.groups],
+		Product: d.product, Kind: d.kind, Groups: x.sets[d.groups],
 		Running: x.versions.values[d.running], Lock: x.versions.values[d.lock],
 		Development: d.flags&rowDevelopment != 0, UpdatesOn: d.flags&rowUpdatesOn != 0,
-		Force: d.flags&rowForce != 0, Disabled: d.flags&rowDisabled != 0,
+		Force: d.flags&rowForce != 0, Disabled: d.flags&rowDisabled != 0, Online: d.flags&rowOnline != 0,
+		Update: d.update, UpdateTo: x.versions.values[d.updateTo], Reason: d.reason,
 		Held: d.flags&rowHeld != 0, Spent: int(d.spent), AttemptsFor: x.versions.values[d.attemptsFor],
 	}
 }
 
-// Versions counts the devices the actor sees, of one product or with 0 of all, by the
-// version they run, highest first. Spellings of one version count as one; devices that
-// never said what they run are not counted.
-func (x *Index) Versions(actor fleet.Actor, product fleet.ProductID) ([]fleet.VersionCount, error) {
-	if err := x.ready(); err != nil {
-		return nil, err
-	}
-	counts := map[string]*fleet.VersionCount{}
-	x.visible(actor, product, func(d *fact) {
-		v := x.versions.values[d.running]
-		if v.IsZero() {
-			return
-		}
-		key := cmp.Or(v.Key(), "unreadable "+v.String())
-		if counts[key] == nil {
-			counts[key] = &fleet.VersionCount{Version: v}
-		}
-		counts[key].Devices++
-	})
-	sorted := make([]fleet.VersionCount, 0, len(counts))
-	for _, c := range counts {
-		sorted = append(sorted, *c)
-	}
-	slices.SortFunc(sorted, func(a, b fleet.VersionCount) int {
-		return cmp.Or(b.Version.Compare(a.Version), cmp.Compare(a.Version.String(), b.Version.String()))
-	})
-	return sorted, nil
+// maxAlike bounds the kinds of devices that Count keeps before it tells of them.
+const maxAlike = 8192
+
+// alike is devices that don't differ in what expandFact tells.
+type alike struct {
+	entry   fleet.IndexEntry
+	devices int
 }
 
-// GroupCounts counts the devices the actor sees, of one product or with 0 of all, by
-// group. Groups the actor does not hold are not hidden: that is for the caller to do.
-func (x *Index) GroupCounts(actor fleet.Actor, product fleet.ProductID) (map[fleet.GroupID]int, error) {
+// Count calls visit for the devices of a product, 0 of all, that the actor sees, many at a
+// time: once for devices that are alike, and how many those are. The entry tells all but
+// id, name, gateway and last handshake. Some that are alike may come apart. It takes as
+// long as there are kinds of devices, not devices; of up to 8192 kinds it tells as of one
+// moment. It returns fleet.Unavailable before the index is ready.
+func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, visit func(e *fleet.IndexEntry, devices int)) error {
 	if err := x.ready(); err != nil {
-		return nil, err
+		return err
 	}
-	counts := map[fleet.GroupID]int{}
-	x.visible(actor, product, func(d *fact) {
-		for _, g := range x.sets[d.groups] {
-			counts[g]++
-		}
-	})
-	return counts, nil
-}
-
-// visible calls visit, with the lock held, for each device the actor sees.
-func (x *Index) visible(actor fleet.Actor, product fleet.ProductID, visit func(*fact)) {
-	f := newFilter(x, fleet.DeviceQuery{Actor: actor, Product: product})
-	x.pages(actor.Team, func(p *page, used int) bool {
-		f.begin()
-		for i := range p.facts[:used] {
-			if d := &p.facts[i]; f.selects(d) {
-				visit(d)
+	var all []alike
+	for from, more := 0, true; more; from += maxAlike {
+		all, more = all[:0], false
+		x.selection(fleet.DeviceQuery{Actor: actor, Product: product}, func(f *filter) {
+			end := min(len(f.classes), from+maxAlike)
+			more = end < len(f.classes)
+			for n := from; n < end; n++ {
+				if devices := f.members(int32(n)); devices > 0 {
+					all = append(all, alike{devices: devices})
+					x.expandFact(&f.shelf.classes[n].fact, &all[len(all)-1].entry)
+				}
 			}
+		})
+		for i := range all {
+			visit(&all[i].entry, all[i].devices)
 		}
-		return true
-	}, nil)
+	}
+	return nil
 }
 
 // members returns the devices of a team that are in group g.
 func (x *Index) members(team fleet.TeamID, g fleet.GroupID) (ids []fleet.DeviceID) {
-	f := newFilter(x, fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}, Groups: []fleet.GroupID{g}})
-	x.pages(team, func(p *page, used int) bool {
-		f.begin()
-		for i := range p.facts[:used] {
-			if f.selects(&p.facts[i]) {
-				ids = append(ids, p.rows[i].id)
-			}
-		}
-		return true
-	}, nil)
+	x.selection(fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}, Groups: []fleet.GroupID{g}}, func(f *filter) {
+		f.each(func(row int32) { ids = append(ids, f.shelf.row(row).id) })
+	})
 	return ids
 }

@@ -1,17 +1,18 @@
 package store
 
-import (
-	"sync/atomic"
+import "github.com/muster-iot/muster/fleet"
 
-	"github.com/muster-iot/muster/fleet"
-)
-
-// shelf holds the devices of one team, in pages that never move, and their orders.
+// shelf holds the devices of one team, in pages that never move, their classes and their
+// orders.
 type shelf struct {
-	pages  []*page
-	used   int   // rows ever used
-	free   []int // rows to use again
-	orders [sorts]sorted
+	pages    []*page
+	used     int     // rows ever used
+	free     []int32 // rows to use again
+	classes  []class // the first is of no device
+	numbers  map[fact]int32
+	spare    []int32           // classes to use again
+	attached map[int32][]int32 // rows of BLE devices, by the number of their gateway
+	orders   [sorts]sorted
 }
 
 // sorts is how many orders a list of devices can have.
@@ -19,12 +20,11 @@ const sorts = fleet.ByLastHandshake + 1
 
 const pageRows = 1024
 
-// page is some rows; what filters and counts look at is packed beside them, so that
-// looking at all devices of a team reads 28 bytes of each.
+// page is some rows. What lists look at for each device is packed beside them.
 type page struct {
-	facts [pageRows]fact
+	links [pageRows]link
 	rows  [pageRows]row
-	texts [texts]atomic.Pointer[[]byte] // made when first searched; nil after a change
+	texts [texts]text
 }
 
 type place struct {
@@ -44,52 +44,37 @@ type row struct {
 	name          string
 	revision      uint64
 	lastHandshake int64 // Unix ns, 0: never
-	updateTo      int32
-	reason        fleet.ReasonCode
-	update        fleet.UpdateState
+	gateway       int32 // points into the pool
 }
 
-// fact is what filters and counts look at. Numbers of versions, gateways and group sets
-// point into the pools.
-type fact struct {
-	product     fleet.ProductID
-	gateway     int32
-	groups      int32
-	running     int32
-	lock        int32
-	attemptsFor int32
-	spent       int16
-	kind        fleet.DeviceKind
-	flags       flags
+func (x *Index) newShelf() *shelf {
+	s := &shelf{classes: make([]class, 1), numbers: map[fact]int32{}, attached: map[int32][]int32{}}
+	for by := range s.orders {
+		s.orders[by].compare = x.comparison(s, fleet.DeviceSort(by))
+	}
+	return s
 }
 
-type flags uint8
+func (s *shelf) link(i int32) *link { return &s.pages[i/pageRows].links[i%pageRows] }
+func (s *shelf) row(i int32) *row   { return &s.pages[i/pageRows].rows[i%pageRows] }
 
-const (
-	rowUsed flags = 1 << iota // a device is here
-	rowDevelopment
-	rowUpdatesOn
-	rowForce
-	rowDisabled
-	rowOnline
-	rowHeld
-)
-
-func (s *shelf) at(i int32) line {
-	p := s.pages[i/pageRows]
-	return line{&p.facts[i%pageRows], &p.rows[i%pageRows]}
-}
+func (s *shelf) at(i int32) line { return line{&s.classes[s.link(i).class].fact, s.row(i)} }
 
 // take finds a row to use.
 func (s *shelf) take() int32 {
 	if n := len(s.free); n > 0 {
 		i := s.free[n-1]
 		s.free = s.free[:n-1]
-		return int32(i)
+		return i
 	}
 	if s.used == len(s.pages)*pageRows {
 		s.pages = append(s.pages, new(page))
 	}
 	s.used++
 	return int32(s.used - 1)
+}
+
+// write sets what a row is found by.
+func (s *shelf) write(i int32, kind int, text string) {
+	s.pages[i/pageRows].texts[kind].write(int(i%pageRows), text)
 }

@@ -77,19 +77,31 @@ func entries(x *Index) map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry {
 	return all
 }
 
-// TestFindSelectsWhatFleetSeesAndTheQueryNames compares Find, page by page, with a plain
-// filter and sort of the same devices.
+// TestFindSelectsWhatFleetSeesAndTheQueryNames edits a fleet at random and compares Find,
+// page by page, with a plain filter and sort of the same devices.
 func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 	s := openEphemeral(t)
-	devices := map[fleet.DeviceID]*fleet.Device{}
+	devices, online := map[fleet.DeviceID]*fleet.Device{}, map[fleet.DeviceID]bool{}
 	rapid.Check(t, func(t *rapid.T) {
 		for range rapid.IntRange(0, 20).Draw(t, "devices") {
 			d := drawSmall(t)
 			devices[d.ID] = &d
 			s.Index.put(&d)
 		}
+		for range rapid.IntRange(0, 3).Draw(t, "gone") {
+			id := fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "goes")))
+			delete(devices, id)
+			delete(online, id)
+			s.Index.remove(id)
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "presences") {
+			id := fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "present")))
+			online[id] = rapid.Bool().Draw(t, "is online")
+			s.Index.setOnline(id, online[id])
+		}
 		q := drawQuery(t)
-		want := naive(&q, devices)
+		s.Index.few = rapid.IntRange(0, 10).Draw(t, "few")
+		want := naive(&q, devices, online)
 		slices.SortFunc(want, func(a, b fleet.DeviceID) int { return naiveCompare(&q, devices[a], devices[b]) })
 		skip := min(q.Skip, len(want))
 		total, found := len(want), []fleet.DeviceID(nil)
@@ -117,7 +129,7 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 		}
 		q.After = after
 		ids, err := s.Index.IDs(q)
-		want = slices.DeleteFunc(naive(&q, devices), func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(after) })
+		want = slices.DeleteFunc(naive(&q, devices, online), func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(after) })
 		slices.Sort(want)
 		if diff := cmp.Diff(ids, want, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Fatalf("%v: ids (-), want (+):\n%s", err, diff)
@@ -126,9 +138,9 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 }
 
 // naive are the devices q selects, in no order.
-func naive(q *fleet.DeviceQuery, devices map[fleet.DeviceID]*fleet.Device) (ids []fleet.DeviceID) {
+func naive(q *fleet.DeviceQuery, devices map[fleet.DeviceID]*fleet.Device, online map[fleet.DeviceID]bool) (ids []fleet.DeviceID) {
 	for id, d := range devices {
-		if naiveSelects(q, d, devices) {
+		if naiveSelects(q, d, devices) && (q.Online == nil || *q.Online == online[id]) {
 			ids = append(ids, id)
 		}
 	}
@@ -143,9 +155,13 @@ func drawSmall(t *rapid.T) fleet.Device {
 	d := fleet.Device{
 		ID: fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "id"))), Team: 1, Kind: kind, Revision: smallRevision,
 		Product: fleet.ProductID(rapid.IntRange(1, 2).Draw(t, "product")),
-		Name:    rapid.SampledFrom([]string{"", "alpha", "Alpha", "beta", "BETA 2", "ä"}).Draw(t, "name"),
+		Name:    rapid.SampledFrom([]string{"", "alpha", "Alpha", "beta", "BETA 2", "ä", "Äta", "a\xff"}).Draw(t, "name"),
 		Running: version(rapid.SampledFrom([]string{"", "7", "7.0.0", "10", "9.1.0-rc.1", "9.1.0", "junk"}).Draw(t, "version")),
 		Groups:  drawFew(t), Development: rapid.Bool().Draw(t, "development"),
+		Update: fleet.Update{State: fleet.UpdateState(rapid.IntRange(0, 3).Draw(t, "state")), To: version(rapid.SampledFrom([]string{"", "7"}).Draw(t, "to"))},
+	}
+	if rapid.Bool().Draw(t, "locked") {
+		d.Lock = version("7")
 	}
 	if kind == fleet.BLE {
 		d.Gateway = fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "gateway")))
@@ -171,27 +187,43 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 		Product: fleet.ProductID(rapid.IntRange(0, 2).Draw(t, "of product")), Sort: fleet.DeviceSort(rapid.IntRange(0, 3).Draw(t, "sort")),
 		Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 6).Draw(t, "limit"), Skip: rapid.IntRange(0, 8).Draw(t, "skip"),
 	}
-	switch rapid.IntRange(0, 8).Draw(t, "filter") {
-	case 0:
-		q.Groups = []fleet.GroupID{fleet.GroupID(rapid.IntRange(1, 3).Draw(t, "group"))}
-	case 1:
-		q.NamePart = "ETA"
-	case 2:
-		q.NamePrefix, q.IDPart = "al", "d1"
-	case 3:
-		q.Version = version("7")
-	case 4:
-		development := rapid.Bool().Draw(t, "development")
-		q.Development = &development
-	case 5:
-		q.Gateway = "D3"
-	case 6:
-		q.NoGroup = true
-	case 7:
-		q.NoVersion = true
+	choice := func(name string) *bool { return rapid.SampledFrom([]*bool{nil, new(bool), &yea}).Draw(t, name) }
+	for range rapid.IntRange(0, 2).Draw(t, "filters") {
+		switch rapid.IntRange(0, 13).Draw(t, "filter") {
+		case 0:
+			q.Groups = []fleet.GroupID{fleet.GroupID(rapid.IntRange(1, 3).Draw(t, "group"))}
+		case 1:
+			q.NamePart = rapid.SampledFrom([]string{"ETA", "a", "ä"}).Draw(t, "name part")
+		case 2:
+			q.NamePrefix = rapid.SampledFrom([]string{"al", "b", "Ä", "zz"}).Draw(t, "prefix")
+		case 3:
+			q.IDPart = rapid.SampledFrom([]string{"d1", "D"}).Draw(t, "id part")
+		case 4:
+			q.Version = version("7")
+		case 5:
+			q.Development = choice("developing")
+		case 6:
+			q.Locked = choice("being locked")
+		case 7:
+			q.Online = choice("online")
+		case 8:
+			q.Gateway = "D3"
+		case 9:
+			q.NoGroup = true
+		case 10:
+			q.NoVersion = true
+		case 11:
+			q.Kinds = []fleet.DeviceKind{fleet.BLE}
+		case 12:
+			q.Updates, q.UpdateTo = []fleet.UpdateState{1, 2}, version("7.0.0")
+		case 13:
+			q.IDs = []fleet.DeviceID{"D1", "D2", "D3", "D4", "D2", "nobody"}
+		}
 	}
 	return q
 }
+
+var yea = true
 
 func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]*fleet.Device) bool {
 	held := len(q.Groups) == 0
@@ -205,8 +237,13 @@ func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]
 		!(q.NoGroup && seen) && !(q.NoVersion && !d.Running.IsZero()) &&
 		(q.Product == 0 || q.Product == d.Product) &&
 		strings.Contains(strings.ToLower(d.Name), strings.ToLower(q.NamePart)) &&
-		strings.HasPrefix(strings.ToLower(d.Name), q.NamePrefix) &&
-		strings.Contains(strings.ToLower(string(d.ID)), q.IDPart) &&
+		strings.HasPrefix(strings.ToLower(d.Name), strings.ToLower(q.NamePrefix)) &&
+		strings.Contains(strings.ToLower(string(d.ID)), strings.ToLower(q.IDPart)) &&
+		(q.IDs == nil || slices.Contains(q.IDs, d.ID)) &&
+		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, d.Kind)) &&
+		(len(q.Updates) == 0 || slices.Contains(q.Updates, d.Update.State)) &&
+		(q.UpdateTo.IsZero() || d.Update.To.Equal(q.UpdateTo)) &&
+		(q.Locked == nil || *q.Locked == !d.Lock.IsZero()) &&
 		(q.Version.IsZero() || d.Running.Equal(q.Version)) &&
 		(q.Development == nil || *q.Development == d.Development) &&
 		(q.Gateway == "" || d.Gateway == q.Gateway)
@@ -283,24 +320,5 @@ func TestACursorOfAnotherOrderIsInvalid(t *testing.T) {
 	}
 	if _, err := s.Index.Find(fleet.DeviceQuery{Actor: q.Actor, Skip: MaxSkip + 1}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a skip too far: got %v, want invalid", err)
-	}
-}
-
-func TestVersionsAreCountedOverVisibleDevices(t *testing.T) {
-	s := openEphemeral(t)
-	for i, v := range []string{"7", "7.0.0", "10", "junk", "", "7"} {
-		d := newDevice(fleet.DeviceID(fmt.Sprint(i)))
-		d.Running = version(v)
-		if i == 5 {
-			d.Groups = []fleet.GroupID{9}
-		}
-		must(t, s.Devices.Create(t.Context(), d))
-	}
-	var counts []string
-	for _, c := range got[[]fleet.VersionCount](t)(s.Index.Versions(fleet.Actor{Team: 1, Role: fleet.Viewer}, 1)) {
-		counts = append(counts, fmt.Sprint(c.Version.Key(), " ", c.Devices))
-	}
-	if diff := cmp.Diff(counts, []string{"10.0.0 1", "7.0.0 2", " 1"}); diff != "" {
-		t.Errorf("got (-), want (+):\n%s", diff)
 	}
 }

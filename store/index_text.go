@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -13,35 +14,34 @@ const (
 )
 
 // text is the names or ids of a page in lower case, each after a zero byte, and one more
-// of those: one search finds all rows that have a part. It is made when first asked for;
-// a zero byte within a text is left out. It must be called with the index's lock held.
-func (p *page) text(kind int) []byte {
-	if made := p.texts[kind].Load(); made != nil {
-		return *made
-	}
-	var text []byte
-	for i := range p.rows {
-		own := p.rows[i].name
-		if kind == idText {
-			own = string(p.rows[i].id)
-		}
-		text = append(text, 0)
-		text = append(text, strings.ReplaceAll(strings.ToLower(own), "\x00", "")...)
-	}
-	text = bytes.Clone(append(text, 0)) // without the room append left
-	p.texts[kind].Store(&text)
-	return text
+// of those: one search finds all rows that have a part. A zero byte within a name or id is
+// left out. It is read and written with the index's lock held.
+type text struct {
+	bytes   []byte
+	rows    int    // that have an entry
+	version uint32 // grows with each change
 }
 
-// forget says that the texts of a row changed.
-func (s *shelf) forget(row int32, id, name bool) {
-	p := s.pages[row/pageRows]
-	if id {
-		p.texts[idText].Store(nil)
+// write sets the text of a row, the next one or one before.
+func (t *text) write(row int, own string) {
+	t.version++
+	own = strings.ReplaceAll(strings.ToLower(own), "\x00", "")
+	if row == t.rows {
+		if t.rows == 0 {
+			t.bytes = append(t.bytes, 0)
+		}
+		t.bytes = append(append(t.bytes, own...), 0)
+		if t.rows++; t.rows == pageRows {
+			t.bytes = bytes.Clone(t.bytes) // without the room append left
+		}
+		return
 	}
-	if name {
-		p.texts[nameText].Store(nil)
+	begin := 1
+	for range row {
+		begin += bytes.IndexByte(t.bytes[begin:], 0) + 1
 	}
+	end := begin + bytes.IndexByte(t.bytes[begin:], 0)
+	t.bytes = slices.Replace(t.bytes, begin, end, []byte(own)...)
 }
 
 // bits is a set of a page's rows.
@@ -56,22 +56,17 @@ func (b *bits) keep(other *bits) {
 	}
 }
 
-// having are the rows whose text contains part or, with atStart, begins with it. part is
-// not empty and in lower case.
-func having(text []byte, part string, atStart bool) (found bits) {
-	needle, lead := []byte(part), 0
-	if atStart {
-		needle, lead = append([]byte{0}, part...), 1
-	}
+// having are the rows whose text contains part, which is not empty and in lower case.
+func (t *text) having(part []byte) (found bits) {
 	row := -1 // of the byte before at
 	for at := 0; ; {
-		i := bytes.Index(text[at:], needle)
+		i := bytes.Index(t.bytes[at:], part)
 		if i < 0 {
 			return found
 		}
-		hit := at + i + lead
-		row += bytes.Count(text[at:hit], []byte{0})
+		hit := at + i
+		row += bytes.Count(t.bytes[at:hit], []byte{0})
 		found.add(row)
-		at = hit + bytes.IndexByte(text[hit:], 0)
+		at = hit + bytes.IndexByte(t.bytes[hit:], 0)
 	}
 }
