@@ -139,27 +139,28 @@ func (w *world) Groups(context.Context, fleet.TeamID) ([]fleet.Group, error) { r
 
 type worldIndex world
 
-func (x *worldIndex) Each(_ fleet.TeamID, _ fleet.ProductID, yield func(*fleet.IndexEntry) bool) error {
+func (x *worldIndex) Count(actor fleet.Actor, _ fleet.ProductID, visit func(*fleet.IndexEntry, int)) error {
 	if x.unbuilt {
 		return fleet.Errorf(fleet.Unavailable, "the index is being built")
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.devices)) {
-		e, _ := x.Entry(id)
-		if !yield(&e) {
-			break
+		d := x.devices[id]
+		if gateway := x.devices[d.Gateway]; fleet.Sees(actor, &d, &gateway) {
+			e, _ := x.Entry(id)
+			visit(&e, 1)
 		}
 	}
 	return nil
 }
 
-func (x *worldIndex) Count(actor fleet.Actor, product fleet.ProductID, visit func(*fleet.IndexEntry, int)) error {
-	return x.Each(team, product, func(e *fleet.IndexEntry) bool {
-		d, gateway := x.devices[e.ID], x.devices[e.Gateway]
-		if fleet.Sees(actor, &d, &gateway) {
-			visit(e, 1)
+func (x *worldIndex) IDs(q fleet.DeviceQuery) (ids []fleet.DeviceID, err error) {
+	err = x.Count(q.Actor, q.Product, func(e *fleet.IndexEntry, _ int) {
+		if string(e.ID) > q.After && (q.Online == nil || e.Online) && (q.Limit == 0 || len(ids) < q.Limit) &&
+			(q.Updates == nil || slices.Contains(q.Updates, e.Update)) && (q.UpdateTo.IsZero() || q.UpdateTo.Equal(e.UpdateTo)) {
+			ids = append(ids, e.ID)
 		}
-		return true
 	})
+	return ids, err
 }
 
 func (x *worldIndex) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {

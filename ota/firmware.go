@@ -227,11 +227,10 @@ func (s *Service) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 		return err
 	}
 	locked := 0
-	if err := s.index.Each(c.Product.Team, product, func(e *fleet.IndexEntry) bool {
+	if err := s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) { // who may delete sees all
 		if e.Lock.Equal(v) {
-			locked++
+			locked += devices
 		}
-		return true
 	}); err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ import (
 // groups concerned, or at the whole product where the default is. Blocked counts, beside
 // that, members that would be moved if they were not development or locked devices, and,
 // of those that are moved, the ones that can't get it now. Errors as Release's, and
-// fleet.Unavailable until the index is built. A million devices take some ten milliseconds.
+// fleet.Unavailable until the index is built. It takes as long as there
+// are kinds of devices.
 func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Impact, error) {
 	before, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
@@ -199,18 +200,18 @@ func (s *Service) Progress(ctx context.Context, actor fleet.Actor, product fleet
 	}
 	progress := fleet.Progress{Version: f.Version, States: make(map[fleet.UpdateState]int)}
 	targets := newContrast(c, c)
-	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
+	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 		if !targets.targets(e).after.Equal(v) {
 			return
 		}
-		progress.Devices++
+		progress.Devices += devices
 		switch {
 		case e.Running.Equal(v):
-			progress.Running++
+			progress.Running += devices
 		case e.UpdateTo.Equal(v):
-			progress.States[e.Update]++
+			progress.States[e.Update] += devices
 		default:
-			progress.States[fleet.NoUpdate]++
+			progress.States[fleet.NoUpdate] += devices
 		}
 	})
 	return progress, err

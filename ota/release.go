@@ -156,13 +156,12 @@ func (s *Service) groupsOf(ctx context.Context, c *fleet.Catalog) (map[fleet.Gro
 
 // online are the connected devices that should run v by c and don't.
 func (s *Service) online(c *fleet.Catalog, v fleet.Version) ([]fleet.DeviceID, error) {
-	var ids []fleet.DeviceID
+	yes := true
+	all := fleet.Actor{Team: c.Product.Team, Role: fleet.Owner} // a release reaches also who its author does not see
+	ids, err := s.index.IDs(fleet.DeviceQuery{Actor: all, Product: c.Product.ID, Online: &yes})
 	targets := newContrast(c, c)
-	err := s.index.Each(c.Product.Team, c.Product.ID, func(e *fleet.IndexEntry) bool {
-		if e.Online && !e.Running.Equal(v) && targets.targets(e).after.Equal(v) {
-			ids = append(ids, e.ID)
-		}
-		return true
-	})
-	return ids, err
+	return slices.DeleteFunc(ids, func(id fleet.DeviceID) bool {
+		e, err := s.index.Entry(id)
+		return err != nil || e.Running.Equal(v) || !targets.targets(&e).after.Equal(v)
+	}), err
 }

@@ -31,14 +31,14 @@ type Catalogs interface {
 	EditCatalog(ctx context.Context, product fleet.ProductID, edit func(*fleet.Catalog) error) (*fleet.Catalog, error)
 }
 
-// Index answers questions about all devices without reading their records. Both methods
+// Index answers questions about all devices without reading their records. Its methods
 // return fleet.Unavailable until it is built.
 type Index interface {
-	// Each calls yield for every device of product until yield returns false.
-	Each(team fleet.TeamID, product fleet.ProductID, yield func(*fleet.IndexEntry) bool) error
+	// IDs are the devices that q selects, by id, behind the id q.After; all where q.Limit is 0.
+	IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error)
 	// Count calls visit for devices of product that actor sees: once, with their number,
-	// for those that don't differ in what decides a target or is in its way. The entry
-	// tells no more than that.
+	// for those that are alike. The entry tells nothing of id, name, gateway and last
+	// handshake.
 	Count(actor fleet.Actor, product fleet.ProductID, visit func(e *fleet.IndexEntry, devices int)) error
 	// Entry returns what is known of id; fleet.NotFound when there is none.
 	Entry(id fleet.DeviceID) (fleet.IndexEntry, error)

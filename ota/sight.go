@@ -27,16 +27,6 @@ func mayGroup(actor fleet.Actor, action fleet.Action, c *fleet.Catalog, g fleet.
 	return fleet.May(actor, action, fleet.Object{Team: c.Product.Team, Group: g})
 }
 
-// eachVisible calls see for each of c's devices that actor sees.
-func (s *Service) eachVisible(actor fleet.Actor, c *fleet.Catalog, see func(*fleet.IndexEntry)) error {
-	return s.index.Each(c.Product.Team, c.Product.ID, func(e *fleet.IndexEntry) bool {
-		if s.sees(actor, c.Product.Team, e) {
-			see(e)
-		}
-		return true
-	})
-}
-
 // sees asks fleet.Sees about an index entry.
 func (s *Service) sees(actor fleet.Actor, team fleet.TeamID, e *fleet.IndexEntry) bool {
 	if !actor.Role.Restricted() {

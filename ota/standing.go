@@ -15,17 +15,21 @@ func (s *Service) Standing(ctx context.Context, actor fleet.Actor, product fleet
 	if err != nil {
 		return counts, err
 	}
-	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
-		state := e.Update
-		if state == fleet.Offered {
-			if position, ok := s.Position(e.ID); ok && position > 0 { // what live says of one
-				state = fleet.Downloading
-			}
-		}
-		counts.States[state]++
-		if state == fleet.Failed || state == fleet.RolledBack {
-			counts.Reasons[e.Reason]++
+	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+		counts.States[e.Update] += devices
+		if e.Update == fleet.Failed || e.Update == fleet.RolledBack {
+			counts.Reasons[e.Reason] += devices
 		}
 	})
+	for _, id := range s.Downloading(product) { // what live says of one
+		e, err := s.index.Entry(id)
+		if err != nil || e.Update != fleet.Offered || !s.sees(actor, c.Product.Team, &e) {
+			continue
+		}
+		if position, ok := s.Position(id); ok && position > 0 && counts.States[fleet.Offered] > 0 {
+			counts.States[fleet.Offered]--
+			counts.States[fleet.Downloading]++
+		}
+	}
 	return counts, err
 }

@@ -33,16 +33,12 @@ func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.Update
 	if _, err := fleet.ParseDeviceID(q.After); q.After != "" && err != nil {
 		return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list: start again without it", q.After)
 	}
-	var ids []fleet.DeviceID
-	err = s.eachVisible(actor, c, func(e *fleet.IndexEntry) {
-		if string(e.ID) > q.After && selects(q, e.Update, e.UpdateTo) {
-			ids = append(ids, e.ID)
-		}
+	ids, err := s.index.IDs(fleet.DeviceQuery{
+		Actor: actor, Product: c.Product.ID, Updates: states(q), UpdateTo: q.Version, After: q.After, Limit: q.Limit + 1,
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	slices.Sort(ids)
 	next := ""
 	if len(ids) > q.Limit {
 		ids = ids[:q.Limit]
@@ -60,6 +56,18 @@ func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.Update
 		}
 	}
 	return list, next, nil
+}
+
+// states are those q asks for: any but none, where it names none.
+func states(q fleet.UpdateQuery) []fleet.UpdateState {
+	if len(q.States) > 0 {
+		return q.States
+	}
+	var all []fleet.UpdateState
+	for state := fleet.Offered; state <= fleet.Stopped; state++ {
+		all = append(all, state)
+	}
+	return all
 }
 
 // selects reports whether q asks for an update in this state to this version.

@@ -19,7 +19,7 @@ func (r *Registry) EditGroupsOf(ctx context.Context, actor fleet.Actor, q fleet.
 	if _, _, err := r.groupsChange(ctx, actor, edit); err != nil {
 		return 0, "", err
 	}
-	q.Actor, q.Product, q.Groups = actor, edit.Product, seen(actor, q.Groups)
+	q.Actor, q.Product, q.Groups, q.Limit = actor, edit.Product, seen(actor, q.Groups), maxStep+1
 	for range stepTries {
 		ids, err := r.index.IDs(q)
 		if err != nil || len(ids) == 0 {
@@ -47,7 +47,7 @@ func (r *Registry) PreviewGroupsOf(ctx context.Context, actor fleet.Actor, q fle
 	if err != nil {
 		return fleet.Impact{}, err
 	}
-	q.Actor, q.Product, q.Groups = actor, edit.Product, seen(actor, q.Groups)
+	q.Actor, q.Product, q.Groups, q.Limit = actor, edit.Product, seen(actor, q.Groups), 0
 	ids, err := r.index.IDs(q)
 	if err != nil || len(ids) == 0 {
 		return fleet.Impact{}, err

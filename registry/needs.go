@@ -23,7 +23,7 @@ type Devices interface {
 // return fleet.Unavailable until it is built.
 type Index interface {
 	Find(q fleet.DeviceQuery) (fleet.DevicePage, error)
-	// IDs are all that q selects, by id, behind the id q.After; order and limits are ignored.
+	// IDs are what q selects, by id, behind the id q.After; all where q.Limit is 0.
 	IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error)
 	Entry(id fleet.DeviceID) (fleet.IndexEntry, error)
 	// Each calls yield for every device of a product, 0: of the team, until it returns false.

@@ -36,9 +36,9 @@ func (x *Index) Find(q fleet.DeviceQuery) (fleet.DevicePage, error) {
 	return page, nil
 }
 
-// IDs are all the devices q selects and the actor sees, by id, from the one behind q.After
-// on, which is an id here. Sort, skip and limit of q count for nothing. It returns
-// fleet.Unavailable until the index is ready.
+// IDs are the devices q selects and the actor sees, by id, from the one behind q.After on,
+// which is an id here: all, or as many as q.Limit says where it is not 0. Sort and skip of q
+// count for nothing. It returns fleet.Unavailable until the index is ready.
 func (x *Index) IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error) {
 	if err := x.ready(); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (x *Index) IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error) {
 		o := &order{by: fleet.ByID, after: &candidate{id: fleet.DeviceID(q.After)}}
 		o.visit(f, rows, total, func(row int32) bool {
 			ids = append(ids, f.shelf.row(row).id)
-			return true
+			return len(ids) != q.Limit
 		})
 	})
 	return ids, nil

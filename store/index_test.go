@@ -127,10 +127,13 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 		if rapid.Bool().Draw(t, "from the middle") {
 			after = "D13"
 		}
-		q.After = after
+		q.After, q.Limit = after, rapid.IntRange(0, 12).Draw(t, "ids at most")
 		ids, err := s.Index.IDs(q)
 		want = slices.DeleteFunc(naive(&q, devices, online), func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(after) })
 		slices.Sort(want)
+		if q.Limit > 0 {
+			want = want[:min(len(want), q.Limit)]
+		}
 		if diff := cmp.Diff(ids, want, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Fatalf("%v: ids (-), want (+):\n%s", err, diff)
 		}
