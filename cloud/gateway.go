@@ -206,17 +206,11 @@ func (s *session) registers(ctx context.Context) (fleet.Product, error) {
 // roomFor takes one of the devices that s may add to p: as many as p says, counting those
 // attached to it and those it has added since the server started.
 func (c *conductor) roomFor(s *session, p fleet.Product) (bool, error) {
-	attached := 0
-	err := c.index.Each(p.Team, p.ID, func(e *fleet.IndexEntry) bool {
-		if e.Gateway == s.id() {
-			attached++
-		}
-		return true
-	})
+	attached, err := c.index.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: p.Team, Role: fleet.Owner}, Product: p.ID, Gateway: s.id()})
 	if err != nil {
 		return false, err
 	}
-	return c.moves.register(s.id(), attached, p.AutoRegister), nil
+	return c.moves.register(s.id(), len(attached), p.AutoRegister), nil
 }
 
 // record writes into the team's audit log what a gateway changed.

@@ -4,22 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
 // childrenOf are the BLE devices attached to gateway, by id.
 func (r *Registry) childrenOf(team fleet.TeamID, gateway fleet.DeviceID) ([]fleet.DeviceID, error) {
-	var ids []fleet.DeviceID
-	err := r.index.Each(team, 0, func(e *fleet.IndexEntry) bool {
-		if e.Kind == fleet.BLE && e.Gateway == gateway {
-			ids = append(ids, e.ID)
-		}
-		return true
+	return r.index.IDs(fleet.DeviceQuery{
+		Actor: fleet.Actor{Team: team, Role: fleet.Owner}, Gateway: gateway, Kinds: []fleet.DeviceKind{fleet.BLE},
 	})
-	slices.Sort(ids)
-	return ids, err
 }
 
 // detachAll leaves the BLE devices of a deleted gateway attached to none. What it can't

@@ -148,37 +148,26 @@ func (w indexFake) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 	return w.entry(d), nil
 }
 
-func (w indexFake) Each(team fleet.TeamID, product fleet.ProductID, yield func(*fleet.IndexEntry) bool) error {
+func (w indexFake) Count(actor fleet.Actor, product fleet.ProductID, visit func(*fleet.IndexEntry, int)) error {
 	w.mu.Lock()
 	var entries []fleet.IndexEntry
 	for _, d := range w.records {
-		if d.Team == team && (product == 0 || d.Product == product) {
+		if gateway := w.records[d.Gateway]; (product == 0 || d.Product == product) && fleet.Sees(actor, &d, &gateway) {
 			entries = append(entries, w.entry(d))
 		}
 	}
 	w.mu.Unlock()
 	for i := range entries {
-		if !yield(&entries[i]) {
-			break
-		}
+		visit(&entries[i], 1)
 	}
 	return nil
-}
-
-func (w indexFake) Count(actor fleet.Actor, product fleet.ProductID, visit func(*fleet.IndexEntry, int)) error {
-	return w.Each(actor.Team, product, func(e *fleet.IndexEntry) bool {
-		d, gateway := w.records[e.ID], w.records[e.Gateway]
-		if fleet.Sees(actor, &d, &gateway) {
-			visit(e, 1)
-		}
-		return true
-	})
 }
 
 func (w indexFake) Find(q fleet.DeviceQuery) (fleet.DevicePage, error) {
 	page := fleet.DevicePage{}
 	for id, d := range w.records {
-		if d.Team == q.Actor.Team && (len(q.Groups) == 0 || d.InAnyOf(q.Groups)) && fleet.Sees(q.Actor, &d, nil) {
+		if d.Team == q.Actor.Team && (len(q.Groups) == 0 || d.InAnyOf(q.Groups)) && fleet.Sees(q.Actor, &d, nil) &&
+			(q.Gateway == "" || d.Gateway == q.Gateway) && (len(q.Updates) == 0 || slices.Contains(q.Updates, d.Update.State)) {
 			page.IDs = append(page.IDs, id)
 		}
 	}

@@ -176,12 +176,9 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 	if err != nil {
 		return err
 	}
-	var downloading []fleet.DeviceID
-	err = r.index.Each(actor.Team, g.Product, func(e *fleet.IndexEntry) bool {
-		if e.Update.Running() && slices.Contains(e.Groups, g.ID) {
-			downloading = append(downloading, e.ID)
-		}
-		return true
+	downloading, err := r.index.IDs(fleet.DeviceQuery{
+		Actor: actor, Product: g.Product, Groups: []fleet.GroupID{g.ID},
+		Updates: []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying},
 	})
 	if err != nil {
 		return err

@@ -26,8 +26,6 @@ type Index interface {
 	// IDs are what q selects, by id, behind the id q.After; all where q.Limit is 0.
 	IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error)
 	Entry(id fleet.DeviceID) (fleet.IndexEntry, error)
-	// Each calls yield for every device of a product, 0: of the team, until it returns false.
-	Each(team fleet.TeamID, product fleet.ProductID, yield func(*fleet.IndexEntry) bool) error
 	// Count calls visit for devices of a product, 0: of the team, that actor sees, once with
 	// their number for those that don't differ in groups, versions and marks.
 	Count(actor fleet.Actor, product fleet.ProductID, visit func(e *fleet.IndexEntry, devices int)) error

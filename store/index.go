@@ -19,7 +19,7 @@ type Index struct {
 
 	searches searches
 
-	mu       sync.RWMutex // guards all below; texts are searched and devices visited page by page, so that this holds up no write
+	mu       sync.RWMutex // guards all below; texts are searched page by page, so that this holds up no write
 	shelves  map[fleet.TeamID]*shelf
 	places   map[fleet.DeviceID]place
 	versions pool[fleet.Version]

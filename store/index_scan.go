@@ -23,52 +23,6 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 	return e, nil
 }
 
-// Each calls visit for the devices of a team, of one product or with 0 of all, in no
-// order, until it returns false. visit may do anything, but not keep the entry: it is
-// used again. Devices that come or go meanwhile may be visited or not. It returns
-// fleet.Unavailable before the index is ready.
-func (x *Index) Each(team fleet.TeamID, product fleet.ProductID, visit func(*fleet.IndexEntry) bool) error {
-	if err := x.ready(); err != nil {
-		return err
-	}
-	entries := make([]fleet.IndexEntry, 0, pageRows)
-	x.pages(team, func(s *shelf, p *page, used int) {
-		entries = entries[:0]
-		for i := range used {
-			if d := &s.classes[p.links[i].class].fact; p.links[i].class != 0 && (product == 0 || d.product == product) {
-				entries = append(entries, fleet.IndexEntry{})
-				x.expand(line{d, &p.rows[i]}, &entries[len(entries)-1])
-			}
-		}
-	}, func() bool {
-		for i := range entries {
-			if !visit(&entries[i]) {
-				return false
-			}
-		}
-		return true
-	})
-	return nil
-}
-
-// pages calls look for each page of a team, and how many of its rows were ever used, with
-// the lock held, and after each between without it, until that returns false.
-func (x *Index) pages(team fleet.TeamID, look func(s *shelf, p *page, used int), between func() bool) {
-	for i := 0; ; i++ {
-		x.mu.RLock()
-		s := x.shelves[team]
-		if s == nil || i*pageRows >= s.used {
-			x.mu.RUnlock()
-			return
-		}
-		look(s, s.pages[i], min(pageRows, s.used-i*pageRows))
-		x.mu.RUnlock()
-		if !between() {
-			return
-		}
-	}
-}
-
 func (x *Index) expand(l line, e *fleet.IndexEntry) {
 	x.expandFact(l.fact, e)
 	e.ID, e.Name, e.Gateway = l.id, l.name, x.gateways.values[l.gateway]

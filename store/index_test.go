@@ -69,10 +69,10 @@ func entries(x *Index) map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry {
 	all := map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry{}
 	for team := range fleet.TeamID(3) {
 		all[team] = map[fleet.DeviceID]fleet.IndexEntry{}
-		_ = x.Each(team, 0, func(e *fleet.IndexEntry) bool {
-			all[team][e.ID] = *e
-			return true
-		})
+		ids, _ := x.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}})
+		for _, id := range ids {
+			all[team][id], _ = x.Entry(id)
+		}
 	}
 	return all
 }
