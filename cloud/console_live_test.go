@@ -62,10 +62,11 @@ func TestConsoleDevicePageFollowsItsDevice(t *testing.T) {
 	b := browse(t, w)
 	b.signIn(ownerEmail, ownerPassword)
 	b.open("/p/lamp/device/a")
-	b.sees("offline")
+	const state = `document.querySelector("#head .state").textContent == `
+	b.holds(state + `"offline"`)
 	d := w.dial(device)
 	d.hello(1)
-	b.sees("online")
+	b.holds(state + `"online"`)
 	b.sees("Nothing is released for it")
 	w.release(2, atOnce)
 	o := d.offer()
@@ -82,7 +83,7 @@ func TestConsoleDevicePageFollowsItsDevice(t *testing.T) {
 	d.acked(must[uint16](t)(d.Publish(done, 1, []byte(`"bright"`))), func(heard) {})
 	b.sees("bright")
 	_ = d.Close()
-	b.sees("offline")
+	b.holds(state + `"offline"`)
 	b.kept()
 	b.shot("live-device-followed")
 }
@@ -299,7 +300,7 @@ func TestConsoleHiddenPageDoesNotListenAndCatchesUp(t *testing.T) {
 	until(t, "nobody listens", func() bool { return listeners() == 0 })
 	w.dial(device).hello(1)
 	b.hidden(false)
-	b.sees("online")
+	b.holds(`document.querySelector("#head .state").textContent == "online"`)
 	b.kept()
 }
 

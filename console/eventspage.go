@@ -102,14 +102,19 @@ func (e eventRow) Summary() string {
 	if text, ok := data["text"].(string); ok && len(data) == 1 {
 		return text
 	}
-	var parts []string
-	if e.Name == "muster/update" {
-		parts = append(parts, fmt.Sprintf("%v → %v, %s, attempt %v", data["from"], data["to"], words(data["state"]), data["attempt"]))
-		if why := data["reason"]; why != "none" {
-			parts = append(parts, fmt.Sprint(why))
+	switch e.Name {
+	case "muster/handshake":
+		return "runs " + version(e.Running)
+	case "muster/message":
+		return fmt.Sprintf("%v, %v B", data["topic"], data["size"])
+	case "muster/update":
+		why := ""
+		if data["reason"] != "none" {
+			why = fmt.Sprintf(", %v", data["reason"])
 		}
-		return strings.Join(parts, ", ")
+		return fmt.Sprintf("%v → %v, %s, attempt %v%s", data["from"], data["to"], words(data["state"]), data["attempt"], why)
 	}
+	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		if value := fmt.Sprint(data[key]); value != "" {
 			parts = append(parts, words(key)+": "+value)

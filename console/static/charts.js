@@ -3,7 +3,9 @@
 "use strict";
 
 const palette = ["#0f766e", "#3b7dd8", "#d97706", "#8b5cf6", "#db4c77", "#5b8c2a", "#0e93b8", "#a16207", "#7a8794"];
-const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400]; // seconds between marks
+const seconds = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400]; // between marks
+const counts = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((zeros) => n * 10 ** zeros)).sort((a, b) => a - b);
+const chartHeight = 260; // px
 let drawn = {}; // by id of the box: the chart, and what its lines are
 
 // runsOf stacks devices by version; the tallest is drawn first.
@@ -27,13 +29,20 @@ function ratesOf(past) {
   };
 }
 
+const moment = (at) => new Date(at * 1000).toISOString(); // times are UTC, as everywhere else here
+
+// mark is a time on the axis, as exact as marks lie apart.
+function mark(at, apart) {
+  return apart < 60 ? moment(at).slice(11, 19) : apart < 86400 ? moment(at).slice(11, 16) : moment(at).slice(5, 10);
+}
+
 // draw makes the chart, or moves it on where only numbers changed: what the mouse points
 // at stays.
 function draw(box, past) {
   const { top, data, lines } = box.dataset.show === "rates" ? ratesOf(past) : runsOf(past);
   const names = lines.map((line) => line.label).join(" ");
   const known = drawn[box.id];
-  if (known && known.names === names && past.times.length > 2) {
+  if (known && known.names === names && past.times.length > 1) {
     known.chart.runs = past.runs;
     known.top = top;
     known.chart.setData(data);
@@ -43,13 +52,19 @@ function draw(box, past) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--quiet").trim(), grid = style.getPropertyValue("--line").trim();
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  const now = { names, top };
+  const now = { box, names, top };
   const options = {
-    width: box.clientWidth, height: Number(box.dataset.height), scales: { y: { range: () => [0, now.top * 1.05] } }, cursor: { drag: { x: false, y: false } },
-    axes: [{ ...axis, incrs: steps }, { ...axis, size: 60, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? n.toLocaleString("en") : "")) }],
-    series: [{}, ...lines.map((line) => ({ width: 1, points: { show: past.times.length < 2 }, ...line }))],
+    width: box.clientWidth, height: chartHeight, cursor: { drag: { x: false, y: false } },
+    scales: { x: { range: (_, from, to) => [from, Math.max(to, from + 60)] }, y: { range: () => [0, now.top * 1.05] } },
+    axes: [
+      { ...axis, incrs: seconds, values: (_, ticks, __, ___, apart) => ticks.map((at) => mark(at, apart)), space: 70 },
+      { ...axis, incrs: counts, size: 60, values: (_, ticks) => ticks.map((n) => n.toLocaleString("en")) },
+    ],
+    series: [
+      { label: "UTC", value: (_, at) => (at == null ? "–" : moment(at).slice(0, 19).replace("T", " ")) },
+      ...lines.map((line) => ({ width: 1, points: { show: past.times.length < 2 }, ...line })),
+    ],
   };
-  if (past.times.length === 1) options.scales.x = { range: [past.times[0] - 30, past.times[0] + 30] };
   box.replaceChildren();
   now.chart = new uPlot(options, data, box);
   now.chart.runs = past.runs;
@@ -75,5 +90,5 @@ function redrawCharts() {
 document.addEventListener("DOMContentLoaded", drawCharts);
 document.addEventListener("themechange", redrawCharts);
 document.addEventListener("visibilitychange", drawCharts);
-addEventListener("resize", redrawCharts);
+addEventListener("resize", () => Object.values(drawn).forEach(({ box, chart }) => chart.setSize({ width: box.clientWidth, height: chartHeight })));
 setInterval(drawCharts, 5000);
