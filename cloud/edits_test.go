@@ -97,6 +97,27 @@ func (o *editor) write(t *testing.T, path, field, text, tag string) (status int)
 	return o.ask(t, http.MethodPut, path, tag, body).status
 }
 
+// send is write of a whole body; 0 when no answer came.
+func (o *editor) send(t *testing.T, path string, body any) (status int) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Error(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, o.server+path, bytes.NewReader(text))
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	r.Header.Set("Content-Type", asJSON)
+	r.Header.Set("Authorization", "Bearer "+o.token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
 type asked struct {
 	status int
 	tag    string

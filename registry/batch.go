@@ -26,8 +26,8 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 	}
 	defer end()
 	devices, errs := r.carryOut(ctx, work)
+	failed := r.leaveDeleted(ctx, actor.Team, add, edit.Devices...)
 	var done, downloading []fleet.DeviceID
-	var failed error
 	for i, err := range errs {
 		switch {
 		case err != nil:

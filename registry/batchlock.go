@@ -8,20 +8,37 @@ import (
 )
 
 // EditDevices locks, unlocks, marks or unmarks many devices. Nothing is changed unless the
-// actor may edit every one of them; from then on each device is changed by itself, and the
-// same call may be made again. It returns fleet.Invalid for a lock to an unknown version.
+// actor may edit every one of them; from then on each device is changed by itself, a crash
+// in between is made good by Resume, and the same call may be made again. It returns
+// fleet.Invalid for a lock to an unknown version.
 func (r *Registry) EditDevices(ctx context.Context, actor fleet.Actor, edit fleet.DevicesEdit) error {
 	change, err := r.devicesEdit(ctx, actor, edit)
 	if err != nil {
 		return err
 	}
-	_, errs := each(edit.Devices, func(id fleet.DeviceID) (fleet.Device, error) { return r.apply(ctx, actor, id, change) })
-	for _, err := range errs {
+	work := batch{Team: actor.Team, User: actor.User, Email: actor.Email, Product: edit.Product, Devices: edit.Devices, Development: edit.Development}
+	if change.lock != nil {
+		version := change.lock.String()
+		work.Lock = &version
+	}
+	ctx = context.WithoutCancel(ctx) // a client that leaves must not leave half of it
+	end, err := r.begin(ctx, work)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for _, err := range r.steer(ctx, actor, edit.Devices, change) {
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// steer applies change to each device by itself.
+func (r *Registry) steer(ctx context.Context, actor fleet.Actor, ids []fleet.DeviceID, change change) []error {
+	_, errs := each(ids, func(id fleet.DeviceID) (fleet.Device, error) { return r.apply(ctx, actor, id, change) })
+	return errs
 }
 
 // PreviewDevices is the impact EditDevices would have, for who may do it.
@@ -38,7 +55,7 @@ func (r *Registry) PreviewDevices(ctx context.Context, actor fleet.Actor, edit f
 
 // devicesEdit checks rights, devices and version.
 func (r *Registry) devicesEdit(ctx context.Context, actor fleet.Actor, edit fleet.DevicesEdit) (change, error) {
-	out := change{DeviceEdit: fleet.DeviceEdit{Development: edit.Development, Flash: edit.Flash}}
+	out := change{DeviceEdit: fleet.DeviceEdit{Development: edit.Development, Flash: edit.Flash}, product: edit.Product}
 	c, err := r.catalog(ctx, actor, edit.Product)
 	if err != nil {
 		return out, err

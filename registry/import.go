@@ -39,7 +39,7 @@ func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Im
 	}
 	out := fleet.Imported{Secrets: map[fleet.DeviceID]string{}}
 	devices := newDevices(actor.Team, order, groups, &out)
-	err = r.create(ctx, devices, &out)
+	err = errors.Join(r.create(ctx, devices, &out), r.leaveDeleted(ctx, actor.Team, groups, out.Updated...))
 	if len(out.Updated) > 0 {
 		r.audit(ctx, actor, "device.import", c.Product.Slug, nil, fields{"devices": some(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
 	}

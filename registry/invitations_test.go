@@ -26,7 +26,7 @@ func TestAnInvitationMakesAnAccountWithAPasswordOfItsOwn(t *testing.T) {
 	if open, err := w.Invitations(ctx, admin); err != nil || len(open) != 1 || open[0].Hash != [32]byte{} {
 		t.Errorf("got %+v, %v, want it without its hash", open, err)
 	}
-	for name, wrong := range map[string]string{"another secret": secret[:len(secret)-1] + "A", "nonsense": "msi_1", "a token": "mst_0"} {
+	for name, wrong := range map[string]string{"another secret": secret[:len(secret)-1] + "!", "nonsense": "msi_1", "a token": "mst_0"} {
 		if _, _, err := w.Accept(ctx, fleet.Acceptance{Secret: wrong, Password: password}); !errors.Is(err, fleet.Unauthenticated) {
 			t.Errorf("%s: got %v, want Unauthenticated", name, err)
 		}

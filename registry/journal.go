@@ -17,15 +17,30 @@ type Journal interface {
 	Unfinished(ctx context.Context) (map[string]string, error)
 }
 
-// batch is a change of many devices' groups on its way: what the journal holds of it.
+// batch is a change of many devices on its way, of their groups or of what steers them:
+// what the journal holds of it.
 type batch struct {
-	Team    fleet.TeamID
-	User    fleet.UserID
-	Email   string
-	Product fleet.ProductID
-	Devices []fleet.DeviceID
-	Add     []fleet.GroupID
-	Remove  []fleet.GroupID
+	Team        fleet.TeamID
+	User        fleet.UserID
+	Email       string
+	Product     fleet.ProductID
+	Devices     []fleet.DeviceID
+	Add         []fleet.GroupID
+	Remove      []fleet.GroupID
+	Lock        *string `json:",omitempty"` // "" unlocks
+	Development *bool   `json:",omitempty"`
+}
+
+// change is what a batch that steers devices does to each; ok is false for one of groups.
+func (b batch) change() (c change, ok bool, err error) {
+	c = change{DeviceEdit: fleet.DeviceEdit{Development: b.Development}, product: b.Product}
+	if b.Lock != nil {
+		c.lock = new(fleet.Version)
+		if *b.Lock != "" {
+			*c.lock, err = fleet.ParseVersion(*b.Lock)
+		}
+	}
+	return c, b.Lock != nil || b.Development != nil, err
 }
 
 // begin writes b down. What it returns must be called when the outcome is known, good or
@@ -91,6 +106,13 @@ func (r *Registry) Resume(ctx context.Context) error {
 }
 
 func (r *Registry) finish(ctx context.Context, b batch) error {
+	change, steers, err := b.change()
+	if err != nil {
+		return err
+	}
+	if steers {
+		return r.finished(b, r.steer(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, b.Devices, change))
+	}
 	groups, err := r.teams.Groups(ctx, b.Team)
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return err
@@ -99,17 +121,27 @@ func (r *Registry) finish(ctx context.Context, b batch) error {
 		return !slices.ContainsFunc(groups, func(g fleet.Group) bool { return g.ID == id })
 	})
 	_, errs := r.carryOut(ctx, b)
-	done := 0
+	r.audit(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, "device.groups", b.Product.String(), nil,
+		fields{"devices": some(b.Devices), "count": done(errs), "add": b.Add, "remove": b.Remove, "resumed": true})
+	return r.finished(b, errs)
+}
+
+// finished is what a resumed batch came to: devices that are gone don't count.
+func (r *Registry) finished(b batch, errs []error) error {
 	for _, err := range errs {
-		switch {
-		case err == nil:
-			done++
-		case !errors.Is(err, fleet.NotFound):
+		if err != nil && !errors.Is(err, fleet.NotFound) {
 			return err
 		}
 	}
-	r.audit(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, "device.groups", b.Product.String(), nil,
-		fields{"devices": some(b.Devices), "count": done, "add": b.Add, "remove": b.Remove, "resumed": true})
-	r.log.LogAttrs(ctx, slog.LevelInfo, "finished a batch that was cut off", slog.Int("devices", done))
+	r.log.Info("finished a batch that was cut off", "team", b.Team, "devices", done(errs))
 	return nil
+}
+
+func done(errs []error) (n int) {
+	for _, err := range errs {
+		if err == nil {
+			n++
+		}
+	}
+	return n
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -216,11 +217,7 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 func (s *Teams) resume(ctx context.Context) {
 	teams, err := s.AllTeams(ctx)
 	for _, team := range teams {
-		r, err := s.docs.live(ctx, team)
-		if err != nil {
-			continue
-		}
-		for id := range r.leaving {
+		for _, id := range s.leftovers(ctx, team) {
 			if err := s.clearGroup(ctx, team, id); err != nil {
 				s.core.log.Warn("a deleted group is left on devices until the next start", "team", team, "group", id, "err", err)
 			}
@@ -229,6 +226,31 @@ func (s *Teams) resume(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		s.core.log.Warn("teams can't be read", "err", err)
 	}
+}
+
+// leftovers are groups that a team has no more, but whose deletion was cut short, or that
+// a device was put into while they were deleted.
+func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.GroupID) {
+	used := map[fleet.GroupID]bool{}
+	err := s.store.Index.Count(fleet.Actor{Team: team, Role: fleet.Owner}, 0, func(e *fleet.IndexEntry, _ int) {
+		for _, id := range e.Groups {
+			used[id] = true
+		}
+	})
+	if err != nil {
+		return nil
+	}
+	r, err := s.docs.live(ctx, team) // after the devices: a group is there before they are in it
+	if err != nil {
+		return nil
+	}
+	maps.Copy(used, r.leaving)
+	for id := range used {
+		if _, known := r.groups[id]; !known {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // without returns ids less id, in a slice of its own.

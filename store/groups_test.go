@@ -41,6 +41,21 @@ func TestADeletedGroupIsTakenFromMembersReleasesAndDevices(t *testing.T) {
 	})
 }
 
+func TestAnUnknownGroupOnADeviceIsTakenOffAtTheNextStart(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, product := newTeam(t, s)
+		stays := groupWithAll(t, s, team, product, "stays")
+		d := newDevice("late")
+		d.Team, d.Product, d.Groups = team.ID, product.ID, fleet.SortGroups([]fleet.GroupID{stays, stays + 1000})
+		must(t, s.Devices.Create(ctx, d))
+		s.Teams.resume(ctx)
+		if now := got[fleet.Device](t)(s.Devices.Device(ctx, "late")); !slices.Equal(now.Groups, []fleet.GroupID{stays}) {
+			t.Errorf("got groups %v, want %d alone", now.Groups, stays)
+		}
+	})
+}
+
 func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
@@ -60,7 +75,8 @@ func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
 	})
 }
 
-// groupWithAll makes a group with a member, a release and two devices.
+// groupWithAll makes a group with a member, a release and two devices, which are also in
+// group all.
 func groupWithAll(t *testing.T, s *Store, team fleet.Team, product fleet.Product, name string) fleet.GroupID {
 	t.Helper()
 	ctx := t.Context()
@@ -71,9 +87,10 @@ func groupWithAll(t *testing.T, s *Store, team fleet.Team, product fleet.Product
 		c.Groups[g.ID] = version("7")
 		return nil
 	}))
+	all := got[[]fleet.Group](t)(s.Teams.EnsureGroups(ctx, team.ID, []fleet.Group{{Name: "all"}}))[0].ID
 	for i := range 2 {
 		d := newDevice(fleet.DeviceID(fmt.Sprint(name, i)))
-		d.Team, d.Product, d.Groups = team.ID, product.ID, []fleet.GroupID{g.ID, 1000}
+		d.Team, d.Product, d.Groups = team.ID, product.ID, fleet.SortGroups([]fleet.GroupID{g.ID, all})
 		must(t, s.Devices.Create(ctx, d))
 	}
 	return g.ID
@@ -94,7 +111,8 @@ func checkGroupGone(t *testing.T, s *Store, team fleet.Team, product fleet.Produ
 	if !c.Groups[gone].IsZero() || c.Groups[stays].IsZero() {
 		t.Errorf("releases %v: want only that of group %d", c.Groups, stays)
 	}
-	for id, want := range map[fleet.DeviceID][]fleet.GroupID{"gone0": {1000}, "gone1": {1000}, "stays0": {stays, 1000}} {
+	all := got[[]fleet.Group](t)(s.Teams.EnsureGroups(ctx, team.ID, []fleet.Group{{Name: "all"}}))[0].ID
+	for id, want := range map[fleet.DeviceID][]fleet.GroupID{"gone0": {all}, "gone1": {all}, "stays0": fleet.SortGroups([]fleet.GroupID{stays, all})} {
 		if d := got[fleet.Device](t)(s.Devices.Device(ctx, id)); !slices.Equal(d.Groups, want) {
 			t.Errorf("device %s is in groups %v, want %v", id, d.Groups, want)
 		}
