@@ -55,6 +55,9 @@ type DeviceFirmware struct {
 	App      AppName  `json:"app"`
 }
 
+// supported is nRF Cloud's word for what every device can update: its application.
+const supported = "APP"
+
 // AppName is a firmware's name, its product's slug, and its version as a string.
 type AppName struct {
 	Name    string `json:"name"`
@@ -100,7 +103,7 @@ func shownDevice(v *fleet.DeviceView) Device {
 		LastHandshake: moment(v.LastHandshake), LastHeard: moment(v.LastHeard),
 		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware,
 		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
-		Firmware: DeviceFirmware{Supports: []string{"APP"}, App: AppName{Name: v.Slug, Version: v.Running.String()}},
+		Firmware: DeviceFirmware{Supports: []string{supported}, App: AppName{Name: v.Slug, Version: v.Running.String()}},
 		Meta:     DeviceMeta{Created: moment(v.Created), Updated: moment(lastTouched(v)), Version: decimal(v.Revision)},
 	}
 	for _, id := range v.Children {

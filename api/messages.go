@@ -23,7 +23,7 @@ func (s *server) messages() {
 			Cursors
 			Device string    `query:"deviceId"`
 			Topic  string    `query:"topic"`
-			App    string    `query:"appId" doc:"Accepted for nRF Cloud's clients and ignored: messages have a topic"`
+			App    string    `query:"appId" doc:"The message is JSON with this appId"`
 			From   time.Time `query:"inclusiveStart" doc:"RFC 3339"`
 			From2  time.Time `query:"start" doc:"The same as inclusiveStart"`
 			To     time.Time `query:"exclusiveEnd" doc:"RFC 3339"`
@@ -31,7 +31,7 @@ func (s *server) messages() {
 			Sort   string    `query:"pageSort" enum:"asc,desc" default:"desc"`
 		}) (*reply[Page[Message]], error) {
 			q := fleet.MessageQuery{
-				Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, From: either(in.From, in.From2), To: either(in.To, in.To2),
+				Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, App: in.App, From: either(in.From, in.From2), To: either(in.To, in.To2),
 				Ascending: in.Sort == "asc", After: in.PageNextToken, Limit: in.PageLimit,
 			}
 			messages, next, err := s.Messages(ctx, who, q)

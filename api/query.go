@@ -163,10 +163,17 @@ type (
 		NRFDevice
 		State       string `query:"includeState" doc:"Accepted for nRF Cloud's clients and ignored: devices have no shadow"`
 		StateMeta   string `query:"includeStateMeta" doc:"Accepted for nRF Cloud's clients and ignored"`
-		Identifiers string `query:"deviceIdentifiers" doc:"Accepted for nRF Cloud's clients and ignored"`
-		Supports    string `query:"firmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored: every device takes updates"`
-		Lacks       string `query:"firmwareSupportExclude" doc:"Accepted for nRF Cloud's clients and ignored"`
+		Identifiers string `query:"deviceIdentifiers" doc:"The same as deviceIds: a device has no other identifier"`
+		Supports    string `query:"firmwareSupport" doc:"What it can update, between commas: every device APP and nothing else"`
+		Lacks       string `query:"firmwareSupportExclude" doc:"What it can't update, between commas"`
 		BLE         string `query:"bleFirmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored"`
-		SubTypes    string `query:"subTypes" doc:"Accepted for nRF Cloud's clients and ignored"`
+		SubTypes    string `query:"subTypes" doc:"Sub-types between commas: no device has one"`
 	}
 )
+
+// selectsNothing says whether no device is what the filters ask for.
+func (l NRFList) selectsNothing() bool {
+	supports := splitNames(l.Supports)
+	return len(splitNames(l.SubTypes)) > 0 || len(supports) > 0 && !slices.Contains(supports, supported) ||
+		slices.Contains(splitNames(l.Lacks), supported)
+}

@@ -227,6 +227,12 @@ func (s *server) listDevices(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	for _, text := range splitNames(in.Identifiers) {
+		q.IDs = append(q.IDs, fleet.DeviceID(text))
+	}
+	if in.selectsNothing() {
+		return answer(page[Device](nil, ""), nil)
+	}
 	q.Limit, q.After = in.PageLimit, in.PageNextToken
 	views, err := s.find(ctx, who, q, in.GroupsQuery)
 	return answer(page(shownDevices(views), views.Next), err)

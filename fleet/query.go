@@ -88,6 +88,7 @@ type MessageQuery struct {
 	Team      TeamID
 	Device    DeviceID  // "" for all
 	Topic     string    // "" for all
+	App       string    // the payload is JSON with this appId; "" for all
 	From, To  time.Time // From inclusive, To exclusive; zero: open
 	Ascending bool
 	After     string

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -43,7 +44,17 @@ func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet
 func selects(q fleet.MessageQuery, m *fleet.Message) bool {
 	return (q.Device == "" || m.Device == q.Device) &&
 		(q.Topic == "" || m.Topic == q.Topic) &&
-		within(m.Received, q.From, q.To)
+		within(m.Received, q.From, q.To) &&
+		(q.App == "" || q.App == appOf(m.Payload))
+}
+
+// appOf is the appId that devices of nRF Cloud name in their messages.
+func appOf(payload []byte) string {
+	var message struct {
+		App string `json:"appId"`
+	}
+	_ = json.Unmarshal(payload, &message) // other bytes are of no application
+	return message.App
 }
 
 func within(t, from, to time.Time) bool {
