@@ -13,7 +13,8 @@ import (
 )
 
 // TestImpactIsWhatTheRulesSayDeviceByDevice makes random fleets, releases and edits,
-// carries each change out, and asks precedence for each device before and after it.
+// carries each change out, and asks precedence for each device before and after it: who is
+// moved, to which version, and who is not, and why.
 func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := shop(t)
@@ -58,7 +59,7 @@ func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 			}
 		}
 
-		total, of, versions := 0, 0, map[fleet.Version]int{}
+		total, of, versions, blocked := 0, 0, map[fleet.Version]int{}, map[string]int{}
 		for id, d := range old {
 			gateway := old[d.Gateway]
 			if !fleet.Sees(actor, &d, &gateway) || !concerned(d) {
@@ -72,16 +73,57 @@ func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 				total++
 				versions[to]++
 			}
+			if reason := hindrance(w, &d, &now, before, to); reason != "" {
+				blocked[reason]++
+			}
+		}
+		for _, row := range got.Blocked {
+			if blocked[row.Reason] != row.Devices {
+				rt.Fatalf("blocked, %s: got %d devices, want %d", row.Reason, row.Devices, blocked[row.Reason])
+			}
 		}
 		for _, row := range got.ByVersion {
 			if versions[row.Version] != row.Devices {
 				rt.Fatalf("version %s: got %d devices, want %d", row.Version, row.Devices, versions[row.Version])
 			}
 		}
-		if got.Total != total || got.Of != of || len(got.ByVersion) != len(versions) {
-			rt.Fatalf("got %+v, want %d of %d, %v", got, total, of, versions)
+		if got.Total != total || got.Of != of || len(got.ByVersion) != len(versions) || len(got.Blocked) != len(blocked) {
+			rt.Fatalf("got %+v, want %d of %d, %v, blocked %v", got, total, of, versions, blocked)
 		}
 	})
+}
+
+// hindrance is why a device does not get what the change would give it, "" when it does or
+// the change gives it nothing. d is the device before the change and now after it.
+func hindrance(w *world, d, now *fleet.Device, before *fleet.Catalog, to fleet.Version) string {
+	gives := func(from, to fleet.Version) bool {
+		return to.Valid() && !to.Equal(from) && !to.Equal(d.Running)
+	}
+	from, _, _ := precedence.Decide(precedence.Of(d), before)
+	if !gives(from, to) {
+		old, _, _ := precedence.Decide(precedence.Facts{Groups: d.Groups}, before)
+		released, _, _ := precedence.Decide(precedence.Facts{Groups: now.Groups}, w.catalog)
+		switch {
+		case !gives(old, released):
+			return ""
+		case now.Development:
+			return "development"
+		case !now.Lock.IsZero():
+			return "locked"
+		}
+		return ""
+	}
+	switch tried := now.Attempts.Target.Equal(to); {
+	case now.Disabled:
+		return "disabled"
+	case !now.UpdatesOn && !now.Force:
+		return "not_now"
+	case tried && now.Attempts.Held:
+		return "held"
+	case tried && now.Attempts.Spent >= w.rules.maxAttempts:
+		return "exhausted"
+	}
+	return ""
 }
 
 func drawGroups(t *rapid.T, label string) (groups []fleet.GroupID) {
@@ -110,6 +152,12 @@ func drawFleet(t *rapid.T, w *world) {
 			d.Development = rapid.IntRange(0, 4).Draw(t, "development") == 0
 			if rapid.IntRange(0, 3).Draw(t, "locked") == 0 {
 				d.Lock = drawVersion(t, "lock")
+			}
+			d.UpdatesOn = rapid.IntRange(0, 3).Draw(t, "updates on") > 0
+			d.Force = rapid.IntRange(0, 3).Draw(t, "force") == 0
+			d.Disabled = rapid.IntRange(0, 5).Draw(t, "disabled") == 0
+			d.Attempts = fleet.Attempts{
+				Target: drawVersion(t, "tried"), Spent: rapid.IntRange(0, 4).Draw(t, "spent"), Held: rapid.IntRange(0, 3).Draw(t, "held") == 0,
 			}
 			if rapid.IntRange(0, 3).Draw(t, "BLE") == 0 {
 				d.Kind, d.Gateway = fleet.BLE, fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 11).Draw(t, "gateway")))
