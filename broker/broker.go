@@ -1,22 +1,20 @@
 package broker
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"runtime/debug"
 	"sync"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/wire"
 )
 
 // Broker serves MQTT connections. Its methods may be called concurrently.
@@ -24,7 +22,6 @@ type Broker struct {
 	cfg   Config
 	cloud Cloud
 	log   *slog.Logger
-	mqtt  *mqtt.Server
 	count counters
 	slots chan struct{} // one element per connection not admitted yet
 
@@ -54,29 +51,7 @@ func New(cfg Config, cloud Cloud, log *slog.Logger) *Broker {
 		seats:     make(map[fleet.DeviceID]seat),
 	}
 	b.base, b.cancel = context.WithCancel(context.Background())
-	b.mqtt = mqtt.New(&mqtt.Options{
-		Capabilities:            capabilities(),
-		ClientNetReadBufferSize: 512,
-		Logger:                  slog.New(slog.DiscardHandler), // it would log payloads
-	})
-	if err := b.mqtt.AddHook(&guard{broker: b}, nil); err != nil {
-		panic(err) // its Init is empty
-	}
 	return b
-}
-
-// capabilities closes everything that is not used.
-func capabilities() *mqtt.Capabilities {
-	return &mqtt.Capabilities{
-		MaximumClients:             math.MaxInt64, // bounded here, not there
-		MaximumClientWritesPending: 1,             // nothing is ever queued there
-		MaximumPacketSize:          wire.MaxPacket,
-		ReceiveMaximum:             64, // more than one is never in progress
-		MaximumInflight:            1,
-		MinimumProtocolVersion:     mqtt311,
-		MaximumQos:                 1,
-		Compatibilities:            mqtt.Compatibilities{NoInheritedPropertiesOnAck: true},
-	}
 }
 
 // Attach serves one connection on the calling goroutine until it has ended, its
@@ -114,12 +89,11 @@ func (b *Broker) serve(transport net.Conn, steady *steady, state *tls.Connection
 		return
 	}
 	defer b.exit(l)
-	err := l.shakeHands()
+	cause, err := codeNone, l.shakeHands()
 	if err == nil {
-		_ = transport.SetReadDeadline(time.Now().Add(b.cfg.ConnectTimeout)) // a closed one fails at once
-		err = b.establish(l)
+		cause, err = l.speak()
 	}
-	b.finish(l, err)
+	b.finish(l, cause, err)
 }
 
 // shakeHands runs TLS where there is any, before MQTT allocates anything.
@@ -167,17 +141,20 @@ func (b *Broker) admitted(l *Link) {
 	}
 }
 
-// establish runs the MQTT server on l until it gives the connection up. A panic, which
-// it would let kill the process, ends the one connection.
-func (b *Broker) establish(l *Link) (err error) {
+// speak is MQTT, from CONNECT to the end. A panic ends the one connection.
+func (l *Link) speak() (cause byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.panicked(r, debug.Stack())
-			l.cause = codeUnspecified
-			err = fmt.Errorf("panic: %v", r)
+			cause, err = codeUnspecified, fmt.Errorf("panic: %v", r)
 		}
 	}()
-	return b.mqtt.EstablishConnection("", (*conn)(l))
+	_ = l.transport.SetReadDeadline(time.Now().Add(l.broker.cfg.ConnectTimeout)) // a closed one fails at once
+	in := bufio.NewReaderSize(l.transport, readBuffer)
+	if err := l.connect(in); err != nil {
+		return codeNone, err
+	}
+	return l.converse(in)
 }
 
 // Shutdown stops listening, ends all connections (MQTT 5: 0x8B) and waits until they

@@ -74,7 +74,7 @@ func connectPacket(version byte, h hello) []byte {
 		flags |= 0x80
 		payload = append(payload, text(h.user)...)
 	}
-	if h.password != "" {
+	if h.password != "" || flags&0x40 != 0 {
 		flags |= 0x40
 		payload = append(payload, text(h.password)...)
 	}

@@ -13,8 +13,7 @@ type Config struct {
 	TakeoverTimeout  time.Duration // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
 }
 
-// maxKeepAlive keeps one and a half times the keep-alive within 16 bits of seconds, in
-// which the MQTT server computes it.
+// maxKeepAlive is well within the 16 bits of seconds that MQTT has for it.
 const maxKeepAlive = 12 * time.Hour
 
 func (c Config) withDefaults() Config {

@@ -12,19 +12,16 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// finish ends a connection that the MQTT server has given up with err: everything that
-// may write or wait first, then the session, then the seat.
-func (b *Broker) finish(l *Link, err error) {
-	code := l.cause
+// finish ends a connection whose reader has given up with err, for cause where that is
+// not none: everything that may write or wait first, then the session, then the seat.
+func (b *Broker) finish(l *Link, cause byte, err error) {
+	code := cause
 	if code == codeNone {
 		code = l.codeOf(err)
 	}
 	l.finish(code)
 	l.senders.Wait()
 	b.admitted(l)
-	if l.client != nil {
-		b.forget(l)
-	}
 	if l.session == nil {
 		return
 	}
@@ -43,15 +40,7 @@ func (b *Broker) finish(l *Link, err error) {
 	l.fireWill()
 }
 
-// forget removes what the MQTT server keeps when CONNACK could not be written or a panic
-// came. Only l, which has the seat, can be there under its id.
-func (b *Broker) forget(l *Link) {
-	if cl, ok := b.mqtt.Clients.Get(l.client.ID); ok && cl == l.client {
-		b.mqtt.Clients.Delete(cl.ID)
-	}
-}
-
-// codeOf is what to tell a device whose connection the MQTT server gave up with err.
+// codeOf is what to tell a device whose packets ended with err.
 func (l *Link) codeOf(err error) byte {
 	var code packets.Code
 	switch {

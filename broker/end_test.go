@@ -139,15 +139,3 @@ func TestCloseTellsMQTT5Why(t *testing.T) {
 		})
 	}
 }
-
-func TestTheLibrarysOwnDisconnectIsNotSent(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
-		c := pipe(t, b, version).join("d1")
-		s := <-cloud.came
-		synctest.Wait()
-		if n, err := (*conn)(s.link()).Write(disconnect(codeTakenOver)); n != 3 || err != nil {
-			t.Errorf("Write: %d, %v", n, err)
-		}
-		c.ping()
-	})
-}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
-
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -39,18 +37,16 @@ type Link struct {
 	// The reader's own: written before the session begins, read by others after.
 	tls       *tls.ConnectionState // until admission
 	id        fleet.DeviceID
-	version   byte   // of MQTT
-	maxPacket uint32 // bytes the MQTT 5 client takes, 0: no limit
-	expiry    bool   // the client asked for a session that lasts
-	pending   bool   // it counts as not admitted
-	seated    bool   // it holds its device's seat
-	refused   bool   // a CONNACK other than 0 was written
-	open      bool   // CONNACK 0 was written
-	cause     byte   // why the reader ends it
-	last      byte   // read from the transport
+	version   byte          // of MQTT
+	maxPacket uint32        // bytes the MQTT 5 client takes, 0: no limit
+	expiry    bool          // the client asked for a session that lasts
+	pending   bool          // it counts as not admitted
+	seated    bool          // it holds its device's seat
+	refused   bool          // a CONNACK other than 0 was written
+	open      bool          // CONNACK 0 was written
+	silence   time.Duration // after which the device is gone: one and a half times its keep-alive
 	session   Session
 	will      *will
-	client    *mqtt.Client
 
 	turn    chan struct{} // closed when the seat is l's; nil unless it had to wait
 	closed  chan struct{} // closed when the link has ended

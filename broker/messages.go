@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"bufio"
+	"errors"
 	"strings"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -9,9 +12,63 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
+// errLeft ends a conversation that the device has ended with DISCONNECT.
+var errLeft = errors.New("the device took leave")
+
+// converse deals with one packet after the other until the connection ends; it returns
+// why. cause is what to tell the device where err does not say it. Between packets its
+// goroutine holds as little stack as can be: that is most of what a connection costs.
+func (l *Link) converse(in *bufio.Reader) (cause byte, err error) {
+	for err == nil && cause == codeNone {
+		if err = l.transport.SetReadDeadline(time.Now().Add(l.silence)); err != nil {
+			break
+		}
+		var h packets.FixedHeader
+		if h, err = readHead(in); err == nil {
+			cause, err = l.receive(in, h)
+		}
+	}
+	return cause, err
+}
+
+// receive reads the rest of a packet and deals with it. It returns the code to end the
+// connection with.
+func (l *Link) receive(in *bufio.Reader, h packets.FixedHeader) (cause byte, err error) {
+	pk, err := readBody(in, h, l.version)
+	if err != nil {
+		return codeNone, err
+	}
+	select {
+	case <-l.closed: // what came with the packet before is not dealt with
+		return codeNone, errClosed
+	default:
+	}
+	switch h.Type {
+	case packets.Publish:
+		return l.publish(&pk), nil
+	case packets.Subscribe:
+		return l.subscribe(&pk), nil
+	case packets.Unsubscribe:
+		return l.unsubscribe(&pk), nil
+	case packets.Pingreq:
+		l.answer(pingresp)
+		return codeNone, nil
+	case packets.Puback: // of something never sent; harmless
+		return codeNone, nil
+	case packets.Disconnect:
+		if pk.ReasonCode == codeNone {
+			l.will = nil // MQTT 5 §3.14.4, MQTT 3.1.1 §3.14.4; any other reason asks for it
+		}
+		return codeNone, errLeft
+	case packets.Pubrec, packets.Pubrel, packets.Pubcomp:
+		return codeQoS, nil
+	}
+	return codeProtocol, nil // a second CONNECT, AUTH without a method, what only servers send
+}
+
 // publish hands a PUBLISH to the cloud and acknowledges it. It returns the code to end
 // the connection with.
-func (g *guard) publish(l *Link, pk *packets.Packet) byte {
+func (l *Link) publish(pk *packets.Packet) byte {
 	qos := pk.FixedHeader.Qos
 	switch {
 	case qos > 1:
@@ -19,13 +76,13 @@ func (g *guard) publish(l *Link, pk *packets.Packet) byte {
 	case pk.FixedHeader.Retain && l.version == mqtt5:
 		return codeRetain
 	case pk.FixedHeader.Retain:
-		g.broker.count.ignored[ignoredRetain].Add(1)
+		l.broker.count.ignored[ignoredRetain].Add(1)
 	}
 	if code := pk.PublishValidate(0); code != packets.CodeSuccess {
 		return code.Code
 	}
 	if !wire.MayPublish(l.id, l.session.Gateway(), pk.TopicName) {
-		return g.deny(l, pk)
+		return l.deny(pk)
 	}
 	t, err := wire.ParseTopic(pk.TopicName)
 	if err != nil {
@@ -34,9 +91,9 @@ func (g *guard) publish(l *Link, pk *packets.Packet) byte {
 	if len(pk.Payload) > t.Kind.Limit() {
 		return codePacketTooLarge
 	}
-	g.broker.count.in.Add(1)
-	if err := l.session.Receive(g.broker.base, t, pk.Payload); err != nil {
-		g.broker.log.Debug("message not accepted", "device", l.id, "topic", pk.TopicName, "err", err)
+	l.broker.count.in.Add(1)
+	if err := l.session.Receive(l.broker.base, t, pk.Payload); err != nil {
+		l.broker.log.Debug("message not accepted", "device", l.id, "topic", pk.TopicName, "err", err)
 		return disconnectCode(err)
 	}
 	if qos == 1 {
@@ -47,13 +104,13 @@ func (g *guard) publish(l *Link, pk *packets.Packet) byte {
 
 // deny answers a publish to a topic that is not the device's. QoS 0 has no answer, and
 // MQTT 3.1.1 none for QoS 1 but ending the connection (§3.3.5).
-func (g *guard) deny(l *Link, pk *packets.Packet) byte {
-	g.broker.log.Debug("publish denied", "device", l.id, "topic", pk.TopicName)
+func (l *Link) deny(pk *packets.Packet) byte {
+	l.broker.log.Debug("publish denied", "device", l.id, "topic", pk.TopicName)
 	switch {
 	case pk.FixedHeader.Qos == 0:
-		g.broker.count.ignored[ignoredTopic].Add(1)
+		l.broker.count.ignored[ignoredTopic].Add(1)
 	case l.version == mqtt5:
-		g.broker.count.ignored[ignoredTopic].Add(1)
+		l.broker.count.ignored[ignoredTopic].Add(1)
 		l.answer(puback(pk.PacketID, codeNotAuthorized))
 	default:
 		return codeNotAuthorized
@@ -63,7 +120,7 @@ func (g *guard) deny(l *Link, pk *packets.Packet) byte {
 
 // subscribe grants a device its own topics. That changes nothing: the cloud delivers
 // without a subscription.
-func (g *guard) subscribe(l *Link, pk *packets.Packet) byte {
+func (l *Link) subscribe(pk *packets.Packet) byte {
 	if code := pk.SubscribeValidate(); code != packets.CodeSuccess {
 		return code.Code
 	}
@@ -93,7 +150,7 @@ func (l *Link) grant(f packets.Subscription) byte {
 	return min(f.Qos, 1)
 }
 
-func (g *guard) unsubscribe(l *Link, pk *packets.Packet) byte {
+func (l *Link) unsubscribe(pk *packets.Packet) byte {
 	if code := pk.UnsubscribeValidate(); code != packets.CodeSuccess {
 		return code.Code
 	}

@@ -45,6 +45,9 @@ func appendPublishHead(dst []byte, version byte, topic string, size int) []byte 
 	return dst
 }
 
+// pingresp answers a PINGREQ.
+var pingresp = []byte{13 << 4, 0}
+
 // connack refuses a connection with an MQTT 5 reason.
 func connack(version, code byte) []byte {
 	if version == mqtt5 {

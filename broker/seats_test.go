@@ -90,6 +90,7 @@ func TestOlderConnectionThatDoesNotEndMakesTheNewerTryAgain(t *testing.T) {
 		older := pipe(t, b, version).join("d1")
 		older.send(publishPacket(version, 1, 1, "d/d1/up/msg", nil))
 		go older.drain()
+		synctest.Wait() // until Receive has it
 		newer := pipe(t, b, version)
 		begun := time.Now()
 		want := map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version]
@@ -108,7 +109,7 @@ func TestOlderConnectionThatDoesNotEndMakesTheNewerTryAgain(t *testing.T) {
 	})
 }
 
-// TestSimultaneousConnectionsOfOneDevice is the race that the server library loses: both
+// TestSimultaneousConnectionsOfOneDevice is a race that is easily lost: both
 // stay open, or the newer is deleted by the older's end.
 func TestSimultaneousConnectionsOfOneDevice(t *testing.T) {
 	both(t, func(t *testing.T, version byte) {
@@ -133,12 +134,6 @@ func TestSimultaneousConnectionsOfOneDevice(t *testing.T) {
 			tries.Wait()
 			last := dial(t, addr, version).join("d1")
 			last.ping()
-			b.mu.Lock()
-			holder := b.seats["d1"].holder
-			b.mu.Unlock()
-			if cl, ok := b.mqtt.Clients.Get("d1"); !ok || cl != holder.client {
-				t.Fatal("the server does not know the connection that is open")
-			}
 			if n := b.Stats().Connections; n != 1 {
 				t.Fatalf("%d connections, want 1", n)
 			}
@@ -167,9 +162,6 @@ func TestSessionIsGoneOnceWhenConnackCanNotBeWritten(t *testing.T) {
 		c.send(connectPacket(version, hello{id: "d1", user: "d1", password: "proof"}))
 		<-(<-cloud.came).ended
 		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "gone d1#1")
-		if n := b.mqtt.Clients.Len(); n != 0 {
-			t.Errorf("the server keeps %d clients, want none", n)
-		}
 		cloud.begin = nil
 		pipe(t, b, version).join("d1")
 	})

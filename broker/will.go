@@ -16,7 +16,7 @@ type will struct {
 	retain  bool
 }
 
-// takeWill hides the will from the server, which would publish it past every check.
+// takeWill takes the will out of CONNECT: what may stand in one is decided in checkWill.
 func (l *Link) takeWill(c *packets.ConnectParams) {
 	if c.WillFlag {
 		l.will = &will{strings.Clone(c.WillTopic), append([]byte(nil), c.WillPayload...), c.WillQos, c.WillRetain}
@@ -46,16 +46,6 @@ func (l *Link) checkWill() byte {
 		return codeRetain
 	}
 	return codeNone
-}
-
-// leaves reports whether a DISCONNECT means that no will is to be sent: a reason other
-// than 0 asks for it. The server does not decode a reason without properties after it,
-// but nothing may follow a DISCONNECT, so that it is the last byte that came.
-func (l *Link) leaves(pk *packets.Packet) bool {
-	if l.version == mqtt5 && pk.FixedHeader.Remaining == 1 {
-		return l.last == codeNone
-	}
-	return pk.ReasonCode == codeNone
 }
 
 // fireWill hands the will to the session, unless the device took leave or it is the

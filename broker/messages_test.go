@@ -85,9 +85,6 @@ func TestSubscriptionsReachOwnTopicsOnly(t *testing.T) {
 				} else {
 					c.expect("SUBACK", headSuback, 0, 9, min(row.code, 0x80), 1)
 				}
-				if n := b.mqtt.Info.Subscriptions; n != 0 {
-					t.Errorf("%d subscriptions in the server, want none: nothing is routed there", n)
-				}
 			})
 		})
 	}
@@ -178,6 +175,11 @@ func TestRulesOfMQTTThatEndAConnection(t *testing.T) {
 		{"AUTH", mqtt5, func(byte) []byte { return []byte{0xF0, 2, 0x19, 0} }, codeProtocol},
 		{"a packet only servers send", 0, func(v byte) []byte { return suback(headSuback, v, 1, []byte{0}) }, codeProtocol},
 		{"larger than any packet", 0, func(byte) []byte { return []byte{headPublish, 0xFF, 0xFF, 0x7F} }, codePacketTooLarge},
+		{"one byte more than any packet", 0, func(byte) []byte {
+			return appendLength([]byte{headPublish}, wire.MaxPacket-3) // and 4 bytes of head
+		}, codePacketTooLarge},
+		{"a length of five bytes", 0, func(byte) []byte { return []byte{headPublish, 0x80, 0x80, 0x80, 0x80, 1} }, codeMalformed},
+		{"malformed PUBACK", 0, func(byte) []byte { return []byte{headPuback, 1, 0} }, codeMalformed},
 		{"reserved flags", 0, func(byte) []byte { return []byte{0x80, 0} }, codeMalformed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -210,9 +212,6 @@ func TestRetainFlagOf311IsIgnored(t *testing.T) {
 		c.send(subscribePacket(mqtt311, 1, "d/gw/b/#"))
 		c.expect("SUBACK", headSuback, 0, 1, 1)
 		c.ping() // no retained message before it
-		if n := b.mqtt.Topics.Retained.Len(); n != 0 {
-			t.Errorf("%d retained messages, want none", n)
-		}
 	})
 }
 
@@ -295,10 +294,6 @@ func TestSessionsAreAlwaysClean(t *testing.T) {
 			c.next()
 			_ = c.conn.Close()
 			<-(<-cloud.came).ended
-		}
-		synctest.Wait()
-		if n := b.mqtt.Clients.Len(); n != 0 {
-			t.Errorf("%d clients kept by the server, want none", n)
 		}
 	})
 }

@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// receiveMaximum is how many QoS 1 messages a client may have under way. Each is dealt
+// with before the next is read, so that this bounds nothing but what TCP holds.
+const receiveMaximum = 64
+
+var errRefused = errors.New("refused")
+
+// connect reads CONNECT, asks the cloud, and answers. Until it returns nil the link's
+// token is the reader's: CONNACK goes before everything.
+func (l *Link) connect(in *bufio.Reader) error {
+	h, err := readHead(in)
+	if err != nil {
+		return err
+	}
+	if h.Type != packets.Connect {
+		return packets.ErrProtocolViolationRequireFirstConnect // MQTT 5 §3.1
+	}
+	pk, err := readBody(in, h, 0)
+	if err != nil {
+		return err
+	}
+	l.version = pk.ProtocolVersion
+	l.takeWill(&pk.Connect)
+	if code := validate(&pk); code != codeNone {
+		return l.refuse(code, nil)
+	}
+	if err := l.admit(&pk); err != nil {
+		return err
+	}
+	ack, err := l.connack(&pk)
+	if err == nil {
+		err = l.writeNow(ack)
+	}
+	if err != nil {
+		return err
+	}
+	l.open = true
+	l.broker.count.accepted.Add(1)
+	l.release()
+	return nil
+}
+
+// validate checks what CONNECT says about itself.
+func validate(pk *packets.Packet) byte {
+	if len(pk.Connect.Password) == 0 {
+		pk.Connect.PasswordFlag = false // an empty secret is none: the cloud refuses it
+	}
+	switch code := pk.ConnectValidate(); {
+	case pk.ProtocolVersion != mqtt311 && pk.ProtocolVersion != mqtt5:
+		return codeVersion // MQTT 3.1.1 §3.1.2.2
+	case code != packets.CodeSuccess:
+		return code.Code
+	case pk.Properties.AuthenticationMethod != "":
+		return codeAuthMethod
+	}
+	return codeNone
+}
+
+// admit has the cloud decide, and waits for the device's older connection to end.
+func (l *Link) admit(pk *packets.Packet) error {
+	b := l.broker
+	id, err := fleet.ParseDeviceID(pk.Connect.ClientIdentifier)
+	if err != nil {
+		return l.refuse(codeClientID, err)
+	}
+	l.id = fleet.DeviceID(strings.Clone(string(id))) // the original keeps the whole packet, password included
+	l.maxPacket, l.expiry = pk.Properties.MaximumPacketSize, pk.Properties.SessionExpiryInterval > 0
+	if code := l.checkWill(); code != codeNone {
+		return l.refuse(code, nil)
+	}
+	if b.full(l.id) {
+		return l.refuse(codeBusy, nil)
+	}
+	session, err := b.cloud.Admit(b.base, Connect{
+		ID: l.id, User: string(pk.Connect.Username), Password: pk.Connect.Password,
+		Address: l.address, TLS: l.tls, Link: l,
+	})
+	clear(pk.Connect.Password)
+	if err != nil {
+		return l.refuse(connackCode(err), err)
+	}
+	l.session, l.tls = session, nil
+	b.admitted(l)
+	if !b.take(l) {
+		return l.refuse(codeBusy, nil)
+	}
+	l.seated = true
+	b.count.connections.Add(1)
+	session.Begin()
+	return nil
+}
+
+// connack accepts the connection. It says what is not on offer here (MQTT 5 §3.2.2.3).
+func (l *Link) connack(connect *packets.Packet) ([]byte, error) {
+	limit := l.broker.cfg.keepAlive()
+	keepAlive := connect.Connect.Keepalive
+	overruled := keepAlive == 0 || keepAlive > limit
+	if overruled {
+		keepAlive = limit
+	}
+	l.silence = time.Duration(keepAlive) * time.Second * 3 / 2 // MQTT 5 §3.1.2.10
+	ack := packets.Packet{
+		FixedHeader:     packets.FixedHeader{Type: packets.Connack},
+		ProtocolVersion: l.version,
+		Properties: packets.Properties{
+			ReceiveMaximum:    receiveMaximum,
+			MaximumPacketSize: wire.MaxPacket,
+			ServerKeepAlive:   keepAlive, ServerKeepAliveFlag: overruled,
+			MaximumQos: 1, MaximumQosFlag: true,
+			WildcardSubAvailable: 1, WildcardSubAvailableFlag: true,
+			RetainAvailableFlag:       true, // and 0, like those below
+			SharedSubAvailableFlag:    true,
+			SubIDAvailableFlag:        true,
+			SessionExpiryIntervalFlag: l.expiry,
+		},
+	}
+	var p bytes.Buffer
+	if err := ack.ConnackEncode(&p); err != nil {
+		return nil, err
+	}
+	if !l.takes(p.Len()) {
+		return nil, packets.ErrPacketTooLarge // MQTT 5 §3.1.2.11.4
+	}
+	return p.Bytes(), nil
+}
+
+// refuse answers with a CONNACK that says why not.
+func (l *Link) refuse(code byte, why error) error {
+	b := l.broker
+	b.count.refused[code].Add(1)
+	if b.refusals.Allow() {
+		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", code, "err", why)
+	}
+	_ = l.writeNow(connack(l.version, code)) // refused either way
+	l.refused = true
+	return errRefused
+}
