@@ -20,6 +20,7 @@ import (
 type Client struct {
 	base  string
 	token string
+	seen  string // ETag that edits depend on; "": they don't
 	http  *http.Client
 }
 
@@ -27,6 +28,14 @@ type Client struct {
 // carries token. Calls end with their context: the client sets no time limit of its own.
 func NewClient(base, token string) *Client {
 	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: &http.Client{}}
+}
+
+// If is a client whose edits fail with fleet.Conflict, fleet.CodeChanged, where what they
+// change is not what tag came with any more. An empty tag matches all.
+func (c *Client) If(tag string) *Client {
+	conditional := *c
+	conditional.seen = tag
+	return &conditional
 }
 
 // SignIn makes a token by password, for the user's oldest team, and a client with it. A
@@ -78,6 +87,18 @@ func (c *Client) Product(ctx context.Context, product string) (Product, error) {
 	return out.Product, err
 }
 
+// EditProduct changes a product; absent fields stay as they are.
+func (c *Client) EditProduct(ctx context.Context, product string, fields ProductFields) (Product, error) {
+	var out OneProduct
+	err := c.call(ctx, http.MethodPut, path("products", product), fields, &out)
+	return out.Product, err
+}
+
+// DeleteProduct deletes a product that has no devices any more, with its firmware.
+func (c *Client) DeleteProduct(ctx context.Context, product string) error {
+	return c.call(ctx, http.MethodDelete, path("products", product), nil, nil)
+}
+
 // CreateProduct makes a product; an empty slug is made from the name.
 func (c *Client) CreateProduct(ctx context.Context, name, slug string) (Product, error) {
 	fields := ProductFields{Name: &name}
@@ -114,18 +135,32 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return c.exchange(ctx, method, path, "application/json", body, out)
 }
 
+// tagged reads what is at path into out, and returns its ETag.
+func (c *Client) tagged(ctx context.Context, path string, out any) (tag string, err error) {
+	answer, err := c.send(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return "", err
+	}
+	return answer.Header.Get("ETag"), readAnswer(answer, out)
+}
+
 // exchange sends body and reads the answer into out, where that is not nil.
 func (c *Client) exchange(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
 	answer, err := c.send(ctx, method, path, contentType, body)
 	if err != nil {
 		return err
 	}
+	return readAnswer(answer, out)
+}
+
+// readAnswer reads an answer into out, where that is not nil, and closes it.
+func readAnswer(answer *http.Response, out any) error {
 	defer answer.Body.Close()
 	if out == nil || answer.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	if err := json.NewDecoder(answer.Body).Decode(out); err != nil {
-		return fmt.Errorf("answer to %s %s: %w", method, path, err)
+		return fmt.Errorf("answer to %s %s: %w; is that address a Muster server's?", answer.Request.Method, answer.Request.URL.Path, err)
 	}
 	return nil
 }
@@ -142,6 +177,9 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	if c.seen != "" {
+		request.Header.Set("If-Match", c.seen)
+	}
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return nil, fleet.Errorf(fleet.Unavailable, "%w", err)
@@ -156,8 +194,10 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 // failure is the error of an answer that is no success: statuses read backwards.
 func failure(answer *http.Response) error {
 	var p Problem
-	if json.NewDecoder(io.LimitReader(answer.Body, maxBody)).Decode(&p) != nil || p.Description == "" {
-		p.Description = "the server answered " + answer.Status
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxBody)) // what came before it broke is all there is to tell
+	if json.Unmarshal(body, &p) != nil || p.Description == "" {
+		first, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+		p.Description = strings.TrimSuffix(fmt.Sprintf("the server answered %s: %.200s", answer.Status, first), ": ")
 	}
 	e := &fleet.Error{Kind: kindOf(answer.StatusCode, p.Code), Code: p.Code, Text: p.Description}
 	if len(p.Fields) == 1 {
@@ -177,8 +217,11 @@ func kindOf(status int, code string) fleet.Kind {
 	if code == codeInvalidGrant {
 		return fleet.Unauthenticated
 	}
-	if status == http.StatusPreconditionFailed {
+	switch status {
+	case http.StatusPreconditionFailed:
 		return fleet.Conflict
+	case http.StatusBadGateway, http.StatusGatewayTimeout: // a proxy's word for a server that restarts
+		return fleet.Unavailable
 	}
 	for _, row := range statuses {
 		if row.status == status && row.code == code {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // DeviceFilter selects devices of a product. Zero fields select all.
@@ -80,8 +81,15 @@ func (c *Client) AllDevices(ctx context.Context) ([]Device, error) {
 
 // Device is one device.
 func (c *Client) Device(ctx context.Context, id string) (d Device, err error) {
-	err = c.call(ctx, http.MethodGet, path("devices", id), nil, &d)
+	d, _, err = c.DeviceTag(ctx, id)
 	return d, err
+}
+
+// DeviceTag is one device, with the tag for If: it is another as soon as an operator
+// changes the device.
+func (c *Client) DeviceTag(ctx context.Context, id string) (d Device, tag string, err error) {
+	tag, err = c.tagged(ctx, path("devices", id), &d)
+	return d, tag, err
 }
 
 // Import makes devices members of a product and returns what became of each, with the
@@ -91,7 +99,7 @@ func (c *Client) Import(ctx context.Context, product string, devices NewDevices)
 	return out, err
 }
 
-// UpdateDevice changes one device of a product.
+// UpdateDevice changes one device of a product. It heeds If, with the tag of DeviceTag.
 func (c *Client) UpdateDevice(ctx context.Context, product, id string, u DeviceUpdate) (d Device, err error) {
 	err = c.call(ctx, http.MethodPut, path("products", product, "devices", id), u, &d)
 	return d, err
@@ -150,6 +158,12 @@ func (c *Client) SendCommand(ctx context.Context, id string, command NewCommand)
 	return out, err
 }
 
+// SendMessage sends a message to a device: a command named by its topic.
+func (c *Client) SendMessage(ctx context.Context, id string, message NewMessage) (out Command, err error) {
+	err = c.call(ctx, http.MethodPost, path("devices", id, "messages"), message, &out)
+	return out, err
+}
+
 // Commands are those that wait for a device and those it answered lately.
 func (c *Client) Commands(ctx context.Context, id string) ([]Command, error) {
 	var out Page[Command]
@@ -162,6 +176,7 @@ type MessageFilter struct {
 	Device, Topic, After string
 	Limit                int
 	Ascending            bool
+	From, To             time.Time // received from here on, and before this; zero: no bound
 }
 
 // Messages is one page of the team's messages, newest first unless Ascending.
@@ -177,6 +192,11 @@ func (c *Client) Messages(ctx context.Context, f MessageFilter) (out Page[Messag
 	}
 	if f.Ascending {
 		q.Set("pageSort", "asc")
+	}
+	for key, bound := range map[string]time.Time{"inclusiveStart": f.From, "exclusiveEnd": f.To} {
+		if !bound.IsZero() {
+			q.Set(key, bound.UTC().Format(time.RFC3339Nano))
+		}
 	}
 	err = c.call(ctx, http.MethodGet, "/v1/messages?"+q.Encode(), nil, &out)
 	return out, err

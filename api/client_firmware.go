@@ -25,11 +25,26 @@ func (c *Client) CreateGroup(ctx context.Context, product, name, description str
 	return out.Group, err
 }
 
-// EditGroup renames, describes or colours a group; absent fields stay as they are.
+// EditGroup renames, describes or colours a group; absent fields stay as they are. It
+// heeds If, with the tag of Group.
 func (c *Client) EditGroup(ctx context.Context, product, name string, fields GroupFields) (Group, error) {
 	var out OneGroup
 	err := c.call(ctx, http.MethodPut, path("products", product, "groups", name), fields, &out)
 	return out.Group, err
+}
+
+// Group is one group that a product's devices may be in, with the tag for If: it is
+// another as soon as its name or its texts are.
+func (c *Client) Group(ctx context.Context, product, name string) (g Group, tag string, err error) {
+	var out OneGroup
+	tag, err = c.tagged(ctx, path("products", product, "groups", name), &out)
+	return out.Group, tag, err
+}
+
+// PreviewDeleteGroup is the impact DeleteGroup would have.
+func (c *Client) PreviewDeleteGroup(ctx context.Context, product, name string) (i Impact, err error) {
+	err = c.call(ctx, http.MethodDelete, path("products", product, "groups", name)+"?dry_run=true", nil, &i)
+	return i, err
 }
 
 // DeleteGroup deletes a group and ends its release.
@@ -89,6 +104,19 @@ func (c *Client) Firmware(ctx context.Context, product string) (out []Firmware, 
 	return out, err
 }
 
+// OneFirmware is one firmware, with the tag for If: it is another as soon as anything is
+// released in the product.
+func (c *Client) OneFirmware(ctx context.Context, product string, v Version) (f Firmware, tag string, err error) {
+	tag, err = c.tagged(ctx, path("products", product, "firmware", v.String()), &f)
+	return f, tag, err
+}
+
+// EditFirmware changes title and description; absent fields stay as they are.
+func (c *Client) EditFirmware(ctx context.Context, product string, v Version, fields FirmwareFields) (f Firmware, err error) {
+	err = c.call(ctx, http.MethodPut, path("products", product, "firmware", v.String()), fields, &f)
+	return f, err
+}
+
 // Download opens an image; the caller closes it.
 func (c *Client) Download(ctx context.Context, product string, v Version) (io.ReadCloser, error) {
 	answer, err := c.send(ctx, http.MethodGet, path("products", product, "firmware", v.String(), "binary"), "", nil)
@@ -103,7 +131,7 @@ func (c *Client) DeleteFirmware(ctx context.Context, product string, v Version) 
 	return c.call(ctx, http.MethodDelete, path("products", product, "firmware", v.String()), nil, nil)
 }
 
-// Release decides where a version is released.
+// Release decides where a version is released. It heeds If, with the tag of OneFirmware.
 func (c *Client) Release(ctx context.Context, product string, r Release) (out Firmware, err error) {
 	err = c.call(ctx, http.MethodPut, path("products", product, "firmware", "release"), r, &out)
 	return out, err

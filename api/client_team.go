@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // Team is the team the client's token is for.
@@ -26,6 +27,12 @@ func (c *Client) CreateTeam(ctx context.Context, name string) (t Team, err error
 // RenameTeam gives the team another name.
 func (c *Client) RenameTeam(ctx context.Context, name string) (t Team, err error) {
 	return t, c.call(ctx, http.MethodPut, "/v1/team", NewTeam{Name: name}, &t)
+}
+
+// DeleteTeam deletes the team, which has no products any more. The client's token ends
+// with it.
+func (c *Client) DeleteTeam(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/v1/team", nil, nil)
 }
 
 // HandOver makes a member the owner of the team.
@@ -55,6 +62,17 @@ func (c *Client) RemoveUser(ctx context.Context, email string) error {
 	return c.call(ctx, http.MethodDelete, path("team", "users", email), nil, nil)
 }
 
+// User is one user of the team.
+func (c *Client) User(ctx context.Context, email string) (u TeamUser, err error) {
+	return u, c.call(ctx, http.MethodGet, path("team", "users", email), nil, &u)
+}
+
+// RotateProgram ends a program's tokens and gives it another; a lifetime of 0 is the
+// server's choice.
+func (c *Client) RotateProgram(ctx context.Context, email string, life Lifetime) (t Token, err error) {
+	return t, c.call(ctx, http.MethodPut, path("team", "users", email, "token"), life, &t)
+}
+
 // Accept takes the place an invitation offers. The client then acts with the token made.
 func (c *Client) Accept(ctx context.Context, a Acceptance) (t Token, err error) {
 	if err := c.call(ctx, http.MethodPost, "/v1/invitations/accept", a, &t); err != nil {
@@ -64,10 +82,14 @@ func (c *Client) Accept(ctx context.Context, a Acceptance) (t Token, err error) 
 	return t, nil
 }
 
-// Tokens are the user's own tokens in the team.
-func (c *Client) Tokens(ctx context.Context) ([]TokenInfo, error) {
+// Tokens are the tokens of a user in the team; with no email, the client's own.
+func (c *Client) Tokens(ctx context.Context, email string) ([]TokenInfo, error) {
 	var out TokenList
-	err := c.call(ctx, http.MethodGet, "/v1/access_tokens", nil, &out)
+	address := "/v1/access_tokens"
+	if email != "" {
+		address += "?" + url.Values{"user": {email}}.Encode()
+	}
+	err := c.call(ctx, http.MethodGet, address, nil, &out)
 	return out.Tokens, err
 }
 
@@ -81,8 +103,26 @@ func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, path("access_tokens", id), nil, nil)
 }
 
-// Audit is one page of the audit log, newest first; search is part of an entry.
-func (c *Client) Audit(ctx context.Context, search, after string) (out Page[AuditEntry], err error) {
-	q := url.Values{"pageLimit": {"100"}, "pageNextToken": {after}, "search": {search}}
+// AuditFilter selects entries of the audit log. Zero fields select all; Limit is 1 to 100.
+type AuditFilter struct {
+	Search string // part of anything in the entry
+	Email  string // who did it
+	Action string // what was done, or its first word
+	Object string // what it was done to
+	After  string
+	Limit  int
+}
+
+// Audit is one page of the audit log, newest first.
+func (c *Client) Audit(ctx context.Context, f AuditFilter) (out Page[AuditEntry], err error) {
+	q := url.Values{}
+	for key, value := range map[string]string{"search": f.Search, "email": f.Email, "action": f.Action, "object": f.Object, "pageNextToken": f.After} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	if f.Limit > 0 {
+		q.Set("pageLimit", strconv.Itoa(f.Limit))
+	}
 	return out, c.call(ctx, http.MethodGet, "/v1/team/audit?"+q.Encode(), nil, &out)
 }

@@ -32,7 +32,7 @@ func TestATeamFromInvitationToHandover(t *testing.T) {
 		t.Errorf("the program sees %+v", products)
 	}
 	token := must[api.Token](t)(ada.CreateToken(ctx, api.NewToken{Label: "laptop"}))
-	if tokens := must[[]api.TokenInfo](t)(ada.Tokens(ctx)); len(tokens) != 2 || tokens[0].Label != "laptop" {
+	if tokens := must[[]api.TokenInfo](t)(ada.Tokens(ctx, "")); len(tokens) != 2 || tokens[0].Label != "laptop" {
 		t.Errorf("got %+v, want the new token first", tokens)
 	}
 	if err := w.RevokeToken(ctx, token.ID); err != nil { // the owner ends another's
@@ -53,7 +53,7 @@ func TestATeamFromInvitationToHandover(t *testing.T) {
 	if _, err := w.Products(ctx); !errors.Is(err, fleet.Unauthenticated) {
 		t.Errorf("after being removed: got %v, want Unauthenticated", err)
 	}
-	log := must[api.Page[api.AuditEntry]](t)(ada.Audit(ctx, "hand_over", ""))
+	log := must[api.Page[api.AuditEntry]](t)(ada.Audit(ctx, api.AuditFilter{Search: "hand_over"}))
 	if len(log.Items) != 1 || log.Items[0].Email != ownerEmail || !strings.Contains(string(log.Items[0].After), "ada@example.com") {
 		t.Errorf("got %+v, want who handed over to whom", log.Items)
 	}

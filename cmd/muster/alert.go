@@ -16,7 +16,7 @@ type alertCmd struct {
 
 type alertListCmd struct {
 	remote
-	Device   string `help:"Of this device." placeholder:"ID"`
+	Device   string `help:"Of this device." placeholder:"ID" complete:"device"`
 	Archived bool   `help:"Those put away, not the active ones."`
 	Limit    int    `default:"100" help:"Rows at most; 0: all." placeholder:"N"`
 }

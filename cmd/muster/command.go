@@ -10,7 +10,7 @@ import (
 
 type deviceCommandCmd struct {
 	remote
-	ID      string        `arg:"" help:"Device id."`
+	ID      string        `arg:"" help:"Device id." complete:"device"`
 	Name    string        `arg:"" help:"Name of the command."`
 	Message string        `arg:"" optional:"" help:"What goes with it: JSON, or any text."`
 	Expires time.Duration `help:"It waits this long for a device that is offline; the server's choice where left out." placeholder:"TIME"`

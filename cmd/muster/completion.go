@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -44,7 +46,7 @@ type completeCmd struct {
 
 // Run prints what may stand where the last of the words is: one a line, each with a tab
 // and what it means.
-func (c *completeCmd) Run(app *kong.Kong) error {
+func (c *completeCmd) Run(ctx context.Context, app *kong.Kong) error {
 	words := c.Words
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
@@ -52,39 +54,44 @@ func (c *completeCmd) Run(app *kong.Kong) error {
 	if len(words) == 0 {
 		words = []string{""}
 	}
-	for _, line := range candidates(app.Model.Node, words) {
+	for _, line := range candidates(ctx, app.Model.Node, words) {
 		fmt.Println(line)
 	}
 	return nil
 }
 
 // candidates walks down from node along words and lists what may stand for the last.
-func candidates(node *kong.Node, words []string) []string {
+func candidates(ctx context.Context, node *kong.Node, words []string) []string {
 	last := words[len(words)-1]
-	var open *kong.Flag // waits for its value
+	var open *kong.Flag          // waits for its value
+	given := map[string]string{} // values of flags before
+	args := 0                    // arguments of the verb before
 	for _, word := range words[:len(words)-1] {
 		if open != nil {
+			given[open.Name] = word
 			open = nil
 			continue
 		}
 		if strings.HasPrefix(word, "-") {
+			if name, value, ok := strings.Cut(strings.TrimLeft(word, "-"), "="); ok {
+				given[name] = value
+			}
 			open = opened(node, word)
 			continue
 		}
-		for _, child := range node.Children {
-			if child.Name == word {
-				node = child
-				break
-			}
+		if child := childOf(node, word); child != nil {
+			node = child
+		} else {
+			args++
 		}
 	}
 	switch {
 	case open != nil:
-		return enums(open.Value, last)
+		return values(ctx, open.Value, last, given)
 	case strings.HasPrefix(last, "-"):
 		return flags(node, last)
-	case node.Leaf() && len(node.Positional) > 0:
-		return enums(node.Positional[0], last)
+	case node.Leaf():
+		return positional(ctx, node, args, last, given)
 	}
 	var found []string
 	for _, child := range node.Children {
@@ -119,9 +126,30 @@ func flags(node *kong.Node, prefix string) []string {
 	return found
 }
 
-// enums are the values of v, where it takes only some; what else it takes is the shell's
-// to guess.
-func enums(v *kong.Value, prefix string) []string {
+func childOf(node *kong.Node, name string) *kong.Node {
+	for _, child := range node.Children {
+		if child.Name == name || slices.Contains(child.Aliases, name) {
+			return child
+		}
+	}
+	return nil
+}
+
+// positional are values for the argument after args others; the last may stand repeatedly.
+func positional(ctx context.Context, node *kong.Node, args int, prefix string, given map[string]string) []string {
+	n := len(node.Positional)
+	if n == 0 || args >= n && !node.Positional[n-1].IsSlice() {
+		return nil
+	}
+	return values(ctx, node.Positional[min(args, n-1)], prefix, given)
+}
+
+// values are those v takes, where it takes only some, or names that the server knows; what
+// else it takes is the shell's to guess.
+func values(ctx context.Context, v *kong.Value, prefix string, given map[string]string) []string {
+	if kind := v.Tag.Get("complete"); kind != "" {
+		return known(ctx, kind, prefix, given)
+	}
 	var found []string
 	for _, value := range v.EnumSlice() {
 		if value != "" && strings.HasPrefix(value, prefix) {

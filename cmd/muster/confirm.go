@@ -8,20 +8,27 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/term"
+
 	"github.com/muster-iot/muster/api"
 )
 
 // agree is embedded in verbs that ask before they act.
 type agree struct {
-	Yes bool `short:"y" help:"Don't ask."`
+	Yes bool `short:"y" help:"Don't ask. Without a terminal to ask at, nothing is done unless this is given."`
 }
 
-// confirm asks a person. Anything but yes is an error, and nothing is done then.
+// confirm asks a person. Anything but yes is an error, and nothing is done then. What is
+// piped in is no answer: it may be meant for another command.
 func (a agree) confirm(ctx context.Context, format string, args ...any) error {
 	if a.Yes {
 		return nil
 	}
-	fmt.Fprintf(os.Stderr, "%s [y/N] ", clean(fmt.Sprintf(format, args...)))
+	question := clean(fmt.Sprintf(format, args...))
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return fmt.Errorf("%s Nothing was changed: there is no terminal to ask at. Where the answer is yes, add --yes", question)
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
 	answer, err := readLine(ctx)
 	if err != nil {
 		return err
@@ -30,7 +37,7 @@ func (a agree) confirm(ctx context.Context, format string, args ...any) error {
 	case "y", "yes":
 		return nil
 	}
-	return errors.New("nothing was changed: answer y, or use --yes where nobody can answer")
+	return errors.New("nothing was changed: the answer was not y")
 }
 
 // readLine reads a line of standard input, "" at its end. Where ctx ends first the read

@@ -46,7 +46,7 @@ func (c *contextListCmd) Run() error {
 }
 
 type contextUseCmd struct {
-	Name string `arg:"" help:"Name of the context."`
+	Name string `arg:"" help:"Name of the context." complete:"context"`
 }
 
 // Run makes one the current one.
@@ -55,15 +55,15 @@ func (c *contextUseCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if _, ok := all.Contexts[c.Name]; !ok {
-		return wrongUse("there is no context %q: muster context lists them", c.Name)
+	if _, err := all.find(c.Name); err != nil {
+		return err
 	}
 	all.Current = c.Name
 	return all.save()
 }
 
 type contextDeleteCmd struct {
-	Name string `arg:"" help:"Name of the context."`
+	Name string `arg:"" help:"Name of the context." complete:"context"`
 }
 
 // Run forgets one.
@@ -72,8 +72,8 @@ func (c *contextDeleteCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if _, ok := all.Contexts[c.Name]; !ok {
-		return wrongUse("there is no context %q: muster context lists them", c.Name)
+	if _, err := all.find(c.Name); err != nil {
+		return err
 	}
 	all.drop(c.Name)
 	return all.save()

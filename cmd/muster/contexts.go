@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +17,8 @@ import (
 type signedIn struct {
 	URL     string    `json:"url"`
 	Email   string    `json:"email"`
-	Team    string    `json:"team"`
+	Team    string    `json:"team"`    // its name
+	TeamID  string    `json:"team_id"` // absent in a file of an early version
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires"`
 }
@@ -64,6 +67,18 @@ func loadContexts() (*contexts, error) {
 		all.Contexts = map[string]signedIn{}
 	}
 	return all, nil
+}
+
+// find is a context by name; to name one that is not there is misuse.
+func (c *contexts) find(name string) (signedIn, error) {
+	found, ok := c.Contexts[name]
+	switch {
+	case ok:
+		return found, nil
+	case len(c.Contexts) == 0:
+		return found, wrongUse("there is no context %q, nor any other: muster login URL makes one", name)
+	}
+	return found, wrongUse("there is no context %q, only: %s; muster login makes one", name, strings.Join(slices.Sorted(maps.Keys(c.Contexts)), ", "))
 }
 
 // save writes the file as a whole or not at all.

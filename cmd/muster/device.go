@@ -22,10 +22,10 @@ type deviceCmd struct {
 
 type deviceListCmd struct {
 	productRemote
-	Group          []string `short:"g" help:"In this group; several: in any of them." placeholder:"GROUP"`
+	Group          []string `short:"g" help:"In this group; several: in any of them." placeholder:"GROUP" complete:"group"`
 	ID             string   `name:"id" help:"With this in the id." placeholder:"TEXT"`
 	Name           string   `help:"With this in the name." placeholder:"TEXT"`
-	Version        string   `help:"That run this version." placeholder:"VERSION"`
+	Version        string   `help:"That run this version." placeholder:"VERSION" complete:"firmware"`
 	Online         bool     `xor:"online" help:"That are connected."`
 	Offline        bool     `xor:"online" help:"That are not."`
 	Development    bool     `xor:"development" help:"Development devices."`
@@ -97,7 +97,7 @@ func (c *deviceListCmd) collect(ctx context.Context, client *api.Client, product
 
 type deviceGetCmd struct {
 	remote
-	ID string `arg:"" help:"Device id."`
+	ID string `arg:"" help:"Device id." complete:"device"`
 }
 
 // Run shows one.
@@ -120,6 +120,9 @@ func drawDevice(t *table, d api.Device) {
 	t.row("kind", d.Type)
 	if d.Gateway != "" {
 		t.row("gateway", d.Gateway)
+	}
+	if len(d.Children) > 0 {
+		t.row("attached", d.Children)
 	}
 	t.row("groups", d.Groups)
 	t.row("runs", d.Running)
@@ -152,7 +155,7 @@ func target(v api.Version) string {
 
 type deviceWhyCmd struct {
 	remote
-	ID string `arg:"" help:"Device id."`
+	ID string `arg:"" help:"Device id." complete:"device"`
 }
 
 // Run shows the server's trace of its decision, rule by rule.

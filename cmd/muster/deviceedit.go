@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -12,15 +14,20 @@ import (
 type deviceUpdateCmd struct {
 	remote
 	agree
-	ID            string      `arg:"" help:"Device id."`
+	ID            string      `arg:"" help:"Device id." complete:"device"`
 	Name          *string     `help:"Its name." placeholder:"TEXT"`
 	Notes         *string     `help:"Notes about it." placeholder:"TEXT"`
 	Groups        *string     `help:"All its groups, between commas; a missing one is created; empty takes it out of all." placeholder:"GROUP,..."`
-	Lock          versionText `xor:"lock" help:"Lock it to this version, above every release." placeholder:"VERSION"`
+	Lock          versionText `xor:"lock" help:"Lock it to this version, above every release." placeholder:"VERSION" complete:"firmware"`
 	FlashNow      bool        `help:"With --lock: at once, where it is online, and not at its next handshake."`
 	Unlock        bool        `xor:"lock" help:"Let releases decide again."`
 	Development   bool        `xor:"development" help:"Make it a development device, which is never updated automatically."`
 	NoDevelopment bool        `xor:"development" help:"Make it an ordinary device again."`
+	Force         bool        `xor:"force" help:"Send it updates although it says \"not now\"."`
+	NoForce       bool        `xor:"force" help:"Heed its \"not now\" again."`
+	Disable       bool        `xor:"disable" help:"It may not connect any more."`
+	Enable        bool        `xor:"disable" help:"It may connect again."`
+	Gateway       *string     `help:"Attach a Bluetooth LE device to this gateway; empty detaches it." placeholder:"ID" complete:"device"`
 }
 
 // Run changes one device. What may bring it other firmware is said, and asked about,
@@ -34,7 +41,7 @@ func (c *deviceUpdateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before, err := client.Device(ctx, c.ID)
+	before, tag, err := client.DeviceTag(ctx, c.ID)
 	if err != nil {
 		return err
 	}
@@ -42,11 +49,26 @@ func (c *deviceUpdateCmd) Run(ctx context.Context) error {
 	if err := c.ask(ctx, client, product, change, before); err != nil {
 		return err
 	}
-	d, err := client.UpdateDevice(ctx, product, c.ID, change)
+	d, err := client.If(tag).UpdateDevice(ctx, product, c.ID, change)
+	if changed(err) {
+		return errors.Join(c.tellDevice(ctx, client), fmt.Errorf("nothing was changed: %w", err))
+	}
 	if err != nil {
 		return err
 	}
 	return c.show(d, func(t *table) { drawDevice(t, d) })
+}
+
+// tellDevice says beside the answer how the device is at this moment.
+func (c *deviceUpdateCmd) tellDevice(ctx context.Context, client *api.Client) error {
+	d, err := client.Device(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	note("Someone else has changed %s meanwhile. Now it is:", c.ID)
+	t := newTable(os.Stderr)
+	drawDevice(t, d)
+	return t.flush()
 }
 
 func (c *deviceUpdateCmd) change() (api.DeviceUpdate, error) {
@@ -69,17 +91,26 @@ func (c *deviceUpdateCmd) change() (api.DeviceUpdate, error) {
 	if c.Development || c.NoDevelopment {
 		u.Development = &c.Development
 	}
+	if c.Force || c.NoForce {
+		u.Forced = &c.Force
+	}
+	if c.Disable || c.Enable {
+		u.Disabled = &c.Disable
+	}
+	if c.Gateway != nil {
+		u.Gateway = api.Some(*c.Gateway)
+	}
 	if c.FlashNow && c.Lock.IsZero() {
 		return u, wrongUse("--flash-now goes with --lock; without a lock: muster device flash %s VERSION", c.ID)
 	}
-	if !u.Name.Set && !u.Notes.Set && !u.Groups.Set && !u.Lock.Set && u.Development == nil {
+	if !u.Name.Set && !u.Notes.Set && !u.Groups.Set && !u.Lock.Set && u.Development == nil && u.Forced == nil && u.Disabled == nil && !u.Gateway.Set {
 		return u, wrongUse("nothing to change: see muster device update --help")
 	}
 	return u, nil
 }
 
 func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product string, change api.DeviceUpdate, before api.Device) error {
-	if c.Yes || !change.Groups.Set && !change.Lock.Set && change.Development == nil {
+	if c.Yes || !change.Groups.Set && !change.Lock.Set && change.Development == nil && change.Forced == nil {
 		return nil
 	}
 	impact, err := client.PreviewDevice(ctx, product, c.ID, change)
@@ -110,8 +141,8 @@ func names(text string) api.Names {
 
 type deviceFlashCmd struct {
 	remote
-	ID      string      `arg:"" help:"Device id; it must be online."`
-	Version versionText `arg:"" help:"Version to send."`
+	ID      string      `arg:"" help:"Device id; it must be online." complete:"device"`
+	Version versionText `arg:"" help:"Version to send." complete:"firmware"`
 }
 
 // Run sends one version once.
@@ -129,7 +160,7 @@ func (c *deviceFlashCmd) Run(ctx context.Context) error {
 type deviceRotateCmd struct {
 	remote
 	agree
-	ID string `arg:"" help:"Device id."`
+	ID string `arg:"" help:"Device id." complete:"device"`
 }
 
 // Run makes a new secret.
@@ -154,7 +185,7 @@ func (c *deviceRotateCmd) Run(ctx context.Context) error {
 type deviceDeleteCmd struct {
 	remote
 	agree
-	ID []string `arg:"" name:"id" help:"Device ids."`
+	ID []string `arg:"" name:"id" help:"Device ids." complete:"device"`
 }
 
 // Run removes devices, going on where one can't be removed.

@@ -21,8 +21,8 @@ type deviceImportCmd struct {
 	productRemote
 	ID      []string `arg:"" optional:"" name:"id" help:"Device ids."`
 	File    string   `help:"And the ids in this file, one a line; - reads standard input." placeholder:"FILE"`
-	Group   []string `short:"g" help:"Their groups; a missing one is created." placeholder:"GROUP"`
-	Gateway string   `help:"They are Bluetooth LE devices attached to this gateway." placeholder:"ID"`
+	Group   []string `short:"g" help:"Their groups; a missing one is created." placeholder:"GROUP" complete:"group"`
+	Gateway string   `help:"They are Bluetooth LE devices attached to this gateway." placeholder:"ID" complete:"device"`
 	Secrets string   `help:"Write the secrets to this new file, lines \"device,secret\", instead of showing them. muster simulate reads it." placeholder:"FILE"`
 }
 

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
@@ -14,8 +14,10 @@ type firmwareCmd struct {
 	Upload    firmwareUploadCmd    `cmd:"" help:"Upload an image as a new version." example:"muster firmware upload build/lamp.bin --version 7 --title \"Softer dimming\""`
 	Get       firmwareGetCmd       `cmd:"" help:"Show one firmware." example:"muster firmware get 7"`
 	Download  firmwareDownloadCmd  `cmd:"" help:"Fetch an image and check it." example:"muster firmware download 7 --out lamp-7.bin"`
+	Edit      firmwareEditCmd      `cmd:"" help:"Change title and description of a firmware." example:"muster firmware edit 7 --title \"Softer dimming\""`
 	Delete    firmwareDeleteCmd    `cmd:"" help:"Delete a firmware that was never released." example:"muster firmware delete 7"`
 	Release   firmwareReleaseCmd   `cmd:"" help:"Release a version to groups, or as the product default; shows the impact and asks." example:"muster firmware release 7 --group prerelease"`
+	Progress  firmwareProgressCmd  `cmd:"" help:"Show how far the release of a version has come." example:"muster firmware progress 7"`
 	Unrelease firmwareUnreleaseCmd `cmd:"" help:"Take a version back from groups, from being the default, or from everywhere; shows the impact and asks." example:"muster firmware unrelease 7 --group prerelease"`
 }
 
@@ -52,7 +54,7 @@ func places(f api.Firmware) []string {
 
 type firmwareGetCmd struct {
 	productRemote
-	Version versionText `arg:"" help:"Version."`
+	Version versionText `arg:"" help:"Version." complete:"firmware"`
 }
 
 // Run shows one.
@@ -61,23 +63,23 @@ func (c *firmwareGetCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := findFirmware(ctx, client, product, c.Version.Version)
+	f, _, err := findFirmware(ctx, client, product, c.Version)
 	if err != nil {
 		return err
 	}
 	return c.show(f, func(t *table) { drawFirmware(t, f) })
 }
 
-func findFirmware(ctx context.Context, client *api.Client, product string, v fleet.Version) (api.Firmware, error) {
-	all, err := client.Firmware(ctx, product)
-	if err != nil {
-		return api.Firmware{}, err
+// findFirmware is one version, with the tag that a release of it depends on.
+func findFirmware(ctx context.Context, client *api.Client, product string, v versionText) (f api.Firmware, tag string, err error) {
+	f, tag, err = client.OneFirmware(ctx, product, v.wire())
+	if !errors.Is(err, fleet.NotFound) {
+		return f, tag, err
 	}
-	i := slices.IndexFunc(all, func(f api.Firmware) bool { return f.Version.Equal(v) })
-	if i < 0 {
-		return api.Firmware{}, fmt.Errorf("no such firmware: %s; muster firmware list shows what there is", v)
+	if _, productErr := client.Product(ctx, product); productErr != nil {
+		return f, tag, productErr // the path names two things, and it is the product that is missing
 	}
-	return all[i], nil
+	return f, tag, fmt.Errorf("%w; muster firmware list shows what there is", err)
 }
 
 func drawFirmware(t *table, f api.Firmware) {
@@ -93,10 +95,56 @@ func drawFirmware(t *table, f api.Firmware) {
 	t.row("by", f.By.Username)
 }
 
+type firmwareEditCmd struct {
+	productRemote
+	Version     versionText `arg:"" help:"Version." complete:"firmware"`
+	Title       *string     `help:"A few words." placeholder:"TEXT"`
+	Description *string     `help:"What changed." placeholder:"TEXT"`
+}
+
+// Run changes the texts of one.
+func (c *firmwareEditCmd) Run(ctx context.Context) error {
+	if c.Title == nil && c.Description == nil {
+		return wrongUse("nothing to change: give --title or --description")
+	}
+	client, product, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := client.EditFirmware(ctx, product, c.Version.wire(), api.FirmwareFields{Title: c.Title, Description: c.Description})
+	if err != nil {
+		return err
+	}
+	return c.show(f, func(t *table) { drawFirmware(t, f) })
+}
+
+type firmwareProgressCmd struct {
+	productRemote
+	Version versionText `arg:"" help:"Version." complete:"firmware"`
+}
+
+// Run shows how far the release of one has come.
+func (c *firmwareProgressCmd) Run(ctx context.Context) error {
+	client, product, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := client.Progress(ctx, product, c.Version.wire())
+	if err != nil {
+		return err
+	}
+	return c.show(p, func(t *table) {
+		t.line("Version %s: %s should run it, %d do.", p.Version, plural(p.Devices, "device"), p.Running)
+		if p.Running < p.Devices {
+			t.line("Of the others: %s.", statesText(p.States))
+		}
+	})
+}
+
 type firmwareDeleteCmd struct {
 	productRemote
 	agree
-	Version versionText `arg:"" help:"Version."`
+	Version versionText `arg:"" help:"Version." complete:"firmware"`
 }
 
 // Run deletes one.
@@ -105,7 +153,14 @@ func (c *firmwareDeleteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.confirm(ctx, "Delete firmware %s? Its number can't be taken again by another image.", c.Version); err != nil {
+	f, _, err := findFirmware(ctx, client, product, c.Version)
+	if err != nil {
+		return err
+	}
+	if f.Devices > 0 {
+		note("%s report that they run it; they keep it.", plural(f.Devices, "device"))
+	}
+	if err := c.confirm(ctx, "Delete firmware %s, %s?", c.Version, bytesText(f.Size)); err != nil {
 		return err
 	}
 	if err := client.DeleteFirmware(ctx, product, c.Version.wire()); err != nil {

@@ -10,6 +10,7 @@ import (
 type groupCmd struct {
 	List   groupListCmd   `cmd:"" help:"List the groups a product's devices may be in." example:"muster group list"`
 	Create groupCreateCmd `cmd:"" help:"Create a group." example:"muster group create beta --description \"New firmware first\""`
+	Get    groupGetCmd    `cmd:"" help:"Show one group and who holds it." example:"muster group get beta"`
 	Edit   groupEditCmd   `cmd:"" help:"Rename, describe or colour a group; it keeps members and release." example:"muster group edit beta --name early --color '#2f6fde'"`
 	Delete groupDeleteCmd `cmd:"" help:"Delete a group and end its release; its devices fall to the next rule." example:"muster group delete beta"`
 	Add    groupAddCmd    `cmd:"" help:"Put devices into a group." example:"muster group add beta lamp-7 lamp-8"`
@@ -38,6 +39,49 @@ func (c *groupListCmd) Run(ctx context.Context) error {
 	})
 }
 
+type groupGetCmd struct {
+	productRemote
+	Group string `arg:"" help:"Name of the group." complete:"group"`
+}
+
+// shownGroup is a group with the users who hold it.
+type shownGroup struct {
+	api.Group
+	Users []string `json:"users"`
+}
+
+// Run shows one.
+func (c *groupGetCmd) Run(ctx context.Context) error {
+	client, product, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	g, _, err := client.Group(ctx, product, c.Group)
+	if err != nil {
+		return err
+	}
+	holders, err := holdersOf(ctx, client, g.Name)
+	if err != nil {
+		return err
+	}
+	return c.show(shownGroup{g, holders}, func(t *table) {
+		drawGroup(t, g)
+		t.row("users", holders)
+	})
+}
+
+// holdersOf are the users who hold a group.
+func holdersOf(ctx context.Context, client *api.Client, group string) ([]string, error) {
+	users, err := client.Users(ctx)
+	holders := []string{}
+	for _, u := range users {
+		if slices.Contains(u.Groups, group) {
+			holders = append(holders, u.Email)
+		}
+	}
+	return holders, err
+}
+
 type groupCreateCmd struct {
 	productRemote
 	Name        string `arg:"" help:"1 to 64 of A-Z a-z 0-9 _ . @ : # -"`
@@ -63,7 +107,7 @@ func (c *groupCreateCmd) Run(ctx context.Context) error {
 
 type groupEditCmd struct {
 	productRemote
-	Group       string  `arg:"" help:"Name of the group."`
+	Group       string  `arg:"" help:"Name of the group." complete:"group"`
 	Name        *string `help:"New name." placeholder:"TEXT"`
 	Description *string `help:"New description." placeholder:"TEXT"`
 	Color       *string `help:"New colour, as in #2f6fde." placeholder:"COLOR"`
@@ -78,7 +122,11 @@ func (c *groupEditCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := client.EditGroup(ctx, product, c.Group, api.GroupFields{Name: c.Name, Description: c.Description, Color: c.Color})
+	_, tag, err := client.Group(ctx, product, c.Group)
+	if err != nil {
+		return err
+	}
+	g, err := client.If(tag).EditGroup(ctx, product, c.Group, api.GroupFields{Name: c.Name, Description: c.Description, Color: c.Color})
 	if err != nil {
 		return err
 	}
@@ -96,7 +144,7 @@ func drawGroup(t *table, g api.Group) {
 type groupDeleteCmd struct {
 	productRemote
 	agree
-	Group string `arg:"" help:"Name of the group."`
+	Group string `arg:"" help:"Name of the group." complete:"group"`
 }
 
 // Run deletes one, after saying what that ends.
@@ -105,13 +153,20 @@ func (c *groupDeleteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	groups, err := client.Groups(ctx, product)
+	g, _, err := client.Group(ctx, product, c.Group)
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(groups, func(g api.Group) bool { return g.Name == c.Group }); i >= 0 {
-		note("%s of this product leave the group; its release: %s.", plural(groups[i].Devices, "device"), cell(groups[i].Release))
+	holders, err := holdersOf(ctx, client, g.Name)
+	if err != nil {
+		return err
 	}
+	impact, err := client.PreviewDeleteGroup(ctx, product, c.Group)
+	if err != nil {
+		return err
+	}
+	note("%s and %s leave the group; its release: %s.", plural(g.Devices, "device"), plural(len(holders), "user"), cell(g.Release))
+	tellImpact(impact)
 	if err := c.confirm(ctx, "Delete the group %s?", c.Group); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -23,16 +24,24 @@ type cli struct {
 
 	Login   loginCmd   `cmd:"" group:"Sign in:" help:"Sign in at a server; the token is kept in your configuration folder." example:"muster login https://muster.example.com --email me@example.com"`
 	Logout  logoutCmd  `cmd:"" group:"Sign in:" help:"Sign out: end the token." example:"muster logout"`
+	Accept  acceptCmd  `cmd:"" group:"Sign in:" help:"Accept an invitation, and sign in." example:"muster accept 'https://muster.example.com/v1/invitation#msi_1_0f3a...'"`
 	Context contextCmd `cmd:"" group:"Sign in:" help:"The servers you are signed in at."`
 
-	Product  productCmd  `cmd:"" group:"Operate:" help:"Products: list, create, get."`
+	Product  productCmd  `cmd:"" group:"Operate:" help:"Products: list, create, edit, delete."`
 	Device   deviceCmd   `cmd:"" group:"Operate:" help:"Devices: list, import, update, explain, flash, command ..."`
-	Group    groupCmd    `cmd:"" group:"Operate:" help:"Groups: list, create, edit, delete; put devices in and take them out."`
+	Group    groupCmd    `cmd:"" group:"Operate:" help:"Groups: list, create, edit, delete; put devices in, take them out."`
 	Firmware firmwareCmd `cmd:"" group:"Operate:" help:"Firmware: list, upload, download, release, unrelease ..."`
 	Update   updateCmd   `cmd:"" group:"Operate:" help:"Updates: list, stop, retry."`
 	Fleet    fleetCmd    `cmd:"" group:"Operate:" help:"Watch versions and releases live."`
-	Message  messageCmd  `cmd:"" group:"Operate:" help:"What devices sent."`
+	Message  messageCmd  `cmd:"" group:"Operate:" help:"Messages: list what devices sent, send one."`
+	Events   eventsCmd   `cmd:"" group:"Operate:" help:"Tell what happens, as it happens: online, handshakes, updates, edits." example:"muster events muster/update --device lamp-7"`
 	Alert    alertCmd    `cmd:"" group:"Operate:" help:"Alerts: list, archive, restore."`
+
+	Team    teamCmd    `cmd:"" group:"Team:" help:"Teams: list, create, use, rename, hand over, delete."`
+	User    userCmd    `cmd:"" group:"Team:" help:"Users: list, invite, role, groups, remove."`
+	Program programCmd `cmd:"" group:"Team:" help:"Programs: users with a token in the place of a password."`
+	Token   tokenCmd   `cmd:"" group:"Team:" help:"Your tokens: list, create, revoke."`
+	Audit   auditCmd   `cmd:"" group:"Team:" help:"The audit log: who changed what."`
 
 	Completion completionCmd `cmd:"" group:"About:" help:"Print the completion of a shell." example:"source <(muster completion bash)"`
 	Complete   completeCmd   `cmd:"" group:"About:" hidden:"" passthrough:""`
@@ -45,8 +54,9 @@ var errVerdict = errors.New("not every device runs what it should")
 
 // Exit codes: 0 is success.
 const (
-	exitFailed = 1 // what was asked could not be done, or a verdict is no
-	exitMisuse = 2 // the command line is wrong
+	exitFailed      = 1   // what was asked could not be done, or a verdict is no
+	exitMisuse      = 2   // the command line is wrong
+	exitInterrupted = 130 // Ctrl-C, as shells have it: 128 + SIGINT
 )
 
 func main() {
@@ -56,10 +66,13 @@ func main() {
 		return
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
+		fmt.Fprintln(os.Stderr, "muster: interrupted")
+		os.Exit(exitInterrupted)
 	}
 	stop()
-	fmt.Fprintln(os.Stderr, "muster:", err)
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(os.Stderr, "muster:", clean(line))
+	}
 	if more := advice(err); more != "" {
 		fmt.Fprintln(os.Stderr, more)
 	}

@@ -16,9 +16,9 @@ const membersBatch = 1000
 type members struct {
 	productRemote
 	agree
-	Group  string   `arg:"" help:"Name of the group."`
-	Device []string `arg:"" optional:"" help:"Device ids."`
-	File   string   `help:"And the ids in this file, one a line; - reads standard input (then --yes is needed)." placeholder:"FILE"`
+	Group  string   `arg:"" help:"Name of the group." complete:"group"`
+	Device []string `arg:"" optional:"" help:"Device ids." complete:"device"`
+	File   string   `help:"And the ids in this file, one a line; - reads standard input." placeholder:"FILE"`
 }
 
 type groupAddCmd struct{ members }

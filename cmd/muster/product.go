@@ -10,6 +10,8 @@ type productCmd struct {
 	List   productListCmd   `cmd:"" help:"List the team's products." example:"muster product list"`
 	Create productCreateCmd `cmd:"" help:"Create a product." example:"muster product create \"Street lamp\" --slug lamp"`
 	Get    productGetCmd    `cmd:"" help:"Show one product." example:"muster product get lamp"`
+	Edit   productEditCmd   `cmd:"" help:"Change a product." example:"muster product edit lamp --description \"The lamp in the hall\""`
+	Delete productDeleteCmd `cmd:"" help:"Delete a product with its firmware and groups; it may have no devices any more." example:"muster product delete lamp"`
 }
 
 type productListCmd struct{ remote }
@@ -53,7 +55,7 @@ func (c *productCreateCmd) Run(ctx context.Context) error {
 
 type productGetCmd struct {
 	remote
-	Product string `arg:"" help:"Slug or id."`
+	Product string `arg:"" help:"Slug or id." complete:"product"`
 }
 
 // Run shows one.
@@ -69,10 +71,78 @@ func (c *productGetCmd) Run(ctx context.Context) error {
 	return c.show(p, func(t *table) { drawProduct(t, p) })
 }
 
+type productEditCmd struct {
+	remote
+	Product      string  `arg:"" help:"Slug or id." complete:"product"`
+	Name         *string `help:"New name." placeholder:"TEXT"`
+	Slug         *string `help:"New name in commands and addresses: 1 to 64 of a-z 0-9 -" placeholder:"SLUG"`
+	Description  *string `help:"New description." placeholder:"TEXT"`
+	Roaming      *bool   `help:"Its Bluetooth LE devices may move between gateways by themselves: true or false." placeholder:"BOOL"`
+	AutoRegister *int    `help:"Unknown Bluetooth LE devices that a gateway may add; 0: none." placeholder:"N"`
+}
+
+// Run changes one.
+func (c *productEditCmd) Run(ctx context.Context) error {
+	fields := api.ProductFields{Name: c.Name, Slug: c.Slug, Description: c.Description, Roaming: c.Roaming, AutoRegister: c.AutoRegister}
+	if fields == (api.ProductFields{}) {
+		return wrongUse("nothing to change: see muster product edit --help")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	p, err := client.EditProduct(ctx, c.Product, fields)
+	if err != nil {
+		return err
+	}
+	return c.show(p, func(t *table) { drawProduct(t, p) })
+}
+
+type productDeleteCmd struct {
+	remote
+	agree
+	Product string `arg:"" help:"Slug or id." complete:"product"`
+}
+
+// Run deletes one, after saying what goes with it.
+func (c *productDeleteCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	p, err := client.Product(ctx, c.Product)
+	if err != nil {
+		return err
+	}
+	firmware, err := client.Firmware(ctx, c.Product)
+	if err != nil {
+		return err
+	}
+	groups, err := client.Groups(ctx, c.Product)
+	if err != nil {
+		return err
+	}
+	own := 0
+	for _, g := range groups {
+		if g.ProductID != nil {
+			own++
+		}
+	}
+	if err := c.confirm(ctx, "Delete the product %s with its %s and %s?", p.Slug, plural(len(firmware), "firmware version"), plural(own, "group")); err != nil {
+		return err
+	}
+	if err := client.DeleteProduct(ctx, c.Product); err != nil {
+		return err
+	}
+	return c.done("Deleted the product %s.", p.Slug)
+}
+
 func drawProduct(t *table, p api.Product) {
 	t.row("id", p.ID)
 	t.row("slug", p.Slug)
 	t.row("name", p.Name)
 	t.row("description", p.Description)
 	t.row("groups", p.Groups)
+	t.row("roaming", p.Roaming)
+	t.row("auto register", p.AutoRegister)
 }

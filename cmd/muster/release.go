@@ -2,28 +2,40 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 // releasing is what release and unrelease have in common.
 type releasing struct {
 	productRemote
 	agree
-	Version   versionText `arg:"" help:"Version."`
-	Group     []string    `short:"g" help:"A group; several: each of them." placeholder:"GROUP"`
+	Version   versionText `arg:"" help:"Version." complete:"firmware"`
+	Group     []string    `short:"g" help:"A group; several: each of them." placeholder:"GROUP" complete:"group"`
+	DryRun    bool        `help:"Show the impact, and end."`
 	Immediate bool        `help:"Devices that are online get it at once, paced; the others at their next handshake, as usual."`
 }
 
-// order shows the impact of r, asks, and does it.
-func (c *releasing) order(ctx context.Context, client *api.Client, product, question string, r api.Release) error {
+// order shows the impact of r, asks, and does it. tag is of what r was made from: where
+// somebody else has released in between, nothing is done.
+func (c *releasing) order(ctx context.Context, client *api.Client, product, tag, question string, r api.Release) error {
 	r.Intelligent = c.Immediate
 	impact, err := client.PreviewRelease(ctx, product, r)
 	if err != nil {
 		return err
+	}
+	if c.DryRun {
+		return c.show(impact, func(t *table) {
+			for _, line := range impactLines(impact) {
+				t.line("%s", line)
+			}
+		})
 	}
 	tellImpact(impact)
 	when := "at each device's next handshake"
@@ -33,7 +45,10 @@ func (c *releasing) order(ctx context.Context, client *api.Client, product, ques
 	if err := c.confirm(ctx, "%s, %s?", question, when); err != nil {
 		return err
 	}
-	f, err := client.Release(ctx, product, r)
+	f, err := client.If(tag).Release(ctx, product, r)
+	if changed(err) {
+		return errors.Join(tellReleases(ctx, client, product), fmt.Errorf("nothing was released: %w", err))
+	}
 	if err != nil {
 		return err
 	}
@@ -41,6 +56,28 @@ func (c *releasing) order(ctx context.Context, client *api.Client, product, ques
 		t.line("Version %s is released to: %s.", f.Version, cell(places(f)))
 		t.line("How far it has come: muster fleet watch")
 	})
+}
+
+// changed reports whether err says that what was read is not so any more.
+func changed(err error) bool {
+	var detail *fleet.Error
+	return errors.As(err, &detail) && detail.Code == fleet.CodeChanged
+}
+
+// tellReleases says beside the answer what is released where at this moment.
+func tellReleases(ctx context.Context, client *api.Client, product string) error {
+	all, err := client.Firmware(ctx, product)
+	if err != nil {
+		return err
+	}
+	note("Someone else has released meanwhile. Now it is:")
+	t := newTable(os.Stderr)
+	for _, f := range all {
+		if where := places(f); len(where) > 0 {
+			t.row("  version "+f.Version.String(), where)
+		}
+	}
+	return t.flush()
 }
 
 type firmwareReleaseCmd struct {
@@ -55,6 +92,10 @@ func (c *firmwareReleaseCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f, tag, err := findFirmware(ctx, client, product, c.Version)
+	if err != nil {
+		return err
+	}
 	r := api.Release{Version: c.Version.wire()}
 	var where []string
 	if c.Default || len(c.Group) == 0 {
@@ -62,14 +103,10 @@ func (c *firmwareReleaseCmd) Run(ctx context.Context) error {
 		where = append(where, "as the product default")
 	}
 	if len(c.Group) > 0 {
-		f, err := findFirmware(ctx, client, product, c.Version.Version)
-		if err != nil {
-			return err
-		}
 		r.Groups = api.Some(union(f.Groups, c.Group))
 		where = append(where, "to "+strings.Join(c.Group, ", "))
 	}
-	return c.order(ctx, client, product, fmt.Sprintf("Release version %s %s", c.Version, strings.Join(where, " and ")), r)
+	return c.order(ctx, client, product, tag, fmt.Sprintf("Release version %s %s", c.Version, strings.Join(where, " and ")), r)
 }
 
 // union is all names of a and b, each once.
@@ -90,7 +127,7 @@ func (c *firmwareUnreleaseCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := findFirmware(ctx, client, product, c.Version.Version)
+	f, tag, err := findFirmware(ctx, client, product, c.Version)
 	if err != nil {
 		return err
 	}
@@ -123,5 +160,5 @@ func (c *firmwareUnreleaseCmd) Run(ctx context.Context) error {
 		r.Groups = api.Some(left)
 		where = append(where, "from "+strings.Join(groups, ", "))
 	}
-	return c.order(ctx, client, product, fmt.Sprintf("Take version %s back %s", c.Version, strings.Join(where, " and ")), r)
+	return c.order(ctx, client, product, tag, fmt.Sprintf("Take version %s back %s", c.Version, strings.Join(where, " and ")), r)
 }

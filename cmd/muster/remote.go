@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
@@ -26,7 +27,7 @@ const serverGroup = "Server:"
 // remote is embedded in every verb that asks a server: which one, and how to show its
 // answer.
 type remote struct {
-	Context string `group:"${server}" help:"Ask the server of this context (see muster context)." env:"MUSTER_CONTEXT" placeholder:"NAME"`
+	Context string `group:"${server}" help:"Ask the server of this context (see muster context)." env:"MUSTER_CONTEXT" placeholder:"NAME" complete:"context"`
 	URL     string `group:"${server}" name:"url" help:"Ask this server, with the token of the context that is signed in there, or with MUSTER_TOKEN." env:"MUSTER_URL" placeholder:"URL"`
 	JSON    bool   `group:"${server}" name:"json" help:"Answer in JSON, for programs."`
 }
@@ -62,30 +63,14 @@ func (r remote) choose(all *contexts) (base, token string, err error) {
 	if name == "" {
 		name = all.Current
 	}
-	found, ok := all.Contexts[name]
-	switch {
-	case ok && given != "":
-		return found.URL, given, nil
-	case ok:
-		return found.URL, found.Token, nil
-	case name != "":
-		return "", "", wrongUse("there is no context %q: muster context lists them, muster login makes one", name)
-	case given != "":
+	if name != "" {
+		found, err := all.find(name)
+		return found.URL, cmp.Or(given, found.Token), err
+	}
+	if given != "" {
 		return localServer, given, nil
 	}
 	return "", "", errors.New("not signed in: muster login URL")
-}
-
-// advice says what to do about err, "" where its text says it already.
-func advice(err error) string {
-	var unreachable *url.Error
-	switch {
-	case errors.Is(err, fleet.Unauthenticated):
-		return "Sign in again with: muster login"
-	case errors.As(err, &unreachable):
-		return "Is the server running, and is that its address? See: muster context"
-	}
-	return ""
 }
 
 // misuse is a mistake in what was typed: exit code 2.
@@ -112,7 +97,7 @@ func (r productRemote) reach(ctx context.Context) (client *api.Client, product s
 
 // productFlag chooses a product.
 type productFlag struct {
-	Product string `short:"p" help:"Product, by slug or id; not needed where the team has only one." env:"MUSTER_PRODUCT" placeholder:"SLUG"`
+	Product string `short:"p" help:"Product, by slug or id; not needed where the team has only one." env:"MUSTER_PRODUCT" placeholder:"SLUG" complete:"product"`
 }
 
 // product is the one that was named, or the only one there is.
@@ -147,6 +132,22 @@ func (v *versionText) UnmarshalText(text []byte) (err error) {
 }
 
 func (v versionText) wire() api.Version { return api.Version{Version: v.Version} }
+
+// moment is a point in time on the command line.
+type moment struct{ time.Time }
+
+// UnmarshalText reads RFC 3339, or how long ago it was.
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	if m.Time, err = time.Parse(time.RFC3339, string(text)); err == nil {
+		return nil
+	}
+	var ago span
+	if err := ago.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%q is no time: use 2026-07-01T12:00:00Z, or how long ago as in 2h or 7d", text)
+	}
+	m.Time = time.Now().Add(-time.Duration(ago))
+	return nil
+}
 
 // upTo collects pages until there are limit rows, all when limit is 0, and reports
 // whether there are more.

@@ -53,7 +53,7 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 
 type firmwareDownloadCmd struct {
 	productRemote
-	Version versionText `arg:"" help:"Version."`
+	Version versionText `arg:"" help:"Version." complete:"firmware"`
 	Out     string      `short:"o" help:"New file to write; - is standard output; the name it was uploaded under where left out." placeholder:"FILE"`
 }
 
@@ -63,7 +63,7 @@ func (c *firmwareDownloadCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := findFirmware(ctx, client, product, c.Version.Version)
+	f, _, err := findFirmware(ctx, client, product, c.Version)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type updateCmd struct {
 type updateListCmd struct {
 	productRemote
 	State   []string    `help:"In this state: offered, downloading, stored, applying, confirmed, rolled_back, failed, superseded, stopped." placeholder:"STATE"`
-	Version versionText `help:"That move to this version." placeholder:"VERSION"`
+	Version versionText `help:"That move to this version." placeholder:"VERSION" complete:"firmware"`
 	Limit   int         `default:"100" help:"Rows at most; 0: all." placeholder:"N"`
 }
 
@@ -75,7 +75,7 @@ func updateText(u api.Update) string {
 
 type deviceUpdatesCmd struct {
 	remote
-	ID string `arg:"" help:"Device id."`
+	ID string `arg:"" help:"Device id." complete:"device"`
 }
 
 // Run lists the updates of one device.
@@ -93,7 +93,7 @@ func (c *deviceUpdatesCmd) Run(ctx context.Context) error {
 
 type updateStopCmd struct {
 	remote
-	ID []string `arg:"" name:"id" help:"Device ids."`
+	ID []string `arg:"" name:"id" help:"Device ids." complete:"device"`
 }
 
 // Run stops updates, going on where one can't be stopped.
@@ -107,7 +107,7 @@ func (c *updateStopCmd) Run(ctx context.Context) error {
 
 type updateRetryCmd struct {
 	remote
-	ID []string `arg:"" name:"id" help:"Device ids."`
+	ID []string `arg:"" name:"id" help:"Device ids." complete:"device"`
 }
 
 // Run counts attempts anew, going on where that can't be done.

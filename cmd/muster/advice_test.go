@@ -1,0 +1,46 @@
+package main
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+)
+
+// TestAdviceSaysWhatToDo asks servers that can't be talked to.
+func TestAdviceSaysWhatToDo(t *testing.T) {
+	t.Setenv(tokenVariable, "")
+	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	plain := httptest.NewServer(hello)
+	defer plain.Close()
+	tls := httptest.NewUnstartedServer(hello)
+	tls.Config.ErrorLog = log.New(io.Discard, "", 0)
+	tls.StartTLS()
+	defer tls.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	for name, row := range map[string]struct{ url, want string }{
+		"a token that ended":           {plain.URL, "muster login"},
+		"nobody listens":               {"http://" + gone.Addr().String(), "Is the server running"},
+		"no such host":                 {"http://nowhere.invalid", ""}, // without a name server it is another error
+		"an unknown signer":            {tls.URL, "SSL_CERT_FILE"},
+		"TLS asked of one without":     {strings.Replace(plain.URL, "http:", "https:", 1), "Use http://"},
+		"no TLS asked of one with TLS": {strings.Replace(tls.URL, "https:", "http:", 1), ""}, // the server says it
+	} {
+		_, err := api.NewClient(row.url, "").Teams(t.Context())
+		if err == nil || !strings.Contains(advice(err), row.want) {
+			t.Errorf("%s: got %v, advice %q, want one with %q", name, err, advice(err), row.want)
+		}
+		if name == "no TLS asked of one with TLS" && !strings.Contains(err.Error(), "HTTP request to an HTTPS server") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/api"
+)
+
+type auditCmd struct {
+	List auditListCmd `cmd:"" default:"withargs" help:"List every write, newest first: who, what, from what to what." example:"muster audit list --action device --object lamp-7"`
+}
+
+type auditListCmd struct {
+	remote
+	Search string `help:"With this anywhere in the entry, whatever the case." placeholder:"TEXT"`
+	Email  string `help:"Done by this user." placeholder:"EMAIL" complete:"user"`
+	Action string `help:"This was done, or the first word of it: device.update, or device." placeholder:"ACTION"`
+	Object string `help:"It was done to this: the id of a device, the name of a group ..." placeholder:"OBJECT"`
+	Limit  int    `default:"50" help:"Rows at most; 0: all." placeholder:"N"`
+}
+
+// Run lists the audit log.
+func (c *auditListCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	entries, more, err := upTo(c.Limit, func(after string, rows int) (api.Page[api.AuditEntry], error) {
+		return client.Audit(ctx, api.AuditFilter{Search: c.Search, Email: c.Email, Action: c.Action, Object: c.Object, After: after, Limit: rows})
+	})
+	if err != nil {
+		return err
+	}
+	if more {
+		note("There are more; --limit shows them.")
+	}
+	return c.show(entries, func(t *table) {
+		t.row("WHEN", "WHO", "ACTION", "OBJECT", "BEFORE", "AFTER")
+		for _, e := range entries {
+			t.row(e.At, e.Email, e.Action, e.Object, state(e.Before), state(e.After))
+		}
+	})
+}
+
+// state is what something was before or after, cut to what a table bears; --json has all.
+func state(text api.Payload) string {
+	if string(text) == "null" {
+		return ""
+	}
+	return clip(string(text), 60)
+}
