@@ -133,6 +133,10 @@ func (s *server) eventStreams() {
 			}
 			return s.stream(ctx, who, in.secret, wanted{device: id})
 		})
+	add(s, route{id: "Events", method: http.MethodGet, path: "/v1/events", summary: "Answers 400: events of a team are asked for by prefix", tag: tag, access: needs(fleet.SeeDevice), errors: []int{http.StatusBadRequest}},
+		func(context.Context, fleet.Actor, *struct{ ParticleStream }) (*none, error) {
+			return nil, &Problem{Code: "invalid_request", Description: "say how the names of the events begin: GET /v1/events/spark%2F; for all of a product use /v1/products/{product}/events, for all devices /v1/devices/events", status: http.StatusBadRequest}
+		})
 	add(s, stream("EventsByPrefix", "/v1/events/{prefix}", "What happens in the team, by the beginning of the name"),
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			EventPrefix

@@ -41,6 +41,8 @@ type Access interface {
 	Actor(ctx context.Context, secret string) (fleet.Actor, error)
 	// SignOut ends the token with this secret.
 	SignOut(ctx context.Context, actor fleet.Actor, secret string) error
+	// ChangePassword is of the actor's own account; it ends their other tokens.
+	ChangePassword(ctx context.Context, actor fleet.Actor, p fleet.NewPassword) error
 }
 
 // Teams is the account.
@@ -52,6 +54,8 @@ type Teams interface {
 	DeleteTeam(ctx context.Context, actor fleet.Actor) error
 	// HandOver makes a member the owner in the actor's place.
 	HandOver(ctx context.Context, actor fleet.Actor, email string) error
+	// LeaveTeam ends the actor's own membership; the owner can't.
+	LeaveTeam(ctx context.Context, actor fleet.Actor) error
 }
 
 // Members are who is in the actor's team. Groups are names; "*" stands for all.

@@ -39,6 +39,13 @@ type User struct {
 	Name     string `json:"name"`
 }
 
+// UserUpdates is how users change their password, in Particle's shape.
+type UserUpdates struct {
+	Password   string  `json:"password" doc:"The new one, of 10 to 256 bytes"`
+	Current    string  `json:"current_password" doc:"The one of now"`
+	Invalidate ignored `json:"invalidate_tokens,omitzero"`
+}
+
 // Account is who asks and in which team, in nRF Cloud's shape.
 type Account struct {
 	MQTTEndpoint string   `json:"mqttEndpoint"`
@@ -73,6 +80,16 @@ func (s *server) session() {
 	add(s, route{id: "GetUser", method: http.MethodGet, path: "/v1/user", summary: "Who am I", tag: "session", access: needs(fleet.SeeTeam)},
 		func(_ context.Context, who fleet.Actor, _ *struct{}) (*reply[User], error) {
 			return &reply[User]{User{ID: uint32(who.User), Username: who.Email, Name: who.Email}}, nil
+		})
+	add(s, route{id: "UpdateUser", method: http.MethodPut, path: "/v1/user", summary: "Change my password; all my tokens but this one end, in every team", tag: "session", access: needs(fleet.SeeTeam),
+		errors: []int{http.StatusConflict, http.StatusTooManyRequests}, example: `{"current_password":"correct horse battery staple","password":"staple battery horse correct"}`},
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			Input[UserUpdates]
+			Bearer
+			Peer
+		}) (*reply[User], error) {
+			err := s.ChangePassword(ctx, who, fleet.NewPassword{Old: in.In.Current, New: in.In.Password, Keep: in.secret, Address: in.address})
+			return answer(User{ID: uint32(who.User), Username: who.Email, Name: who.Email}, err)
 		})
 	add(s, route{id: "GetAccount", method: http.MethodGet, path: "/v1/account", summary: "My team, role and groups", tag: "session", access: needs(fleet.SeeTeam)},
 		func(ctx context.Context, who fleet.Actor, _ *struct{}) (*reply[Account], error) {

@@ -65,6 +65,10 @@ func (s *server) teams() {
 		func(ctx context.Context, who fleet.Actor, in *struct{ Input[NewOwner] }) (*none, error) {
 			return nil, about(s.HandOver(ctx, who, in.In.Email), "", "email")
 		})
+	add(s, route{id: "LeaveTeam", method: http.MethodPost, path: one + "/leave", summary: "Leave the team; my tokens for it end", tag: "team", access: needs(fleet.SeeTeam), errors: []int{http.StatusConflict}},
+		func(ctx context.Context, who fleet.Actor, _ *struct{}) (*none, error) {
+			return nil, s.LeaveTeam(ctx, who)
+		})
 	s.auditLog()
 }
 

@@ -82,6 +82,14 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 	if p.operation == "RevokeToken" { // the token itself
 		token, _, _ = s.cloud.registry.NewToken(s.Context(), s.actors[role], "x", 0)
 	}
+	if p.operation == "LeaveTeam" && role != fleet.Owner { // of someone who is not needed any more
+		user := must[fleet.User](s)(s.cloud.store.Teams.CreateUser(s.Context(), fleet.User{Email: subject["fresh"]}))
+		leaver := fleet.Member{Team: s.team, User: user.ID, Email: user.Email, Role: role}
+		if err := s.cloud.store.Teams.AddMember(s.Context(), leaver); err != nil {
+			s.Fatal(err)
+		}
+		token, _, _ = s.cloud.registry.NewToken(s.Context(), fleet.Actor{User: user.ID, Email: user.Email, Team: s.team, Role: role}, "x", 0)
+	}
 	body := s.fill(p.body, subject)
 	switch {
 	case p.operation == "UploadFirmware":

@@ -72,6 +72,7 @@ type policy struct {
 var policies = []policy{
 	{operation: "RevokeToken", right: "see team", objects: nothing},
 	{operation: "GetUser", right: "see team", objects: nothing},
+	{operation: "UpdateUser", right: "see team", objects: nothing, body: `{"password":"another password","current_password":"wrong"}`, allowed: http.StatusUnprocessableEntity},
 	{operation: "GetAccount", right: "see team", objects: nothing},
 	{operation: "ListTokens", right: "see team", objects: nothing},
 	{operation: "ListTokens", right: "administer", objects: things, query: "?user={email}"},
@@ -82,6 +83,7 @@ var policies = []policy{
 	{operation: "GetTeam", right: "see team", objects: nothing},
 	{operation: "UpdateTeam", right: "own the team", objects: nothing, body: `{"name":"Team"}`},
 	{operation: "DeleteTeam", right: "own the team", objects: nothing, allowed: http.StatusConflict}, // it has products
+	{operation: "LeaveTeam", right: "see team", objects: nothing, allowed: http.StatusConflict},      // the owner stays
 	{operation: "HandOverTeam", right: "own the team", objects: things, body: `{"email":"{program}"}`, allowed: http.StatusUnprocessableEntity},
 	{operation: "ListAudit", right: "administer", objects: nothing},
 	{operation: "ListTeamUsers", right: "see team", objects: nothing},
@@ -168,6 +170,7 @@ var policies = []policy{
 	{operation: "ProductDeviceEventsByPrefix", right: "see devices", objects: devices},
 	{operation: "DevicesEvents", right: "see team", objects: nothing},
 	{operation: "DeviceEvents", right: "see devices", objects: devices},
+	{operation: "Events", right: "see team", objects: nothing, allowed: http.StatusBadRequest},
 	{operation: "EventsByPrefix", right: "see team", objects: nothing},
 }
 

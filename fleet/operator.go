@@ -120,6 +120,13 @@ type SignIn struct {
 	Lifetime time.Duration // of the token; 0: as long as the server gives
 }
 
+// NewPassword is how a user changes their own password.
+type NewPassword struct {
+	Old, New string
+	Address  string // of the client, without port: what failed proofs are counted by
+	Keep     string // secret of the token that goes on; the user's others end, in every team
+}
+
 // Acceptance is how an invited person takes the place offered: with the invitation's
 // secret, and the password of their account, or the one it is to have when it is new.
 type Acceptance struct {

@@ -165,6 +165,18 @@ func (w teamsFake) UserByEmail(_ context.Context, email string) (fleet.User, err
 	return fleet.User{}, fleet.Errorf(fleet.NotFound, "store: no user")
 }
 
+func (w teamsFake) EditUser(_ context.Context, id fleet.UserID, change func(*fleet.User) error) (fleet.User, error) {
+	u, ok := w.users[id]
+	if !ok {
+		return u, fleet.Errorf(fleet.NotFound, "store: no user")
+	}
+	err := change(&u)
+	if err == nil {
+		w.users[id] = u
+	}
+	return u, err
+}
+
 const tokensAllowed = 3
 
 func (w teamsFake) CreateToken(_ context.Context, t fleet.Token) error {

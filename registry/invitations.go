@@ -135,7 +135,7 @@ func (r *Registry) Accept(ctx context.Context, a fleet.Acceptance) (secret strin
 	}
 	actor := fleet.Actor{User: m.User, Email: m.Email, Team: m.Team, Role: m.Role, Groups: m.Groups}
 	r.audit(ctx, actor, "user.accept", m.Email, nil, fields{"role": m.Role.String(), "groups": m.Groups, "invited_by": i.By})
-	return r.newToken(ctx, m, SignInLabel, 0)
+	return r.begun(ctx, user, m, 0)
 }
 
 // proven finds the invitation of a secret.

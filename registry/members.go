@@ -118,22 +118,25 @@ func (r *Registry) RemoveMember(ctx context.Context, actor fleet.Actor, email st
 	if err != nil {
 		return err
 	}
-	if m.Role == fleet.Owner {
-		return fleet.Errorf(fleet.Conflict, "%s owns the team: hand it over first", m.Email)
-	}
-	if err := mayManage(actor, m.Role); err != nil {
+	if err := mayManage(actor, m.Role); err != nil && m.Role != fleet.Owner {
 		return err
 	}
-	if m.Program { // it is in this team alone
-		err = r.teams.DeleteUser(ctx, m.User)
-	} else {
-		err = r.leave(ctx, m)
-	}
-	if err != nil {
+	if err := r.remove(ctx, m); err != nil {
 		return err
 	}
 	r.audit(ctx, actor, "user.remove", m.Email, fields{"role": m.Role.String()}, nil)
 	return nil
+}
+
+// remove takes m out of the team. A team's owner stays.
+func (r *Registry) remove(ctx context.Context, m fleet.Member) error {
+	switch {
+	case m.Role == fleet.Owner:
+		return fleet.Errorf(fleet.Conflict, "%s owns the team: hand it over first", m.Email)
+	case m.Program: // it is in this team alone
+		return r.teams.DeleteUser(ctx, m.User)
+	}
+	return r.leave(ctx, m)
 }
 
 // leave ends a membership and its tokens, so that they don't come back with the person.

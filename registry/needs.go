@@ -92,6 +92,7 @@ type Users interface {
 	CreateUser(ctx context.Context, u fleet.User) (fleet.User, error)
 	User(ctx context.Context, id fleet.UserID) (fleet.User, error)
 	UserByEmail(ctx context.Context, email string) (fleet.User, error)
+	EditUser(ctx context.Context, id fleet.UserID, change func(*fleet.User) error) (fleet.User, error)
 	// DeleteUser removes a user with their tokens and memberships.
 	DeleteUser(ctx context.Context, id fleet.UserID) error
 }

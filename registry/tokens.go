@@ -63,7 +63,24 @@ func (r *Registry) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 	if err != nil {
 		return "", t, err
 	}
-	return r.newToken(ctx, member, SignInLabel, proof.Lifetime)
+	return r.begun(ctx, user, member, proof.Lifetime)
+}
+
+// begun makes the token of a sign-in whose password was right. The password may have been
+// changed since: then the tokens it opens have been ended, and this one is too.
+func (r *Registry) begun(ctx context.Context, user fleet.User, m fleet.Member, lifetime time.Duration) (string, fleet.Token, error) {
+	secret, t, err := r.newToken(ctx, m, SignInLabel, lifetime)
+	if err != nil {
+		return "", t, err
+	}
+	now, err := r.teams.User(ctx, user.ID)
+	if err == nil && now.Password != user.Password {
+		err = fleet.Errorf(fleet.Unauthenticated, "the password has just been changed: sign in again")
+	}
+	if err != nil {
+		return "", fleet.Token{}, errors.Join(err, r.teams.DeleteToken(ctx, t.ID))
+	}
+	return secret, t, nil
 }
 
 // try uses up a try of each limit, and returns how to undo that.

@@ -195,8 +195,12 @@ func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(
 // tokens for the team end with the membership: who reads one asks for the member too.
 func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
 	_, err := s.docs.edit(ctx, team, func(r *roster) error {
-		if _, ok := r.members[user]; !ok {
+		m, ok := r.members[user]
+		if !ok {
 			return noMember(user)
+		}
+		if m.Role == fleet.Owner { // they may have become it this moment
+			return fleet.Errorf(fleet.Conflict, "%s owns the team: hand it over first", m.Email)
 		}
 		delete(r.members, user)
 		return nil

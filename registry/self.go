@@ -1,0 +1,97 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// ChangePassword gives the actor's account another password, and ends all its tokens, in
+// every team, but the one that asks. It returns fleet.Invalid for a wrong old password or an
+// unfit new one, fleet.Busy after too many wrong proofs, and fleet.Conflict for a program.
+func (r *Registry) ChangePassword(ctx context.Context, actor fleet.Actor, p fleet.NewPassword) error {
+	keep, err := r.token(ctx, p.Keep)
+	if err != nil {
+		return err
+	}
+	user, err := r.teams.User(ctx, actor.User)
+	if err != nil {
+		return err
+	}
+	if user.Password == "" {
+		return fleet.Errorf(fleet.Conflict, "%s has no password: it is a program, rotate its token instead", user.Email)
+	}
+	if err := r.proveSelf(ctx, user, p); err != nil {
+		return err
+	}
+	hash, err := r.hasher.hash(ctx, p.New)
+	if err != nil {
+		return err
+	}
+	_, err = r.teams.EditUser(ctx, user.ID, func(u *fleet.User) error {
+		if u.Password != user.Password {
+			return fleet.Errorf(fleet.Conflict, "the password has just been changed: sign in again")
+		}
+		u.Password = hash
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.audit(ctx, actor, "user.password", user.Email, nil, nil)
+	return r.endOtherTokens(ctx, user.ID, keep.ID)
+}
+
+// proveSelf checks the old password, as often as a sign-in may be tried.
+func (r *Registry) proveSelf(ctx context.Context, user fleet.User, p fleet.NewPassword) error {
+	giveBack, err := r.try(fleet.SignIn{Email: user.Email, Address: p.Address})
+	if err != nil {
+		return err
+	}
+	right, err := r.hasher.check(ctx, user.Password, p.Old)
+	if err != nil || right {
+		giveBack()
+	}
+	if err == nil && !right {
+		err = fleet.FieldErrorf("current_password", "current_password is wrong")
+	}
+	return err
+}
+
+// endOtherTokens ends all tokens of a user but one.
+func (r *Registry) endOtherTokens(ctx context.Context, user fleet.UserID, keep string) error {
+	memberships, err := r.teams.TeamsOf(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, m := range memberships {
+		tokens, err := r.teams.Tokens(ctx, m.Team, user)
+		if err != nil {
+			return err
+		}
+		for _, t := range tokens {
+			if t.ID == keep {
+				continue
+			}
+			if err := r.teams.DeleteToken(ctx, t.ID); err != nil && !errors.Is(err, fleet.NotFound) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// LeaveTeam ends the actor's own membership and their tokens for the team. It returns
+// fleet.Conflict for the owner: a team is handed over or deleted, never left without one.
+func (r *Registry) LeaveTeam(ctx context.Context, actor fleet.Actor) error {
+	m, err := r.teams.Member(ctx, actor.Team, actor.User)
+	if err != nil {
+		return err
+	}
+	if err := r.remove(ctx, m); err != nil {
+		return err
+	}
+	r.audit(ctx, actor, "user.leave", m.Email, fields{"role": m.Role.String()}, nil)
+	return nil
+}
