@@ -316,6 +316,7 @@ func (s *stage) refused(op described, method, address, contentType, body string,
 // TestEveryOperationRefusesBadInput walks the operations of the OpenAPI document: each path
 // and query parameter and each property of each body is sent what it can't be.
 func TestEveryOperationRefusesBadInput(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.upload(100, 7) // of the examples
 	c := s.contract()

@@ -83,6 +83,7 @@ func nrfFleet(t *testing.T) (w *world, token string) {
 
 // TestListDevicesSelectsAsNRFClouds tries each parameter that nRF Cloud's ListDevices has.
 func TestListDevicesSelectsAsNRFClouds(t *testing.T) {
+	t.Parallel()
 	w, token := nrfFleet(t)
 	everything := "hub lamp-1 lamp-2 lamp-3 lamp-4 tag-1 tag-2"
 	for query, want := range map[string]string{
@@ -132,6 +133,7 @@ func TestListDevicesSelectsAsNRFClouds(t *testing.T) {
 
 // TestListsOfNRFCloudRefuseWhatTheyDoNotTake names the parameter that is wrong.
 func TestListsOfNRFCloudRefuseWhatTheyDoNotTake(t *testing.T) {
+	t.Parallel()
 	w, token := nrfFleet(t)
 	devices := nrf[api.Device](t, w, token, "/v1/devices?pageLimit=1").Next
 	for path, field := range map[string]string{
@@ -164,6 +166,7 @@ func TestListsOfNRFCloudRefuseWhatTheyDoNotTake(t *testing.T) {
 
 // TestFetchDeviceHasTheShapeOfNRFClouds reads the members that nRF Cloud's clients read.
 func TestFetchDeviceHasTheShapeOfNRFClouds(t *testing.T) {
+	t.Parallel()
 	w, token := nrfFleet(t)
 	tenant := w.device("hub").Team.String()
 	for path, want := range map[string]string{
@@ -201,6 +204,7 @@ func TestFetchDeviceHasTheShapeOfNRFClouds(t *testing.T) {
 // TestPagesOfDevicesNeitherLoseNorRepeatWhileSomeAreAdded adds devices between the pages,
 // before and after the place that was reached.
 func TestPagesOfDevicesNeitherLoseNorRepeatWhileSomeAreAdded(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	token := w.token()
 	var there []string
@@ -227,6 +231,7 @@ func TestPagesOfDevicesNeitherLoseNorRepeatWhileSomeAreAdded(t *testing.T) {
 // TestListMessagesSelectsAsNRFClouds tries each parameter that nRF Cloud's ListMessages
 // has, on messages that devices sent.
 func TestListMessagesSelectsAsNRFClouds(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	token := w.token()
 	credentials := w.enroll("a", "b")
@@ -305,6 +310,7 @@ func (w *world) later(token string) bool {
 // TestPagesOfMessagesNeitherLoseNorRepeatWhileSomeArrive lists in both directions, as
 // messages keep arriving.
 func TestPagesOfMessagesNeitherLoseNorRepeatWhileSomeArrive(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	token := w.token()
 	w.enroll("a")

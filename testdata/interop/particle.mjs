@@ -1,10 +1,10 @@
 // An operator in JavaScript: the unmodified particle-api-js drives Muster, with its generic
 // calls where it has no method of its own. It ends with 0 when all went as it should.
 //
-// usage: node particle.mjs URL EMAIL PASSWORD PRODUCT SECONDS
+// usage: node particle.mjs URL EMAIL PASSWORD PRODUCT SECONDS ONLINE
 //
-// PRODUCT is a slug without devices, groups and firmware; the event stream is watched for
-// SECONDS.
+// PRODUCT is a slug without groups and firmware, and with one device, ONLINE, that is
+// connected and takes updates; event streams are watched for SECONDS.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Particle from "particle-api-js";
 
-const [baseUrl, username, password, product, seconds] = process.argv.slice(2);
+const [baseUrl, username, password, product, seconds, online] = process.argv.slice(2);
 const particle = new Particle({ baseUrl });
 const here = `/v1/products/${product}`;
 const folder = mkdtempSync(join(tmpdir(), "particle-"));
@@ -20,6 +20,7 @@ process.on("exit", () => rmSync(folder, { recursive: true }));
 
 const ids = (list) => list.body.devices.map((device) => device.id);
 const device = async (deviceId) => (await particle.getDevice({ deviceId, product })).body;
+const moments = (n) => new Promise((resolve) => { setTimeout(resolve, n); });
 const image = (version) => Buffer.from(`lamp ${version}\n`.repeat(1000));
 
 // refused expects call to be answered with status, and with a sentence.
@@ -36,6 +37,8 @@ async function login() {
   particle.setDefaultAuth(body.access_token);
   assert.equal((await particle.getUserInfo({})).body.username, username);
   await refused(401, particle.listProducts({ auth: "nonsense" }));
+  const stale = new Particle({ baseUrl, auth: "stale", clientId: "any", clientSecret: "thing" });
+  assert.ok((await stale.login({ username, password, tokenDuration: 3600 })).body.access_token); // a Bearer header means nothing here
 }
 
 async function products() {
@@ -70,6 +73,12 @@ async function nameAndNote() {
   assert.equal((await device("lamp-3")).development, true);
   await particle.markAsDevelopmentDevice({ product, deviceId: "lamp-3", development: false });
   assert.equal((await device("lamp-3")).development, false);
+  const form = { name: "Porch", "groups[]": "porch" }; // forms do what JSON does
+  const both = await particle.request({ uri: `${here}/devices/lamp-6`, method: "put", form });
+  assert.deepEqual([both.body.name, both.body.groups], ["Porch", ["porch"]]);
+  const { functions, variables, quarantined, status } = await device("lamp-6");
+  assert.deepEqual({ functions, variables, quarantined, status }, { functions: [], variables: {}, quarantined: false, status: "normal" });
+  await refused(422, particle.put({ uri: `${here}/devices/lamp-6`, data: { nane: "x" } }));
   await refused(404, particle.getDevice({ product, deviceId: "nobody" }));
 }
 
@@ -105,6 +114,17 @@ async function lists() {
   for (const query of [{ groups: "beta,us" }, { groups: ["beta", "us"] }]) {
     assert.equal((await particle.get({ uri: `${here}/devices`, query })).body.meta.total, 4);
   }
+  for (const query of ["groups[]=beta&groups[]=us", "groups=beta&groups=us", "groups%5B0%5D=beta&groups%5B1%5D=us"]) {
+    assert.equal((await particle.get({ uri: `${here}/devices?${query}&perPage=3` })).body.meta.total_pages, 2);
+  }
+  const down = await list({ deviceId: "bulb", sortAttr: "deviceId", sortDir: "desc" });
+  assert.deepEqual(ids(down), ["bulb-2", "bulb-1"]);
+  assert.equal(ids(await list({ sortAttr: "lastConnection", sortDir: "desc" }))[0], online);
+  assert.deepEqual(ids(await list({ serialNumber: "", deviceName: "Porch" })), ["lamp-6"]);
+  const every = new Set();
+  for (let page = 1; page <= 5; page++) ids(await list({ perPage: 7, page })).forEach((id) => every.add(id));
+  assert.equal(every.size, 33);
+  await refused(422, list({ sortAttr: "colour" }));
 }
 
 async function firmware() {
@@ -124,6 +144,9 @@ async function firmware() {
   assert.equal((await particle.getProductFirmware({ product, version: 2 })).body.title, "Two");
   const bytes = await particle.downloadProductFirmware({ product, version: 3 });
   assert.deepEqual(Buffer.from(bytes), image(3));
+  const old = { uri: `${here}/firmware`, method: "post", files: { binary: image(5) }, form: { version: 5, title: "By its old name" } };
+  assert.equal((await particle.request(old)).body.version, 5);
+  await particle.delete({ uri: `${here}/firmware/5`, data: {} });
   assert.equal((await particle.delete({ uri: `${here}/firmware/4`, data: {} })).statusCode, 204);
   await refused(404, particle.getProductFirmware({ product, version: 4 }));
 }
@@ -143,6 +166,12 @@ async function release() {
   assert.equal((await device("lamp-0")).targeted_firmware_release_version, 3);
   assert.equal((await device("lamp-1")).targeted_firmware_release_version, 2);
   await refused(409, particle.delete({ uri: `${here}/firmware/1`, data: {} })); // it was released
+  const bare = { action: "edit_groups_for_firmware", firmware_version: 2, product_default: false };
+  const back = await particle.get({ uri: `${here}/impact`, query: bare }); // no groups: of taking it back
+  assert.deepEqual(back.body.devices.firmware_update.by_version, [{ version: 3, total: 3 }]);
+  const list = await particle.listProductFirmware({ product });
+  assert.deepEqual(list.body.map((f) => [f.version, f.groups, f.product_default]), [[3, [], true], [2, ["beta"], false], [1, [], false]]);
+  assert.equal((await particle.get({ uri: `${here}/groups/beta` })).body.group.fw_version, 2);
 }
 
 async function locks() {
@@ -155,9 +184,27 @@ async function locks() {
   assert.equal(locked.target_version, 3);
   await particle.unlockDeviceProductFirmware({ product, deviceId: "lamp-1" });
   assert.equal((await device("lamp-1")).desired_firmware_version, null);
+  const text = { uri: `${here}/devices/lamp-1`, method: "put", form: { desired_firmware_version: "2" } };
+  assert.equal((await particle.request(text)).body.desired_firmware_version, 2);
+  text.form.desired_firmware_version = "null"; // a form has no other
+  assert.equal((await particle.request(text)).body.desired_firmware_version, null);
+  await lock({ desiredFirmwareVersion: 1 });
+  await particle.renameDevice({ product, deviceId: "lamp-1", name: "Attic" }); // what is absent stays
+  assert.equal((await device("lamp-1")).desired_firmware_version, 1);
+  await particle.unlockDeviceProductFirmware({ product, deviceId: "lamp-1" });
   await refused(422, lock({ desiredFirmwareVersion: 99 }));
+  await lock({ deviceId: online, desiredFirmwareVersion: 2, flash: true });
+  await runs(2);
   await particle.put({ uri: `${here}/devices/lamp-1`, data: { firmware_updates_forced: true } });
   assert.equal((await device("lamp-1")).firmware_updates_forced, true);
+}
+
+// runs waits until the device that is online says that it runs version.
+async function runs(version) {
+  for (let tries = 300; (await device(online)).firmware_version !== version; tries--) {
+    assert.ok(tries > 0, `it never ran ${version}`);
+    await moments(100);
+  }
 }
 
 async function team() {
@@ -167,19 +214,37 @@ async function team() {
   await particle.removeTeamMember({ product, username: "guest@example.com" });
 }
 
-// events watches the stream: it has to stay up, and to tell of what is done meanwhile.
-async function events() {
-  const stream = await particle.getEventStream({ product });
+// listen opens a stream and returns it with the names it tells, and its endings.
+async function listen(options) {
+  const stream = await particle.getEventStream(options);
   const heard = [];
   for (const ending of ["disconnect", "error", "reconnect"]) {
     stream.on(ending, () => { heard.push(`stream: ${ending}`); });
   }
   stream.on("event", (event) => heard.push(event.name));
+  return { stream, heard };
+}
+
+// events watches streams of each kind: they have to stay up, without a break, and to tell
+// of what is done at the beginning and at the end.
+async function events() {
+  const all = await listen({ product });
+  const spark = await listen({ product, name: "spark/" });
+  const one = await listen({ product, deviceId: online });
+  const mine = await listen({ deviceId: "mine" });
+  const streams = [all, spark, one, mine];
   await particle.releaseProductFirmware({ product, version: 3, product_default: true, groups: ["us"] });
-  await new Promise((resolve) => { setTimeout(resolve, Number(seconds) * 1000); });
-  assert.ok(heard.some((name) => name.startsWith("particle/firmware/release")), `heard ${heard}`);
-  assert.ok(!heard.some((name) => name.startsWith("stream: ")), `heard ${heard}`);
-  stream.abort();
+  await moments(Number(seconds) * 1000);
+  await particle.lockDeviceProductFirmware({ product, deviceId: online, desiredFirmwareVersion: 1, flash: true });
+  await runs(1);
+  await moments(500);
+  const told = (s, name) => assert.ok(s.heard.includes(name), `${name} is not among ${s.heard}`);
+  told(all, "particle/firmware/release");
+  streams.forEach((s) => { told(s, "spark/status"); told(s, "spark/flash/status"); });
+  assert.ok(spark.heard.every((name) => name.startsWith("spark/")), `heard ${spark.heard}`);
+  assert.ok(!one.heard.includes("particle/firmware/release"), `heard ${one.heard}`);
+  streams.forEach((s) => assert.ok(!s.heard.some((name) => name.startsWith("stream: ")), `heard ${s.heard}`));
+  streams.forEach((s) => s.stream.abort());
 }
 
 async function remove() {
