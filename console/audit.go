@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
@@ -160,7 +162,18 @@ func (n nameOf) plain(field string, value any) string {
 		}
 		return strings.Join(parts, ", ")
 	}
-	return fmt.Sprint(value)
+	return plainText(fmt.Sprint(value))
+}
+
+// plainText makes times readable, and digests short.
+func plainText(text string) string {
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return stamp(at)
+	}
+	if len(text) == hex.EncodedLen(len(fleet.Digest{})) && strings.Trim(text, "0123456789abcdef") == "" {
+		return text[:12] + " …"
+	}
+	return text
 }
 
 // number is the name of what a number in a field stands for.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"html/template"
 	"net/url"
 	"slices"
@@ -63,7 +64,7 @@ func (f deviceFilter) with(name, value string) template.URL {
 
 // SortBy is the query that sorts by a column, the other way round where it does already.
 func (f deviceFilter) SortBy(column string) template.URL {
-	if f.Sort == column {
+	if cmp.Or(f.Sort, "id") == column {
 		column = "-" + column
 	}
 	return f.with("sort", column)
@@ -71,7 +72,7 @@ func (f deviceFilter) SortBy(column string) template.URL {
 
 // Direction is how the list is sorted by a column, as aria-sort says it; "" when it is not.
 func (f deviceFilter) Direction(column string) string {
-	switch f.Sort {
+	switch cmp.Or(f.Sort, "id") {
 	case column:
 		return "ascending"
 	case "-" + column:
@@ -104,3 +105,11 @@ func (f deviceFilter) Words() string {
 
 // Has reports whether the filter names this group.
 func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, group) }
+
+// sorting is an order of the list to choose.
+type sorting struct{ Value, Text string }
+
+var sortings = []sorting{
+	{"", "By id"}, {"-id", "By id, last first"}, {"name", "By name"}, {"-name", "By name, last first"},
+	{"version", "By version"}, {"-version", "Highest version first"}, {"handshake", "Longest silent first"}, {"-handshake", "Last heard first"},
+}

@@ -12,6 +12,8 @@ import (
 // ofMembers are the pages and forms for who is signed in.
 var ofMembers = map[string]func(*visit) error{
 	"GET /{$}":                 (*visit).home,
+	"GET /account":             (*visit).accountPage,
+	"POST /account/password":   (*visit).changePassword,
 	"POST /sign-out":           (*visit).signOut,
 	"GET /products":            (*visit).productsPage,
 	"POST /products":           (*visit).createProduct,

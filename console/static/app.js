@@ -102,5 +102,9 @@ document.addEventListener("htmx:xhr:progress", (event) => {
   bar.value = (100 * event.detail.loaded) / event.detail.total;
 });
 
-document.addEventListener("DOMContentLoaded", countPicked);
+document.addEventListener("DOMContentLoaded", () => {
+  countPicked();
+  const menu = document.querySelector(".side"), here = menu && menu.querySelector("[aria-current]");
+  if (here) menu.scrollLeft = here.offsetLeft - menu.offsetLeft - 40; // on a phone the menu is wider than the window
+});
 addEventListener("pageshow", countPicked);

@@ -1,0 +1,20 @@
+package console
+
+import (
+	"github.com/muster-iot/muster/fleet"
+)
+
+// accountPage is about who is signed in, whatever the team.
+func (v *visit) accountPage() error { return v.show("account", "Your account", nil) }
+
+// changePassword ends every other session and token of the account.
+func (v *visit) changePassword() error {
+	wanted := v.r.PostFormValue("password")
+	if wanted != v.r.PostFormValue("again") {
+		return fleet.FieldErrorf("again", "write the same new password twice")
+	}
+	err := v.registry.ChangePassword(v.ctx(), v.actor, fleet.NewPassword{
+		Old: v.r.PostFormValue("current_password"), New: wanted, Address: v.address(), Keep: v.secret,
+	})
+	return v.after(err, "/account", "Your password is changed. Everywhere else you are signed out, and your other tokens ended.")
+}
