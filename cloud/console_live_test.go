@@ -352,6 +352,11 @@ func TestConsoleLivePagesLookRight(t *testing.T) {
 		b.shot(name + "-phone")
 		b.phone(false)
 	}
+	b.open("/p/lamp/fleet")
+	b.shows("#rates canvas")
+	f.Rehello()
+	b.holds(`drawn.chart.chart.data[0].length > 3`)
+	b.shot("look-fleet-later")
 	b.dark()
 	b.open("/p/lamp/fleet")
 	b.shows("#rates canvas")

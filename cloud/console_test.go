@@ -313,7 +313,7 @@ var everyPage = []pageSeen{
 	{"/p/lamp/device/widget-0001", "Why"}, {"/p/lamp/groups", "beta"}, {"/p/lamp/group?name=beta", "Users who hold it"},
 	{"/p/lamp/firmware", "Product default"}, {"/p/lamp/firmware/1", "Progress"}, {"/p/lamp/upload", "Image"},
 	{"/p/lamp/firmware/1/release", "Deliver immediately"}, {"/p/lamp/firmware/1/confirm?group=beta&default=yes", "Impacted devices"},
-	{"/p/lamp/fleet", "Updates under way"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "All quiet"},
+	{"/p/lamp/fleet", "Updates under way"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "All quiet"}, {"/events", "Nothing has happened yet"},
 	{"/team", "Members"}, {"/no/such/page", "There is no such page"},
 }
 
@@ -410,7 +410,7 @@ func TestConsoleViewerLooksAndTouchesNothing(t *testing.T) {
 	hush(b)
 	b.visit("/p/lamp/device/widget-0001")
 	b.sees("No such device")
-	for _, path := range []string{"/p/lamp/devices", "/p/lamp/device/widget-0003", "/p/lamp/groups", "/p/lamp/firmware", "/p/lamp/firmware/1", "/p/lamp/fleet", "/alerts", "/messages", "/products"} {
+	for _, path := range []string{"/p/lamp/devices", "/p/lamp/device/widget-0003", "/p/lamp/groups", "/p/lamp/firmware", "/p/lamp/firmware/1", "/p/lamp/fleet", "/alerts", "/messages", "/events", "/products"} {
 		b.visit(path)
 		if n := evaluate[float64](b, `document.querySelectorAll("main form[method=post]").length`); n != 0 {
 			t.Errorf("%s offers a viewer %v forms", path, n)

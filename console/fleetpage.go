@@ -25,6 +25,7 @@ type fleetBody struct {
 	States          []stateCount         // devices the user sees by how their last update stands
 	Reasons         []reasonCount
 	Since           time.Time // Reasons' totals count from here; zero for who does not see all devices
+	Watched         time.Time // charts begin here; zero: now
 	Live            string
 }
 
@@ -67,7 +68,7 @@ var (
 )
 
 func (v *visit) fleetBody() (b fleetBody, err error) {
-	b.Live = v.at("/fleet/live")
+	b.Live, b.Watched = v.at("/fleet/live"), v.past.began(v.product.ID)
 	online := true
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
 	all, err := v.registry.Devices(v.ctx(), v.actor, q)

@@ -26,6 +26,7 @@ type past struct {
 type track struct {
 	product  fleet.Product
 	interval time.Duration
+	began    time.Time // of the first sample, which may be thinned out by now
 	samples  []moment
 }
 
@@ -119,7 +120,9 @@ func (p *past) add(product fleet.ProductID, m moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.products[product]
-	t.samples = append(t.samples, m)
+	if t.samples = append(t.samples, m); t.began.IsZero() {
+		t.began = m.at
+	}
 	if len(t.samples) < maxSamples {
 		return
 	}
@@ -130,6 +133,16 @@ func (p *past) add(product fleet.ProductID, m moment) {
 		}
 	}
 	t.samples, t.interval = kept, 2*t.interval
+}
+
+// began is when a product's past begins, the zero Time before there is any.
+func (p *past) began(product fleet.ProductID) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.products[product]; t != nil {
+		return t.began
+	}
+	return time.Time{}
 }
 
 func (p *past) watched() (all []fleet.Product) {

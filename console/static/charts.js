@@ -41,8 +41,9 @@ function mark(at, apart) {
 function draw(box, past) {
   const { top, data, lines } = box.dataset.show === "rates" ? ratesOf(past) : runsOf(past);
   const names = lines.map((line) => line.label).join(" ");
+  const dots = past.times.length < 2; // one moment has no line
   const known = drawn[box.id];
-  if (known && known.names === names && past.times.length > 1) {
+  if (known && known.names === names && known.dots === dots) {
     known.chart.runs = past.runs;
     known.top = top;
     known.chart.setData(data);
@@ -52,17 +53,17 @@ function draw(box, past) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--quiet").trim(), grid = style.getPropertyValue("--line").trim();
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  const now = { box, names, top };
+  const now = { box, names, top, dots };
   const options = {
-    width: box.clientWidth, height: chartHeight, cursor: { drag: { x: false, y: false } },
-    scales: { x: { range: (_, from, to) => [from, Math.max(to, from + 60)] }, y: { range: () => [0, now.top * 1.05] } },
+    width: box.clientWidth, height: chartHeight, padding: [null, 30, null, null], cursor: { drag: { x: false, y: false } },
+    scales: { x: { range: (_, from, to) => [from, dots ? from + 60 : Math.max(to, from + 60)] }, y: { range: () => [0, now.top * 1.05] } },
     axes: [
       { ...axis, incrs: seconds, values: (_, ticks, __, ___, apart) => ticks.map((at) => mark(at, apart)), space: 70 },
       { ...axis, incrs: counts, size: 60, values: (_, ticks) => ticks.map((n) => n.toLocaleString("en")) },
     ],
     series: [
       { label: "UTC", value: (_, at) => (at == null ? "–" : moment(at).slice(0, 19).replace("T", " ")) },
-      ...lines.map((line) => ({ width: 1, points: { show: past.times.length < 2 }, ...line })),
+      ...lines.map((line) => ({ width: 1, points: { show: dots }, ...line })),
     ],
   };
   box.replaceChildren();
@@ -74,11 +75,8 @@ function draw(box, past) {
 async function drawCharts() {
   const boxes = document.querySelectorAll("[data-chart]");
   if (boxes.length === 0 || document.hidden) return;
-  try {
-    const answer = await fetch(boxes[0].dataset.chart);
-    const past = answer.ok && (await answer.json());
-    if (past && past.times) boxes.forEach((box) => draw(box, past));
-  } catch { /* the server is away: what is drawn stands */ }
+  const past = await fetch(boxes[0].dataset.chart).then((answer) => answer.ok && answer.json(), () => null); // null: the server is away
+  if (past && past.times) boxes.forEach((box) => draw(box, past));
 }
 
 function redrawCharts() {
