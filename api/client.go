@@ -61,6 +61,12 @@ func (c *Client) SignOut(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, "/v1/access_tokens/current", nil, nil)
 }
 
+// ChangePassword gives the client's user another password. Their tokens end, in every
+// team, but the client's own.
+func (c *Client) ChangePassword(ctx context.Context, current, password string) error {
+	return c.call(ctx, http.MethodPut, "/v1/user", UserUpdates{Password: password, Current: current}, nil)
+}
+
 // Account is who the token's holder is.
 func (c *Client) Account(ctx context.Context) (a Account, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/account", nil, &a)

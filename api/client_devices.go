@@ -124,21 +124,22 @@ func (c *Client) RotateSecret(ctx context.Context, id string) (s Secret, err err
 
 // EditGroups adds and removes groups on many devices.
 func (c *Client) EditGroups(ctx context.Context, product string, devices, add, remove []string) error {
-	return c.call(ctx, http.MethodPut, path("products", product, "devices"), groupsUpdate(devices, add, remove), nil)
+	return c.UpdateDevices(ctx, product, BatchUpdate{Action: "groups", Devices: devices, Metadata: BatchMetadata{Add: add, Remove: remove}})
 }
 
-// PreviewGroups is the impact EditGroups would have.
-func (c *Client) PreviewGroups(ctx context.Context, product string, devices, add, remove []string) (Impact, error) {
+// UpdateDevices changes many devices of a product.
+func (c *Client) UpdateDevices(ctx context.Context, product string, u BatchUpdate) error {
+	return c.call(ctx, http.MethodPut, path("products", product, "devices"), u, nil)
+}
+
+// PreviewDevices is the impact UpdateDevices would have.
+func (c *Client) PreviewDevices(ctx context.Context, product string, u BatchUpdate) (Impact, error) {
 	var out Done
-	err := c.call(ctx, http.MethodPut, path("products", product, "devices")+"?dry_run=true", groupsUpdate(devices, add, remove), &out)
+	err := c.call(ctx, http.MethodPut, path("products", product, "devices")+"?dry_run=true", u, &out)
 	if err != nil || out.Impact == nil {
 		return Impact{}, err
 	}
 	return *out.Impact, nil
-}
-
-func groupsUpdate(devices, add, remove []string) BatchUpdate {
-	return BatchUpdate{Action: "groups", Devices: devices, Metadata: BatchMetadata{Add: add, Remove: remove}}
 }
 
 // Why explains what a device should run.

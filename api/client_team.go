@@ -35,6 +35,11 @@ func (c *Client) DeleteTeam(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, "/v1/team", nil, nil)
 }
 
+// LeaveTeam takes the client's user out of the team. The client's token ends with it.
+func (c *Client) LeaveTeam(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/team/leave", nil, nil)
+}
+
 // HandOver makes a member the owner of the team.
 func (c *Client) HandOver(ctx context.Context, email string) error {
 	return c.call(ctx, http.MethodPut, "/v1/team/owner", NewOwner{Email: email}, nil)

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/muster-iot/muster/api"
 )
@@ -35,17 +40,31 @@ func (c *auditListCmd) Run(ctx context.Context) error {
 		note("There are more; --limit shows them.")
 	}
 	return c.show(entries, func(t *table) {
-		t.row("WHEN", "WHO", "ACTION", "OBJECT", "BEFORE", "AFTER")
+		t.row("WHEN", "WHO", "ACTION", "OBJECT", "CHANGE")
 		for _, e := range entries {
-			t.row(e.At, e.Email, e.Action, e.Object, state(e.Before), state(e.After))
+			t.row(e.At, e.Email, e.Action, clip(e.Object, 40), clip(changeText(e), 160))
 		}
 	})
 }
 
-// state is what something was before or after, cut to what a table bears; --json has all.
-func state(text api.Payload) string {
-	if string(text) == "null" {
-		return ""
+// changeText is what differs between before and after, field by field; --json has all.
+func changeText(e api.AuditEntry) string {
+	var before, after map[string]any
+	_, _ = json.Unmarshal(e.Before, &before), json.Unmarshal(e.After, &after) // what is no object has no fields
+	fields := maps.Clone(before)
+	if fields == nil {
+		fields = map[string]any{}
 	}
-	return clip(string(text), 60)
+	maps.Copy(fields, after)
+	var words []string
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		switch from, to := jsonText(before[key]), jsonText(after[key]); {
+		case from == to:
+		case from == "":
+			words = append(words, key+": "+to)
+		default:
+			words = append(words, key+": "+from+" → "+cmp.Or(to, "-"))
+		}
+	}
+	return strings.Join(words, ", ")
 }

@@ -40,12 +40,15 @@ func (a agree) confirm(ctx context.Context, format string, args ...any) error {
 	return errors.New("nothing was changed: the answer was not y")
 }
 
+// stdin is read a line at a time; what was read ahead is for the next line.
+var stdin = bufio.NewReader(os.Stdin)
+
 // readLine reads a line of standard input, "" at its end. Where ctx ends first the read
 // is left behind: only the end of the process ends it.
 func readLine(ctx context.Context) (string, error) {
 	read := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // the end of input is an answer too
+		line, _ := stdin.ReadString('\n') // the end of input is an answer too
 		read <- line
 	}()
 	select {

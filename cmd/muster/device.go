@@ -8,16 +8,19 @@ import (
 )
 
 type deviceCmd struct {
-	List         deviceListCmd    `cmd:"" help:"List a product's devices: filter, sort." example:"muster device list --group beta --online"`
-	Get          deviceGetCmd     `cmd:"" help:"Show one device." example:"muster device get lamp-7"`
-	Import       deviceImportCmd  `cmd:"" help:"Make devices members of a product; prints their secrets, this once." example:"muster device import lamp-7 lamp-8 --group beta"`
-	Update       deviceUpdateCmd  `cmd:"" help:"Change one device: name, notes, groups, lock, development." example:"muster device update lamp-7 --lock 3 --flash-now"`
-	Why          deviceWhyCmd     `cmd:"" help:"Explain which firmware a device should run, and why." example:"muster device why lamp-7"`
-	Updates      deviceUpdatesCmd `cmd:"" help:"List a device's updates, newest first." example:"muster device updates lamp-7"`
-	Flash        deviceFlashCmd   `cmd:"" help:"Send one version to an online device, once, now." example:"muster device flash lamp-7 4"`
-	Command      deviceCommandCmd `cmd:"" help:"Send a command to a device; it waits for one that is offline." example:"muster device command lamp-7 blink '{\"times\":3}' --wait 10s"`
-	RotateSecret deviceRotateCmd  `cmd:"" help:"Give a device a new secret, shown this once; the old one ends at once." example:"muster device rotate-secret lamp-7"`
-	Delete       deviceDeleteCmd  `cmd:"" help:"Remove devices and their credentials." example:"muster device delete lamp-7"`
+	List         deviceListCmd        `cmd:"" help:"List a product's devices: filter, sort." example:"muster device list --group beta --online"`
+	Get          deviceGetCmd         `cmd:"" help:"Show one device." example:"muster device get lamp-7"`
+	Import       deviceImportCmd      `cmd:"" help:"Make devices members of a product; prints their secrets, this once." example:"muster device import lamp-7 lamp-8 --group beta"`
+	Update       deviceUpdateCmd      `cmd:"" help:"Change one device: name, notes, groups, lock, development." example:"muster device update lamp-7 --lock 3 --flash-now"`
+	Why          deviceWhyCmd         `cmd:"" help:"Explain which firmware a device should run, and why." example:"muster device why lamp-7"`
+	Updates      deviceUpdatesCmd     `cmd:"" help:"List a device's updates, newest first." example:"muster device updates lamp-7"`
+	Flash        deviceFlashCmd       `cmd:"" help:"Send one version to an online device, once, now." example:"muster device flash lamp-7 4"`
+	Command      deviceCommandCmd     `cmd:"" help:"Send a command to a device; it waits for one that is offline." example:"muster device command lamp-7 blink '{\"times\":3}' --wait 10s"`
+	Lock         deviceLockCmd        `cmd:"" help:"Lock devices to a version, above every release." example:"muster device lock 3 lamp-7 lamp-8"`
+	Unlock       deviceUnlockCmd      `cmd:"" help:"Let releases decide about devices again." example:"muster device unlock lamp-7 lamp-8"`
+	Development  deviceDevelopmentCmd `cmd:"" help:"Mark development devices, which are never updated automatically." example:"muster device development lamp-7"`
+	RotateSecret deviceRotateCmd      `cmd:"" help:"Give a device a new secret, shown this once; the old one ends at once." example:"muster device rotate-secret lamp-7"`
+	Delete       deviceDeleteCmd      `cmd:"" help:"Remove devices and their credentials." example:"muster device delete lamp-7"`
 }
 
 type deviceListCmd struct {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ func (c *eventsCmd) tell(e api.Heard) error {
 	if about == "api" {
 		about = "-"
 	}
-	_, err := fmt.Fprintf(os.Stdout, "%s  %-20s  %-20s  %s\n", e.Published.Local().Format(time.TimeOnly), clean(about), clean(e.Name), eventText(e))
+	_, err := fmt.Fprintf(os.Stdout, "%s  %-20s  %-25s  %s\n", e.Published.Local().Format(time.TimeOnly), clean(about), clean(e.Name), eventText(e))
 	return err
 }
 
@@ -165,6 +166,8 @@ func jsonText(v any) string {
 			words[i] = jsonText(one)
 		}
 		return strings.Join(words, " ")
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case map[string]any:
 		text, _ := json.Marshal(v) // it was JSON
 		return string(text)

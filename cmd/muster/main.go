@@ -22,10 +22,11 @@ type cli struct {
 	Simulate simulateCmd `cmd:"" group:"Run:" help:"Aim a simulated fleet at a running server." example:"muster simulate --credentials secrets.csv --fail-at verify:2%"`
 	Health   healthCmd   `cmd:"" group:"Run:" help:"Ask a running server whether it is ready; for health checks." example:"muster health --url http://127.0.0.1:8080"`
 
-	Login   loginCmd   `cmd:"" group:"Sign in:" help:"Sign in at a server; the token is kept in your configuration folder." example:"muster login https://muster.example.com --email me@example.com"`
-	Logout  logoutCmd  `cmd:"" group:"Sign in:" help:"Sign out: end the token." example:"muster logout"`
-	Accept  acceptCmd  `cmd:"" group:"Sign in:" help:"Accept an invitation, and sign in." example:"muster accept 'https://muster.example.com/v1/invitation#msi_1_0f3a...'"`
-	Context contextCmd `cmd:"" group:"Sign in:" help:"The servers you are signed in at."`
+	Login    loginCmd    `cmd:"" group:"Sign in:" help:"Sign in at a server; the token is kept in your configuration folder." example:"muster login https://muster.example.com --email me@example.com"`
+	Logout   logoutCmd   `cmd:"" group:"Sign in:" help:"Sign out: end the token." example:"muster logout"`
+	Password passwordCmd `cmd:"" group:"Sign in:" help:"Change your password; all your tokens end but the one in use." example:"muster password"`
+	Accept   acceptCmd   `cmd:"" group:"Sign in:" help:"Accept an invitation, and sign in." example:"muster accept 'https://muster.example.com/v1/invitation#msi_1_0f3a...'"`
+	Context  contextCmd  `cmd:"" group:"Sign in:" help:"The servers you are signed in at."`
 
 	Product  productCmd  `cmd:"" group:"Operate:" help:"Products: list, create, edit, delete."`
 	Device   deviceCmd   `cmd:"" group:"Operate:" help:"Devices: list, import, update, explain, flash, command ..."`

@@ -90,19 +90,19 @@ func clean(text string) string {
 	}, text)
 }
 
-// ago is how long something is over, in one unit.
+// ago is how long something is over, rounded to one unit.
 func ago(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "in " + strings.TrimSuffix(ago(-d), " ago")
 	case d < time.Minute:
-		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+		return fmt.Sprintf("%.0f s ago", d.Seconds())
 	case d < time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+		return fmt.Sprintf("%.0f min ago", d.Minutes())
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
+		return fmt.Sprintf("%.0f h ago", d.Hours())
 	}
-	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	return fmt.Sprintf("%.0f days ago", d.Hours()/24)
 }
 
 // clip is text cut to at most n letters.

@@ -13,6 +13,31 @@ import (
 // passwordVariable holds a password for programs that sign in; a terminal is not asked then.
 const passwordVariable = "MUSTER_PASSWORD" //nolint:gosec // the name of a variable
 
+type passwordCmd struct{ remote }
+
+// Run changes the user's password. Off a terminal it reads two lines: the current one and
+// the new one; MUSTER_PASSWORD stands for the first.
+func (c *passwordCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	current := os.Getenv(passwordVariable)
+	if current == "" {
+		if current, err = askSecret(ctx, "Your password of now"); err != nil {
+			return err
+		}
+	}
+	password, err := newPassword(ctx, "Your new password")
+	if err != nil {
+		return err
+	}
+	if err := client.ChangePassword(ctx, current, password); err != nil {
+		return err
+	}
+	return c.done("Changed. All your tokens ended but this one.")
+}
+
 // proof asks for what is missing of email and password. The password comes from
 // MUSTER_PASSWORD, from the terminal unseen, or from the first line of standard input.
 func (c *loginCmd) proof(ctx context.Context, known string) (email, password string, err error) {

@@ -17,6 +17,7 @@ type teamCmd struct {
 	Use      teamUseCmd      `cmd:"" help:"Sign in to another of your teams; each has a context of its own." example:"muster team use \"Acme Labs\""`
 	Rename   teamRenameCmd   `cmd:"" help:"Rename the team you are signed in to." example:"muster team rename \"Acme Research\""`
 	HandOver teamHandOverCmd `cmd:"" help:"Make a member the owner of the team; you become an admin." example:"muster team hand-over ada@example.com"`
+	Leave    teamLeaveCmd    `cmd:"" help:"Leave the team you are signed in to; your tokens for it end." example:"muster team leave"`
 	Delete   teamDeleteCmd   `cmd:"" help:"Delete the team you are signed in to; it may have no products any more." example:"muster team delete"`
 }
 
@@ -186,6 +187,30 @@ func (c *teamHandOverCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.done("%s owns the team %s.", c.Email, team.Name)
+}
+
+type teamLeaveCmd struct {
+	remote
+	agree
+}
+
+// Run leaves the team. The tokens for it end, this one included.
+func (c *teamLeaveCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	team, err := client.Team(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.confirm(ctx, "Leave the team %s? Your tokens for it end, and only who may invite can bring you back.", team.Name); err != nil {
+		return err
+	}
+	if err := client.LeaveTeam(ctx); err != nil {
+		return err
+	}
+	return c.done("You left the team %s.", team.Name)
 }
 
 type teamDeleteCmd struct {

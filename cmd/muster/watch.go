@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/api"
@@ -31,6 +29,8 @@ type fleetState struct {
 	Devices  int            `json:"devices"`
 	Online   int            `json:"online"`
 	Versions []versionState `json:"versions"` // newest first
+
+	moving []api.Update // some of the updates that run; a live view shows them
 }
 
 // versionState is one version's part in a fleetState.
@@ -62,7 +62,7 @@ func (c *fleetWatchCmd) Run(ctx context.Context) error {
 	tick := time.NewTicker(c.Every)
 	defer tick.Stop()
 	for last := (fleetState{}); ; {
-		now, err := look(limit, client, product)
+		now, err := look(limit, client, product, picture.live)
 		switch {
 		case err == nil:
 			if err := c.draw(picture, now, last); err != nil {
@@ -99,8 +99,12 @@ func (c *fleetWatchCmd) draw(picture *view, now, last fleetState) error {
 	return c.show(now, nil)
 }
 
-// look asks for the state of a product.
-func look(ctx context.Context, client *api.Client, product string) (fleetState, error) {
+// maxMoving is how many updates a live view shows.
+const maxMoving = 8
+
+// look asks for the state of a product and, where they are to be shown, for the updates
+// that run.
+func look(ctx context.Context, client *api.Client, product string, moving bool) (fleetState, error) {
 	var s fleetState
 	firmware, err := client.Firmware(ctx, product)
 	if err != nil {
@@ -113,6 +117,14 @@ func look(ctx context.Context, client *api.Client, product string) (fleetState, 
 	online, err := client.Devices(ctx, product, api.DeviceFilter{PerPage: 1, Online: new(true)})
 	if err != nil {
 		return s, err
+	}
+	if moving {
+		running := api.UpdateFilter{States: []string{"offered", "downloading", "stored", "applying"}, Limit: maxMoving}
+		updates, err := client.Updates(ctx, product, running)
+		if err != nil {
+			return s, err
+		}
+		s.moving = updates.Items
 	}
 	s.Devices, s.Online = all.Meta.Total, online.Meta.Total
 	for _, f := range firmware {
@@ -135,46 +147,4 @@ func (s fleetState) toGo() int {
 		n += v.Target - v.Arrived
 	}
 	return n
-}
-
-// lines draws s: first all in one line, then a bar per version.
-func (s fleetState) lines() []string {
-	var runs []string
-	states := map[string]int{}
-	for _, v := range s.Versions {
-		runs = append(runs, fmt.Sprintf("v%s: %d", v.Version, v.Running))
-		for state, n := range v.States {
-			states[state] += n
-		}
-	}
-	parts := []string{fmt.Sprintf("%d of %d online", s.Online, s.Devices)}
-	if len(runs) > 0 {
-		parts = append(parts, strings.Join(runs, ", "))
-	}
-	if s.toGo() == 0 {
-		parts = append(parts, "every device runs its target")
-	} else {
-		parts = append(parts, fmt.Sprintf("%d to go: %s", s.toGo(), statesText(states)))
-	}
-	lines := []string{strings.Join(parts, " | ")}
-	for _, v := range s.Versions {
-		line := fmt.Sprintf("  %-11s %s %d run it", "version "+v.Version.String(), bar(v.Running, s.Devices), v.Running)
-		if left := v.Target - v.Arrived; left > 0 {
-			line += fmt.Sprintf(", %d more should: %s", left, statesText(v.States))
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-func statesText(states map[string]int) string {
-	var words []string
-	for _, state := range slices.Sorted(maps.Keys(states)) {
-		word := strings.ReplaceAll(state, "_", " ")
-		if state == "none" {
-			word = "not tried yet"
-		}
-		words = append(words, fmt.Sprintf("%d %s", states[state], word))
-	}
-	return strings.Join(words, ", ")
 }
