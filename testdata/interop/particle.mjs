@@ -41,6 +41,15 @@ async function login() {
   assert.ok((await stale.login({ username, password, tokenDuration: 3600 })).body.access_token); // a Bearer header means nothing here
 }
 
+async function account() {
+  const second = `${password}, the second`;
+  await refused(422, particle.changeUserPassword({ currentPassword: "wrong", password: second }));
+  await particle.changeUserPassword({ currentPassword: password, password: second });
+  await refused(400, particle.login({ username, password }));
+  await particle.changeUserPassword({ currentPassword: second, password, invalidateTokens: true });
+  assert.equal((await particle.getUserInfo({})).body.username, username); // the token that asked goes on
+}
+
 async function products() {
   const { body } = await particle.listProducts({});
   const mine = body.products.find((p) => p.slug === product);
@@ -253,7 +262,7 @@ async function remove() {
 }
 
 const served = (await particle.get({ uri: "/v1/openapi.json" })).body.paths;
-const steps = [login, products, addDevices, nameAndNote, groups, lists, firmware, release, locks];
+const steps = [login, account, products, addDevices, nameAndNote, groups, lists, firmware, release, locks];
 if ("/v1/products/{product}/team" in served) steps.push(team);
 if ("/v1/products/{product}/events" in served) steps.push(events);
 steps.push(remove);
