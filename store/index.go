@@ -26,6 +26,7 @@ type Index struct {
 	gateways pool[fleet.DeviceID]
 	groups   pool[string] // joined ids
 	sets     [][]fleet.GroupID
+	arranged bool                    // all were read: each finds its place as it comes
 	strays   map[fleet.DeviceID]bool // online, but not in the index yet
 	removed  map[fleet.DeviceID]bool // deleted while the index was being built; nil afterwards
 }
@@ -111,7 +112,7 @@ func (x *Index) set(s *shelf, at int32, known bool, d *fleet.Device) {
 	}
 	for by := range moved {
 		if known && moved[by] {
-			s.orders[by].remove(at)
+			s.displace(by, at)
 		}
 	}
 	if known {
@@ -124,7 +125,7 @@ func (x *Index) set(s *shelf, at int32, known bool, d *fleet.Device) {
 	x.attach(s, at)
 	for by := range moved {
 		if moved[by] {
-			s.orders[by].insert(at)
+			s.place(by, at)
 		}
 	}
 	if moved[fleet.ByID] {
@@ -191,7 +192,7 @@ func (x *Index) drop(id fleet.DeviceID) {
 		return
 	}
 	for by := range at.shelf.orders {
-		at.shelf.orders[by].remove(at.row)
+		at.shelf.displace(by, at.row)
 	}
 	x.detach(at.shelf, at.row)
 	x.leave(at.shelf, at.row)

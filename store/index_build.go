@@ -33,6 +33,7 @@ func (x *Index) build(ctx context.Context) {
 	x.removed = nil
 	devices := len(x.places)
 	x.mu.Unlock()
+	x.arrange()
 	close(x.built)
 	x.core.log.Debug("index built", "devices", devices, "took", time.Since(began))
 }

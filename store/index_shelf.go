@@ -13,6 +13,9 @@ type shelf struct {
 	spare    []int32           // classes to use again
 	attached map[int32][]int32 // rows of BLE devices, by the number of their gateway
 	orders   [sorts]sorted
+
+	unordered bool           // until all devices were read
+	touched   map[int32]bool // rows written while the others are being sorted; nil before and after
 }
 
 // sorts is how many orders a list of devices can have.
@@ -48,7 +51,7 @@ type row struct {
 }
 
 func (x *Index) newShelf() *shelf {
-	s := &shelf{classes: make([]class, 1), numbers: map[fact]int32{}, attached: map[int32][]int32{}}
+	s := &shelf{unordered: !x.arranged, classes: make([]class, 1), numbers: map[fact]int32{}, attached: map[int32][]int32{}}
 	for by := range s.orders {
 		s.orders[by].compare = x.comparison(s, fleet.DeviceSort(by))
 	}
@@ -72,6 +75,24 @@ func (s *shelf) take() int32 {
 	}
 	s.used++
 	return int32(s.used - 1)
+}
+
+// place puts a row into an order, and displace takes it out; while the others are being
+// sorted they note it instead.
+func (s *shelf) place(by int, row int32) {
+	if !s.unordered {
+		s.orders[by].insert(row)
+	} else if s.touched != nil {
+		s.touched[row] = true
+	}
+}
+
+func (s *shelf) displace(by int, row int32) {
+	if !s.unordered {
+		s.orders[by].remove(row)
+	} else if s.touched != nil {
+		s.touched[row] = true
+	}
 }
 
 // write sets what a row is found by.

@@ -49,6 +49,14 @@ func (s *sorted) insert(row int32) {
 	s.chunks[c] = slices.Insert(s.chunks[c], i, row)
 }
 
+// fill takes rows that are sorted, and that nothing else holds, in the place of all.
+func (s *sorted) fill(rows []int32) {
+	s.chunks = slices.Collect(slices.Chunk(rows, chunkRows*3/4)) // leaves room for what comes in between
+	for c := range s.chunks {
+		s.chunks[c] = append(make([]int32, 0, chunkRows), s.chunks[c]...)
+	}
+}
+
 // remove takes out a row that is in.
 func (s *sorted) remove(row int32) {
 	c, i := s.seek(func(other int32) bool { return s.compare(other, row) < 0 })
