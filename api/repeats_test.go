@@ -167,6 +167,25 @@ func TestAnAnswerTooLongToKeepIsNotMadeTwice(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatComesLineByLineIsNotHeldBack imports with a line for each device: the
+// lines go out, and a repeat is told that they did.
+func TestAnAnswerThatComesLineByLineIsNotHeldBack(t *testing.T) {
+	_, handler := repeating(newFakeRepeats())
+	send := func() *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/products/42/devices", strings.NewReader(`{"ids":["a","b"]}`))
+		r.Header = http.Header{"Authorization": {"Bearer " + testToken}, "Accept": {ndjson}, "Idempotency-Key": {"k"}, "Content-Type": {"application/json"}}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	if w := send(); w.Code != http.StatusOK || !w.Flushed || strings.Count(w.Body.String(), "\n") != 3 || !strings.Contains(w.Body.String(), `{"done":2,"total":2}`) {
+		t.Errorf("got %d, flushed %t, %s", w.Code, w.Flushed, w.Body)
+	}
+	if w := send(); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "was carried out") {
+		t.Errorf("again: got %d %s, want 409", w.Code, w.Body)
+	}
+}
+
 // TestWhatIsKeptForRepeatsTellsNothing looks for what went in and out in what is kept.
 func TestWhatIsKeptForRepeatsTellsNothing(t *testing.T) {
 	s := newServe(t)
