@@ -199,6 +199,7 @@ func (p policy) wanted(role fleet.Role, object string) int {
 // TestEveryRouteForEveryRoleAndObject walks the operations of the OpenAPI document, each
 // with every role and with objects of every standing, against what the documentation says.
 func TestEveryRouteForEveryRoleAndObject(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	routes := s.routes()
 	for id := range routes {
