@@ -1,8 +1,7 @@
 package main
 
 import (
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +18,7 @@ func TestAdviceSaysWhatToDo(t *testing.T) {
 	plain := httptest.NewServer(hello)
 	defer plain.Close()
 	tls := httptest.NewUnstartedServer(hello)
-	tls.Config.ErrorLog = log.New(io.Discard, "", 0)
+	tls.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	tls.StartTLS()
 	defer tls.Close()
 	gone, err := net.Listen("tcp", "127.0.0.1:0")

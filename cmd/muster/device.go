@@ -25,19 +25,19 @@ type deviceCmd struct {
 
 type deviceListCmd struct {
 	productRemote
-	Group          []string `short:"g" help:"In this group; several: in any of them." placeholder:"GROUP" complete:"group"`
-	ID             string   `name:"id" help:"With this in the id." placeholder:"TEXT"`
-	Name           string   `help:"With this in the name." placeholder:"TEXT"`
-	Version        string   `help:"That run this version." placeholder:"VERSION" complete:"firmware"`
-	Online         bool     `xor:"online" help:"That are connected."`
-	Offline        bool     `xor:"online" help:"That are not."`
-	Development    bool     `xor:"development" help:"Development devices."`
-	NotDevelopment bool     `xor:"development" help:"All others."`
-	Locked         bool     `xor:"locked" help:"Locked to a version."`
-	NotLocked      bool     `xor:"locked" help:"Not locked."`
-	Sort           string   `enum:"id,name,version,handshake" default:"id" help:"By id, name, version or handshake."`
-	Desc           bool     `help:"The other way round."`
-	Limit          int      `default:"100" help:"Rows at most; 0: all that pages reach, 10000." placeholder:"N"`
+	Group          []string    `short:"g" help:"In this group; several: in any of them." placeholder:"GROUP" complete:"group"`
+	ID             string      `name:"id" help:"With this in the id." placeholder:"TEXT"`
+	Name           string      `help:"With this in the name." placeholder:"TEXT"`
+	Version        versionText `help:"That run this version." placeholder:"VERSION" complete:"firmware"`
+	Online         bool        `xor:"online" help:"That are connected."`
+	Offline        bool        `xor:"online" help:"That are not."`
+	Development    bool        `xor:"development" help:"Development devices."`
+	NotDevelopment bool        `xor:"development" help:"All others."`
+	Locked         bool        `xor:"locked" help:"Locked to a version."`
+	NotLocked      bool        `xor:"locked" help:"Not locked."`
+	Sort           string      `enum:"id,name,version,handshake" default:"id" help:"By id, name, version or handshake."`
+	Desc           bool        `help:"The other way round."`
+	Limit          int         `default:"100" help:"Rows at most; 0: all that pages reach, 10000." placeholder:"N"`
 }
 
 func (c *deviceListCmd) filter() api.DeviceFilter {
@@ -48,7 +48,7 @@ func (c *deviceListCmd) filter() api.DeviceFilter {
 		return &yes
 	}
 	return api.DeviceFilter{
-		Groups: c.Group, ID: c.ID, Name: c.Name, Version: c.Version,
+		Groups: c.Group, ID: c.ID, Name: c.Name, Version: c.Version.String(),
 		Online: either(c.Online, c.Offline), Development: either(c.Development, c.NotDevelopment), Locked: either(c.Locked, c.NotLocked),
 		Sort:       map[string]string{"id": "deviceId", "name": "deviceName", "version": "firmwareVersion", "handshake": "lastConnection"}[c.Sort],
 		Descending: c.Desc,

@@ -194,10 +194,26 @@ func (c *deviceDeleteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !c.Yes {
+		c.tellAttached(ctx, client)
+	}
 	if err := c.confirm(ctx, "Remove %s and what is known about them: %s?", plural(len(c.ID), "device"), clip(strings.Join(c.ID, " "), 200)); err != nil {
 		return err
 	}
 	return c.each(c.ID, func(id string) error { return client.DeleteDevice(ctx, id) }, "removed")
+}
+
+// maxAttachedAsked is how many devices are asked for what is attached to them.
+const maxAttachedAsked = 100
+
+// tellAttached says which Bluetooth LE devices lose their gateway. A device that can't be
+// asked about is passed over: removing it says why.
+func (c *deviceDeleteCmd) tellAttached(ctx context.Context, client *api.Client) {
+	for _, id := range c.ID[:min(len(c.ID), maxAttachedAsked)] {
+		if d, err := client.Device(ctx, id); err == nil && len(d.Children) > 0 {
+			note("%s attached to %s lose their gateway: %s.", plural(len(d.Children), "device"), id, clip(strings.Join(d.Children, " "), 200))
+		}
+	}
 }
 
 // each does one thing to each of ids, says what was done, and joins the errors.

@@ -14,6 +14,10 @@ import (
 
 var update = flag.Bool("update", false, "write docs/cli.md anew")
 
+// serverGroup heads the flags that every verb has that asks a server: the introduction of
+// the reference tells of them once.
+const serverGroup = "Server:"
+
 // reference is the file of all verbs; what is below the mark is made here.
 const (
 	reference = "../../docs/cli.md"
@@ -38,6 +42,16 @@ func TestReferenceHasEveryVerb(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/cli.md is not what the command line is (go test ./cmd/muster -run %s -update mends it): -want +got\n%s", t.Name(), diff)
+	}
+}
+
+func TestHelpHasNoHolesLeft(t *testing.T) {
+	for _, verb := range parser(t).Model.Leaves(true) {
+		for _, f := range verb.Flags {
+			if f.Help == "" || strings.Contains(f.Help, "${") || f.Group != nil && strings.Contains(f.Group.Title, "$") {
+				t.Errorf("%s --%s: help %q below %+v", verb.FullPath(), f.Name, f.Help, f.Group)
+			}
+		}
 	}
 }
 

@@ -167,7 +167,7 @@ func (c *groupDeleteCmd) Run(ctx context.Context) error {
 	}
 	note("%s and %s leave the group; its release: %s.", plural(g.Devices, "device"), plural(len(holders), "user"), cell(g.Release))
 	tellImpact(impact)
-	if err := c.confirm(ctx, "Delete the group %s?", c.Group); err != nil {
+	if err := c.confirm(ctx, "Delete the group %s? A device that is in no group then is seen by everyone in the team.", c.Group); err != nil {
 		return err
 	}
 	if err := client.DeleteGroup(ctx, product, c.Group); err != nil {

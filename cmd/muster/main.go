@@ -108,7 +108,6 @@ func run(ctx context.Context, args []string) error {
 func newParser() (*kong.Kong, error) {
 	parser, err := kong.New(&cli{},
 		kong.Name("muster"),
-		kong.Vars{"server": serverGroup},
 		kong.Description("A device cloud in one binary. Begin with: muster demo"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
 	)

@@ -21,15 +21,12 @@ const localServer = "http://127.0.0.1:8080"
 // command line is for everyone on the machine to read.
 const tokenVariable = "MUSTER_TOKEN" //nolint:gosec // the name of a variable
 
-// serverGroup heads the flags of remote in help texts.
-const serverGroup = "Server:"
-
 // remote is embedded in every verb that asks a server: which one, and how to show its
 // answer.
 type remote struct {
-	Context string `group:"${server}" help:"Ask the server of this context (see muster context)." env:"MUSTER_CONTEXT" placeholder:"NAME" complete:"context"`
-	URL     string `group:"${server}" name:"url" help:"Ask this server, with the token of the context that is signed in there, or with MUSTER_TOKEN." env:"MUSTER_URL" placeholder:"URL"`
-	JSON    bool   `group:"${server}" name:"json" help:"Answer in JSON, for programs."`
+	Context string `group:"Server:" help:"Ask the server of this context (see muster context)." env:"MUSTER_CONTEXT" placeholder:"NAME" complete:"context"`
+	URL     string `group:"Server:" name:"url" help:"Ask this server, with the token of the context that is signed in there, or with MUSTER_TOKEN." env:"MUSTER_URL" placeholder:"URL"`
+	JSON    bool   `group:"Server:" name:"json" help:"Answer in JSON, for programs."`
 }
 
 // client is a client of the chosen server. It asks the server nothing yet.
