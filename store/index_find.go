@@ -121,11 +121,8 @@ func (o *order) visit(f *filter, rows []int32, total int, visit func(row int32) 
 	if o.after != nil {
 		rows = slices.DeleteFunc(rows, func(row int32) bool {
 			c := x.candidate(o.by, s.at(row))
-			if order := c.compare(o.after); o.descending {
-				return order >= 0
-			} else {
-				return order <= 0
-			}
+			side := c.compare(o.after)
+			return side == 0 || side < 0 != o.descending
 		})
 	}
 	slices.SortFunc(rows, func(a, b int32) int {
