@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 // the processes that were started.
 type bed struct {
 	dir     string
+	fleet   string // where a server under test keeps what it stores
 	binary  string
 	started []*process
 	began   time.Time
@@ -24,14 +26,14 @@ type bed struct {
 // makeBed prepares a bed: it raises the limit on open files, makes the directory and
 // builds the binary where none is given.
 func makeBed(ctx context.Context, o options) (*bed, error) {
-	if err := raiseFiles(uint64(o.devices) + 200); err != nil {
+	if err := raiseFiles(uint64(o.connections()) + 200); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{dir: dir, binary: o.muster, began: time.Now()}
+	b := &bed{dir: dir, fleet: cmp.Or(o.fleet, dir), binary: o.muster, began: time.Now()}
 	if o.sides.muster() && b.binary == "" {
 		err = b.build(ctx)
 	}
@@ -52,7 +54,8 @@ func (b *bed) build(ctx context.Context) error {
 	return nil
 }
 
-// close stops what still runs, the youngest first, and removes all files.
+// close stops what still runs, the youngest first, and removes all files, but not a fleet
+// that is kept.
 func (b *bed) close() {
 	for _, p := range slices.Backward(b.started) {
 		p.stop()

@@ -12,10 +12,18 @@ import (
 // register declares the flags of o, whose values are the defaults. What a benchmark has
 // no use for is not offered.
 func (o *options) register(flags *flag.FlagSet) {
-	flags.IntVar(&o.runs, "runs", o.runs, "measure each server this often, in turns")
-	flags.IntVar(&o.devices, "devices", o.devices, "connections")
+	flags.IntVar(&o.devices, "devices", o.devices, "devices; where no other flag says so, each has a connection")
 	flags.IntVar(&o.dialers, "dialers", o.dialers, "connections being made at the same time")
-	flags.Var(&o.sides, "servers", "measure `muster`, mosquitto or both (default both)")
+	if o.runs > 0 {
+		flags.IntVar(&o.runs, "runs", o.runs, "measure each server this often, in turns")
+		flags.Var(&o.sides, "servers", "measure `muster`, mosquitto or both (default both)")
+	}
+	if o.asked > 0 {
+		flags.IntVar(&o.clients, "clients", o.clients, "requests at the same time, each client's on a connection of its own")
+		flags.IntVar(&o.asked, "requests", o.asked, "requests of each kind")
+		flags.IntVar(&o.online, "online", o.online, "devices that are connected")
+		flags.StringVar(&o.fleet, "fleet", "", "keep the fleet in this `folder`, for the next run to find it there")
+	}
 	flags.StringVar(&o.muster, "muster", "", "`path` of the muster binary (default: build it)")
 	flags.DurationVar(&o.timeout, "timeout", o.timeout, "give up after this time")
 	if o.settle > 0 {
@@ -34,6 +42,14 @@ func (o *options) register(flags *flag.FlagSet) {
 			return err
 		})
 	}
+}
+
+// connections are how many devices are connected at the same time.
+func (o *options) connections() int {
+	if o.online > 0 {
+		return o.online + o.dialers
+	}
+	return o.devices
 }
 
 // sides says which servers are measured; the zero value is both.

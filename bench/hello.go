@@ -23,27 +23,31 @@ func greeting(n uint32) wire.Hello {
 // handshake says Hello and waits for its Welcome, which must name the running version as
 // target: the decision was made, and there is nothing to do. target 0 expects none.
 func handshake(c *simulator.Conn, id string, h wire.Hello, target uint32) error {
-	if _, err := c.Publish(topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
+	w, err := greet(c, id, h)
+	if err != nil {
 		return err
+	}
+	return expect(w, target)
+}
+
+// greet says Hello and waits for its Welcome.
+func greet(c *simulator.Conn, id string, h wire.Hello) (w wire.Welcome, err error) {
+	if _, err := c.Publish(topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
+		return w, err
 	}
 	welcomeTopic := topic(id, wire.TopicWelcome)
 	deadline := time.Now().Add(replyTimeout)
 	for {
 		p, err := c.Read(deadline)
 		if err != nil {
-			return fmt.Errorf("waiting for the Welcome: %w", err)
+			return w, fmt.Errorf("waiting for the Welcome: %w", err)
 		}
 		if p.Kind != simulator.Publish || string(p.Topic) != welcomeTopic {
 			continue
 		}
-		w, err := wire.DecodeWelcome(p.Payload)
-		if err != nil {
-			return err
+		if w, err = wire.DecodeWelcome(p.Payload); err != nil || w.Boot == h.Boot {
+			return w, err
 		}
-		if w.Boot != h.Boot {
-			continue
-		}
-		return expect(w, target)
 	}
 }
 

@@ -17,6 +17,7 @@ type benchmark struct {
 	name     string
 	about    string
 	defaults options
+	apart    bool // takes minutes: not one of all
 	run      func(ctx context.Context, b *bed, o options) (*report, error)
 }
 
@@ -30,6 +31,10 @@ type options struct {
 	window  uint32        // chunks in flight to a device
 	topics  topics        // of Mosquitto's subscribers
 	settle  time.Duration // rest before memory is read
+	clients int           // of the REST API, at the same time
+	asked   int           // requests of each kind
+	online  int           // connections, where not every device has one
+	fleet   string        // folder to keep the fleet in; "": made anew, and removed
 	sides   sides
 	muster  string        // path of the binary; "": build it
 	serve   []string      // further arguments of muster serve
@@ -55,6 +60,10 @@ var benchmarks = []benchmark{
 		name: "rush", about: "memory while every device downloads at once",
 		defaults: options{runs: 1, devices: 1000, dialers: 64, size: 1 << 20, chunks: []uint32{4 << 10}, window: wireDefaultWindow, settle: 20 * time.Second, timeout: 10 * time.Minute}, run: rush,
 	},
+	{
+		name: "lists", about: "pages of a long list of devices, and the impact of a release, over HTTP", apart: true,
+		defaults: options{devices: 1_000_000, dialers: 64, clients: 4, asked: 400, online: 1000, settle: 20 * time.Second, timeout: time.Hour}, run: lists,
+	},
 }
 
 func main() {
@@ -73,7 +82,7 @@ func command(ctx context.Context, args []string) int {
 	}
 	name, code, found := args[0], 0, false
 	for _, m := range benchmarks {
-		if name == m.name || name == "all" {
+		if name == m.name || name == "all" && !m.apart {
 			found = true
 			code = max(code, m.command(ctx, args[1:]))
 		}
@@ -90,7 +99,7 @@ func usage() {
 	for _, m := range benchmarks {
 		fmt.Fprintf(os.Stderr, "  %-11s %s\n", m.name, m.about)
 	}
-	fmt.Fprintf(os.Stderr, "  %-11s %s\n", "all", "one after the other")
+	fmt.Fprintf(os.Stderr, "  %-11s %s\n", "all", "one after the other, without lists")
 	fmt.Fprintln(os.Stderr, "go run ./bench <name> -h lists its flags")
 }
 

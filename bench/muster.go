@@ -27,7 +27,7 @@ type muster struct {
 const (
 	ownerEmail   = "bench@example.com"
 	product      = "bench"
-	startTimeout = 60 * time.Second
+	startTimeout = 3 * time.Minute // a million devices take some of it
 )
 
 // startMuster starts the server. A second start on the same bed finds what the first one
@@ -43,7 +43,7 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 	}
 	environment := []string{"MUSTER_OWNER_EMAIL=" + ownerEmail, "MUSTER_OWNER_PASSWORD=" + password}
 	args := append([]string{
-		"serve", "--data", filepath.Join(b.dir, "data"),
+		"serve", "--data", filepath.Join(b.fleet, "data"),
 		"--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", readyFile,
 	}, o.serve...)
 	p, err := b.start("muster", environment, b.binary, args...)
@@ -74,11 +74,14 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 
 // ownerPassword is drawn once for each bed.
 func (b *bed) ownerPassword() (string, error) {
-	file := filepath.Join(b.dir, "owner")
+	file := filepath.Join(b.fleet, "owner")
 	if data, err := os.ReadFile(file); err == nil {
 		return string(data), nil
 	}
 	password := rand.Text()
+	if err := os.MkdirAll(b.fleet, 0o700); err != nil {
+		return "", err
+	}
 	return password, os.WriteFile(file, []byte(password), 0o600)
 }
 

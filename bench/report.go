@@ -14,6 +14,7 @@ type report struct {
 	Name    string   `json:"name"`
 	About   string   `json:"about"`
 	Setting []string `json:"setting"` // what was measured with what
+	Asked   []asked  `json:"asked,omitempty"`
 	Rows    []row    `json:"rows"`
 	Bars    []bar    `json:"bars"`
 }
@@ -135,6 +136,7 @@ func (r *report) print(w io.Writer) error {
 	for _, line := range r.Setting {
 		text = fmt.Appendf(text, "  %s\n", line)
 	}
+	text = append(text, r.latencies()...)
 	text = append(text, "\nmedian\tunit\tmuster\tmosquitto\tratio\tleast to most\t\n"...)
 	for _, row := range r.Rows {
 		text = fmt.Appendf(text, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.What, row.Unit,

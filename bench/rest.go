@@ -42,15 +42,16 @@ func (r *rest) createProduct(ctx context.Context, slug string) error {
 
 const importBatch = 1000 // devices per request
 
-// importDevices adds ids to product and returns them with their secrets.
-func (r *rest) importDevices(ctx context.Context, product string, ids []string) ([]identity, error) {
+// importDevices adds ids to product, as members of groups, and returns them with their
+// secrets.
+func (r *rest) importDevices(ctx context.Context, product string, ids []string, groups ...string) ([]identity, error) {
 	devices := make([]identity, 0, len(ids))
 	for from := 0; from < len(ids); from += importBatch {
 		batch := ids[from:min(from+importBatch, len(ids))]
 		var out struct {
 			Secrets map[string]string `json:"secrets"`
 		}
-		if err := r.call(ctx, http.MethodPost, "/v1/products/"+product+"/devices", map[string][]string{"ids": batch}, &out); err != nil {
+		if err := r.call(ctx, http.MethodPost, "/v1/products/"+product+"/devices", map[string][]string{"ids": batch, "groups": append([]string{}, groups...)}, &out); err != nil {
 			return nil, err
 		}
 		for _, id := range batch {

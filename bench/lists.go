@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/muster-iot/muster/simulator"
+)
+
+// lists measures pages of a long list of devices, in every order and by every filter, and
+// the impact of actions on a large group, over HTTP, several clients at the same time,
+// while a device shakes hands and Redis is asked for a sign of life.
+func lists(ctx context.Context, b *bed, o options) (*report, error) {
+	const coming = 100 // devices that connect now and then
+	if o.devices < o.online+coming {
+		return nil, fmt.Errorf("--devices: at least %d, since %d are connected", o.online+coming, o.online)
+	}
+	r := &report{Setting: []string{
+		machine(),
+		fmt.Sprintf("%d devices, %d of them connected; %d of them in one group, 1 in 500 in another", o.devices, o.online, o.devices/4),
+		fmt.Sprintf("%d clients at the same time, connections kept open, at least %d requests of each kind", o.clients, o.asked),
+		"muster: started anew on the stored fleet; redis-server of its own, append-only, in " + b.fleet,
+	}}
+	m, err := b.stockLists(ctx, o, r)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := m.rotate(ctx, o, o.online+coming)
+	if err != nil {
+		return nil, err
+	}
+	s, err := connect(ctx, m.mqtt, devices[coming:], o.dialers, func(i int, c *simulator.Conn) error {
+		_, err := greet(c, devices[coming+i].id, greeting(runs(coming+i)))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	probes, err := m.probes(ctx, b, devices[:coming])
+	if err != nil {
+		return nil, err
+	}
+	m.client = newClient(o.clients)
+	a := &asking{bed: b, server: m.process, owner: m.rest, options: o, client: m.client}
+	err = a.everything(ctx)
+	for _, p := range probes {
+		p.stop()
+		if err == nil && p.err != nil {
+			err = fmt.Errorf("%s: %w", p.what, p.err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	full, _, _, err := m.settled(ctx, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.add("RSS after the lists", "MiB", []float64{float64(full) / (1 << 20)}, nil)
+	r.atMost("slowest p99 of a list", "ms", slowest(a.found), 50)
+	r.atMost("slowest p99 of an impact", "ms", slowest(a.weighed), 50)
+	r.Asked = slices.Concat(a.found, a.weighed)
+	for _, p := range probes {
+		r.Asked = append(r.Asked, summary("meanwhile: "+p.what, p.took))
+	}
+	return r, m.alive()
+}
+
+// stockLists starts Muster anew on a fleet, and makes that first where it is not there.
+func (b *bed) stockLists(ctx context.Context, o options, r *report) (*muster, error) {
+	if _, err := os.Stat(filepath.Join(b.fleet, "complete")); err != nil {
+		if err := b.load(ctx, o, r); err != nil {
+			return nil, err
+		}
+	}
+	b.say("starting muster on %d devices", o.devices)
+	began := time.Now()
+	m, err := b.startMuster(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	r.add("start until lists are ready", "s", []float64{time.Since(began).Seconds()}, nil)
+	now, peak, _, err := m.settled(ctx, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.add("RSS after the start", "MiB", []float64{float64(now) / (1 << 20)}, nil)
+	r.add("most while starting", "MiB", []float64{float64(peak) / (1 << 20)}, nil)
+	return m, nil
+}
+
+// probes watches Redis, by PINGs on its socket, and handshakes of devices that come and go.
+func (m *muster) probes(ctx context.Context, b *bed, spare []identity) ([]*probe, error) {
+	socket, err := os.ReadFile(filepath.Join(b.fleet, "data", "redis", "socket"))
+	if err != nil {
+		return nil, err
+	}
+	redis, err := net.Dial("unix", string(socket))
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { _ = redis.Close() })
+	ping := func() error {
+		if _, err := redis.Write([]byte("PING\r\n")); err != nil {
+			return err
+		}
+		answer := make([]byte, len("+PONG\r\n"))
+		_, err := redis.Read(answer)
+		return err
+	}
+	turn := 0
+	hello := func() error {
+		turn++
+		n := turn % len(spare)
+		swarm, err := connect(ctx, m.mqtt, spare[n:n+1], 1, func(_ int, c *simulator.Conn) error {
+			_, err := greet(c, spare[n].id, greeting(runs(n)))
+			return err
+		})
+		if err == nil {
+			swarm.close()
+		}
+		return err
+	}
+	return []*probe{
+		startProbe(ctx, "PING of Redis", 2*time.Millisecond, ping),
+		startProbe(ctx, "a device connects and shakes hands", 50*time.Millisecond, hello),
+	}, nil
+}
