@@ -18,3 +18,12 @@ func (v *visit) changePassword() error {
 	})
 	return v.after(err, "/account", "Your password is changed. Everywhere else you are signed out, and your other tokens ended.")
 }
+
+// leaveTeam ends one's part in the team, and with it the session.
+func (v *visit) leaveTeam() error {
+	if err := v.registry.LeaveTeam(v.ctx(), v.actor); err != nil {
+		return err
+	}
+	v.streams.end(v.secret)
+	return v.redirect("/sign-in")
+}

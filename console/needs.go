@@ -35,6 +35,7 @@ type Access interface {
 	SignIn(ctx context.Context, proof fleet.SignIn) (secret string, token fleet.Token, err error)
 	Actor(ctx context.Context, secret string) (fleet.Actor, error)
 	SignOut(ctx context.Context, actor fleet.Actor, secret string) error
+	LeaveTeam(ctx context.Context, actor fleet.Actor) error
 	ChangePassword(ctx context.Context, actor fleet.Actor, p fleet.NewPassword) error
 	Account(ctx context.Context, actor fleet.Actor) (fleet.Account, error)
 	Teams(ctx context.Context, actor fleet.Actor) ([]fleet.Account, error)

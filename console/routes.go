@@ -14,6 +14,7 @@ var ofMembers = map[string]func(*visit) error{
 	"GET /{$}":                 (*visit).home,
 	"GET /account":             (*visit).accountPage,
 	"POST /account/password":   (*visit).changePassword,
+	"POST /account/leave":      (*visit).leaveTeam,
 	"POST /sign-out":           (*visit).signOut,
 	"GET /products":            (*visit).productsPage,
 	"POST /products":           (*visit).createProduct,
