@@ -193,6 +193,7 @@ func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(
 
 // RemoveMember takes a user out of a team; fleet.NotFound when they are not in it. Their
 // tokens for the team end with the membership: who reads one asks for the member too.
+// It returns fleet.Conflict for the owner.
 func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
 	_, err := s.docs.edit(ctx, team, func(r *roster) error {
 		m, ok := r.members[user]

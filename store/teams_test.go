@@ -164,6 +164,9 @@ func TestMembershipIsSeenFromBothSides(t *testing.T) {
 		if heir := got[fleet.Member](t)(s.Teams.Member(ctx, team.ID, user.ID)); heir.Role != fleet.Owner {
 			t.Errorf("got role %v after the hand-over, want owner", heir.Role)
 		}
+		if err := s.Teams.RemoveMember(ctx, team.ID, user.ID); !errors.Is(err, fleet.Conflict) {
+			t.Errorf("the owner leaves: got %v, want a conflict", err)
+		}
 		must(t, s.Teams.RemoveMember(ctx, team.ID, owner.ID))
 		if left := got[[]fleet.Member](t)(s.Teams.TeamsOf(ctx, owner.ID)); len(left) != 0 {
 			t.Errorf("teams of a removed member: %v", left)
@@ -174,7 +177,9 @@ func TestMembershipIsSeenFromBothSides(t *testing.T) {
 func TestTokensAreFoundListedAndRevoked(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		team, user, _ := newTeam(t, s)
+		team, _, _ := newTeam(t, s)
+		user := got[fleet.User](t)(s.Teams.CreateUser(ctx, fleet.User{Email: "member@example.com"}))
+		must(t, s.Teams.AddMember(ctx, fleet.Member{Team: team.ID, User: user.ID, Email: user.Email, Role: fleet.Viewer}))
 		older := fleet.Token{ID: "a1", Hash: [32]byte{1}, User: user.ID, Team: team.ID, Created: at(1)}
 		newer := fleet.Token{ID: "a2", Hash: [32]byte{2}, User: user.ID, Team: team.ID, Created: at(2)}
 		elsewhere := fleet.Token{ID: "a3", User: user.ID, Team: 99, Created: at(3)}

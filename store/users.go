@@ -77,7 +77,8 @@ func (s *Teams) EditUser(ctx context.Context, id fleet.UserID, change func(*flee
 	return a.user, nil
 }
 
-// DeleteUser removes a user, their tokens and their part in every team.
+// DeleteUser removes a user, their tokens and their part in every team. It returns
+// fleet.Conflict for one who owns a team.
 func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 	a, err := s.accounts.load(ctx, id)
 	if err != nil {
