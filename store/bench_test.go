@@ -168,6 +168,20 @@ func BenchmarkFind1M(b *testing.B) {
 	}
 }
 
+// BenchmarkSearch1M looks for parts of a name that nothing remembered answers.
+func BenchmarkSearch1M(b *testing.B) {
+	x := bigIndex(b)
+	for _, part := range []string{"hall 77", "HALL", "37", "nobody"} {
+		b.Run(part, func(b *testing.B) {
+			for b.Loop() {
+				x.searches.all = nil
+				_, err := x.Find(fleet.DeviceQuery{Actor: fleet.Actor{Team: 1, Role: fleet.Admin}, Sort: fleet.ByName, NamePart: part})
+				must(b, err)
+			}
+		})
+	}
+}
+
 // BenchmarkCount1M is what the impact of an action on a million devices takes of the index.
 func BenchmarkCount1M(b *testing.B) {
 	x := bigIndex(b)
