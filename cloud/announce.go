@@ -44,6 +44,9 @@ func (c *conductor) announceUpdates(d *fleet.Device, ended []fleet.Update) {
 	}
 }
 
+// stopped tells that an operator stopped d's update.
+func (c *conductor) stopped(d fleet.Device) { c.events.tellUpdate(d, d.Update) }
+
 // flashed is Particle's word for a state. There, success says that the device holds the
 // image: that it runs it, only a later handshake says.
 var flashed = map[fleet.UpdateState]string{

@@ -79,15 +79,11 @@ func (r recorder) Release(ctx context.Context, actor fleet.Actor, product fleet.
 
 // Stop ends a device's running update.
 func (r recorder) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
-	if err := r.Service.Stop(ctx, actor, id); err != nil {
-		return err
+	err := r.Service.Stop(ctx, actor, id)
+	if err == nil {
+		r.registry.Record(ctx, actor, "update.stop", string(id), nil, nil)
 	}
-	r.registry.Record(ctx, actor, "update.stop", string(id), nil, nil)
-	last, _, err := r.Updates(ctx, actor, fleet.UpdateQuery{Device: id, States: []fleet.UpdateState{fleet.Stopped}, Limit: 1})
-	if err == nil && len(last) > 0 { // the device may be gone by now
-		r.events.tellUpdate(fleet.Device{ID: id, Team: actor.Team, Product: last[0].Product}, last[0].Update)
-	}
-	return nil
+	return err
 }
 
 // Retry counts a device's attempts anew.

@@ -7,13 +7,16 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// maxStops bounds how many updates one press of a button stops; it can be pressed again.
-const maxStops = 5000
+const (
+	maxStops = 5000 // by one press of a button; it can be pressed again
+	stoppers = 16   // at the same time: the store writes together what comes together
+)
 
 // fleetBody is what a product's fleet does.
 type fleetBody struct {
@@ -177,20 +180,46 @@ func (v *visit) stopAll(ctx context.Context, to fleet.Version) (stopped int, err
 		if err != nil {
 			return stopped, err
 		}
-		for _, u := range list {
-			switch err := v.ota.Stop(ctx, v.actor, u.Device); status(err) {
-			case http.StatusConflict, http.StatusForbidden, http.StatusNotFound:
-			default:
-				if err != nil {
-					return stopped, err
-				}
-				stopped++
-			}
-		}
-		if next == "" {
-			return stopped, nil
+		n, err := v.stopEach(ctx, list)
+		stopped += n
+		if err != nil || next == "" {
+			return stopped, err
 		}
 		q.After = next
 	}
 	return stopped, fleet.Errorf(fleet.Busy, "stopped the first %s updates: press again for the rest", strconv.Itoa(stopped))
+}
+
+// stopEach stops these updates, some at a time, and returns how many and what went wrong.
+func (v *visit) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stopped int, failed error) {
+	ids := make(chan fleet.DeviceID)
+	results := make(chan error)
+	var running sync.WaitGroup
+	for range min(stoppers, len(list)) {
+		running.Go(func() {
+			for id := range ids {
+				results <- v.ota.Stop(ctx, v.actor, id)
+			}
+		})
+	}
+	running.Go(func() {
+		for _, u := range list {
+			ids <- u.Device
+		}
+		close(ids)
+	})
+	for range list {
+		err := <-results
+		switch status(err) {
+		case http.StatusConflict, http.StatusForbidden, http.StatusNotFound:
+			continue // it ended meanwhile, or is not theirs to stop
+		}
+		if err != nil {
+			failed = err
+			continue
+		}
+		stopped++
+	}
+	running.Wait()
+	return stopped, failed
 }

@@ -95,6 +95,8 @@ type Config struct {
 	// is no longer the target are to be decided anew, and so are the devices in now, at
 	// once. It must not block.
 	Changed func(product fleet.ProductID, now []fleet.DeviceID)
+	// Stopped is called after an operator stopped d's update. It must not block.
+	Stopped func(d fleet.Device)
 }
 
 func (c Config) withDefaults() Config {
@@ -124,6 +126,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Ready == nil {
 		c.Ready = func(fleet.DeviceID) {}
+	}
+	if c.Stopped == nil {
+		c.Stopped = func(fleet.Device) {}
 	}
 	if c.Changed == nil {
 		c.Changed = func(fleet.ProductID, []fleet.DeviceID) {}

@@ -127,7 +127,7 @@ func (s *Service) live(d *fleet.Device) fleet.Update {
 // target changes or someone retries. It costs no attempt. Errors: fleet.Conflict when none
 // runs, or when the device restarts into it already; what fleet.May says.
 func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
-	_, _, err := s.edit(ctx, id, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+	d, _, err := s.edit(ctx, id, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
 		if err := s.may(ctx, actor, fleet.OperateDevice, d); err != nil {
 			return nil, false, err
 		}
@@ -151,6 +151,7 @@ func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID
 	}
 	s.counts.ended[fleet.Stopped].Add(1)
 	s.Halt(id, wire.ReasonStopped)
+	s.cfg.Stopped(d)
 	return nil
 }
 
