@@ -450,6 +450,44 @@ func TestPagesEditAndDeleteAProduct(t *testing.T) {
 	b.sees("Deleted Street lock with a rather long name.")
 }
 
+// Who saves over an edit they did not see is told, and keeps what they typed.
+func TestPagesLoseNoEditOfSomeoneElse(t *testing.T) {
+	w := serve(t)
+	settle(t, w)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	owner, theirs := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}, "theirs"
+	for path, other := range map[string]func() error{
+		"/p/lamp/settings": func() error {
+			_, err := w.cloud.registry.EditProduct(t.Context(), owner, 1, fleet.ProductEdit{Description: &theirs})
+			return err
+		},
+		"/p/lamp/group?name=beta": func() error {
+			_, err := w.cloud.registry.EditGroup(t.Context(), owner, 1, "beta", fleet.GroupEdit{Description: &theirs})
+			return err
+		},
+		"/p/lamp/firmware/2": func() error {
+			_, err := w.cloud.ota.EditFirmware(t.Context(), owner, 1, fleet.WholeVersion(2), fleet.FirmwareEdit{Description: &theirs})
+			return err
+		},
+	} {
+		b.visit(path)
+		b.fill("form [name=description]", "mine")
+		if err := other(); err != nil {
+			t.Fatal(err)
+		}
+		b.press("Save")
+		b.shows("main form .problem p")
+		if got := evaluate[string](b, `document.querySelector("form [name=description]").value`); got != "mine" {
+			t.Errorf("%s: %q is left of what was typed", path, got)
+		}
+	}
+	b.visit("/p/lamp/firmware/2/confirm?group=beta")
+	w.release(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"secretive"}) })
+	b.press("Release this firmware")
+	b.shows("main form .problem p")
+}
+
 // What goes wrong is said on the page, at its field, and nothing typed is lost.
 func TestPagesKeepWhatWasTypedWhereSomethingIsWrong(t *testing.T) {
 	w := serve(t)
@@ -524,8 +562,7 @@ func TestPagesEditGroupsOfAllThatMatch(t *testing.T) {
 		t.Error("a device is left in no group")
 	}
 	b.visit("/p/lamp/devices?q=widget-0000&group=beta")
-	b.press("Filter")
-	b.sees("10")
+	b.sees("1–10 of 10")
 	b.visit("/p/lamp/group?name=beta")
 	b.press("Delete this group")
 	b.sees("0 devices will receive an update")

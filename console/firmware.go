@@ -213,7 +213,7 @@ func (v *visit) editFirmware() error {
 		return v.after(err, v.at("/firmware"), "Deleted version "+row.Version.String()+".")
 	}
 	title, description := v.text("title"), v.text("description")
-	_, err = v.ota.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{Title: &title, Description: &description})
+	_, err = v.ota.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{Title: &title, Description: &description, If: v.seen()})
 	return v.after(err, v.at("/firmware/"+row.Version.String()), "Saved.")
 }
 

@@ -80,7 +80,7 @@ func (v *visit) editGroup() error {
 		return v.after(v.registry.DeleteGroup(v.ctx(), v.actor, v.product.ID, name), v.at("/groups"), "Deleted the group "+name+".")
 	}
 	renamed, description, color := v.r.PostFormValue("name"), v.text("description"), v.text("color")
-	g, err := v.registry.EditGroup(v.ctx(), v.actor, v.product.ID, name, fleet.GroupEdit{Name: &renamed, Description: &description, Color: &color})
+	g, err := v.registry.EditGroup(v.ctx(), v.actor, v.product.ID, name, fleet.GroupEdit{Name: &renamed, Description: &description, Color: &color, If: v.seen()})
 	return v.after(err, v.at("/group?name="+url.QueryEscape(g.Name)), "Saved.")
 }
 

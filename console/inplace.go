@@ -27,6 +27,10 @@ func (v *visit) retarget(selector, how string) {
 	v.w.Header().Set("HX-Reswap", how)
 }
 
+// seen is the tag of what the form showed, so that an edit of someone else in between is
+// not undone unread.
+func (v *visit) seen() string { return v.text("seen") }
+
 // names are the values of a field that is there several times, without the empty ones.
 func (v *visit) names(field string) []string {
 	_ = v.text(field) // has the form read

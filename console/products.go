@@ -54,6 +54,7 @@ func (v *visit) productRow(p fleet.Product) (productRow, error) {
 func (v *visit) createProduct() error {
 	p, err := v.registry.CreateProduct(v.ctx(), v.actor, fleet.Product{
 		Team: v.actor.Team, Name: v.text("name"), Slug: v.text("slug"), Description: v.text("description"),
+		Roaming: true, // as over the API where nothing is said
 	})
 	return v.after(err, "/p/"+p.Slug+"/devices", "Created "+p.Name+". Import its first devices.")
 }
@@ -94,7 +95,7 @@ func (v *visit) editProduct() error {
 	}
 	name, slug, description, roaming := v.text("name"), v.text("slug"), v.text("description"), v.text("roaming") != ""
 	p, err := v.registry.EditProduct(v.ctx(), v.actor, v.product.ID, fleet.ProductEdit{
-		Name: &name, Slug: &slug, Description: &description, Roaming: &roaming, AutoRegister: &register,
+		Name: &name, Slug: &slug, Description: &description, Roaming: &roaming, AutoRegister: &register, If: v.seen(),
 	})
 	return v.after(err, "/p/"+p.Slug+"/settings", "Saved "+p.Name+".")
 }

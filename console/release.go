@@ -67,7 +67,7 @@ func (v *visit) order() (fleet.ReleaseOrder, releaseBody, error) {
 			b.Ended = append(b.Ended, g)
 		}
 	}
-	order := fleet.ReleaseOrder{Version: row.Version, Groups: &ids, Now: b.Now}
+	order := fleet.ReleaseOrder{Version: row.Version, Groups: &ids, Now: b.Now, If: v.seen()}
 	if v.may(fleet.ReleaseDefault) == nil {
 		b.Default = v.text("default") != ""
 		order.Default = &b.Default

@@ -29,7 +29,7 @@ func (v *visit) editTeam() error {
 	const here = "/team/settings"
 	switch v.text("act") {
 	case "rename":
-		t, err := v.registry.RenameTeam(v.ctx(), v.actor, fleet.TeamEdit{Name: v.text("name")})
+		t, err := v.registry.RenameTeam(v.ctx(), v.actor, fleet.TeamEdit{Name: v.text("name"), If: v.seen()})
 		return v.after(err, here, "The team is called "+t.Name+" now.")
 	case "create":
 		t, err := v.registry.CreateTeam(v.ctx(), v.actor, v.text("name"))
