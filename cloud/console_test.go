@@ -237,6 +237,7 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.shot("devices")
 
 	b.press("New group")
+	b.shows("form [name=description]") // the page before has no such field
 	b.fill("form [name=name]", "prerelease")
 	b.fill("form [name=description]", "Customers who opted in to early firmware")
 	b.press("Create group")
