@@ -17,10 +17,9 @@ const maxGather = 1024
 // concurrent use.
 type gather struct {
 	pieces []syscall.Iovec
-	done   int // pieces[:done] are written
-	n      uintptr
+	done   int     // pieces[:done] are written
+	n      uintptr // bytes the last call wrote
 	errno  syscall.Errno
-	try    func(fd uintptr) bool // writev, made once
 }
 
 func (g *gather) add(p []byte) {
@@ -40,23 +39,30 @@ func (g *gather) reset() {
 // writeTo writes what is left, as far as it comes within tcp's deadline.
 func (g *gather) writeTo(tcp *net.TCPConn) (written int64, err error) {
 	raw, err := tcp.SyscallConn()
+	for err == nil && g.done < len(g.pieces) {
+		if err = raw.Write(g.writev); err == nil {
+			err = g.advance()
+			written += int64(g.n)
+		}
+	}
+	return written, err
+}
+
+// tryTo writes what tcp takes at once and reports whether that was all.
+func (g *gather) tryTo(tcp *net.TCPConn) (all bool, err error) {
+	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	if g.try == nil {
-		g.try = g.writev
+	err = raw.Write(func(fd uintptr) bool {
+		g.writev(fd)
+		return true
+	})
+	if err != nil || g.errno == syscall.EAGAIN {
+		return false, err
 	}
-	for g.done < len(g.pieces) {
-		if err := raw.Write(g.try); err != nil {
-			return written, err
-		}
-		if g.errno != 0 {
-			return written, os.NewSyscallError("writev", g.errno)
-		}
-		written += int64(g.n)
-		g.advance(int(g.n))
-	}
-	return written, nil
+	err = g.advance()
+	return g.done == len(g.pieces), err
 }
 
 // writev reports whether there is a result; if not it is called again when the socket
@@ -71,15 +77,22 @@ func (g *gather) writev(fd uintptr) bool {
 	}
 }
 
-func (g *gather) advance(n int) {
+// advance goes past what the last writev has written.
+func (g *gather) advance() error {
+	if g.errno != 0 {
+		g.n = 0
+		return os.NewSyscallError("writev", g.errno)
+	}
+	n := int(g.n)
 	for n > 0 {
 		p := &g.pieces[g.done]
 		if size := int(p.Len); n < size {
 			p.Base = (*byte)(unsafe.Add(unsafe.Pointer(p.Base), n))
 			p.SetLen(size - n)
-			return
+			break
 		}
 		n -= int(p.Len)
 		g.done++
 	}
+	return nil
 }

@@ -44,6 +44,12 @@ func (s *steady) writeTCP(tcp *net.TCPConn, g *gather) error {
 	}
 }
 
+// tryTCP writes what the kernel takes of g at once, and reports whether that was all.
+func (s *steady) tryTCP(tcp *net.TCPConn, g *gather) (all bool, err error) {
+	s.arm()
+	return g.tryTo(tcp)
+}
+
 func (s *steady) arm() {
 	_ = s.Conn.SetWriteDeadline(time.Now().Add(time.Duration(s.patience.Load()))) // fails only when closed; so does the write
 }
