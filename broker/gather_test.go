@@ -30,7 +30,7 @@ func pair(t *testing.T) (near, far *net.TCPConn) {
 	}
 	near, far = accepted.(*net.TCPConn), dialed.(*net.TCPConn)
 	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	if err := errors.Join(near.SetWriteBuffer(8<<10), far.SetReadBuffer(8<<10)); err != nil {
+	if err := errors.Join(near.SetWriteBuffer(128<<10), far.SetReadBuffer(128<<10)); err != nil {
 		t.Fatal(err)
 	}
 	return near, far
