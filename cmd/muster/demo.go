@@ -68,7 +68,6 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	tuneMemory()
 	server, err := cloud.New(ctx, cloud.Config{
 		MQTT: free(c.MQTT), HTTP: free(c.HTTP), Data: data, Ephemeral: true,
 		OwnerEmail: demoOwner, OwnerPassword: demoPassword,

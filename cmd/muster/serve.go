@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/configs"
@@ -50,7 +49,6 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	c.TellPassword = func(email, password string) {
 		fmt.Printf("The owner %s signs in with the password %s\nIt is not shown again.\n", email, password)
 	}
-	tuneMemory()
 	server, err := cloud.New(ctx, c)
 	if err != nil {
 		return err
@@ -97,14 +95,6 @@ func cloudConfig(c configs.Config) cloud.Config {
 		MaxConnections: c.MQTT.MaxConnections, MaxKeepAlive: c.MQTT.MaxKeepalive, MaxSessionAge: c.OTA.MaxSessionAge,
 		MaxUpdates: c.OTA.MaxUpdates, GatewayUpdates: c.OTA.GatewayUpdates, Rate: int64(c.OTA.Rate), ChunkCache: int64(c.OTA.Cache),
 		MaxImage: int64(c.OTA.MaxImage), MaxAttempts: c.OTA.Attempts, CoolDown: c.OTA.CoolDown,
-	}
-}
-
-// tuneMemory trades some processor time for memory: ten thousand idle devices take a
-// third less with it. GOGC in the environment wins.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
 	}
 }
 
