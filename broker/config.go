@@ -9,7 +9,7 @@ type Config struct {
 	MaxKeepAlive     time.Duration // longest keep-alive granted; 20 min, at most 12 h
 	HandshakeTimeout time.Duration // for TLS; 15 s
 	ConnectTimeout   time.Duration // from then to a complete CONNECT; 5 s
-	WriteTimeout     time.Duration // a connection that takes no byte for so long ends; 30 s
+	WriteTimeout     time.Duration // a connection that takes no byte for so long, or an eighth longer, ends; 30 s
 	TakeoverTimeout  time.Duration // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
 }
 

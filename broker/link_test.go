@@ -49,8 +49,9 @@ func TestConnectionThatTakesNoByteEnds(t *testing.T) {
 		begun := time.Now()
 		s.link().Owe(topicOf(t, own), newImage(8, 4096), 0, 8)
 		<-s.ended
-		if took := time.Since(begun); took != 30*time.Second {
-			t.Errorf("ended after %v, want 30s", took)
+		const patience = 30 * time.Second
+		if took := time.Since(begun); took < patience || took > patience+patience/8 {
+			t.Errorf("ended after %v, want %v or an eighth longer", took, patience)
 		}
 	})
 }

@@ -9,11 +9,17 @@ import (
 )
 
 // steady is a transport whose writes last as long as they progress: a write fails when
-// not one byte was taken for patience. Deadlines for writing set from above (TLS and
-// WebSocket do) are overruled; reading is untouched.
+// not one byte was taken for patience, or an eighth longer. It tells the transport of
+// deadlines as seldom as can be, since each costs about as much as dealing with a small
+// packet. Deadlines for writing set from above (TLS and WebSocket do) are overruled.
 type steady struct {
 	net.Conn
 	patience atomic.Int64 // time.Duration
+	until    atomic.Int64 // what the transport was told for writes, Unix ns
+
+	// The reader's own.
+	due   time.Time // when reading has to end
+	armed time.Time // what the transport was told; no later than due
 }
 
 func newSteady(conn net.Conn, patience time.Duration) *steady {
@@ -21,6 +27,33 @@ func newSteady(conn net.Conn, patience time.Duration) *steady {
 	s.patience.Store(int64(patience))
 	return s
 }
+
+// SetReadDeadline puts a deadline off without telling the transport: Read finds out when
+// the earlier one comes. Only the reader may call it.
+func (s *steady) SetReadDeadline(t time.Time) error {
+	s.due = t
+	if !s.armed.IsZero() && t.After(s.armed) {
+		return nil
+	}
+	s.armed = t
+	return s.Conn.SetReadDeadline(t)
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	for {
+		n, err := s.Conn.Read(p)
+		if err == nil || n > 0 || !s.due.After(s.armed) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		s.armed = s.due
+		if err := s.Conn.SetReadDeadline(s.due); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// SetWriteDeadline overrules what is asked for.
+func (s *steady) SetWriteDeadline(time.Time) error { return nil }
 
 func (s *steady) Write(p []byte) (n int, err error) {
 	for {
@@ -50,6 +83,14 @@ func (s *steady) tryTCP(tcp *net.TCPConn, g *gather) (all bool, err error) {
 	return g.tryTo(tcp)
 }
 
+// arm has the write that follows fail when it is stuck.
 func (s *steady) arm() {
-	_ = s.Conn.SetWriteDeadline(time.Now().Add(time.Duration(s.patience.Load()))) // fails only when closed; so does the write
+	patience, now := time.Duration(s.patience.Load()), time.Now()
+	slack := patience / 8
+	if left := time.Duration(s.until.Load() - now.UnixNano()); left >= patience && left <= patience+slack {
+		return
+	}
+	until := now.Add(patience + slack)
+	s.until.Store(until.UnixNano())
+	_ = s.Conn.SetWriteDeadline(until) // fails only when closed; so does the write
 }
