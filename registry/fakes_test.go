@@ -273,6 +273,8 @@ func (w messagesFake) Commands(context.Context, fleet.DeviceID) ([]fleet.Command
 }
 
 func (w messagesFake) Audit(_ context.Context, e fleet.AuditEntry) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.log = append(w.log, e)
 	return nil
 }
