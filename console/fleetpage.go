@@ -15,7 +15,7 @@ import (
 
 const (
 	maxStops = 5000 // by one press of a button; it can be pressed again
-	stoppers = 16   // at the same time: the store writes together what comes together
+	stoppers = 64   // at the same time: the store writes together what comes together
 )
 
 // fleetBody is what a product's fleet does.
