@@ -75,11 +75,12 @@ func (l *Link) attempt(b *batch) (rest func()) {
 		return nil
 	case !all:
 		return func() {
-			if !l.writeVector(b) {
-				n = 0
+			written := 0
+			if l.writeVector(b) {
+				written = n
 			}
-			if l.wrote(o, n) {
-				l.push(o, b, chunks[n:])
+			if l.wrote(o, written) {
+				l.push(o, b, chunks[written:])
 			}
 		}
 	}

@@ -59,6 +59,9 @@ func decode(data []byte, limit int, into any) error {
 		return refuse(ReasonMalformed, "not a CBOR map")
 	}
 	err := decoder.Unmarshal(data, into)
+	if err == nil {
+		return nil
+	}
 	var simple *cbor.UnacceptableDataItemError
 	if errors.As(err, &simple) {
 		err = decodeWithNulls(data, into)
