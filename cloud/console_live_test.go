@@ -56,7 +56,7 @@ func (r *raw) report(o wire.Offer, state wire.ReportState, reason fleet.ReasonCo
 }
 
 func TestConsoleDevicePageFollowsItsDevice(t *testing.T) {
-	w := serve(t)
+	w := serve(t, func(c *Config) { c.CoolDown = []time.Duration{time.Hour} }) // no second try, which begins with a Welcome
 	w.upload(imageSize, 1, 2)
 	device := w.enroll("a")[0]
 	b := browse(t, w)
