@@ -81,20 +81,38 @@ func readBody(r *http.Request, w http.ResponseWriter, target any) error {
 	if err != nil {
 		return bodyError(err)
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case len(strings.TrimSpace(string(data))) == 0:
 		return nil
-	case r.Header.Get("Content-Type") == "" || err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")):
+	case isJSON(r):
 		return decodeJSON(data, target)
-	case kind == "application/x-www-form-urlencoded":
+	case contentType(r) == "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(data))
 		if err != nil {
 			return malformed("the form body is not well formed: " + err.Error())
 		}
 		return decodeForm(form, target)
 	}
-	return &Problem{Code: "unsupported_media_type", Description: fmt.Sprintf("content type %.60q: send application/json or application/x-www-form-urlencoded", r.Header.Get("Content-Type")),
+	return unsupported(r, "application/json or application/x-www-form-urlencoded")
+}
+
+// contentType is without its parameters; "" where it is not well formed.
+func contentType(r *http.Request) string {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
+}
+
+// isJSON takes a body that says nothing of its type for JSON.
+func isJSON(r *http.Request) bool {
+	kind := contentType(r)
+	return r.Header.Get("Content-Type") == "" || kind == "application/json" || strings.HasSuffix(kind, "+json")
+}
+
+func unsupported(r *http.Request, known string) error {
+	return &Problem{Code: "unsupported_media_type", Description: fmt.Sprintf("content type %.60q: send %s", r.Header.Get("Content-Type"), known),
 		status: http.StatusUnsupportedMediaType}
 }
 

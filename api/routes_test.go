@@ -105,12 +105,16 @@ func TestEveryBodyHasAnExample(t *testing.T) {
 			t.Errorf("%s: its body has no example", r.id)
 			continue
 		}
+		schema := op.RequestBody.Content["application/json"].Schema
+		var list []string
+		if schema.Type == "array" && json.Unmarshal([]byte(r.example), &list) == nil {
+			continue
+		}
 		var shown map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(r.example), &shown); err != nil {
 			t.Errorf("%s: %v", r.id, err)
 			continue
 		}
-		schema := op.RequestBody.Content["application/json"].Schema
 		if schema.Ref != "" {
 			schema = s.built.huma.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
 		}

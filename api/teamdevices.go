@@ -160,6 +160,7 @@ func (s *server) teamDevices() {
 			}
 			return answer(Flashed{ID: string(id), Status: "Update started"}, s.FlashDevice(ctx, who, 0, id, in.In.Version.Version))
 		})
+	s.tags()
 	s.commands()
 }
 

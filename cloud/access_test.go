@@ -127,6 +127,8 @@ var policies = []policy{
 	{operation: "ListDevices", right: "see team", objects: nothing},
 	{operation: "FetchDevice", right: "see devices", objects: devices},
 	{operation: "UpdateDevice", right: "edit devices", objects: devices, body: `{"development":true}`},
+	{operation: "ListDeviceTags", right: "see team", objects: nothing},
+	{operation: "UpdateDeviceTags", right: "assign groups", objects: devices, body: `["own"]`},
 	{operation: "DeleteDevice", right: "delete a device", objects: devices},
 	{operation: "DeleteDevice", right: "delete a device", objects: devices, query: "?dry_run=true"},
 	{operation: "WhyDevice", right: "see devices", objects: devices},

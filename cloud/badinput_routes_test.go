@@ -352,15 +352,18 @@ func TestEveryOperationRefusesBadInput(t *testing.T) {
 		if !ok {
 			continue
 		}
-		example := map[string]json.RawMessage{}
-		if err := json.Unmarshal(content.Example, &example); err != nil {
-			t.Fatal(op.ID, err)
-		}
 		for what, body := range noBodies {
 			s.refused(op, op.method, good, asJSON, body, bad{what: what})
 			tried["body"]++
 		}
 		s.refused(op, op.method, good, "application/xml", "<name/>", bad{what: "another content type"})
+		if content.Schema.Items != nil {
+			continue // it has no fields
+		}
+		example := map[string]json.RawMessage{}
+		if err := json.Unmarshal(content.Example, &example); err != nil {
+			t.Fatal(op.ID, err)
+		}
 		for _, input := range c.bodies("", c.object(content.Schema), example) {
 			s.refused(op, op.method, good, asJSON, input.value, input)
 			tried["body"]++
