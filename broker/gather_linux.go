@@ -48,23 +48,6 @@ func (g *gather) writeTo(tcp *net.TCPConn) (written int64, err error) {
 	return written, err
 }
 
-// tryTo writes what tcp takes at once and reports whether that was all.
-func (g *gather) tryTo(tcp *net.TCPConn) (all bool, err error) {
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return false, err
-	}
-	err = raw.Write(func(fd uintptr) bool {
-		g.writev(fd)
-		return true
-	})
-	if err != nil || g.errno == syscall.EAGAIN {
-		return false, err
-	}
-	err = g.advance()
-	return g.done == len(g.pieces), err
-}
-
 // writev reports whether there is a result; if not it is called again when the socket
 // takes bytes.
 func (g *gather) writev(fd uintptr) bool {
