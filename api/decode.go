@@ -3,24 +3,17 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
-
-// maxBody bounds a request body other than a firmware image or an import file, in bytes.
-const maxBody = 1 << 20
 
 // Input is embedded in an operation's input: its T is read from a JSON or a form body.
 // Fields are named by their json tags; one that T doesn't have is an error that names it.
@@ -46,40 +39,13 @@ func (b *Input[T]) requestBody(r huma.Registry) *huma.RequestBody {
 	}}
 }
 
-// bodyTimeout bounds the time a small body takes, and the time in which nothing comes of
-// a long one.
-const bodyTimeout = 30 * time.Second
-
-// deadline sets until when w's request body may be read; the zero time ends the limit.
-func deadline(w http.ResponseWriter, t time.Time) {
-	_ = http.NewResponseController(w).SetReadDeadline(t) // a writer that can't is a test's
-}
-
-// steadyBody is a long body: it is bounded in bytes, and ends when nothing comes.
-type steadyBody struct {
-	io.ReadCloser
-	writer http.ResponseWriter
-}
-
-func longBody(r *http.Request, w http.ResponseWriter, limit int64) io.ReadCloser {
-	return steadyBody{http.MaxBytesReader(w, r.Body, limit), w}
-}
-
-func (b steadyBody) Read(p []byte) (int, error) {
-	deadline(b.writer, time.Now().Add(bodyTimeout))
-	defer deadline(b.writer, time.Time{})
-	return b.ReadCloser.Read(p)
-}
-
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // readBody decodes a JSON or form body into the struct target points to.
 func readBody(r *http.Request, w http.ResponseWriter, target any) error {
-	deadline(w, time.Now().Add(bodyTimeout))
-	defer deadline(w, time.Time{}) // or it would end the answer
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := smallBody(r, w)
 	if err != nil {
-		return bodyError(err)
+		return err
 	}
 	switch {
 	case len(strings.TrimSpace(string(data))) == 0:
@@ -94,34 +60,6 @@ func readBody(r *http.Request, w http.ResponseWriter, target any) error {
 		return decodeForm(form, target)
 	}
 	return unsupported(r, "application/json or application/x-www-form-urlencoded")
-}
-
-// contentType is without its parameters; "" where it is not well formed.
-func contentType(r *http.Request) string {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return kind
-}
-
-// isJSON takes a body that says nothing of its type for JSON.
-func isJSON(r *http.Request) bool {
-	kind := contentType(r)
-	return r.Header.Get("Content-Type") == "" || kind == "application/json" || strings.HasSuffix(kind, "+json")
-}
-
-func unsupported(r *http.Request, known string) error {
-	return &Problem{Code: "unsupported_media_type", Description: fmt.Sprintf("content type %.60q: send %s", r.Header.Get("Content-Type"), known),
-		status: http.StatusUnsupportedMediaType}
-}
-
-func bodyError(err error) error {
-	var over *http.MaxBytesError
-	if errors.As(err, &over) {
-		return &Problem{Code: "too_large", Description: fmt.Sprintf("the body is over its limit of %d bytes", over.Limit), status: http.StatusRequestEntityTooLarge}
-	}
-	return malformed("the body ended early: " + err.Error())
 }
 
 // decodeJSON reads one JSON object into the struct target points to.

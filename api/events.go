@@ -72,6 +72,13 @@ func (s *server) eventStreams() {
 		w.product = p.ID
 		return s.stream(ctx, who, secret, w)
 	}
+	ofDevice := func(ctx context.Context, who fleet.Actor, device DevicePath, secret string, w wanted) (*huma.StreamResponse, error) {
+		var err error
+		if w.product, w.device, err = s.deviceOf(ctx, who, device); err != nil {
+			return nil, err
+		}
+		return s.stream(ctx, who, secret, w)
+	}
 	add(s, stream("ProductEvents", "/v1/products/{product}/events", "What happens in a product, as server-sent events"),
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
@@ -95,11 +102,7 @@ func (s *server) eventStreams() {
 			Bearer
 			ParticleStream
 		}) (*huma.StreamResponse, error) {
-			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
-			if err != nil {
-				return nil, err
-			}
-			return s.stream(ctx, who, in.secret, wanted{product: product, device: id})
+			return ofDevice(ctx, who, in.DevicePath, in.secret, wanted{})
 		})
 	add(s, stream("ProductDeviceEventsByPrefix", "/v1/products/{product}/devices/{device}/events/{prefix}", "The same, by the beginning of the name"),
 		func(ctx context.Context, who fleet.Actor, in *struct {
@@ -108,11 +111,7 @@ func (s *server) eventStreams() {
 			Bearer
 			ParticleStream
 		}) (*huma.StreamResponse, error) {
-			product, id, err := s.deviceOf(ctx, who, in.DevicePath)
-			if err != nil {
-				return nil, err
-			}
-			return s.stream(ctx, who, in.secret, wanted{product: product, device: id, prefix: in.Prefix})
+			return ofDevice(ctx, who, in.DevicePath, in.secret, wanted{prefix: in.Prefix})
 		})
 	add(s, stream("DevicesEvents", "/v1/devices/events", "What happens to the team's devices"),
 		func(ctx context.Context, who fleet.Actor, in *struct {

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -24,11 +22,9 @@ type TagsBody struct {
 // Resolve reads the body; huma calls it after the parameters.
 func (b *TagsBody) Resolve(ctx huma.Context) []error {
 	r, w := humago.Unwrap(ctx)
-	deadline(w, time.Now().Add(bodyTimeout))
-	defer deadline(w, time.Time{}) // or it would end the answer
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := smallBody(r, w)
 	if err != nil {
-		return []error{bodyError(err)}
+		return []error{err}
 	}
 	if !isJSON(r) {
 		return []error{unsupported(r, "application/json")}

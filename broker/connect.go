@@ -41,7 +41,7 @@ func (l *Link) connect(in *bufio.Reader) error {
 	if err := l.admit(&pk); err != nil {
 		return err
 	}
-	ack, err := l.connack(&pk)
+	ack, err := l.acceptance(&pk)
 	if err == nil {
 		err = l.writeNow(ack)
 	}
@@ -104,8 +104,9 @@ func (l *Link) admit(pk *packets.Packet) error {
 	return nil
 }
 
-// connack accepts the connection. It says what is not on offer here (MQTT 5 §3.2.2.3).
-func (l *Link) connack(connect *packets.Packet) ([]byte, error) {
+// acceptance is the CONNACK that accepts. It says what is not on offer here (MQTT 5
+// §3.2.2.3).
+func (l *Link) acceptance(connect *packets.Packet) ([]byte, error) {
 	limit := l.broker.cfg.keepAlive()
 	keepAlive := connect.Connect.Keepalive
 	overruled := keepAlive == 0 || keepAlive > limit

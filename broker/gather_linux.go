@@ -40,8 +40,12 @@ func (g *gather) reset() {
 func (g *gather) writeTo(tcp *net.TCPConn) (written int64, err error) {
 	raw, err := tcp.SyscallConn()
 	for err == nil && g.done < len(g.pieces) {
-		if err = raw.Write(g.writev); err == nil {
-			err = g.advance()
+		err = raw.Write(g.writev)
+		if err == nil && g.errno != 0 {
+			err = os.NewSyscallError("writev", g.errno)
+		}
+		if err == nil {
+			g.advance(int(g.n))
 			written += int64(g.n)
 		}
 	}
@@ -60,22 +64,17 @@ func (g *gather) writev(fd uintptr) bool {
 	}
 }
 
-// advance goes past what the last writev has written.
-func (g *gather) advance() error {
-	if g.errno != 0 {
-		g.n = 0
-		return os.NewSyscallError("writev", g.errno)
-	}
-	n := int(g.n)
+// advance goes past the n bytes that were written.
+func (g *gather) advance(n int) {
 	for n > 0 {
 		p := &g.pieces[g.done]
-		if size := int(p.Len); n < size {
+		size := int(p.Len)
+		if n < size {
 			p.Base = (*byte)(unsafe.Add(unsafe.Pointer(p.Base), n))
 			p.SetLen(size - n)
-			break
+			return
 		}
-		n -= int(p.Len)
+		n -= size
 		g.done++
 	}
-	return nil
 }

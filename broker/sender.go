@@ -180,18 +180,13 @@ func (l *Link) push(o owed, b *batch, chunks [][]byte) {
 		if l.flush() == nil && l.stillOwed(o, len(chunks[0])) { // an Offer goes before its chunks
 			n = l.writeChunks(o.topic, b, chunks)
 		}
-		if !l.wrote(o, n) {
+		_ = l.flush() // what waited for this write; an error has ended the link
+		l.release()
+		if n == 0 || !l.sent(o, uint32(n)) {
 			return
 		}
 		chunks = chunks[n:]
 	}
-}
-
-// wrote gives the token back after n chunks of o, and reports whether more are owed.
-func (l *Link) wrote(o owed, n int) bool {
-	_ = l.flush() // what waited for this write; an error has ended the link
-	l.release()
-	return n > 0 && l.sent(o, uint32(n))
 }
 
 // stillOwed reports whether chunks of o may still go out.

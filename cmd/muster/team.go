@@ -21,19 +21,25 @@ type teamCmd struct {
 	Delete   teamDeleteCmd   `cmd:"" help:"Delete the team you are signed in to; it may have no products any more." example:"muster team delete"`
 }
 
+// reachTeam is a client of the chosen server, and the team its token is for.
+func (r remote) reachTeam(ctx context.Context) (*api.Client, api.Team, error) {
+	client, err := r.client()
+	if err != nil {
+		return nil, api.Team{}, err
+	}
+	team, err := client.Team(ctx)
+	return client, team, err
+}
+
 type teamListCmd struct{ remote }
 
 // Run lists the user's teams, and marks the one of the token.
 func (c *teamListCmd) Run(ctx context.Context) error {
-	client, err := c.client()
+	client, here, err := c.reachTeam(ctx)
 	if err != nil {
 		return err
 	}
 	teams, err := client.Teams(ctx)
-	if err != nil {
-		return err
-	}
-	here, err := client.Team(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,11 +55,7 @@ type teamGetCmd struct{ remote }
 
 // Run shows the team of the token.
 func (c *teamGetCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	team, err := client.Team(ctx)
+	_, team, err := c.reachTeam(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,11 +174,7 @@ type teamHandOverCmd struct {
 
 // Run hands the team over.
 func (c *teamHandOverCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	team, err := client.Team(ctx)
+	client, team, err := c.reachTeam(ctx)
 	if err != nil {
 		return err
 	}
@@ -196,11 +194,7 @@ type teamLeaveCmd struct {
 
 // Run leaves the team. The tokens for it end, this one included.
 func (c *teamLeaveCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	team, err := client.Team(ctx)
+	client, team, err := c.reachTeam(ctx)
 	if err != nil {
 		return err
 	}
@@ -221,11 +215,7 @@ type teamDeleteCmd struct {
 // Run deletes the team, after saying whom that concerns. All its tokens end, this one
 // included.
 func (c *teamDeleteCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	team, err := client.Team(ctx)
+	client, team, err := c.reachTeam(ctx)
 	if err != nil {
 		return err
 	}
