@@ -227,8 +227,14 @@ func online(t testing.TB, f *simulator.Fleet) {
 // arrive waits until all of f run version and are online with it.
 func arrive(t testing.TB, f *simulator.Fleet, version uint32) {
 	t.Helper()
-	until(t, fmt.Sprintf("every device runs version %d; last seen: %+v", version, f.Snapshot()), func() bool {
-		s := f.Snapshot()
+	var s simulator.Snapshot
+	defer func() {
+		if t.Failed() {
+			t.Logf("last seen: %+v", s)
+		}
+	}()
+	until(t, fmt.Sprintf("every device runs version %d", version), func() bool {
+		s = f.Snapshot()
 		return s.Online == s.Devices && s.Versions[fmt.Sprint(version)] == s.Devices
 	})
 }

@@ -13,7 +13,7 @@ import (
 // One image is fetched at a time.
 type cache struct {
 	mu     sync.Mutex
-	own    fleet.Image                  // what the gateway itself is being updated to; guarded by mu
+	own    fleet.Image                  // what the gateway itself downloads; zero: nothing; guarded by mu
 	trunk  *trunk                       // the connection, or the last one; guarded by mu
 	images map[fleet.Image]*cachedImage // guarded by mu
 	line   []*cachedImage               // incomplete ones; the first is being fetched; guarded by mu
@@ -36,19 +36,24 @@ type span struct{ next, end uint32 }
 // connected goes on over a new connection.
 func (c *cache) connected(t *trunk) {
 	c.mu.Lock()
-	c.trunk, c.own = t, fleet.Image{}
+	c.trunk = t
 	for _, i := range c.images {
-		clear(i.wants) // their devices ask again
+		i.asked = i.next // nothing is under way
+		clear(i.wants)   // their devices ask again
 	}
 	c.mu.Unlock()
 }
 
-// owns says that the gateway is being updated to image itself: it asks for its chunks, in
-// its own time, until it restarts.
+// owns says which image the gateway itself downloads, zero where it does not. A link has
+// one range under way, so that comes first (docs/gateways.md).
 func (c *cache) owns(image fleet.Image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.own == image {
+		return
+	}
 	c.own = image
+	c.again()
 }
 
 // fetch begins to get an offered image, or goes on with it.
@@ -64,15 +69,35 @@ func (c *cache) fetch(o wire.Offer) {
 		c.images[o.Image()] = i
 		c.line = append(c.line, i)
 	}
-	if len(c.line) > 0 && c.line[0] == i {
-		c.ask(i, i.next)
+	c.goOn()
+}
+
+// goOn asks for more of the first image in line, unless some of it is under way: several
+// devices are offered an image at once. The caller holds mu.
+func (c *cache) goOn() {
+	if len(c.line) > 0 && c.line[0].asked <= c.line[0].next {
+		c.ask(c.line[0], c.line[0].next)
 	}
 }
 
-// ask wants the chunks of i from first on. The caller holds mu.
+// again goes on where what was under way is lost, if a device waits for it. The caller
+// holds mu.
+func (c *cache) again() {
+	if len(c.line) == 0 {
+		return
+	}
+	i := c.line[0]
+	i.asked = i.next
+	if len(i.wants) > 0 {
+		c.goOn()
+	}
+}
+
+// ask wants the chunks of i from first on, unless the gateway downloads something itself.
+// The caller holds mu.
 func (c *cache) ask(i *cachedImage, first uint32) {
 	count := min(wire.DefaultWindow*2, uint32(len(i.chunks))-first)
-	if count == 0 || i.image == c.own {
+	if count == 0 || c.own != (fleet.Image{}) {
 		return
 	}
 	i.asked = first + count
@@ -80,21 +105,20 @@ func (c *cache) ask(i *cachedImage, first uint32) {
 	topic := wire.Topic{Speaker: c.trunk.gateway.id, Kind: wire.TopicWant}.String()
 	_, _ = c.trunk.publishFor(nil, topic, 0, w.Encode()) // a connection that is lost is found out by its reader
 	if c.timer == nil {
-		c.timer = time.AfterFunc(wire.ChunkTimeout, c.askAgain)
+		c.timer = time.AfterFunc(wire.ChunkTimeout, c.silence)
 	}
 	c.timer.Reset(wire.ChunkTimeout)
 }
 
-func (c *cache) askAgain() {
+// silence is what comes of a Want that nothing came of.
+func (c *cache) silence() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.line) > 0 && len(c.line[0].wants) > 0 {
-		c.ask(c.line[0], c.line[0].next)
-	}
+	c.again()
 }
 
 // take keeps a chunk of an image that is being fetched; false when it is of another, or of
-// one that the gateway takes itself.
+// the one that the gateway downloads itself.
 func (c *cache) take(payload []byte) bool {
 	chunk, err := wire.ParseChunk(payload)
 	if err != nil {
@@ -116,9 +140,7 @@ func (c *cache) take(payload []byte) bool {
 	case len(c.line) == 0 || c.line[0] != i:
 	case i.next == uint32(len(i.chunks)):
 		c.line = c.line[1:]
-		if len(c.line) > 0 {
-			c.ask(c.line[0], c.line[0].next)
-		}
+		c.goOn()
 	case i.asked-min(i.next, i.asked) <= wire.DefaultWindow:
 		c.ask(i, i.asked)
 	}
@@ -145,6 +167,7 @@ func (c *cache) want(a *air, w wire.Want) bool {
 	}
 	s.end = end
 	c.serve(i, a, s)
+	c.goOn()
 	return true
 }
 

@@ -40,6 +40,7 @@ type device struct {
 	id        fleet.DeviceID
 	dial      func(ctx context.Context) (client, error)
 	haste     float64 // divides the waits between connections
+	cache     *cache  // of a gateway, else nil
 	publishes wire.Topic
 	chunks    string // its chunk topic
 
@@ -164,9 +165,12 @@ func describe(what string, err error) error {
 func (d *device) flush(c client) (action, time.Time, error) {
 	for {
 		d.mu.Lock()
-		out, do, deadline := d.model.out, d.model.do, d.model.deadline()
+		out, do, deadline, image := d.model.out, d.model.do, d.model.deadline(), d.model.downloads()
 		d.model.out = nil
 		d.mu.Unlock()
+		if d.cache != nil {
+			d.cache.owns(image)
+		}
 		if len(out) == 0 {
 			return do, deadline, nil
 		}

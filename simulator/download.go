@@ -42,6 +42,14 @@ type update struct {
 	toldAt   time.Time // of the last *downloading*
 }
 
+// downloads is the image that is on its way to the device, zero while none is.
+func (m *model) downloads() fleet.Image {
+	if m.state != Downloading {
+		return fleet.Image{}
+	}
+	return m.update.offer.Image()
+}
+
 // next is the first chunk the device does not hold.
 func (m *model) next() uint32 {
 	if m.kept.held == m.kept.size {

@@ -111,6 +111,9 @@ func New(config Config) (*Fleet, error) {
 		m := newModel(&f.config.Profile, &f.config.Faults, config.Seed, self, c.Version)
 		m.caches = g != nil && config.Radio.Caches
 		d := newDevice(m, dial, config.Haste)
+		if g != nil {
+			d.cache = &g.cache
+		}
 		f.devices, f.byID[c.ID] = append(f.devices, d), d
 	}
 	return f, nil

@@ -161,7 +161,8 @@ func (t *trunk) Read(deadline time.Time) (Packet, error) {
 	}
 }
 
-// relays passes on what is not for the gateway itself.
+// relays passes on what is not for the gateway itself. Chunks of an image that it downloads
+// itself go to both, it and its cache.
 func (t *trunk) relays(p Packet) bool {
 	if p.Kind == PubAck {
 		t.mu.Lock()
@@ -181,24 +182,12 @@ func (t *trunk) relays(p Packet) bool {
 		t.down(topic, p)
 	case topic.Kind == wire.TopicAttached:
 		t.outcomes(p.Payload)
+	case topic.Kind == wire.TopicChunk:
+		return t.gateway.cache.take(p.Payload)
 	default:
-		return t.ours(topic, p)
+		return false
 	}
 	return true
-}
-
-// ours looks at what is for the gateway itself and reports whether only the cache wants it.
-// Chunks of an image that it is being updated to itself go to both.
-func (t *trunk) ours(topic wire.Topic, p Packet) bool {
-	switch topic.Kind {
-	case wire.TopicOffer:
-		if o, err := wire.DecodeOffer(p.Payload); err == nil {
-			t.gateway.cache.owns(o.Image())
-		}
-	case wire.TopicChunk:
-		return t.gateway.cache.take(p.Payload)
-	}
-	return false
 }
 
 // down passes a message on to the BLE device it is for.
