@@ -40,16 +40,29 @@ func (g *gather) reset() {
 func (g *gather) writeTo(tcp *net.TCPConn) (written int64, err error) {
 	raw, err := tcp.SyscallConn()
 	for err == nil && g.done < len(g.pieces) {
-		err = raw.Write(g.writev)
-		if err == nil && g.errno != 0 {
-			err = os.NewSyscallError("writev", g.errno)
-		}
-		if err == nil {
-			g.advance(int(g.n))
+		if err = raw.Write(g.writev); err == nil {
+			err = g.advance()
 			written += int64(g.n)
 		}
 	}
 	return written, err
+}
+
+// tryTo writes what tcp takes at once and reports whether that was all.
+func (g *gather) tryTo(tcp *net.TCPConn) (all bool, err error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	err = raw.Write(func(fd uintptr) bool {
+		g.writev(fd)
+		return true
+	})
+	if err != nil || g.errno == syscall.EAGAIN {
+		return false, err
+	}
+	err = g.advance()
+	return g.done == len(g.pieces), err
 }
 
 // writev reports whether there is a result; if not it is called again when the socket
@@ -64,17 +77,22 @@ func (g *gather) writev(fd uintptr) bool {
 	}
 }
 
-// advance goes past the n bytes that were written.
-func (g *gather) advance(n int) {
+// advance goes past what the last writev has written.
+func (g *gather) advance() error {
+	if g.errno != 0 {
+		g.n = 0
+		return os.NewSyscallError("writev", g.errno)
+	}
+	n := int(g.n)
 	for n > 0 {
 		p := &g.pieces[g.done]
-		size := int(p.Len)
-		if n < size {
+		if size := int(p.Len); n < size {
 			p.Base = (*byte)(unsafe.Add(unsafe.Pointer(p.Base), n))
 			p.SetLen(size - n)
-			return
+			break
 		}
-		n -= size
+		n -= int(p.Len)
 		g.done++
 	}
+	return nil
 }

@@ -24,3 +24,6 @@ func (g *gather) reset() {
 
 // writeTo writes what is left, as far as it comes within tcp's deadline.
 func (g *gather) writeTo(tcp *net.TCPConn) (int64, error) { return g.left.WriteTo(tcp) }
+
+// tryTo leaves everything to writeTo: net has no write that does not wait.
+func (g *gather) tryTo(*net.TCPConn) (all bool, err error) { return false, nil }

@@ -92,7 +92,7 @@ func (l *Link) publish(pk *packets.Packet) byte {
 		return codePacketTooLarge
 	}
 	l.broker.count.in.Add(1)
-	if err := l.session.Receive(l.broker.base, t, pk.Payload); err != nil {
+	if err := l.deal(t, pk.Payload); err != nil {
 		l.broker.log.Debug("message not accepted", "device", l.id, "topic", pk.TopicName, "err", err)
 		return disconnectCode(err)
 	}

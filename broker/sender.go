@@ -26,6 +26,8 @@ type sending struct {
 	serial   uint64 // of the last range
 	size     int    // bytes of the last chunk, 0 before the first
 	running  bool
+	held     bool          // the reader is at a Want: it begins itself what that makes owed
+	due      bool          // it has to
 	stop     chan struct{} // closed to end the wait for the chunks of fetching; nil: not waiting
 	fetching uint64        // serial of the range whose chunks are being waited for
 }
@@ -43,8 +45,9 @@ func (s *sending) interrupt() {
 // count of 0 clears. Ranges of several devices behind a gateway are served in turn.
 //
 // It never blocks. Chunks go out on a goroutine of the link's own, which ends when
-// nothing is owed; a write that has begun is finished, no other follows for a range that
-// was replaced or cleared. Owe does nothing once the link has ended.
+// nothing is owed, or on the reader's, which begins what it was asked for; a write that
+// has begun is finished, no other follows for a range that was replaced or cleared. Owe
+// does nothing once the link has ended.
 func (l *Link) Owe(t wire.Topic, src wire.ChunkSource, first, count uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,9 +77,13 @@ func (l *Link) Owe(t wire.Topic, src wire.ChunkSource, first, count uint32) {
 	} else {
 		s.owed = append(s.owed, o)
 	}
-	if !s.running {
+	switch {
+	case s.running:
+	case s.held:
+		s.running, s.due = true, true
+	default:
 		s.running = true
-		l.senders.Go(l.work)
+		l.senders.Go(func() { l.work(batches.Get().(*batch)) })
 	}
 }
 
@@ -102,14 +109,8 @@ func (s *sending) find(serial uint64) int {
 }
 
 // work sends what is owed until nothing is, on a goroutine of its own.
-func (l *Link) work() {
-	defer func() {
-		if r := recover(); r != nil {
-			l.panicked(r, debug.Stack())
-			l.end(codeUnspecified)
-		}
-	}()
-	b := batches.Get().(*batch)
+func (l *Link) work(b *batch) {
+	defer l.survive()
 	defer batches.Put(b)
 	for {
 		o, want, stop := l.next()
@@ -130,14 +131,21 @@ func (l *Link) work() {
 	}
 }
 
+// survive has a panic of the goroutine end the link and nothing else.
+func (l *Link) survive() {
+	if r := recover(); r != nil {
+		l.panicked(r, debug.Stack())
+		l.end(codeUnspecified)
+	}
+}
+
 // next picks the range whose turn it is and how many of its chunks to ask for. A nil
 // stop means that nothing is owed: the sender has to end.
 func (l *Link) next() (o owed, want uint32, stop chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := &l.chunks
-	if l.ended || len(s.owed) == 0 {
-		s.owed, s.running = nil, false
+	if l.resting() {
 		return owed{}, 0, nil
 	}
 	s.turn %= len(s.owed)
@@ -149,6 +157,16 @@ func (l *Link) next() (o owed, want uint32, stop chan struct{}) {
 	}
 	s.stop, s.fetching = make(chan struct{}), o.serial
 	return o, min(o.count, uint32(max(1, maxVector/size))), s.stop
+}
+
+// resting reports whether nothing is owed, and notes that nobody works then. The caller
+// holds mu.
+func (l *Link) resting() bool {
+	s := &l.chunks
+	if l.ended || len(s.owed) == 0 {
+		s.owed, s.running = nil, false
+	}
+	return !s.running
 }
 
 // gaveUp forgets a range whose source failed, unless it was told to stop waiting. The
@@ -180,13 +198,18 @@ func (l *Link) push(o owed, b *batch, chunks [][]byte) {
 		if l.flush() == nil && l.stillOwed(o, len(chunks[0])) { // an Offer goes before its chunks
 			n = l.writeChunks(o.topic, b, chunks)
 		}
-		_ = l.flush() // what waited for this write; an error has ended the link
-		l.release()
-		if n == 0 || !l.sent(o, uint32(n)) {
+		if !l.wrote(o, n) {
 			return
 		}
 		chunks = chunks[n:]
 	}
+}
+
+// wrote gives the token back after n chunks of o, and reports whether more are owed.
+func (l *Link) wrote(o owed, n int) bool {
+	_ = l.flush() // what waited for this write; an error has ended the link
+	l.release()
+	return n > 0 && l.sent(o, uint32(n))
 }
 
 // stillOwed reports whether chunks of o may still go out.

@@ -77,6 +77,12 @@ func (s *steady) writeTCP(tcp *net.TCPConn, g *gather) error {
 	}
 }
 
+// tryTCP writes what the kernel takes of g at once, and reports whether that was all.
+func (s *steady) tryTCP(tcp *net.TCPConn, g *gather) (all bool, err error) {
+	s.arm()
+	return g.tryTo(tcp)
+}
+
 // arm has the write that follows fail when it is stuck.
 func (s *steady) arm() {
 	patience, now := time.Duration(s.patience.Load()), time.Now()

@@ -18,6 +18,7 @@ type batch struct {
 	chunks [][]byte
 	vector gather
 	heads  []byte
+	size   int // bytes in vector
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -35,40 +36,50 @@ func (l *Link) writeChunks(topic string, b *batch, chunks [][]byte) int {
 		l.broker.count.ignored[ignoredLarge].Add(1)
 		return len(chunks) // MQTT 5 §3.1.2.11.4: as if it had been sent
 	}
-	if l.tcp != nil {
-		return l.writeVector(topic, b, chunks)
+	if l.tcp == nil {
+		return l.writeFlat(topic, chunks)
 	}
-	return l.writeFlat(topic, chunks)
+	n := b.gather(l.version, topic, chunks)
+	if !l.writeVector(b) {
+		return 0
+	}
+	return n
 }
 
-// writeVector writes headers and shared chunks without copying those. The header is the
-// same for chunks of one size: nearly all of an image.
-func (l *Link) writeVector(topic string, b *batch, chunks [][]byte) int {
-	defer b.vector.reset()
+// gather puts headers and shared chunks into the vector without copying those, as many as
+// one write takes, and returns how many. The header is the same for chunks of one size:
+// nearly all of an image.
+func (b *batch) gather(version byte, topic string, chunks [][]byte) (n int) {
 	var head []byte
-	n, total, size := 0, 0, -1
-	b.heads = b.heads[:0]
+	size := -1
+	b.heads, b.size = b.heads[:0], 0
 	for _, chunk := range chunks {
-		if n > 0 && total+len(chunk) > maxVector {
+		if n > 0 && b.size+len(chunk) > maxVector {
 			break
 		}
 		if len(chunk) != size {
 			size = len(chunk)
 			start := len(b.heads)
-			b.heads = appendPublishHead(b.heads, l.version, topic, size)
+			b.heads = appendPublishHead(b.heads, version, topic, size)
 			head = b.heads[start:]
 		}
 		b.vector.add(head)
 		b.vector.add(chunk)
-		total += len(head) + size
+		b.size += len(head) + size
 		n++
 	}
+	return n
+}
+
+// writeVector writes what b has gathered. false: that has ended the link.
+func (l *Link) writeVector(b *batch) bool {
+	defer b.vector.reset()
 	if err := l.steady.writeTCP(l.tcp, &b.vector); err != nil {
 		_ = l.broken()
-		return 0
+		return false
 	}
-	l.broker.count.bytes.Add(uint64(total))
-	return n
+	l.broker.count.bytes.Add(uint64(b.size))
+	return true
 }
 
 // writeFlat writes copies of chunks in one piece: one TLS or WebSocket write.

@@ -27,27 +27,14 @@ func (p *pacer) batch(size int64) int {
 	return int(max(p.rate*int64(paceBatch)/int64(time.Second)/size, 1))
 }
 
-// wait waits until n bytes may go, and reports false when done was closed before.
+// wait waits until n bytes may go, and reports false when done is closed before.
 func (p *pacer) wait(done <-chan struct{}, n int64) bool {
-	select {
-	case <-done:
-		return false
-	default:
-	}
 	if p.rate <= 0 {
 		return true
 	}
-	now := time.Now()
-	p.mu.Lock()
-	if earliest := now.Add(-paceBurst); p.next.Before(earliest) {
-		p.next = earliest
-	}
-	due := p.next
-	p.next = p.next.Add(time.Duration(n) * time.Second / time.Duration(p.rate))
-	p.mu.Unlock()
-	delay := due.Sub(now)
+	delay := p.take(done, n)
 	if delay <= 0 {
-		return true
+		return delay == 0
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -57,4 +44,25 @@ func (p *pacer) wait(done <-chan struct{}, n int64) bool {
 	case <-timer.C:
 		return true
 	}
+}
+
+// take hands out n bytes and returns how long they have to wait; -1, and none are handed
+// out, where they would have to and done is closed.
+func (p *pacer) take(done <-chan struct{}, n int64) time.Duration {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if earliest := now.Add(-paceBurst); p.next.Before(earliest) {
+		p.next = earliest
+	}
+	delay := max(p.next.Sub(now), 0)
+	if delay > 0 {
+		select {
+		case <-done:
+			return -1
+		default:
+		}
+	}
+	p.next = p.next.Add(time.Duration(n) * time.Second / time.Duration(p.rate))
+	return delay
 }

@@ -113,7 +113,7 @@ func parseHead(data []byte, major byte) (n uint32, rest []byte, ok bool) {
 // shared by all who download the image and must not be modified.
 type ChunkSource interface {
 	// Chunks returns the encodings of some of the chunks first to first+count-1, at
-	// least one, appended to dst. It waits for the disk and for the pacer, until done
-	// is closed; then it returns an error.
+	// least one, appended to dst. It may wait for the disk. Where it has to wait for
+	// its turn, too, and done is closed or will be, it returns an error instead.
 	Chunks(done <-chan struct{}, dst [][]byte, first, count uint32) ([][]byte, error)
 }
