@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,6 +33,7 @@ const shutdownTimeout = 10 * time.Second
 type Cloud struct {
 	config    Config
 	log       *slog.Logger
+	lock      io.Closer // of the data folder
 	store     *store.Store
 	broker    *broker.Broker
 	ota       *ota.Service
@@ -61,7 +63,10 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 // open is the start, in the order in which rooms need each other.
 func (c *Cloud) open(ctx context.Context) error {
 	var err error
-	if c.store, err = c.openStore(ctx); err != nil { // first: it waits for an older server on the same folder
+	if c.lock, err = store.Lock(ctx, c.config.Data, c.log); err != nil { // first: uploads of another server are its own
+		return err
+	}
+	if c.store, err = c.openStore(ctx); err != nil { // it waits for the Redis of a server that was killed
 		return err
 	}
 	images, err := ota.OpenDirectory(filepath.Join(c.config.Data, "images"))
@@ -245,6 +250,9 @@ func (c *Cloud) close() error {
 	}
 	if c.store != nil {
 		c.store.Close()
+	}
+	if c.lock != nil {
+		_ = c.lock.Close() // nothing was written to it
 	}
 	return errors.Join(errs...)
 }

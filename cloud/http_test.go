@@ -134,15 +134,18 @@ func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := w.cloud.config
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	_, err := New(ctx, config)
-	if err == nil || !strings.Contains(err.Error(), "another server uses") {
-		t.Fatalf("got %v, want that another server uses the folder", err)
-	}
-	if _, err := os.Stat(upload); err != nil {
-		t.Errorf("it removed the first server's upload: %v", err)
+	config, elsewhere := w.cloud.config, w.cloud.config
+	elsewhere.Redis = "redis://127.0.0.1:1" // the folder is not its own for that
+	for _, c := range []Config{config, elsewhere} {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err := New(ctx, c)
+		if err == nil || !strings.Contains(err.Error(), "another server uses") {
+			t.Fatalf("redis %q: got %v, want that another server uses the folder", c.Redis, err)
+		}
+		if _, err := os.Stat(upload); err != nil {
+			t.Errorf("redis %q: it removed the first server's upload: %v", c.Redis, err)
+		}
 	}
 
 	w.enroll("a")

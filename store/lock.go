@@ -4,12 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 )
+
+// Lock locks a data folder, which it makes where there is none, until the file it returns
+// is closed or the process ends. It waits for another server on it until ctx ends, and then
+// returns an error that says so.
+func Lock(ctx context.Context, dir string, log *slog.Logger) (io.Closer, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	return lockDir(ctx, dir, log)
+}
 
 // lockDir locks a data folder. The lock belongs to the open file, which the server
 // inherits: it is free when both this process and the server are gone. Two servers on
