@@ -2,9 +2,7 @@ package ota
 
 import (
 	"container/list"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 
@@ -113,8 +111,8 @@ func (c *cache) load(key segmentKey, size int64) (chunks [][]byte, bytes int64, 
 	defer pieces.Put(scratch)
 	data := slices.Grow((*scratch)[:0], int(span))[:min(span, size-offset)]
 	*scratch = data
-	if _, err := image.ReadAt(data, offset); err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, fmt.Errorf("image %s at %d: %w", key.digest, offset, err)
+	if n, err := image.ReadAt(data, offset); n < len(data) { // else the rest would be another image's
+		return nil, 0, fmt.Errorf("image %s ends at %d: %w", key.digest, offset+int64(n), err)
 	}
 	n := (len(data) + int(key.chunk) - 1) / int(key.chunk)
 	encoded := make([]byte, 0, len(data)+n*wire.MaxChunkOverhead)

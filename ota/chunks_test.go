@@ -122,6 +122,20 @@ func TestALoadThatFailedIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAnImageThatIsCutOffIsAnError holds that what is missing is not made up from what was
+// read before, which may be another team's.
+func TestAnImageThatIsCutOffIsAnError(t *testing.T) {
+	w := newWorld(t, Config{})
+	other, f := w.firmware("1", 50_000), w.firmware("2", 50_000)
+	all(t, w.source(product, other.Digest, other.Size, 4096), 16)
+	w.bytes[f.Digest] = w.bytes[f.Digest][:10_000]
+	for range 2 { // nothing of it is kept, either
+		if chunks, err := w.source(product, f.Digest, f.Size, 4096).Chunks(nil, nil, 0, 13); err == nil {
+			t.Errorf("got %d chunks, want an error", len(chunks))
+		}
+	}
+}
+
 func TestPacerHoldsTheRateOverAllDownloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate = 100_000

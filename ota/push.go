@@ -64,7 +64,7 @@ func (s *Service) Start(p Plan, link Link) error {
 		s.counts.continued.Add(1)
 	}
 	if err := link.Send(wire.TopicOffer, o.Encode()); err != nil {
-		s.abandon(dl) // Gone may have come before
+		s.drop(p.Device, only(dl)) // Gone may have come before
 		return fmt.Errorf("offer to %s: %w", p.Device, err)
 	}
 	s.mu.Lock()
@@ -156,39 +156,55 @@ func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
 // Halt stops id's running download at once and tells the device why. The update itself is
 // ended by the caller, in the device's record. Without a download it does nothing.
 func (s *Service) Halt(id fleet.DeviceID, reason fleet.ReasonCode) {
-	if dl := s.drop(id); dl != nil {
+	s.halt(id, whichever, reason)
+}
+
+func (s *Service) halt(id fleet.DeviceID, meant func(*download) bool, reason fleet.ReasonCode) {
+	if dl := s.drop(id, meant); dl != nil {
 		stop := wire.Stop{Image: dl.source.digest.Image(), Reason: reason, Update: dl.update}
 		_ = dl.link.Send(wire.TopicStop, stop.Encode()) // a link that is closed owes nothing any more
 	}
 }
 
-// drop ends id's download, if one runs, and frees its slot.
-func (s *Service) drop(id fleet.DeviceID) *download {
-	dl := s.forget(id)
-	s.leave(id)
-	return dl
+// whichever means a download that may be any, or none.
+func whichever(*download) bool { return true }
+
+// only means dl, and no other that took its place.
+func only(dl *download) func(*download) bool {
+	return func(running *download) bool { return running == dl }
 }
 
-// abandon drops dl unless another took its place.
-func (s *Service) abandon(dl *download) {
+// drop ends id's download and frees its slot, unless another runs than the one that is
+// meant, which is asked with s.mu held. It returns the download, nil where none ran.
+func (s *Service) drop(id fleet.DeviceID, meant func(*download) bool) *download {
 	s.mu.Lock()
-	current := s.running[dl.device] == dl
-	s.mu.Unlock()
-	if current {
-		s.drop(dl.device)
+	dl := s.running[id]
+	if !meant(dl) {
+		s.mu.Unlock()
+		return nil
 	}
+	s.unlink(id)
+	next, ready := s.vacate(id)
+	s.mu.Unlock()
+	if ready {
+		s.cfg.Ready(next)
+	}
+	return dl
 }
 
 // forget ends id's download, if one runs. Its slot, or its place in the line, is kept.
-func (s *Service) forget(id fleet.DeviceID) *download {
+func (s *Service) forget(id fleet.DeviceID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	dl := s.running[id]
-	delete(s.running, id)
-	if dl != nil {
+	s.unlink(id)
+}
+
+// unlink has nothing be owed to id any more. The caller holds mu.
+func (s *Service) unlink(id fleet.DeviceID) {
+	if dl := s.running[id]; dl != nil {
 		dl.link.Owe(nil, 0, 0)
 	}
-	return dl
+	delete(s.running, id)
 }
 
 // goesOn reports whether update is on its way to id, or has arrived, over the present

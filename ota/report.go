@@ -58,7 +58,7 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 	}
 	switch {
 	case p.State == wire.ReportUpdatesDisabled && !d.Force:
-		s.drop(id) // the update itself goes on when updates are enabled
+		s.drop(id, whichever) // the update itself goes on when updates are enabled
 	case p.State == wire.ReportStored:
 		s.keep(id, update)
 	case p.State == wire.ReportApplying, p.State == wire.ReportFailed:
@@ -94,12 +94,7 @@ func (s *Service) keep(id fleet.DeviceID, update fleet.UpdateID) {
 
 // dropUpdate drops id's download if it is still of that update.
 func (s *Service) dropUpdate(id fleet.DeviceID, update fleet.UpdateID) {
-	s.mu.Lock()
-	dl := s.running[id]
-	s.mu.Unlock()
-	if dl != nil && dl.update == update {
-		s.drop(id)
-	}
+	s.drop(id, func(dl *download) bool { return dl != nil && dl.update == update })
 }
 
 // maxTries bounds how often one change is made again because the record moved.

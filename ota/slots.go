@@ -136,18 +136,25 @@ func (s *Service) crowded(d *fleet.Device) string {
 	return "server busy"
 }
 
-// leave frees id's slot. The next in line that runs a download already goes on with what
-// it asked for last; any other is decided anew.
+// leave frees id's slot.
 func (s *Service) leave(id fleet.DeviceID) {
 	s.mu.Lock()
-	now := time.Now()
-	next, ok := s.slots.leave(id, now)
-	if dl := s.running[next]; ok && dl != nil && dl.count > 0 {
-		dl.stalled, dl.asked, ok = false, now, false
-		dl.link.Owe(dl.source, dl.first, dl.count)
-	}
+	next, ready := s.vacate(id)
 	s.mu.Unlock()
-	if ok {
+	if ready {
 		s.cfg.Ready(next)
 	}
+}
+
+// vacate frees id's slot. The next in line that runs a download already goes on with what
+// it asked for last; any other is ready to be decided anew, once mu, which the caller holds,
+// is free.
+func (s *Service) vacate(id fleet.DeviceID) (next fleet.DeviceID, ready bool) {
+	now := time.Now()
+	next, ready = s.slots.leave(id, now)
+	if dl := s.running[next]; ready && dl != nil && dl.count > 0 {
+		dl.stalled, dl.asked, ready = false, now, false
+		dl.link.Owe(dl.source, dl.first, dl.count)
+	}
+	return next, ready
 }

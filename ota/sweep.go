@@ -113,12 +113,7 @@ func (s *Service) finish(dl *download, ended bool, reason fleet.ReasonCode) {
 	if ended {
 		s.counts.ended[fleet.Failed].Add(1)
 	}
-	s.mu.Lock()
-	current := s.running[dl.device] == dl
-	s.mu.Unlock()
-	if current {
-		s.Halt(dl.device, reason)
-	}
+	s.halt(dl.device, only(dl), reason)
 }
 
 // countTransfers writes whole transfers that were not counted yet into the record. Three
