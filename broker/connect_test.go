@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,6 +164,26 @@ func TestMaxConnections(t *testing.T) {
 		}
 		again := pipe(t, b, version)
 		again.join("d1") // a device that is online may always come back
+	})
+}
+
+func TestMaxConnectionsHoldsWhenManyAreAdmittedAtOnce(t *testing.T) {
+	bubble(t, Config{MaxConnections: 1}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
+		var both sync.WaitGroup // are being admitted
+		both.Add(2)
+		cloud.admit = func(Connect) error {
+			both.Done()
+			both.Wait()
+			return nil
+		}
+		codes := make(chan byte, 2)
+		for _, id := range []string{"d1", "d2"} {
+			c := pipe(t, b, version)
+			go func() { codes <- c.connect(hello{id: id, user: id, password: "proof"}).body[1] }()
+		}
+		if a, b := <-codes, <-codes; min(a, b) != 0 || max(a, b) != map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version] {
+			t.Errorf("CONNACK %#x and %#x, want one let in", a, b)
+		}
 	})
 }
 

@@ -15,14 +15,17 @@ type seat struct {
 }
 
 // take gives l the seat of its device, ending the connection that holds it. It returns
-// false when l itself has ended meanwhile, was displaced by a newer one, or the holder
-// did not finish within the takeover timeout.
+// false when no seat is left, l itself has ended meanwhile, was displaced by a newer one,
+// or the holder did not finish within the takeover timeout.
 func (b *Broker) take(l *Link) bool {
 	b.mu.Lock()
 	s, taken := b.seats[l.id]
 	if !taken {
+		defer b.mu.Unlock()
+		if len(b.seats) >= b.cfg.MaxConnections {
+			return false
+		}
 		b.seats[l.id] = seat{holder: l}
-		b.mu.Unlock()
 		return true
 	}
 	displaced := s.next
@@ -63,8 +66,9 @@ func (b *Broker) leave(l *Link) {
 	}
 }
 
-// full reports whether another device would be one too many. A device that is online
-// already may always come back: its older connection makes room.
+// full reports whether another device would be one too many, before its proof is looked at;
+// take decides. A device that is online already may always come back: its older connection
+// makes room.
 func (b *Broker) full(id fleet.DeviceID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

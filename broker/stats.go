@@ -21,7 +21,7 @@ type Stats struct {
 
 // Reasons in Stats.Ignored.
 const (
-	ignoredTopic  = iota // QoS 0 to a topic the device may not publish to
+	ignoredTopic  = iota // a publish to a topic the device may not publish to, unless that ended the connection
 	ignoredRetain        // the retain flag of an MQTT 3.1.1 publish; the message itself counts
 	ignoredLarge         // a message or chunk above what the MQTT 5 client says it takes
 	ignoredSource        // owed chunks whose source failed
