@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -64,8 +65,8 @@ func (c *children) forget(child *session) {
 }
 
 // carry takes what a BLE device says through its gateway s. Whatever is wrong with it
-// concerns that device alone: its siblings share the connection, which ends only when the
-// store does not answer, since nothing that has to be durable may then be acknowledged.
+// concerns that device alone: its siblings share the connection, which ends only when what
+// has to be durable could not be written, since it may then not be acknowledged.
 func (s *session) carry(ctx context.Context, t wire.Topic, payload []byte) error {
 	child, err := s.child(ctx, t.Child)
 	if err == nil {
@@ -74,10 +75,10 @@ func (s *session) carry(ctx context.Context, t wire.Topic, payload []byte) error
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, fleet.Unavailable):
-		return err
-	case errors.Is(err, errLimited) || child != nil && errors.Is(err, fleet.Busy):
+	case errors.Is(err, errLimited):
 		return s.ignore(t, ignoredRate)
+	case errors.Is(err, fleet.Unavailable), errors.Is(err, fleet.Busy):
+		return err
 	case t.Kind == wire.TopicDone && child != nil && !child.device.Ended():
 		return s.ignore(t, ignoredTopic) // of a command it was never sent
 	case t.Kind == wire.TopicReport && child != nil && child.device.Generation() == 0 && !child.device.Ended():
@@ -108,9 +109,7 @@ func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode) 
 	return s.ignore(t, ignoredStranger)
 }
 
-var errLimited = fleet.Errorf(fleet.Busy, "too many messages for devices that are not attached")
-
-// maxVouches bounds how often a record is read again because devices moved meanwhile.
+// maxVouches bounds how often a record is read again because its device moved meanwhile.
 const maxVouches = 8
 
 // child is the session of a BLE device that s carries. The first message of an attached
@@ -124,7 +123,7 @@ func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error
 		return nil, errLimited
 	}
 	for range maxVouches {
-		partings := s.conductor.parted()
+		partings := s.conductor.parted(id)
 		device, err := s.conductor.handshake.Vouch(ctx, s.device, id)
 		if err != nil {
 			return nil, err
@@ -133,17 +132,17 @@ func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error
 			return child, nil
 		}
 	}
-	return nil, errLimited
+	return nil, fleet.Errorf(fleet.Unavailable, "device %s keeps moving", id)
 }
 
-// adopt begins the session of a BLE device, unless any had to leave its gateway since
+// adopt begins the session of a BLE device, unless it had to leave its gateway since
 // partings was counted: then the record may be another one by now.
 func (s *session) adopt(device *handshake.Session, partings uint64) *session {
 	c := s.conductor
 	child := c.newSession(device, s.link)
 	child.gateway = s
 	c.mu.Lock()
-	if c.partings != partings {
+	if *c.partings.of(device.ID()) != partings {
 		c.mu.Unlock()
 		return nil
 	}
@@ -157,17 +156,26 @@ func (s *session) adopt(device *handshake.Session, partings uint64) *session {
 	return child
 }
 
-func (c *conductor) parted() uint64 {
+// partings counts how often BLE devices had to leave their gateway: several share a count.
+type partings [256]uint64
+
+var partingsSeed = maphash.MakeSeed()
+
+func (p *partings) of(id fleet.DeviceID) *uint64 {
+	return &p[maphash.String(partingsSeed, string(id))%uint64(len(p))]
+}
+
+func (c *conductor) parted(id fleet.DeviceID) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.partings
+	return *c.partings.of(id)
 }
 
 // part ends device id's session if a gateway carries it, and makes sure that none begins
 // by what its record said before. It returns the session it found, of whatever kind.
 func (c *conductor) part(id fleet.DeviceID) *session {
 	c.mu.Lock()
-	c.partings++
+	*c.partings.of(id)++
 	s := c.sessions[id]
 	c.mu.Unlock()
 	if s != nil && s.gateway != nil {

@@ -44,7 +44,7 @@ type conductor struct {
 
 	mu       sync.Mutex
 	sessions map[fleet.DeviceID]*session // online devices; guarded by mu
-	partings uint64                      // BLE devices that had to leave their gateway; guarded by mu
+	partings partings                    // guarded by mu
 }
 
 // ignored is why a message had no effect.
@@ -68,7 +68,6 @@ func (c *conductor) Admit(ctx context.Context, connect broker.Connect) (broker.S
 		ID: connect.ID, User: connect.User, Secret: connect.Password, Address: connect.Address,
 	})
 	if err != nil {
-		c.log.Debug("device refused", "device", connect.ID, "address", connect.Address, "err", err)
 		return nil, err
 	}
 	s := c.newSession(admitted, connect.Link)

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,8 @@ func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) err
 	return s.receive(ctx, t, payload)
 }
 
+var errLimited = fleet.Errorf(fleet.Busy, "too many messages at once")
+
 // receive takes what the device itself says.
 func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) error {
 	switch t.Kind {
@@ -97,7 +100,7 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 		return s.want(ctx, t, payload)
 	}
 	if !s.messages.Allow() {
-		return fleet.Errorf(fleet.Busy, "device %s sends more than %d messages at once", s.id(), wire.MessageBurst)
+		return fmt.Errorf("device %s: %w", s.id(), errLimited)
 	}
 	switch t.Kind {
 	case wire.TopicReport:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
 )
 
 // tallies counts what happened in each product since the server began.
@@ -43,7 +44,11 @@ func (t *tallies) ended(product fleet.ProductID, u fleet.Update) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.of(product).Failures[u.Reason]++
+	reason := u.Reason
+	if !wire.KnownReason(reason) { // a device may say any number
+		reason = wire.ReasonOther
+	}
+	t.of(product).Failures[reason]++
 }
 
 // tally counts what happened to d.

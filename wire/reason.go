@@ -52,6 +52,12 @@ var reasonTexts = map[fleet.ReasonCode]string{
 	ReasonOther:         "other",
 }
 
+// KnownReason reports whether r is one of the protocol's own.
+func KnownReason(r fleet.ReasonCode) bool {
+	_, ok := reasonTexts[r]
+	return ok
+}
+
 // ReasonText names a reason for people; an unknown code is "reason N".
 func ReasonText(r fleet.ReasonCode) string {
 	if text, ok := reasonTexts[r]; ok {
