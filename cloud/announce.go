@@ -44,8 +44,15 @@ func (c *conductor) announceUpdates(d *fleet.Device, ended []fleet.Update) {
 	}
 }
 
-// stopped tells that an operator stopped d's update.
-func (c *conductor) stopped(d fleet.Device) { c.events.tellUpdate(d, d.Update) }
+// ended tells that d's update ended by another hand than d's. An image that can't be read is
+// a person's to look at.
+func (c *conductor) ended(d fleet.Device, unreadable error) {
+	c.happened(c.base, &d, "update", []fleet.Update{d.Update})
+	if unreadable != nil {
+		c.log.Error("an image can't be read", "product", d.Product, "version", d.Update.To, "err", unreadable)
+		c.raise(c.base, &d, "image_unreadable", "version "+d.Update.To.String()+" can't be sent to this device, nor to others: its image can't be read; the log says why")
+	}
+}
 
 // flashed is Particle's word for a state. There, success says that the device holds the
 // image: that it runs it, only a later handshake says.

@@ -122,7 +122,7 @@ func (c *Cloud) assemble(images ota.Images) {
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.MaxUpdates, MaxBehind: c.config.GatewayUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
 		MaxImage: c.config.MaxImage, CacheBytes: c.config.ChunkCache, Rate: c.config.Rate,
-		Ready: c.conductor.slot, Changed: c.conductor.changed, Stopped: c.conductor.stopped,
+		Ready: c.conductor.slot, Changed: c.conductor.changed, Ended: c.conductor.ended,
 	}, c.store.Devices, c.store.Catalogs, c.store.Index, c.store.Teams, images)
 	c.conductor.ota = c.ota
 	c.registry = registry.New(registry.Config{Images: images, Journal: c.store.Journal}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,

@@ -139,6 +139,10 @@ func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello
 		p.going = true
 		return
 	}
+	if s.unreadable.lately(f.Digest, now) {
+		p.refuse(answer{reason: wire.ReasonBusy, detail: "its image can't be read", again: jitter(s.cfg.BusyAgain)})
+		return
+	}
 	if !s.enter(d) {
 		p.refuse(answer{reason: wire.ReasonBusy, detail: s.crowded(d), again: jitter(s.cfg.BusyAgain)})
 		return

@@ -95,8 +95,10 @@ type Config struct {
 	// is no longer the target are to be decided anew, and so are the devices in now, at
 	// once. It must not block.
 	Changed func(product fleet.ProductID, now []fleet.DeviceID)
-	// Stopped is called after an operator stopped d's update. It must not block.
-	Stopped func(d fleet.Device)
+	// Ended is called after d's update ended by another hand than d's: an operator stopped
+	// it, nothing was heard of d, or its image could not be read. In the last case
+	// unreadable says why, once for an image. It may wait for the store.
+	Ended func(d fleet.Device, unreadable error)
 }
 
 func (c Config) withDefaults() Config {
@@ -127,8 +129,8 @@ func (c Config) withDefaults() Config {
 	if c.Ready == nil {
 		c.Ready = func(fleet.DeviceID) {}
 	}
-	if c.Stopped == nil {
-		c.Stopped = func(fleet.Device) {}
+	if c.Ended == nil {
+		c.Ended = func(fleet.Device, error) {}
 	}
 	if c.Changed == nil {
 		c.Changed = func(fleet.ProductID, []fleet.DeviceID) {}
@@ -148,6 +150,8 @@ type Service struct {
 	cache    *cache
 	pacer    *pacer
 	counts   counts
+
+	unreadable unreadable
 
 	firstRuns sync.Map // of firstRun; those being noted
 

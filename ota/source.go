@@ -51,6 +51,7 @@ func (s *source) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32)
 	per := perSegment(s.chunk)
 	key := segmentKey{product: s.product, digest: s.digest, chunk: s.chunk, number: first / per}
 	chunks, err := s.service.cache.chunks(key, s.size)
+	s.service.unreadable.note(s.digest, err)
 	if err != nil {
 		return dst, err
 	}

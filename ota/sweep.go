@@ -18,8 +18,8 @@ const (
 
 // Run looks after stalled downloads until ctx is done: after wire.SlotTimeout without a
 // Want, a Report or a chunk that went out, a download loses its slot; after
-// wire.UpdateTimeout its update ends with reason 13, free of charge. It also counts whole
-// transfers that were not followed by *stored*. What fails is logged and tried again.
+// wire.UpdateTimeout its update ends with reason 13, free of charge; so does that of an image
+// which can't be read for wire.SlotTimeout. It also counts whole transfers that were not followed by *stored*. What fails is logged and tried again.
 func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
@@ -61,7 +61,7 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 	for id, dl := range s.running {
 		switch idle := now.Sub(dl.lastLife()); {
 		case dl.stored:
-		case idle >= wire.UpdateTimeout:
+		case idle >= wire.UpdateTimeout || s.unreadable.long(dl.source.digest, now):
 			dead = append(dead, dl)
 		case idle >= wire.SlotTimeout && !dl.stalled:
 			dl.stalled = true
@@ -93,7 +93,7 @@ func (dl *download) transfers() int { return int(dl.source.sent.Load() / dl.sour
 
 // timeOut ends the update of a download nothing was heard of.
 func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) error {
-	_, ended, err := s.edit(ctx, dl.device, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+	d, ended, err := s.edit(ctx, dl.device, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
 		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
 			return nil, false, nil
 		}
@@ -103,17 +103,17 @@ func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	s.finish(dl, ended, wire.ReasonTimedOut)
+	s.halt(dl.device, only(dl), wire.ReasonTimedOut)
+	if ended {
+		s.ended(d, s.unreadable.cause(dl.source.digest))
+	}
 	return nil
 }
 
-// finish drops dl, unless another took its place, and tells the device why when its update
-// ended.
-func (s *Service) finish(dl *download, ended bool, reason fleet.ReasonCode) {
-	if ended {
-		s.counts.ended[fleet.Failed].Add(1)
-	}
-	s.halt(dl.device, only(dl), reason)
+// ended counts and tells that d's update failed.
+func (s *Service) ended(d fleet.Device, unreadable error) {
+	s.counts.ended[fleet.Failed].Add(1)
+	s.cfg.Ended(d, unreadable)
 }
 
 // countTransfers writes whole transfers that were not counted yet into the record. Three
@@ -143,7 +143,8 @@ func (s *Service) countTransfers(ctx context.Context, dl *download) error {
 		return err
 	}
 	if saved && d.Update.State.Over() {
-		s.finish(dl, true, d.Update.Reason)
+		s.halt(dl.device, only(dl), d.Update.Reason)
+		s.ended(d, nil)
 	}
 	return nil
 }

@@ -142,11 +142,11 @@ func TestTheEndOfADownloadLeavesTheOneInItsPlace(t *testing.T) {
 	w.connect("a", "1")
 	old := w.running["a"]
 	r, _ := w.connect("a", "1") // while the end of the first is being written
-	w.finish(old, true, wire.ReasonTimedOut)
+	w.halt("a", only(old), wire.ReasonTimedOut)
 	if w.running["a"] == nil || len(r.stops) != 0 {
 		t.Errorf("got download %v, stops %v", w.running["a"], r.stops)
 	}
-	w.finish(w.running["a"], true, wire.ReasonTimedOut)
+	w.halt("a", only(w.running["a"]), wire.ReasonTimedOut)
 	if w.running["a"] != nil || len(r.stops) != 1 {
 		t.Errorf("got download %v, stops %v", w.running["a"], r.stops)
 	}

@@ -151,7 +151,7 @@ func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID
 	}
 	s.counts.ended[fleet.Stopped].Add(1)
 	s.Halt(id, wire.ReasonStopped)
-	s.cfg.Stopped(d)
+	s.cfg.Ended(d, nil)
 	return nil
 }
 
