@@ -79,19 +79,17 @@ func (s *session) carry(ctx context.Context, t wire.Topic, payload []byte) error
 		return s.ignore(t, ignoredRate)
 	case errors.Is(err, fleet.Unavailable), errors.Is(err, fleet.Busy):
 		return err
-	case t.Kind == wire.TopicDone && child != nil && !child.device.Ended():
-		return s.ignore(t, ignoredTopic) // of a command it was never sent
-	case t.Kind == wire.TopicReport && child != nil && child.device.Generation() == 0 && !child.device.Ended():
-		return s.answer(t, payload, wire.ReasonNotNow) // Hello comes first
+	case errors.Is(err, errEarly):
+		return s.answer(t, payload, wire.ReasonNotNow, ignoredEarly)
 	}
 	if child != nil {
 		s.conductor.end(child)
 	}
-	return s.answer(t, payload, wire.ReasonNotAttached)
+	return s.answer(t, payload, wire.ReasonNotAttached, ignoredStranger)
 }
 
-// answer stops a BLE device whose message has no effect.
-func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode) error {
+// answer stops a device whose message has no effect.
+func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode, why ignored) error {
 	stop := wire.Stop{Reason: reason}
 	switch t.Kind {
 	case wire.TopicWant:
@@ -106,7 +104,7 @@ func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode) 
 	if err := s.link.Send(wire.Topic{Speaker: s.id(), Child: t.Child, Kind: wire.TopicStop}, stop.Encode()); err != nil {
 		return err
 	}
-	return s.ignore(t, ignoredStranger)
+	return s.ignore(t, why)
 }
 
 // maxVouches bounds how often a record is read again because its device moved meanwhile.

@@ -55,11 +55,12 @@ const (
 	ignoredRate
 	ignoredTopic
 	ignoredStranger
+	ignoredEarly
 	ignoredKinds
 )
 
 func (i ignored) String() string {
-	return [...]string{"malformed", "rate", "topic", "not_attached"}[i]
+	return [...]string{"malformed", "rate", "topic", "not_attached", "before_hello"}[i]
 }
 
 // Admit implements broker.Cloud.

@@ -42,6 +42,25 @@ func TestCommandIsSentAfterEachHelloUntilItIsDone(t *testing.T) {
 	}
 }
 
+// TestWhatWouldNotHelpToRepeatIsAcknowledged: a client sends again, over its next
+// connection, what ended the one before without a PUBACK, and would go round for ever.
+func TestWhatWouldNotHelpToRepeatIsAcknowledged(t *testing.T) {
+	w := serve(t)
+	d := w.dial(w.enroll("a")[0])
+	early := d.say(wire.TopicReport, 1, wire.Report{State: wire.ReportStored, Image: fleet.Image{1}}.Encode())
+	var stops []wire.Stop
+	d.acked(early, func(h heard) { stops = append(stops, must[wire.Stop](t)(wire.DecodeStop(h.payload))) })
+	if len(stops) != 1 || stops[0].Reason != wire.ReasonNotNow || stops[0].Image != (fleet.Image{1}) {
+		t.Errorf("a Report before Hello: got %+v, want Stop 14", stops)
+	}
+	d.hello(1)
+	unknown := must[uint16](t)(d.Publish("d/a/up/done/99", 1, []byte(`"ok"`)))
+	d.acked(unknown, func(h heard) { t.Errorf("got %s", h.topic) })
+	if got := w.cloud.conductor.ignored[ignoredEarly].Load() + w.cloud.conductor.ignored[ignoredTopic].Load(); got != 2 {
+		t.Errorf("%d are counted, want both", got)
+	}
+}
+
 func TestSimulatedDevicesCarryOutACommandOnce(t *testing.T) {
 	eachClient(t, func(t *testing.T, kind simulator.ClientKind) {
 		w := serve(t)

@@ -86,8 +86,14 @@ func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) err
 	if t.Child != "" {
 		return s.carry(ctx, t, payload)
 	}
-	return s.receive(ctx, t, payload)
+	err := s.receive(ctx, t, payload)
+	if errors.Is(err, errEarly) {
+		return s.answer(t, payload, wire.ReasonNotNow, ignoredEarly)
+	}
+	return err
 }
+
+var errEarly = fleet.Errorf(fleet.Conflict, "a Report before Hello")
 
 var errLimited = fleet.Errorf(fleet.Busy, "too many messages at once")
 
@@ -110,7 +116,11 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicAlert:
 		return s.alert(ctx, t, payload)
 	case wire.TopicDone:
-		return s.conductor.finish(ctx, s.device, t.Number, payload)
+		err := s.conductor.finish(ctx, s.device, t.Number, payload)
+		if errors.Is(err, fleet.NotFound) && !s.device.Ended() { // sending it again would not help
+			return s.ignore(t, ignoredTopic)
+		}
+		return err
 	case wire.TopicAttach, wire.TopicDetach:
 		return s.attachment(ctx, t, payload)
 	}
@@ -227,6 +237,9 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 	r, err := wire.DecodeReport(payload)
 	if err != nil {
 		return s.ignore(t, ignoredMalformed)
+	}
+	if s.device.Generation() == 0 && !s.device.Ended() {
+		return errEarly
 	}
 	news, err := s.conductor.ota.Report(ctx, s.id(), s.device.Generation(), r)
 	if err != nil {
