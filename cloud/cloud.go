@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -33,7 +30,7 @@ const shutdownTimeout = 10 * time.Second
 type Cloud struct {
 	config    Config
 	log       *slog.Logger
-	lock      io.Closer // of the data folder
+	folder    folder
 	store     *store.Store
 	broker    *broker.Broker
 	ota       *ota.Service
@@ -62,8 +59,8 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 
 // open is the start, in the order in which rooms need each other.
 func (c *Cloud) open(ctx context.Context) error {
-	var err error
-	if c.lock, err = store.Lock(ctx, c.config.Data, c.log); err != nil { // first: uploads of another server are its own
+	err := c.takeFolder(ctx)
+	if err != nil {
 		return err
 	}
 	if c.store, err = c.openStore(ctx); err != nil { // it waits for the Redis of a server that was killed
@@ -71,9 +68,6 @@ func (c *Cloud) open(ctx context.Context) error {
 	}
 	images, err := ota.OpenDirectory(filepath.Join(c.config.Data, "images"))
 	if err != nil {
-		return err
-	}
-	if err := c.emptySpool(); err != nil {
 		return err
 	}
 	c.assemble(images)
@@ -84,16 +78,6 @@ func (c *Cloud) open(ctx context.Context) error {
 		return err
 	}
 	return c.listen()
-}
-
-func (c *Cloud) spool() string { return filepath.Join(c.config.Data, "spool") }
-
-// emptySpool makes the folder of uploads under way and drops what a crash left in it.
-func (c *Cloud) emptySpool() error {
-	if err := os.RemoveAll(c.spool()); err != nil {
-		return err
-	}
-	return os.MkdirAll(c.spool(), 0o700)
 }
 
 func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {
@@ -213,24 +197,6 @@ func (c *Cloud) Run(ctx context.Context) error {
 	return err
 }
 
-// ready tells where everything listens.
-func (c *Cloud) ready() error {
-	a := c.addresses
-	c.log.Info("ready", "mqtt", a.MQTT, "mqtts", a.MQTTS, "http", a.HTTP, "websocket", a.WebSocket)
-	if c.config.ReadyFile == "" {
-		return nil
-	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	part := c.config.ReadyFile + ".part" // who watches for the file must not read half of it
-	if err := os.WriteFile(part, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("ready file: %w", err)
-	}
-	return os.Rename(part, c.config.ReadyFile)
-}
-
 // close ends everything, in the opposite order of open.
 func (c *Cloud) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
@@ -251,8 +217,6 @@ func (c *Cloud) close() error {
 	if c.store != nil {
 		c.store.Close()
 	}
-	if c.lock != nil {
-		_ = c.lock.Close() // nothing was written to it
-	}
+	errs = append(errs, c.leaveFolder())
 	return errors.Join(errs...)
 }

@@ -16,10 +16,10 @@ type Config struct {
 
 	TLSCert, TLSKey string // PEM files, with MQTTS
 
-	Data      string // directory of images and, without Redis, of the store
+	Data      string // directory of images and, without Redis, of the store; not used with Ephemeral
 	Redis     string // URL of a Redis to use instead of an own one
 	Ephemeral bool   // keep the fleet in memory: gone at exit
-	ReadyFile string // written as JSON once everything listens, "" for none
+	ReadyFile string // written as JSON once everything listens, removed at the end; "" for none
 
 	OwnerEmail, OwnerPassword string // of the first team, made on an empty store
 

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -72,6 +73,42 @@ func TestReadyFileTellsTheChosenPorts(t *testing.T) {
 	}
 	for _, address := range []string{at.MQTT, at.HTTP} {
 		_ = must[net.Conn](t)(net.Dial("tcp", address)).Close()
+	}
+	w.stop()
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after the end: got %v, want no file", err)
+	}
+}
+
+func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ready.json")
+	if err := os.WriteFile(file, []byte(`{"mqtt": "stale"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, config := range []Config{
+		{Ephemeral: true, MQTT: "127.0.0.1:nowhere", ReadyFile: file},
+		{Ephemeral: true, ReadyFile: filepath.Join(filepath.Dir(file), "no", "folder.json")},
+	} {
+		if _, err := New(t.Context(), config); err == nil {
+			t.Errorf("%+v: it started", config)
+		}
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want no file", err)
+	}
+}
+
+func TestAnEphemeralServerLeavesTheDataFolderAlone(t *testing.T) {
+	data := t.TempDir()
+	w := serve(t, func(c *Config) { c.Data = data })
+	w.upload(imageSize, 1, 2)
+	used := w.cloud.config.Data
+	w.stop()
+	if entries := must[[]os.DirEntry](t)(os.ReadDir(data)); len(entries) != 0 {
+		t.Errorf("the data folder holds %v", entries)
+	}
+	if _, err := os.Stat(used); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its own folder: got %v, want that it is gone", err)
 	}
 }
 

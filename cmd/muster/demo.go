@@ -63,13 +63,8 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if c.Devices < 10 || c.Devices > 20_000 {
 		return fmt.Errorf("--devices %d: use 10 to 20000", c.Devices)
 	}
-	data, err := os.MkdirTemp("", "muster-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(data)
 	server, err := cloud.New(ctx, cloud.Config{
-		MQTT: free(c.MQTT), HTTP: free(c.HTTP), Data: data, Ephemeral: true,
+		MQTT: free(c.MQTT), HTTP: free(c.HTTP), Ephemeral: true,
 		OwnerEmail: demoOwner, OwnerPassword: demoPassword,
 		MaxAttempts: 5, CoolDown: []time.Duration{time.Second, 2 * time.Second}, // nobody waits ten minutes for a second try here
 		MaxSessionAge: 24 * time.Hour, Version: version(),

@@ -1,0 +1,93 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// folder is the data folder as this server holds it.
+type folder struct {
+	lock      io.Closer
+	temporary string // what goes at the end, "" for none
+	ready     bool   // the ready file is there
+}
+
+// takeFolder makes the data folder this server's alone. An ephemeral one has a folder of its
+// own: images of a fleet that is kept are not its to write or delete.
+func (c *Cloud) takeFolder(ctx context.Context) error {
+	var err error
+	if c.config.Ephemeral {
+		if c.config.Data, err = os.MkdirTemp("", "muster-"); err != nil {
+			return err
+		}
+		c.folder.temporary = c.config.Data
+	}
+	if c.folder.lock, err = store.Lock(ctx, c.config.Data, c.log); err != nil {
+		return err
+	}
+	if err := c.unready(); err != nil { // what an earlier server said is not so any more
+		return err
+	}
+	if err := os.RemoveAll(c.spool()); err != nil { // what a crash left
+		return err
+	}
+	return os.MkdirAll(c.spool(), 0o700)
+}
+
+// leaveFolder gives it back. What takeFolder did not come to is left out.
+func (c *Cloud) leaveFolder() error {
+	var errs []error
+	if c.folder.ready {
+		errs = append(errs, c.unready())
+	}
+	if c.folder.lock != nil {
+		errs = append(errs, c.folder.lock.Close())
+	}
+	if c.folder.temporary != "" {
+		errs = append(errs, os.RemoveAll(c.folder.temporary))
+	}
+	return errors.Join(errs...)
+}
+
+// spool is where uploads under way are.
+func (c *Cloud) spool() string { return filepath.Join(c.config.Data, "spool") }
+
+// ready tells where everything listens.
+func (c *Cloud) ready() error {
+	a := c.addresses
+	c.log.Info("ready", "mqtt", a.MQTT, "mqtts", a.MQTTS, "http", a.HTTP, "websocket", a.WebSocket)
+	if c.config.ReadyFile == "" {
+		return nil
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	part := c.config.ReadyFile + ".part" // who watches for the file must not read half of it
+	if err := os.WriteFile(part, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	c.folder.ready = true
+	return os.Rename(part, c.config.ReadyFile)
+}
+
+// unready removes the ready file. A folder for it must be there.
+func (c *Cloud) unready() error {
+	if c.config.ReadyFile == "" {
+		return nil
+	}
+	if err := os.Remove(c.config.ReadyFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	if _, err := os.Stat(filepath.Dir(c.config.ReadyFile)); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return nil
+}
