@@ -43,6 +43,29 @@ const (
 	returnNotAuthorized byte = 5
 )
 
+// refusalText says in words what a CONNECT was refused for before its proof was looked at.
+func refusalText(code byte) string {
+	switch code {
+	case codeMalformed, codeProtocol:
+		return "malformed CONNECT"
+	case codeVersion:
+		return "neither MQTT 3.1.1 nor 5"
+	case codeAuthMethod:
+		return "authentication methods are not on offer"
+	case codeTopicInvalid:
+		return "its will is not a message of its own"
+	case codePacketTooLarge:
+		return "its will is too large"
+	case codeQoS:
+		return "its will has QoS 2"
+	case codeRetain:
+		return "its will is retained"
+	case codeBusy:
+		return "no room for another connection"
+	}
+	return "not accepted"
+}
+
 // connackCode is what a CONNACK says about an error of Admit (docs/protocol.md,
 // "Connection"): an unauthenticated peer learns nothing about why.
 func connackCode(err error) byte {

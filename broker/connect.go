@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -139,12 +140,16 @@ func (l *Link) acceptance(connect *packets.Packet) ([]byte, error) {
 	return p.Bytes(), nil
 }
 
-// refuse answers with a CONNACK that says why not.
+// refuse answers with a CONNACK that says why not. What it does not say is in the log; a nil
+// why is what the code says.
 func (l *Link) refuse(code byte, why error) error {
 	b := l.broker
 	b.count.refused[code].Add(1)
 	if b.refusals.Allow() {
-		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", code, "err", why)
+		if why == nil {
+			why = errors.New(refusalText(code))
+		}
+		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", fmt.Sprintf("0x%02x", code), "err", why)
 	}
 	_ = l.writeNow(connack(l.version, code)) // refused either way
 	l.refused = true

@@ -21,7 +21,7 @@ import (
 
 const (
 	badInputEnv  = "MUSTER_BAD_INPUT" // how many bad packets and messages to send
-	badInput     = 100_000            // where the environment does not say
+	badInput     = 1_000_000          // where the environment does not say
 	badWorkers   = 4                  // devices that send them
 	maxHeapGrown = 24 << 20           // bytes
 )

@@ -21,14 +21,16 @@ type Claim struct {
 // MaxSecret bounds the secret that is hashed, in bytes.
 const MaxSecret = 1 << 10
 
-// errUnauthenticated is the one answer to every peer without a proof: nothing about why
-// is told (docs/protocol.md, "Connection").
-var errUnauthenticated = fleet.Errorf(fleet.Unauthenticated, "not authenticated")
+// unauthenticated is the answer to every peer without a proof. Its text is for the log: the
+// peer is told by the kind alone, which is one (docs/protocol.md, "Connection").
+func unauthenticated(r Refusal) error {
+	return fleet.Errorf(fleet.Unauthenticated, "not authenticated: %s", r)
+}
 
 // Admit checks the claim against the device's record, which it loads in one round trip,
 // and returns the session that begins. Errors: fleet.Unauthenticated for an unknown id, a
 // wrong secret, a user name that is not the id, a BLE device and a peer with too many
-// failed proofs, all alike in text and cost, and the last one also with the right secret;
+// failed proofs, all alike in cost, and the last one also with the right secret;
 // fleet.Disabled after a valid proof; fleet.Busy when too many admissions are under way,
 // without waiting; fleet.Unavailable from the store.
 func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
@@ -42,7 +44,7 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 	now := time.Now()
 	if s.byID.exhausted(string(claim.ID), now) || s.byAddress.exhausted(claim.Address, now) {
 		s.refused[Throttled].Add(1)
-		return nil, errUnauthenticated
+		return nil, unauthenticated(Throttled)
 	}
 	d, err := s.devices.Device(ctx, claim.ID)
 	known := err == nil
@@ -53,7 +55,7 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		s.byID.failed(string(claim.ID), now)
 		s.byAddress.failed(claim.Address, now)
 		s.refused[refusal].Add(1)
-		return nil, errUnauthenticated
+		return nil, unauthenticated(refusal)
 	}
 	if d.Disabled {
 		s.refused[SwitchedOff].Add(1)

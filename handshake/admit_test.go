@@ -45,8 +45,8 @@ func TestAllWithoutAProofAreRefusedAlike(t *testing.T) {
 			m.edit("bare", func(d *fleet.Device) { d.Secret = fleet.Secret{} })
 			s := New(Config{}, m, m)
 			_, err := s.Admit(t.Context(), row.claim)
-			if !errors.Is(err, fleet.Unauthenticated) || err.Error() != errUnauthenticated.Error() {
-				t.Errorf("got %v, want %v", err, errUnauthenticated)
+			if !errors.Is(err, fleet.Unauthenticated) || !strings.Contains(err.Error(), row.reason.String()) {
+				t.Errorf("got %v, want unauthenticated, and %s for the log", err, row.reason)
 			}
 			if m.loads != 1 {
 				t.Errorf("got %d loads, want 1", m.loads)
