@@ -36,6 +36,7 @@ type batcher struct {
 	client   *redis.Client
 	atomic   bool // a trip is one MULTI: carried out in one go, one fsync
 	patience time.Duration
+	outage   *outage
 	free     chan *ticket
 	queue    chan *ticket
 	closed   chan struct{}
@@ -57,9 +58,9 @@ const (
 	settled                // the outcome is in the channel
 )
 
-func newBatcher(client *redis.Client, atomic bool) *batcher {
+func newBatcher(client *redis.Client, atomic bool, o *outage) *batcher {
 	b := &batcher{
-		client: client, atomic: atomic, patience: maxPatience,
+		client: client, atomic: atomic, patience: maxPatience, outage: o,
 		free: make(chan *ticket, maxWaiting), queue: make(chan *ticket, maxWaiting),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -158,11 +159,13 @@ func (b *batcher) carryOut(batch []*ticket) {
 		left, cause := b.trip(waiting, again)
 		if cause == nil {
 			b.down = time.Time{}
+			b.outage.over()
 			return
 		}
 		if b.down.IsZero() {
 			b.down = time.Now()
 		}
+		b.outage.lasts(b.down, cause)
 		waiting = left
 		if time.Since(b.down) >= b.patience || !b.wait(pause) {
 			for _, t := range waiting {

@@ -106,10 +106,11 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 		log = slog.Default()
 	}
 	client := redis.NewClient(explicit(redisOptions))
+	away := &outage{log: log}
 	base, cancel := context.WithCancel(context.Background())
 	c := &core{
 		client: client, log: log, keep: o.Keep.orDefaults(),
-		reads: newBatcher(client, false), writes: newBatcher(client, true),
+		reads: newBatcher(client, false, away), writes: newBatcher(client, true, away),
 		writer: rand.Text()[:8] + ".", base: base, cancel: cancel,
 	}
 	s := &Store{core: c}
