@@ -65,7 +65,7 @@ func (r recorder) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	}
 	after := r.catalog(ctx, product)
 	r.registry.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
-	groups := moved(before, after)
+	groups := before.MovedGroups(after)
 	data := map[string]any{"version": order.Version.String(), "immediate": order.Now, "product_default": after.Default.Equal(order.Version)}
 	if n, ok := order.Version.Whole(); ok {
 		data["version"] = n
@@ -112,20 +112,4 @@ func targets(c *fleet.Catalog) map[string]any {
 		groups[g.String()] = v.String()
 	}
 	return map[string]any{"product_id": c.Product.ID, "product_default": c.Default.String(), "groups": groups}
-}
-
-// moved are the groups whose release differs between two catalogs.
-func moved(before, after *fleet.Catalog) []fleet.GroupID {
-	var groups []fleet.GroupID
-	for g, v := range after.Groups {
-		if before.Groups[g] != v {
-			groups = append(groups, g)
-		}
-	}
-	for g := range before.Groups {
-		if after.Groups[g].IsZero() {
-			groups = append(groups, g)
-		}
-	}
-	return fleet.SortGroups(groups)
 }

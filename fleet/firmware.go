@@ -45,3 +45,19 @@ func (c *Catalog) Find(v Version) (Firmware, bool) {
 	f, ok := c.Firmware[v.Key()]
 	return f, ok && v.Valid()
 }
+
+// MovedGroups are the groups whose release is another one in after, in order.
+func (c *Catalog) MovedGroups(after *Catalog) []GroupID {
+	var groups []GroupID
+	for g, v := range after.Groups {
+		if c.Groups[g] != v {
+			groups = append(groups, g)
+		}
+	}
+	for g := range c.Groups {
+		if _, stays := after.Groups[g]; !stays {
+			groups = append(groups, g)
+		}
+	}
+	return SortGroups(groups)
+}

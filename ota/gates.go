@@ -8,8 +8,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// errand is a device with the firmware it should get: what the gates look at.
-type errand struct {
+// candidate is a device with the firmware it should get: what the gates look at.
+type candidate struct {
 	device   *fleet.Device
 	target   fleet.Version
 	firmware fleet.Firmware // zero when the target was never uploaded
@@ -33,7 +33,7 @@ func pass(detail string) answer { return answer{detail: detail} }
 // version differ.
 type gate struct {
 	rule  string
-	check func(errand) answer
+	check func(candidate) answer
 }
 
 // gates are asked in order by Decide, which stops at the first refusal, and by Why, which
@@ -47,21 +47,21 @@ var gates = []gate{
 	{"updates", takesUpdates},
 }
 
-func uploaded(e errand) answer {
+func uploaded(e candidate) answer {
 	if e.firmware.Version.IsZero() {
 		return answer{refused: true, reason: wire.ReasonOther, detail: "version " + e.target.String() + " was never uploaded"}
 	}
 	return pass("version " + e.target.String() + " is uploaded")
 }
 
-func notHeld(e errand) answer {
+func notHeld(e candidate) answer {
 	if a := e.attempts(); a.Held {
 		return answer{refused: true, reason: wire.ReasonStopped, detail: "stopped by an operator: nothing until the target changes or someone retries"}
 	}
 	return pass("not stopped by an operator")
 }
 
-func attemptsLeft(e errand) answer {
+func attemptsLeft(e candidate) answer {
 	detail := fmt.Sprintf("%d of %d attempts spent", e.attempts().Spent, e.rules.maxAttempts)
 	if e.attempts().Spent >= e.rules.maxAttempts {
 		return answer{refused: true, reason: wire.ReasonOther, detail: "exhausted: " + detail + "; nothing until the target changes or someone retries"}
@@ -69,7 +69,7 @@ func attemptsLeft(e errand) answer {
 	return pass(detail)
 }
 
-func cooledDown(e errand) answer {
+func cooledDown(e candidate) answer {
 	if wait := e.attempts().NotBefore.Sub(e.now); wait > 0 {
 		return answer{
 			refused: true, reason: wire.ReasonNotNow, again: wait,
@@ -79,7 +79,7 @@ func cooledDown(e errand) answer {
 	return pass("no cool-down")
 }
 
-func fits(e errand) answer {
+func fits(e candidate) answer {
 	if e.maxImage != 0 && uint64(e.firmware.Size) > e.maxImage {
 		return answer{
 			refused: true, reason: wire.ReasonImageTooLarge,
@@ -89,7 +89,7 @@ func fits(e errand) answer {
 	return pass(fmt.Sprintf("the image has %d bytes", e.firmware.Size))
 }
 
-func takesUpdates(e errand) answer {
+func takesUpdates(e candidate) answer {
 	switch {
 	case e.device.UpdatesOn:
 		return pass("the device takes updates")
@@ -100,7 +100,7 @@ func takesUpdates(e errand) answer {
 }
 
 // attempts are those that count against e's target.
-func (e errand) attempts() fleet.Attempts {
+func (e candidate) attempts() fleet.Attempts {
 	if e.flash || !e.device.Attempts.Target.Equal(e.target) {
 		return fleet.Attempts{}
 	}

@@ -32,13 +32,16 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 		return fleet.Impact{}, err
 	}
 	everyone := order.Groups == nil || order.Default != nil && *order.Default || before.Default != after.Default
-	concerned := changedGroups(before, after)
+	concerned := make(map[fleet.GroupID]bool)
+	for _, g := range before.MovedGroups(after) {
+		concerned[g] = true
+	}
 	if order.Groups != nil {
 		for _, g := range *order.Groups {
 			concerned[g] = true
 		}
 	}
-	t := newTally(before, after, s.rules)
+	t := newSum(before, after, s.rules)
 	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 		if everyone || inAny(e.Groups, concerned) {
 			t.add(e, e, devices)
@@ -57,7 +60,7 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 	if err != nil {
 		return fleet.Impact{}, err
 	}
-	t := newTally(c, c, s.rules)
+	t := newSum(c, c, s.rules)
 	if ids == nil {
 		err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 			changed := *e
@@ -89,28 +92,12 @@ func altered(a, b *fleet.IndexEntry) bool {
 		!slices.Equal(a.Groups, b.Groups)
 }
 
-// changedGroups are the groups whose release differs between two catalogs.
-func changedGroups(before, after *fleet.Catalog) map[fleet.GroupID]bool {
-	changed := make(map[fleet.GroupID]bool)
-	for g, v := range before.Groups {
-		if after.Groups[g] != v {
-			changed[g] = true
-		}
-	}
-	for g, v := range after.Groups {
-		if before.Groups[g] != v {
-			changed[g] = true
-		}
-	}
-	return changed
-}
-
 func inAny(groups []fleet.GroupID, set map[fleet.GroupID]bool) bool {
 	return slices.ContainsFunc(groups, func(g fleet.GroupID) bool { return set[g] })
 }
 
-// tally adds up the impact of a change, device by device.
-type tally struct {
+// sum adds up the impact of a change, device by device.
+type sum struct {
 	contrast  *contrast
 	rules     rules
 	total, of int
@@ -118,8 +105,8 @@ type tally struct {
 	blocked   map[string]int
 }
 
-func newTally(before, after *fleet.Catalog, r rules) *tally {
-	return &tally{
+func newSum(before, after *fleet.Catalog, r rules) *sum {
+	return &sum{
 		contrast: newContrast(before, after), rules: r,
 		byVersion: make(map[fleet.Version]int), blocked: make(map[string]int),
 	}
@@ -127,14 +114,14 @@ func newTally(before, after *fleet.Catalog, r rules) *tally {
 
 // add counts devices that are alike; old and new are their entry before and after the
 // change.
-func (t *tally) add(old, new *fleet.IndexEntry, devices int) {
+func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 	t.of += devices
 	from := t.contrast.targets(old)
 	to := from
 	if new != old {
 		to = t.contrast.targets(new)
 	}
-	if moves(from.before, to.after, new.Running) {
+	if sends(from.before, to.after, new.Running) {
 		t.total += devices
 		t.byVersion[to.after] += devices
 		if reason := t.obstacle(new, to.after); reason != "" {
@@ -145,7 +132,7 @@ func (t *tally) add(old, new *fleet.IndexEntry, devices int) {
 	if !new.Development && new.Lock.IsZero() {
 		return
 	}
-	if moves(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {
+	if sends(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {
 		if new.Development {
 			t.blocked["development"] += devices
 		} else {
@@ -154,13 +141,13 @@ func (t *tally) add(old, new *fleet.IndexEntry, devices int) {
 	}
 }
 
-// moves reports whether a change of target sends a device something it does not run.
-func moves(before, after, running fleet.Version) bool {
+// sends reports whether a change of target sends a device something it does not run.
+func sends(before, after, running fleet.Version) bool {
 	return after.Valid() && !after.Equal(before) && !after.Equal(running)
 }
 
 // obstacle is why a device can't get target now, "" when it can.
-func (t *tally) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
+func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
 	switch tried := e.AttemptsFor.Equal(target); {
 	case e.Disabled:
 		return "disabled"
@@ -174,7 +161,7 @@ func (t *tally) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
 	return ""
 }
 
-func (t *tally) impact() fleet.Impact {
+func (t *sum) impact() fleet.Impact {
 	impact := fleet.Impact{Total: t.total, Of: t.of}
 	for _, v := range slices.SortedFunc(maps.Keys(t.byVersion), func(a, b fleet.Version) int {
 		return cmp.Or(b.Compare(a), strings.Compare(b.String(), a.String()))

@@ -102,7 +102,7 @@ func (s *Service) choose(p *Plan, d *fleet.Device, c *fleet.Catalog, h wire.Hell
 	if !p.Flash && !d.Attempts.Target.Equal(p.Target) {
 		d.Attempts = fleet.Attempts{Target: p.Target}
 	}
-	e := errand{
+	e := candidate{
 		device: d, target: p.Target, firmware: firmware, flash: p.Flash, maxImage: h.MaxImage, now: now, rules: s.rules,
 	}
 	for _, g := range gates {
@@ -116,9 +116,6 @@ func (s *Service) choose(p *Plan, d *fleet.Device, c *fleet.Catalog, h wire.Hell
 
 func (p *Plan) refuse(a answer) {
 	p.Refused, p.Again, p.Why = a.reason, a.again, a.detail
-	if len(p.Why) > wire.MaxText {
-		p.Why = p.Why[:wire.MaxText]
-	}
 }
 
 // supersede ends d's running update, free of charge: its version is not the target any

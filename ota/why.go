@@ -65,7 +65,7 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 		return steps
 	}
 	firmware, _ := c.Find(target)
-	e := errand{device: d, target: target, firmware: firmware, flash: !d.Flash.IsZero(), now: now, rules: s.rules}
+	e := candidate{device: d, target: target, firmware: firmware, flash: !d.Flash.IsZero(), now: now, rules: s.rules}
 	for _, g := range gates {
 		outcome := "passes"
 		a := g.check(e)

@@ -101,7 +101,7 @@ func defaultDetail(out outcome, v fleet.Version) string {
 	case applies:
 		return "the product default is " + v.String()
 	case passedOver:
-		return "the product default " + v.String() + " is below the rule that decides"
+		return "the product default " + v.String() + " counts only where no other rule decides"
 	}
 	return "the product has no default"
 }

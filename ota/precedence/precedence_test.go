@@ -170,7 +170,7 @@ func TestHiddenGroupsAreOneStepWithoutNameOrVersion(t *testing.T) {
 			{Rule: "lock", Outcome: "none", Detail: "not locked"},
 			{Rule: "group", Outcome: "wins", Detail: HiddenGroup},
 			{Rule: "group", Outcome: "considered", Detail: "group hold-back has release 1"},
-			{Rule: "default", Outcome: "passed over", Detail: "the product default 3 is below the rule that decides"},
+			{Rule: "default", Outcome: "passed over", Detail: "the product default 3 counts only where no other rule decides"},
 		}
 		compare(t, trace.Steps, want)
 	})
@@ -181,7 +181,7 @@ func TestHiddenGroupsAreOneStepWithoutNameOrVersion(t *testing.T) {
 			{Rule: "lock", Outcome: "applies", Detail: "locked to 2, above every release"},
 			{Rule: "group", Outcome: "considered", Detail: HiddenGroup},
 			{Rule: "group", Outcome: "considered", Detail: "group hold-back has release 1"},
-			{Rule: "default", Outcome: "passed over", Detail: "the product default 3 is below the rule that decides"},
+			{Rule: "default", Outcome: "passed over", Detail: "the product default 3 counts only where no other rule decides"},
 		}
 		compare(t, trace.Steps, want)
 	})
