@@ -3,9 +3,11 @@ package api
 import (
 	"bytes"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -101,6 +103,38 @@ func TestUploadRefusals(t *testing.T) {
 	}
 	if status, answer := s.do(t, http.MethodPost, "/v1/products/lamp/firmware", "multipart/form-data; boundary=x", "--x\r\ncut"); status != 400 {
 		t.Errorf("a cut body: got %d %s, want 400", status, answer)
+	}
+}
+
+func TestUploadTellsTheClientsFaultFromTheDisks(t *testing.T) {
+	contentType, body := multipartBody(t, part{"file", "f", "IMAGE"}, part{name: "version", value: "7"})
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taking, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taking.Close()
+	refusing, err := os.Open(taking.Name()) // for reading alone: every write fails, as on a full disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer refusing.Close()
+	cut, _, _ := bytes.Cut(body, []byte("AGE"))
+	for name, row := range map[string]struct {
+		body   []byte
+		image  *os.File
+		status int
+	}{
+		"a body cut within the image": {cut, taking, http.StatusBadRequest},
+		"a disk that takes no more":   {body, refusing, http.StatusInternalServerError},
+	} {
+		_, err := readUpload(multipart.NewReader(bytes.NewReader(row.body), params["boundary"]), row.image)
+		if p := problem(err); p.status != row.status || strings.Contains(p.Description, row.image.Name()) {
+			t.Errorf("%s: got %d %s, want %d", name, p.status, p.Description, row.status)
+		}
 	}
 }
 

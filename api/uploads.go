@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -137,7 +138,11 @@ func readUploadFields(f fleet.Firmware, form map[string][]string, found bool) (f
 }
 
 func spool(image *os.File, part io.Reader) error {
-	if _, err := io.Copy(image, part); err != nil {
+	var disk *fs.PathError
+	switch _, err := io.Copy(image, part); {
+	case errors.As(err, &disk): // not the client's fault
+		return err
+	case err != nil:
 		return bodyError(err)
 	}
 	_, err := image.Seek(0, io.SeekStart)
