@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -112,7 +113,8 @@ func (v *visit) upload() error {
 			return fleet.FieldErrorf("file", "choose a file")
 		}
 		f.File = path.Base(part.FileName())
-		done, err := v.ota.Upload(v.ctx(), v.actor, f, part)
+		ctx := context.WithoutCancel(v.ctx()) // that the browser is gone is told by sent
+		done, err := v.ota.Upload(ctx, v.actor, f, sent{part})
 		if err != nil {
 			return err
 		}
@@ -137,6 +139,17 @@ func describe(f *fleet.Firmware, part *multipart.Part) error {
 		f.Description = text
 	}
 	return err
+}
+
+// sent is what a browser sends: that it can't be read is no fault of who reads it.
+type sent struct{ io.Reader }
+
+func (s sent) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unread(err)
+	}
+	return n, err
 }
 
 func unread(err error) error {
