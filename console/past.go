@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -51,7 +52,11 @@ func (c *Console) Watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 			for _, p := range c.past.watched() {
-				if err := c.sample(ctx, p); err != nil {
+				err := c.sample(ctx, p)
+				if errors.Is(err, fleet.NotFound) {
+					c.past.forget(p.ID) // it was deleted
+				}
+				if err != nil {
 					c.log.Debug("console: no sample", "product", p.Slug, "err", err)
 				}
 			}
@@ -105,6 +110,13 @@ func (p *past) remember(product fleet.Product) {
 	}
 }
 
+// forget ends the watch over a product and drops its past.
+func (p *past) forget(product fleet.ProductID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.products, product)
+}
+
 // due reports whether it is time for a sample of a product that is watched.
 func (p *past) due(product fleet.Product) bool {
 	p.mu.Lock()
@@ -116,10 +128,14 @@ func (p *past) due(product fleet.Product) bool {
 	return len(t.samples) == 0 || time.Since(t.samples[len(t.samples)-1].at) > t.interval*9/10
 }
 
+// add adds to the past of a product that is watched still.
 func (p *past) add(product fleet.ProductID, m moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.products[product]
+	if t == nil {
+		return
+	}
 	if t.samples = append(t.samples, m); t.began.IsZero() {
 		t.began = m.at
 	}

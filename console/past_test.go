@@ -1,6 +1,9 @@
 package console
 
 import (
+	"context"
+	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +42,60 @@ func TestSeriesHasARowForEachVersionAndANumberForEachTime(t *testing.T) {
 	}
 	if diff := cmp.Diff(p.series(1), want); diff != "" {
 		t.Errorf("(-got +want)\n%s", diff)
+	}
+}
+
+// shrinking has the products that were not deleted, without firmware.
+type shrinking struct {
+	OTA
+	deleted sync.Map // by fleet.ProductID
+}
+
+func (o *shrinking) Firmware(_ context.Context, _ fleet.Actor, id fleet.ProductID) ([]fleet.Released, error) {
+	if _, gone := o.deleted.Load(id); gone {
+		return nil, fleet.Errorf(fleet.NotFound, "no such product: %d", id)
+	}
+	return nil, nil
+}
+
+func (r *team) Devices(context.Context, fleet.Actor, fleet.DeviceQuery) (fleet.DeviceViews, error) {
+	return fleet.DeviceViews{}, nil
+}
+
+func TestADeletedProductLeavesItsPlaceToAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o shrinking
+		c := New(Config{}, &team{}, &o, bus{}, slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithCancel(t.Context())
+		var watch sync.WaitGroup
+		watch.Go(func() { c.Watch(ctx) })
+		for id := range fleet.ProductID(maxProducts + 1) {
+			c.past.remember(fleet.Product{ID: id})
+		}
+		time.Sleep(sampleEvery)
+		late, gone := fleet.ProductID(maxProducts), fleet.ProductID(7)
+		if c.past.began(gone).IsZero() || !c.past.began(late).IsZero() {
+			t.Errorf("before: product %d began at %v, %d, which is one too many, at %v", gone, c.past.began(gone), late, c.past.began(late))
+		}
+		o.deleted.Store(gone, true)
+		time.Sleep(2 * sampleEvery)
+		c.past.remember(fleet.Product{ID: late})
+		time.Sleep(sampleEvery)
+		stop()
+		watch.Wait()
+		if !c.past.began(gone).IsZero() || c.past.began(late).IsZero() || len(c.past.watched()) != maxProducts {
+			t.Errorf("afterwards: product %d began at %v, %d at %v, %d watched", gone, c.past.began(gone), late, c.past.began(late), len(c.past.watched()))
+		}
+	})
+}
+
+func TestASampleOfAForgottenProductIsDropped(t *testing.T) {
+	p := newPast()
+	p.remember(fleet.Product{ID: 1})
+	p.forget(1)
+	p.add(1, moment{at: time.Unix(100, 0)})
+	if got := p.series(1); got.Times != nil {
+		t.Errorf("got %+v, want nothing", got)
 	}
 }
 
