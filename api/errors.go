@@ -63,8 +63,9 @@ func problem(err error) *Problem {
 	if errors.As(err, &p) {
 		return p
 	}
+	kind := fleet.KindOf(err)
 	for _, row := range statuses {
-		if !errors.Is(err, row.kind) {
+		if row.kind != kind {
 			continue
 		}
 		p := &Problem{Code: row.code, Description: err.Error(), status: row.status}

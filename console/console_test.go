@@ -208,6 +208,15 @@ func TestWhatGoesWrongIsSaidWhereItWasAsked(t *testing.T) {
 	}
 }
 
+func TestTwoMistakesAtOnceHaveOneStatus(t *testing.T) {
+	err := errors.Join(fleet.Errorf(fleet.Unavailable, "the store is away"), fleet.Errorf(fleet.Conflict, "somebody came first"))
+	for range 100 {
+		if got := status(err); got != http.StatusConflict {
+			t.Fatalf("got %d, want %d, as the REST API answers", got, http.StatusConflict)
+		}
+	}
+}
+
 func TestFirstProductIsMadeWhereNothingIs(t *testing.T) {
 	if got := send(t, &team{}, http.MethodGet, "/", nil, session).Header.Get("Location"); got != "/products" {
 		t.Errorf("got %q, want /products", got)

@@ -25,10 +25,8 @@ var statuses = map[fleet.Kind]int{
 
 // status is err's HTTP status; 500 for an error without a kind.
 func status(err error) int {
-	for kind, code := range statuses {
-		if errors.Is(err, kind) {
-			return code
-		}
+	if code, known := statuses[fleet.KindOf(err)]; known {
+		return code
 	}
 	return http.StatusInternalServerError
 }

@@ -22,7 +22,21 @@ const (
 	Unavailable     Kind = "unavailable"     // the store does not answer: try again later
 )
 
+// kinds are in the order in which KindOf looks for them.
+var kinds = [...]Kind{Unauthenticated, Denied, Disabled, NotFound, Conflict, TooLarge, Busy, Unavailable, Invalid}
+
 func (k Kind) Error() string { return string(k) }
+
+// KindOf is the kind of err; "" for an error without a kind, and for nil. An error that
+// joins several has one kind all the same, wherever it is asked for.
+func KindOf(err error) Kind {
+	for _, k := range kinds {
+		if errors.Is(err, k) {
+			return k
+		}
+	}
+	return ""
+}
 
 // Error is an error of a kind. Code, when set, is the stable word the REST API shows
 // instead of the kind's own; Field names the input at fault.

@@ -22,8 +22,29 @@ func TestErrorIsOfItsKindAndOfNoOther(t *testing.T) {
 				t.Errorf("an error of kind %v is %v: got %v", kind, other, got)
 			}
 		}
+		if got := fleet.KindOf(err); got != kind {
+			t.Errorf("an error of kind %v: got kind %q", kind, got)
+		}
 		if want := "device a: no more than 3"; err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
+		}
+	}
+}
+
+func TestJoinedErrorsAreOfOneKind(t *testing.T) {
+	conflict, away := fleet.Errorf(fleet.Conflict, "somebody came first"), fleet.Errorf(fleet.Unavailable, "redis: %w", io.ErrUnexpectedEOF)
+	for name, row := range map[string]struct {
+		err  error
+		want fleet.Kind
+	}{
+		"two kinds":            {errors.Join(conflict, away), fleet.Conflict},
+		"in the other order":   {errors.Join(away, conflict), fleet.Conflict},
+		"one that has no kind": {errors.Join(io.EOF, away), fleet.Unavailable},
+		"none has a kind":      {errors.Join(io.EOF, io.ErrUnexpectedEOF), ""},
+		"no error":             {nil, ""},
+	} {
+		if got := fleet.KindOf(row.err); got != row.want {
+			t.Errorf("%s: got %q, want %q", name, got, row.want)
 		}
 	}
 }
