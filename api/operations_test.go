@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,7 @@ func TestListQueries(t *testing.T) {
 			"/v1/devices?pageLimit=7&pageNextToken=abc&tags=eu&deviceIds=a,b&deviceNameFuzzy=ha&deviceTypes=BLE,Gateway&gatewayId=g",
 			fleet.DeviceQuery{Groups: []fleet.GroupID{2}, IDs: []fleet.DeviceID{"a", "b"}, NamePrefix: "ha", Kinds: []fleet.DeviceKind{fleet.BLE, fleet.Gateway}, Gateway: "g", Limit: 7, After: "abc"},
 		},
+		"as many ids as are taken, by both names": {"/v1/devices?deviceIds=" + idList(600) + "&deviceIdentifiers=" + idList(400), fleet.DeviceQuery{IDs: slices.Repeat([]fleet.DeviceID{"a"}, 1000), Limit: 10}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServe(t)
@@ -96,6 +98,8 @@ func TestListQueries(t *testing.T) {
 		"page 0": "/v1/products/42/devices?page=0", "too many": "/v1/products/42/devices?per_page=101", "too far": "/v1/products/42/devices?page=101&per_page=100",
 		"huge page": "/v1/products/42/devices?page=9223372036854775807", "no flag": "/v1/products/42/devices?online=maybe",
 		"no version": "/v1/products/42/devices?firmwareVersion=x", "no type": "/v1/devices?deviceTypes=Toaster", "no number": "/v1/devices?pageLimit=x",
+		"too many ids": "/v1/devices?deviceIds=" + idList(1001), "too many by the other name": "/v1/devices?deviceIdentifiers=" + idList(1001),
+		"too many by both": "/v1/devices?deviceIds=" + idList(600) + "&deviceIdentifiers=" + idList(401),
 	} {
 		s := newServe(t)
 		if status, body := s.do(t, http.MethodGet, path, "", ""); status != 422 || !strings.Contains(body, `"fields":{`) {
@@ -103,6 +107,8 @@ func TestListQueries(t *testing.T) {
 		}
 	}
 }
+
+func idList(n int) string { return strings.Repeat("a,", n) }
 
 // TestUnknownGroupSelectsNothing: a name that is no group the actor sees is like one
 // that does not exist.

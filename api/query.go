@@ -161,13 +161,12 @@ type (
 	// NRFList is of nRF Cloud's list of devices.
 	NRFList struct {
 		NRFDevice
-		State       string `query:"includeState" doc:"Accepted for nRF Cloud's clients and ignored: devices have no shadow"`
-		StateMeta   string `query:"includeStateMeta" doc:"Accepted for nRF Cloud's clients and ignored"`
-		Identifiers string `query:"deviceIdentifiers" doc:"The same as deviceIds: a device has no other identifier"`
-		Supports    string `query:"firmwareSupport" doc:"What it can update, between commas: every device APP and nothing else"`
-		Lacks       string `query:"firmwareSupportExclude" doc:"What it can't update, between commas"`
-		BLE         string `query:"bleFirmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored"`
-		SubTypes    string `query:"subTypes" doc:"Sub-types between commas: no device has one"`
+		State     string `query:"includeState" doc:"Accepted for nRF Cloud's clients and ignored: devices have no shadow"`
+		StateMeta string `query:"includeStateMeta" doc:"Accepted for nRF Cloud's clients and ignored"`
+		Supports  string `query:"firmwareSupport" doc:"What it can update, between commas: every device APP and nothing else"`
+		Lacks     string `query:"firmwareSupportExclude" doc:"What it can't update, between commas"`
+		BLE       string `query:"bleFirmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored"`
+		SubTypes  string `query:"subTypes" doc:"Sub-types between commas: no device has one"`
 	}
 )
 

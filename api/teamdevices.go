@@ -75,15 +75,16 @@ func (p TeamDevicePath) id() (fleet.DeviceID, error) {
 // TeamDeviceQuery are the query parameters that select devices of the team.
 type TeamDeviceQuery struct {
 	GroupsQuery
-	IDs     []string `query:"deviceIds,explode" doc:"Device ids between commas, at most 1,000"`
-	Fuzzy   string   `query:"deviceNameFuzzy" doc:"The name begins with this"`
-	Kinds   []string `query:"deviceTypes,explode" doc:"Generic, Gateway, BLE between commas"`
-	Gateway string   `query:"gatewayId" doc:"Attached to this gateway"`
+	IDs         []string `query:"deviceIds,explode" doc:"Device ids between commas, at most 1,000"`
+	Identifiers string   `query:"deviceIdentifiers" doc:"The same as deviceIds: a device has no other identifier"`
+	Fuzzy       string   `query:"deviceNameFuzzy" doc:"The name begins with this"`
+	Kinds       []string `query:"deviceTypes,explode" doc:"Generic, Gateway, BLE between commas"`
+	Gateway     string   `query:"gatewayId" doc:"Attached to this gateway"`
 }
 
 func (f TeamDeviceQuery) query() (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{NamePrefix: f.Fuzzy, Gateway: fleet.DeviceID(f.Gateway)}
-	ids := splitNames(f.IDs...)
+	ids := splitNames(append(f.IDs, f.Identifiers)...)
 	if err := ids.bounded(); err != nil {
 		return q, fleet.FieldErrorf("deviceIds", "%s", err)
 	}
@@ -227,9 +228,6 @@ func (s *server) listDevices(ctx context.Context, who fleet.Actor, in *struct {
 	q, err := in.query()
 	if err != nil {
 		return nil, err
-	}
-	for _, text := range splitNames(in.Identifiers) {
-		q.IDs = append(q.IDs, fleet.DeviceID(text))
 	}
 	if in.selectsNothing() {
 		return answer(page[Device](nil, ""), nil)
