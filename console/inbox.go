@@ -56,9 +56,6 @@ func (v *visit) alertsPage() error {
 	if v.fragment() {
 		return v.fragmentOf("alerts", "rows", list)
 	}
-	if v.fragment() {
-		return v.fragmentOf("alerts", "rows", list)
-	}
 	return v.show("alerts", "Alerts", list)
 }
 
