@@ -37,8 +37,8 @@ type server struct {
 }
 
 // New makes the handler of everything below /v1 and of /oauth/token. The handler may be
-// used concurrently; it owns no goroutine. Put a read timeout on the http.Server: bodies
-// are bounded in size here, not in time.
+// used concurrently; it owns no goroutine. Bodies are bounded here, in size and in time
+// (bodyTimeout); headers are not: put a ReadHeaderTimeout on the http.Server.
 func New(config Config, registry Registry, ota OTA, events Events, repeats Repeats, log *slog.Logger) http.Handler {
 	handler, _ := build(config, registry, ota, events, repeats, log)
 	return handler
