@@ -54,11 +54,9 @@ func (s *server) repeatable(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r, w := humago.Unwrap(ctx)
-	deadline(w, time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	deadline(w, time.Time{})
+	body, err := smallBody(r, w)
 	if err != nil {
-		s.refuse(ctx, bodyError(err))
+		s.refuse(ctx, err)
 		return
 	}
 	r = r.WithContext(ctx.Context())
