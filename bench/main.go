@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/muster-iot/muster/wire"
 )
 
 // benchmark is one command.
@@ -41,8 +43,6 @@ type options struct {
 	timeout time.Duration // of the whole benchmark
 }
 
-const wireDefaultWindow = 8
-
 var benchmarks = []benchmark{
 	{
 		name: "handshakes", about: "full handshakes per second against Mosquitto's bare CONNECT",
@@ -58,7 +58,7 @@ var benchmarks = []benchmark{
 	},
 	{
 		name: "rush", about: "memory while every device downloads at once",
-		defaults: options{runs: 1, devices: 1000, dialers: 64, size: 1 << 20, chunks: []uint32{4 << 10}, window: wireDefaultWindow, settle: 20 * time.Second, timeout: 10 * time.Minute}, run: rush,
+		defaults: options{runs: 1, devices: 1000, dialers: 64, size: 1 << 20, chunks: []uint32{4 << 10}, window: wire.DefaultWindow, settle: 20 * time.Second, timeout: 10 * time.Minute}, run: rush,
 	},
 	{
 		name: "lists", about: "pages of a long list of devices, and the impact of a release, over HTTP", apart: true,
