@@ -170,7 +170,8 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 }
 
 // DeleteGroup takes devices and users out of a group and ends its releases. Its devices
-// fall to the next rule, those with a running download at once.
+// fall to the next rule, those with a running download at once. It goes on when ctx ends:
+// half of it would leave devices in a group nobody can name.
 func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) error {
 	g, err := r.mayDeleteGroup(ctx, actor, product, name)
 	if err != nil {
@@ -183,7 +184,7 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 	if err != nil {
 		return err
 	}
-	if err := r.teams.DeleteGroup(ctx, actor.Team, g.ID); err != nil {
+	if err := r.teams.DeleteGroup(context.WithoutCancel(ctx), actor.Team, g.ID); err != nil {
 		return err
 	}
 	r.audit(ctx, actor, "group.delete", g.Name, groupFields(g), nil)

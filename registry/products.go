@@ -96,7 +96,8 @@ func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.
 }
 
 // DeleteProduct removes a product with its firmware and its own groups. It returns
-// fleet.Conflict while the product has devices.
+// fleet.Conflict while the product has devices. Once it may be done it goes on when ctx
+// ends.
 func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID) error {
 	c, err := r.catalog(ctx, actor, id)
 	if err != nil {
@@ -112,6 +113,7 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 	if devices > 0 {
 		return fleet.Errorf(fleet.Conflict, "product %s has %d devices: delete them first", c.Product.Slug, devices)
 	}
+	ctx = context.WithoutCancel(ctx) // a client that leaves must not leave half of it
 	groups, err := r.teams.Groups(ctx, actor.Team)
 	if err != nil {
 		return err
