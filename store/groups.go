@@ -193,23 +193,28 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 			return err
 		}
 	}
-	for again := true; again; {
-		again = false
-		for _, device := range s.store.Index.members(team, id) {
-			again = true
-			_, err := s.store.Devices.Edit(ctx, device, func(d *fleet.Device) error {
-				d.Groups = without(d.Groups, id)
-				return nil
-			})
-			if err != nil && !errors.Is(err, fleet.NotFound) {
-				return err
-			}
+	for _, device := range s.store.Index.members(team, id) { // one put in later is taken out by who did it
+		if err := s.takeOut(ctx, device, id); err != nil {
+			return err
 		}
 	}
 	_, err = s.docs.edit(ctx, team, func(r *roster) error {
 		delete(r.leaving, id)
 		return nil
 	})
+	return err
+}
+
+// takeOut takes a device out of group id. One without a record leaves the index.
+func (s *Teams) takeOut(ctx context.Context, device row, id fleet.GroupID) error {
+	_, err := s.store.Devices.Edit(ctx, device.id, func(d *fleet.Device) error {
+		d.Groups = without(d.Groups, id)
+		return nil
+	})
+	if errors.Is(err, fleet.NotFound) {
+		s.store.Index.forget(device)
+		return nil
+	}
 	return err
 }
 

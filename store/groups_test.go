@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -73,6 +75,36 @@ func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
 		s.Teams.resume(ctx)
 		checkGroupGone(t, s, team, product, gone, stays)
 	})
+}
+
+func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		team, _, product := newTeam(t, s)
+		gone, stays := groupWithAll(t, s, team, product, "gone"), groupWithAll(t, s, team, product, "stays")
+		ghost := newDevice("ghost")
+		ghost.Team, ghost.Product, ghost.Groups = team.ID, product.ID, []fleet.GroupID{gone}
+		must(t, s.Devices.Create(ctx, ghost))
+		must(t, s.core.client.Del(ctx, deviceKey("ghost")).Err()) // as another process would
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))
+		checkGroupGone(t, s, team, product, gone, stays)
+		if _, err := s.Index.Entry("ghost"); !errors.Is(err, fleet.NotFound) {
+			t.Errorf("in the index: got %v, want not found", err)
+		}
+	})
+}
+
+func TestADeviceCreatedAgainIsNotForgotten(t *testing.T) {
+	s := openEphemeral(t)
+	d := newDevice("a")
+	must(t, s.Devices.Create(t.Context(), d))
+	shown := row{id: "a", revision: d.Revision - 1} // of the one before
+	s.Index.forget(shown)
+	if _, err := s.Index.Entry("a"); err != nil {
+		t.Error(err)
+	}
 }
 
 // groupWithAll makes a group with a member, a release and two devices, which are also in

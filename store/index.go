@@ -186,6 +186,16 @@ func (x *Index) remove(id fleet.DeviceID) {
 	x.drop(id)
 }
 
+// forget is remove for a device that was found without a record after the index had shown
+// it like this: where it shows another state by now, the device was created again.
+func (x *Index) forget(shown row) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if at, ok := x.places[shown.id]; ok && at.shelf.row(at.row).revision == shown.revision {
+		x.drop(shown.id)
+	}
+}
+
 func (x *Index) drop(id fleet.DeviceID) {
 	at, ok := x.places[id]
 	if !ok {

@@ -82,9 +82,9 @@ func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, visit func(e *
 }
 
 // members returns the devices of a team that are in group g.
-func (x *Index) members(team fleet.TeamID, g fleet.GroupID) (ids []fleet.DeviceID) {
+func (x *Index) members(team fleet.TeamID, g fleet.GroupID) (devices []row) {
 	x.selection(fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}, Groups: []fleet.GroupID{g}}, func(f *filter) {
-		f.each(func(row int32) { ids = append(ids, f.shelf.row(row).id) })
+		f.each(func(at int32) { devices = append(devices, *f.shelf.row(at)) })
 	})
-	return ids
+	return devices
 }
