@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -193,8 +194,8 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 			return err
 		}
 	}
-	for _, device := range s.store.Index.members(team, id) { // one put in later is taken out by who did it
-		if err := s.takeOut(ctx, device, id); err != nil {
+	for some := range slices.Chunk(s.store.Index.members(team, id), maxCleared) { // one put in later is taken out by who did it
+		if err := s.takeOut(ctx, some, id); err != nil {
 			return err
 		}
 	}
@@ -205,17 +206,29 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 	return err
 }
 
-// takeOut takes a device out of group id. One without a record leaves the index.
-func (s *Teams) takeOut(ctx context.Context, device row, id fleet.GroupID) error {
-	_, err := s.store.Devices.Edit(ctx, device.id, func(d *fleet.Device) error {
-		d.Groups = without(d.Groups, id)
-		return nil
-	})
-	if errors.Is(err, fleet.NotFound) {
-		s.store.Index.forget(device)
-		return nil
+// maxCleared is how many devices leave a group at a time: the batchers make few trips of them.
+const maxCleared = 100
+
+// takeOut takes devices out of group id. One without a record leaves the index.
+func (s *Teams) takeOut(ctx context.Context, devices []row, id fleet.GroupID) error {
+	failed := make(chan error, len(devices))
+	var all sync.WaitGroup
+	for _, device := range devices {
+		all.Go(func() {
+			_, err := s.store.Devices.Edit(ctx, device.id, func(d *fleet.Device) error {
+				d.Groups = without(d.Groups, id)
+				return nil
+			})
+			if errors.Is(err, fleet.NotFound) {
+				s.store.Index.forget(device)
+			} else if err != nil {
+				failed <- err
+			}
+		})
 	}
-	return err
+	all.Wait()
+	close(failed)
+	return <-failed // the first, nil where there is none
 }
 
 // resume finishes what a crash left of deleted groups, once the index is built.

@@ -77,6 +77,27 @@ func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
 	})
 }
 
+func TestAGroupLeavesItsDevicesInFewTrips(t *testing.T) {
+	s := openEphemeral(t)
+	ctx := t.Context()
+	team, _, product := newTeam(t, s)
+	gone := groupWithAll(t, s, team, product, "gone")
+	devices := make([]*fleet.Device, 3*maxCleared)
+	for i := range devices {
+		devices[i] = newDevice(fleet.DeviceID(fmt.Sprint("more", i)))
+		devices[i].Team, devices[i].Product, devices[i].Groups = team.ID, product.ID, []fleet.GroupID{gone}
+	}
+	must(t, errors.Join(s.Devices.CreateMany(ctx, devices)...))
+	before := s.Stats()
+	must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))
+	if trips := s.Stats().WriteTrips - before.WriteTrips; trips > uint64(len(devices)/2) {
+		t.Errorf("got %d trips for %d devices", trips, len(devices))
+	}
+	if left := s.Index.members(team.ID, gone); len(left) > 0 {
+		t.Errorf("%d devices are still in the group", len(left))
+	}
+}
+
 func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
