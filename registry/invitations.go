@@ -140,19 +140,15 @@ func (r *Registry) Accept(ctx context.Context, a fleet.Acceptance) (secret strin
 
 // proven finds the invitation of a secret.
 func (r *Registry) proven(ctx context.Context, a fleet.Acceptance) (fleet.Invitation, error) {
-	proof := fleet.SignIn{Address: a.Address, Email: "invitation"}
-	giveBack, err := r.try(proof)
+	team, id, ok := invitationID(a.Secret)
+	if !ok {
+		return fleet.Invitation{}, badInvitation()
+	}
+	giveBack, err := r.try(fleet.SignIn{Address: a.Address, Email: "invitation " + id}) // failed tries at others count for nothing
 	if err != nil {
 		return fleet.Invitation{}, err
 	}
-	rest, ok := strings.CutPrefix(a.Secret, invitationPrefix)
-	number, rest, ok2 := strings.Cut(rest, "_")
-	id, _, ok3 := strings.Cut(rest, "_")
-	team, err := strconv.ParseUint(number, 10, 32)
-	if !ok || !ok2 || !ok3 || err != nil {
-		return fleet.Invitation{}, badInvitation()
-	}
-	i, err := r.invitation(ctx, fleet.TeamID(team), func(i fleet.Invitation) bool { return i.ID == id })
+	i, err := r.invitation(ctx, team, func(i fleet.Invitation) bool { return i.ID == id })
 	if errors.Is(err, fleet.NotFound) {
 		return i, badInvitation()
 	}
@@ -166,6 +162,15 @@ func (r *Registry) proven(ctx context.Context, a fleet.Acceptance) (fleet.Invita
 	}
 	giveBack()
 	return i, nil
+}
+
+// invitationID is the public part of a secret: the team and the invitation.
+func invitationID(secret string) (team fleet.TeamID, id string, ok bool) {
+	rest, ok1 := strings.CutPrefix(secret, invitationPrefix)
+	number, rest, ok2 := strings.Cut(rest, "_")
+	id, _, ok3 := strings.Cut(rest, "_")
+	n, err := strconv.ParseUint(number, 10, 32)
+	return fleet.TeamID(n), id, ok1 && ok2 && ok3 && err == nil && len(id) == 2*tokenIDBytes
 }
 
 // invited is the account of an invited person, made or proven by its password.

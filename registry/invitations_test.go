@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,36 @@ func TestInvitationsEnd(t *testing.T) {
 			if _, _, err := w.Accept(ctx, fleet.Acceptance{Secret: secret, Password: password}); !errors.Is(err, fleet.Unauthenticated) {
 				t.Errorf("%s: got %v, want Unauthenticated", name, err)
 			}
+		}
+	})
+}
+
+func TestStrangersUseUpNoTriesOfAnInvitation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		w := settled(t)
+		secret, _, err := w.Invite(ctx, boss, "new@example.com", fleet.Viewer, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		guess := func(address int) error {
+			wrong, _ := newInvitationSecret(1)
+			_, _, err := w.Accept(ctx, fleet.Acceptance{Secret: wrong, Password: password, Address: fmt.Sprint(address)})
+			return err
+		}
+		for address := range 200 {
+			if err := guess(address); !errors.Is(err, fleet.Unauthenticated) {
+				t.Fatalf("a guess: got %v, want Unauthenticated", err)
+			}
+		}
+		for range 30 {
+			err = guess(0)
+		}
+		if !errors.Is(err, fleet.Busy) {
+			t.Errorf("many guesses of one address: got %v, want Busy", err)
+		}
+		if _, _, err := w.Accept(ctx, fleet.Acceptance{Secret: secret, Password: password, Address: "elsewhere"}); err != nil {
+			t.Errorf("the invited person: %v", err)
 		}
 	})
 }
