@@ -75,6 +75,20 @@ func (x *Index) ready() error {
 func (x *Index) put(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.show(d)
+}
+
+// putRead is put for a state that was read and may be older than a deletion.
+func (x *Index) putRead(d *fleet.Device) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.removed[d.ID] {
+		x.show(d)
+	}
+}
+
+// show is put for who holds the lock.
+func (x *Index) show(d *fleet.Device) {
 	s := x.shelf(d.Team)
 	at, known := x.places[d.ID]
 	if known && at.shelf != s { // created again in another team
@@ -133,16 +147,6 @@ func (x *Index) set(s *shelf, at int32, known bool, d *fleet.Device) {
 	}
 	if moved[fleet.ByName] {
 		s.write(at, nameText, own.name)
-	}
-}
-
-// putRead is put for a state that was read and may be older than a deletion.
-func (x *Index) putRead(d *fleet.Device) {
-	x.mu.RLock()
-	gone := x.removed[d.ID]
-	x.mu.RUnlock()
-	if !gone {
-		x.put(d)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -309,6 +310,20 @@ func TestADeviceDeletedWhileTheIndexIsBuiltStaysDeleted(t *testing.T) {
 	x.put(stale) // created again
 	if _, ok := x.places["a"]; !ok {
 		t.Error("the device created again is missing")
+	}
+}
+
+func TestADeletionDuringTheReadOfARecordIsNotUndone(t *testing.T) {
+	x := newIndex(openEphemeral(t).core)
+	for i := range 2000 {
+		d := newDevice(fleet.DeviceID(fmt.Sprint(i)))
+		var both sync.WaitGroup
+		both.Go(func() { x.putRead(d) })
+		both.Go(func() { x.remove(d.ID) })
+		both.Wait()
+	}
+	if len(x.places) > 0 {
+		t.Errorf("%d deleted devices are listed", len(x.places))
 	}
 }
 
