@@ -197,7 +197,7 @@ func (w teamsFake) Token(_ context.Context, id string) (fleet.Token, error) {
 
 func (w teamsFake) Tokens(_ context.Context, team fleet.TeamID, user fleet.UserID) (tokens []fleet.Token, err error) {
 	for _, t := range w.tokens {
-		if t.Team == team && t.User == user {
+		if (team == 0 || t.Team == team) && t.User == user {
 			tokens = append(tokens, t)
 		}
 	}

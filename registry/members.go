@@ -141,7 +141,7 @@ func (r *Registry) remove(ctx context.Context, m fleet.Member) error {
 
 // leave ends a membership and its tokens, so that they don't come back with the person.
 func (r *Registry) leave(ctx context.Context, m fleet.Member) error {
-	if err := r.endTokens(ctx, m); err != nil {
+	if err := r.endTokens(ctx, m.Team, m.User, ""); err != nil {
 		return err
 	}
 	return r.teams.RemoveMember(ctx, m.Team, m.User)

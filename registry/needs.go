@@ -101,7 +101,7 @@ type Users interface {
 type Tokens interface {
 	CreateToken(ctx context.Context, t fleet.Token) error
 	Token(ctx context.Context, id string) (fleet.Token, error)
-	// Tokens are a user's in a team, newest first.
+	// Tokens are a user's in a team, 0: in all, newest first.
 	Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error)
 	DeleteToken(ctx context.Context, id string) error
 }

@@ -53,7 +53,7 @@ func (r *Registry) RotateProgram(ctx context.Context, actor fleet.Actor, email s
 	if !m.Program {
 		return m, "", t, fleet.Errorf(fleet.Conflict, "%s is a person, who makes tokens for themselves", m.Email)
 	}
-	if err := r.endTokens(ctx, m); err != nil {
+	if err := r.endTokens(ctx, m.Team, m.User, ""); err != nil {
 		return m, "", t, err
 	}
 	secret, t, err = r.programToken(ctx, actor, m, lifetime)
@@ -72,13 +72,16 @@ func (r *Registry) programToken(ctx context.Context, actor fleet.Actor, m fleet.
 	return secret, t, err
 }
 
-// endTokens ends all tokens of a member for their team.
-func (r *Registry) endTokens(ctx context.Context, m fleet.Member) error {
-	tokens, err := r.teams.Tokens(ctx, m.Team, m.User)
+// endTokens ends all tokens of a user for a team, 0: for any, but the one to keep.
+func (r *Registry) endTokens(ctx context.Context, team fleet.TeamID, user fleet.UserID, keep string) error {
+	tokens, err := r.teams.Tokens(ctx, team, user)
 	if err != nil {
 		return err
 	}
 	for _, t := range tokens {
+		if t.ID == keep {
+			continue
+		}
 		if err := r.teams.DeleteToken(ctx, t.ID); err != nil && !errors.Is(err, fleet.NotFound) {
 			return err
 		}

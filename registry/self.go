@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -40,7 +39,7 @@ func (r *Registry) ChangePassword(ctx context.Context, actor fleet.Actor, p flee
 		return err
 	}
 	r.audit(ctx, actor, "user.password", user.Email, nil, nil)
-	return r.endOtherTokens(ctx, user.ID, keep.ID)
+	return r.endTokens(ctx, 0, user.ID, keep.ID)
 }
 
 // proveSelf checks the old password, as often as a sign-in may be tried.
@@ -57,29 +56,6 @@ func (r *Registry) proveSelf(ctx context.Context, user fleet.User, p fleet.NewPa
 		err = fleet.FieldErrorf("current_password", "current_password is wrong")
 	}
 	return err
-}
-
-// endOtherTokens ends all tokens of a user but one.
-func (r *Registry) endOtherTokens(ctx context.Context, user fleet.UserID, keep string) error {
-	memberships, err := r.teams.TeamsOf(ctx, user)
-	if err != nil {
-		return err
-	}
-	for _, m := range memberships {
-		tokens, err := r.teams.Tokens(ctx, m.Team, user)
-		if err != nil {
-			return err
-		}
-		for _, t := range tokens {
-			if t.ID == keep {
-				continue
-			}
-			if err := r.teams.DeleteToken(ctx, t.ID); err != nil && !errors.Is(err, fleet.NotFound) {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // LeaveTeam ends the actor's own membership and their tokens for the team. It returns

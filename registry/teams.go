@@ -163,8 +163,8 @@ func (r *Registry) RenameTeam(ctx context.Context, actor fleet.Actor, edit fleet
 	return t, nil
 }
 
-// DeleteTeam removes the actor's team with its members, groups, messages and audit log. It
-// returns fleet.Conflict while the team has products.
+// DeleteTeam removes the actor's team with its members, their tokens for it, its groups,
+// messages and audit log. It returns fleet.Conflict while the team has products.
 func (r *Registry) DeleteTeam(ctx context.Context, actor fleet.Actor) error {
 	if err := may(actor, fleet.OwnTeam); err != nil {
 		return err
@@ -173,14 +173,17 @@ func (r *Registry) DeleteTeam(ctx context.Context, actor fleet.Actor) error {
 	if err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // nobody is left to repeat it
 	if err := r.teams.DeleteTeam(ctx, actor.Team); err != nil {
 		return err
 	}
 	for _, m := range members {
-		if !m.Program {
-			continue
+		if m.Program { // it was in this team alone
+			err = r.teams.DeleteUser(ctx, m.User)
+		} else {
+			err = r.endTokens(ctx, m.Team, m.User, "")
 		}
-		if err := r.teams.DeleteUser(ctx, m.User); err != nil && !errors.Is(err, fleet.NotFound) {
+		if err != nil && !errors.Is(err, fleet.NotFound) {
 			return err
 		}
 	}

@@ -69,10 +69,10 @@ func (r *Registry) SignOut(ctx context.Context, actor fleet.Actor, secret string
 	return r.RevokeToken(ctx, actor, t.ID)
 }
 
-// sweep makes room where a user has all the tokens they may have: those that expired go,
-// or else the oldest one of a sign-in.
-func (r *Registry) sweep(ctx context.Context, m fleet.Member) error {
-	tokens, err := r.teams.Tokens(ctx, m.Team, m.User)
+// sweep makes room where a user has all the tokens they may have, in all teams together:
+// those that expired go, or else the oldest one of a sign-in.
+func (r *Registry) sweep(ctx context.Context, user fleet.UserID) error {
+	tokens, err := r.teams.Tokens(ctx, 0, user)
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func (r *Registry) makeToken(ctx context.Context, m fleet.Member, label string, 
 	now := time.Now().UTC()
 	t := fleet.Token{ID: id, Hash: sha256.Sum256([]byte(secret)), User: m.User, Team: m.Team, Label: label, Created: now, Expires: now.Add(lifetime)}
 	err := r.teams.CreateToken(ctx, t)
-	if errors.Is(err, fleet.Busy) && r.sweep(ctx, m) == nil {
+	if errors.Is(err, fleet.Busy) && r.sweep(ctx, m.User) == nil {
 		err = r.teams.CreateToken(ctx, t)
 	}
 	if err != nil {

@@ -162,6 +162,31 @@ func TestSignInsMakeRoomForTokens(t *testing.T) {
 	})
 }
 
+func TestTokensThatExpiredInOneTeamMakeRoomInAnother(t *testing.T) {
+	w := settled(t)
+	for _, id := range []string{"a", "b", "c"} { // as many as there may be
+		w.tokens[id] = fleet.Token{ID: id, User: 1, Team: 2, Label: "CI", Expires: time.Now().Add(-time.Hour)}
+	}
+	if _, _, err := signIn(w, password); err != nil || len(w.tokens) != 1 {
+		t.Errorf("got %v and %d tokens, want the new one alone", err, len(w.tokens))
+	}
+}
+
+func TestADeletedTeamEndsTheTokensForIt(t *testing.T) {
+	w := settled(t)
+	w.tokens["here"] = fleet.Token{ID: "here", User: 1, Team: 1}
+	w.tokens["elsewhere"] = fleet.Token{ID: "elsewhere", User: 1, Team: 2}
+	if err := w.DeleteTeam(t.Context(), boss); err != nil {
+		t.Fatal(err)
+	}
+	if _, left := w.tokens["here"]; left {
+		t.Error("the token for the team is left")
+	}
+	if _, left := w.tokens["elsewhere"]; !left {
+		t.Error("the token for another team has ended")
+	}
+}
+
 func TestWrongProofsLookAlike(t *testing.T) {
 	w := settled(t)
 	_, _, wrong := signIn(w, "wrong password")

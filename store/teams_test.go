@@ -189,6 +189,9 @@ func TestTokensAreFoundListedAndRevoked(t *testing.T) {
 		if diff := cmp.Diff(got[[]fleet.Token](t)(s.Teams.Tokens(ctx, team.ID, user.ID)), []fleet.Token{newer, older}); diff != "" {
 			t.Errorf("tokens, got (-), want (+):\n%s", diff)
 		}
+		if all := got[[]fleet.Token](t)(s.Teams.Tokens(ctx, 0, user.ID)); len(all) != 3 || all[0].ID != elsewhere.ID {
+			t.Errorf("of all teams: got %v", all)
+		}
 		must(t, s.Teams.DeleteToken(ctx, "a1"))
 		if _, err := s.Teams.Token(ctx, "a1"); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("a revoked token: got %v, want not found", err)

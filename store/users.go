@@ -133,7 +133,7 @@ func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 	return unpackToken(record)
 }
 
-// Tokens returns the tokens of a user in a team, newest first.
+// Tokens returns the tokens of a user in a team, 0: in all, newest first.
 func (s *Teams) Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error) {
 	a, err := s.accounts.live(ctx, user)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Teams) Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID
 		if err != nil {
 			return nil, err
 		}
-		if t.Team == team {
+		if team == 0 || t.Team == team {
 			tokens = append(tokens, t)
 		}
 	}
