@@ -34,10 +34,7 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 // apply writes a change, records it and tells of it.
 func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
 	var before fleet.Device
-	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-		if d.Team != actor.Team || change.product != 0 && d.Product != change.product {
-			return fleet.Errorf(fleet.NotFound, "no such device: %s", id)
-		}
+	after, err := r.edit(ctx, actor.Team, change.product, id, func(d *fleet.Device) error {
 		if err := fleet.Unchanged("device "+string(id), change.If, tagOf(actor, d)); err != nil {
 			return err
 		}
@@ -45,7 +42,7 @@ func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.Device
 		return change.apply(d)
 	})
 	if err != nil {
-		return after, hidden(err, "no such device: %s", id)
+		return after, err
 	}
 	old, now := changedFields(&before, &after)
 	if len(now) > 0 {

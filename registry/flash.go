@@ -27,12 +27,12 @@ func (r *Registry) FlashDevice(ctx context.Context, actor fleet.Actor, product f
 	if !e.Online {
 		return fleet.Errorf(fleet.Conflict, "device %s is offline: flash it when it is online, or lock it to the version", id)
 	}
-	_, err = r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+	_, err = r.edit(ctx, actor.Team, s.device.Product, id, func(d *fleet.Device) error {
 		d.Flash = v
 		return nil
 	})
 	if err != nil {
-		return hidden(err, "no such device: %s", id)
+		return err
 	}
 	r.audit(ctx, actor, "device.flash", string(id), nil, fields{"version": v.String()})
 	r.live.Recheck(id)

@@ -120,7 +120,7 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 	if s.device.Kind == fleet.Gateway {
 		return nil
 	}
-	_, err = r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+	_, err = r.edit(ctx, actor.Team, s.device.Product, id, func(d *fleet.Device) error {
 		if d.Kind == fleet.Generic {
 			d.Kind = fleet.Gateway
 		}
@@ -146,12 +146,12 @@ func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet
 		return "", fleet.Errorf(fleet.Conflict, "device %s is a BLE device: it has no credential of its own", id)
 	}
 	secret, hash := newSecret()
-	_, err = r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+	_, err = r.edit(ctx, actor.Team, s.device.Product, id, func(d *fleet.Device) error {
 		d.Secret = hash
 		return nil
 	})
 	if err != nil {
-		return "", hidden(err, "no such device: %s", id)
+		return "", err
 	}
 	r.audit(ctx, actor, "device.rotate", string(id), nil, fields{"credential": "new secret"})
 	r.live.Kick(id)

@@ -66,10 +66,7 @@ func (r *Registry) begin(ctx context.Context, b batch) (end func(), err error) {
 func (r *Registry) carryOut(ctx context.Context, b batch) ([]fleet.Device, []error) {
 	return each(b.Devices, func(id fleet.DeviceID) (fleet.Device, error) {
 		var before fleet.Device
-		after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-			if d.Team != b.Team || d.Product != b.Product {
-				return fleet.Errorf(fleet.NotFound, "no such device: %s", id)
-			}
+		after, err := r.edit(ctx, b.Team, b.Product, id, func(d *fleet.Device) error {
 			before = *d
 			d.Groups = edited(d.Groups, b.Add, b.Remove)
 			return nil

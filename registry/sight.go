@@ -38,6 +38,18 @@ func (r *Registry) look(ctx context.Context, actor fleet.Actor, product fleet.Pr
 	return s, nil
 }
 
+// edit changes a device of a team, and unless product is 0 one of product's. Its id may
+// have been deleted and imported elsewhere since it was looked at: that is fleet.NotFound.
+func (r *Registry) edit(ctx context.Context, team fleet.TeamID, product fleet.ProductID, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
+	d, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		if d.Team != team || product != 0 && d.Product != product {
+			return fleet.NotFound
+		}
+		return change(d)
+	})
+	return d, hidden(err, "no such device: %s", id)
+}
+
 func (s *sighted) may(actor fleet.Actor, action fleet.Action) error {
 	return fleet.May(actor, action, fleet.Object{Team: s.device.Team, Device: &s.device, Gateway: s.gateway})
 }
