@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/muster-iot/muster/fleet"
@@ -26,12 +27,12 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 	}
 	defer end()
 	devices, errs := r.carryOut(ctx, work)
-	failed := r.leaveDeleted(ctx, actor.Team, add, edit.Devices...)
+	failed := []error{r.leaveDeleted(ctx, actor.Team, add, edit.Devices...)}
 	var done, downloading []fleet.DeviceID
 	for i, err := range errs {
 		switch {
 		case err != nil:
-			failed = hidden(err, "no such device: %s", edit.Devices[i])
+			failed = append(failed, err)
 		default:
 			done = append(done, edit.Devices[i])
 			if devices[i].Update.State.Running() {
@@ -43,7 +44,7 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 		r.audit(ctx, actor, "device.groups", edit.Product.String(), nil, fields{"devices": some(done), "count": len(done), "add": edit.Add, "remove": edit.Remove})
 	}
 	r.live.Recheck(downloading...)
-	return failed
+	return errors.Join(some(failed)...)
 }
 
 // PreviewGroups is the impact EditGroups would have, for who may do it.

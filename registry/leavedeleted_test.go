@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -29,6 +30,29 @@ func (l late) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.De
 func (l late) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
 	l.deleteGroup()
 	return l.devicesFake.CreateMany(ctx, devices)
+}
+
+// halting lacks one device, and goes away once another has its group.
+type halting struct{ late }
+
+func (h halting) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
+	d, err := h.Device(ctx, id)
+	switch {
+	case err != nil || id == "in-a":
+		return d, fleet.Errorf(fleet.NotFound, "store: no %s", id)
+	case d.InAnyOf([]fleet.GroupID{2}):
+		return d, fleet.Errorf(fleet.Unavailable, "store: away")
+	}
+	return h.late.Edit(ctx, id, change)
+}
+
+func TestABatchTellsOfEveryFailure(t *testing.T) {
+	w := newWorld(t)
+	w.devices = halting{late{devicesFake{w}, 1}}
+	err := w.EditGroups(t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free", "in-a"}, Add: []string{"a", "b"}})
+	if !errors.Is(err, fleet.NotFound) || !errors.Is(err, fleet.Unavailable) {
+		t.Errorf("got %v, want a device not found, and one left in a deleted group", err)
+	}
 }
 
 func TestAGroupDeletedWhileItIsAssignedIsOnNoDevice(t *testing.T) {

@@ -90,10 +90,11 @@ func (r *Registry) audit(ctx context.Context, actor fleet.Actor, action, object 
 	}
 }
 
-// maxNamed bounds the devices an audit entry names; their count is always told.
+// maxNamed bounds the devices an audit entry names, where their count is always told, and
+// the errors a batch does.
 const maxNamed = 100
 
-func some(ids []fleet.DeviceID) []fleet.DeviceID { return ids[:min(len(ids), maxNamed)] }
+func some[T any](all []T) []T { return all[:min(len(all), maxNamed)] }
 
 func (f fields) json() string {
 	if len(f) == 0 {
