@@ -1,6 +1,10 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Reason says which rule gave a device its target.
 type Reason string
@@ -53,7 +57,27 @@ type Impact struct {
 	Total     int            // devices whose target changes to something they don't run
 	Of        int            // devices looked at: the members, or the whole product
 	ByVersion []VersionCount // by the version they will receive, highest first
-	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why
+	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why; by reason
+}
+
+// Add counts in the impact on other devices. Both lists of i must be in their order.
+func (i *Impact) Add(other Impact) {
+	i.Total += other.Total
+	i.Of += other.Of
+	for _, row := range other.ByVersion {
+		at, known := slices.BinarySearchFunc(i.ByVersion, row.Version, func(a VersionCount, v Version) int { return v.Compare(a.Version) })
+		if !known {
+			i.ByVersion = slices.Insert(i.ByVersion, at, VersionCount{Version: row.Version})
+		}
+		i.ByVersion[at].Devices += row.Devices
+	}
+	for _, row := range other.Blocked {
+		at, known := slices.BinarySearchFunc(i.Blocked, row.Reason, func(a ReasonCount, reason string) int { return strings.Compare(a.Reason, reason) })
+		if !known {
+			i.Blocked = slices.Insert(i.Blocked, at, ReasonCount{Reason: row.Reason})
+		}
+		i.Blocked[at].Devices += row.Devices
+	}
 }
 
 // VersionCount counts devices by a version.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/muster-iot/muster/fleet"
@@ -102,16 +103,14 @@ func (r *Registry) PreviewDeleteGroup(ctx context.Context, actor fleet.Actor, pr
 		return fleet.Impact{}, err
 	}
 	var sum fleet.Impact
-	for of := range products {
+	for _, of := range slices.Sorted(maps.Keys(products)) {
 		impact, err := r.forecast.Preview(ctx, actor, of, nil, func(e *fleet.IndexEntry) {
 			e.Groups = edited(e.Groups, nil, []fleet.GroupID{g.ID})
 		})
 		if err != nil {
 			return fleet.Impact{}, err
 		}
-		sum.Total, sum.Of = sum.Total+impact.Total, sum.Of+impact.Of
-		sum.ByVersion = append(sum.ByVersion, impact.ByVersion...)
-		sum.Blocked = append(sum.Blocked, impact.Blocked...)
+		sum.Add(impact)
 	}
 	return sum, nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 // agree is embedded in verbs that ask before they act.
@@ -61,20 +62,31 @@ func readLine(ctx context.Context) (string, error) {
 }
 
 // tellImpact says before a change what it will move.
-func tellImpact(i api.Impact) {
+func tellImpact(i fleet.Impact) {
 	for _, line := range impactLines(i) {
 		note("%s", line)
 	}
 }
 
-func impactLines(i api.Impact) []string {
-	update := i.Devices.Update
-	lines := []string{fmt.Sprintf("Impact: %d of %s will receive an update as a direct result.", update.Total, plural(i.Devices.Of, "device"))}
-	for _, row := range update.ByVersion {
-		lines = append(lines, fmt.Sprintf("  %d to version %s", row.Total, row.Version))
+func impactLines(i fleet.Impact) []string {
+	lines := []string{fmt.Sprintf("Impact: %d of %s will receive an update as a direct result.", i.Total, plural(i.Of, "device"))}
+	for _, row := range i.ByVersion {
+		lines = append(lines, fmt.Sprintf("  %d to version %s", row.Devices, row.Version))
 	}
-	for _, row := range i.Devices.Blocked {
-		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Total, strings.ReplaceAll(row.Reason, "_", " ")))
+	for _, row := range i.Blocked {
+		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Devices, strings.ReplaceAll(row.Reason, "_", " ")))
 	}
 	return lines
+}
+
+// readImpact is what the server tells of an impact.
+func readImpact(i api.Impact) fleet.Impact {
+	out := fleet.Impact{Total: i.Devices.Update.Total, Of: i.Devices.Of}
+	for _, row := range i.Devices.Update.ByVersion {
+		out.ByVersion = append(out.ByVersion, fleet.VersionCount{Version: row.Version.Version, Devices: row.Total})
+	}
+	for _, row := range i.Devices.Blocked {
+		out.Blocked = append(out.Blocked, fleet.ReasonCount{Reason: row.Reason, Devices: row.Total})
+	}
+	return out
 }

@@ -124,7 +124,7 @@ func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product s
 	if impact.Devices.Update.Total == 0 && !bare {
 		return nil
 	}
-	tellImpact(impact)
+	tellImpact(readImpact(impact))
 	return c.confirm(ctx, "Change %s?", c.ID)
 }
 

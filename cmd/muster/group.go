@@ -166,7 +166,7 @@ func (c *groupDeleteCmd) Run(ctx context.Context) error {
 		return err
 	}
 	note("%s and %s leave the group; its release: %s.", plural(g.Devices, "device"), plural(len(holders), "user"), cell(g.Release))
-	tellImpact(impact)
+	tellImpact(readImpact(impact))
 	if err := c.confirm(ctx, "Delete the group %s? A device that is in no group then is seen by everyone in the team.", c.Group); err != nil {
 		return err
 	}

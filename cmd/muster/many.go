@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 // changeBatch is how many devices one request changes.
@@ -35,13 +36,13 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 	if err != nil {
 		return err
 	}
-	var impact api.Impact
+	var impact fleet.Impact
 	for edit.Devices = range slices.Chunk(ids, changeBatch) {
 		one, err := client.PreviewDevices(ctx, product, edit)
 		if err != nil {
 			return err
 		}
-		sum(&impact, one)
+		impact.Add(readImpact(one))
 	}
 	tellImpact(impact)
 	count := plural(len(ids), "device")
@@ -60,26 +61,4 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 		}
 	}
 	return c.done("%s", strings.Replace(done, "%s", count, 1))
-}
-
-// sum adds the impact of one more batch.
-func sum(all *api.Impact, one api.Impact) {
-	all.Devices.Of += one.Devices.Of
-	all.Devices.Update.Total += one.Devices.Update.Total
-	for _, row := range one.Devices.Update.ByVersion {
-		i := slices.IndexFunc(all.Devices.Update.ByVersion, func(v api.VersionCount) bool { return v.Version.Equal(row.Version.Version) })
-		if i < 0 {
-			all.Devices.Update.ByVersion = append(all.Devices.Update.ByVersion, row)
-			continue
-		}
-		all.Devices.Update.ByVersion[i].Total += row.Total
-	}
-	for _, row := range one.Devices.Blocked {
-		i := slices.IndexFunc(all.Devices.Blocked, func(r api.ReasonCount) bool { return r.Reason == row.Reason })
-		if i < 0 {
-			all.Devices.Blocked = append(all.Devices.Blocked, row)
-			continue
-		}
-		all.Devices.Blocked[i].Total += row.Total
-	}
 }

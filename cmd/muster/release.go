@@ -32,12 +32,12 @@ func (c *releasing) order(ctx context.Context, client *api.Client, product, tag,
 	}
 	if c.DryRun {
 		return c.show(impact, func(t *table) {
-			for _, line := range impactLines(impact) {
+			for _, line := range impactLines(readImpact(impact)) {
 				t.line("%s", line)
 			}
 		})
 	}
-	tellImpact(impact)
+	tellImpact(readImpact(impact))
 	when := "at each device's next handshake"
 	if c.Immediate {
 		when = "at once for devices that are online"
