@@ -89,8 +89,8 @@ func (r *Registry) Resume(ctx context.Context) error {
 		return err
 	}
 	for id, record := range unfinished {
-		var b batch
-		if err := json.Unmarshal([]byte(record), &b); err != nil {
+		b, err := readBatch(record)
+		if err != nil {
 			r.log.LogAttrs(ctx, slog.LevelError, "a batch in the journal can't be read and is dropped", slog.Any("err", err))
 		} else if err := r.finish(ctx, b); err != nil {
 			return err
@@ -100,6 +100,15 @@ func (r *Registry) Resume(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readBatch reads what begin wrote down, so that finish can carry it out.
+func readBatch(record string) (b batch, err error) {
+	if err := json.Unmarshal([]byte(record), &b); err != nil {
+		return b, err
+	}
+	_, _, err = b.change()
+	return b, err
 }
 
 func (r *Registry) finish(ctx context.Context, b batch) error {

@@ -39,7 +39,7 @@ func TestResumeFinishesABatchAndLeavesOutWhatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	journal["cut off"], journal["broken"] = string(record), "{"
+	journal["cut off"], journal["broken"], journal["unknown version"] = string(record), "{", `{"Team":1,"Product":1,"Devices":["in-b"],"Lock":"1.x"}`
 	far := w.records["far"]
 	if err := w.Resume(t.Context()); err != nil {
 		t.Fatal(err)
