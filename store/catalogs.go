@@ -87,14 +87,18 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 	if err := s.claimSlug(ctx, p.Slug, p.ID); err != nil {
 		return fleet.Product{}, err
 	}
+	undo := context.WithoutCancel(ctx)
 	if err := s.docs.create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})); err != nil {
-		return fleet.Product{}, errors.Join(err, s.core.unclaim(ctx, slugKey(p.Slug), id))
+		return fleet.Product{}, errors.Join(err, s.core.unclaim(undo, slugKey(p.Slug), id))
 	}
 	_, err = s.teams.docs.edit(ctx, p.Team, func(r *roster) error {
 		r.products[p.ID] = true
 		return nil
 	})
-	return p, err
+	if err != nil {
+		return fleet.Product{}, errors.Join(err, s.erase(undo, p))
+	}
+	return p, nil
 }
 
 // Products returns the products of a team, oldest first.
@@ -141,15 +145,20 @@ func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) e
 	if err != nil {
 		return err
 	}
-	if err := s.core.unclaim(ctx, slugKey(c.Product.Slug), uint32(product)); err != nil {
+	return s.erase(ctx, c.Product)
+}
+
+// erase leaves nothing of p, though it was made in part only.
+func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
+	if err := s.core.unclaim(ctx, slugKey(p.Slug), uint32(p.ID)); err != nil {
 		return err
 	}
-	_, err = s.teams.docs.edit(ctx, c.Product.Team, func(r *roster) error {
-		delete(r.products, product)
+	_, err := s.teams.docs.edit(ctx, p.Team, func(r *roster) error {
+		delete(r.products, p.ID)
 		return nil
 	})
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return err
 	}
-	return s.docs.remove(ctx, product) // last: until then a retry finds the rest
+	return s.docs.remove(ctx, p.ID) // last: until then a retry finds the rest
 }
