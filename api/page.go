@@ -9,11 +9,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Limits of lists.
-const (
-	maxRows    = 100    // of one page
-	maxSkipped = 10_000 // rows page numbers reach; Cursors go further
-)
+// maxRows bounds one page of a list.
+const maxRows = 100
 
 // Pages are the query parameters of Particle-shaped lists.
 type Pages struct {
@@ -31,8 +28,8 @@ func (p Pages) window() (skip, limit int, err error) {
 		}
 	}
 	skip = (p.Page - 1) * limit
-	if p.Page > maxSkipped || skip+limit > maxSkipped {
-		return 0, 0, fleet.FieldErrorf("page", "page numbers reach %d rows: filter, or use pageNextToken of GET /v1/devices", maxSkipped)
+	if p.Page > fleet.MaxSkip || skip+limit > fleet.MaxSkip {
+		return 0, 0, fleet.FieldErrorf("page", "page numbers reach %d rows: filter, or use pageNextToken of GET /v1/devices", fleet.MaxSkip)
 	}
 	return skip, limit, nil
 }

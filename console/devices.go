@@ -11,10 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-const (
-	rowsPerPage = 50
-	maxSkip     = 10_000 // rows that paging by number reaches
-)
+const rowsPerPage = 50
 
 // deviceList is the page of a product's devices, or of the whole team's.
 type deviceList struct {
@@ -113,7 +110,7 @@ func (v *visit) fill(l *deviceList, groups []fleet.GroupView) error {
 		return v.sections(l, groups, q)
 	}
 	if l.Filter.After == "" {
-		q.Skip = min(l.Filter.From, maxSkip)
+		q.Skip = min(l.Filter.From, fleet.MaxSkip)
 	}
 	if l.Page, l.ByName, err = v.find(q); err != nil {
 		return err
@@ -177,7 +174,7 @@ func (l *deviceList) position() {
 		q.Set("from", strconv.Itoa(l.To))
 		l.Next = encoded(q)
 	}
-	if before := l.Filter.From - rowsPerPage; before >= 0 && before <= maxSkip {
+	if before := l.Filter.From - rowsPerPage; before >= 0 && before <= fleet.MaxSkip {
 		l.Previous = l.Filter.with("from", strconv.Itoa(before))
 	} else if l.Filter.From > 0 {
 		l.Previous = l.Filter.with("from", "0")

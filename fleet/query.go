@@ -2,6 +2,9 @@ package fleet
 
 import "time"
 
+// MaxSkip bounds DeviceQuery.Skip, in rows. A cursor goes further.
+const MaxSkip = 10_000
+
 // DeviceQuery selects devices of one team. Zero fields select everything. Only devices
 // that Actor sees are found and counted.
 type DeviceQuery struct {
@@ -25,7 +28,7 @@ type DeviceQuery struct {
 	Sort        DeviceSort
 	Descending  bool
 	After       string // cursor of the page before, "" for the first
-	Skip        int    // rows to leave out after the cursor
+	Skip        int    // rows to leave out after the cursor, at most MaxSkip
 	Limit       int    // rows, 1 to 100
 }
 

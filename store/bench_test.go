@@ -207,7 +207,7 @@ func pageAfter(b *testing.B, x *Index, q fleet.DeviceQuery, last bool) string {
 		q.Descending = !q.Descending
 		q.Limit = 10
 	} else {
-		q.Skip = MaxSkip
+		q.Skip = fleet.MaxSkip
 	}
 	page, err := x.Find(q)
 	must(b, err)

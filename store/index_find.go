@@ -6,21 +6,18 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// MaxSkip is the most rows Find leaves out.
-const MaxSkip = 10_000
-
 // Find returns one page of the devices q selects and the actor sees, and how many there
 // are in all, as of one moment. What filters look at it asks once for all devices that are
 // alike; a part of a name or id that was not asked for lately takes some 20 ms per million
 // devices to find, without holding up writes. It returns fleet.Unavailable until the index
 // is ready and fleet.Invalid for a cursor of another list or order, or a Skip above
-// MaxSkip.
+// fleet.MaxSkip.
 func (x *Index) Find(q fleet.DeviceQuery) (fleet.DevicePage, error) {
 	if err := x.ready(); err != nil {
 		return fleet.DevicePage{}, err
 	}
-	if q.Skip < 0 || q.Skip > MaxSkip {
-		return fleet.DevicePage{}, fleet.FieldErrorf("skip", "page beyond row %d: use the cursor", MaxSkip)
+	if q.Skip < 0 || q.Skip > fleet.MaxSkip {
+		return fleet.DevicePage{}, fleet.FieldErrorf("skip", "page beyond row %d: use the cursor", fleet.MaxSkip)
 	}
 	order, err := newOrder(q)
 	if err != nil {

@@ -338,7 +338,7 @@ func TestACursorOfAnotherOrderIsInvalid(t *testing.T) {
 	if _, err := s.Index.Find(q); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("got %v, want invalid", err)
 	}
-	if _, err := s.Index.Find(fleet.DeviceQuery{Actor: q.Actor, Skip: MaxSkip + 1}); !errors.Is(err, fleet.Invalid) {
+	if _, err := s.Index.Find(fleet.DeviceQuery{Actor: q.Actor, Skip: fleet.MaxSkip + 1}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a skip too far: got %v, want invalid", err)
 	}
 }
