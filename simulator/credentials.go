@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,8 +22,9 @@ type Credential struct {
 
 // ReadCredentials reads one device a line: `device,secret[,version]`, or a JSON object
 // {"device": ..., "secret": ..., "version": ...}. Empty lines, lines that begin with # and
-// a heading "device,secret..." are passed over. A whole answer of the REST API's device
-// import, with its "secrets", is read too. Errors are fleet.Invalid and name the line.
+// a heading "device,secret..." are passed over. An answer of the REST API's device import
+// is read too: the whole with its "secrets", or a line for each device, of which those
+// without a secret are passed over. Errors are fleet.Invalid and name the line.
 func ReadCredentials(r io.Reader) ([]Credential, error) {
 	const maxLine = 64 << 20 // bytes; an import's answer is one line
 	var all []Credential
@@ -66,15 +68,22 @@ func parseLine(line string, heading bool) ([]Credential, error) {
 func parseObject(line string) ([]Credential, error) {
 	var o struct {
 		Device  string            `json:"device"`
+		ID      string            `json:"id"` // the import's word for it
 		Secret  string            `json:"secret"`
 		Version string            `json:"version"`
 		Secrets map[string]string `json:"secrets"`
+		Line    int               `json:"line"`  // of an import's device
+		Done    *int              `json:"done"`  // how far an import is
+		Error   string            `json:"error"` // that ended an import
 	}
 	if err := json.Unmarshal([]byte(line), &o); err != nil {
 		return nil, err
 	}
-	if o.Secrets == nil {
-		return one(o.Device, o.Secret, o.Version)
+	switch {
+	case o.Secrets == nil && o.Secret == "" && (o.Line > 0 || o.Done != nil || o.Error != ""):
+		return nil, nil // an import's line that brings no secret
+	case o.Secrets == nil:
+		return one(cmp.Or(o.Device, o.ID), o.Secret, o.Version)
 	}
 	var all []Credential
 	for device, secret := range o.Secrets {
