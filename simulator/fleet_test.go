@@ -121,7 +121,7 @@ func TestVerdictListsThoseThatDiffer(t *testing.T) {
 			}
 			return Expectation{Version: fleet.WholeVersion(2), Digest: fleet.Digest{1}}, true // old: it received nothing
 		})
-		if v.OK || v.Checked != 3 || len(v.Wrong) != 2 || v.Wrong[0].Device != "dev-0000" || v.Wrong[1].Device != "dev-0001" {
+		if v.OK || v.Checked != 3 || v.Compared != 1 || len(v.Wrong) != 2 || v.Wrong[0].Device != "dev-0000" || v.Wrong[1].Device != "dev-0001" {
 			t.Fatalf("got %+v", v)
 		}
 		if w := v.Wrong[0]; w.Want != "3" || w.Got != "2" || w.Reason != "its last update confirmed" {

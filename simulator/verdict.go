@@ -16,15 +16,16 @@ type Expectation struct {
 
 // Verdict says whether every device runs exactly what was expected of it.
 type Verdict struct {
-	OK      bool    `json:"ok"`
-	Checked int     `json:"checked"` // devices something was expected of
-	Wrong   []Wrong `json:"wrong,omitempty"`
+	OK       bool    `json:"ok"`
+	Checked  int     `json:"checked"`  // devices something was expected of
+	Compared int     `json:"compared"` // of these, whose image was compared: they received one, and its digest was expected
+	Wrong    []Wrong `json:"wrong,omitempty"`
 }
 
 // Wrong is a device that does not run what it should.
 type Wrong struct {
 	Device fleet.DeviceID `json:"device"`
-	Want   string         `json:"want"`
+	Want   string         `json:"want,omitempty"` // "": what it should run is not known
 	Got    string         `json:"got"`
 	Reason string         `json:"reason"`
 }
@@ -40,7 +41,11 @@ func (f *Fleet) Verdict(expect func(fleet.DeviceID) (Expectation, bool)) Verdict
 			continue
 		}
 		v.Checked++
-		if reason, got := want.differs(d.status()); reason != "" {
+		got := d.status()
+		if want.compares(got) {
+			v.Compared++
+		}
+		if reason := want.differs(got); reason != "" {
 			v.Wrong = append(v.Wrong, Wrong{Device: d.id, Want: want.Version.String(), Got: got.Running.String(), Reason: reason})
 		}
 	}
@@ -48,16 +53,21 @@ func (f *Fleet) Verdict(expect func(fleet.DeviceID) (Expectation, bool)) Verdict
 	return v
 }
 
-// differs says why got is not what was expected, "" when it is.
-func (want Expectation) differs(got DeviceStatus) (string, DeviceStatus) {
+// compares reports whether there are two digests to compare.
+func (want Expectation) compares(got DeviceStatus) bool {
 	none := fleet.Digest{}
+	return got.Running.Equal(want.Version) && want.Digest != none && got.Digest != none
+}
+
+// differs says why got is not what was expected, "" when it is.
+func (want Expectation) differs(got DeviceStatus) string {
 	switch {
 	case !got.Running.Equal(want.Version):
-		return got.why(), got
-	case want.Digest != none && got.Digest != none && got.Digest != want.Digest:
-		return fmt.Sprintf("its image has SHA-256 %s, expected %s", got.Digest, want.Digest), got
+		return got.why()
+	case want.compares(got) && got.Digest != want.Digest:
+		return fmt.Sprintf("its image has SHA-256 %s, expected %s", got.Digest, want.Digest)
 	}
-	return "", got
+	return ""
 }
 
 // why tells what is known about a device that does not run what it should.

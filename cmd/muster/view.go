@@ -128,8 +128,12 @@ const maxWrong = 20
 
 func printVerdict(out io.Writer, v simulator.Verdict, totals simulator.Stats) {
 	if v.OK {
-		fmt.Fprintf(out, "Verdict: all %d devices run exactly what they should, byte for byte.\n%d updates confirmed, %d of %d chunks sent to a device that held them already.\n",
-			v.Checked, totals.Confirmed, totals.Duplicates, totals.Chunks)
+		compared := plural(v.Compared, "image") + " compared, byte for byte"
+		if v.Compared == 0 {
+			compared = "no image was compared"
+		}
+		fmt.Fprintf(out, "Verdict: all %d devices run exactly what they should; %s.\n%d updates confirmed, %d of %d chunks sent to a device that held them already.\n",
+			v.Checked, compared, totals.Confirmed, totals.Duplicates, totals.Chunks)
 		return
 	}
 	fmt.Fprintf(out, "Verdict: %d of %d devices do not run what they should:\n", len(v.Wrong), v.Checked)
@@ -138,6 +142,10 @@ func printVerdict(out io.Writer, v simulator.Verdict, totals simulator.Stats) {
 			fmt.Fprintf(out, "  ... and %d more\n", len(v.Wrong)-i)
 			break
 		}
-		fmt.Fprintf(out, "  %s runs %s, should run %s: %s\n", wrong.Device, wrong.Got, wrong.Want, wrong.Reason)
+		should := ""
+		if wrong.Want != "" {
+			should = ", should run " + wrong.Want
+		}
+		fmt.Fprintf(out, "  %s runs %s%s: %s\n", wrong.Device, wrong.Got, should, wrong.Reason)
 	}
 }
