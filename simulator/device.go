@@ -25,9 +25,6 @@ type client interface {
 	Close() error
 }
 
-// stoppedByUs is the trouble of a device that Run ended.
-const stoppedByUs = "stopped"
-
 // How a device comes back (docs/protocol.md#connection).
 const (
 	minBackoff = time.Second
@@ -79,7 +76,7 @@ func (d *device) run(ctx context.Context) {
 		if err == nil {
 			err = d.converse(ctx, c)
 		}
-		d.rest(ctx, d.closed(err))
+		d.rest(ctx, d.closed(ctx, err))
 	}
 }
 
@@ -108,10 +105,10 @@ func (d *device) open(ctx context.Context) (client, error) {
 // closed tells the model that the connection, or the try to make one, is over.
 //
 //go:noinline
-func (d *device) closed(why error) time.Duration {
+func (d *device) closed(ctx context.Context, why error) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.trouble = why.Error()
+	d.note(ctx, why)
 	if d.client == nil {
 		return d.backoff()
 	}
@@ -145,9 +142,9 @@ func (d *device) speak(ctx context.Context, c client) (time.Time, error) {
 	case err != nil:
 		return deadline, errors.Join(err, c.Close())
 	case do == restart:
-		return deadline, describe("restarts", c.Disconnect())
+		return deadline, describe(restarting, c.Disconnect())
 	case do != stay:
-		return deadline, describe("cut off", c.Close())
+		return deadline, describe(faked, c.Close())
 	case ctx.Err() != nil:
 		return deadline, describe(stoppedByUs, c.Disconnect())
 	}

@@ -53,7 +53,7 @@ func (g *gateway) lost(t *trunk) {
 	}
 }
 
-// connection waits for the gateway's connection.
+// connection waits for the gateway's connection. Its error says that there was none.
 func (g *gateway) connection(ctx context.Context) (*trunk, error) {
 	for {
 		g.mu.Lock()
@@ -65,7 +65,7 @@ func (g *gateway) connection(ctx context.Context) (*trunk, error) {
 		select {
 		case <-ready:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, fmt.Errorf("its gateway %s is not connected", g.id)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (t *trunk) attach(ctx context.Context, child fleet.DeviceID) error {
 	case <-timer.C:
 		return fmt.Errorf("gateway %s was told nothing about its attach", t.gateway.id)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return fmt.Errorf("gateway %s has not been told yet what became of its attach", t.gateway.id)
 	}
 }
 

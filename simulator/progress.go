@@ -16,16 +16,22 @@ type Snapshot struct {
 	Bytes    int64          `json:"bytes"`    // of image data received so far
 	Rate     float64        `json:"bytesPerSecond"`
 	Totals   Stats          `json:"totals"`
+	Trouble  string         `json:"trouble,omitempty"`  // the commonest reason why devices are not connected
+	Troubled int            `json:"troubled,omitempty"` // devices with that reason
 }
 
 // Snapshot counts the fleet. Rate is set in those given to Config.Progress only.
 func (f *Fleet) Snapshot() Snapshot {
 	s := Snapshot{At: time.Now(), Devices: len(f.devices), Versions: map[string]int{}, States: map[string]int{}}
+	troubles := map[string]int{}
 	for _, d := range f.devices {
 		d.mu.Lock()
 		m := d.model
-		if d.client != nil && m.greeted {
+		switch {
+		case d.client != nil && m.greeted:
 			s.Online++
+		case d.hindered():
+			troubles[d.trouble]++
 		}
 		s.Versions[m.running.String()]++
 		s.States[m.state.String()]++
@@ -33,6 +39,11 @@ func (f *Fleet) Snapshot() Snapshot {
 		d.mu.Unlock()
 	}
 	s.Bytes = s.Totals.Bytes
+	for trouble, n := range troubles {
+		if n > s.Troubled || n == s.Troubled && trouble < s.Trouble {
+			s.Trouble, s.Troubled = trouble, n
+		}
+	}
 	return s
 }
 

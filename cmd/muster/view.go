@@ -102,7 +102,13 @@ func fleetLines(s simulator.Snapshot) []string {
 	for _, v := range versions {
 		lines = append(lines, fmt.Sprintf("  %-11s %s %d", "version "+v, bar(s.Versions[v], s.Devices), s.Versions[v]))
 	}
-	return append(lines, "  "+doing+"; "+moved, "  updates: "+ended)
+	lines = append(lines, "  "+doing+"; "+moved, "  updates: "+ended)
+	if s.Online == 0 && s.Trouble != "" {
+		trouble := fmt.Sprintf("%s of %d: %s", plural(s.Troubled, "device"), s.Devices, s.Trouble)
+		lines[0] += " | " + trouble
+		lines = append(lines, "  "+trouble)
+	}
+	return lines
 }
 
 func bar(n, of int) string {

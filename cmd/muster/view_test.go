@@ -32,3 +32,16 @@ func TestVerdictClaimsWhatWasCompared(t *testing.T) {
 		})
 	}
 }
+
+func TestFleetLinesSayWhyNobodyIsOnline(t *testing.T) {
+	const trouble = "29 devices of 30: dial tcp 127.0.0.1:1: connect: connection refused"
+	s := simulator.Snapshot{Devices: 30, Troubled: 29, Trouble: "dial tcp 127.0.0.1:1: connect: connection refused"}
+	lines := fleetLines(s)
+	if !strings.HasSuffix(lines[0], " | "+trouble) || lines[len(lines)-1] != "  "+trouble {
+		t.Errorf("nobody online: got %q", lines)
+	}
+	s.Online = 1
+	if text := strings.Join(fleetLines(s), "\n"); strings.Contains(text, "refused") {
+		t.Errorf("one online: got %q", text)
+	}
+}
