@@ -34,7 +34,7 @@ func (g *gateway) carried(dial func(context.Context) (client, error)) func(conte
 		if err != nil {
 			return nil, err
 		}
-		t := &trunk{client: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]chan fleet.ReasonCode)}
+		t := &trunk{client: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]*attempt)}
 		g.mu.Lock()
 		g.trunk = t
 		close(g.ready)
@@ -78,8 +78,15 @@ type trunk struct {
 	mu        sync.Mutex // held while publishing for others, so that no answer comes before it is known whose
 	airs      map[fleet.DeviceID]*air
 	acks      map[uint16]*air // packet ids of what was published for BLE devices
-	attaching map[fleet.DeviceID]chan fleet.ReasonCode
+	attaching map[fleet.DeviceID]*attempt
 	ended     bool
+}
+
+// attempt is an attach that has no outcome yet.
+type attempt struct {
+	outcome chan fleet.ReasonCode
+	id      uint16 // its packet id
+	acked   bool
 }
 
 func (t *trunk) open(child fleet.DeviceID) *air {
@@ -108,33 +115,52 @@ const attachTimeout = 10 * time.Second
 
 // attach says that child is in reach and waits for the outcome.
 func (t *trunk) attach(ctx context.Context, child fleet.DeviceID) error {
-	outcome := make(chan fleet.ReasonCode, 1)
-	t.mu.Lock()
-	t.attaching[child] = outcome
-	t.mu.Unlock()
-	topic := wire.Topic{Speaker: t.gateway.id, Kind: wire.TopicAttach}.String()
-	if _, err := t.publishFor(nil, topic, 1, wire.Attach{IDs: []fleet.DeviceID{child}}.Encode()); err != nil {
+	a, err := t.try(child)
+	if err != nil {
 		return err
 	}
 	timer := time.NewTimer(attachTimeout)
 	defer timer.Stop()
 	select {
-	case reason := <-outcome:
+	case reason := <-a.outcome:
 		if reason != wire.ReasonNone {
 			return fmt.Errorf("not attached to %s: %s", t.gateway.id, wire.ReasonText(reason))
 		}
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("gateway %s was told nothing about its attach", t.gateway.id)
 	case <-ctx.Done():
-		return fmt.Errorf("gateway %s has not been told yet what became of its attach", t.gateway.id)
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.acked { // docs/gateways.md#what-is-refused
+		return fmt.Errorf("not attached to %s, which is no gateway: its attach was acknowledged without effect", t.gateway.id)
+	}
+	return fmt.Errorf("gateway %s was told nothing about its attach", t.gateway.id)
+}
+
+// try publishes an attach of child.
+func (t *trunk) try(child fleet.DeviceID) (*attempt, error) {
+	topic := wire.Topic{Speaker: t.gateway.id, Kind: wire.TopicAttach}.String()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id, err := t.publish(nil, topic, 1, wire.Attach{IDs: []fleet.DeviceID{child}}.Encode())
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{outcome: make(chan fleet.ReasonCode, 1), id: id}
+	t.attaching[child] = a
+	return a, nil
 }
 
 // publishFor publishes for a BLE device, nil for the gateway's own relaying.
 func (t *trunk) publishFor(a *air, topic string, qos byte, payload []byte) (uint16, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.publish(a, topic, qos, payload)
+}
+
+// publish is publishFor for a caller that holds mu.
+func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16, error) {
 	if t.ended {
 		return 0, errOutOfReach
 	}
@@ -168,6 +194,9 @@ func (t *trunk) relays(p Packet) bool {
 		t.mu.Lock()
 		a, others := t.acks[p.ID]
 		delete(t.acks, p.ID)
+		if others && a == nil {
+			t.attachAcked(p.ID)
+		}
 		t.mu.Unlock()
 		if a != nil {
 			a.deliver(p, false)
@@ -188,6 +217,13 @@ func (t *trunk) relays(p Packet) bool {
 		return false
 	}
 	return true
+}
+
+// attachAcked notes that the attach with packet id was taken. The caller holds mu.
+func (t *trunk) attachAcked(id uint16) {
+	for _, a := range t.attaching {
+		a.acked = a.acked || a.id == id
+	}
 }
 
 // down passes a message on to the BLE device it is for.
@@ -221,7 +257,7 @@ func (t *trunk) outcomes(payload []byte) {
 	defer t.mu.Unlock()
 	for _, o := range a.Outcomes {
 		if waits := t.attaching[o.ID]; waits != nil {
-			waits <- o.Reason
+			waits.outcome <- o.Reason
 			delete(t.attaching, o.ID)
 		}
 	}

@@ -35,8 +35,8 @@ func (f *Fleet) reasons() map[fleet.DeviceID]string {
 	return all
 }
 
-// refusesAttach answers connections and Hellos of gateways, and attaches nobody.
-func (c *cloud) refusesAttach() {
+// attaches answers connections, Hellos and attaches of gateways; the latter with outcomes.
+func (c *cloud) attaches(outcomes func(fleet.DeviceID) []wire.AttachOutcome) {
 	for l := range c.links {
 		c.t.Cleanup(l.close)
 		go func() {
@@ -50,8 +50,10 @@ func (c *cloud) refusesAttach() {
 					l.welcome(h)
 				case m.kind == Publish && m.topic.Kind == wire.TopicAttach:
 					a, _ := wire.DecodeAttach(m.payload)
+					if told := outcomes(a.IDs[0]); told != nil {
+						l.tell(wire.TopicAttached, wire.Attached{Outcomes: told}.Encode())
+					}
 					l.ack(m)
-					l.tell(wire.TopicAttached, wire.Attached{Outcomes: []wire.AttachOutcome{{ID: a.IDs[0], Reason: wire.ReasonNotAttached}}}.Encode())
 				}
 			}
 		}()
@@ -66,8 +68,17 @@ func TestTheEndOfARunHidesNoTrouble(t *testing.T) {
 		cloud func(c *cloud)
 		want  map[fleet.DeviceID]string
 	}{
-		{"the cloud attaches nobody", (*cloud).refusesAttach, map[fleet.DeviceID]string{
+		{"the cloud attaches nobody", func(c *cloud) {
+			c.attaches(func(id fleet.DeviceID) []wire.AttachOutcome {
+				return []wire.AttachOutcome{{ID: id, Reason: wire.ReasonNotAttached}}
+			})
+		}, map[fleet.DeviceID]string{
 			"gw": "it was offered nothing", "ble": "it never got a Welcome; not attached to gw: " + wire.ReasonText(wire.ReasonNotAttached),
+		}},
+		{"the gateway is none", func(c *cloud) {
+			c.attaches(func(fleet.DeviceID) []wire.AttachOutcome { return nil })
+		}, map[fleet.DeviceID]string{
+			"gw": "it was offered nothing", "ble": "it never got a Welcome; not attached to gw, which is no gateway: its attach was acknowledged without effect",
 		}},
 		{"the gateway is refused", func(c *cloud) {
 			for l := range c.links {
