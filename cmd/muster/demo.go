@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -61,7 +60,7 @@ type demo struct {
 // Run tells the story from an empty cloud to a fleet that runs what it should.
 func (c *demoCmd) Run(ctx context.Context) error {
 	if c.Devices < 10 || c.Devices > 20_000 {
-		return fmt.Errorf("--devices %d: use 10 to 20000", c.Devices)
+		return wrongUse("--devices %d: use 10 to 20000", c.Devices)
 	}
 	server, err := cloud.New(ctx, cloud.Config{
 		MQTT: free(c.MQTT), HTTP: free(c.HTTP), Ephemeral: true,

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -57,116 +55,33 @@ func (s *simulateCmd) Run(ctx context.Context) error {
 	}
 	view := newView(os.Stderr, s.Plain)
 	config.Progress = func(now simulator.Snapshot) { view.show(fleetLines(now)) }
+	if !s.Stay {
+		config.Done = settled
+	}
 	f, err := simulator.New(config)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.For)
-	defer cancel()
 	expect, err := s.expectation(f)
 	if err != nil {
 		return err
 	}
-	report := f.Run(ctx)
+	file, err := s.open()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, s.For)
+	defer cancel()
+	report := f.Run(limited)
 	verdict := f.Verdict(expect)
 	report.Verdict = &verdict
 	view.end()
 	printVerdict(os.Stderr, verdict, report.Totals)
-	if err := s.write(report); err != nil {
-		return err
-	}
+	err = write(file, report)
 	if !verdict.OK {
-		return errVerdict
+		return errors.Join(errVerdict, err)
 	}
-	return nil
-}
-
-func (s *simulateCmd) config() (simulator.Config, error) {
-	broker, err := simulator.ParseBroker(s.Broker)
-	if err != nil {
-		return simulator.Config{}, err
-	}
-	if broker.TLS, err = s.trust(); err != nil {
-		return simulator.Config{}, err
-	}
-	version, err := fleet.ParseVersion(s.Version)
-	if err != nil {
-		return simulator.Config{}, err
-	}
-	devices, err := s.devices()
-	if err != nil {
-		return simulator.Config{}, err
-	}
-	config := simulator.Config{
-		Broker: broker, Devices: devices, Version: version, Client: s.Client, Seed: s.Seed,
-		Ramp: s.Ramp, Haste: s.Haste, Spread: s.Spread,
-		Radio:   simulator.Radio{Rate: s.Radio.Rate, Loss: s.Loss, Roam: s.Roam, Caches: s.Caches},
-		Profile: simulator.Profile{Product: s.Product, Rehello: s.Rehello},
-		Faults: simulator.Faults{
-			FailAt: s.FailAt, PowerLoss: s.Powerloss, Revert: s.Revert,
-			Drop: s.Drop, Corrupt: s.Corrupt, NotNow: s.NotNow, Slow: s.Slow,
-		},
-	}
-	if !s.Stay {
-		config.Done = settled
-	}
-	return config, nil
-}
-
-// trust is nil for the system's certificates.
-func (s *simulateCmd) trust() (*tls.Config, error) {
-	if s.CA == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(s.CA)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--ca %s: no certificate in it", s.CA)
-	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
-}
-
-func (s *simulateCmd) devices() ([]simulator.Credential, error) {
-	var file io.Reader = os.Stdin
-	if s.Credentials != "-" {
-		opened, err := os.Open(s.Credentials)
-		if err != nil {
-			return nil, err
-		}
-		defer opened.Close()
-		file = opened
-	}
-	devices, err := simulator.ReadCredentials(file)
-	if err != nil {
-		return nil, err
-	}
-	if s.Devices > len(devices) {
-		return nil, fmt.Errorf("--devices %d: %s has %d", s.Devices, s.Credentials, len(devices))
-	}
-	if s.Devices > 0 {
-		devices = devices[:s.Devices]
-	}
-	return s.behind(devices)
-}
-
-// behind adds the devices behind the first of devices, which become gateways.
-func (s *simulateCmd) behind(devices []simulator.Credential) ([]simulator.Credential, error) {
-	if s.Gateways > len(devices) {
-		return nil, fmt.Errorf("--gateways %d: there are %d devices", s.Gateways, len(devices))
-	}
-	for _, gateway := range devices[:max(s.Gateways, 0)] {
-		for n := range s.BLE {
-			id, err := fleet.ParseDeviceID(fmt.Sprintf("%s-ble-%d", gateway.ID, n+1))
-			if err != nil {
-				return nil, err
-			}
-			devices = append(devices, simulator.Credential{ID: id, Gateway: gateway.ID})
-		}
-	}
-	return devices, nil
+	return err
 }
 
 // expectation is what each device should run: what --expect and --image say, else the
@@ -183,7 +98,7 @@ func (s *simulateCmd) expectation(f *simulator.Fleet) (func(fleet.DeviceID) (sim
 	if s.Expect != "" {
 		version, err := fleet.ParseVersion(s.Expect)
 		if err != nil {
-			return nil, err
+			return nil, wrongUse("--expect: %s", err)
 		}
 		fixed.Version = version
 		return func(fleet.DeviceID) (simulator.Expectation, bool) { return fixed, true }, nil
@@ -199,20 +114,32 @@ func (s *simulateCmd) expectation(f *simulator.Fleet) (func(fleet.DeviceID) (sim
 	}, nil
 }
 
-func (s *simulateCmd) write(report simulator.Report) error {
-	if s.JSON == "" {
+// open opens the file of --json, nil for none. It is done before the fleet runs: a report
+// that can't be written would be lost.
+func (s *simulateCmd) open() (*os.File, error) {
+	switch s.JSON {
+	case "":
+		return nil, nil
+	case "-":
+		return os.Stdout, nil
+	}
+	file, err := os.OpenFile(s.JSON, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // a report for everyone to read
+	if err != nil {
+		return nil, fmt.Errorf("--json: %w", err)
+	}
+	return file, nil
+}
+
+// write writes report to file, if any, and closes it.
+func write(file *os.File, report simulator.Report) error {
+	if file == nil {
 		return nil
 	}
 	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = file.Write(append(text, '\n'))
 	}
-	text = append(text, '\n')
-	if s.JSON == "-" {
-		_, err = os.Stdout.Write(text)
-		return err
-	}
-	return os.WriteFile(s.JSON, text, 0o644) //nolint:gosec // a report for everyone to read
+	return errors.Join(err, file.Close())
 }
 
 // settled reports whether every device is online and runs the target it was named.
