@@ -78,15 +78,16 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	tasks.Go(func() { served = server.Run(serving) })
 	d := &demo{cmd: c, view: newView(os.Stdout, c.Plain), roles: cast(c.Devices, c.Seed), images: map[uint32][]byte{}}
 	err = d.tell(ctx, serving, &tasks, server.Addresses())
-	if err == nil && !c.Exit {
+	switch {
+	case err == nil && !c.Exit:
 		d.view.say("\nThe fleet goes on. Ctrl-C ends it all.")
 		<-ctx.Done()
+	case err != nil && ctx.Err() != nil && !errors.Is(err, errVerdict):
+		d.view.say("\nNo verdict: the story was interrupted.")
+		err = ctx.Err() // whatever failed, failed because all was told to end
 	}
 	stop()
 	tasks.Wait()
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = nil // Ctrl-C in the middle is no failure
-	}
 	return errors.Join(err, served)
 }
 

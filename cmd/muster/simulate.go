@@ -55,8 +55,12 @@ func (s *simulateCmd) Run(ctx context.Context) error {
 	}
 	view := newView(os.Stderr, s.Plain)
 	config.Progress = func(now simulator.Snapshot) { view.show(fleetLines(now)) }
+	done := s.Stay // nothing more is waited for; read once the fleet's Run is over
 	if !s.Stay {
-		config.Done = settled
+		config.Done = func(f *simulator.Fleet) bool {
+			done = settled(f)
+			return done
+		}
 	}
 	f, err := simulator.New(config)
 	if err != nil {
@@ -76,9 +80,16 @@ func (s *simulateCmd) Run(ctx context.Context) error {
 	verdict := f.Verdict(expect)
 	report.Verdict = &verdict
 	view.end()
+	interrupted := ctx.Err() != nil && !done
+	if interrupted {
+		view.say("Interrupted before every device had settled; as it stands:")
+	}
 	printVerdict(os.Stderr, verdict, report.Totals)
 	err = write(file, report)
-	if !verdict.OK {
+	switch {
+	case interrupted && err == nil:
+		return ctx.Err()
+	case !interrupted && !verdict.OK:
 		return errors.Join(errVerdict, err)
 	}
 	return err
