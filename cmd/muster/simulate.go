@@ -30,7 +30,7 @@ type simulateCmd struct {
 	Powerloss   []simulator.StageChance `help:"Devices that lose their power at a stage, as in download:1%." placeholder:"STAGE:P%"`
 	Revert      simulator.Chance        `help:"Updates that fall back to the old version after applying, as in 0.5%." placeholder:"P%"`
 	Drop        simulator.Chance        `help:"Updates that lose their connection in the middle." placeholder:"P%"`
-	Corrupt     simulator.Chance        `help:"Updates in which a received byte flips." placeholder:"P%"`
+	Corrupt     chanceOrAll             `help:"Updates in which a received byte flips; all of them where P% is left out." placeholder:"[P%]"`
 	NotNow      simulator.Chance        `help:"Devices that take no updates." placeholder:"P%"`
 	Slow        simulator.Slow          `help:"Devices that store no more than this, as in 1KB/s or 64KiB/s:10%." placeholder:"RATE[:P%]"`
 	Gateways    int                     `help:"The first N devices of the file are gateways, with --ble devices behind each." placeholder:"N"`

@@ -7,9 +7,29 @@ import (
 	"io"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
+
+// chanceOrAll is the value of a flag that may stand alone: all, then.
+type chanceOrAll struct{ simulator.Chance }
+
+// Decode takes the percentage, where there is one before the next flag.
+func (c *chanceOrAll) Decode(at *kong.DecodeContext) error {
+	next := at.Scan.Peek()
+	alone := next.IsEOL() || next.Type != kong.FlagValueToken && next.InferredType().IsAny(kong.FlagToken, kong.ShortFlagToken)
+	if alone {
+		c.Chance = 1
+		return nil
+	}
+	var text string
+	if err := at.Scan.PopValueInto("percentage", &text); err != nil {
+		return err
+	}
+	return c.UnmarshalText([]byte(text))
+}
 
 // config is the fleet that the flags describe.
 func (s *simulateCmd) config() (simulator.Config, error) {
@@ -38,7 +58,7 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 		Profile: simulator.Profile{Product: s.Product, Rehello: s.Rehello},
 		Faults: simulator.Faults{
 			FailAt: s.FailAt, PowerLoss: s.Powerloss, Revert: s.Revert,
-			Drop: s.Drop, Corrupt: s.Corrupt, NotNow: s.NotNow, Slow: s.Slow,
+			Drop: s.Drop, Corrupt: s.Corrupt.Chance, NotNow: s.NotNow, Slow: s.Slow,
 		},
 	}, nil
 }
