@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
@@ -150,7 +151,8 @@ func TestWhy(t *testing.T) {
 		{"held", "beta", func(d *fleet.Device) { d.Attempts = fleet.Attempts{Target: v("2"), Held: true} }, "hold", "holds it back: stopped by an operator: nothing until the target changes or someone retries"},
 		{"capacity", "beta", nil, "capacity", "free: 0 of 1000 updates run"},
 		{"flash", "dev", func(d *fleet.Device) { d.Flash = v("3") }, "flash", "applies: an operator sends 3 once, whatever the rules say"},
-		{"handshake", "beta", nil, "handshake", "awaited: it is decided at the next handshake; the last one was never"},
+		{"handshake", "beta", func(d *fleet.Device) { d.LastHandshake = time.Unix(0, 0) }, "handshake", "awaited: it is decided at the next handshake; the last one was at 1970-01-01T00:00:00Z"},
+		{"no handshake yet", "beta", nil, "handshake", "awaited: it is decided at its first handshake; it has had none yet"},
 	} {
 		d := w.devices[row.id]
 		if row.change != nil {

@@ -80,7 +80,11 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 	outcome, detail := s.capacity(d.ID, d.Gateway)
 	add("capacity", outcome, detail)
 	if !d.Update.State.Running() {
-		add("handshake", "awaited", "it is decided at the next handshake; the last one was "+when(d.LastHandshake))
+		awaits := "it is decided at its first handshake; it has had none yet"
+		if !d.LastHandshake.IsZero() {
+			awaits = "it is decided at the next handshake; the last one was " + when(d.LastHandshake)
+		}
+		add("handshake", "awaited", awaits)
 	}
 	return steps
 }
