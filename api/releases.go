@@ -33,6 +33,7 @@ type ImpactDevices struct {
 type ImpactUpdate struct {
 	Total     int            `json:"total"`
 	ByVersion []VersionCount `json:"by_version" doc:"By the version they will receive"`
+	Due       int            `json:"due" doc:"Of a release: devices beside the total whose target it is already and that don't run it yet; an immediate release sends it to them, too"`
 }
 
 // VersionCount counts devices by a version.
@@ -151,7 +152,7 @@ func (s *server) order(ctx context.Context, who fleet.Actor, product fleet.Produ
 }
 
 func shownImpact(i fleet.Impact) Impact {
-	out := Impact{Devices: ImpactDevices{Of: i.Of, Update: ImpactUpdate{Total: i.Total, ByVersion: []VersionCount{}}, Blocked: []ReasonCount{}}}
+	out := Impact{Devices: ImpactDevices{Of: i.Of, Update: ImpactUpdate{Total: i.Total, ByVersion: []VersionCount{}, Due: i.Due}, Blocked: []ReasonCount{}}}
 	for _, row := range i.ByVersion {
 		out.Devices.Update.ByVersion = append(out.Devices.Update.ByVersion, VersionCount{Version{row.Version}, row.Devices})
 	}

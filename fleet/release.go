@@ -58,12 +58,17 @@ type Impact struct {
 	Of        int            // devices looked at: the members, or the whole product
 	ByVersion []VersionCount // by the version they will receive, highest first
 	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why; by reason
+
+	// Due are the devices, of a release, whose target the version is already and that don't
+	// run it yet: an immediate release sends it to them, too.
+	Due int
 }
 
 // Add counts in the impact on other devices. Both lists of i must be in their order.
 func (i *Impact) Add(other Impact) {
 	i.Total += other.Total
 	i.Of += other.Of
+	i.Due += other.Due
 	for _, row := range other.ByVersion {
 		at, known := slices.BinarySearchFunc(i.ByVersion, row.Version, func(a VersionCount, v Version) int { return v.Compare(a.Version) })
 		if !known {

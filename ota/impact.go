@@ -42,6 +42,7 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 		}
 	}
 	t := newSum(before, after, s.rules)
+	t.released = order.Version
 	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 		if everyone || inAny(e.Groups, concerned) {
 			t.add(e, e, devices)
@@ -100,7 +101,9 @@ func inAny(groups []fleet.GroupID, set map[fleet.GroupID]bool) bool {
 type sum struct {
 	contrast  *contrast
 	rules     rules
+	released  fleet.Version // by a release
 	total, of int
+	due       int
 	byVersion map[fleet.Version]int
 	blocked   map[string]int
 }
@@ -128,6 +131,9 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 			t.blocked[reason] += devices
 		}
 		return
+	}
+	if isDue := to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released); isDue && t.obstacle(new, to.after) == "" {
+		t.due += devices
 	}
 	if !new.Development && new.Lock.IsZero() {
 		return
@@ -162,7 +168,7 @@ func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
 }
 
 func (t *sum) impact() fleet.Impact {
-	impact := fleet.Impact{Total: t.total, Of: t.of}
+	impact := fleet.Impact{Total: t.total, Of: t.of, Due: t.due}
 	for _, v := range slices.SortedFunc(maps.Keys(t.byVersion), func(a, b fleet.Version) int {
 		return cmp.Or(b.Compare(a), strings.Compare(b.String(), a.String()))
 	}) {

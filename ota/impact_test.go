@@ -21,12 +21,13 @@ func TestImpact(t *testing.T) {
 		change  func(*fleet.IndexEntry)
 		want    string // total of members, by version
 		blocked string
+		due     int
 	}{
 		{name: "release to a group", actor: admin, order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "3 of 6 [{2 3}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
-		{name: "release to a group that has it", actor: admin, beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "0 of 6 []", blocked: "[]"},
+		{name: "release to a group that has it", actor: admin, beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "0 of 6 []", blocked: "[]", due: 2},
 		{name: "release lower than another group's", actor: admin, eu: "3", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "2 of 6 [{2 2}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
 		{name: "unrelease falls to the default", actor: admin, def: "3", beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups()}, want: "4 of 6 [{3 4}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
-		{name: "moving a release between groups", actor: admin, def: "3", beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(eu)}, want: "4 of 7 [{3 3} {2 1}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
+		{name: "moving a release between groups", actor: admin, def: "3", beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(eu)}, want: "4 of 7 [{3 3} {2 1}]", blocked: "[{development 1} {locked 1} {not_now 1}]", due: 1},
 		{name: "default", actor: admin, beta: "1", order: &fleet.ReleaseOrder{Version: v("2")}, want: "2 of 8 [{2 2}]", blocked: "[]"},
 		{name: "an editor's numbers are over visible devices", actor: editor, beta: "1", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta), Default: flag(false)}, want: "3 of 6 [{2 3}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
 		{name: "joining a group", actor: admin, beta: "3", ids: []fleet.DeviceID{"plain", "eu", "done", "absent"}, change: func(e *fleet.IndexEntry) {
@@ -66,6 +67,9 @@ func TestImpact(t *testing.T) {
 			}
 			if got := fmt.Sprint(impact.Blocked); got != row.blocked {
 				t.Errorf("blocked: got %s, want %s", got, row.blocked)
+			}
+			if impact.Due != row.due {
+				t.Errorf("due: got %d, want %d", impact.Due, row.due)
 			}
 		})
 	}
