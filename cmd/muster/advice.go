@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,9 @@ func advice(err error) string {
 	var unknown *net.DNSError
 	if errors.As(err, &unknown) && unknown.IsNotFound {
 		return "No such host. Is the address right? See: muster context"
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "It listens there, but speaks no HTTP. Is that the port of MQTT? Use the one of HTTP, as in " + localServer
 	}
 	if errors.As(err, new(*net.OpError)) {
 		return "Is the server running, and is that its address? See: muster context"

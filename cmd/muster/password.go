@@ -74,8 +74,16 @@ func newPassword(ctx context.Context, question string) (string, error) {
 }
 
 // askSecret asks on the terminal, without showing the answer, or reads the first line of
-// standard input.
+// standard input. No answer is misuse: no password is empty.
 func askSecret(ctx context.Context, question string) (string, error) {
+	answer, err := readAnswer(ctx, question)
+	if err == nil && answer == "" {
+		err = wrongUse("no password given: it is asked for on a terminal, and read from standard input elsewhere")
+	}
+	return answer, err
+}
+
+func readAnswer(ctx context.Context, question string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return readLine(ctx)
 	}
