@@ -18,10 +18,15 @@ func (c *Client) Groups(ctx context.Context, product string) ([]Group, error) {
 	return out.Groups, err
 }
 
-// CreateGroup makes a group for a product's devices.
+// CreateGroup makes a group for a product's devices; the server chooses its colour.
 func (c *Client) CreateGroup(ctx context.Context, product, name, description string) (Group, error) {
+	return c.CreateGroupOf(ctx, product, GroupFields{Name: &name, Description: &description})
+}
+
+// CreateGroupOf makes a group of fields for a product's devices.
+func (c *Client) CreateGroupOf(ctx context.Context, product string, fields GroupFields) (Group, error) {
 	var out OneGroup
-	err := c.call(ctx, http.MethodPost, path("products", product, "groups"), GroupFields{Name: &name, Description: &description}, &out)
+	err := c.call(ctx, http.MethodPost, path("products", product, "groups"), fields, &out)
 	return out.Group, err
 }
 

@@ -95,10 +95,7 @@ func (c *groupCreateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := client.CreateGroup(ctx, product, c.Name, c.Description)
-	if err == nil && c.Color != "" {
-		g, err = client.EditGroup(ctx, product, c.Name, api.GroupFields{Color: &c.Color})
-	}
+	g, err := client.CreateGroupOf(ctx, product, api.GroupFields{Name: &c.Name, Description: &c.Description, Color: &c.Color})
 	if err != nil {
 		return err
 	}
