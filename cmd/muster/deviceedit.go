@@ -139,24 +139,6 @@ func names(text string) api.Names {
 	return list
 }
 
-type deviceFlashCmd struct {
-	remote
-	ID      string      `arg:"" help:"Device id; it must be online." complete:"device"`
-	Version versionText `arg:"" help:"Version to send." complete:"firmware"`
-}
-
-// Run sends one version once.
-func (c *deviceFlashCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	if err := client.Flash(ctx, c.ID, c.Version.wire()); err != nil {
-		return err
-	}
-	return c.done("Version %s is on its way to %s. See: muster device updates %s", c.Version, c.ID, c.ID)
-}
-
 type deviceRotateCmd struct {
 	remote
 	agree
