@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 type deviceUpdateCmd struct {
@@ -110,7 +111,14 @@ func (c *deviceUpdateCmd) change() (api.DeviceUpdate, error) {
 }
 
 func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product string, change api.DeviceUpdate, before api.Device) error {
-	if c.Yes || !change.Groups.Set && !change.Lock.Set && change.Development == nil && change.Forced == nil {
+	if c.Yes {
+		return nil
+	}
+	promoted, err := c.promotes(ctx, client, before)
+	if err != nil {
+		return err
+	}
+	if !promoted && !change.Groups.Set && !change.Lock.Set && change.Development == nil && change.Forced == nil {
 		return nil
 	}
 	impact, err := client.PreviewDevice(ctx, product, c.ID, change)
@@ -121,11 +129,29 @@ func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product s
 	if bare {
 		note("%s will be in no group you can see: everyone in the team may see it then.", c.ID)
 	}
-	if impact.Devices.Update.Total == 0 && !bare {
+	if impact.Devices.Update.Total == 0 && !bare && !promoted {
 		return nil
 	}
 	tellImpact(readImpact(impact))
 	return c.confirm(ctx, "Change %s?", c.ID)
+}
+
+// promotes reports whether --gateway makes an ordinary device a gateway, and says so.
+func (c *deviceUpdateCmd) promotes(ctx context.Context, client *api.Client, before api.Device) (bool, error) {
+	if c.Gateway == nil || *c.Gateway == "" || before.Type != fleet.BLE.String() {
+		return false, nil // only a BLE device is attached: the server says so
+	}
+	return tellPromotion(ctx, client, *c.Gateway)
+}
+
+// tellPromotion says where a device that is none yet becomes a gateway.
+func tellPromotion(ctx context.Context, client *api.Client, id string) (bool, error) {
+	d, err := client.Device(ctx, id)
+	if err != nil || d.Type != fleet.Generic.String() {
+		return false, err
+	}
+	note("%s is an ordinary device. It becomes a gateway, and stays one; where it is connected it is cut off once, to come back as one.", id)
+	return true, nil
 }
 
 // names splits names between commas; none is an empty list, not an absent one.

@@ -37,6 +37,11 @@ func (c *deviceImportCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Gateway != "" {
+		if _, err := tellPromotion(ctx, client, c.Gateway); err != nil {
+			return err
+		}
+	}
 	keep, err := c.secretsFile()
 	if err != nil {
 		return err
