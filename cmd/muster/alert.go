@@ -30,6 +30,9 @@ func (c *alertListCmd) Run(ctx context.Context) error {
 	alerts, more, err := upTo(c.Limit, func(after string, rows int) (api.Page[api.Alert], error) {
 		return client.Alerts(ctx, api.AlertFilter{Device: c.Device, Archived: c.Archived, After: after, Limit: rows})
 	})
+	if err == nil && len(alerts) == 0 {
+		err = c.known(ctx, client, c.Device)
+	}
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,11 @@ func (c *deviceListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range c.Group {
+		if _, _, err := client.Group(ctx, product, name); err != nil {
+			return err // the server takes a group that is not there for one without members
+		}
+	}
 	devices, total, err := c.collect(ctx, client, product)
 	if err != nil {
 		return err

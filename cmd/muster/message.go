@@ -30,6 +30,9 @@ func (c *messageListCmd) Run(ctx context.Context) error {
 	messages, more, err := upTo(c.Limit, func(after string, rows int) (api.Page[api.Message], error) {
 		return client.Messages(ctx, api.MessageFilter{Device: c.Device, Topic: c.Topic, From: c.Since.Time, To: c.Until.Time, After: after, Limit: rows, Ascending: c.Oldest})
 	})
+	if err == nil && len(messages) == 0 {
+		err = c.known(ctx, client, c.Device)
+	}
 	if err != nil {
 		return err
 	}

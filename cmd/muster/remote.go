@@ -70,6 +70,17 @@ func (r remote) choose(all *contexts) (base, token string, err error) {
 	return "", "", errors.New("not signed in: muster login URL")
 }
 
+// known is the error of a device that is not there, or not for this user to see; none where
+// id is empty. It is asked for where a list of what id sent is empty: what a deleted device
+// sent stays.
+func (r remote) known(ctx context.Context, client *api.Client, id string) error {
+	if id == "" {
+		return nil
+	}
+	_, err := client.Device(ctx, id)
+	return err
+}
+
 // misuse is a mistake in what was typed: exit code 2.
 type misuse struct{ text string }
 
