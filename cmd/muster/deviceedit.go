@@ -226,19 +226,24 @@ func (c *deviceDeleteCmd) tellAttached(ctx context.Context, client *api.Client) 
 
 // each does one thing to each of ids, says what was done, and joins the errors.
 func (r remote) each(ids []string, do func(id string) error, done string) error {
+	return r.eachSays(ids, func(id string) (string, error) { return done, do(id) })
+}
+
+// eachSays is each where what was done differs from one to the next.
+func (r remote) eachSays(ids []string, do func(id string) (done string, err error)) error {
 	var errs []error
-	outcome := map[string]string{}
+	outcome, failed := map[string]string{}, map[string]bool{}
 	for _, id := range ids {
-		err := do(id)
+		done, err := do(id)
 		if outcome[id] = done; err != nil {
-			outcome[id] = err.Error()
+			outcome[id], failed[id] = err.Error(), true
 			errs = append(errs, err)
 		}
 	}
 	err := r.show(outcome, func(t *table) {
 		for _, id := range ids {
-			if outcome[id] == done {
-				t.row(id, done)
+			if !failed[id] {
+				t.row(id, outcome[id])
 			}
 		}
 	})

@@ -19,6 +19,16 @@ type many struct {
 	productRemote
 	agree
 	File string `help:"And the ids in this file, one a line; - reads standard input." placeholder:"FILE"`
+
+	// What the verb says of single devices; nil: it looks at none.
+	single *single
+}
+
+// single is how a change meets devices that are as it makes them already.
+type single struct {
+	same  func(api.Device) bool
+	words string // of those: "3 devices <words>: ..."
+	now   string // what holds of all afterwards, where there are too many to look at each; %s is how many
 }
 
 // change shows the impact of edit on ids and those of --file, asks, and does it, a thousand
@@ -44,8 +54,18 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 		}
 		impact.Add(readImpact(one))
 	}
+	kept, err := c.kept(ctx, client, ids)
+	if err != nil {
+		return err
+	}
+	count := plural(len(ids)-kept, "device")
+	if kept == len(ids) {
+		return c.done("%s", strings.Replace(done, "%s", count, 1))
+	}
+	if c.single != nil && len(ids) > maxLookedAt {
+		done = c.single.now
+	}
 	tellImpact(impact)
-	count := plural(len(ids), "device")
 	if err := c.confirm(ctx, "%s", strings.Replace(question, "%s", count, 1)); err != nil {
 		return err
 	}
@@ -61,4 +81,29 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 		}
 	}
 	return c.done("%s", strings.Replace(done, "%s", count, 1))
+}
+
+// maxLookedAt is how many devices are looked at, a request each, before they are changed.
+const maxLookedAt = 100
+
+// kept counts the devices that are as the change makes them already, and names them. Of
+// more than maxLookedAt none are counted.
+func (c *many) kept(ctx context.Context, client *api.Client, ids []string) (int, error) {
+	if c.single == nil || len(ids) > maxLookedAt {
+		return 0, nil
+	}
+	var same []string
+	for _, id := range ids {
+		d, err := client.Device(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		if c.single.same(d) {
+			same = append(same, id)
+		}
+	}
+	if len(same) > 0 {
+		note("%s %s: %s", plural(len(same), "device"), c.single.words, clip(strings.Join(same, " "), 200))
+	}
+	return len(same), nil
 }

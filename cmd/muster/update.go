@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 type updateCmd struct {
@@ -116,5 +118,32 @@ func (c *updateRetryCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.each(c.ID, func(id string) error { return client.RetryUpdate(ctx, id) }, "will be tried again")
+	return c.eachSays(c.ID, func(id string) (string, error) {
+		d, err := client.Device(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		return retryText(d), client.RetryUpdate(ctx, id)
+	})
 }
+
+// retryText is what a retry brings d.
+func retryText(d api.Device) string {
+	when := "at its next handshake"
+	if d.Online {
+		when = "now"
+	}
+	update := d.Update
+	switch {
+	case d.Target.IsZero() || d.Running.Equal(d.Target.Version):
+		return "runs what it should: there is nothing to try again"
+	case update == nil || !update.To.Equal(d.Target.Version):
+		return "has not tried version " + d.Target.String() + " yet: that begins " + when
+	case slices.Contains(endings, update.State):
+		return "will be tried again, " + when
+	}
+	return "is being updated: there is nothing to try again"
+}
+
+// endings are the states of an update after which a retry begins another.
+var endings = []string{fleet.Failed.String(), fleet.RolledBack.String(), fleet.Stopped.String(), fleet.Superseded.String(), fleet.Confirmed.String()}
