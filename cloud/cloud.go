@@ -71,13 +71,13 @@ func (c *Cloud) open(ctx context.Context) error {
 		return err
 	}
 	c.assemble(images)
-	if err := c.bootstrap(ctx); err != nil {
-		return err
-	}
 	if err := c.registry.Resume(ctx); err != nil { // before anyone can change a device
 		return err
 	}
-	return c.listen()
+	if err := c.listen(); err != nil {
+		return err
+	}
+	return c.bootstrap(ctx) // last: a password is told once, so not by a start that fails
 }
 
 func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {

@@ -195,6 +195,25 @@ func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 	}
 }
 
+// TestStartThatCantListenMakesNoOwner has the next start tell the password.
+func TestStartThatCantListenMakesNoOwner(t *testing.T) {
+	taken := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer taken.Close()
+	told := 0
+	config := Config{
+		HTTP: taken.Addr().String(), Data: t.TempDir(), OwnerEmail: ownerEmail,
+		TellPassword: func(string, string) { told++ },
+	}
+	if _, err := New(t.Context(), config); err == nil || told != 0 {
+		t.Errorf("with its port in use: got %v, and the password %d times; want an error and none", err, told)
+	}
+	config.HTTP = "127.0.0.1:0"
+	running(t, must[*Cloud](t)(New(t.Context(), config)))()
+	if told != 1 {
+		t.Errorf("with a free port: got the password %d times, want 1", told)
+	}
+}
+
 func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
 	data := t.TempDir()
 	told := ""
