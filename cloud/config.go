@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -48,4 +49,16 @@ type Addresses struct {
 	MQTTS     string `json:"mqtts,omitempty"`
 	HTTP      string `json:"http"`
 	WebSocket string `json:"websocket"` // URL of MQTT over WebSocket
+}
+
+// console is the URL of the console, for a browser on this machine; "" without HTTP.
+func (a Addresses) console() string {
+	host, port, err := net.SplitHostPort(a.HTTP)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/"
 }

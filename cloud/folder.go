@@ -62,7 +62,7 @@ func (c *Cloud) spool() string { return filepath.Join(c.config.Data, "spool") }
 // ready tells where everything listens.
 func (c *Cloud) ready() error {
 	a := c.addresses
-	c.log.Info("ready", "mqtt", a.MQTT, "mqtts", a.MQTTS, "http", a.HTTP, "websocket", a.WebSocket)
+	c.log.Info("ready", "mqtt", a.MQTT, "mqtts", a.MQTTS, "http", a.HTTP, "websocket", a.WebSocket, "console", a.console())
 	if c.config.ReadyFile == "" {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Bounds of keys, as muster.yaml tells them.
@@ -18,6 +19,8 @@ const (
 	minRate       = Rate(1e3)
 	minCache      = Size(1 << 20)
 	minSessionAge = time.Second
+	minPassword   = 10  // bytes, as of every password
+	maxPassword   = 256 // bytes
 )
 
 // Validate returns every reason why c can't be served, joined, each a sentence that names
@@ -78,6 +81,9 @@ func (c *Config) validateStore(v *verdict) {
 	name, host, ok := strings.Cut(c.Owner.Email, "@")
 	v.require(ok && name != "" && host != "" && !strings.ContainsAny(c.Owner.Email, " \t\r\n"),
 		"owner.email is %.80q: use name@host", c.Owner.Email)
+	password := c.Owner.Password.Reveal()
+	v.require(password == "" || len(password) >= minPassword && len(password) <= maxPassword && utf8.ValidString(password),
+		"owner.password has %d bytes: use %d to %d, or none to have one made", len(password), minPassword, maxPassword)
 }
 
 func (c *Config) validateUpdates(v *verdict) {

@@ -36,7 +36,7 @@ const (
 // tutorial. Beside testscript's own commands they use
 //
 //	cloud [FLAG...]     start a server in the background; sets MUSTER_URL, MUSTER_TOKEN,
-//	                    BROKER, PORT (of MQTT) and ADDRESS (of HTTP); ready.json has the addresses
+//	                    BROKER, PORT (of MQTT), ADDRESS (of HTTP) and CONSOLE; ready.json has the addresses
 //	cloud stop          end it by SIGTERM; it must end with exit code 0
 //	let NAME PATH       set NAME to what is at PATH (such as 0.id) of the JSON in stdout
 //	image FILE BYTES N  write an image of that size, another one for each N
@@ -72,7 +72,7 @@ type server struct {
 const serverKey = "server"
 
 // readyLine is how the server tells where it listens.
-var readyLine = regexp.MustCompile(`msg=ready mqtt=(\S+) .*http=(\S+)`)
+var readyLine = regexp.MustCompile(`msg=ready mqtt=(\S+) .*http=(\S+) .*console=(\S+)`)
 
 func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(serverKey).(*server)
@@ -112,6 +112,7 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("BROKER", "tcp://"+at[1])
 	ts.Setenv("PORT", at[1][strings.LastIndexByte(at[1], ':')+1:])
 	ts.Setenv("ADDRESS", at[2])
+	ts.Setenv("CONSOLE", at[3])
 }
 
 // read keeps the log and passes on the ready line, nil when it never came.

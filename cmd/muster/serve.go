@@ -31,7 +31,7 @@ type serveCmd struct {
 
 // Run serves until ctx ends.
 func (s *serveCmd) Run(ctx context.Context) error {
-	config, err := configs.Load(configs.Sources{File: s.Config, Env: os.Environ(), Flags: s.flags()})
+	config, err := s.load()
 	if err != nil {
 		return err
 	}
@@ -54,6 +54,20 @@ func (s *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return server.Run(ctx)
+}
+
+// load reads all layers. What holds without the flags is wrong use with them.
+func (s *serveCmd) load() (configs.Config, error) {
+	sources := configs.Sources{File: s.Config, Env: os.Environ(), Flags: s.flags()}
+	config, err := configs.Load(sources)
+	if err == nil {
+		return config, nil
+	}
+	sources.Flags = nil
+	if _, other := configs.Load(sources); other == nil {
+		err = wrongUse("%s", err)
+	}
+	return config, err
 }
 
 // flags are those given on the command line, with the key each sets.

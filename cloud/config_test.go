@@ -1,0 +1,17 @@
+package cloud
+
+import "testing"
+
+func TestConsoleIsWhereABrowserHereFindsIt(t *testing.T) {
+	for listening, want := range map[string]string{
+		"127.0.0.1:8080": "http://127.0.0.1:8080/",
+		"[::1]:8080":     "http://[::1]:8080/",
+		"[::]:8080":      "http://localhost:8080/",
+		"0.0.0.0:8080":   "http://localhost:8080/",
+		"":               "",
+	} {
+		if got := (Addresses{HTTP: listening}).console(); got != want {
+			t.Errorf("%q: got %q, want %q", listening, got, want)
+		}
+	}
+}
