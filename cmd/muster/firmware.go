@@ -157,6 +157,9 @@ func (c *firmwareDeleteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if f.Released {
+		return fmt.Errorf("version %s was released: released firmware is kept", f.Version)
+	}
 	if f.Devices > 0 {
 		note("%s report that they run it; they keep it.", plural(f.Devices, "device"))
 	}

@@ -82,12 +82,15 @@ func tellReleases(ctx context.Context, client *api.Client, product string) error
 
 type firmwareReleaseCmd struct {
 	releasing
-	Default bool `help:"As the product default: to every device no other rule decides about. This is what a release without groups does."`
+	Default bool `help:"As the product default: to every device no other rule decides about."`
 }
 
 // Run adds places to those the version is released to. A group or default that had
 // another version has this one then.
 func (c *firmwareReleaseCmd) Run(ctx context.Context) error {
+	if !c.Default && len(c.Group) == 0 {
+		return wrongUse("to whom? Name groups with --group, or give --default: that is every device no other rule decides about")
+	}
 	client, product, err := c.reach(ctx)
 	if err != nil {
 		return err
@@ -98,7 +101,7 @@ func (c *firmwareReleaseCmd) Run(ctx context.Context) error {
 	}
 	r := api.Release{Version: c.Version.wire()}
 	var where []string
-	if c.Default || len(c.Group) == 0 {
+	if c.Default {
 		r.Default = new(true)
 		where = append(where, "as the product default")
 	}
