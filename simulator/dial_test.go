@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +40,10 @@ var transports = []struct {
 		return "mqtts://" + l.Addr().String(), pool
 	}},
 	{"websocket", func(t *testing.T, c *cloud) (string, *x509.CertPool) {
+		var taking sync.WaitGroup // Close does not wait for a handler whose connection is a WebSocket
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			taking.Add(1)
+			defer taking.Done()
 			ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
 			if err != nil {
 				t.Error(err)
@@ -47,7 +51,7 @@ var transports = []struct {
 			}
 			c.take(websocket.NetConn(context.Background(), ws, websocket.MessageBinary))
 		}))
-		t.Cleanup(web.Close)
+		t.Cleanup(func() { web.Close(); taking.Wait() })
 		return "ws" + web.URL[len("http"):], nil
 	}},
 }
