@@ -34,7 +34,7 @@ type simulateCmd struct {
 	NotNow      simulator.Chance        `help:"Devices that take no updates." placeholder:"P%"`
 	Slow        simulator.Slow          `help:"Devices that store no more than this, as in 1KB/s or 64KiB/s:10%." placeholder:"RATE[:P%]"`
 	Gateways    int                     `help:"The first N devices of the file are gateways, with --ble devices behind each." placeholder:"N"`
-	BLE         int                     `name:"ble" help:"Bluetooth LE devices behind each gateway, named GATEWAY-ble-1 and so on; imported, or added by a product with auto_register." default:"10" placeholder:"M"`
+	BLE         int                     `name:"ble" help:"Bluetooth LE devices behind each gateway, named GATEWAY-ble-1 and so on; imported, or added where GATEWAY is one already and its product has auto_register." default:"10" placeholder:"M"`
 	Radio       simulator.Slow          `help:"Speed of the radio to each of them, as in 10KB/s." placeholder:"RATE"`
 	Loss        simulator.Chance        `help:"Chunks lost on the radio." placeholder:"P%"`
 	Roam        time.Duration           `help:"Each of them comes into another gateway's reach this often; 0 never." placeholder:"TIME"`
