@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/muster-iot/muster/api"
 )
@@ -104,32 +105,45 @@ func fetch(out io.Writer, image io.Reader, f api.Firmware) error {
 	return nil
 }
 
+// meterPause is how often a meter tells off a terminal, where each line stays.
+const meterPause = 5 * time.Second
+
 // meter shows how many of the bytes of a transfer went through it. Off a terminal it
-// says so every tenth.
+// says so every meterPause, and at the end.
 type meter struct {
 	view  *view
 	doing string
-	of    int64 // bytes
-	past  int64 // bytes
-	told  int64 // steps told
+	of    int64     // bytes
+	past  int64     // bytes
+	told  int64     // steps told, on a terminal
+	last  time.Time // it told, off one
 }
 
 func newMeter(doing string, of int64) *meter {
-	return &meter{view: newView(os.Stderr, false), doing: doing, of: of}
+	return &meter{view: newView(os.Stderr, false), doing: doing, of: of, last: time.Now()}
 }
 
 // Write counts b.
 func (m *meter) Write(b []byte) (int, error) {
 	m.past += int64(len(b))
-	steps := int64(10)
-	if m.view.live {
-		steps = 200
-	}
-	if at := m.past * steps / max(m.of, 1); at > m.told {
-		m.told = at
+	if m.due() {
 		m.view.show([]string{fmt.Sprintf("%s of %s %s", bytesText(m.past), bytesText(m.of), m.doing)})
 	}
 	return len(b), nil
+}
+
+func (m *meter) due() bool {
+	if m.view.live {
+		const steps = 200
+		before := m.told
+		m.told = m.past * steps / max(m.of, 1)
+		return m.told > before
+	}
+	if m.past < m.of && time.Since(m.last) < meterPause {
+		return false
+	}
+	m.last = time.Now()
+	return true
 }
 
 func (m *meter) end() { m.view.end() }

@@ -29,8 +29,8 @@ func newView(out *os.File, plain bool) *view {
 	return &view{out: out, live: !plain && term.IsTerminal(int(out.Fd()))}
 }
 
-// show replaces what the last show drew: all lines on a terminal, cut at its width, else
-// the first, which says all in short.
+// show replaces what the last show drew: on a terminal all lines but the first, cut at its
+// width, else the first, which says all in short. A line alone is both.
 func (v *view) show(lines []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -41,6 +41,9 @@ func (v *view) show(lines []string) {
 		}
 		return
 	}
+	if len(lines) > 1 {
+		lines = lines[1:]
+	}
 	width, _, err := term.GetSize(int(v.out.Fd()))
 	if err != nil {
 		width = 80
@@ -49,14 +52,14 @@ func (v *view) show(lines []string) {
 	if v.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", v.drawn)
 	}
-	for _, line := range lines[1:] {
+	for _, line := range lines {
 		if letters := []rune(line); len(letters) > width {
 			line = string(letters[:width])
 		}
 		b.WriteString("\r\x1b[2K" + line + "\n")
 	}
 	b.WriteString("\x1b[J")
-	v.drawn = len(lines) - 1
+	v.drawn = len(lines)
 	_, _ = io.WriteString(v.out, b.String()) // a terminal that is gone needs no picture
 }
 
