@@ -39,6 +39,7 @@ func (c *alertListCmd) Run(ctx context.Context) error {
 	if more {
 		note("There are more; --limit shows them.")
 	}
+	c.hint(len(alerts), "No such alerts.")
 	return c.show(alerts, func(t *table) {
 		t.row("ID", "RAISED", "DEVICE", "ALERT", "DESCRIPTION")
 		for _, a := range alerts {

@@ -39,6 +39,7 @@ func (c *auditListCmd) Run(ctx context.Context) error {
 	if more {
 		note("There are more; --limit shows them.")
 	}
+	c.hint(len(entries), "No such entries. An --action is such as device, or device.update: muster audit shows those there are.")
 	return c.show(entries, func(t *table) {
 		t.row("WHEN", "WHO", "ACTION", "OBJECT", "CHANGE")
 		for _, e := range entries {

@@ -37,7 +37,9 @@ func (c *contextListCmd) Run() error {
 		one := all.Contexts[name]
 		shown = append(shown, shownContext{name, name == all.Current, one.URL, one.Email, one.Team, one.Expires})
 	}
-	return remote{JSON: c.JSON}.show(shown, func(t *table) {
+	out := remote{JSON: c.JSON}
+	out.hint(len(shown), "You are signed in nowhere: muster login URL")
+	return out.show(shown, func(t *table) {
 		t.row("NAME", "CURRENT", "URL", "EMAIL", "TEAM", "TOKEN ENDS")
 		for _, one := range shown {
 			t.row(one.Name, map[bool]string{true: "yes"}[one.Current], one.URL, one.Email, one.Team, one.Expires.Format(time.DateOnly))

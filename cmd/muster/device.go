@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/muster-iot/muster/api"
 )
@@ -73,12 +74,22 @@ func (c *deviceListCmd) Run(ctx context.Context) error {
 	if len(devices) < total {
 		note("%d of %d devices; --limit shows more.", len(devices), total)
 	}
+	c.hint(total, "%s", c.next())
 	return c.show(devices, func(t *table) {
 		t.row("ID", "NAME", "RUNS", "SHOULD RUN", "BECAUSE OF", "ONLINE", "HANDSHAKE", "GROUPS")
 		for _, d := range devices {
 			t.row(d.ID, clip(d.Name, 30), d.Running, target(d.Target), d.TargetReason, d.Online, d.LastHandshake, d.Groups)
 		}
 	})
+}
+
+// next is what to do where there are no devices to list.
+func (c *deviceListCmd) next() string {
+	all := deviceListCmd{Sort: c.Sort, Desc: c.Desc}
+	if reflect.DeepEqual(c.filter(), all.filter()) {
+		return "No devices yet: muster device import ID makes some."
+	}
+	return "No such devices; without filters all are listed."
 }
 
 // collect reads pages until --limit.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -49,6 +50,9 @@ func (c *deviceImportCmd) Run(ctx context.Context) error {
 	all, err := c.importAll(ctx, client, product, ids, keep)
 	if keep != nil {
 		err = errors.Join(err, keep.Close())
+		if err != nil && len(all.Secrets) == 0 {
+			_ = os.Remove(keep.Name()) // an empty file would only be in the way of the next try
+		}
 		all.Secrets = map[string]string{}
 	}
 	if err := errors.Join(err, c.tell(all)); err != nil {
@@ -102,7 +106,11 @@ func (c *deviceImportCmd) secretsFile() (*os.File, error) {
 	if c.Secrets == "" {
 		return nil, nil
 	}
-	return os.OpenFile(c.Secrets, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(c.Secrets, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: name a new file for --secrets; that one may be the only copy of the secrets in it", err)
+	}
+	return file, err
 }
 
 func (c *deviceImportCmd) importAll(ctx context.Context, client *api.Client, product string, ids []string, keep io.Writer) (api.Imported, error) {

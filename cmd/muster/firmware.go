@@ -35,6 +35,7 @@ func (c *firmwareListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.hint(len(all), "No firmware yet: muster firmware upload FILE --version 1")
 	return c.show(all, func(t *table) {
 		t.row("VERSION", "RELEASED TO", "DEVICES", "SIZE", "UPLOADED", "BY", "TITLE")
 		for _, f := range all {

@@ -31,6 +31,7 @@ func (c *groupListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.hint(len(groups), "No groups yet: muster group create NAME")
 	return c.show(groups, func(t *table) {
 		t.row("NAME", "DEVICES", "RELEASE", "DESCRIPTION")
 		for _, g := range groups {

@@ -39,6 +39,7 @@ func (c *messageListCmd) Run(ctx context.Context) error {
 	if more {
 		note("There are more; --limit shows them.")
 	}
+	c.hint(len(messages), "No such messages. Devices send them on d/ID/up/msg/TOPIC.")
 	return c.show(messages, func(t *table) {
 		t.row("RECEIVED", "DEVICE", "TOPIC", "MESSAGE")
 		for _, m := range messages {

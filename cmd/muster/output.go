@@ -24,6 +24,13 @@ func (r remote) show(v any, draw func(t *table)) error {
 	return t.flush()
 }
 
+// hint says beside a list of no rows what there is to do next.
+func (r remote) hint(rows int, format string, args ...any) {
+	if rows == 0 && !r.JSON {
+		note(format, args...)
+	}
+}
+
 // done answers a change that has no more to tell than that it happened.
 func (r remote) done(format string, args ...any) error {
 	return r.show(map[string]bool{"ok": true}, func(t *table) { t.line(format, args...) })

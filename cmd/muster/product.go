@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 type productCmd struct {
@@ -26,6 +29,7 @@ func (c *productListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.hint(len(products), "No products yet: muster product create NAME")
 	return c.show(products, func(t *table) {
 		t.row("ID", "SLUG", "NAME", "GROUPS")
 		for _, p := range products {
@@ -47,6 +51,10 @@ func (c *productCreateCmd) Run(ctx context.Context) error {
 		return err
 	}
 	p, err := client.CreateProduct(ctx, c.Name, c.Slug)
+	var detail *fleet.Error
+	if c.Slug == "" && errors.As(err, &detail) && detail.Field == "slug" {
+		err = fmt.Errorf("%w; choose one with --slug", err)
+	}
 	if err != nil {
 		return err
 	}

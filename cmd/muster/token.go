@@ -32,6 +32,7 @@ func (c *tokenListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.hint(len(tokens), "No tokens.")
 	return c.show(tokens, func(t *table) {
 		t.row("ID", "LABEL", "CREATED", "ENDS")
 		for _, one := range tokens {

@@ -38,6 +38,7 @@ func (c *updateListCmd) Run(ctx context.Context) error {
 	if more {
 		note("There are more; --limit shows them.")
 	}
+	c.hint(len(updates), "No such updates. They begin with a release: muster firmware release VERSION --group GROUP")
 	return c.show(updates, func(t *table) {
 		drawUpdates(t, updates)
 	})
@@ -90,6 +91,7 @@ func (c *deviceUpdatesCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.hint(len(updates), "No updates yet. What it should run, and why: muster device why %s", c.ID)
 	return c.show(updates, func(t *table) { drawUpdates(t, updates) })
 }
 
