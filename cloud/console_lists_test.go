@@ -1,0 +1,54 @@
+//go:build browser
+
+package cloud
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// buried are controls of the open menu that one can't press: outside of the window, or
+// under something else, once they are scrolled to.
+const buried = `[...document.querySelectorAll("main details.menu[open] .sheet :is(button, input, select)")].filter(e => {
+	if (e.type === "hidden") return false;
+	e.scrollIntoView({ block: "center" });
+	const r = e.getBoundingClientRect(), at = (x, y) => { const top = document.elementFromPoint(x, y); return top && (e === top || e.contains(top) || top.contains(e) && top.closest(".sheet")); };
+	return !at(r.left + 2, r.top + r.height / 2) || !at(r.right - 2, r.top + r.height / 2) || r.left < 0 || r.right > innerWidth;
+}).map(e => e.outerHTML.slice(0, 90))`
+
+// A menu in a table is whole: nothing cuts it off, and all in it can be pressed.
+func TestConsoleMenusAreNotCutOff(t *testing.T) {
+	w := serve(t)
+	settle(t, w)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	for _, look := range windows {
+		b.look(look)
+		for path, menus := range map[string]string{"/team": "main td details.menu", "/team/programs": "main td details.menu", "/p/lamp/devices": "#group-filter", "/p/lamp/device/widget-0001": "#add-groups"} {
+			b.visit(path)
+			for i := range int(evaluate[float64](b, `document.querySelectorAll("`+menus+`").length`)) {
+				evaluate[bool](b, `document.querySelectorAll("main details[open]").forEach(e => e.open = false) === undefined`)
+				evaluate[bool](b, `window.menu = document.querySelectorAll("`+menus+`")[`+string(rune('0'+i))+`], menu.querySelector("summary").click(), menu.open`)
+				if hidden := evaluate[[]string](b, buried); len(hidden) > 0 {
+					t.Errorf("%s (%s), menu %d: can't be pressed: %q", path, look.name, i, hidden)
+				}
+				if wide := evaluate[[]string](b, spill); len(wide) > 0 {
+					t.Errorf("%s (%s), menu %d: the page is wider than the window: %q", path, look.name, i, wide)
+				}
+			}
+			b.shot("menu" + look.name + filename(path))
+		}
+	}
+	b.look(windows[0])
+	b.visit("/team")
+	b.click(`summary[aria-label="Edit viewer@example.com"]`)
+	b.do(chromedp.Click(chromedp.CSS(`details[open] input[value=beta]`)))
+	b.click(`details[open] .primary`)
+	b.sees("Saved viewer@example.com")
+}
+
+func filename(path string) string {
+	return strings.NewReplacer("/", "-", "?", "-", "=", "-", "&", "-").Replace(path)
+}
