@@ -5,8 +5,11 @@ package cloud
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/muster-iot/muster/wire"
 )
 
 // buried are controls of the open menu that one can't press: outside of the window, or
@@ -47,6 +50,43 @@ func TestConsoleMenusAreNotCutOff(t *testing.T) {
 	b.do(chromedp.Click(chromedp.CSS(`details[open] input[value=beta]`)))
 	b.click(`details[open] .primary`)
 	b.sees("Saved viewer@example.com")
+}
+
+// Which devices failed is one click from where they are counted.
+func TestConsoleCountsLeadToTheDevicesCounted(t *testing.T) {
+	w := serve(t, func(c *Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w.upload(imageSize, 1, 2)
+	for _, c := range w.enroll("good-1") {
+		w.dial(c).hello(1)
+	}
+	w.release(2)
+	for _, c := range w.enroll("z-first", "a-later") {
+		d := w.dial(c)
+		d.hello(1)
+		d.report(d.offer(), wire.ReportFailed, wire.ReasonStorage)
+	}
+	const listed = `[...document.querySelectorAll("table.devices .id")].map(e => e.textContent).join(" ")`
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.holds(listed + ` == "a-later good-1 z-first"`)
+	b.holds(`[...document.querySelectorAll("tr")].find(r => r.textContent.includes("a-later")).textContent.includes("failed")`)
+	b.shot("list-failed")
+	b.visit("/p/lamp/fleet")
+	b.holds(`[...document.querySelectorAll("#wrong .id")].map(e => e.textContent).join(" ") == "a-later z-first"`)
+	b.shot("fleet-wrong")
+	b.click(`a[aria-label="2 devices, last update failed"]`)
+	b.holds(listed + ` == "a-later z-first"`)
+	b.visit("/p/lamp/fleet")
+	b.press("All 2 devices")
+	b.holds(listed + ` == "a-later z-first"`)
+	b.visit("/p/lamp/firmware/2")
+	b.click(`a[aria-label="2 devices, update failed"]`)
+	b.sees("Devices by their last update to version 2: failed.")
+	b.holds(listed + ` == "a-later z-first"`)
+	b.press("Any version")
+	b.holds(listed + ` == "a-later z-first" && !document.querySelector("[name=to]")`)
+	b.visit("/p/lamp/devices?update=wrong&to=1")
+	b.sees("No device matches")
 }
 
 func filename(path string) string {

@@ -63,6 +63,20 @@ func (v *visit) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQue
 		}
 		q.Version = version
 	}
+	if f.Update != "" {
+		outcome, err := outcomeOf(f.Update)
+		if err != nil {
+			return q, err
+		}
+		q.Updates = outcome.states
+	}
+	if f.To != "" {
+		to, err := fleet.ParseVersion(f.To)
+		if err != nil {
+			return q, err
+		}
+		q.UpdateTo = to
+	}
 	q.Online, q.Development, q.Locked = choice(f.Online), choice(f.Development), choice(f.Locked)
 	return q, nil
 }

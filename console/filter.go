@@ -18,6 +18,8 @@ const (
 // deviceFilter is the form of the list of devices.
 type deviceFilter struct {
 	Search, Version, Online, Development, Locked, Sort, By string
+	Update                                                 string // how the last update stands: an outcomeChoice
+	To                                                     string // version the last update moves to
 	NoGroup                                                string // "yes": in no group
 	ByName                                                 string // "yes": the search is of names; "": of ids, or of names where no id matches
 	Product                                                string // slug to go to, everyProduct, "" for the one in the path
@@ -29,7 +31,7 @@ type deviceFilter struct {
 func (v *visit) deviceFilter() deviceFilter {
 	f := deviceFilter{
 		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
-		Locked: v.text("locked"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
+		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
 		NoGroup: v.text("nogroup"), ByName: v.text("byname"), Product: v.text("product"), Groups: v.names("group"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // what is no number is the first page
@@ -41,7 +43,7 @@ func (v *visit) deviceFilter() deviceFilter {
 func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
-		"development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "byname": f.ByName} {
+		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "byname": f.ByName} {
 		if text != "" {
 			q.Set(name, text)
 		}
@@ -59,6 +61,13 @@ func (f deviceFilter) Fields() url.Values { return f.values() }
 func (f deviceFilter) with(name, value string) template.URL {
 	q := f.values()
 	q.Set(name, value)
+	return encoded(q)
+}
+
+// Without is the query of the list without one field.
+func (f deviceFilter) Without(name string) template.URL {
+	q := f.values()
+	q.Del(name)
 	return encoded(q)
 }
 
@@ -100,7 +109,22 @@ func (f deviceFilter) Words() string {
 		say(c.choice == "yes", c.yes)
 		say(c.choice == "no", c.no)
 	}
+	if f.Update != "" || f.To != "" {
+		words = append(words, f.Outcome())
+	}
 	return strings.Join(words, ", ")
+}
+
+// Outcome is what the filter asks for about the last update, for people.
+func (f deviceFilter) Outcome() string {
+	text := "last update"
+	if f.To != "" {
+		text += " to version " + f.To
+	}
+	if c, err := outcomeOf(f.Update); err == nil {
+		text += ": " + c.Text
+	}
+	return text
 }
 
 // Has reports whether the filter names this group.

@@ -24,7 +24,8 @@ type fleetBody struct {
 	Versions        []firmwareRow
 	Running         []fleet.DeviceUpdate // updates under way, the first of them
 	More            bool
-	Ended           []fleet.DeviceUpdate // lately failed ones
+	Wrong           []fleet.DeviceUpdate // those that went wrong, the latest of them
+	WentWrong       int                  // devices whose last update did
 	States          []stateCount         // devices the user sees by how their last update stands
 	Reasons         []reasonCount
 	Since           time.Time // Reasons' totals count from here; zero for who does not see all devices
@@ -65,11 +66,6 @@ func (v *visit) fleetLive() error {
 	return v.fragmentOf("fleet", "live", body)
 }
 
-var (
-	underWay = []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying}
-	wentBad  = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
-)
-
 func (v *visit) fleetBody() (b fleetBody, err error) {
 	b.Live, b.Watched = v.at("/fleet/live"), v.past.began(v.product.ID)
 	online := true
@@ -92,8 +88,7 @@ func (v *visit) fleetBody() (b fleetBody, err error) {
 		return b, err
 	}
 	b.Running, b.More = running, next != ""
-	b.Ended, _, err = v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: wentBad, Limit: 10})
-	if err != nil {
+	if b.Wrong, b.WentWrong, err = v.latestWrong(); err != nil {
 		return b, err
 	}
 	return b, v.standing(&b)

@@ -1,0 +1,70 @@
+package console
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+var (
+	underWay = []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying}
+	wentBad  = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
+)
+
+// outcomeChoice is what the list of devices can ask about their last updates.
+type outcomeChoice struct {
+	Value, Text string
+	states      []fleet.UpdateState
+}
+
+// outcomeChoices are several states together, then each by itself under its own name.
+var outcomeChoices = func() []outcomeChoice {
+	all := []outcomeChoice{{"running", "under way", underWay}, {"wrong", "went wrong", wentBad}}
+	for state := fleet.Offered; state <= fleet.Stopped; state++ {
+		all = append(all, outcomeChoice{state.String(), words(state), []fleet.UpdateState{state}})
+	}
+	return all
+}()
+
+// outcomeOf is the choice of this value.
+func outcomeOf(value string) (outcomeChoice, error) {
+	if i := slices.IndexFunc(outcomeChoices, func(c outcomeChoice) bool { return c.Value == value }); i >= 0 {
+		return outcomeChoices[i], nil
+	}
+	return outcomeChoice{}, fleet.FieldErrorf("update", "no such state of an update: %.40s", value)
+}
+
+// wrong reports whether an update ended as it should not.
+func wrong(s fleet.UpdateState) bool { return slices.Contains(wentBad, s) }
+
+const (
+	latestRows = 10  // of what went wrong, on the page of the fleet
+	maxLooked  = 500 // devices looked through for them, those heard of last first
+)
+
+// latestWrong are the updates that went wrong last, newest first, and how many devices' last
+// update went wrong in all. Nothing orders updates by their end: of more than maxLooked, one
+// that failed long after its device's handshake may be missed.
+func (v *visit) latestWrong() (latest []fleet.DeviceUpdate, total int, err error) {
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: wentBad, Sort: fleet.ByLastHandshake, Descending: true, Limit: 100}
+	for looked := 0; looked < maxLooked; looked += q.Limit {
+		page, err := v.registry.Devices(v.ctx(), v.actor, q)
+		if err != nil {
+			return nil, 0, err
+		}
+		total = page.Total
+		for _, d := range page.Devices {
+			if wrong(d.Update.State) { // it may have moved on since the index was asked
+				latest = append(latest, fleet.DeviceUpdate{Device: d.ID, Update: d.Update})
+			}
+		}
+		if q.After = page.Next; page.Next == "" {
+			break
+		}
+	}
+	slices.SortFunc(latest, func(a, b fleet.DeviceUpdate) int {
+		return cmp.Or(b.Changed.Compare(a.Changed), cmp.Compare(a.Device, b.Device))
+	})
+	return latest[:min(len(latest), latestRows)], total, nil
+}
