@@ -30,7 +30,8 @@ type auditBody struct {
 type auditRow struct {
 	fleet.AuditEntry
 	Changes []change
-	Link    string // to what was changed, "" where there is no page
+	Whole   []change // the same in full; nil when nothing of it is left out
+	Link    string   // to what was changed, "" where there is no page
 }
 
 // change is one field of a change.
@@ -67,7 +68,11 @@ func (v *visit) auditPage() error {
 		return err
 	}
 	for _, e := range entries {
-		b.Entries = append(b.Entries, auditRow{e, words.changes(e), objectLink(e)})
+		row := auditRow{AuditEntry: e, Changes: words.changes(e), Link: objectLink(e)}
+		if whole := words.inFull().changes(e); !slices.Equal(whole, row.Changes) {
+			row.Whole = whole
+		}
+		b.Entries = append(b.Entries, row)
 	}
 	return v.show("audit", "Audit log", b)
 }
@@ -90,7 +95,16 @@ func (v *visit) auditNames() (n nameOf, err error) {
 }
 
 // nameOf are names by number, as entries spell it.
-type nameOf struct{ groups, products map[string]string }
+type nameOf struct {
+	groups, products map[string]string
+	full             bool // nothing is left out of long values
+}
+
+// inFull leaves nothing out of long values.
+func (n nameOf) inFull() nameOf {
+	n.full = true
+	return n
+}
 
 // changes lists the fields of an entry that differ.
 func (n nameOf) changes(e fleet.AuditEntry) (list []change) {
@@ -126,12 +140,19 @@ func fieldsOf(text string) map[string]any {
 	return fields
 }
 
-const longestValue = 240 // bytes of a value that are shown
+const (
+	longestValue = 240 // bytes of a value that are shown
+	maxListed    = 5   // items of a list that are all shown; of a longer one firstListed are
+	firstListed  = 3
+)
 
 // say is a value of a field for people.
 func (n nameOf) say(field string, value any) string {
+	if list, ok := value.([]any); ok && len(list) > maxListed && !n.full {
+		return n.say(field, list[:firstListed]) + " and " + num(len(list)-firstListed) + " more"
+	}
 	text := n.plain(field, value)
-	if len(text) <= longestValue {
+	if n.full || len(text) <= longestValue {
 		return text
 	}
 	cut := longestValue

@@ -28,10 +28,19 @@ func TestAnEntryOfTheAuditLogIsReadable(t *testing.T) {
 		"nothing":                     {"", "", nil},
 		"what is no object":           {"", "half {", []change{{"", "", "half {"}}},
 		"a long text between letters": {"", `{"notes":"` + strings.Repeat("ä", longestValue) + `"}`, []change{{"notes", "", strings.Repeat("ä", longestValue/2) + " …"}}},
+		"a long list":                 {"", `{"add":[3,3,3],"devices":["a","b","c","d","e","f"]}`, []change{{"add", "", "beta, beta, beta"}, {"devices", "", "a, b, c and 3 more"}}},
 	} {
 		if diff := cmp.Diff(names.changes(fleet.AuditEntry{Before: c.before, After: c.after}), c.want); diff != "" {
 			t.Errorf("%s: (-got +want)\n%s", name, diff)
 		}
+	}
+}
+
+func TestAnEntryIsShownInFullToo(t *testing.T) {
+	e := fleet.AuditEntry{After: `{"devices":["a","b","c","d","e","f"],"notes":"` + strings.Repeat("x", longestValue+1) + `"}`}
+	want := []change{{"devices", "", "a, b, c, d, e, f"}, {"notes", "", strings.Repeat("x", longestValue+1)}}
+	if diff := cmp.Diff(nameOf{}.inFull().changes(e), want); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
 	}
 }
 
