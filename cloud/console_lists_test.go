@@ -3,12 +3,14 @@
 package cloud
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -77,7 +79,7 @@ func TestConsoleCountsLeadToTheDevicesCounted(t *testing.T) {
 	b.click(`a[aria-label="2 devices, last update failed"]`)
 	b.holds(listed + ` == "a-later z-first"`)
 	b.visit("/p/lamp/fleet")
-	b.press("All 2 devices")
+	b.press("Show 2 devices")
 	b.holds(listed + ` == "a-later z-first"`)
 	b.visit("/p/lamp/firmware/2")
 	b.click(`a[aria-label="2 devices, update failed"]`)
@@ -91,4 +93,86 @@ func TestConsoleCountsLeadToTheDevicesCounted(t *testing.T) {
 
 func filename(path string) string {
 	return strings.NewReplacer("/", "-", "?", "-", "=", "-", "&", "-").Replace(path)
+}
+
+// What a narrow window shows, in a list or a command to copy, is all there is to see:
+// nothing stands beyond the right edge of a box.
+func TestConsoleListsAndCommandsFitAPhone(t *testing.T) {
+	const cut = `[...document.querySelectorAll("main .scroll, main pre, main .card")].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80) + " " + e.scrollWidth + " in " + e.clientWidth)`
+	w := serve(t, func(c *Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w.upload(imageSize, 1, 2)
+	w.release(2)
+	devices := w.enroll("a-device-with-quite-a-long-name-0001", "b", "quiet")
+	for _, c := range devices[:2] {
+		d := w.dial(c)
+		d.hello(1)
+		o := d.offer()
+		if c.ID != "b" {
+			d.report(o, wire.ReportFailed, wire.ReasonStorage)
+		}
+		d.acked(d.say(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "the lamp is too hot to be touched"}.Encode()), func(heard) {})
+		d.message("greeting", strings.Repeat("hello", 20))
+	}
+	must[fleet.Product](t)(w.cloud.registry.CreateProduct(t.Context(), fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}, fleet.Product{Name: "Empty", Slug: "empty"}))
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	for _, look := range windows {
+		b.look(look)
+		for path, says := range map[string]string{"/alerts": "too hot", "/messages": "hello", "/p/lamp/fleet": "storage error", "/p/lamp/device/quiet": "mosquitto_pub", "/p/empty/devices": "muster simulate", "/p/empty/firmware": "muster firmware upload", "/team/programs": "curl", "/p/lamp/devices": "failed"} {
+			b.visit(path)
+			b.sees(says)
+			if look.width < 800 {
+				if wide := evaluate[[]string](b, cut); len(wide) > 0 {
+					t.Errorf("%s (%s): cut off: %q", path, look.name, wide)
+				}
+			}
+			b.shot("fits." + filename(path) + "." + look.name)
+		}
+	}
+}
+
+// Fields beside each other stand at one height, and what is chosen together stays together.
+func TestConsoleFormsAreAligned(t *testing.T) {
+	w := serve(t)
+	settle(t, w)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.look(windows[0])
+	b.visit("/team/programs")
+	const uneven = `(() => { const tops = [...document.querySelectorAll("main form.fields > label:not(.span)")].map(e => Math.round(e.getBoundingClientRect().top)); return new Set(tops).size; })()`
+	if n := evaluate[float64](b, uneven); n != 1 {
+		t.Errorf("labels in a row begin at %v heights", n)
+	}
+	b.visit("/p/lamp/devices")
+	const rows = `new Set([...document.querySelectorAll(".order select, .order button")].map(e => Math.round(e.getBoundingClientRect().top + e.offsetHeight / 2))).size`
+	if n := evaluate[float64](b, rows); n != 1 {
+		t.Errorf("order and button stand on %v rows", n)
+	}
+	b.sees("Show as")
+	b.sees("Sort by")
+}
+
+// An address is broken only where there is no room for it.
+func TestConsoleAuditLogIsShort(t *testing.T) {
+	w := serve(t)
+	var ids []fleet.DeviceID
+	for i := range 60 {
+		ids = append(ids, fleet.DeviceID(fmt.Sprintf("widget-%04d", i)))
+	}
+	w.enroll(ids...)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	for _, look := range windows {
+		b.look(look)
+		b.visit("/team/audit")
+		b.sees("widget-0000, widget-0001, widget-0002 and 57 more")
+		if look.width > 800 {
+			if lines := evaluate[float64](b, `document.querySelector(".audit td.break a").getClientRects().length`); lines != 1 {
+				t.Errorf("%s stands on %v lines", ownerEmail, lines)
+			}
+		}
+		b.shot("audit-many." + look.name)
+	}
+	b.press("In full")
+	b.sees("widget-0058, widget-0059")
 }

@@ -134,6 +134,6 @@ func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, 
 type sorting struct{ Value, Text string }
 
 var sortings = []sorting{
-	{"", "By id"}, {"-id", "By id, last first"}, {"name", "By name"}, {"-name", "By name, last first"},
-	{"version", "By version"}, {"-version", "Highest version first"}, {"handshake", "Longest silent first"}, {"-handshake", "Last heard first"},
+	{"", "id"}, {"-id", "id, last first"}, {"name", "name"}, {"-name", "name, last first"},
+	{"version", "version"}, {"-version", "version, highest first"}, {"handshake", "handshake, longest silent first"}, {"-handshake", "handshake, last heard first"},
 }
