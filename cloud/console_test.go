@@ -285,6 +285,7 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 		t.Errorf("%d updates began before any handshake", updates)
 	}
 
+	evaluate[bool](b, `window.kept = true`)
 	f.Rehello()
 	until(t, "15 devices run version 2", func() bool { return f.Snapshot().Versions["2"] == members && f.Snapshot().Online == n })
 	for i := range n {
@@ -293,7 +294,9 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 			t.Errorf("widget-%04d runs %s, want %s", i+1, got, want)
 		}
 	}
-	b.visit("/p/lamp/firmware/2")
+	b.holds(`!!document.querySelector('a[aria-label="15 devices with version 2"]') && !document.querySelector("tbody").textContent.includes("never ran")`)
+	b.kept()
+	b.press("Follow its progress")
 	b.sees("15 of 15 devices that should run it do")
 	b.shot("version")
 	b.visit("/p/lamp/device/widget-0001")

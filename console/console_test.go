@@ -128,6 +128,19 @@ func TestSignInLeadsToPagesOfOurOwnOnly(t *testing.T) {
 	}
 }
 
+func TestANoticeLeadsToPagesOfOurOwnOnly(t *testing.T) {
+	for link, want := range map[string]string{"/p/lamp/firmware/2": `<a href="/p/lamp/firmware/2">Follow &lt;it&gt;</a>`, "//evil.example": "Released 2.</p>", "": "Released 2.</p>"} {
+		left := httptest.NewRecorder()
+		if err := (&visit{w: left, r: httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)}).doneWith("/products", notice{"Released 2.", link, "Follow <it>"}); err != nil {
+			t.Fatal(err)
+		}
+		text := body(t, send(t, &team{}, http.MethodGet, "/products", nil, session, func(r *http.Request) { r.AddCookie(left.Result().Cookies()[0]) }))
+		if !strings.Contains(text, "Released 2.") || !strings.Contains(text, want) {
+			t.Errorf("%q: got %s", link, text)
+		}
+	}
+}
+
 func TestSignOutEndsTheTokenItself(t *testing.T) {
 	r := &team{}
 	answer := send(t, r, http.MethodPost, "/sign-out", nil, session)

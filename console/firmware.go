@@ -75,6 +75,9 @@ func (v *visit) firmwarePage() error {
 	if err != nil {
 		return err
 	}
+	if v.fragment() {
+		return v.fragmentOf("firmware", "rows", rows)
+	}
 	return v.show("firmware", "Firmware", rows)
 }
 

@@ -109,5 +109,6 @@ func (v *visit) release() error {
 	case body.Now:
 		said = "Released version " + body.Version.String() + ". Devices online now get it at once, the others at their next handshake."
 	}
-	return v.done(v.at("/firmware"), said)
+	progress := v.at("/firmware/" + body.Version.String())
+	return v.doneWith(v.at("/firmware"), notice{said, progress, "Follow its progress"})
 }

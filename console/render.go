@@ -34,7 +34,7 @@ type page struct {
 	Teams       []fleet.Account // others the user is in
 	Products    []fleet.Product
 	Product     fleet.Product // the zero Product outside of one
-	Notice      string
+	Notice      notice
 	Tag         string
 	Stream      string // address of what tells the page that it is old
 	Broker      broker

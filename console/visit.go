@@ -105,24 +105,31 @@ func (v *visit) redirect(to string) error {
 	return nil
 }
 
+// notice is a sentence for the next page, and where it leads; the zero notice is none.
+type notice struct{ Text, Link, Label string }
+
 // done redirects with a sentence that the next page shows.
-func (v *visit) done(to, notice string) error {
+func (v *visit) done(to, said string) error { return v.doneWith(to, notice{Text: said}) }
+
+// doneWith is done with a link beside the sentence.
+func (v *visit) doneWith(to string, n notice) error {
 	http.SetCookie(v.w, &http.Cookie{
-		Name: noticeCookie, Value: url.QueryEscape(notice), Path: "/", MaxAge: 60,
+		Name: noticeCookie, Value: url.QueryEscape(url.Values{"text": {n.Text}, "link": {n.Link}, "label": {n.Label}}.Encode()), Path: "/", MaxAge: 60,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
 	})
 	return v.redirect(to)
 }
 
-// notice is the sentence done left, once.
-func (v *visit) notice() string {
+// notice is what done left, once.
+func (v *visit) notice() notice {
 	cookie, err := v.r.Cookie(noticeCookie)
 	if err != nil {
-		return ""
+		return notice{}
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: noticeCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	text, _ := url.QueryUnescape(cookie.Value) // what can't be read is not shown
-	return text
+	left, _ := url.ParseQuery(text)
+	return notice{left.Get("text"), local(left.Get("link")), left.Get("label")}
 }
 
 // secure reports whether the browser came over TLS, here or at a proxy in front.
