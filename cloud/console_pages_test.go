@@ -41,6 +41,7 @@ var examples = map[string][]string{
 	"GET /p/{product}/devices":                    {"/p/lamp/devices", "/p/lamp/devices?by=version", "/p/lamp/devices?by=group", "/p/lamp/devices?q=nothing-like-it", "/p/lamp/devices?version=x.y", "/p/lamp/devices?group=beta&nogroup=yes&online=no&sort=-handshake"},
 	"GET /p/{product}/devices/import":             {"/p/lamp/devices/import"},
 	"GET /p/{product}/device/{id}":                {"/p/lamp/device/widget-0001", "/p/lamp/device/widget-0003"},
+	"GET /p/{product}/device/{id}/confirm":        {"/p/lamp/device/widget-0003/confirm?act=flash&version=2", "/p/lamp/device/widget-0001/confirm?act=lock&version=1&flash=yes"},
 	"GET /p/{product}/groups":                     {"/p/lamp/groups"},
 	"GET /p/{product}/group":                      {"/p/lamp/group?name=beta"},
 	"GET /p/{product}/settings":                   {"/p/lamp/settings"},

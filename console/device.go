@@ -24,28 +24,6 @@ type deviceBody struct {
 	Secret   string            // a new one, shown this once
 }
 
-// Percent is how much of the image the device holds.
-func (b deviceBody) Percent() int {
-	if b.Running == nil || b.Running.Size == 0 {
-		return 0
-	}
-	return int(b.Running.Next * 100 / b.Running.Size)
-}
-
-// Left is about how long the download still takes at its pace so far, "" where nobody can
-// say.
-func (b deviceBody) Left() string {
-	if b.Running == nil || b.Running.State != fleet.Downloading || b.Running.Next == 0 || b.Running.Next >= b.Running.Size {
-		return ""
-	}
-	now := time.Now()
-	share := float64(b.Running.Size-b.Running.Next) / float64(b.Running.Next)
-	return "about " + span(now, now.Add(time.Duration(share*float64(now.Sub(b.Running.Started))))) + " left"
-}
-
-// In reports whether the device is in the group.
-func (b deviceBody) In(group fleet.GroupID) bool { return b.View.InAnyOf([]fleet.GroupID{group}) }
-
 func (v *visit) deviceID() fleet.DeviceID { return fleet.DeviceID(v.r.PathValue("id")) }
 
 // findDevice leads from a device's id alone to its page.

@@ -54,9 +54,13 @@ func containsGroup(ids []fleet.GroupID, id fleet.GroupID) bool {
 
 // version is the one the path names.
 func (v *visit) version() (firmwareRow, []fleet.GroupView, error) {
-	wanted, err := fleet.ParseVersion(v.r.PathValue("version"))
+	return v.versionNamed(v.r.PathValue("version"))
+}
+
+func (v *visit) versionNamed(text string) (firmwareRow, []fleet.GroupView, error) {
+	wanted, err := fleet.ParseVersion(text)
 	if err != nil {
-		return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %.80s", v.r.PathValue("version"))
+		return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %.80s", text)
 	}
 	rows, groups, err := v.versions()
 	if err != nil {

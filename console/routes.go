@@ -51,6 +51,7 @@ var ofProducts = map[string]func(*visit) error{
 	"POST /p/{product}/devices/import":             (*visit).importDevices,
 	"GET /p/{product}/device/{id}":                 (*visit).devicePage,
 	"GET /p/{product}/device/{id}/live":            (*visit).deviceLive,
+	"GET /p/{product}/device/{id}/confirm":         (*visit).sendPage,
 	"POST /p/{product}/device/{id}":                (*visit).editDevice,
 	"POST /p/{product}/device/{id}/impact":         (*visit).editDeviceImpact,
 	"GET /p/{product}/groups":                      (*visit).groupsPage,

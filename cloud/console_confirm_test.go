@@ -1,0 +1,107 @@
+//go:build browser
+
+package cloud
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// Flashing asks first, chooses nothing by itself, and the page is true while it goes on.
+func TestConsoleFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1, 4)
+	w.release(1)
+	d := w.dial(w.enroll("lamp-1")[0])
+	d.hello(1)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.open("/p/lamp/device/lamp-1")
+	b.sees("Should run 1 up to date")
+	if chosen := evaluate[string](b, `document.querySelector("#flash-form select").value`); chosen != "" {
+		t.Errorf("version %s is chosen before anyone chose", chosen)
+	}
+	b.shot("flash-choose")
+	b.fill("#flash-form select", "4")
+	b.press("Flash")
+	b.sees("Send version 4 to lamp-1 once?")
+	b.sees("it goes back to 1 at a later handshake")
+	b.sees("Version 4 never ran on a device.")
+	for _, look := range windows {
+		b.look(look)
+		b.shot("flash-confirm." + look.name)
+	}
+	b.look(windows[0])
+	b.press("Send version 4")
+	if !w.device("lamp-1").Flash.IsZero() {
+		t.Error("it is flashed although nobody said yes")
+	}
+	b.click("label.check input[required]")
+	b.press("Send version 4")
+	b.sees("Version 4 is being sent to it, once.")
+	o := d.offer()
+	b.sees("Is getting 4 An operator sends this version once; otherwise it should run 1")
+	d.report(o, wire.ReportApplying, wire.ReasonNone)
+	b.sees("applying version 4")
+	b.sees("Is getting 4")
+	if evaluate[bool](b, `document.querySelector("#live").innerText.includes("up to date")`) {
+		t.Error("it is called up to date while it is flashed")
+	}
+	b.shot("flash-applying")
+}
+
+func TestConsoleLockSaysWhatItDoes(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1, 2)
+	w.dial(w.enroll("lamp-1")[0]).hello(2)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.visit("/p/lamp/device/lamp-1")
+	b.fill("#lock-form select", "1")
+	b.click("#lock-form [name=flash]")
+	b.press("Lock")
+	b.sees("1 device will receive an update")
+	b.sees("Version 1 is older than 2, which it runs.")
+	b.shot("lock-confirm")
+	b.press("Lock to version 1")
+	if !w.device("lamp-1").Lock.IsZero() {
+		t.Error("it is locked and restarts although nobody said yes")
+	}
+	b.click("label.check input[required]")
+	b.press("Lock to version 1")
+	b.sees("Locked to version 1")
+}
+
+func TestConsoleGroupIsDeletedAfterAYes(t *testing.T) {
+	w := serve(t)
+	hiddenGroup(t, w)
+	w.upload(imageSize, 2)
+	w.release(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"beta"}) })
+	owner := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}
+	exists := func() bool {
+		_, err := w.cloud.registry.Group(t.Context(), owner, 1, "beta")
+		return !errors.Is(err, fleet.NotFound)
+	}
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.visit("/p/lamp/group?name=beta")
+	b.press("Delete this group")
+	b.sees("its release of version 2 ends")
+	b.sees("Yes, delete beta: 1 device leaves it")
+	b.shows("#delete-impact .impact")
+	b.shot("group-delete")
+	b.press("Delete beta")
+	if !exists() {
+		t.Error("it is deleted although nobody said yes")
+	}
+	b.click("details[open] input[required]")
+	b.press("Delete beta")
+	b.sees("Deleted the group beta.")
+	if exists() {
+		t.Error("it is still there")
+	}
+}

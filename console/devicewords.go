@@ -1,0 +1,92 @@
+package console
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Percent is how much of the image the device holds.
+func (b deviceBody) Percent() int {
+	if b.Running == nil || b.Running.Size == 0 {
+		return 0
+	}
+	return int(b.Running.Next * 100 / b.Running.Size)
+}
+
+// Left is about how long the download still takes at its pace so far, "" where nobody can
+// say.
+func (b deviceBody) Left() string {
+	if b.Running == nil || b.Running.State != fleet.Downloading || b.Running.Next == 0 || b.Running.Next >= b.Running.Size {
+		return ""
+	}
+	now := time.Now()
+	share := float64(b.Running.Size-b.Running.Next) / float64(b.Running.Next)
+	return "about " + span(now, now.Add(time.Duration(share*float64(now.Sub(b.Running.Started))))) + " left"
+}
+
+// In reports whether the device is in the group.
+func (b deviceBody) In(group fleet.GroupID) bool { return b.View.InAnyOf([]fleet.GroupID{group}) }
+
+// Coming is what the device will run when all goes well: what is being sent, what an
+// operator has sent once, or its target.
+func (b deviceBody) Coming() fleet.Version {
+	switch {
+	case b.Running != nil:
+		return b.Running.To
+	case !b.View.Flash.IsZero():
+		return b.View.Flash
+	}
+	return b.View.Target
+}
+
+// Heading says what Coming is.
+func (b deviceBody) Heading() string {
+	switch {
+	case b.Running != nil:
+		return "Is getting"
+	case !b.View.Flash.IsZero():
+		return "Is to get"
+	}
+	return "Should run"
+}
+
+// UpToDate reports whether nothing is to be done.
+func (b deviceBody) UpToDate() bool {
+	return b.Running == nil && b.View.Flash.IsZero() && !b.View.Target.IsZero() && b.View.Running.Equal(b.View.Target)
+}
+
+// Because is why Coming is what it is, in words.
+func (b deviceBody) Because() string {
+	coming := b.Coming()
+	switch {
+	case coming.IsZero() || coming.Equal(b.View.Target):
+		return because(b.View.Reason)
+	case !coming.Equal(b.View.Flash):
+		return "What it should run has changed meanwhile"
+	case b.View.Target.IsZero():
+		return "An operator sends this version once"
+	}
+	return "An operator sends this version once; otherwise it should run " + b.View.Target.String()
+}
+
+// moments are times as a step of the trace spells them.
+var moments = regexp.MustCompile(`(at )?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+// Detail is a step of the trace with times as pages say them.
+func (b deviceBody) Detail(s fleet.Step) string {
+	if s.Rule == "handshake" && b.View.LastHandshake.IsZero() {
+		return "it is decided at its first handshake"
+	}
+	return moments.ReplaceAllStringFunc(s.Detail, func(text string) string {
+		at, err := time.Parse(time.RFC3339, text[len(text)-len("2006-01-02T15:04:05Z"):])
+		switch {
+		case err != nil:
+			return text
+		case at.After(time.Now()):
+			return stamp(at)
+		}
+		return ago(at)
+	})
+}
