@@ -62,7 +62,12 @@ func (r *team) CreateProduct(_ context.Context, _ fleet.Actor, p fleet.Product) 
 // send is what the console answers to one request.
 func send(t *testing.T, r *team, method, target string, form url.Values, edits ...func(*http.Request)) *http.Response {
 	t.Helper()
-	c := New(Config{}, r, nil, nil, slog.New(slog.DiscardHandler))
+	return sendTo(t, New(Config{}, r, nil, nil, slog.New(slog.DiscardHandler)), method, target, form, edits...)
+}
+
+// sendTo is what c answers to one request.
+func sendTo(t *testing.T, c *Console, method, target string, form url.Values, edits ...func(*http.Request)) *http.Response {
+	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(form.Encode()))
 	if form != nil {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

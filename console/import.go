@@ -1,9 +1,9 @@
 package console
 
 import (
-	"bufio"
 	"encoding/base64"
 	"encoding/csv"
+	"fmt"
 	"html/template"
 	"strings"
 
@@ -20,6 +20,9 @@ type intake struct {
 	Secret string
 }
 
+// maxNamedLines bounds the lines an error names; of more it says how many.
+const maxNamedLines = 5
+
 func (v *visit) importPage() error {
 	if err := v.may(fleet.ImportDevices); err != nil {
 		return err
@@ -33,11 +36,9 @@ func (v *visit) importPage() error {
 
 func (v *visit) importDevices() error {
 	order := fleet.Import{Product: v.product.ID, Gateway: fleet.DeviceID(v.text("gateway")), Groups: v.names("group")}
-	for lines := bufio.NewScanner(strings.NewReader(v.text("ids"))); lines.Scan(); {
-		order.IDs = append(order.IDs, strings.FieldsFunc(lines.Text(), func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '\t' })...)
-	}
-	if len(order.IDs) == 0 {
-		return fleet.FieldErrorf("ids", "write at least one device id, one a line")
+	var err error
+	if order.IDs, err = idsOf(v.r.FormValue("ids")); err != nil {
+		return err
 	}
 	out, err := v.registry.Import(v.ctx(), v.actor, order)
 	if err != nil {
@@ -49,6 +50,36 @@ func (v *visit) importDevices() error {
 		page.Secret = out.Secrets[page.First]
 	}
 	return v.inPlace("import", "Imported devices", page)
+}
+
+// idsOf are the device ids of a text, one a line or several with commas between. A line with
+// anything else is an error that names it, so that nothing is imported by mistake.
+func idsOf(text string) (ids []string, err error) {
+	var wrong []string
+	at := 0
+	for line := range strings.Lines(text) {
+		at++
+		for word := range strings.SplitSeq(line, ",") {
+			if word = strings.TrimSpace(word); word == "" {
+				continue
+			}
+			if _, err := fleet.ParseDeviceID(word); err != nil {
+				wrong = append(wrong, fmt.Sprintf("line %d, “%.140s”", at, word))
+			}
+			ids = append(ids, word)
+		}
+	}
+	switch {
+	case len(ids) == 0:
+		return nil, fleet.FieldErrorf("ids", "write at least one device id, one a line")
+	case len(wrong) == 0:
+		return ids, nil
+	}
+	said := strings.Join(wrong[:min(len(wrong), maxNamedLines)], "; ")
+	if more := len(wrong) - maxNamedLines; more > 0 {
+		said += fmt.Sprintf(" and %s more", num(more))
+	}
+	return nil, fleet.FieldErrorf("ids", "%s: a device id is 1 to 128 letters, digits, : _ or -, and not “events” or “tags”. Nothing was imported", said)
 }
 
 // secretsFile is the new devices' secrets as a file that is in the page itself: they are
