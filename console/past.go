@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -29,15 +31,22 @@ type track struct {
 	interval time.Duration
 	began    time.Time // of the first sample, which may be thinned out by now
 	samples  []moment
+	colors   map[string]int // by version, in the order of their first appearance: a version keeps its colour
 }
 
 // moment is what the fleet ran at one time.
 type moment struct {
 	at     time.Time
 	online int
-	runs   map[string]int // devices by version; "" for none of the uploaded ones
+	runs   map[string]int // devices by version, silent and foreign ones
 	hellos uint64         // handshakes since the process began
 }
+
+// Words in the place of a version, which can't be one.
+const (
+	silent  = "not heard of yet"
+	foreign = "not uploaded here" // a version that is not one of the product's
+)
 
 func newPast() *past { return &past{products: make(map[fleet.ProductID]*track)} }
 
@@ -86,13 +95,19 @@ func (c *Console) sample(ctx context.Context, p fleet.Product) error {
 	if err != nil {
 		return err
 	}
-	m := moment{at: time.Now(), online: online.Total, runs: map[string]int{"": all.Total}, hellos: c.live.Tally(p.ID).Handshakes}
+	q.Online, q.NoVersion = nil, true
+	unheard, err := c.registry.Devices(ctx, eyes, q)
+	if err != nil {
+		return err
+	}
+	m := moment{at: time.Now(), online: online.Total, runs: map[string]int{silent: unheard.Total, foreign: all.Total - unheard.Total}, hellos: c.live.Tally(p.ID).Handshakes}
 	for _, f := range released {
 		if f.Devices > 0 {
 			m.runs[f.Version.String()] = f.Devices
-			m.runs[""] -= f.Devices
+			m.runs[foreign] -= f.Devices
 		}
 	}
+	m.runs[foreign] = max(0, m.runs[foreign]) // a device may have spoken up in between
 	c.past.add(p.ID, m)
 	return nil
 }
@@ -139,6 +154,7 @@ func (p *past) add(product fleet.ProductID, m moment) {
 	if t.samples = append(t.samples, m); t.began.IsZero() {
 		t.began = m.at
 	}
+	t.color(m)
 	if len(t.samples) < maxSamples {
 		return
 	}
@@ -149,6 +165,23 @@ func (p *past) add(product fleet.ProductID, m moment) {
 		}
 	}
 	t.samples, t.interval = kept, 2*t.interval
+}
+
+// color gives each version that is new in m the next colour, the lowest first.
+func (t *track) color(m moment) {
+	if t.colors == nil {
+		t.colors = make(map[string]int)
+	}
+	for _, version := range slices.SortedFunc(maps.Keys(m.runs), func(a, b string) int { return -highest(a, b) }) {
+		if _, known := t.colors[version]; !known && m.runs[version] > 0 && version != silent && version != foreign {
+			t.colors[version] = len(t.colors)
+		}
+	}
+}
+
+// highest orders versions, what is none of them at the end.
+func highest(a, b string) int {
+	return cmp.Or(-fleet.ReportedVersion(a).Compare(fleet.ReportedVersion(b)), cmp.Compare(a, b))
 }
 
 // began is when a product's past begins, the zero Time before there is any.
@@ -175,7 +208,8 @@ func (p *past) watched() (all []fleet.Product) {
 type series struct {
 	Times    []int64   `json:"times"`
 	Online   []int     `json:"online"`
-	Versions []string  `json:"versions"` // highest first; "" for none of the uploaded ones
+	Versions []string  `json:"versions"` // highest first, then what is in the place of one
+	Colors   []int     `json:"colors"`   // by version: a number that stays its own; -1 for what is no version
 	Runs     [][]int   `json:"runs"`     // by version, then by time
 	Rates    []float64 `json:"rates"`    // handshakes per second since the time before; the first is 0
 }
@@ -194,7 +228,14 @@ func (p *past) series(product fleet.ProductID) (s series) {
 			}
 		}
 	}
-	slices.SortFunc(s.Versions, func(a, b string) int { return -fleet.ReportedVersion(a).Compare(fleet.ReportedVersion(b)) })
+	slices.SortFunc(s.Versions, highest)
+	for _, version := range s.Versions {
+		color, ok := t.colors[version]
+		if !ok {
+			color = -1
+		}
+		s.Colors = append(s.Colors, color)
+	}
 	s.Runs = make([][]int, len(s.Versions))
 	for at, m := range t.samples {
 		s.Times, s.Online = append(s.Times, m.at.Unix()), append(s.Online, m.online)

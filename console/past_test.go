@@ -34,10 +34,10 @@ func TestPastOfAWeekStaysWithinItsBound(t *testing.T) {
 func TestSeriesHasARowForEachVersionAndANumberForEachTime(t *testing.T) {
 	p := newPast()
 	p.remember(fleet.Product{ID: 1})
-	p.add(1, moment{at: time.Unix(100, 0), online: 3, hellos: 10, runs: map[string]int{"1": 4, "": 0}})
-	p.add(1, moment{at: time.Unix(105, 0), online: 4, hellos: 25, runs: map[string]int{"1": 2, "1.10.0": 1, "1.9.0": 1, "": 1}})
+	p.add(1, moment{at: time.Unix(100, 0), online: 3, hellos: 10, runs: map[string]int{"1": 4, silent: 0}})
+	p.add(1, moment{at: time.Unix(105, 0), online: 4, hellos: 25, runs: map[string]int{"1": 2, "1.10.0": 1, "1.9.0": 1, silent: 1}})
 	want := series{
-		Times: []int64{100, 105}, Online: []int{3, 4}, Versions: []string{"1.10.0", "1.9.0", "1", ""},
+		Times: []int64{100, 105}, Online: []int{3, 4}, Versions: []string{"1.10.0", "1.9.0", "1", silent}, Colors: []int{2, 1, 0, -1},
 		Runs: [][]int{{0, 1}, {0, 1}, {4, 2}, {0, 1}}, Rates: []float64{0, 3},
 	}
 	if diff := cmp.Diff(p.series(1), want); diff != "" {
@@ -96,6 +96,25 @@ func TestASampleOfAForgottenProductIsDropped(t *testing.T) {
 	p.add(1, moment{at: time.Unix(100, 0)})
 	if got := p.series(1); got.Times != nil {
 		t.Errorf("got %+v, want nothing", got)
+	}
+}
+
+func TestAVersionKeepsItsColour(t *testing.T) {
+	p := newPast()
+	p.remember(fleet.Product{ID: 1})
+	color := map[string]int{}
+	for i, runs := range []map[string]int{{"1": 4, silent: 1}, {"1": 3, "4": 1, foreign: 1}, {"4": 2, "3": 2}, {"5": 1, "2": 1}} {
+		p.add(1, moment{at: time.Unix(int64(i), 0), runs: runs})
+		s := p.series(1)
+		for at, version := range s.Versions {
+			if before, known := color[version]; known && before != s.Colors[at] {
+				t.Errorf("sample %d: version %s had colour %d and has %d", i, version, before, s.Colors[at])
+			}
+			color[version] = s.Colors[at]
+		}
+	}
+	if diff := cmp.Diff(color, map[string]int{"1": 0, "4": 1, "3": 2, "2": 3, "5": 4, silent: -1, foreign: -1}); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
 	}
 }
 

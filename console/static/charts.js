@@ -2,7 +2,8 @@
 // per second.
 "use strict";
 
-const palette = ["#0f766e", "#3b7dd8", "#d97706", "#8b5cf6", "#db4c77", "#5b8c2a", "#0e93b8", "#a16207", "#7a8794"];
+const palette = ["#0f766e", "#3b7dd8", "#d97706", "#8b5cf6", "#db4c77", "#5b8c2a", "#0e93b8", "#a16207"];
+const greys = { "not heard of yet": "#9aa5b1", "not uploaded here": "#66727f" }; // what is no version
 const seconds = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400]; // between marks
 const counts = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((zeros) => n * 10 ** zeros)).sort((a, b) => a - b);
 const chartHeight = 260; // px
@@ -12,11 +13,12 @@ let drawn = {}; // by id of the box: the chart, and what its lines are
 function runsOf(past) {
   const sums = past.times.map(() => 0);
   const stacked = past.runs.map((row) => row.map((n, i) => (sums[i] += n)));
+  const hue = (i) => (past.colors[i] < 0 ? greys[past.versions[i]] : palette[past.colors[i] % palette.length]);
   const order = past.versions.map((_, i) => past.versions.length - 1 - i);
   return {
     top: Math.max(1, ...sums), data: [past.times, ...order.map((i) => stacked[i])],
     lines: order.map((i) => ({
-      label: past.versions[i] === "" ? "other" : past.versions[i], stroke: palette[i % palette.length], fill: palette[i % palette.length] + "cc",
+      label: past.versions[i], stroke: hue(i), fill: hue(i) + "cc",
       value: (plot, _, __, at) => (at == null ? "–" : plot.runs[i][at].toLocaleString("en")),
     })),
   };
