@@ -176,3 +176,19 @@ func TestConsoleAuditLogIsShort(t *testing.T) {
 	b.press("In full")
 	b.sees("widget-0058, widget-0059")
 }
+
+func TestConsoleTeamTellsNamesAndGroups(t *testing.T) {
+	w := serve(t)
+	settle(t, w)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	for _, look := range windows {
+		b.look(look)
+		b.visit("/team")
+		b.holds(`[...document.querySelectorAll("ul.rows li")].find(e => e.textContent.includes("new@example.com")).innerText.includes("secretive")`)
+		b.shot("team-invited." + look.name)
+		b.visit("/team/programs")
+		b.holds(`document.querySelector("td strong").textContent == "build-server"`)
+		b.shot("programs-named." + look.name)
+	}
+}

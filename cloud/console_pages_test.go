@@ -303,7 +303,7 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 			}
 		}
 		b.visit("/team")
-		b.sees("it takes admin")
+		b.sees("Adding members takes an admin; you are " + map[fleet.Role]string{fleet.Viewer: "a viewer.", fleet.Editor: "an editor."}[role])
 		if evaluate[bool](b, `document.body.innerText.includes("Audit log")`) {
 			t.Errorf("a %s is offered the audit log", role)
 		}
@@ -425,7 +425,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.click("label.check input")
 	b.press("Hand the team over")
 	b.sees("The team belongs to admin@example.com now")
-	b.sees("it takes owner")
+	b.sees("and making another takes the owner; you are an admin.")
 }
 
 func TestPagesEditAndDeleteAProduct(t *testing.T) {

@@ -276,6 +276,7 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.shot("release")
 	b.press("Next")
 	b.sees("15 devices will receive an update of 15 looked at")
+	b.sees("Will be released to prerelease")
 	b.shot("confirm")
 	b.press("Release this firmware")
 	b.sees("Released version 2. Devices get it at their next handshake.")
@@ -390,7 +391,7 @@ func TestConsoleEditorWorksWithTheirGroupsOnly(t *testing.T) {
 	b.sees("No such device")
 
 	b.visit("/p/lamp/firmware/2/release")
-	b.sees("it takes admin") // the product default, disabled with the reason
+	b.sees("Releasing to all takes an admin; you are an editor.") // the product default, disabled with the reason
 	b.click(`input[name=group][value=beta]`)
 	b.press("Next")
 	b.sees("1 device will receive an update of 1 looked at")

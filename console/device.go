@@ -83,8 +83,8 @@ func (v *visit) state(b *deviceBody) (err error) {
 // denied says why the actor may not edit a device. Of a BLE device a view does not tell
 // all that decides: an edit of nothing is tried.
 func (v *visit) denied(view fleet.DeviceView) string {
-	if err := v.may(fleet.EditDevice); err != nil {
-		return sentence(err)
+	if why := v.takes(fleet.EditDevice); why != "" {
+		return "Changing a device " + why + "."
 	}
 	if view.Kind != fleet.BLE {
 		return ""

@@ -59,6 +59,36 @@ func TestWhatWentWrongLastIsShownFirst(t *testing.T) {
 	}
 }
 
+func TestWhatAnActionTakesIsSaidInPlainWords(t *testing.T) {
+	v := visitTo(t, &broken{}, "/")
+	for want, c := range map[string]struct {
+		role   fleet.Role
+		action fleet.Action
+	}{
+		"takes an admin; you are a viewer":  {fleet.Viewer, fleet.ManageUsers},
+		"takes an editor; you are a viewer": {fleet.Viewer, fleet.UploadFirmware},
+		"takes the owner; you are an admin": {fleet.Admin, fleet.ManageAdmins},
+		"takes an admin; you are an editor": {fleet.Editor, fleet.ReleaseDefault},
+		"":                                  {fleet.Owner, fleet.OwnTeam},
+	} {
+		v.actor = fleet.Actor{User: 1, Team: 1, Role: c.role}
+		if got := v.takes(c.action); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestAProgramIsCalledWhatItsAddressBeginsWith(t *testing.T) {
+	for email, want := range map[string]string{"build-server+378c7affaf@api.muster": "build-server", "odd@api.muster": "odd@api.muster"} {
+		if got := (memberRow{Member: fleet.Member{Email: email, Program: true}}).Title(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := (memberRow{Member: fleet.Member{Email: "me+work@example.com"}}).Title(); got != "me+work@example.com" {
+		t.Errorf("a person is called %q", got)
+	}
+}
+
 func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
 	for query, want := range map[string]fleet.DeviceQuery{
 		"update=failed&to=3":  {Updates: []fleet.UpdateState{fleet.Failed}, UpdateTo: fleet.WholeVersion(3)},

@@ -57,13 +57,14 @@ func (v *visit) broker() broker {
 	return b
 }
 
-// rights is why the actor may not do what, "" where they may.
+// rights is what it takes to do what the actor may not, as the end of a sentence that begins
+// with what that is; "" where they may.
 type rights struct {
 	Edit, Import, Assign, Products, Upload, Download, Default, Fleet, Users, Admins string
 }
 
 func (v *visit) rights() rights {
-	why := func(a fleet.Action) string { return sentence(v.may(a)) }
+	why := v.takes
 	return rights{
 		Edit: why(fleet.EditDevice), Import: why(fleet.ImportDevices), Assign: why(fleet.AssignGroups),
 		Products: why(fleet.EditProducts), Upload: why(fleet.UploadFirmware), Download: why(fleet.DownloadImage),

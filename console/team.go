@@ -1,13 +1,15 @@
 package console
 
 import (
+	"strings"
+
 	"github.com/muster-iot/muster/fleet"
 )
 
 // teamBody is the page of who is in the team.
 type teamBody struct {
 	Members []memberRow
-	Invited []fleet.Invitation
+	Invited []invitedRow
 	Picker  picker
 	Self    string // one's own email
 }
@@ -18,6 +20,20 @@ type memberRow struct {
 	Names  []string
 	Denied string // why the actor may not change them, "" when they may
 	Picker picker
+}
+
+// invitedRow is an open invitation with the groups the actor sees by name.
+type invitedRow struct {
+	fleet.Invitation
+	Names []string
+}
+
+// Title is what a program was named by, as far as its address tells: what is before the "+".
+func (m memberRow) Title() string {
+	if name, _, ok := strings.Cut(m.Email, "+"); ok && m.Program {
+		return name
+	}
+	return m.Email
 }
 
 // members are the team's people, or its programs.
@@ -33,17 +49,21 @@ func (v *visit) members(programs bool) (rows []memberRow, groups []fleet.GroupVi
 		if m.Program != programs {
 			continue
 		}
-		row := memberRow{Member: m, Denied: v.mayManage(m.Role)}
-		holds := func(g fleet.GroupView) bool { return containsGroup(m.Groups, g.ID) }
-		row.Picker = v.pick(groups, holds)
-		for _, g := range groups {
-			if holds(g) {
-				row.Names = append(row.Names, g.Name)
-			}
-		}
+		row := memberRow{Member: m, Denied: v.mayManage(m.Role), Names: namesOf(groups, m.Groups)}
+		row.Picker = v.pick(groups, func(g fleet.GroupView) bool { return containsGroup(m.Groups, g.ID) })
 		rows = append(rows, row)
 	}
 	return rows, groups, nil
+}
+
+// namesOf are the names of those groups that ids name.
+func namesOf(groups []fleet.GroupView, ids []fleet.GroupID) (names []string) {
+	for _, g := range groups {
+		if containsGroup(ids, g.ID) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }
 
 func (v *visit) teamPage() error {
@@ -54,8 +74,12 @@ func (v *visit) teamPage() error {
 	}
 	b.Members, b.Picker = members, v.pick(groups, nothing)
 	if v.may(fleet.ManageUsers) == nil {
-		if b.Invited, err = v.registry.Invitations(v.ctx(), v.actor); err != nil {
+		invitations, err := v.registry.Invitations(v.ctx(), v.actor)
+		if err != nil {
 			return err
+		}
+		for _, i := range invitations {
+			b.Invited = append(b.Invited, invitedRow{i, namesOf(groups, i.Groups)})
 		}
 	}
 	return v.show("team", "Members", b)

@@ -198,6 +198,14 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
+// someone is "an admin", "a viewer".
+func someone(role fleet.Role) string {
+	if role >= fleet.Admin || role == fleet.Editor {
+		return "an " + role.String()
+	}
+	return "a " + role.String()
+}
+
 // roles are those a member may be given; deny is why not the higher one, "" when it may.
 func roles(deny string) []string {
 	if deny != "" {
