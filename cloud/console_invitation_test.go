@@ -1,0 +1,50 @@
+//go:build browser
+
+package cloud
+
+import (
+	"testing"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// An invited person is told where they are and gets to the sign-in by the page itself.
+func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
+	w := serve(t)
+	owner := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}
+	secret, _, err := w.cloud.registry.Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := browse(t, w)
+	const page = "/v1/invitation"
+	b.visit(page)
+	b.sees("This link has lost its end.")
+	for _, look := range windows {
+		b.look(look)
+		b.visit("/sign-in") // the fragment alone loads nothing
+		b.visit(page + "#" + secret)
+		b.sees("You are invited to a team")
+		for rule, script := range map[string]string{"is wider than the window": spill, "has texts of little contrast": faint, "has what has no name": unlabelled} {
+			if broken := evaluate[[]string](b, script); len(broken) > 0 {
+				t.Errorf("%s (%s) %s: %q", page, look.name, rule, broken)
+			}
+		}
+		b.shot("invitation." + look.name)
+	}
+	b.fill("[name=password]", "short")
+	b.press("Accept")
+	b.sees("at least 10 characters")
+	b.shows("#said")
+	b.fill("[name=password]", ownerPassword)
+	b.press("Accept")
+	b.sees("You are in Team as editor. Sign in as new@example.com with this password.")
+	b.shot("invitation-accepted")
+	tokens, err := w.cloud.registry.TokensOf(t.Context(), owner, "new@example.com")
+	if err != nil || len(tokens) != 0 {
+		t.Errorf("%d tokens are left behind, error %v", len(tokens), err)
+	}
+	b.press("Sign in")
+	b.shows("[name=email]")
+	b.signIn("new@example.com", ownerPassword)
+}
