@@ -74,11 +74,8 @@ func (b deviceBody) Because() string {
 // moments are times as a step of the trace spells them.
 var moments = regexp.MustCompile(`(at )?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
-// Detail is a step of the trace with times as pages say them.
-func (b deviceBody) Detail(s fleet.Step) string {
-	if s.Rule == "handshake" && b.View.LastHandshake.IsZero() {
-		return "it is decided at its first handshake"
-	}
+// detail is a step of the trace with times as pages say them.
+func detail(s fleet.Step) string {
 	return moments.ReplaceAllStringFunc(s.Detail, func(text string) string {
 		at, err := time.Parse(time.RFC3339, text[len(text)-len("2006-01-02T15:04:05Z"):])
 		switch {

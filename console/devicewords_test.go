@@ -40,21 +40,15 @@ func TestStateOfADeviceIsTrueWhileItIsFlashed(t *testing.T) {
 func TestStepsOfTheTraceSayTimesAsPagesDo(t *testing.T) {
 	past, future := time.Now().Add(-4*time.Minute).UTC().Truncate(time.Second), time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	for name, c := range map[string]struct {
-		step  fleet.Step
-		never bool
-		want  string
+		step fleet.Step
+		want string
 	}{
-		"never":      {fleet.Step{Rule: "handshake", Detail: "it is decided at the next handshake; the last one was never"}, true, "it is decided at its first handshake"},
-		"past":       {fleet.Step{Rule: "handshake", Detail: "the last one was at " + past.Format(time.RFC3339)}, false, "the last one was 4 min ago"},
-		"in between": {fleet.Step{Rule: "update", Detail: "attempt 1, started at " + past.Format(time.RFC3339) + ", 5 of 9 bytes"}, false, "attempt 1, started 4 min ago, 5 of 9 bytes"},
-		"future":     {fleet.Step{Rule: "cool-down", Detail: "cooling down until " + future.Format(time.RFC3339)}, false, "cooling down until " + stamp(future)},
-		"no time":    {fleet.Step{Rule: "lock", Detail: "not locked"}, true, "not locked"},
+		"past":       {fleet.Step{Rule: "handshake", Detail: "the last one was at " + past.Format(time.RFC3339)}, "the last one was 4 min ago"},
+		"in between": {fleet.Step{Rule: "update", Detail: "attempt 1, started at " + past.Format(time.RFC3339) + ", 5 of 9 bytes"}, "attempt 1, started 4 min ago, 5 of 9 bytes"},
+		"future":     {fleet.Step{Rule: "cool-down", Detail: "cooling down until " + future.Format(time.RFC3339)}, "cooling down until " + stamp(future)},
+		"no time":    {fleet.Step{Rule: "lock", Detail: "not locked"}, "not locked"},
 	} {
-		b := deviceBody{}
-		if !c.never {
-			b.View.LastHandshake = past
-		}
-		if got := b.Detail(c.step); got != c.want {
+		if got := detail(c.step); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
