@@ -73,6 +73,9 @@ func impactLines(i fleet.Impact) []string {
 	for _, row := range i.ByVersion {
 		lines = append(lines, fmt.Sprintf("  %d to version %s", row.Devices, row.Version))
 	}
+	if i.Due > 0 {
+		lines = append(lines, fmt.Sprintf("  %s more due for it already, not running it yet: an immediate release goes there, too", plural(i.Due, "device")))
+	}
 	for _, row := range i.Blocked {
 		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Devices, strings.ReplaceAll(row.Reason, "_", " ")))
 	}
@@ -81,7 +84,7 @@ func impactLines(i fleet.Impact) []string {
 
 // readImpact is what the server tells of an impact.
 func readImpact(i api.Impact) fleet.Impact {
-	out := fleet.Impact{Total: i.Devices.Update.Total, Of: i.Devices.Of}
+	out := fleet.Impact{Total: i.Devices.Update.Total, Of: i.Devices.Of, Due: i.Devices.Update.Due}
 	for _, row := range i.Devices.Update.ByVersion {
 		out.ByVersion = append(out.ByVersion, fleet.VersionCount{Version: row.Version.Version, Devices: row.Total})
 	}
