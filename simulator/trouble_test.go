@@ -125,6 +125,12 @@ func TestSnapshotNamesTheCommonestTrouble(t *testing.T) {
 		if s := f.Snapshot(); s.Trouble != "dial tcp 127.0.0.1:1: refused" || s.Troubled != 3 {
 			t.Errorf("got %q of %d devices", s.Trouble, s.Troubled)
 		}
+		v := f.Verdict(func(id fleet.DeviceID) (Expectation, bool) {
+			return Expectation{Version: f.byID[id].status().Running}, true
+		})
+		if v.OK || len(v.Wrong) != 4 {
+			t.Errorf("got %+v: no device has asked what it should run", v)
+		}
 	})
 }
 
