@@ -102,11 +102,11 @@ func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
 	s := openEphemeral(t)
 	must(t, s.Devices.Create(t.Context(), newDevice("a")))
 	held := &heldOperation{entered: make(chan struct{}), goOn: make(chan struct{})}
-	var all sync.WaitGroup
+	var all, caller sync.WaitGroup
 	all.Go(func() { _ = s.core.reads.do(context.Background(), held) })
 	<-held.entered
 	ctx, cancel := context.WithCancel(t.Context())
-	all.Go(func() {
+	caller.Go(func() {
 		_, err := s.Devices.Device(ctx, "a")
 		if !errors.Is(err, fleet.Unavailable) || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want unavailable because canceled", err)
@@ -116,14 +116,14 @@ func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
 		runtime.Gosched()
 	}
 	cancel()
-	for len(s.core.reads.free) != maxWaiting-2 {
-		runtime.Gosched()
-	}
+	caller.Wait() // while its trip is still held up
 	close(held.goOn)
 	all.Wait()
 	got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
-	if n := len(s.core.reads.free); n != maxWaiting {
-		t.Errorf("%d of %d places came back", n, maxWaiting)
+	for late := time.Now().Add(10 * time.Second); len(s.core.reads.free) != maxWaiting; runtime.Gosched() { // the start reads, too
+		if time.Now().After(late) {
+			t.Fatalf("%d of %d places came back", len(s.core.reads.free), maxWaiting)
+		}
 	}
 }
 
