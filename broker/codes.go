@@ -2,6 +2,8 @@ package broker
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -42,6 +44,12 @@ const (
 	returnUnavailable   byte = 3
 	returnNotAuthorized byte = 5
 )
+
+// shown is a code as the log shows it: as MQTT's own documents do.
+type shown byte
+
+// LogValue implements slog.LogValuer.
+func (c shown) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("0x%02x", byte(c))) }
 
 // refusalText says in words what a CONNECT was refused for before its proof was looked at.
 func refusalText(code byte) string {

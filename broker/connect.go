@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -149,7 +148,7 @@ func (l *Link) refuse(code byte, why error) error {
 		if why == nil {
 			why = errors.New(refusalText(code))
 		}
-		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", fmt.Sprintf("0x%02x", code), "err", why)
+		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", shown(code), "err", why)
 	}
 	_ = l.writeNow(connack(l.version, code)) // refused either way
 	l.refused = true

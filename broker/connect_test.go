@@ -1,8 +1,13 @@
 package broker
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -186,6 +191,34 @@ func TestMaxConnectionsHoldsWhenManyAreAdmittedAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestTheLogSaysWhyAConnectionWasRefused, which the peer is not told.
+func TestTheLogSaysWhyAConnectionWasRefused(t *testing.T) {
+	var log bytes.Buffer
+	cloud := newCloud()
+	cloud.admit = func(Connect) error { return fleet.Errorf(fleet.Unauthenticated, "not authenticated: wrong_secret") }
+	b := New(Config{}, cloud, slog.New(slog.NewTextHandler(&log, nil)))
+	l := &Link{broker: b, id: "d1", version: mqtt5, address: "192.0.2.1", transport: discard{}}
+	for _, row := range []struct {
+		code byte
+		why  error
+		want string
+	}{
+		{codeNotAuthorized, cloud.admit(Connect{}), `device=d1 address=192.0.2.1 code=0x87 err="not authenticated: wrong_secret"`},
+		{codeTopicInvalid, nil, `code=0x90 err="its will is not a message of its own"`},
+		{codeBusy, nil, `code=0x89 err="no room for another connection"`},
+	} {
+		log.Reset()
+		if err := l.refuse(row.code, row.why); !errors.Is(err, errRefused) || !strings.Contains(log.String(), row.want) {
+			t.Errorf("got %v, logged %s, want %s", err, log.String(), row.want)
+		}
+	}
+}
+
+// discard is a transport that takes all.
+type discard struct{ net.Conn }
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func TestKeepAliveHasALimit(t *testing.T) {
 	for _, row := range []struct {

@@ -30,7 +30,7 @@ func (b *Broker) finish(l *Link, cause byte, err error) {
 		b.count.connections.Add(-1)
 		b.count.ended[l.why].Add(1)
 	}
-	b.log.Debug("connection ended", "device", l.id, "code", l.why, "err", err)
+	b.log.Debug("connection ended", "device", l.id, "code", shown(l.why), "err", err)
 	defer func() {
 		if r := recover(); r != nil {
 			l.panicked(r, debug.Stack())

@@ -19,7 +19,7 @@ func (s *session) attachment(ctx context.Context, t wire.Topic, payload []byte) 
 	}
 	a, err := wire.DecodeAttach(payload)
 	if err != nil {
-		return s.ignore(t, ignoredMalformed)
+		return s.malformed(t, err)
 	}
 	change := s.attach
 	if t.Kind == wire.TopicDetach {

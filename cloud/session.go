@@ -201,7 +201,7 @@ func (s *session) refuse(t wire.Topic, err error) error {
 	_ = s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 		Time: time.Now(), Why: refusal.Text, Reason: refusal.Reason,
 	}.Encode()) // a link that has ended is found out by its reader
-	return s.ignore(t, ignoredMalformed)
+	return s.malformed(t, err)
 }
 
 // unanswered tells a device whose Hello could not be decided when to try again, and ends
@@ -221,7 +221,7 @@ func (s *session) unanswered(h wire.Hello, err error) error {
 func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error {
 	w, err := wire.DecodeWant(payload)
 	if err != nil {
-		return s.ignore(t, ignoredMalformed)
+		return s.malformed(t, err)
 	}
 	if err := s.wants.Wait(ctx); err != nil {
 		return fleet.Errorf(fleet.Unavailable, "stopping: %w", err)
@@ -236,7 +236,7 @@ func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error 
 func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) error {
 	r, err := wire.DecodeReport(payload)
 	if err != nil {
-		return s.ignore(t, ignoredMalformed)
+		return s.malformed(t, err)
 	}
 	if s.device.Generation() == 0 && !s.device.Ended() {
 		return errEarly
@@ -271,7 +271,7 @@ func (s *session) askWhenCool(d *fleet.Device) {
 func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error {
 	a, err := wire.DecodeAlert(payload)
 	if err != nil {
-		return s.ignore(t, ignoredMalformed)
+		return s.malformed(t, err)
 	}
 	return s.conductor.alert(ctx, fleet.Alert{
 		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Raised: time.Now(),
@@ -282,6 +282,14 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 // sending it again would not help.
 func (s *session) ignore(t wire.Topic, why ignored) error {
 	s.conductor.ignored[why].Add(1)
-	s.conductor.log.Debug("message ignored", "device", s.id(), "topic", t.Kind, "reason", why)
+	s.conductor.log.Debug("message ignored", "device", s.id(), "topic", t.String(), "reason", why)
+	return nil
+}
+
+// malformed is ignore for a message that can't be read: the log tells authors of firmware
+// what is wrong with it, at its level debug.
+func (s *session) malformed(t wire.Topic, err error) error {
+	s.conductor.ignored[ignoredMalformed].Add(1)
+	s.conductor.log.Debug("message can't be read", "device", s.id(), "topic", t.String(), "err", err)
 	return nil
 }
