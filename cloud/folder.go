@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -14,7 +13,7 @@ import (
 
 // folder is the data folder as this server holds it.
 type folder struct {
-	lock      io.Closer
+	lock      *os.File
 	temporary string // what goes at the end, "" for none
 	ready     bool   // the ready file is there
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,20 +11,14 @@ import (
 	"time"
 )
 
-// Lock locks a data folder, which it makes where there is none, until the file it returns
-// is closed or the process ends. It waits for another server on it until ctx ends, and then
-// returns an error that says so.
-func Lock(ctx context.Context, dir string, log *slog.Logger) (io.Closer, error) {
+// Lock locks a data folder, which it makes where there is none. The lock belongs to the open
+// file: it is free when the file is closed, or this process and those that inherit it are
+// gone. It waits for another server on the folder until ctx ends, and then returns an error
+// that says so.
+func Lock(ctx context.Context, dir string, log *slog.Logger) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	return lockDir(ctx, dir, log)
-}
-
-// lockDir locks a data folder. The lock belongs to the open file, which the server
-// inherits: it is free when both this process and the server are gone. Two servers on
-// one append-only file would go unnoticed otherwise. It waits until ctx ends.
-func lockDir(ctx context.Context, dir string, log *slog.Logger) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)

@@ -27,9 +27,6 @@ func serve(ctx context.Context, o Options) (*Store, *child, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("data folder: %w", err)
-	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("data folder: %w", err)
@@ -40,7 +37,7 @@ func serve(ctx context.Context, o Options) (*Store, *child, error) {
 	}
 	s := assemble(&redis.Options{Network: "unix", Addr: socket}, o)
 	s.owned = append(s.owned, removeSocket)
-	lock, err := lockDir(ctx, dir, s.core.log)
+	lock, err := Lock(ctx, dir, s.core.log) // redis-server inherits it: two on one append-only file would go unnoticed
 	if err != nil {
 		s.Close()
 		return nil, nil, err
