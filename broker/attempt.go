@@ -29,7 +29,7 @@ func (l *Link) begin() {
 	b := batches.Get().(*batch)
 	rest := l.attempt(b)
 	if rest == nil {
-		batches.Put(b)
+		b.free()
 		return
 	}
 	l.senders.Go(func() {
@@ -62,7 +62,9 @@ func (l *Link) attempt(b *batch) (rest func()) {
 		l.release()
 		return nil
 	}
-	chunks, err := o.source.Chunks(past, b.chunks[:0], o.first, want)
+	var err error
+	b.chunks, err = o.source.Chunks(past, b.chunks[:0], o.first, want)
+	chunks := b.chunks
 	if err != nil || len(chunks) == 0 || !l.takes(maxPublishHead+len(o.topic)+len(chunks[0])) || !l.stillOwed(o, len(chunks[0])) {
 		l.release()
 		return more
@@ -92,8 +94,6 @@ func (l *Link) attempt(b *batch) (rest func()) {
 	if l.sent(o, uint32(n)) {
 		return func() { l.push(o, b, chunks[n:]) }
 	}
-	clear(chunks)
-	b.chunks = chunks
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.resting() {

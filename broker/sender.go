@@ -111,23 +111,22 @@ func (s *sending) find(serial uint64) int {
 // work sends what is owed until nothing is, on a goroutine of its own.
 func (l *Link) work(b *batch) {
 	defer l.survive()
-	defer batches.Put(b)
+	defer b.free()
 	for {
 		o, want, stop := l.next()
 		if stop == nil {
 			return
 		}
-		chunks, err := o.source.Chunks(stop, b.chunks[:0], o.first, want)
-		if err == nil && len(chunks) == 0 {
+		var err error
+		b.chunks, err = o.source.Chunks(stop, b.chunks[:0], o.first, want)
+		if err == nil && len(b.chunks) == 0 {
 			err = fleet.Errorf(fleet.Invalid, "no chunks from %d", o.first)
 		}
 		if err != nil {
 			l.gaveUp(o, err)
 			continue
 		}
-		l.push(o, b, chunks)
-		clear(chunks) // a pool keeps no image alive
-		b.chunks = chunks
+		l.push(o, b, b.chunks)
 	}
 }
 

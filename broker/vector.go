@@ -23,6 +23,12 @@ type batch struct {
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
+// free gives b back. The pool keeps no image alive.
+func (b *batch) free() {
+	clear(b.chunks[:cap(b.chunks)])
+	batches.Put(b)
+}
+
 // flats are the pieces that packets are copied into where there is no vectored write.
 var flats = sync.Pool{New: func() any {
 	p := make([]byte, 0, maxFlat+maxFlat/8)

@@ -19,7 +19,8 @@ const (
 // Run looks after stalled downloads until ctx is done: after wire.SlotTimeout without a
 // Want, a Report or a chunk that went out, a download loses its slot; after
 // wire.UpdateTimeout its update ends with reason 13, free of charge; so does that of an image
-// which can't be read for wire.SlotTimeout. It also counts whole transfers that were not followed by *stored*. What fails is logged and tried again.
+// which can't be read for wire.SlotTimeout. It also counts whole transfers that were not
+// followed by *stored*. What fails is logged and tried again.
 func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
