@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
@@ -273,6 +275,26 @@ func TestConsoleAlertsComeWithoutReload(t *testing.T) {
 	b.sees("Archived.")
 	other.sees("All quiet")
 	other.kept()
+}
+
+// What changes while a button is held down waits: the browser makes no click of a press and
+// a release on two different buttons, and the reader would have pressed in vain.
+func TestConsolePressOutlastsWhatChangesBelowIt(t *testing.T) {
+	w := serve(t)
+	w.upload(imageSize, 1)
+	b := browse(t, w)
+	b.signIn(ownerEmail, ownerPassword)
+	b.open("/p/lamp/firmware")
+	at := evaluate[map[string]float64](b, `(() => {
+		addEventListener("htmx:beforeSwap", () => { window.answered = true; });
+		const box = document.querySelector('a[aria-label="Release version 1"]').getBoundingClientRect();
+		return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+	})()`)
+	b.do(chromedp.MouseEvent(chromedp.MousePressed, at["x"], at["y"], chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	evaluate[bool](b, `(window.answered = false) || refresh() === undefined`)
+	b.holds(`window.answered`)
+	b.do(chromedp.MouseEvent(chromedp.MouseReleased, at["x"], at["y"], chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	b.sees("Deliver immediately")
 }
 
 // hidden has the page believe that its tab went to the back, or came to the front.

@@ -5,6 +5,7 @@ package cloud
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
@@ -75,10 +77,25 @@ func browse(t *testing.T, w *world) *browser {
 // do carries out steps within the time a person would wait.
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
+	attempt(b, func(ctx context.Context) (chromedp.Void, error) { return chromedp.Void{}, chromedp.Do(ctx, steps...) })
+}
+
+// attempt is what try finds on the page. A live page replaces its parts at any moment, also
+// between looking for a button and pressing it: like a person, one looks again.
+func attempt[T any](b *browser, try func(context.Context) (T, error)) T {
+	b.Helper()
+	const replaced = -32000 // what the browser answers for a node, or a page, that is no more
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		b.stuck(err)
+	for {
+		v, err := try(ctx)
+		var refusal *cdproto.Error
+		switch {
+		case err == nil:
+			return v
+		case !errors.As(err, &refusal) || refusal.Code != replaced || ctx.Err() != nil:
+			b.stuck(err)
+		}
 	}
 }
 
@@ -94,13 +111,7 @@ func (b *browser) stuck(err error) {
 // evaluate is what a script finds.
 func evaluate[T any](b *browser, script string) T {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
-	if err != nil {
-		b.stuck(err)
-	}
-	return v
+	return attempt(b, func(ctx context.Context) (T, error) { return chromedp.Run(ctx, chromedp.Evaluate[T](script)) })
 }
 
 func (b *browser) visit(path string) {
