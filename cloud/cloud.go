@@ -59,10 +59,24 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 
 // open is the start, in the order in which rooms need each other.
 func (c *Cloud) open(ctx context.Context) error {
-	err := c.takeFolder(ctx)
-	if err != nil {
+	if err := c.takeFolder(ctx); err != nil {
 		return err
 	}
+	if err := c.build(ctx); err != nil {
+		return err
+	}
+	if err := c.registry.Resume(ctx); err != nil { // before anyone can change a device
+		return err
+	}
+	if err := c.listen(); err != nil {
+		return err
+	}
+	return c.bootstrap(ctx) // last: a password is told once, so not by a start that fails
+}
+
+// build opens what the folder keeps, and makes the rooms.
+func (c *Cloud) build(ctx context.Context) error {
+	var err error
 	if c.store, err = c.openStore(ctx); err != nil { // it waits for the Redis of a server that was killed
 		return err
 	}
@@ -71,13 +85,7 @@ func (c *Cloud) open(ctx context.Context) error {
 		return err
 	}
 	c.assemble(images)
-	if err := c.registry.Resume(ctx); err != nil { // before anyone can change a device
-		return err
-	}
-	if err := c.listen(); err != nil {
-		return err
-	}
-	return c.bootstrap(ctx) // last: a password is told once, so not by a start that fails
+	return nil
 }
 
 func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
 
@@ -211,6 +212,47 @@ func TestStartThatCantListenMakesNoOwner(t *testing.T) {
 	running(t, must[*Cloud](t)(New(t.Context(), config)))()
 	if told != 1 {
 		t.Errorf("with a free port: got the password %d times, want 1", told)
+	}
+}
+
+// Who lost the owner's password has the folder, and with it the way to another one.
+func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
+	config := Config{HTTP: "127.0.0.1:0", Data: t.TempDir(), OwnerEmail: ownerEmail, OwnerPassword: ownerPassword}
+	if _, err := ResetPassword(t.Context(), config, ownerEmail); err == nil || !strings.Contains(err.Error(), "no server has kept a fleet") {
+		t.Errorf("in an empty folder: got %v", err)
+	}
+	if left := must[[]os.DirEntry](t)(os.ReadDir(config.Data)); len(left) != 0 {
+		t.Errorf("in an empty folder it left %v", left)
+	}
+	c := must[*Cloud](t)(New(t.Context(), config))
+	stop := running(t, c)
+	_, token, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, ownerEmail, ownerPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ResetPassword(t.Context(), config, ownerEmail); err == nil || !strings.Contains(err.Error(), "stop it first") {
+		t.Errorf("while the server runs: got %v", err)
+	}
+	stop()
+	if _, err := ResetPassword(t.Context(), config, "nobody@example.com"); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("nobody's: got %v, want NotFound", err)
+	}
+	password := must[string](t)(ResetPassword(t.Context(), config, ownerEmail))
+	c = must[*Cloud](t)(New(t.Context(), config))
+	running(t, c)
+	url := "http://" + c.Addresses().HTTP
+	if _, _, err := api.SignIn(t.Context(), url, ownerEmail, ownerPassword); err == nil {
+		t.Error("the lost password still works")
+	}
+	if _, _, err := api.SignIn(t.Context(), url, ownerEmail, password); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/user", nil))
+	request.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	answer := must[*http.Response](t)(http.DefaultClient.Do(request))
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a token of before: got %s, want 401", answer.Status)
 	}
 }
 

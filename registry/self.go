@@ -19,7 +19,7 @@ func (r *Registry) ChangePassword(ctx context.Context, actor fleet.Actor, p flee
 		return err
 	}
 	if user.Password == "" {
-		return fleet.Errorf(fleet.Conflict, "%s has no password: it is a program, rotate its token instead", user.Email)
+		return hasNone(user)
 	}
 	if err := r.proveSelf(ctx, user, p); err != nil {
 		return err
@@ -40,6 +40,46 @@ func (r *Registry) ChangePassword(ctx context.Context, actor fleet.Actor, p flee
 	}
 	r.audit(ctx, actor, "user.password", user.Email, nil, nil)
 	return r.endTokens(ctx, 0, user.ID, keep.ID)
+}
+
+// ResetPassword gives an account another password, and ends all its tokens, without asking
+// for the old one. It is for who runs the server, and has no address in any API. It returns
+// fleet.NotFound for an email without an account, and fleet.Conflict for a program.
+func (r *Registry) ResetPassword(ctx context.Context, email, password string) error {
+	user, err := r.setPassword(ctx, email, password)
+	if err != nil {
+		return err
+	}
+	teams, err := r.teams.TeamsOf(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	for _, m := range teams { // no user did it
+		r.audit(ctx, fleet.Actor{Team: m.Team, Email: "the server's machine"}, "user.password", user.Email, nil, nil)
+	}
+	return r.endTokens(ctx, 0, user.ID, "")
+}
+
+func (r *Registry) setPassword(ctx context.Context, email, password string) (fleet.User, error) {
+	user, err := r.teams.UserByEmail(ctx, normal(email))
+	if err != nil {
+		return user, hidden(err, "no such user: %.140s", email)
+	}
+	if user.Password == "" {
+		return user, hasNone(user)
+	}
+	hash, err := r.hasher.hash(ctx, password)
+	if err != nil {
+		return user, err
+	}
+	return r.teams.EditUser(ctx, user.ID, func(u *fleet.User) error {
+		u.Password = hash
+		return nil
+	})
+}
+
+func hasNone(u fleet.User) error {
+	return fleet.Errorf(fleet.Conflict, "%s has no password: it is a program, rotate its token instead", u.Email)
 }
 
 // proveSelf checks the old password, as often as a sign-in may be tried.

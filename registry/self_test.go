@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
@@ -98,6 +99,43 @@ type swift struct {
 func (s swift) CreateToken(ctx context.Context, token fleet.Token) error {
 	s.change()
 	return s.teamsFake.CreateToken(ctx, token)
+}
+
+func TestALostPasswordIsReplacedAndEndsEveryToken(t *testing.T) {
+	w := settled(t)
+	mine, _, err := signIn(w, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me, err := w.Actor(t.Context(), mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ResetPassword(t.Context(), "nobody@example.com", newPassword); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("nobody's: got %v, want NotFound", err)
+	}
+	if err := w.ResetPassword(t.Context(), me.Email, "short"); !errors.Is(err, fleet.Invalid) {
+		t.Errorf("an unfit one: got %v, want Invalid", err)
+	}
+	if err := w.ResetPassword(t.Context(), " "+strings.ToUpper(me.Email), newPassword); err != nil {
+		t.Fatal(err)
+	}
+	if last := w.log[len(w.log)-1]; last.Action != "user.password" || last.Object != me.Email || last.User != 0 || last.Team != 1 {
+		t.Errorf("the audit log ends with %+v", last)
+	}
+	if _, err := w.Actor(t.Context(), mine); !errors.Is(err, fleet.Unauthenticated) {
+		t.Errorf("a token of before: got %v, want Unauthenticated", err)
+	}
+	if _, _, err := signIn(w, password); !errors.Is(err, fleet.Unauthenticated) {
+		t.Errorf("the old password: got %v, want Unauthenticated", err)
+	}
+	if _, _, err := signIn(w, newPassword); err != nil {
+		t.Errorf("the new password: got %v", err)
+	}
+	w.users[9] = fleet.User{ID: 9, Email: "ci+1@programs.muster"}
+	if err := w.ResetPassword(t.Context(), "ci+1@programs.muster", newPassword); !errors.Is(err, fleet.Conflict) {
+		t.Errorf("a program's: got %v, want Conflict", err)
+	}
 }
 
 func TestASignInThatIsOvertakenByANewPasswordLeavesNoToken(t *testing.T) {

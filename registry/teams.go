@@ -27,7 +27,7 @@ func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) 
 	}
 	user, err := r.createUser(ctx, fleet.User{Email: email}, password)
 	if errors.Is(err, fleet.Conflict) { // an earlier start ended between user and team
-		user, err = r.teams.UserByEmail(ctx, normal(email))
+		user, err = r.setPassword(ctx, email, password)
 	}
 	if err != nil {
 		return false, err

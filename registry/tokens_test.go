@@ -50,8 +50,11 @@ func TestBootstrapOnce(t *testing.T) {
 func TestBootstrapGoesOnAfterACrash(t *testing.T) {
 	w := settled(t)
 	w.teams, w.members = map[fleet.TeamID]fleet.Team{}, nil // the user was made, the team was not
-	if made, err := w.Bootstrap(context.Background(), "Acme", "owner@example.com", password); !made || err != nil || len(w.users) != 1 || w.members[0].User != 1 {
+	if made, err := w.Bootstrap(context.Background(), "Acme", "owner@example.com", newPassword); !made || err != nil || len(w.users) != 1 || w.members[0].User != 1 {
 		t.Errorf("got %t, %v, members %+v", made, err, w.members)
+	}
+	if _, _, err := signIn(w, newPassword); err != nil { // the start that ended told nobody its own
+		t.Errorf("the password of the start that went on: got %v", err)
 	}
 }
 

@@ -22,6 +22,8 @@ type cli struct {
 	Simulate simulateCmd `cmd:"" group:"Run:" help:"Aim a simulated fleet at a running server." example:"muster simulate --credentials secrets.csv --fail-at verify:2%"`
 	Health   healthCmd   `cmd:"" group:"Run:" help:"Ask a running server whether it is ready; for health checks." example:"muster health --url http://127.0.0.1:8080"`
 
+	ResetPassword resetPasswordCmd `cmd:"" group:"Run:" help:"Give an account whose password is lost a new one, on the server's machine, while the server is stopped." example:"muster reset-password owner@localhost --data /var/lib/muster"`
+
 	Login    loginCmd    `cmd:"" group:"Sign in:" help:"Sign in at a server; the token is kept in your configuration folder." example:"muster login https://muster.example.com --email me@example.com"`
 	Logout   logoutCmd   `cmd:"" group:"Sign in:" help:"Sign out: end the token." example:"muster logout"`
 	Password passwordCmd `cmd:"" group:"Sign in:" help:"Change your password; all your tokens end but the one in use." example:"muster password"`
