@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gosimple/slug"
+
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -166,18 +168,11 @@ func checkProduct(p fleet.Product) error {
 	return fleet.CheckText("description", p.Description, maxNotes)
 }
 
-// slugOf is a slug that reminds of name; what can't be one is refused by checkProduct.
+// slugOf is a slug that reminds of name, also of one in other letters; what can't be one is
+// refused by checkProduct.
 func slugOf(name string) string {
-	slug := strings.Map(func(c rune) rune {
-		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
-			return c
-		}
-		return '-'
-	}, strings.ToLower(name))
-	for strings.Contains(slug, "--") {
-		slug = strings.ReplaceAll(slug, "--", "-")
-	}
-	return strings.Trim(slug[:min(len(slug), fleet.MaxSlug)], "-")
+	plain := slug.Make(strings.ReplaceAll(name, "_", "-"))
+	return strings.Trim(plain[:min(len(plain), fleet.MaxSlug)], "-")
 }
 
 func productFields(p fleet.Product) fields {
