@@ -80,11 +80,11 @@ func TestReaderNeverWaitsForTheDeviceToRead(t *testing.T) {
 func TestReaderNeverWaitsForChunks(t *testing.T) {
 	im := newImage(3, 128)
 	asking(t, func(l *Link) { l.Owe(topicOf(t, own), im, 0, 3) }, func(t *testing.T, c *client, cloud *cloud) {
-		im.gate = make(chan struct{})
+		open := im.shut()
 		c.ask()
 		cloud.hears(t, 1)
 		c.ping()
-		close(im.gate)
+		open()
 		for i := range uint32(3) {
 			c.expectChunk(own, i)
 		}

@@ -94,7 +94,7 @@ func TestShutdownEndsEverything(t *testing.T) {
 		<-cloud.came
 		s := <-cloud.came
 		im := newImage(8, 128)
-		im.gate = make(chan struct{})
+		im.shut()
 		s.link().Owe(topicOf(t, "d/d2/down/chunk"), im, 0, 8) // waits for chunks
 		silent := pipe(t, b, version)                         // before CONNECT
 		willing := pipe(t, b, version)

@@ -10,15 +10,15 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// image is a ChunkSource in memory. Where gate is set, every call waits for it or done.
+// image is a ChunkSource in memory. A call waits while it is shut, or for done.
 type image struct {
 	chunks [][]byte
 	most   int // chunks per call, 0: all
-	gate   chan struct{}
 	err    error
 
 	mu      sync.Mutex
-	stopped int // calls ended by done
+	gate    chan struct{} // what calls wait for, nil: nothing
+	stopped int           // calls ended by done
 }
 
 func newImage(count, size int) *image {
@@ -29,10 +29,22 @@ func newImage(count, size int) *image {
 	return im
 }
 
+// shut has calls wait for open.
+func (im *image) shut() (open func()) {
+	gate := make(chan struct{})
+	im.mu.Lock()
+	im.gate = gate
+	im.mu.Unlock()
+	return func() { close(gate) }
+}
+
 func (im *image) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32) ([][]byte, error) {
-	if im.gate != nil {
+	im.mu.Lock()
+	gate := im.gate
+	im.mu.Unlock()
+	if gate != nil {
 		select {
-		case <-im.gate:
+		case <-gate:
 		case <-done:
 			im.mu.Lock()
 			im.stopped++
@@ -172,7 +184,7 @@ func TestOweInterruptsTheWaitForChunks(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			downloading(t, func(t *testing.T, c *client, s *session) {
 				im := newImage(8, 128)
-				im.gate = make(chan struct{})
+				im.shut()
 				s.link().Owe(topicOf(t, own), im, 0, 8)
 				synctest.Wait()
 				go row.stop(t, s)
@@ -191,11 +203,11 @@ func TestOweInterruptsTheWaitForChunks(t *testing.T) {
 func TestContinuingDoesNotInterruptTheWait(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(8, 128)
-		im.gate = make(chan struct{})
+		open := im.shut()
 		s.link().Owe(topicOf(t, own), im, 0, 4)
 		synctest.Wait()
 		s.link().Owe(topicOf(t, own), im, 4, 4)
-		close(im.gate)
+		open()
 		for i := range uint32(8) {
 			c.expectChunk(own, i)
 		}

@@ -18,6 +18,7 @@ type steady struct {
 	until    atomic.Int64 // what the transport was told for writes, Unix ns
 
 	// The reader's own.
+	in    reading
 	due   time.Time // when reading has to end
 	armed time.Time // what the transport was told; no later than due
 }
@@ -25,6 +26,7 @@ type steady struct {
 func newSteady(conn net.Conn, patience time.Duration) *steady {
 	s := &steady{Conn: conn}
 	s.patience.Store(int64(patience))
+	s.in.open(conn)
 	return s
 }
 
@@ -41,7 +43,7 @@ func (s *steady) SetReadDeadline(t time.Time) error {
 
 func (s *steady) Read(p []byte) (int, error) {
 	for {
-		n, err := s.Conn.Read(p)
+		n, err := s.in.read(s.Conn, p)
 		if err == nil || n > 0 || !s.due.After(s.armed) || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}

@@ -1,0 +1,63 @@
+package broker
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// reading is how a TCP connection is read, with a system call that Go's scheduler is not
+// told of, for the reason gather gives (docs/adr/0009). It is not safe for concurrent use.
+type reading struct {
+	raw   syscall.RawConn // nil: not a TCP connection
+	try   func(fd uintptr) bool
+	into  []byte
+	n     int
+	errno syscall.Errno
+}
+
+// open readies r for conn, where it is one that can be read so.
+func (r *reading) open(conn net.Conn) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	r.raw, r.try = raw, r.readOnce // made once: a read allocates nothing
+}
+
+// read is Read of the connection.
+func (r *reading) read(conn net.Conn, p []byte) (int, error) {
+	if r.raw == nil || len(p) == 0 {
+		return conn.Read(p)
+	}
+	r.into = p
+	err := r.raw.Read(r.try)
+	r.into = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case r.errno != 0:
+		return 0, os.NewSyscallError("read", r.errno)
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, nil
+}
+
+// readOnce reports whether there is a result; if not it is called again when there are
+// bytes.
+func (r *reading) readOnce(fd uintptr) bool {
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&r.into[0])), uintptr(len(r.into)))
+		if errno != syscall.EINTR {
+			r.n, r.errno = int(n), errno
+			return errno != syscall.EAGAIN
+		}
+	}
+}
