@@ -34,9 +34,8 @@ type Heard struct {
 	Event
 }
 
-// path is the stream that tells what f selects, and what of the names it does not filter
-// by itself.
-func (f EventFilter) path() (stream, prefix string) {
+// path is the stream that tells what f selects.
+func (f EventFilter) path() string {
 	var elements []string
 	switch {
 	case f.Product != "" && f.Device != "":
@@ -44,16 +43,16 @@ func (f EventFilter) path() (stream, prefix string) {
 	case f.Product != "":
 		elements = []string{"products", f.Product, "events"}
 	case f.Device != "":
-		return path("devices", f.Device, "events"), f.Prefix
+		elements = []string{"devices", f.Device, "events"}
 	case f.Prefix != "":
-		return path("events", f.Prefix), ""
+		elements = []string{"events"}
 	default:
-		return path("devices", "events"), ""
+		elements = []string{"devices", "events"}
 	}
 	if f.Prefix != "" {
 		elements = append(elements, f.Prefix)
 	}
-	return path(elements...), ""
+	return path(elements...)
 }
 
 // Listen opens a stream of events, calls opened once it is open, and hear for each event,
@@ -62,8 +61,7 @@ func (f EventFilter) path() (stream, prefix string) {
 func (c *Client) Listen(ctx context.Context, f EventFilter, opened func(), hear func(Heard) error) error {
 	listening, hangUp := context.WithCancel(ctx)
 	defer hangUp()
-	stream, prefix := f.path()
-	answer, err := c.send(listening, http.MethodGet, stream, "", nil)
+	answer, err := c.send(listening, http.MethodGet, f.path(), "", nil)
 	if err != nil {
 		return err
 	}
@@ -74,12 +72,7 @@ func (c *Client) Listen(ctx context.Context, f EventFilter, opened func(), hear 
 	opened()
 	silence := time.AfterFunc(maxSilence, hangUp)
 	defer silence.Stop()
-	err = readEvents(answer.Body, func() { silence.Reset(maxSilence) }, func(e Heard) error {
-		if !strings.HasPrefix(e.Name, prefix) && e.Name != fleet.EventMissed {
-			return nil
-		}
-		return hear(e)
-	})
+	err = readEvents(answer.Body, func() { silence.Reset(maxSilence) }, hear)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -79,6 +79,16 @@ func (s *server) eventStreams() {
 		}
 		return s.stream(ctx, who, secret, w)
 	}
+	ofTeamDevice := func(ctx context.Context, who fleet.Actor, device TeamDevicePath, secret, prefix string) (*huma.StreamResponse, error) {
+		if device.Device == allDevices {
+			return s.stream(ctx, who, secret, wanted{devices: true, prefix: prefix})
+		}
+		id, err := device.id()
+		if err != nil {
+			return nil, err
+		}
+		return s.stream(ctx, who, secret, wanted{device: id, prefix: prefix})
+	}
 	add(s, stream("ProductEvents", "/v1/products/{product}/events", "What happens in a product, as server-sent events"),
 		func(ctx context.Context, who fleet.Actor, in *struct {
 			ProductPath
@@ -126,11 +136,16 @@ func (s *server) eventStreams() {
 			Bearer
 			ParticleStream
 		}) (*huma.StreamResponse, error) {
-			id, err := in.id()
-			if err != nil {
-				return nil, err
-			}
-			return s.stream(ctx, who, in.secret, wanted{device: id})
+			return ofTeamDevice(ctx, who, in.TeamDevicePath, in.secret, "")
+		})
+	add(s, stream("DeviceEventsByPrefix", "/v1/devices/{device}/events/{prefix}", "The same, by the beginning of the name; of all devices: /v1/devices/events/{prefix}"),
+		func(ctx context.Context, who fleet.Actor, in *struct {
+			TeamDevicePath
+			EventPrefix
+			Bearer
+			ParticleStream
+		}) (*huma.StreamResponse, error) {
+			return ofTeamDevice(ctx, who, in.TeamDevicePath, in.secret, in.Prefix)
 		})
 	add(s, route{id: "Events", method: http.MethodGet, path: "/v1/events", summary: "Answers 400: events of a team are asked for by prefix", tag: tag, access: needs(fleet.SeeDevice), errors: []int{http.StatusBadRequest}},
 		func(context.Context, fleet.Actor, *struct{ ParticleStream }) (*none, error) {
@@ -145,6 +160,9 @@ func (s *server) eventStreams() {
 			return s.stream(ctx, who, in.secret, wanted{prefix: in.Prefix})
 		})
 }
+
+// allDevices stands for all devices in the path of one's events. No device has this id.
+const allDevices = "events"
 
 // stream checks that there is something to listen to, and room, and answers with a stream.
 func (s *server) stream(ctx context.Context, who fleet.Actor, secret string, w wanted) (*huma.StreamResponse, error) {

@@ -105,6 +105,36 @@ func TestEventsComeInParticlesShape(t *testing.T) {
 	}
 }
 
+func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/devices/lamp-7/events/muster%2Fh": "muster/handshake lamp-7",
+		"/v1/devices/events/muster%2Fh":        "muster/handshake lamp-8",
+		"/v1/devices/events/spark":             "spark/status lamp-8",
+		"/v1/events/muster%2F":                 "muster/group api",
+	} {
+		s := newServe(t)
+		l := s.listen(t, path)
+		for _, e := range []fleet.Event{
+			{Name: "muster/group"},
+			{Name: "muster/handshake", Device: "lamp-8"},
+			{Name: "spark/status", Device: "lamp-8"},
+			{Name: "muster/handshake", Device: "lamp-7"},
+		} {
+			s.events.queue <- e
+		}
+		_ = l.next() // :ok
+		name, data := l.next(), l.next()
+		var e Event
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(data, "data: ")), &e); err != nil {
+			t.Fatalf("%s: %v in %q", path, err, data)
+		}
+		if got := strings.TrimPrefix(name, "event: ") + " " + e.CoreID; got != want {
+			t.Errorf("%s: got %s first, want %s", path, got, want)
+		}
+		l.stop()
+	}
+}
+
 func TestAStreamGivesSignsOfLifeAndEndsWithItsListener(t *testing.T) {
 	s := newServe(t)
 	l := s.listen(t, "/v1/devices/events")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/url"
 	pathpkg "path"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func build(config Config, registry Registry, ota OTA, events Events, repeats Rep
 	s.eventStreams()
 	s.system()
 	s.reference()
-	return jsonErrors(mux), s
+	return ofAllDevices(jsonErrors(mux)), s
 }
 
 func document(version string) huma.Config {
@@ -107,6 +108,21 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(p.status)
 		_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody to tell
+	})
+}
+
+// ofAllDevices spells out GET /v1/devices/events/{prefix}, as Particle's clients have it. The
+// router can't know it beside /v1/devices/{device}/events.
+func ofAllDevices(next http.Handler) http.Handler {
+	const short, long = "/v1/devices/" + allDevices + "/", "/v1/devices/" + allDevices + "/events/"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, ok := strings.CutPrefix(r.URL.EscapedPath(), short)
+		prefix, err := url.PathUnescape(rest)
+		if ok && err == nil && rest != "" && !strings.Contains(rest, "/") {
+			r = r.WithContext(r.Context()) // a copy: this one is not ours to change
+			r.URL = &url.URL{Path: long + prefix, RawPath: long + rest, RawQuery: r.URL.RawQuery}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -172,6 +172,7 @@ var policies = []policy{
 	{operation: "ProductDeviceEventsByPrefix", right: "see devices", objects: devices},
 	{operation: "DevicesEvents", right: "see team", objects: nothing},
 	{operation: "DeviceEvents", right: "see devices", objects: devices},
+	{operation: "DeviceEventsByPrefix", right: "see devices", objects: devices},
 	{operation: "Events", right: "see team", objects: nothing, allowed: http.StatusBadRequest},
 	{operation: "EventsByPrefix", right: "see team", objects: nothing},
 }

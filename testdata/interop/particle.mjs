@@ -241,7 +241,9 @@ async function events() {
   const spark = await listen({ product, name: "spark/" });
   const one = await listen({ product, deviceId: online });
   const mine = await listen({ deviceId: "mine" });
-  const streams = [all, spark, one, mine];
+  const sparkOfOne = await listen({ deviceId: online, name: "spark/" });
+  const sparkOfMine = await listen({ deviceId: "mine", name: "spark/" });
+  const streams = [all, spark, one, mine, sparkOfOne, sparkOfMine];
   await particle.releaseProductFirmware({ product, version: 3, product_default: true, groups: ["us"] });
   await moments(Number(seconds) * 1000);
   await particle.lockDeviceProductFirmware({ product, deviceId: online, desiredFirmwareVersion: 1, flash: true });
@@ -250,7 +252,7 @@ async function events() {
   const told = (s, name) => assert.ok(s.heard.includes(name), `${name} is not among ${s.heard}`);
   told(all, "particle/firmware/release");
   streams.forEach((s) => { told(s, "spark/status"); told(s, "spark/flash/status"); });
-  assert.ok(spark.heard.every((name) => name.startsWith("spark/")), `heard ${spark.heard}`);
+  [spark, sparkOfOne, sparkOfMine].forEach((s) => assert.ok(s.heard.every((name) => name.startsWith("spark/")), `heard ${s.heard}`));
   assert.ok(!one.heard.includes("particle/firmware/release"), `heard ${one.heard}`);
   streams.forEach((s) => assert.ok(!s.heard.some((name) => name.startsWith("stream: ")), `heard ${s.heard}`));
   streams.forEach((s) => s.stream.abort());
