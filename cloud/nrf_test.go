@@ -325,16 +325,17 @@ func TestPagesOfMessagesNeitherLoseNorRepeatWhileSomeArrive(t *testing.T) {
 		there = append(there, fmt.Sprint(i))
 		send(there[i])
 	}
+	next := 1000 // each text is sent once: those of the first order are there in the second
 	for _, order := range []string{"asc", "desc"} {
 		var sending sync.WaitGroup
 		stop := make(chan struct{})
 		sending.Go(func() {
-			for i := 1000; ; i++ {
+			for ; ; next++ {
 				select {
 				case <-stop:
 					return
 				default:
-					send(fmt.Sprint(i))
+					send(fmt.Sprint(next))
 				}
 			}
 		})
