@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 type firmwareUploadCmd struct {
@@ -35,6 +36,12 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
+		return err
+	}
+	switch _, _, err := client.OneFirmware(ctx, product, c.Version.wire()); { // before the bytes, not after them
+	case err == nil:
+		return fmt.Errorf("version %s is uploaded already: choose another version", c.Version)
+	case !errors.Is(err, fleet.NotFound):
 		return err
 	}
 	m := newMeter("uploaded", info.Size())
