@@ -46,15 +46,21 @@ type Cloud struct {
 // New opens the store and listens everywhere; nothing is served before Run. On an error
 // nothing is left open. ctx bounds the start only.
 func New(ctx context.Context, config Config) (*Cloud, error) {
-	c := &Cloud{config: config, log: config.Log}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
-	}
+	c := unopened(config)
 	if err := c.open(ctx); err != nil {
 		_ = c.close() // what went wrong first tells more
 		return nil, err
 	}
 	return c, nil
+}
+
+// unopened is a server that has opened nothing yet; it may be closed at any moment.
+func unopened(config Config) *Cloud {
+	c := &Cloud{config: config, log: config.Log}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c
 }
 
 // open is the start, in the order in which rooms need each other.

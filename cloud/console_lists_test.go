@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -50,7 +48,7 @@ func TestConsoleMenusAreNotCutOff(t *testing.T) {
 	b.look(windows[0])
 	b.visit("/team")
 	b.click(`summary[aria-label="Edit viewer@example.com"]`)
-	b.do(chromedp.Click(chromedp.CSS(`details[open] input[value=beta]`)))
+	b.click(`details[open] input[value=beta]`)
 	b.click(`details[open] .primary`)
 	b.sees("Saved viewer@example.com")
 }

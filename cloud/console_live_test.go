@@ -376,7 +376,7 @@ func TestConsoleLivePagesHaveTheirPicturesTaken(t *testing.T) {
 	f.Rehello()
 	b.holds(`drawn.chart.chart.data[0].length > 1`)
 	b.shot("look-fleet-later")
-	b.dark()
+	b.prefers("dark")
 	b.open("/p/lamp/fleet")
 	b.shows("#rates canvas")
 	b.shot("look-fleet-dark")

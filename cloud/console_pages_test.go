@@ -100,10 +100,7 @@ func (b *browser) look(w window) {
 	if w.dark {
 		scheme = "dark"
 	}
-	prefers := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, prefers); err != nil {
-		b.Fatal(err)
-	}
+	b.prefers(scheme)
 	if _, err := chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		b.Fatal(err)
 	}

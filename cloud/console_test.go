@@ -196,11 +196,11 @@ func (b *browser) phone(on bool) {
 	}
 }
 
-// dark is a system whose user prefers dark pages.
-func (b *browser) dark() {
+// prefers is a system whose user prefers light or dark pages.
+func (b *browser) prefers(scheme string) {
 	b.Helper()
-	prefers := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}
-	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, prefers); err != nil {
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -358,7 +358,7 @@ func TestConsoleEveryPageFitsAPhoneWithoutComplaint(t *testing.T) {
 		}
 	}
 	b.phone(false)
-	b.dark()
+	b.prefers("dark")
 	b.visit("/p/lamp/device/widget-0001")
 	b.shot("dark-device")
 	b.visit("/p/lamp/firmware/1/confirm?group=beta&default=yes")

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,10 +25,7 @@ func ResetPassword(ctx context.Context, config Config, email string) (password s
 		return "", fmt.Errorf("no server has kept a fleet in the folder %s: say which with --data", config.Data)
 	}
 	config.ReadyFile = ""
-	c := &Cloud{config: config, log: config.Log}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
-	}
+	c := unopened(config)
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.alone(ctx); err != nil {
 		return "", err
