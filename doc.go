@@ -9,6 +9,7 @@
 //	ota                 images in, the decision, offers, chunks out, reports, releases
 //	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace)
 //	registry            what operators do to products, devices, groups, users
+//	audit               the log of who changed what
 //	store               the fleet in Redis
 //	api                 REST for operators, and its Go client
 //	console             the operator's web pages

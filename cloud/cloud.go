@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/fleet"
@@ -33,6 +34,7 @@ type Cloud struct {
 	folder    folder
 	store     *store.Store
 	broker    *broker.Broker
+	audit     *audit.Log
 	ota       *ota.Service
 	registry  *registry.Registry
 	conductor *conductor
@@ -117,14 +119,17 @@ func (c *Cloud) assemble(images ota.Images) {
 		log:   c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
 		rechecks: newRechecks(), events: newEvents(), tallies: newTallies(), sessions: make(map[fleet.DeviceID]*session),
 	}
+	c.audit = audit.New(c.store.Messages, c.log)
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.MaxUpdates, MaxBehind: c.config.GatewayUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
 		MaxImage: c.config.MaxImage, CacheBytes: c.config.ChunkCache, Rate: c.config.Rate,
 		Ready: c.conductor.slot, Changed: c.conductor.changed, Ended: c.conductor.ended,
 	}, c.store.Devices, c.store.Catalogs, c.store.Index, c.store.Teams, images)
 	c.conductor.ota = c.ota
-	c.registry = registry.New(registry.Config{Images: images, Journal: c.store.Journal}, c.store.Devices, c.store.Index, c.store.Catalogs, c.store.Teams,
-		c.store.Messages, c.ota, c.conductor, c.log)
+	c.registry = registry.New(registry.Config{
+		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
+		Images: images, Journal: c.store.Journal, Forecast: c.ota, Live: c.conductor, Audit: c.audit, Log: c.log,
+	})
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,
 	}, c.conductor, c.log)
@@ -161,7 +166,7 @@ func (c *Cloud) listen() error {
 	c.listener = listener
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
-	firmware := recorder{c.ota, c.registry, c.store.Catalogs, c.conductor.events}
+	firmware := recorder{c.ota, c.audit, c.store.Catalogs, c.conductor.events}
 	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, firmware, watch{c.conductor.events, c.conductor.tallies}, c.log)
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{

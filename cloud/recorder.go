@@ -5,9 +5,9 @@ import (
 	"io"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
-	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -15,7 +15,7 @@ import (
 // audit log and told to whoever listens.
 type recorder struct {
 	*ota.Service
-	registry *registry.Registry
+	audit    *audit.Log
 	catalogs *store.Catalogs
 	events   *events
 }
@@ -26,7 +26,7 @@ func (r recorder) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 	if err != nil {
 		return f, err
 	}
-	r.registry.Record(ctx, actor, "firmware.create", f.Version.String(), nil, map[string]any{
+	r.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, map[string]any{
 		"product_id": f.Product, "version": f.Version.String(), "title": f.Title, "description": f.Description, "size": f.Size, "sha256": f.Digest.String(),
 	})
 	r.events.tell(fleet.Event{Name: "particle/firmware/create", Team: actor.Team, Product: f.Product, At: time.Now(), Data: map[string]any{"version": f.Version.String()}})
@@ -38,7 +38,7 @@ func (r recorder) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 	before := r.catalog(ctx, product).Firmware[v.Key()]
 	after, err := r.Service.EditFirmware(ctx, actor, product, v, edit)
 	if err == nil {
-		r.registry.Record(ctx, actor, "firmware.update", after.Version.String(),
+		r.audit.Record(ctx, actor, "firmware.update", after.Version.String(),
 			map[string]any{"product_id": product, "title": before.Title, "description": before.Description},
 			map[string]any{"product_id": product, "title": after.Title, "description": after.Description})
 	}
@@ -50,7 +50,7 @@ func (r recorder) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 	before := r.catalog(ctx, product).Firmware[v.Key()]
 	err := r.Service.DeleteFirmware(ctx, actor, product, v)
 	if err == nil {
-		r.registry.Record(ctx, actor, "firmware.delete", v.String(),
+		r.audit.Record(ctx, actor, "firmware.delete", v.String(),
 			map[string]any{"product_id": product, "title": before.Title, "sha256": before.Digest.String()}, nil)
 	}
 	return err
@@ -64,7 +64,7 @@ func (r recorder) Release(ctx context.Context, actor fleet.Actor, product fleet.
 		return released, err
 	}
 	after := r.catalog(ctx, product)
-	r.registry.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
+	r.audit.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
 	groups := before.MovedGroups(after)
 	data := map[string]any{"version": order.Version.String(), "immediate": order.Now, "product_default": after.Default.Equal(order.Version)}
 	if n, ok := order.Version.Whole(); ok {
@@ -81,7 +81,7 @@ func (r recorder) Release(ctx context.Context, actor fleet.Actor, product fleet.
 func (r recorder) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
 	err := r.Service.Stop(ctx, actor, id)
 	if err == nil {
-		r.registry.Record(ctx, actor, "update.stop", string(id), nil, nil)
+		r.audit.Record(ctx, actor, "update.stop", string(id), nil, nil)
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (r recorder) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID
 func (r recorder) Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
 	err := r.Service.Retry(ctx, actor, id)
 	if err == nil {
-		r.registry.Record(ctx, actor, "update.retry", string(id), nil, nil)
+		r.audit.Record(ctx, actor, "update.retry", string(id), nil, nil)
 	}
 	return err
 }

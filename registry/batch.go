@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -41,7 +42,7 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 		}
 	}
 	if len(done) > 0 {
-		r.audit(ctx, actor, "device.groups", edit.Product.String(), nil, fields{"devices": some(done), "count": len(done), "add": edit.Add, "remove": edit.Remove})
+		r.audit.Record(ctx, actor, "device.groups", edit.Product.String(), nil, audit.Fields{"devices": some(done), "count": len(done), "add": edit.Add, "remove": edit.Remove})
 	}
 	r.live.Recheck(downloading...)
 	return errors.Join(some(failed)...)

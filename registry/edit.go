@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -46,7 +47,7 @@ func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.Device
 	}
 	old, now := changedFields(&before, &after)
 	if len(now) > 0 {
-		r.audit(ctx, actor, "device.update", string(id), old, now)
+		r.audit.Record(ctx, actor, "device.update", string(id), old, now)
 		r.announceEdit(&before, &after)
 	}
 	r.tellLive(&before, &after, change.Flash)
@@ -196,8 +197,8 @@ func (r *Registry) tellLive(before, after *fleet.Device, flash bool) {
 }
 
 // changedFields are the operator's fields that differ, before and after.
-func changedFields(before, after *fleet.Device) (old, now fields) {
-	old, now = fields{}, fields{}
+func changedFields(before, after *fleet.Device) (old, now audit.Fields) {
+	old, now = audit.Fields{}, audit.Fields{}
 	note := func(name string, a, b any, same bool) {
 		if !same {
 			old[name], now[name] = a, b

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -43,7 +44,10 @@ func newWorld(t *testing.T) *world {
 		teams: map[fleet.TeamID]fleet.Team{}, users: map[fleet.UserID]fleet.User{}, tokens: map[string]fleet.Token{},
 		groups: map[fleet.GroupID]fleet.Group{}, alerts: map[string]fleet.Alert{}, invited: map[string]fleet.Invitation{},
 	}
-	w.Registry = New(Config{HashMemory: 64}, devicesFake{w}, indexFake{w}, catalogsFake{w}, teamsFake{w}, messagesFake{w}, forecastFake{w}, liveFake{w}, slog.New(slog.DiscardHandler))
+	w.Registry = New(Config{
+		HashMemory: 64, Devices: devicesFake{w}, Index: indexFake{w}, Catalogs: catalogsFake{w}, Teams: teamsFake{w}, Messages: messagesFake{w},
+		Forecast: forecastFake{w}, Live: liveFake{w}, Audit: audit.New(messagesFake{w}, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler),
+	})
 	w.teams[1], w.teams[2] = fleet.Team{ID: 1, Name: "Acme"}, fleet.Team{ID: 2, Name: "Other"}
 	for id, slug := range map[fleet.ProductID]string{1: "lamp", 2: "lock"} {
 		w.products[id] = &fleet.Catalog{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -34,7 +35,7 @@ func (r *Registry) FlashDevice(ctx context.Context, actor fleet.Actor, product f
 	if err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "device.flash", string(id), nil, fields{"version": v.String()})
+	r.audit.Record(ctx, actor, "device.flash", string(id), nil, audit.Fields{"version": v.String()})
 	r.live.Recheck(id)
 	return nil
 }
@@ -49,7 +50,7 @@ func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product 
 	if err := r.devices.Delete(ctx, id); err != nil {
 		return hidden(err, "no such device: %s", id)
 	}
-	r.audit(ctx, actor, "device.delete", string(id), fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
+	r.audit.Record(ctx, actor, "device.delete", string(id), audit.Fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
 	r.live.Kick(id)
 	if s.device.Kind == fleet.Gateway {
 		r.detachAll(ctx, actor.Team, id)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -136,7 +137,7 @@ func (r *Registry) createGroup(ctx context.Context, actor fleet.Actor, g fleet.G
 	if err != nil {
 		return fleet.Group{}, err
 	}
-	r.audit(ctx, actor, "group.create", g.Name, nil, groupFields(g))
+	r.audit.Record(ctx, actor, "group.create", g.Name, nil, groupFields(g))
 	r.announceGroup(g, "created")
 	return g, nil
 }
@@ -164,7 +165,7 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 	if err != nil {
 		return fleet.GroupView{}, err
 	}
-	r.audit(ctx, actor, "group.update", g.Name, groupFields(before), groupFields(g))
+	r.audit.Record(ctx, actor, "group.update", g.Name, groupFields(before), groupFields(g))
 	r.announceGroup(g, "updated")
 	return r.groupView(ctx, actor, product, g)
 }
@@ -187,7 +188,7 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 	if err := r.teams.DeleteGroup(context.WithoutCancel(ctx), actor.Team, g.ID); err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
+	r.audit.Record(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
 	r.announceGroup(g, "deleted")
 	r.live.Recheck(downloading...)
 	return nil
@@ -251,7 +252,7 @@ func (r *Registry) fitting(ctx context.Context, actor fleet.Actor, product, scop
 	made, err := r.teams.EnsureGroups(ctx, actor.Team, missing)
 	for i, g := range made {
 		ids = append(ids, g.ID)
-		r.audit(ctx, actor, "group.create", missing[i].Name, nil, groupFields(g))
+		r.audit.Record(ctx, actor, "group.create", missing[i].Name, nil, groupFields(g))
 		r.announceGroup(g, "created")
 	}
 	return fleet.SortGroups(ids), err
@@ -279,6 +280,6 @@ func colorOf(name string) string {
 	return colors[uint(sum)%uint(len(colors))]
 }
 
-func groupFields(g fleet.Group) fields {
-	return fields{"name": g.Name, "description": g.Description, "color": g.Color, "product_id": g.Product}
+func groupFields(g fleet.Group) audit.Fields {
+	return audit.Fields{"name": g.Name, "description": g.Description, "color": g.Color, "product_id": g.Product}
 }

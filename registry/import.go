@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -41,7 +42,7 @@ func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Im
 	devices := newDevices(actor.Team, order, groups, &out)
 	err = errors.Join(r.create(ctx, devices, &out), r.leaveDeleted(ctx, actor.Team, groups, out.Updated...))
 	if len(out.Updated) > 0 {
-		r.audit(ctx, actor, "device.import", c.Product.Slug, nil, fields{"devices": some(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
+		r.audit.Record(ctx, actor, "device.import", c.Product.Slug, nil, audit.Fields{"devices": some(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
 	}
 	return out, err
 }
@@ -153,7 +154,7 @@ func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet
 	if err != nil {
 		return "", err
 	}
-	r.audit(ctx, actor, "device.rotate", string(id), nil, fields{"credential": "new secret"})
+	r.audit.Record(ctx, actor, "device.rotate", string(id), nil, audit.Fields{"credential": "new secret"})
 	r.live.Kick(id)
 	return secret, nil
 }

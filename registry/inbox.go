@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -47,7 +48,7 @@ func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id strin
 	if err := r.inbox.ArchiveAlert(ctx, actor.Team, id, archived); err != nil {
 		return hidden(err, "no such alert: %.80s", id)
 	}
-	r.audit(ctx, actor, "alert.archive", id, fields{"archived": a.Archived}, fields{"archived": archived})
+	r.audit.Record(ctx, actor, "alert.archive", id, audit.Fields{"archived": a.Archived}, audit.Fields{"archived": archived})
 	r.live.Announce(fleet.Event{Name: "muster/alert", Team: actor.Team, Device: a.Device, Data: map[string]any{"archived": archived}, At: time.Now()})
 	return nil
 }
@@ -87,7 +88,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	if err != nil {
 		return fleet.Command{}, hidden(err, "no such device: %s", id)
 	}
-	r.audit(ctx, actor, "device.command", string(id), nil, fields{"number": c.Number, "name": name, "bytes": len(payload)})
+	r.audit.Record(ctx, actor, "device.command", string(id), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
 	r.live.Command(id)
 	r.live.Announce(fleet.Event{Name: "muster/command", Team: actor.Team, Device: id, Data: map[string]any{"number": c.Number}, At: now})
 	return c, nil

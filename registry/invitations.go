@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -48,7 +49,7 @@ func (r *Registry) Invite(ctx context.Context, actor fleet.Actor, email string, 
 	if err := r.teams.Invite(ctx, i); err != nil {
 		return "", i, err
 	}
-	r.audit(ctx, actor, "user.invite", email, nil, fields{"role": role.String(), "groups": groups})
+	r.audit.Record(ctx, actor, "user.invite", email, nil, audit.Fields{"role": role.String(), "groups": groups})
 	return secret, i, nil
 }
 
@@ -95,7 +96,7 @@ func (r *Registry) uninvite(ctx context.Context, actor fleet.Actor, email string
 	if err := r.teams.Uninvite(ctx, actor.Team, i.ID); err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "user.uninvite", i.Email, fields{"role": i.Role.String()}, nil)
+	r.audit.Record(ctx, actor, "user.uninvite", i.Email, audit.Fields{"role": i.Role.String()}, nil)
 	return nil
 }
 
@@ -134,7 +135,7 @@ func (r *Registry) Accept(ctx context.Context, a fleet.Acceptance) (secret strin
 		return "", t, err
 	}
 	actor := fleet.Actor{User: m.User, Email: m.Email, Team: m.Team, Role: m.Role, Groups: m.Groups}
-	r.audit(ctx, actor, "user.accept", m.Email, nil, fields{"role": m.Role.String(), "groups": m.Groups, "invited_by": i.By})
+	r.audit.Record(ctx, actor, "user.accept", m.Email, nil, audit.Fields{"role": m.Role.String(), "groups": m.Groups, "invited_by": i.By})
 	return r.begun(ctx, user, m, 0)
 }
 

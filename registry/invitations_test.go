@@ -215,38 +215,6 @@ func TestAProgramSignsInByItsOneToken(t *testing.T) {
 	}
 }
 
-func TestTheAuditLogIsSearched(t *testing.T) {
-	ctx := context.Background()
-	w := settled(t)
-	for range 3 {
-		w.Record(ctx, boss, "device.update", "lamp-7", map[string]any{"name": "Hall"}, map[string]any{"name": "Attic"})
-		w.Record(ctx, admin, "group.create", "beta", nil, nil)
-	}
-	if _, _, err := w.AuditLog(ctx, fleet.Actor{Team: 1, Role: fleet.Editor}, fleet.AuditQuery{Limit: 10}); !errors.Is(err, fleet.Denied) {
-		t.Errorf("an editor: got %v, want Denied", err)
-	}
-	for name, row := range map[string]struct {
-		query fleet.AuditQuery
-		want  int
-	}{
-		"all of a kind":      {fleet.AuditQuery{Action: "device"}, 3},
-		"half a word":        {fleet.AuditQuery{Action: "dev"}, 0},
-		"a text inside":      {fleet.AuditQuery{Text: "ATTIC"}, 3},
-		"who":                {fleet.AuditQuery{Email: "Admin@example.com", Object: "beta"}, 3},
-		"a page of two":      {fleet.AuditQuery{Action: "group.create", Limit: 2}, 2},
-		"what nobody did":    {fleet.AuditQuery{Text: "nothing of it"}, 0},
-		"by object and text": {fleet.AuditQuery{Object: "lamp-7", Text: "hall"}, 3},
-	} {
-		if row.query.Limit == 0 {
-			row.query.Limit = 100
-		}
-		page, next, err := w.AuditLog(ctx, boss, row.query)
-		if err != nil || len(page) != row.want || (next != "") != (row.query.Limit == 2) {
-			t.Errorf("%s: got %d entries, next %q, %v, want %d", name, len(page), next, err, row.want)
-		}
-	}
-}
-
 func TestAnEditOnOldSightIsRefused(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)

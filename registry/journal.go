@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -127,8 +128,8 @@ func (r *Registry) finish(ctx context.Context, b batch) error {
 		return !slices.ContainsFunc(groups, func(g fleet.Group) bool { return g.ID == id })
 	})
 	_, errs := r.carryOut(ctx, b)
-	r.audit(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, "device.groups", b.Product.String(), nil,
-		fields{"devices": some(b.Devices), "count": done(errs), "add": b.Add, "remove": b.Remove, "resumed": true})
+	r.audit.Record(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, "device.groups", b.Product.String(), nil,
+		audit.Fields{"devices": some(b.Devices), "count": done(errs), "add": b.Add, "remove": b.Remove, "resumed": true})
 	return r.finished(b, errs)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -45,7 +46,7 @@ func (r *Registry) AddUser(ctx context.Context, actor fleet.Actor, email, passwo
 	if err := r.teams.AddMember(ctx, m); err != nil {
 		return fleet.Member{}, err
 	}
-	r.audit(ctx, actor, "user.add", m.Email, nil, fields{"role": m.Role.String(), "groups": groups})
+	r.audit.Record(ctx, actor, "user.add", m.Email, nil, audit.Fields{"role": m.Role.String(), "groups": groups})
 	return m, nil
 }
 
@@ -79,7 +80,7 @@ func (r *Registry) EditMember(ctx context.Context, actor fleet.Actor, email stri
 	if err != nil {
 		return m, err
 	}
-	r.audit(ctx, actor, "user.update", m.Email, fields{"role": before.Role.String(), "groups": before.Groups}, fields{"role": m.Role.String(), "groups": m.Groups})
+	r.audit.Record(ctx, actor, "user.update", m.Email, audit.Fields{"role": before.Role.String(), "groups": before.Groups}, audit.Fields{"role": m.Role.String(), "groups": m.Groups})
 	return m, nil
 }
 
@@ -124,7 +125,7 @@ func (r *Registry) RemoveMember(ctx context.Context, actor fleet.Actor, email st
 	if err := r.remove(ctx, m); err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "user.remove", m.Email, fields{"role": m.Role.String()}, nil)
+	r.audit.Record(ctx, actor, "user.remove", m.Email, audit.Fields{"role": m.Role.String()}, nil)
 	return nil
 }
 

@@ -123,9 +123,6 @@ type Messages interface {
 	List(ctx context.Context, q fleet.MessageQuery) (messages []fleet.Message, next string, err error)
 	Alerts
 	Outbox
-	Audit(ctx context.Context, e fleet.AuditEntry) error
-	// AuditLog is a page of a team's log, newest first, and the cursor of the next.
-	AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) ([]fleet.AuditEntry, string, error)
 }
 
 // Alerts is where alerts live.

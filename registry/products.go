@@ -9,6 +9,7 @@ import (
 
 	"github.com/gosimple/slug"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -64,7 +65,7 @@ func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet
 	if err != nil {
 		return fleet.Product{}, err
 	}
-	r.audit(ctx, actor, "product.create", p.Slug, nil, productFields(p))
+	r.audit.Record(ctx, actor, "product.create", p.Slug, nil, productFields(p))
 	return p, nil
 }
 
@@ -93,7 +94,7 @@ func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.
 	if err != nil {
 		return fleet.Product{}, err
 	}
-	r.audit(ctx, actor, "product.update", c.Product.Slug, productFields(before), productFields(c.Product))
+	r.audit.Record(ctx, actor, "product.update", c.Product.Slug, productFields(before), productFields(c.Product))
 	return c.Product, nil
 }
 
@@ -131,7 +132,7 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 	if err := r.catalogs.DeleteProduct(ctx, id); err != nil {
 		return hidden(err, "no such product: %s", id)
 	}
-	r.audit(ctx, actor, "product.delete", c.Product.Slug, productFields(c.Product), nil)
+	r.audit.Record(ctx, actor, "product.delete", c.Product.Slug, productFields(c.Product), nil)
 	for _, f := range c.Firmware {
 		if r.config.Images == nil {
 			break
@@ -175,8 +176,8 @@ func slugOf(name string) string {
 	return strings.Trim(plain[:min(len(plain), fleet.MaxSlug)], "-")
 }
 
-func productFields(p fleet.Product) fields {
-	return fields{"name": p.Name, "slug": p.Slug, "description": p.Description, "roaming": p.Roaming, "auto_register": p.AutoRegister}
+func productFields(p fleet.Product) audit.Fields {
+	return audit.Fields{"name": p.Name, "slug": p.Slug, "description": p.Description, "roaming": p.Roaming, "auto_register": p.AutoRegister}
 }
 
 func set[T any](target *T, value *T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -37,7 +38,7 @@ func (r *Registry) AddProgram(ctx context.Context, actor fleet.Actor, name strin
 	if err := r.teams.AddMember(ctx, m); err != nil {
 		return m, "", t, err
 	}
-	r.audit(ctx, actor, "user.add", m.Email, nil, fields{"name": name, "role": role.String(), "groups": groups, "program": true})
+	r.audit.Record(ctx, actor, "user.add", m.Email, nil, audit.Fields{"name": name, "role": role.String(), "groups": groups, "program": true})
 	secret, t, err = r.programToken(ctx, actor, m, lifetime)
 	return m, secret, t, err
 }
@@ -67,7 +68,7 @@ func (r *Registry) programToken(ctx context.Context, actor fleet.Actor, m fleet.
 	}
 	secret, t, err := r.makeToken(ctx, m, "program", lifetime)
 	if err == nil {
-		r.audit(ctx, actor, "token.create", t.ID, nil, fields{"user": m.Email, "expires": t.Expires})
+		r.audit.Record(ctx, actor, "token.create", t.ID, nil, audit.Fields{"user": m.Email, "expires": t.Expires})
 	}
 	return secret, t, err
 }

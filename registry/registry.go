@@ -1,24 +1,33 @@
 package registry
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Config sets the limits of a Registry. Zero fields take the defaults.
+// Config is what a Registry works with, and its limits. Zero limits take the defaults.
 type Config struct {
 	TokenLifetime   time.Duration // of a token that asks for no other; default 90 days
 	CommandLifetime time.Duration // of a command that asks for no other; default 7 days
 	Hashers         int           // passwords hashed at the same time, 19 MiB each; default 2
 	HashQueue       int           // sign-ins that wait for a hasher; default 32
 	HashMemory      uint32        // KiB of one hash; default 19,456; tests lower it
-	Images          Images        // they go with their product; nil: they are kept elsewhere
-	Journal         Journal       // of batches under way; nil: a crash leaves them half done
+
+	Devices  Devices
+	Index    Index
+	Catalogs Catalogs
+	Teams    Teams
+	Messages Messages
+	Images   Images  // they go with their product; nil: they are kept elsewhere
+	Journal  Journal // of batches under way; nil: a crash leaves them half done
+	Forecast Forecast
+	Live     Live
+	Audit    *audit.Log
+	Log      *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -53,6 +62,7 @@ type Registry struct {
 	inbox    Messages
 	forecast Forecast
 	live     Live
+	audit    *audit.Log
 	log      *slog.Logger
 
 	hasher *hasher
@@ -60,33 +70,12 @@ type Registry struct {
 }
 
 // New makes a Registry.
-func New(config Config, devices Devices, index Index, catalogs Catalogs, teams Teams, messages Messages, forecast Forecast, live Live, log *slog.Logger) *Registry {
+func New(config Config) *Registry {
 	config = config.withDefaults()
 	return &Registry{
-		config: config, devices: devices, index: index, catalogs: catalogs, teams: teams, inbox: messages,
-		forecast: forecast, live: live, log: log,
+		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams, inbox: config.Messages,
+		forecast: config.Forecast, live: config.Live, audit: config.Audit, log: config.Log,
 		hasher: newHasher(config), proofs: newLimiter(),
-	}
-}
-
-// fields are the values an audit entry shows.
-type fields map[string]any
-
-// Record notes a write of another room in the audit log. It never fails: see audit.
-func (r *Registry) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after map[string]any) {
-	r.audit(ctx, actor, action, object, before, after)
-}
-
-// audit records a write that was done. It can't undo the write: when the log does not
-// take the entry, the server's own log gets it.
-func (r *Registry) audit(ctx context.Context, actor fleet.Actor, action, object string, before, after fields) {
-	e := fleet.AuditEntry{
-		Team: actor.Team, User: actor.User, Email: actor.Email, Action: action, Object: object,
-		Before: before.json(), After: after.json(), At: time.Now().UTC(),
-	}
-	if err := r.inbox.Audit(context.WithoutCancel(ctx), e); err != nil {
-		r.log.LogAttrs(ctx, slog.LevelError, "audit entry lost", slog.String("action", action), slog.String("object", object),
-			slog.String("email", actor.Email), slog.Any("err", err))
 	}
 }
 
@@ -95,17 +84,6 @@ func (r *Registry) audit(ctx context.Context, actor fleet.Actor, action, object 
 const maxNamed = 100
 
 func some[T any](all []T) []T { return all[:min(len(all), maxNamed)] }
-
-func (f fields) json() string {
-	if len(f) == 0 {
-		return ""
-	}
-	text, err := json.Marshal(f)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
-}
 
 // may asks fleet.May about something of the actor's own team that is no device.
 func may(actor fleet.Actor, action fleet.Action) error {

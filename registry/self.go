@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -38,7 +39,7 @@ func (r *Registry) ChangePassword(ctx context.Context, actor fleet.Actor, p flee
 	if err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "user.password", user.Email, nil, nil)
+	r.audit.Record(ctx, actor, "user.password", user.Email, nil, nil)
 	return r.endTokens(ctx, 0, user.ID, keep.ID)
 }
 
@@ -55,7 +56,7 @@ func (r *Registry) ResetPassword(ctx context.Context, email, password string) er
 		return err
 	}
 	for _, m := range teams { // no user did it
-		r.audit(ctx, fleet.Actor{Team: m.Team, Email: "the server's machine"}, "user.password", user.Email, nil, nil)
+		r.audit.Record(ctx, fleet.Actor{Team: m.Team, Email: "the server's machine"}, "user.password", user.Email, nil, nil)
 	}
 	return r.endTokens(ctx, 0, user.ID, "")
 }
@@ -108,6 +109,6 @@ func (r *Registry) LeaveTeam(ctx context.Context, actor fleet.Actor) error {
 	if err := r.remove(ctx, m); err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "user.leave", m.Email, fields{"role": m.Role.String()}, nil)
+	r.audit.Record(ctx, actor, "user.leave", m.Email, audit.Fields{"role": m.Role.String()}, nil)
 	return nil
 }

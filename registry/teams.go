@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -37,7 +38,7 @@ func (r *Registry) Bootstrap(ctx context.Context, team, email, password string) 
 		return false, err
 	}
 	actor := fleet.Actor{User: user.ID, Email: user.Email, Team: t.ID, Role: fleet.Owner}
-	r.audit(ctx, actor, "team.create", t.ID.String(), nil, fields{"name": t.Name, "owner": user.Email})
+	r.audit.Record(ctx, actor, "team.create", t.ID.String(), nil, audit.Fields{"name": t.Name, "owner": user.Email})
 	return true, nil
 }
 
@@ -135,7 +136,7 @@ func (r *Registry) CreateTeam(ctx context.Context, actor fleet.Actor, name strin
 	}
 	in := actor
 	in.Team = t.ID
-	r.audit(ctx, in, "team.create", t.ID.String(), nil, fields{"name": name, "owner": actor.Email})
+	r.audit.Record(ctx, in, "team.create", t.ID.String(), nil, audit.Fields{"name": name, "owner": actor.Email})
 	return t, nil
 }
 
@@ -159,7 +160,7 @@ func (r *Registry) RenameTeam(ctx context.Context, actor fleet.Actor, edit fleet
 	if err != nil {
 		return fleet.Team{}, err
 	}
-	r.audit(ctx, actor, "team.update", t.ID.String(), fields{"name": before}, fields{"name": edit.Name})
+	r.audit.Record(ctx, actor, "team.update", t.ID.String(), audit.Fields{"name": before}, audit.Fields{"name": edit.Name})
 	return t, nil
 }
 
@@ -216,7 +217,7 @@ func (r *Registry) HandOver(ctx context.Context, actor fleet.Actor, email string
 	if err != nil {
 		return err
 	}
-	r.audit(ctx, actor, "team.hand_over", actor.Team.String(), fields{"owner": actor.Email}, fields{"owner": m.Email})
+	r.audit.Record(ctx, actor, "team.hand_over", actor.Team.String(), audit.Fields{"owner": actor.Email}, audit.Fields{"owner": m.Email})
 	return nil
 }
 

@@ -3,9 +3,9 @@ package registry
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -56,7 +56,7 @@ func (r *Registry) RevokeToken(ctx context.Context, actor fleet.Actor, id string
 	if err := r.teams.DeleteToken(ctx, id); err != nil {
 		return hidden(err, "no such token: %.40s", id)
 	}
-	r.audit(ctx, actor, "token.revoke", id, fields{"label": t.Label, "user": t.User}, nil)
+	r.audit.Record(ctx, actor, "token.revoke", id, audit.Fields{"label": t.Label, "user": t.User}, nil)
 	return nil
 }
 
@@ -95,47 +95,7 @@ func (r *Registry) sweep(ctx context.Context, user fleet.UserID) error {
 	return nil
 }
 
-// auditReach bounds the entries of the log looked at for one page; a page may end short
-// of its limit there.
-const auditReach = 5000
-
-// AuditLog is a page of the team's audit log, newest first, and the cursor of the next, ""
-// after the last. A page may be short, even empty, and yet not the last.
+// AuditLog is a page of the team's audit log, as audit.Log.Page.
 func (r *Registry) AuditLog(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (page []fleet.AuditEntry, next string, err error) {
-	if err := may(actor, fleet.SeeAudit); err != nil {
-		return nil, "", err
-	}
-	q.Text, q.Email = strings.ToLower(q.Text), normal(q.Email)
-	next = q.After
-	for looked := 0; looked < auditReach; {
-		entries, after, err := r.inbox.AuditLog(ctx, actor.Team, next, 100)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, e := range entries {
-			next = e.Cursor
-			if !selects(q, e) {
-				continue
-			}
-			if page = append(page, e); len(page) == q.Limit {
-				if after == "" && e.Cursor == entries[len(entries)-1].Cursor {
-					next = ""
-				}
-				return page, next, nil
-			}
-		}
-		looked += len(entries)
-		if next = after; next == "" {
-			break
-		}
-	}
-	return page, next, nil
-}
-
-func selects(q fleet.AuditQuery, e fleet.AuditEntry) bool {
-	whole := strings.ToLower(strings.Join([]string{e.Email, e.Action, e.Object, e.Before, e.After}, "\n"))
-	return (q.Text == "" || strings.Contains(whole, q.Text)) &&
-		(q.Email == "" || e.Email == q.Email) &&
-		(q.Object == "" || e.Object == q.Object) &&
-		(q.Action == "" || e.Action == q.Action || strings.HasPrefix(e.Action, q.Action+"."))
+	return r.audit.Page(ctx, actor, q)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -184,7 +185,7 @@ func (r *Registry) newToken(ctx context.Context, m fleet.Member, label string, l
 	}
 	secret, t, err := r.makeToken(ctx, m, label, lifetime)
 	if err == nil {
-		r.audit(ctx, fleet.Actor{Team: m.Team, User: m.User, Email: m.Email}, "token.create", t.ID, nil, fields{"label": label, "expires": t.Expires})
+		r.audit.Record(ctx, fleet.Actor{Team: m.Team, User: m.User, Email: m.Email}, "token.create", t.ID, nil, audit.Fields{"label": label, "expires": t.Expires})
 	}
 	return secret, t, err
 }
