@@ -13,6 +13,7 @@
 //	store               the fleet in Redis
 //	api                 REST for operators, and its Go client
 //	console             the operator's web pages
+//	sse                 streams of events to HTTP clients, for api and console
 //	simulator           a fleet of devices in one process
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/sse"
 )
 
 // Limits of listening to a stream.
 const (
-	maxEventLine = 1 << 20       // bytes
-	maxSilence   = 3 * heartbeat // without a byte, the server or the way to it is gone
+	maxEventLine = 1 << 20           // bytes
+	maxSilence   = 3 * sse.Heartbeat // without a byte, the server or the way to it is gone
 	eventStream  = "text/event-stream"
 )
 

@@ -3,26 +3,20 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/sse"
 )
 
-// Limits of event streams.
-const (
-	maxStreams  = 1000            // at the same time
-	heartbeat   = 9 * time.Second // particle-api-js gives up after 15 s without a byte
-	writeWithin = 20 * time.Second
-	eventTTL    = 60 // seconds; Particle's clients expect a number
-)
+// eventTTL is a constant: Particle's clients expect a number.
+const eventTTL = 60 // seconds
 
 // Event is what a stream tells in the data of one event, in Particle's shape.
 type Event struct {
@@ -34,9 +28,6 @@ type Event struct {
 	Version   *Reported `json:"version,omitempty" doc:"What the device runs"`
 	Public    bool      `json:"public"`
 }
-
-// streams counts those under way; guards maxStreams.
-type streams struct{ open atomic.Int32 }
 
 // EventPrefix is how the names of wanted events begin.
 type EventPrefix struct {
@@ -164,59 +155,30 @@ func (s *server) eventStreams() {
 // allDevices stands for all devices in the path of one's events. No device has this id.
 const allDevices = "events"
 
-// stream checks that there is something to listen to, and room, and answers with a stream.
+// stream checks that the device exists and that there is room, and answers with a stream.
 func (s *server) stream(ctx context.Context, who fleet.Actor, secret string, w wanted) (*huma.StreamResponse, error) {
 	if w.device != "" {
 		if _, err := s.Device(ctx, who, w.product, w.device); err != nil {
 			return nil, err
 		}
 	}
-	if s.streams.open.Add(1) > maxStreams {
-		s.streams.open.Add(-1)
-		return nil, fleet.Errorf(fleet.Busy, "too many event streams are open: close some")
+	_, end, err := s.streams.Begin(secret)
+	if err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		defer s.streams.open.Add(-1)
+		defer end()
 		r, rw := humago.Unwrap(ctx)
-		out := newSSE(rw)
-		heard, leave := s.events.Listen(who.Team)
+		events, leave := s.events.Listen(who.Team)
 		defer leave()
-		s.tell(r.Context(), out, secret, w, heard)
+		stream := sse.Stream{
+			Listener: &listener{wanted: w}, Rights: s, Secret: secret, Events: events, Greeting: ":ok\n\n", Heartbeat: s.config.Heartbeat,
+		}
+		_ = stream.Run(r.Context(), sse.NewWriter(rw)) // the client reconnects, and gets the error then
 	}}, nil
 }
 
-// tell writes events until the listener goes, loses their token, or the server ends.
-// Rights are read anew for each event, and once in each heartbeat.
-func (s *server) tell(ctx context.Context, out *sse, secret string, w wanted, heard <-chan fleet.Event) {
-	if out.write(":ok\n\n") != nil {
-		return
-	}
-	beat := time.NewTicker(s.config.Heartbeat)
-	defer beat.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return
-		case <-beat.C:
-			if _, err = s.Actor(ctx, secret); err == nil {
-				err = out.write(":\n\n")
-			}
-		case e, ok := <-heard:
-			if !ok {
-				return
-			}
-			if w.selects(e) {
-				err = s.tellOne(ctx, out, secret, w, e)
-			}
-		}
-		if err != nil {
-			return // a listener comes back and asks anew
-		}
-	}
-}
-
-// selects judges by what takes no reading; the product of a device is known later.
+// selects judges by the event alone; the product of a device is known later.
 func (w wanted) selects(e fleet.Event) bool {
 	return e.Name == fleet.EventMissed ||
 		strings.HasPrefix(e.Name, w.prefix) &&
@@ -224,48 +186,25 @@ func (w wanted) selects(e fleet.Event) bool {
 			(!w.devices || e.Device != "")
 }
 
-func (s *server) tellOne(ctx context.Context, out *sse, secret string, w wanted, e fleet.Event) error {
-	who, err := s.Actor(ctx, secret)
-	if err != nil {
-		return err
-	}
-	v, hears, err := s.Hear(ctx, who, e)
-	if err != nil || !hears || w.product != 0 && v.Product != 0 && v.Product != w.product {
-		return err
-	}
-	return out.event(v)
+// listener formats each event by itself, in Particle's shape.
+type listener struct {
+	wanted
+	event fleet.EventView
 }
 
-// sse writes server-sent events.
-type sse struct {
-	writer  http.ResponseWriter
-	control *http.ResponseController
+// Select implements sse.Listener.
+func (l *listener) Select(e fleet.Event) (fleet.Event, bool) { return e, l.selects(e) }
+
+// Take implements sse.Listener.
+func (l *listener) Take(v fleet.EventView) bool {
+	l.event = v
+	return l.product == 0 || v.Product == 0 || v.Product == l.product
 }
 
-func newSSE(w http.ResponseWriter) *sse {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	w.WriteHeader(http.StatusOK)
-	return &sse{writer: w, control: http.NewResponseController(w)}
-}
-
-// write sends text at once. A listener that takes nothing for a while is given up.
-func (o *sse) write(text string) error {
-	_ = o.control.SetWriteDeadline(time.Now().Add(writeWithin)) // a writer that can't is a test's
-	if _, err := o.writer.Write([]byte(text)); err != nil {
-		return err
-	}
-	return o.control.Flush()
-}
-
-func (o *sse) event(v fleet.EventView) error {
-	data, err := json.Marshal(shownEvent(v))
-	if err != nil {
-		return err
-	}
-	return o.write(fmt.Sprintf("event: %s\ndata: %s\n\n", v.Name, data))
+// Flush implements sse.Listener.
+func (l *listener) Flush() (string, error) {
+	data, err := json.Marshal(shownEvent(l.event))
+	return sse.Event(l.event.Name, string(data)), err
 }
 
 func shownEvent(v fleet.EventView) Event {

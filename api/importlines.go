@@ -15,7 +15,8 @@ import (
 
 const (
 	ndjson      = "application/x-ndjson"
-	importChunk = 1000 // devices between two lines of progress
+	importChunk = 1000             // devices between two lines of progress
+	lineTimeout = 20 * time.Second // for a client to read the lines of one chunk
 )
 
 // ImportLine is one line of an import that tells as it goes: of a device, or, without id,
@@ -61,7 +62,7 @@ func (s *server) importLines(ctx context.Context, who fleet.Actor, order fleet.I
 				p := problem(s.told(ctx, "ImportDevices", err))
 				progress.Error, progress.Description = p.Code, p.Description
 			}
-			_ = control.SetWriteDeadline(time.Now().Add(writeWithin)) // a writer that can't is a test's
+			_ = control.SetWriteDeadline(time.Now().Add(lineTimeout)) // a writer that can't is a test's
 			for _, line := range append(lines, progress) {
 				if failed := out.Encode(line); failed != nil {
 					s.log.LogAttrs(ctx, slog.LevelInfo, "import given up: nobody reads its lines", slog.Int("done", at), slog.Any("err", failed))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/muster-iot/muster/sse"
 )
 
 // Config is what New takes beside its collaborators.
@@ -19,7 +21,7 @@ type Config struct {
 	Version   string        // of Muster, for GET /v1/version and the OpenAPI document
 	MaxImage  int64         // bytes of the largest firmware image taken; 0: 64 MiB
 	MQTT      string        // the MQTT endpoint GET /v1/account names, "host:port"
-	Heartbeat time.Duration // between the signs of life of an event stream; 0: 9 s
+	Heartbeat time.Duration // between signs of life of an event stream; 0: sse.Heartbeat
 	Spool     string        // folder for uploads under way; "": the system's temporary one
 }
 
@@ -30,7 +32,7 @@ type server struct {
 	events  Events
 	kept    Repeats
 	process string // names this server among those that keep answers in the same place
-	streams streams
+	streams *sse.Open
 	config  Config
 	log     *slog.Logger
 	huma    huma.API
@@ -49,11 +51,8 @@ func build(config Config, registry Registry, ota OTA, events Events, repeats Rep
 	if config.MaxImage == 0 {
 		config.MaxImage = 64 << 20
 	}
-	if config.Heartbeat <= 0 {
-		config.Heartbeat = heartbeat
-	}
 	mux := http.NewServeMux()
-	s := &server{Registry: registry, ota: ota, events: events, kept: repeats, process: rand.Text(), config: config, log: log, huma: humago.New(mux, document(config.Version))}
+	s := &server{Registry: registry, ota: ota, events: events, kept: repeats, process: rand.Text(), streams: sse.NewOpen(0), config: config, log: log, huma: humago.New(mux, document(config.Version))}
 	s.session()
 	s.tokens()
 	s.teams()

@@ -24,6 +24,6 @@ func (v *visit) leaveTeam() error {
 	if err := v.registry.LeaveTeam(v.ctx(), v.actor); err != nil {
 		return err
 	}
-	v.streams.end(v.secret)
+	v.streams.End(v.secret)
 	return v.redirect("/sign-in")
 }

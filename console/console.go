@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/muster-iot/muster/sse"
 )
 
 // Config is what the pages need to know. Zero fields take the defaults.
@@ -28,7 +30,7 @@ type Console struct {
 	live     Live
 	log      *slog.Logger
 	past     *past
-	streams  *streams
+	streams  *sse.Open
 	handler  http.Handler
 }
 
@@ -40,7 +42,7 @@ func New(config Config, registry Registry, ota OTA, live Live, log *slog.Logger)
 	if config.Session == 0 {
 		config.Session = 12 * time.Hour
 	}
-	c := &Console{config: config, registry: registry, ota: ota, live: live, log: log, past: newPast(), streams: newStreams()}
+	c := &Console{config: config, registry: registry, ota: ota, live: live, log: log, past: newPast(), streams: sse.NewOpen(maxSessionStreams)}
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/sse"
 )
 
 // maxTold bounds the rows told together; of more, the page is told how many.
@@ -71,12 +72,14 @@ type eventRow struct {
 	ProductName string
 }
 
-func (f *feed) picks(e fleet.Event) (fleet.Event, bool) {
+// Select implements sse.Listener.
+func (f *feed) Select(e fleet.Event) (fleet.Event, bool) {
 	missed := e.Name == fleet.EventMissed
 	return e, missed || strings.HasPrefix(e.Name, f.wanted.Prefix) && (f.wanted.Device == "" || string(e.Device) == f.wanted.Device)
 }
 
-func (f *feed) take(v fleet.EventView) bool {
+// Take implements sse.Listener.
+func (f *feed) Take(v fleet.EventView) bool {
 	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name != fleet.EventMissed {
 		return false
 	}
@@ -88,12 +91,13 @@ func (f *feed) take(v fleet.EventView) bool {
 	return true
 }
 
-func (f *feed) tell() (string, error) {
+// Flush implements sse.Listener.
+func (f *feed) Flush() (string, error) {
 	slices.Reverse(f.rows)
 	var out bytes.Buffer
 	err := pages["events"].ExecuteTemplate(&out, "rows", map[string]any{"Rows": f.rows, "Skipped": f.skipped})
 	f.rows, f.skipped = nil, 0
-	return "event: rows\ndata: " + strings.ReplaceAll(strings.TrimSpace(out.String()), "\n", "\ndata: ") + "\n\n", err
+	return sse.Event("rows", strings.TrimSpace(out.String())), err
 }
 
 // Summary is the event's data in a line.

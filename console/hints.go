@@ -8,14 +8,15 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/sse"
 )
 
-// hints tell an open page which kinds of things changed; it fetches anew what it shows of
-// them. Nothing else crosses the stream: what one may see is decided where it is fetched.
+// hints name the kinds of things that changed, and the open page fetches again what it shows
+// of them. Nothing else crosses the stream: rights are checked where the page fetches.
 type hints struct {
 	product fleet.ProductID // 0: any
 	device  fleet.DeviceID  // "": any
-	kinds   map[string]bool // changed since the last telling
+	kinds   map[string]bool // changed since the last flush
 }
 
 // hintsOf is the address of the stream of hints for the page shown.
@@ -52,9 +53,10 @@ func kindOf(name string) string {
 	return "devices"
 }
 
-// picks leaves out kinds that will be told anyway. Messages and alerts are the whole
-// team's, whatever the groups (docs/operations.md): which device they are of is not asked.
-func (h *hints) picks(e fleet.Event) (fleet.Event, bool) {
+// Select implements sse.Listener: kinds that will be sent anyway are left out. Messages and
+// alerts belong to the whole team, whatever the device's groups (docs/operations.md), so
+// rights are not checked for their device.
+func (h *hints) Select(e fleet.Event) (fleet.Event, bool) {
 	kind := kindOf(e.Name)
 	if h.kinds[kind] || h.kinds["all"] || h.device != "" && e.Device != "" && e.Device != h.device {
 		return e, false
@@ -65,7 +67,8 @@ func (h *hints) picks(e fleet.Event) (fleet.Event, bool) {
 	return e, true
 }
 
-func (h *hints) take(v fleet.EventView) bool {
+// Take implements sse.Listener.
+func (h *hints) Take(v fleet.EventView) bool {
 	if h.product != 0 && v.Product != 0 && v.Product != h.product {
 		return false
 	}
@@ -73,8 +76,9 @@ func (h *hints) take(v fleet.EventView) bool {
 	return true
 }
 
-func (h *hints) tell() (string, error) {
+// Flush implements sse.Listener.
+func (h *hints) Flush() (string, error) {
 	kinds := slices.Sorted(maps.Keys(h.kinds))
 	clear(h.kinds)
-	return "event: changed\ndata: " + strings.Join(kinds, " ") + "\n\n", nil
+	return sse.Event("changed", strings.Join(kinds, " ")), nil
 }

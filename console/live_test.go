@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/sse"
 )
 
 // bus has one listener.
@@ -86,11 +86,11 @@ func TestStreamOfMessagesIsTheWholeTeams(t *testing.T) {
 func TestStreamBeatsAndEndsWithItsSession(t *testing.T) {
 	r := &team{}
 	got := listenTo(t, r, "/live?device=a", func(_ *Console, b bus) {
-		time.Sleep(heartbeat + time.Second)
+		time.Sleep(sse.Heartbeat + time.Second)
 		synctest.Wait()
 		r.signedOut = true                                            // elsewhere: the next beat notices
 		b.queue <- fleet.Event{Name: "muster/handshake", Device: "b"} // not of this page: no right is read for it
-		time.Sleep(heartbeat)
+		time.Sleep(sse.Heartbeat)
 		b.queue <- fleet.Event{Name: "muster/group"}
 	})
 	if want := "retry: 2000\n\n:\n\nevent: over\ndata: signed out\n\n"; got != want {
@@ -99,7 +99,7 @@ func TestStreamBeatsAndEndsWithItsSession(t *testing.T) {
 }
 
 func TestStreamEndsAtSignOut(t *testing.T) {
-	got := listenTo(t, &team{}, "/live", func(c *Console, _ bus) { c.streams.end(goodSecret) })
+	got := listenTo(t, &team{}, "/live", func(c *Console, _ bus) { c.streams.End(goodSecret) })
 	if !strings.Contains(got, "event: over\n") {
 		t.Errorf("got %q", got)
 	}
@@ -116,31 +116,5 @@ func TestFeedTellsOfWhatItLeavesOut(t *testing.T) {
 	})
 	if n := strings.Count(got, "name: &lt;script&gt;"); n != maxTold || !strings.Contains(got, "5 events more came at once") || strings.Contains(got, "hidden") || strings.Contains(got, "<b>") {
 		t.Errorf("got %d rows:\n%.2000s", n, got)
-	}
-}
-
-func TestStreamsAreBoundedForASessionAndInAll(t *testing.T) {
-	s := newStreams()
-	var leaves []func()
-	for i := range maxStreams {
-		_, leave, err := s.begin(strings.Repeat("x", 1+i/maxSessionStreams))
-		if err != nil {
-			t.Fatalf("stream %d: %v", i, err)
-		}
-		leaves = append(leaves, leave)
-	}
-	if _, _, err := s.begin("another"); !errors.Is(err, fleet.Busy) {
-		t.Errorf("in all: got %v, want busy", err)
-	}
-	leaves[0]()
-	if _, _, err := s.begin("xx"); !errors.Is(err, fleet.Busy) {
-		t.Errorf("of one session: got %v, want busy", err)
-	}
-	s.end("x")
-	for _, leave := range leaves[1:] {
-		leave()
-	}
-	if s.total != 0 || len(s.open) != 0 {
-		t.Errorf("all have left: %d streams, %d sessions remain", s.total, len(s.open))
 	}
 }

@@ -61,7 +61,7 @@ func (v *visit) signOut() error {
 	if err := v.registry.SignOut(v.ctx(), v.actor, v.secret); err != nil {
 		return err
 	}
-	v.streams.end(v.secret)
+	v.streams.End(v.secret)
 	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
 	return v.redirect("/sign-in")
 }
@@ -75,7 +75,7 @@ func (v *visit) endSession() {
 	}
 	if actor, err := v.registry.Actor(v.ctx(), cookie.Value); err == nil {
 		_ = v.registry.SignOut(v.ctx(), actor, cookie.Value) // it expires by itself otherwise
-		v.streams.end(cookie.Value)
+		v.streams.End(cookie.Value)
 	}
 }
 
@@ -97,7 +97,7 @@ func (v *visit) switchTo(team fleet.TeamID) error {
 	if err != nil {
 		return err
 	}
-	v.streams.end(v.secret)
+	v.streams.End(v.secret)
 	v.keepSession(secret, time.Until(token.Expires))
 	return nil
 }
