@@ -64,7 +64,7 @@ func benchmarkSend(b *testing.B, size, devices int, encrypted bool) {
 			topic := topicOf(b, "d/"+string(d.link.id)+"/down/chunk")
 			windows := (b.N/devices + window - 1) / window
 			for range windows {
-				d.link.Owe(topic, im, 0, window)
+				d.link.SendChunks(topic, im, 0, window)
 				for left := window * packet; left > 0; {
 					n, err := d.conn.Read(buffer[:min(left, int64(len(buffer)))])
 					if err != nil {

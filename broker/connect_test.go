@@ -268,7 +268,7 @@ func TestNothingGoesBeforeConnack(t *testing.T) {
 			if err := s.link().Send(topicOf(t, "d/d1/down/cmd/1"), []byte("x")); err != nil {
 				t.Error(err)
 			}
-			s.link().Owe(topicOf(t, "d/d1/down/chunk"), newImage(3, 128), 0, 3)
+			s.link().SendChunks(topicOf(t, "d/d1/down/chunk"), newImage(3, 128), 0, 3)
 		}
 		c := pipe(t, b, version).join("d1") // CONNACK is the first packet
 		if topic, _ := c.published(); topic != "d/d1/down/cmd/1" {

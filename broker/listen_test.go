@@ -121,7 +121,7 @@ func TestEveryTransportCarriesFirmware(t *testing.T) {
 				t.Errorf("got %#x, want SUBACK", p.head)
 			}
 			c.expect("PUBACK", headPuback, 0, 2)
-			s.link().Owe(topicOf(t, own), newImage(300, 16<<10), 0, 300)
+			s.link().SendChunks(topicOf(t, own), newImage(300, 16<<10), 0, 300)
 			for i := range uint32(300) {
 				c.expectChunk(own, i)
 			}
@@ -148,7 +148,7 @@ func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
 		s := <-cloud.came
 		im := newImage(64, 64<<10)
 		for i := range uint32(4) {
-			s.link().Owe(topicOf(t, own), im, i*16, 16)
+			s.link().SendChunks(topicOf(t, own), im, i*16, 16)
 		}
 		for range 3000 { // until its buffers are full
 			s.link().mu.Lock()
@@ -157,7 +157,7 @@ func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
 			if full {
 				break
 			}
-			s.link().Owe(topicOf(t, child), im, 0, 64)
+			s.link().SendChunks(topicOf(t, child), im, 0, 64)
 			if err := s.link().write([]byte{0xD0, 0}, maxWaiting); err != nil {
 				t.Fatal(err)
 			}

@@ -39,16 +39,15 @@ func (s *sending) interrupt() {
 	}
 }
 
-// Owe makes the chunks first to first+count-1 of src what the link owes t's device, in
-// place of what it owed it before; t is that device's chunk topic. A range that begins
-// where the owed one of the same source ends continues it: nothing of that is lost. A
-// count of 0 clears. Ranges of several devices behind a gateway are served in turn.
+// SendChunks queues the chunks first to first+count-1 of src for t's device, in place of
+// those that are still queued for it; t is that device's chunk topic. A range that begins
+// where the queued one of the same source ends extends it. Devices behind a gateway are
+// served in turn.
 //
-// It never blocks. Chunks go out on a goroutine of the link's own, which ends when
-// nothing is owed, or on the reader's, which begins what it was asked for; a write that
-// has begun is finished, no other follows for a range that was replaced or cleared. Owe
-// does nothing once the link has ended.
-func (l *Link) Owe(t wire.Topic, src wire.ChunkSource, first, count uint32) {
+// It never blocks. Chunks are written on a goroutine of the link's own, which ends when
+// none are queued, or by the reader, which begins what a Want asked for. A write that has
+// begun is finished. SendChunks does nothing once the link has ended.
+func (l *Link) SendChunks(t wire.Topic, src wire.ChunkSource, first, count uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -58,17 +57,13 @@ func (l *Link) Owe(t wire.Topic, src wire.ChunkSource, first, count uint32) {
 	device := t.Device()
 	i := slices.IndexFunc(s.owed, func(o owed) bool { return o.device == device })
 	if i >= 0 {
-		if o := &s.owed[i]; count > 0 && continues(o, src, first) {
+		if o := &s.owed[i]; continues(o, src, first) {
 			o.count += count
 			return
 		}
 		if s.owed[i].serial == s.fetching {
 			s.interrupt()
 		}
-	}
-	if count == 0 {
-		s.drop(i)
-		return
 	}
 	s.serial++
 	o := owed{device: device, topic: t.String(), source: src, first: first, count: count, serial: s.serial}
@@ -85,6 +80,20 @@ func (l *Link) Owe(t wire.Topic, src wire.ChunkSource, first, count uint32) {
 		s.running = true
 		l.senders.Go(func() { l.work(batches.Get().(*batch)) })
 	}
+}
+
+// StopChunks drops the chunks queued for t's device. It never blocks; a write that has
+// begun is finished.
+func (l *Link) StopChunks(t wire.Topic) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &l.chunks
+	device := t.Device()
+	i := slices.IndexFunc(s.owed, func(o owed) bool { return o.device == device })
+	if i >= 0 && s.owed[i].serial == s.fetching {
+		s.interrupt()
+	}
+	s.drop(i)
 }
 
 func continues(o *owed, src wire.ChunkSource, first uint32) bool {

@@ -186,7 +186,7 @@ func (c *conductor) part(id fleet.DeviceID) *session {
 func (c *conductor) end(child *session) {
 	child.device.End()
 	child.gateway.children.forget(child)
-	child.toDevice().Owe(nil, 0, 0)
+	child.toDevice().StopChunks()
 	c.leave(child)
 }
 
@@ -207,7 +207,7 @@ func (s *session) carriedNoMore() bool { return s.gateway != nil && s.device.End
 // tidy takes back what was started for a BLE device whose session ended meanwhile.
 func (s *session) tidy() {
 	if s.carriedNoMore() {
-		s.toDevice().Owe(nil, 0, 0)
+		s.toDevice().StopChunks()
 		s.conductor.ota.Gone(s.conductor.base, s.id(), s.toDevice())
 	}
 }

@@ -49,11 +49,13 @@ func (l deviceLink) Send(k wire.TopicKind, payload []byte) error {
 	return l.link.Send(l.topic(k), payload)
 }
 
-func (l deviceLink) Owe(src wire.ChunkSource, first, count uint32) {
-	if count == 0 || !l.carriedNoMore() {
-		l.link.Owe(l.topic(wire.TopicChunk), src, first, count)
+func (l deviceLink) SendChunks(src wire.ChunkSource, first, count uint32) {
+	if !l.carriedNoMore() {
+		l.link.SendChunks(l.topic(wire.TopicChunk), src, first, count)
 	}
 }
+
+func (l deviceLink) StopChunks() { l.link.StopChunks(l.topic(wire.TopicChunk)) }
 
 func (s *session) id() fleet.DeviceID { return s.device.ID() }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// Fetch makes the range w what gateway's link owes it, on the gateway's own topics, where
+// Fetch queues the chunks that w asks for on gateway's link, on the gateway's own topics, where
 // w is of an image that one of children, the devices it carries now, is being updated to;
 // it reports whether that is so, and does nothing otherwise. The children's downloads of
 // that image count as alive thereby. A gateway has one range under way: a later Want
@@ -41,6 +41,6 @@ func (s *Service) Fetch(gateway fleet.DeviceID, children []fleet.DeviceID, w wir
 		s.counts.badWants.Add(1)
 		return true
 	}
-	link.Owe(src, w.First, min(w.Count, src.count-w.First))
+	link.SendChunks(src, w.First, min(w.Count, src.count-w.First))
 	return true
 }

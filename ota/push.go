@@ -23,14 +23,13 @@ type download struct {
 	first   uint32    // of the last Want, in chunks of the source
 	count   uint32    // of the last Want, 0 before the first
 	full    int       // whole transfers counted so far
-	stalled bool      // its slot was freed: nothing is owed until it has one again
+	stalled bool      // its slot was freed: no chunks are sent until it has one again
 	stored  bool      // the device holds the whole image: nothing more is awaited
 }
 
 // Start carries out a plan whose device record was saved: it stops a download that is over,
-// or sends the Offer and makes the first window of chunks what link owes, from the position
-// the device holds the image up to. A device that holds it all, or has no window, is owed
-// nothing. It returns link's error; the caller then ends the connection, and Gone tidies up.
+// or sends the Offer and queues the first window of chunks on link, from the position the
+// device holds the image up to. A device that holds it all, or has no window, is sent none. It returns link's error; the caller then ends the connection, and Gone tidies up.
 func (s *Service) Start(p Plan, link Link) error {
 	for i := range p.Past {
 		s.counts.ended[p.Past[i].State].Add(1)
@@ -52,7 +51,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	}
 	s.mu.Lock()
 	if old := s.running[p.Device]; old != nil {
-		old.link.Owe(nil, 0, 0)
+		old.link.StopChunks()
 		if old.update == o.Update {
 			dl.source.flow, dl.full = old.source.flow, old.full
 		}
@@ -70,7 +69,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if count := min(p.window, o.Count-o.First); count > 0 && s.running[p.Device] == dl {
-		link.Owe(dl.source, o.First, count)
+		link.SendChunks(dl.source, o.First, count)
 	}
 	return nil
 }
@@ -87,12 +86,12 @@ func (s *Service) crossed(d *fleet.Device, h wire.Hello, now time.Time) bool {
 		h.Boot != 0 && h.Boot == d.Boot && h.Partial == nil && dl.offered == wire.ChunkSize(h.Chunk)
 }
 
-// Want makes the range w what id's link owes, clipped at the image's end. It never blocks
+// Want queues the chunks that w asks for on link, clipped at the image's end. It never blocks
 // on anything but link. Answers to a Want that can't be: a Stop with reason 14 when no
 // update runs (the device is to say Hello), with reason 10 when w is of another image; a
 // range that begins past the end is ignored. All of these are counted and none changes
 // anything (docs/protocol.md#want). A download that lost its slot waits in the line for
-// another, and is then owed what it asked for last. The error is link's.
+// another, and is then sent what it asked for last. The error is link's.
 func (s *Service) Want(id fleet.DeviceID, w wire.Want, link Link) error {
 	s.counts.wants.Add(1)
 	refusal := s.want(id, w, link)
@@ -129,7 +128,7 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.count-w.First)
 	dl.stored = false
 	if dl.stalled = !s.slots.enter(id, dl.gateway, dl.asked); !dl.stalled {
-		link.Owe(src, dl.first, dl.count)
+		link.SendChunks(src, dl.first, dl.count)
 	}
 	return wire.ReasonNone
 }
@@ -162,7 +161,7 @@ func (s *Service) Halt(id fleet.DeviceID, reason fleet.ReasonCode) {
 func (s *Service) halt(id fleet.DeviceID, meant func(*download) bool, reason fleet.ReasonCode) {
 	if dl := s.drop(id, meant); dl != nil {
 		stop := wire.Stop{Image: dl.source.digest.Image(), Reason: reason, Update: dl.update}
-		_ = dl.link.Send(wire.TopicStop, stop.Encode()) // a link that is closed owes nothing any more
+		_ = dl.link.Send(wire.TopicStop, stop.Encode()) // a closed link has dropped its queue
 	}
 }
 
@@ -199,10 +198,10 @@ func (s *Service) forget(id fleet.DeviceID) {
 	s.unlink(id)
 }
 
-// unlink has nothing be owed to id any more. The caller holds mu.
+// unlink stops id's chunks and removes its download. The caller holds mu.
 func (s *Service) unlink(id fleet.DeviceID) {
 	if dl := s.running[id]; dl != nil {
-		dl.link.Owe(nil, 0, 0)
+		dl.link.StopChunks()
 	}
 	delete(s.running, id)
 }

@@ -71,4 +71,6 @@ type closed struct{}
 
 func (closed) Send(wire.TopicKind, []byte) error { return errors.New("closed") }
 
-func (closed) Owe(wire.ChunkSource, uint32, uint32) {}
+func (closed) SendChunks(wire.ChunkSource, uint32, uint32) {}
+
+func (closed) StopChunks() {}

@@ -47,7 +47,9 @@ func (r *radio) Send(k wire.TopicKind, payload []byte) error {
 	return nil
 }
 
-func (r *radio) Owe(src wire.ChunkSource, first, count uint32) {
+func (r *radio) StopChunks() { r.SendChunks(nil, 0, 0) }
+
+func (r *radio) SendChunks(src wire.ChunkSource, first, count uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.src, r.first, r.count = src, first, count

@@ -86,7 +86,7 @@ func (s *Service) keep(id fleet.DeviceID, update fleet.UpdateID) {
 	dl := s.running[id]
 	if dl != nil && dl.update == update {
 		dl.stored, dl.count = true, 0
-		dl.link.Owe(nil, 0, 0)
+		dl.link.StopChunks()
 	}
 	s.mu.Unlock()
 	s.leave(id)

@@ -70,9 +70,11 @@ type Image interface {
 type Link interface {
 	// Send sends one message on the device's topic of kind k.
 	Send(k wire.TopicKind, payload []byte) error
-	// Owe replaces what the link owes the device: the chunks first to first+count-1 of
-	// src. A count of 0 clears it. It never blocks.
-	Owe(src wire.ChunkSource, first, count uint32)
+	// SendChunks queues the chunks first to first+count-1 of src, in place of those of the
+	// device that are still queued. It never blocks.
+	SendChunks(src wire.ChunkSource, first, count uint32)
+	// StopChunks drops the device's queued chunks. It never blocks.
+	StopChunks()
 }
 
 // Config sets the limits of a Service. Zero fields take the defaults.

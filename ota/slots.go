@@ -154,7 +154,7 @@ func (s *Service) vacate(id fleet.DeviceID) (next fleet.DeviceID, ready bool) {
 	next, ready = s.slots.leave(id, now)
 	if dl := s.running[next]; ready && dl != nil && dl.count > 0 {
 		dl.stalled, dl.asked, ready = false, now, false
-		dl.link.Owe(dl.source, dl.first, dl.count)
+		dl.link.SendChunks(dl.source, dl.first, dl.count)
 	}
 	return next, ready
 }

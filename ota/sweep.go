@@ -66,7 +66,7 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 			dead = append(dead, dl)
 		case idle >= wire.SlotTimeout && !dl.stalled:
 			dl.stalled = true
-			dl.link.Owe(nil, 0, 0)
+			dl.link.StopChunks()
 			stalled = append(stalled, id)
 		case dl.transfers() > dl.full:
 			whole = append(whole, dl)
