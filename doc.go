@@ -11,6 +11,7 @@
 //	registry            what operators do to products, devices, groups, users
 //	audit               the log of who changed what
 //	store               the fleet in Redis
+//	index               lists, filters and counts of devices, in memory
 //	api                 REST for operators, and its Go client
 //	console             the operator's web pages
 //	sse                 streams of events to HTTP clients, for api and console

@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
@@ -35,7 +36,7 @@ type conductor struct {
 	tallies   *tallies
 
 	catalogs *store.Catalogs
-	index    *store.Index
+	index    *index.Index
 	moves    *moves
 
 	rechecks *rechecks

@@ -8,12 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
 )
 
 // Devices reads and writes device records.
 type Devices struct {
 	core     *core
-	index    *Index
+	index    *index.Index
 	catalogs *Catalogs
 }
 
@@ -125,7 +126,7 @@ func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Updat
 }
 
 // SetOnline tells the index whether id is connected. It touches memory only.
-func (s *Devices) SetOnline(id fleet.DeviceID, online bool) { s.index.setOnline(id, online) }
+func (s *Devices) SetOnline(id fleet.DeviceID, online bool) { s.index.SetOnline(id, online) }
 
 func noDevice(id fleet.DeviceID) error {
 	return fleet.Errorf(fleet.NotFound, "no such device: %s", id)

@@ -73,7 +73,7 @@ func (op *saveDevice) settle(bool) error {
 	op.catalog = decimal(rev)
 	op.store.catalogs.docs.saw(op.device.Product, op.catalog)
 	op.device.Revision++
-	op.store.index.put(&op.device)
+	op.store.index.Put(&op.device)
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (op *createDevices) settle(bool) error {
 			op.outcomes[i] = fleet.Errorf(fleet.Conflict, "device %s exists already", op.devices[i].ID)
 		default:
 			op.outcomes[i] = nil
-			op.store.index.put(&op.devices[i])
+			op.store.index.Put(&op.devices[i])
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (op *deleteDevice) settle(again bool) error {
 	if i := slices.IndexFunc(op.sent, func(c *redis.IntCmd) bool { return c.Err() != nil }); i >= 0 {
 		return op.sent[i].Err()
 	}
-	op.store.index.remove(op.id)
+	op.store.index.Remove(op.id)
 	if op.sent[0].Val() == 0 && !again { // a retry finds what the first try deleted
 		return noDevice(op.id)
 	}

@@ -7,8 +7,8 @@
 // one read admits it. Every write of it is a compare-and-set on its revision, in a
 // script that recognises its own retry. Reads and writes of all callers go through two
 // goroutines that make one trip of what waits (group commit): with an append-only file
-// synced always, 256 writes cost one fsync. Lists, counts and impact come from an
-// in-process index that is derived from the device records.
+// synced always, 256 writes cost one fsync. The store builds the index (package index) from
+// the device records at start and feeds it every write.
 //
 // What acknowledged means: a write that returned nil is in the append-only file and
 // synced when Serve runs the server; in Redis memory, and as durable as that server is

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
 )
 
 // haveGroups reports with fleet.NotFound that the team has not all of ids.
@@ -151,8 +152,8 @@ func (s *Teams) EditGroup(ctx context.Context, team fleet.TeamID, id fleet.Group
 // releases and takes its devices out of it. A crash between leaves a note, from which
 // the next start goes on. It needs the index: fleet.Unavailable until that is ready.
 func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
-	if err := s.store.Index.ready(); err != nil {
-		return err
+	if !s.store.Index.Ready() {
+		return index.ErrNotReady
 	}
 	_, err := s.docs.edit(ctx, team, func(r *roster) error {
 		if _, ok := r.groups[id]; !ok {
@@ -194,7 +195,7 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 			return err
 		}
 	}
-	for some := range slices.Chunk(s.store.Index.members(team, id), maxCleared) { // one put in later is taken out by who did it
+	for some := range slices.Chunk(s.store.Index.Members(team, id), maxCleared) { // one put in later is taken out by who did it
 		if err := s.takeOut(ctx, some, id); err != nil {
 			return err
 		}
@@ -210,17 +211,17 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 const maxCleared = 100
 
 // takeOut takes devices out of group id. One without a record leaves the index.
-func (s *Teams) takeOut(ctx context.Context, devices []row, id fleet.GroupID) error {
+func (s *Teams) takeOut(ctx context.Context, devices []index.Shown, id fleet.GroupID) error {
 	failed := make(chan error, len(devices))
 	var all sync.WaitGroup
 	for _, device := range devices {
 		all.Go(func() {
-			_, err := s.store.Devices.Edit(ctx, device.id, func(d *fleet.Device) error {
+			_, err := s.store.Devices.Edit(ctx, device.ID, func(d *fleet.Device) error {
 				d.Groups = without(d.Groups, id)
 				return nil
 			})
 			if errors.Is(err, fleet.NotFound) {
-				s.store.Index.forget(device)
+				s.store.Index.Forget(device)
 			} else if err != nil {
 				failed <- err
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
 )
 
 func TestEnsureGroupsMakesOnlyWhatIsMissing(t *testing.T) {
@@ -93,7 +94,7 @@ func TestAGroupLeavesItsDevicesInFewTrips(t *testing.T) {
 	if trips := s.Stats().WriteTrips - before.WriteTrips; trips > uint64(len(devices)/2) {
 		t.Errorf("got %d trips for %d devices", trips, len(devices))
 	}
-	if left := s.Index.members(team.ID, gone); len(left) > 0 {
+	if left := s.Index.Members(team.ID, gone); len(left) > 0 {
 		t.Errorf("%d devices are still in the group", len(left))
 	}
 }
@@ -121,8 +122,8 @@ func TestADeviceCreatedAgainIsNotForgotten(t *testing.T) {
 	s := openEphemeral(t)
 	d := newDevice("a")
 	must(t, s.Devices.Create(t.Context(), d))
-	shown := row{id: "a", revision: d.Revision - 1} // of the one before
-	s.Index.forget(shown)
+	shown := index.Shown{ID: "a", Revision: d.Revision - 1} // of the one before
+	s.Index.Forget(shown)
 	if _, err := s.Index.Entry("a"); err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/muster-iot/muster/index"
 )
 
 // Options say where the fleet is kept and for how long.
@@ -53,7 +55,7 @@ func (r Retention) orDefaults() Retention {
 // Store is the fleet in Redis. Everything of it may be used concurrently.
 type Store struct {
 	Devices  *Devices
-	Index    *Index
+	Index    *index.Index
 	Catalogs *Catalogs
 	Teams    *Teams
 	Messages *Messages
@@ -114,7 +116,7 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 		writer: rand.Text()[:8] + ".", base: base, cancel: cancel,
 	}
 	s := &Store{core: c}
-	s.Index = newIndex(c)
+	s.Index = index.New()
 	s.Catalogs = newCatalogs(c)
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
@@ -134,7 +136,7 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 		return nil, fmt.Errorf("redis: loading scripts: %w", err)
 	}
 	s.core.tasks.Go(func() {
-		s.Index.build(s.core.base)
+		s.Devices.readAll(s.core.base)
 		s.Teams.resume(s.core.base)
 	})
 	return s, nil

@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"cmp"
@@ -63,12 +63,12 @@ func TestSortedRowsAreTheSortedRows(t *testing.T) {
 
 // TestTextsAreFoundInEveryRowThatHasThem compares the search of a page with one by hand.
 func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
-	s := openEphemeral(t)
+	x := newReady()
 	names := []string{"", "a", "Aa", "aaa", "b a", "ÄB", "x\x00a", "ab"}
 	for i := range 3000 {
 		d := newDevice(fleet.DeviceID(fmt.Sprintf("d%04d", i)))
 		d.Name = names[i%len(names)]
-		s.Index.put(d)
+		x.Put(d)
 	}
 	admin := fleet.Actor{Team: 1, Role: fleet.Admin}
 	for name, row := range map[string]struct {
@@ -88,18 +88,18 @@ func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			row.q.Actor = admin
-			if page, err := s.Index.Find(row.q); err != nil || page.Total != row.want {
+			if page, err := x.Find(row.q); err != nil || page.Total != row.want {
 				t.Errorf("got %d, %v, want %d", page.Total, err, row.want)
 			}
 		})
 	}
 	renamed := newDevice("d0001")
 	renamed.Name, renamed.Revision = "zebra", 2
-	s.Index.put(renamed)
-	if page, err := s.Index.Find(fleet.DeviceQuery{Actor: admin, NamePart: "zebra"}); err != nil || page.Total != 1 {
+	x.Put(renamed)
+	if page, err := x.Find(fleet.DeviceQuery{Actor: admin, NamePart: "zebra"}); err != nil || page.Total != 1 {
 		t.Errorf("a new name was not found: %+v, %v", page, err)
 	}
-	if _, err := s.Index.Find(fleet.DeviceQuery{Actor: admin, Sort: sorts}); !errors.Is(err, fleet.Invalid) {
+	if _, err := x.Find(fleet.DeviceQuery{Actor: admin, Sort: sorts}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("an order that is none: got %v, want invalid", err)
 	}
 }
@@ -107,14 +107,14 @@ func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
 // TestCountsAreOfWhatEachTells compares the counts of devices that are alike with a count
 // by hand of those the actor sees.
 func TestCountsAreOfWhatEachTells(t *testing.T) {
-	s := openEphemeral(t)
+	x := newReady()
 	devices := map[fleet.DeviceID]*fleet.Device{}
 	rapid.Check(t, func(t *rapid.T) {
 		for range rapid.IntRange(0, 20).Draw(t, "devices") {
 			d := drawSmall(t)
 			d.Attempts = fleet.Attempts{Target: d.Running, Spent: rapid.IntRange(0, 2).Draw(t, "spent")}
 			devices[d.ID] = &d
-			s.Index.put(&d)
+			x.Put(&d)
 		}
 		q := drawQuery(t)
 		want, got := map[string]int{}, map[string]int{}
@@ -124,14 +124,14 @@ func TestCountsAreOfWhatEachTells(t *testing.T) {
 		product := cmp.Or(q.Product, 1)
 		for id, d := range devices {
 			if d.Product == product && fleet.Sees(q.Actor, d, devices[d.Gateway]) {
-				e, err := s.Index.Entry(id)
+				e, err := x.Entry(id)
 				if err != nil {
 					t.Fatal(err)
 				}
 				want[name(&e)]++
 			}
 		}
-		if err := s.Index.Count(q.Actor, product, func(e *fleet.IndexEntry, n int) { got[name(e)] += n }); err != nil {
+		if err := x.Count(q.Actor, product, func(e *fleet.IndexEntry, n int) { got[name(e)] += n }); err != nil {
 			t.Fatal(err)
 		}
 		if !maps.Equal(got, want) {

@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 // start, then fed by this process's own writes; of two states of a device the one with
 // the higher revision stays.
 type Index struct {
-	core  *core
 	built chan struct{} // closed when every device was read
 	few   int           // rows, at most, that are sorted for a page; of more, an order that is kept is walked
 
@@ -31,9 +30,10 @@ type Index struct {
 	removed  map[fleet.DeviceID]bool // deleted while the index was being built; nil afterwards
 }
 
-func newIndex(c *core) *Index {
+// New returns an empty index. Find, IDs and Count return fleet.Unavailable until Finish.
+func New() *Index {
 	x := &Index{
-		core: c, built: make(chan struct{}), few: 1000,
+		built: make(chan struct{}), few: 1000,
 		shelves: map[fleet.TeamID]*shelf{}, places: map[fleet.DeviceID]place{},
 		strays: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}
@@ -60,26 +60,41 @@ func (x *Index) Wait(ctx context.Context) error {
 	case <-x.built:
 		return nil
 	case <-ctx.Done():
-		return gaveUp(ctx)
+		return fleet.Errorf(fleet.Unavailable, "the list of devices was not read in time: %w", context.Cause(ctx))
 	}
 }
 
+// ErrNotReady is returned while devices may be missing from the index.
+var ErrNotReady = fleet.Errorf(fleet.Unavailable, "the list of devices is still being read: try again in some seconds")
+
 func (x *Index) ready() error {
 	if !x.Ready() {
-		return fleet.Errorf(fleet.Unavailable, "the list of devices is still being read: try again in some seconds")
+		return ErrNotReady
 	}
 	return nil
 }
 
-// put makes the index show d, unless it shows a newer state.
-func (x *Index) put(d *fleet.Device) {
+// Finish ends the first reading of the records: it sorts what was put and makes the index
+// ready. It returns the number of devices. It must be called once.
+func (x *Index) Finish() (devices int) {
+	x.mu.Lock()
+	x.removed = nil
+	devices = len(x.places)
+	x.mu.Unlock()
+	x.arrange()
+	close(x.built)
+	return devices
+}
+
+// Put makes the index show d, unless it shows a newer state.
+func (x *Index) Put(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.show(d)
 }
 
-// putRead is put for a state that was read and may be older than a deletion.
-func (x *Index) putRead(d *fleet.Device) {
+// PutRead is Put for a state that was read and may be older than a deletion.
+func (x *Index) PutRead(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.removed[d.ID] {
@@ -87,7 +102,7 @@ func (x *Index) putRead(d *fleet.Device) {
 	}
 }
 
-// show is put for who holds the lock.
+// show is Put for who holds the lock.
 func (x *Index) show(d *fleet.Device) {
 	s := x.shelf(d.Team)
 	at, known := x.places[d.ID]
@@ -180,8 +195,8 @@ func (x *Index) detach(s *shelf, row int32) {
 	x.gateways.release(g)
 }
 
-// remove makes the index forget id.
-func (x *Index) remove(id fleet.DeviceID) {
+// Remove makes the index forget id.
+func (x *Index) Remove(id fleet.DeviceID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.removed != nil {
@@ -190,13 +205,13 @@ func (x *Index) remove(id fleet.DeviceID) {
 	x.drop(id)
 }
 
-// forget is remove for a device that was found without a record after the index had shown
-// it like this: where it shows another state by now, the device was created again.
-func (x *Index) forget(shown row) {
+// Forget removes a device that has no record, if the index still shows the state that
+// Members returned: a newer one means that the device was created again.
+func (x *Index) Forget(shown Shown) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at, ok := x.places[shown.id]; ok && at.shelf.row(at.row).revision == shown.revision {
-		x.drop(shown.id)
+	if at, ok := x.places[shown.ID]; ok && at.shelf.row(at.row).revision == shown.Revision {
+		x.drop(shown.ID)
 	}
 }
 
@@ -217,8 +232,8 @@ func (x *Index) drop(id fleet.DeviceID) {
 	delete(x.places, id)
 }
 
-// setOnline is remembered also for a device that was not read yet.
-func (x *Index) setOnline(id fleet.DeviceID, online bool) {
+// SetOnline is remembered also for a device that was not read yet.
+func (x *Index) SetOnline(id fleet.DeviceID, online bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	at, ok := x.places[id]

@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"fmt"
@@ -12,14 +12,14 @@ import (
 // the steps of sorting, and compares each order with the sorted rows.
 func TestDevicesWrittenWhileTheOthersAreSortedFindTheirPlace(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := newIndex(&core{})
+		x := New()
 		edit := func(label string) {
 			for range rapid.IntRange(0, 30).Draw(t, label) {
 				d := drawSmall(t)
 				if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
-					x.remove(d.ID)
+					x.Remove(d.ID)
 				} else {
-					x.put(&d)
+					x.Put(&d)
 				}
 			}
 		}

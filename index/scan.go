@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"time"
@@ -81,10 +81,19 @@ func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, visit func(e *
 	return nil
 }
 
-// members returns the devices of a team that are in group g.
-func (x *Index) members(team fleet.TeamID, g fleet.GroupID) (devices []row) {
+// Shown names a device and the revision the index shows.
+type Shown struct {
+	ID       fleet.DeviceID
+	Revision uint64
+}
+
+// Members returns the devices of a team that are in group g, also before the index is ready.
+func (x *Index) Members(team fleet.TeamID, g fleet.GroupID) (devices []Shown) {
 	x.selection(fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}, Groups: []fleet.GroupID{g}}, func(f *filter) {
-		f.each(func(at int32) { devices = append(devices, *f.shelf.row(at)) })
+		f.each(func(at int32) {
+			r := f.shelf.row(at)
+			devices = append(devices, Shown{r.id, r.revision})
+		})
 	})
 	return devices
 }

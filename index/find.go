@@ -1,10 +1,12 @@
-package store
+package index
 
 import (
 	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 )
+
+const maxPage = 100 // rows of one page
 
 // Find returns one page of the devices q selects and the actor sees, and how many there
 // are in all, as of one moment. What filters look at it asks once for all devices that are
@@ -83,7 +85,7 @@ func (f *filter) few() (rows []int32, total int) {
 
 // gather fills page with the rows that come next in the order.
 func (f *filter) gather(o *order, rows []int32, page *fleet.DevicePage) {
-	limit, skip := pageLimit(f.q.Limit), f.q.Skip
+	limit, skip := min(max(f.q.Limit, 1), maxPage), f.q.Skip
 	var end int32
 	o.visit(f, rows, page.Total, func(row int32) bool {
 		if skip > 0 {

@@ -1,13 +1,13 @@
-package store
+package index
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -16,78 +16,58 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// TestTheIndexEqualsOneBuiltFromTheRecords does random operations through the store and
-// compares the index they left with one that read the records.
-func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
-	s := openEphemeral(t)
-	ctx := context.Background()
+func newReady() *Index {
+	x := New()
+	x.Finish()
+	return x
+}
+
+func newDevice(id fleet.DeviceID) *fleet.Device {
+	return &fleet.Device{ID: id, Team: 1, Product: 1, Name: "device " + string(id), UpdatesOn: true}
+}
+
+func version(s string) fleet.Version { return fleet.ReportedVersion(s) }
+
+// at is a moment some seconds after a fixed one.
+func at(seconds int) time.Time { return time.Unix(1_700_000_000+int64(seconds), 0).UTC() }
+
+// TestVersionsNoDeviceHasAreForgotten edits a fleet at random and compares the versions that
+// are kept with those an index of the devices that are left keeps.
+func TestVersionsNoDeviceHasAreForgotten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		must2 := func(err error) {
-			if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, fleet.Conflict) && !errors.Is(err, fleet.Busy) {
-				t.Fatal(err)
+		x, left := New(), map[fleet.DeviceID]*fleet.Device{}
+		for range rapid.IntRange(1, 60).Draw(t, "operations") {
+			d := drawSmall(t)
+			d.Team = fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two"))
+			d.Attempts.Target = version(rapid.SampledFrom([]string{"", "11", "12"}).Draw(t, "target"))
+			if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
+				x.Remove(d.ID)
+				delete(left, d.ID)
+				continue
 			}
+			x.Put(&d)
+			left[d.ID] = &d
 		}
-		for range rapid.IntRange(1, 30).Draw(t, "operations") {
-			id := fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 7).Draw(t, "device")))
-			switch rapid.IntRange(0, 4).Draw(t, "operation") {
-			case 0:
-				d := drawIndexed(t, id)
-				must2(s.Devices.Create(ctx, &d))
-			case 1:
-				must2(s.Devices.Delete(ctx, id))
-			case 2, 3:
-				_, err := s.Devices.Edit(ctx, id, func(d *fleet.Device) error {
-					revision := d.Revision
-					*d = drawIndexed(t, id)
-					d.Revision = revision
-					return nil
-				})
-				must2(err)
-			case 4:
-				_, err := s.Messages.Queue(ctx, fleet.Command{Device: id})
-				must2(err)
-			}
+		rebuilt := New()
+		for _, d := range left {
+			rebuilt.Put(d)
 		}
-		rebuilt := newIndex(s.core)
-		rebuilt.build(ctx)
-		if diff := cmp.Diff(entries(s.Index), entries(rebuilt), sameVersion, cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("fed (-) differs from rebuilt (+):\n%s", diff)
-		}
-		if used, want := s.Index.versions, len(rebuilt.versions.numbers); len(used.numbers) != want {
-			t.Fatalf("%d versions are kept, %d are in use", len(used.numbers), want)
+		if used, want := len(x.versions.numbers), len(rebuilt.versions.numbers); used != want {
+			t.Fatalf("%d versions are kept, %d are in use", used, want)
 		}
 	})
-}
-
-func drawIndexed(t *rapid.T, id fleet.DeviceID) fleet.Device {
-	d := drawDevice(t)
-	d.ID, d.Team, d.Pending = id, fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two")), 0
-	d.LastCommand = 0
-	return d
-}
-
-func entries(x *Index) map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry {
-	all := map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry{}
-	for team := range fleet.TeamID(3) {
-		all[team] = map[fleet.DeviceID]fleet.IndexEntry{}
-		ids, _ := x.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}})
-		for _, id := range ids {
-			all[team][id], _ = x.Entry(id)
-		}
-	}
-	return all
 }
 
 // TestFindSelectsWhatFleetSeesAndTheQueryNames edits a fleet at random and compares Find,
 // page by page, with a plain filter and sort of the same devices.
 func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
-	s := openEphemeral(t)
+	x := newReady()
 	devices, online := map[fleet.DeviceID]*fleet.Device{}, map[fleet.DeviceID]bool{}
 	rapid.Check(t, func(t *rapid.T) {
 		for range rapid.IntRange(0, 20).Draw(t, "devices") {
 			d := drawSmall(t)
 			devices[d.ID] = &d
-			s.Index.put(&d)
+			x.Put(&d)
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "gone") {
 			id := fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "goes")))
@@ -95,22 +75,22 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 				delete(online, id)
 			}
 			delete(devices, id)
-			s.Index.remove(id)
+			x.Remove(id)
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "presences") {
 			id := fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "present")))
 			online[id] = rapid.Bool().Draw(t, "is online")
-			s.Index.setOnline(id, online[id])
+			x.SetOnline(id, online[id])
 		}
 		q := drawQuery(t)
-		s.Index.few = rapid.IntRange(0, 10).Draw(t, "few")
+		x.few = rapid.IntRange(0, 10).Draw(t, "few")
 		want := naive(&q, devices, online)
 		slices.SortFunc(want, func(a, b fleet.DeviceID) int { return naiveCompare(&q, devices[a], devices[b]) })
 		skip := min(q.Skip, len(want))
 		total, found := len(want), []fleet.DeviceID(nil)
 		want = want[skip:]
 		for range 200 {
-			page, err := s.Index.Find(q)
+			page, err := x.Find(q)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +111,7 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 			after = "D13"
 		}
 		q.After, q.Limit = after, rapid.IntRange(0, 12).Draw(t, "ids at most")
-		ids, err := s.Index.IDs(q)
+		ids, err := x.IDs(q)
 		want = slices.DeleteFunc(naive(&q, devices, online), func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(after) })
 		slices.Sort(want)
 		if q.Limit > 0 {
@@ -274,52 +254,35 @@ func naiveCompare(q *fleet.DeviceQuery, a, b *fleet.Device) int {
 	return c
 }
 
-func TestPresenceIsKeptForADeviceNotReadYet(t *testing.T) {
-	s := openEphemeral(t)
-	s.Devices.SetOnline("a", true)
-	s.Devices.SetOnline("b", true)
-	s.Devices.SetOnline("b", false)
-	for _, id := range []fleet.DeviceID{"a", "b"} {
-		must(t, s.Devices.Create(t.Context(), newDevice(id)))
-		if e := got[fleet.IndexEntry](t)(s.Index.Entry(id)); e.Online != (id == "a") {
-			t.Errorf("device %s: online %v", id, e.Online)
-		}
-	}
-	got[fleet.Device](t)(s.Devices.Edit(t.Context(), "a", func(*fleet.Device) error { return nil }))
-	if e := got[fleet.IndexEntry](t)(s.Index.Entry("a")); !e.Online {
-		t.Error("a save took the device offline")
-	}
-}
-
 func TestListsAreUnavailableUntilTheIndexIsBuilt(t *testing.T) {
-	x := newIndex(openEphemeral(t).core)
+	x := New()
 	if _, err := x.Find(fleet.DeviceQuery{}); !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
 }
 
 func TestADeviceDeletedWhileTheIndexIsBuiltStaysDeleted(t *testing.T) {
-	x := newIndex(openEphemeral(t).core)
+	x := New()
 	stale := newDevice("a")
-	x.remove("a")
-	x.putRead(stale)
+	x.Remove("a")
+	x.PutRead(stale)
 	if _, ok := x.places["a"]; ok {
 		t.Error("a record read before the deletion came back")
 	}
 	stale.Revision = 5
-	x.put(stale) // created again
+	x.Put(stale) // created again
 	if _, ok := x.places["a"]; !ok {
 		t.Error("the device created again is missing")
 	}
 }
 
 func TestADeletionDuringTheReadOfARecordIsNotUndone(t *testing.T) {
-	x := newIndex(openEphemeral(t).core)
+	x := New()
 	for i := range 2000 {
 		d := newDevice(fleet.DeviceID(fmt.Sprint(i)))
 		var both sync.WaitGroup
-		both.Go(func() { x.putRead(d) })
-		both.Go(func() { x.remove(d.ID) })
+		both.Go(func() { x.PutRead(d) })
+		both.Go(func() { x.Remove(d.ID) })
 		both.Wait()
 	}
 	if len(x.places) > 0 {
@@ -328,17 +291,20 @@ func TestADeletionDuringTheReadOfARecordIsNotUndone(t *testing.T) {
 }
 
 func TestACursorOfAnotherOrderIsInvalid(t *testing.T) {
-	s := openEphemeral(t)
+	x := newReady()
 	for i := range 3 {
-		must(t, s.Devices.Create(t.Context(), newDevice(fleet.DeviceID(fmt.Sprint(i)))))
+		x.Put(newDevice(fleet.DeviceID(fmt.Sprint(i))))
 	}
 	q := fleet.DeviceQuery{Actor: fleet.Actor{Team: 1, Role: fleet.Admin}, Limit: 1}
-	page := got[fleet.DevicePage](t)(s.Index.Find(q))
+	page, err := x.Find(q)
+	if err != nil {
+		t.Fatal(err)
+	}
 	q.After, q.Sort = page.Next, fleet.ByName
-	if _, err := s.Index.Find(q); !errors.Is(err, fleet.Invalid) {
+	if _, err := x.Find(q); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("got %v, want invalid", err)
 	}
-	if _, err := s.Index.Find(fleet.DeviceQuery{Actor: q.Actor, Skip: fleet.MaxSkip + 1}); !errors.Is(err, fleet.Invalid) {
+	if _, err := x.Find(fleet.DeviceQuery{Actor: q.Actor, Skip: fleet.MaxSkip + 1}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a skip too far: got %v, want invalid", err)
 	}
 }

@@ -1,4 +1,4 @@
-package store
+package index
 
 // pool keeps each distinct value once and gives it a small number. Number 0 is the zero
 // value, taken first by who makes the pool and never given back. A number is used again when its last user released it,

@@ -1,6 +1,7 @@
-package store
+package index
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -76,7 +77,7 @@ func (x *Index) fact(d *fleet.Device) fact {
 }
 
 func (x *Index) takeSet(ids []fleet.GroupID) int32 {
-	n := x.groups.take(joinGroups(ids))
+	n := x.groups.take(groupsKey(ids))
 	if int(n) == len(x.sets) {
 		x.sets = append(x.sets, nil)
 	}
@@ -84,6 +85,18 @@ func (x *Index) takeSet(ids []fleet.GroupID) int32 {
 		x.sets[n] = slices.Clone(ids)
 	}
 	return n
+}
+
+// groupsKey is a text that only sets of the same ids in the same order share, "" for none.
+func groupsKey(ids []fleet.GroupID) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	key := make([]byte, 0, 8*len(ids))
+	for _, id := range ids {
+		key = binary.AppendUvarint(key, uint64(id))
+	}
+	return string(key)
 }
 
 // keep and release count one more and one less user of what f points at.

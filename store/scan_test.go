@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
+)
+
+// TestTheIndexEqualsOneBuiltFromTheRecords does random operations through the store and
+// compares the index they left with one that read the records.
+func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
+	s := openEphemeral(t)
+	ctx := context.Background()
+	rapid.Check(t, func(t *rapid.T) {
+		must2 := func(err error) {
+			if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, fleet.Conflict) && !errors.Is(err, fleet.Busy) {
+				t.Fatal(err)
+			}
+		}
+		for range rapid.IntRange(1, 30).Draw(t, "operations") {
+			id := fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 7).Draw(t, "device")))
+			switch rapid.IntRange(0, 4).Draw(t, "operation") {
+			case 0:
+				d := drawIndexed(t, id)
+				must2(s.Devices.Create(ctx, &d))
+			case 1:
+				must2(s.Devices.Delete(ctx, id))
+			case 2, 3:
+				_, err := s.Devices.Edit(ctx, id, func(d *fleet.Device) error {
+					revision := d.Revision
+					*d = drawIndexed(t, id)
+					d.Revision = revision
+					return nil
+				})
+				must2(err)
+			case 4:
+				_, err := s.Messages.Queue(ctx, fleet.Command{Device: id})
+				must2(err)
+			}
+		}
+		rebuilt := index.New()
+		(&Devices{core: s.core, index: rebuilt}).readAll(ctx)
+		if diff := cmp.Diff(entries(s.Index), entries(rebuilt), sameVersion, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("fed (-) differs from rebuilt (+):\n%s", diff)
+		}
+	})
+}
+
+func drawIndexed(t *rapid.T, id fleet.DeviceID) fleet.Device {
+	d := drawDevice(t)
+	d.ID, d.Team, d.Pending = id, fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two")), 0
+	d.LastCommand = 0
+	return d
+}
+
+func entries(x *index.Index) map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry {
+	all := map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntry{}
+	for team := range fleet.TeamID(3) {
+		all[team] = map[fleet.DeviceID]fleet.IndexEntry{}
+		ids, _ := x.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: team, Role: fleet.Owner}})
+		for _, id := range ids {
+			all[team][id], _ = x.Entry(id)
+		}
+	}
+	return all
+}
+
+func TestPresenceIsKeptForADeviceNotReadYet(t *testing.T) {
+	s := openEphemeral(t)
+	s.Devices.SetOnline("a", true)
+	s.Devices.SetOnline("b", true)
+	s.Devices.SetOnline("b", false)
+	for _, id := range []fleet.DeviceID{"a", "b"} {
+		must(t, s.Devices.Create(t.Context(), newDevice(id)))
+		if e := got[fleet.IndexEntry](t)(s.Index.Entry(id)); e.Online != (id == "a") {
+			t.Errorf("device %s: online %v", id, e.Online)
+		}
+	}
+	got[fleet.Device](t)(s.Devices.Edit(t.Context(), "a", func(*fleet.Device) error { return nil }))
+	if e := got[fleet.IndexEntry](t)(s.Index.Entry("a")); !e.Online {
+		t.Error("a save took the device offline")
+	}
+}
