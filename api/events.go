@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -180,8 +179,8 @@ func (s *server) stream(ctx context.Context, who fleet.Actor, secret string, w w
 
 // selects judges by the event alone; the product of a device is known later.
 func (w wanted) selects(e fleet.Event) bool {
-	return e.Name == fleet.EventMissed ||
-		strings.HasPrefix(e.Name, w.prefix) &&
+	return e.Name() == fleet.EventMissed ||
+		strings.HasPrefix(string(e.Name()), w.prefix) &&
 			(w.device == "" || e.Device == w.device) &&
 			(!w.devices || e.Device != "")
 }
@@ -204,7 +203,7 @@ func (l *listener) Take(v fleet.EventView) bool {
 // Flush implements sse.Listener.
 func (l *listener) Flush() (string, error) {
 	data, err := json.Marshal(shownEvent(l.event))
-	return sse.Event(l.event.Name, string(data)), err
+	return sse.Event(string(l.event.Name()), string(data)), err
 }
 
 func shownEvent(v fleet.EventView) Event {
@@ -214,23 +213,4 @@ func shownEvent(v fleet.EventView) Event {
 		e.Version = &Reported{v.Running}
 	}
 	return e
-}
-
-// eventData is a lone text as it is, anything else as JSON.
-func eventData(v fleet.EventView) string {
-	if text, ok := v.Data["text"].(string); ok && len(v.Data) == 1 {
-		return text
-	}
-	data := maps.Clone(v.Data)
-	if data == nil {
-		data = map[string]any{}
-	}
-	if v.GroupNames != nil {
-		data["groups"] = v.GroupNames
-	}
-	text, err := json.Marshal(data)
-	if err != nil {
-		return ""
-	}
-	return string(text)
 }

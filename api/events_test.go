@@ -78,9 +78,9 @@ func TestEventsComeInParticlesShape(t *testing.T) {
 		t.Errorf("a stream begins with %q, want :ok", got)
 	}
 	for _, e := range []fleet.Event{
-		{Name: "muster/handshake", Device: "lamp-7"},
-		{Name: "spark/status", Device: "hidden", Data: map[string]any{"text": "offline"}},
-		{Name: "spark/status", Device: "lamp-7", Data: map[string]any{"text": "online"}, At: moment1},
+		{Payload: fleet.HandshakeDone{}, Device: "lamp-7"},
+		{Payload: fleet.StatusChanged{Status: "offline"}, Device: "hidden"},
+		{Payload: fleet.StatusChanged{Status: "online"}, Device: "lamp-7", At: moment1},
 	} {
 		s.events.queue <- e
 	}
@@ -115,10 +115,10 @@ func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
 		s := newServe(t)
 		l := s.listen(t, path)
 		for _, e := range []fleet.Event{
-			{Name: "muster/group"},
-			{Name: "muster/handshake", Device: "lamp-8"},
-			{Name: "spark/status", Device: "lamp-8"},
-			{Name: "muster/handshake", Device: "lamp-7"},
+			{Payload: fleet.GroupChanged{}},
+			{Payload: fleet.HandshakeDone{}, Device: "lamp-8"},
+			{Payload: fleet.StatusChanged{}, Device: "lamp-8"},
+			{Payload: fleet.HandshakeDone{}, Device: "lamp-7"},
 		} {
 			s.events.queue <- e
 		}
@@ -152,8 +152,8 @@ func TestAStreamGivesSignsOfLifeAndEndsWithItsListener(t *testing.T) {
 }
 
 func TestWhichEventsAStreamSelects(t *testing.T) {
-	device, group := fleet.Event{Name: "spark/status", Device: "a"}, fleet.Event{Name: "muster/group"}
-	marker := fleet.Event{Name: fleet.EventMissed}
+	device, group := fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}, fleet.Event{Payload: fleet.GroupChanged{}}
+	marker := fleet.Event{Payload: fleet.EventsMissed{}}
 	for name, row := range map[string]struct {
 		wanted wanted
 		event  fleet.Event

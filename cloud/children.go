@@ -150,7 +150,7 @@ func (s *session) adopt(device *handshake.Session, partings uint64) *session {
 	s.children.mu.Unlock()
 	c.mu.Unlock()
 	c.devices.SetOnline(child.id(), true)
-	c.announce(fleet.Event{Name: "online", Team: device.Team(), Device: child.id()})
+	c.Announce(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: device.Team(), Device: child.id(), At: time.Now()})
 	return child
 }
 

@@ -94,7 +94,7 @@ func (c *conductor) join(s *session) {
 	c.sessions[s.id()] = s
 	c.mu.Unlock()
 	c.devices.SetOnline(s.id(), true)
-	c.announce(fleet.Event{Name: "online", Team: s.device.Team(), Device: s.id()})
+	c.Announce(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 }
 
 func (c *conductor) leave(s *session) {
@@ -107,7 +107,7 @@ func (c *conductor) leave(s *session) {
 	c.ota.Gone(c.base, s.id(), s.toDevice())
 	if current {
 		c.devices.SetOnline(s.id(), false)
-		c.announce(fleet.Event{Name: "offline", Team: s.device.Team(), Device: s.id()})
+		c.Announce(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 	}
 }
 
@@ -196,7 +196,7 @@ func (c *conductor) keep(ctx context.Context, d *handshake.Session, t wire.Topic
 	if _, err := c.messages.Append(ctx, m); err != nil {
 		return err
 	}
-	c.Announce(fleet.Event{Name: "muster/message", Team: m.Team, Device: m.Device, Data: map[string]any{"topic": m.Topic, "size": len(payload)}, At: m.Received})
+	c.Announce(fleet.Event{Payload: fleet.MessageReceived{Topic: m.Topic, Size: len(payload)}, Team: m.Team, Device: m.Device, At: m.Received})
 	return nil
 }
 
@@ -204,16 +204,25 @@ func (c *conductor) finish(ctx context.Context, d *handshake.Session, number uin
 	if err := c.messages.Finish(ctx, d.ID(), number, result); err != nil {
 		return err
 	}
-	c.Announce(fleet.Event{Name: "muster/command", Team: d.Team(), Device: d.ID(), Data: map[string]any{"number": number}, At: time.Now()})
+	c.Announce(fleet.Event{Payload: fleet.CommandChanged{Number: number}, Team: d.Team(), Device: d.ID(), At: time.Now()})
 	return nil
 }
 
-// happened tells what a decision or a report changed about d: the event for who listens,
-// and alerts for what a person should look at.
-func (c *conductor) happened(ctx context.Context, d *fleet.Device, name string, past []fleet.Update) {
-	c.announce(fleet.Event{Name: name, Team: d.Team, Product: d.Product, Device: d.ID})
+// greeted announces and counts a handshake of d, and what it changed.
+func (c *conductor) greeted(ctx context.Context, d *fleet.Device, past []fleet.Update) {
+	c.Announce(fleet.Event{Payload: fleet.HandshakeDone{}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
+	c.tallies.handshake(d.Product)
+	c.changedUpdates(ctx, d, past)
+}
+
+// changedUpdates announces and counts how d's updates stand after a decision or a report:
+// those in past, which ended now, and the running one. It raises alerts for what a person
+// should look at.
+func (c *conductor) changedUpdates(ctx context.Context, d *fleet.Device, past []fleet.Update) {
 	c.announceUpdates(d, past)
-	c.tally(d, name, past)
+	for _, u := range past {
+		c.tallies.ended(d.Product, u)
+	}
 	for _, u := range past {
 		if u.State == fleet.RolledBack {
 			c.raise(ctx, d, "rolled_back", "version "+u.To.String()+" did not stay: it came back with "+d.Running.String())
@@ -236,7 +245,7 @@ func (c *conductor) alert(ctx context.Context, a fleet.Alert) error {
 	if _, err := c.messages.Raise(ctx, a); err != nil {
 		return err
 	}
-	c.Announce(fleet.Event{Name: "muster/alert", Team: a.Team, Device: a.Device, Data: map[string]any{"type": a.Type, "alert": a.Name, "message": a.Text}, At: a.Raised})
+	c.Announce(fleet.Event{Payload: fleet.AlertRaised{Type: a.Type, Alert: a.Name, Text: a.Text}, Team: a.Team, Device: a.Device, At: a.Raised})
 	return nil
 }
 

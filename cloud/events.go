@@ -64,7 +64,7 @@ func (l *listener) take(event fleet.Event) {
 	l.behind = false
 	if len(l.queue) == cap(l.queue)-1 { // the last place is the marker's
 		l.behind = true
-		event = fleet.Event{Name: fleet.EventMissed, Team: l.team, At: event.At}
+		event = fleet.Event{Payload: fleet.EventsMissed{}, Team: l.team, At: event.At}
 	}
 	l.queue <- event
 }

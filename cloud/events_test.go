@@ -16,19 +16,19 @@ func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 	slow, leave := e.Listen(1)
 	defer leave()
 	for range 3 * maxQueued {
-		e.tell(fleet.Event{Name: "a", Team: 1})
-		e.tell(fleet.Event{Name: "b", Team: 2})
+		e.tell(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
+		e.tell(fleet.Event{Payload: fleet.GroupChanged{}, Team: 2})
 	}
-	names := map[string]int{}
+	names := map[fleet.EventName]int{}
 	for range maxQueued {
-		names[(<-slow).Name]++
+		names[(<-slow).Name()]++
 	}
-	if names["a"] != maxQueued-1 || names[fleet.EventMissed] != 1 || len(slow) != 0 {
+	if names[fleet.EventHandshake] != maxQueued-1 || names[fleet.EventMissed] != 1 || len(slow) != 0 {
 		t.Errorf("got %v, want %d events of its team and one marker", names, maxQueued-1)
 	}
-	e.tell(fleet.Event{Name: "later", Team: 1})
-	if got := <-slow; got.Name != "later" {
-		t.Errorf("after it caught up: got %q", got.Name)
+	e.tell(fleet.Event{Payload: fleet.MessageReceived{}, Team: 1})
+	if got := <-slow; got.Name() != fleet.EventMessage {
+		t.Errorf("after it caught up: got %q", got.Name())
 	}
 	e.close()
 	if _, more := <-slow; more {

@@ -81,7 +81,7 @@ func (s *session) attach(ctx context.Context, id fleet.DeviceID) (fleet.ReasonCo
 	if from != "" {
 		c.record(ctx, after.Team, s.id(), "device.move", id, from, s.id())
 	}
-	c.announce(fleet.Event{Name: "attached", Team: after.Team, Product: after.Product, Device: id})
+	c.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: true}, Team: after.Team, Product: after.Product, Device: id, At: time.Now()})
 	return wire.ReasonNone, nil
 }
 
@@ -148,7 +148,7 @@ func (s *session) detach(ctx context.Context, id fleet.DeviceID) (fleet.ReasonCo
 		return reason, err
 	}
 	c.part(id)
-	c.announce(fleet.Event{Name: "detached", Team: after.Team, Product: after.Product, Device: id})
+	c.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: false}, Team: after.Team, Product: after.Product, Device: id, At: time.Now()})
 	return wire.ReasonNone, nil
 }
 
@@ -173,7 +173,7 @@ func (s *session) register(ctx context.Context, id fleet.DeviceID) (fleet.Reason
 		return 0, err
 	}
 	c.record(ctx, p.Team, s.id(), "device.register", id, "", s.id())
-	c.announce(fleet.Event{Name: "attached", Team: p.Team, Product: p.ID, Device: id})
+	c.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: true}, Team: p.Team, Product: p.ID, Device: id, At: time.Now()})
 	return wire.ReasonNone, nil
 }
 

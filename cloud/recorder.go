@@ -29,7 +29,7 @@ func (r recorder) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 	r.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, map[string]any{
 		"product_id": f.Product, "version": f.Version.String(), "title": f.Title, "description": f.Description, "size": f.Size, "sha256": f.Digest.String(),
 	})
-	r.events.tell(fleet.Event{Name: "particle/firmware/create", Team: actor.Team, Product: f.Product, At: time.Now(), Data: map[string]any{"version": f.Version.String()}})
+	r.events.tell(fleet.Event{Payload: fleet.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
 	return f, nil
 }
 
@@ -66,12 +66,9 @@ func (r recorder) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	after := r.catalog(ctx, product)
 	r.audit.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
 	groups := before.MovedGroups(after)
-	data := map[string]any{"version": order.Version.String(), "immediate": order.Now, "product_default": after.Default.Equal(order.Version)}
-	if n, ok := order.Version.Whole(); ok {
-		data["version"] = n
-	}
 	r.events.tell(fleet.Event{
-		Name: "particle/firmware/release", Team: actor.Team, Product: product, At: time.Now(), Data: data,
+		Payload: fleet.FirmwareReleased{Version: order.Version, Immediate: order.Now, Default: after.Default.Equal(order.Version)},
+		Team:    actor.Team, Product: product, At: time.Now(),
 		Groups: groups, Wide: before.Default != after.Default || len(groups) == 0,
 	})
 	return released, nil

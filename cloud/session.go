@@ -153,7 +153,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 		return s.unanswered(h, err)
 	}
 	s.askAt(time.Now().Add(s.conductor.maxAge - tenth(s.conductor.maxAge)))
-	s.conductor.happened(ctx, &greeting.Device, "handshake", greeting.Ended)
+	s.conductor.greeted(ctx, &greeting.Device, greeting.Ended)
 	if greeting.Differs {
 		s.conductor.raise(ctx, &greeting.Device, "digest_differs", "it says it runs "+h.Version.String()+" with other bytes than were uploaded")
 	}
@@ -190,7 +190,7 @@ func (s *session) recheck(ctx context.Context, at ota.Occasion) error {
 	if err != nil {
 		return err
 	}
-	s.conductor.happened(ctx, &greeting.Device, "decided", greeting.Ended)
+	s.conductor.changedUpdates(ctx, &greeting.Device, greeting.Ended)
 	return s.conductor.ota.Start(plan, s.toDevice())
 }
 
@@ -253,7 +253,7 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 			past = append(past, *news.Ended)
 			s.askWhenCool(&news.Device)
 		}
-		s.conductor.happened(ctx, &news.Device, "report", past)
+		s.conductor.changedUpdates(ctx, &news.Device, past)
 	}
 	if news.Again {
 		s.conductor.rechecks.add(s.id(), ota.AtChange)

@@ -51,16 +51,6 @@ func (t *tallies) ended(product fleet.ProductID, u fleet.Update) {
 	t.of(product).Failures[reason]++
 }
 
-// tally counts what happened to d.
-func (c *conductor) tally(d *fleet.Device, name string, past []fleet.Update) {
-	if name == "handshake" {
-		c.tallies.handshake(d.Product)
-	}
-	for _, u := range past {
-		c.tallies.ended(d.Product, u)
-	}
-}
-
 // of is product's tally; mu is held.
 func (t *tallies) of(product fleet.ProductID) *fleet.Tally {
 	known := t.products[product]

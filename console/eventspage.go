@@ -3,13 +3,13 @@ package console
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
+	"github.com/muster-iot/muster/wire"
 )
 
 // maxTold bounds the rows told together; of more, the page is told how many.
@@ -74,13 +74,13 @@ type eventRow struct {
 
 // Select implements sse.Listener.
 func (f *feed) Select(e fleet.Event) (fleet.Event, bool) {
-	missed := e.Name == fleet.EventMissed
-	return e, missed || strings.HasPrefix(e.Name, f.wanted.Prefix) && (f.wanted.Device == "" || string(e.Device) == f.wanted.Device)
+	missed := e.Name() == fleet.EventMissed
+	return e, missed || strings.HasPrefix(string(e.Name()), f.wanted.Prefix) && (f.wanted.Device == "" || string(e.Device) == f.wanted.Device)
 }
 
 // Take implements sse.Listener.
 func (f *feed) Take(v fleet.EventView) bool {
-	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name != fleet.EventMissed {
+	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name() != fleet.EventMissed {
 		return false
 	}
 	if len(f.rows) == maxTold {
@@ -100,32 +100,62 @@ func (f *feed) Flush() (string, error) {
 	return sse.Event("rows", strings.TrimSpace(out.String())), err
 }
 
-// Summary is the event's data in a line.
+// Summary is what the event carries, in a line.
 func (e eventRow) Summary() string {
-	data := e.Data
-	if text, ok := data["text"].(string); ok && len(data) == 1 {
-		return text
-	}
-	switch e.Name {
-	case "muster/handshake":
+	switch p := e.Payload.(type) {
+	case fleet.StatusChanged:
+		return string(p.Status)
+	case fleet.FlashChanged:
+		return string(p.Status)
+	case fleet.HandshakeDone:
 		return "runs " + version(e.Running)
-	case "muster/message":
-		return fmt.Sprintf("%v, %v B", data["topic"], data["size"])
-	case "muster/update":
-		why := ""
-		if data["reason"] != "none" {
-			why = fmt.Sprintf(", %v", data["reason"])
-		}
-		return fmt.Sprintf("%v → %v, %s, attempt %v%s", data["from"], data["to"], words(data["state"]), data["attempt"], why)
+	case fleet.UpdateChanged:
+		return updateSummary(p.Update)
+	case fleet.GatewayChanged:
+		return either(p.Attached, "attached", "detached")
+	case fleet.MessageReceived:
+		return fmt.Sprintf("%s, %s", p.Topic, size(int64(p.Size)))
+	case fleet.AlertRaised:
+		return strings.TrimPrefix(words(p.Alert)+": "+p.Text, ": ")
+	case fleet.AlertArchived:
+		return either(p.Archived, "archived", "restored")
+	case fleet.CommandChanged:
+		return fmt.Sprintf("command %d", p.Number)
+	case fleet.DeviceLocked:
+		return either(p.Version.IsZero(), "unlocked", "locked to "+p.Version.String())
+	case fleet.DeviceDevelopment:
+		return either(p.Development, "marked as a development device", "no longer a development device")
+	case fleet.DeviceGroupsChanged:
+		return e.groups()
+	case fleet.DeviceEdited:
+		return either(p.DeviceName == "", "", "name: "+p.DeviceName)
+	case fleet.GroupChanged:
+		return string(p.Action) + " " + p.Group
+	case fleet.FirmwareUploaded:
+		return "version " + p.Version.String()
+	case fleet.FirmwareReleased:
+		return "version " + p.Version.String() + either(p.Default, ", product default", "") + either(p.Immediate, ", immediate", "") + either(len(e.GroupNames) > 0, ", "+e.groups(), "")
+	case fleet.EventsMissed:
+		return "This page was too slow: some events are missing"
 	}
-	var parts []string
-	for _, key := range slices.Sorted(maps.Keys(data)) {
-		if value := fmt.Sprint(data[key]); value != "" {
-			parts = append(parts, words(key)+": "+value)
-		}
+	return ""
+}
+
+// groups names the groups the event concerns, as far as the user sees them.
+func (e eventRow) groups() string { return "groups: " + strings.Join(e.GroupNames, ", ") }
+
+func updateSummary(u fleet.Update) string {
+	text := fmt.Sprintf("%s → %s, %s, attempt %d", version(u.From), u.To, words(u.State), u.Attempt)
+	if u.Reason != wire.ReasonNone {
+		text += ", " + wire.ReasonText(u.Reason)
 	}
-	if len(e.GroupNames) > 0 {
-		parts = append(parts, "groups: "+strings.Join(e.GroupNames, ", "))
+	return text
+}
+
+// either is yes or no.
+func either(claim bool, yes, no string) string {
+	if claim {
+		return yes
 	}
-	return strings.Join(parts, ", ")
+	return no
 }

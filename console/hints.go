@@ -37,17 +37,21 @@ func (v *visit) hintsStream() error {
 }
 
 // kindOf is the kind of things an event says changed.
-func kindOf(name string) string {
-	switch {
-	case name == fleet.EventMissed:
+func kindOf(p fleet.Payload) string {
+	switch p.(type) {
+	case fleet.EventsMissed:
 		return "all"
-	case name == "muster/message", name == "muster/alert", name == "muster/command":
-		return strings.TrimPrefix(name, "muster/") + "s"
-	case name == "muster/update", strings.HasPrefix(name, "spark/flash/"):
+	case fleet.MessageReceived:
+		return "messages"
+	case fleet.AlertRaised, fleet.AlertArchived:
+		return "alerts"
+	case fleet.CommandChanged:
+		return "commands"
+	case fleet.UpdateChanged, fleet.FlashChanged:
 		return "updates"
-	case strings.HasPrefix(name, "particle/firmware/"):
+	case fleet.FirmwareUploaded, fleet.FirmwareReleased:
 		return "firmware"
-	case name == "muster/group":
+	case fleet.GroupChanged:
 		return "groups"
 	}
 	return "devices"
@@ -57,7 +61,7 @@ func kindOf(name string) string {
 // alerts belong to the whole team, whatever the device's groups (docs/operations.md), so
 // rights are not checked for their device.
 func (h *hints) Select(e fleet.Event) (fleet.Event, bool) {
-	kind := kindOf(e.Name)
+	kind := kindOf(e.Payload)
 	if h.kinds[kind] || h.kinds["all"] || h.device != "" && e.Device != "" && e.Device != h.device {
 		return e, false
 	}
@@ -72,7 +76,7 @@ func (h *hints) Take(v fleet.EventView) bool {
 	if h.product != 0 && v.Product != 0 && v.Product != h.product {
 		return false
 	}
-	h.kinds[kindOf(v.Name)] = true
+	h.kinds[kindOf(v.Payload)] = true
 	return true
 }
 

@@ -59,8 +59,8 @@ func TestStreamTellsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
 	got := listenTo(t, &team{}, "/live?product=1&device=lamp-7", func(_ *Console, b bus) {
 		for range 2 {
 			for _, e := range []fleet.Event{
-				{Name: "muster/handshake", Device: "hidden"}, {Name: "spark/flash/status", Device: "lamp-8"},
-				{Name: "muster/message", Device: "lamp-7"}, {Name: "muster/device/lock", Device: "lamp-7"}, {Name: "muster/group"},
+				{Payload: fleet.HandshakeDone{}, Device: "hidden"}, {Payload: fleet.FlashChanged{}, Device: "lamp-8"},
+				{Payload: fleet.MessageReceived{}, Device: "lamp-7"}, {Payload: fleet.DeviceLocked{}, Device: "lamp-7"}, {Payload: fleet.GroupChanged{}},
 			} {
 				b.queue <- e
 			}
@@ -74,9 +74,9 @@ func TestStreamTellsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
 
 func TestStreamOfMessagesIsTheWholeTeams(t *testing.T) {
 	got := listenTo(t, &team{}, "/live", func(_ *Console, b bus) {
-		b.queue <- fleet.Event{Name: "muster/message", Device: "hidden"}
-		b.queue <- fleet.Event{Name: "muster/alert", Device: "hidden"}
-		b.queue <- fleet.Event{Name: "muster/update", Device: "hidden"}
+		b.queue <- fleet.Event{Payload: fleet.MessageReceived{}, Device: "hidden"}
+		b.queue <- fleet.Event{Payload: fleet.AlertRaised{}, Device: "hidden"}
+		b.queue <- fleet.Event{Payload: fleet.UpdateChanged{}, Device: "hidden"}
 	})
 	if !strings.Contains(got, "data: alerts messages\n") {
 		t.Errorf("got %q, want hints at alerts and messages, and at nothing else", got)
@@ -88,10 +88,10 @@ func TestStreamBeatsAndEndsWithItsSession(t *testing.T) {
 	got := listenTo(t, r, "/live?device=a", func(_ *Console, b bus) {
 		time.Sleep(sse.Heartbeat + time.Second)
 		synctest.Wait()
-		r.signedOut = true                                            // elsewhere: the next beat notices
-		b.queue <- fleet.Event{Name: "muster/handshake", Device: "b"} // not of this page: no right is read for it
+		r.signedOut = true                                                  // elsewhere: the next beat notices
+		b.queue <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "b"} // not of this page: no right is read for it
 		time.Sleep(sse.Heartbeat)
-		b.queue <- fleet.Event{Name: "muster/group"}
+		b.queue <- fleet.Event{Payload: fleet.GroupChanged{}}
 	})
 	if want := "retry: 2000\n\n:\n\nevent: over\ndata: signed out\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -108,13 +108,13 @@ func TestStreamEndsAtSignOut(t *testing.T) {
 func TestFeedTellsOfWhatItLeavesOut(t *testing.T) {
 	got := listenTo(t, &team{}, "/events/stream?prefix=muster%2F", func(_ *Console, b bus) {
 		for range maxTold + 5 {
-			b.queue <- fleet.Event{Name: "spark/status", Device: "a"}
-			b.queue <- fleet.Event{Name: "muster/device/update", Device: "<b>", Data: map[string]any{"name": "<script>"}}
-			b.queue <- fleet.Event{Name: "muster/handshake", Device: "hidden"}
+			b.queue <- fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}
+			b.queue <- fleet.Event{Payload: fleet.DeviceEdited{DeviceName: "<script>"}, Device: "<b>"}
+			b.queue <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "hidden"}
 			synctest.Wait()
 		}
 	})
-	if n := strings.Count(got, "name: &lt;script&gt;"); n != maxTold || !strings.Contains(got, "5 events more came at once") || strings.Contains(got, "hidden") || strings.Contains(got, "<b>") {
+	if n := strings.Count(got, "name: &lt;script&gt;"); n != maxTold || !strings.Contains(got, "5 events left out: too many at once") || strings.Contains(got, "hidden") || strings.Contains(got, "<b>") {
 		t.Errorf("got %d rows:\n%.2000s", n, got)
 	}
 }

@@ -128,26 +128,3 @@ type Command struct {
 	Done    time.Time // zero until the device answered
 	Result  []byte
 }
-
-// EventMissed is the name of the event a listener gets in the place of those it was too
-// slow for.
-const EventMissed = "muster/missed"
-
-// Event is something that happened, told to whoever listens. Nothing depends on it.
-type Event struct {
-	Name    string // Particle's word where it has one: "spark/status", "muster/handshake" ...
-	Team    TeamID
-	Product ProductID
-	Device  DeviceID
-	Groups  []GroupID      // it is about these: heard by who may see one of them
-	Wide    bool           // heard also by who may see none of Groups
-	Data    map[string]any // small values only; "text" alone stands for itself
-	At      time.Time
-}
-
-// EventView is an event as one actor hears it.
-type EventView struct {
-	Event
-	GroupNames []string // of the groups the actor may see
-	Running    Version  // of its device
-}

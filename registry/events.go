@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Hear is e as actor hears it, and whether they hear it at all: an event of a device is
-// for who sees the device at this moment, one of groups for who may see any of them.
+// Hear returns e as actor sees it, and whether they may see it at all. An event of a device
+// reaches actors who see the device at this moment, one of groups actors who see any of them.
 func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, heard bool, err error) {
 	member := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: e.Team}) == nil
 	if !member {
@@ -44,32 +44,29 @@ func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (
 	return v, err == nil, err
 }
 
-func (r *Registry) announceGroup(g fleet.Group, what string) {
+func (r *Registry) announceGroup(g fleet.Group, action fleet.GroupAction) {
 	r.live.Announce(fleet.Event{
-		Name: "muster/group", Team: g.Team, Product: g.Product, Groups: []fleet.GroupID{g.ID},
-		Data: map[string]any{"action": what, "group": g.Name}, At: time.Now(),
+		Payload: fleet.GroupChanged{Action: action, Group: g.Name}, Team: g.Team, Product: g.Product, Groups: []fleet.GroupID{g.ID}, At: time.Now(),
 	})
 }
 
-// announceEdit tells what changed of a device. The groups told are filtered for each
+// announceEdit sends events about what changed of a device. Their groups are filtered for each
 // listener.
 func (r *Registry) announceEdit(before, after *fleet.Device) {
-	say := func(name string, data map[string]any, groups []fleet.GroupID, wide bool) {
-		r.live.Announce(fleet.Event{
-			Name: name, Team: after.Team, Product: after.Product, Device: after.ID, Groups: groups, Wide: wide, Data: data, At: time.Now(),
-		})
+	announce := func(p fleet.Payload, groups []fleet.GroupID) {
+		r.live.Announce(fleet.Event{Payload: p, Team: after.Team, Product: after.Product, Device: after.ID, Groups: groups, At: time.Now()})
 	}
 	if before.Lock != after.Lock {
-		say("muster/device/lock", map[string]any{"desired_firmware_version": after.Lock.String(), "locked": !after.Lock.IsZero()}, nil, false)
+		announce(fleet.DeviceLocked{Version: after.Lock}, nil)
 	}
 	if before.Development != after.Development {
-		say("muster/device/development", map[string]any{"development": after.Development}, nil, false)
+		announce(fleet.DeviceDevelopment{Development: after.Development}, nil)
 	}
 	if !slices.Equal(before.Groups, after.Groups) {
-		say("muster/device/groups", nil, changedGroups(before.Groups, after.Groups), false)
+		announce(fleet.DeviceGroupsChanged{}, changedGroups(before.Groups, after.Groups))
 	}
 	if before.Name != after.Name || before.Notes != after.Notes || before.Force != after.Force || before.Disabled != after.Disabled || before.Gateway != after.Gateway {
-		say("muster/device/update", map[string]any{"name": after.Name}, nil, false)
+		announce(fleet.DeviceEdited{DeviceName: after.Name}, nil)
 	}
 }
 

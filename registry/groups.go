@@ -138,7 +138,7 @@ func (r *Registry) createGroup(ctx context.Context, actor fleet.Actor, g fleet.G
 		return fleet.Group{}, err
 	}
 	r.audit.Record(ctx, actor, "group.create", g.Name, nil, groupFields(g))
-	r.announceGroup(g, "created")
+	r.announceGroup(g, fleet.GroupCreated)
 	return g, nil
 }
 
@@ -166,7 +166,7 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 		return fleet.GroupView{}, err
 	}
 	r.audit.Record(ctx, actor, "group.update", g.Name, groupFields(before), groupFields(g))
-	r.announceGroup(g, "updated")
+	r.announceGroup(g, fleet.GroupUpdated)
 	return r.groupView(ctx, actor, product, g)
 }
 
@@ -189,7 +189,7 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 		return err
 	}
 	r.audit.Record(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
-	r.announceGroup(g, "deleted")
+	r.announceGroup(g, fleet.GroupDeleted)
 	r.live.Recheck(downloading...)
 	return nil
 }
@@ -253,7 +253,7 @@ func (r *Registry) fitting(ctx context.Context, actor fleet.Actor, product, scop
 	for i, g := range made {
 		ids = append(ids, g.ID)
 		r.audit.Record(ctx, actor, "group.create", missing[i].Name, nil, groupFields(g))
-		r.announceGroup(g, "created")
+		r.announceGroup(g, fleet.GroupCreated)
 	}
 	return fleet.SortGroups(ids), err
 }

@@ -49,7 +49,7 @@ func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id strin
 		return hidden(err, "no such alert: %.80s", id)
 	}
 	r.audit.Record(ctx, actor, "alert.archive", id, audit.Fields{"archived": a.Archived}, audit.Fields{"archived": archived})
-	r.live.Announce(fleet.Event{Name: "muster/alert", Team: actor.Team, Device: a.Device, Data: map[string]any{"archived": archived}, At: time.Now()})
+	r.live.Announce(fleet.Event{Payload: fleet.AlertArchived{Archived: archived}, Team: actor.Team, Device: a.Device, At: time.Now()})
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	}
 	r.audit.Record(ctx, actor, "device.command", string(id), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
 	r.live.Command(id)
-	r.live.Announce(fleet.Event{Name: "muster/command", Team: actor.Team, Device: id, Data: map[string]any{"number": c.Number}, At: now})
+	r.live.Announce(fleet.Event{Payload: fleet.CommandChanged{Number: c.Number}, Team: actor.Team, Device: id, At: now})
 	return c, nil
 }
 

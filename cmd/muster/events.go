@@ -123,7 +123,7 @@ func eventText(e api.Heard) string {
 	if json.Unmarshal([]byte(e.Data), &fields) != nil {
 		return clean(e.Data)
 	}
-	if e.Name == "muster/update" {
+	if e.Name == string(fleet.EventUpdate) {
 		return updateEventText(e.Data)
 	}
 	var words []string
