@@ -39,13 +39,15 @@ var mayImport = map[string][]string{
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "ota", "registry", "index", "store", "api", "console"},
 	"bench":          {"fleet", "wire", "simulator"},
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api"},
+
+	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "simulator"}, // for tests only
 }
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
-	"cloud":   {"simulator"}, // the whole path, in one process
-	"api":     {"store"},     // operations run against the real rules on an ephemeral store
-	"console": {"store"},
+	"cloud":   {"simulator", "cloud/cloudtest"}, // the whole path, in one process
+	"api":     {"store"},                        // operations run against the real rules on an ephemeral store
+	"console": {"store", "cloud", "cloud/cloudtest"},
 }
 
 // fences are libraries that one package hides from all others.

@@ -18,6 +18,7 @@
 //	simulator           a fleet of devices in one process
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms
+//	cloud/cloudtest     whole servers for tests of the whole path
 //	cmd/muster          the one binary
 //	bench               side-by-side benchmarks
 //

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -43,11 +44,11 @@ var visibleTo = map[string][]string{
 func newSight(t *testing.T) *sight {
 	w := serve(t)
 	ctx := t.Context()
-	s := &sight{world: w, owner: w.token(), tokens: map[string]string{}}
-	w.upload(100, 1, 2, 3)
+	s := &sight{world: w, owner: w.Token(), tokens: map[string]string{}}
+	w.UploadVersions(100, 1, 2, 3)
 	groups := map[string]string{"a": "a", "b": hiddenName, "c": "c"}
 	for _, short := range []string{"a", "b", "c"} {
-		must[api.Group](t)(w.CreateGroup(ctx, lamp, groups[short], ""))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(ctx, cloudtest.Lamp, groups[short], ""))
 	}
 	status, body := s.as(s.owner, "PUT", "/v1/products/lamp/groups/"+hiddenName, fmt.Sprintf(`{"description":%q,"color":%q}`, hiddenNotes, hiddenColor))
 	if status != http.StatusOK {
@@ -63,10 +64,10 @@ func newSight(t *testing.T) *sight {
 			for _, short := range strings.Fields(in) {
 				order.Groups = append(order.Groups, groups[short])
 			}
-			must[api.Imported](t)(w.Import(ctx, lamp, order))
+			cloudtest.Must[api.Imported](t)(w.Import(ctx, cloudtest.Lamp, order))
 		}
 	}
-	owner := must[fleet.Actor](t)(w.cloud.registry.Actor(ctx, s.owner))
+	owner := cloudtest.Must[fleet.Actor](t)(w.Cloud.Registry().Actor(ctx, s.owner))
 	s.team = owner.Team
 	for held := range visibleTo {
 		for _, role := range []fleet.Role{fleet.Editor, fleet.Viewer} {
@@ -76,8 +77,8 @@ func newSight(t *testing.T) *sight {
 			if held == "none" {
 				names = nil
 			}
-			must[fleet.Member](t)(w.cloud.registry.AddUser(ctx, owner, email, ownerPassword, role, names))
-			secret, _, err := w.cloud.registry.SignIn(ctx, fleet.SignIn{Email: email, Password: ownerPassword, Address: "127.0.0.1"})
+			cloudtest.Must[fleet.Member](t)(w.Cloud.Registry().AddUser(ctx, owner, email, cloudtest.OwnerPassword, role, names))
+			secret, _, err := w.Cloud.Registry().SignIn(ctx, fleet.SignIn{Email: email, Password: cloudtest.OwnerPassword, Address: "127.0.0.1"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,18 +89,18 @@ func newSight(t *testing.T) *sight {
 		version uint32
 		groups  api.Names
 	}{{1, api.Names{"a"}}, {3, api.Names{hiddenName}}} {
-		w.release(v.version, func(r *api.Release) { r.Groups = api.Some(v.groups) })
+		w.ReleaseVersion(v.version, func(r *api.Release) { r.Groups = api.Some(v.groups) })
 	}
 	for _, id := range s.all() {
-		must[fleet.Device](t)(w.cloud.store.Devices.Edit(ctx, fleet.DeviceID(id), func(d *fleet.Device) error {
+		cloudtest.Must[fleet.Device](t)(w.Cloud.Store().Devices.Edit(ctx, fleet.DeviceID(id), func(d *fleet.Device) error {
 			d.Running = fleet.WholeVersion(2)
 			return nil
 		}))
 		m := fleet.Message{Team: s.team, Device: fleet.DeviceID(id), Topic: "d/" + id + "/up/msg", Payload: []byte(`"` + id + `"`)}
-		must[string](t)(w.cloud.store.Messages.Append(ctx, m))
-		must[fleet.Alert](t)(w.cloud.store.Messages.Raise(ctx, fleet.Alert{Team: s.team, Device: fleet.DeviceID(id), Name: "test"}))
+		cloudtest.Must[string](t)(w.Cloud.Store().Messages.Append(ctx, m))
+		cloudtest.Must[fleet.Alert](t)(w.Cloud.Store().Messages.Raise(ctx, fleet.Alert{Team: s.team, Device: fleet.DeviceID(id), Name: "test"}))
 	}
-	until(t, "the index is built", w.cloud.store.Index.Ready)
+	cloudtest.Until(t, "the index is built", w.Cloud.Store().Index.Ready)
 	return s
 }
 
@@ -234,7 +235,7 @@ func TestNoAnswerTellsOfAHiddenGroup(t *testing.T) {
 			}
 			for _, id := range []string{"free", "in-ab", "in-b", "ble-b-a"} {
 				for _, group := range []string{"a", "c"} {
-					path := strings.NewReplacer("{product}", lamp, "{device}", id, "{group}", group, "{version}", "3", "{email}", ownerEmail, "{username}", ownerEmail).Replace(op.path)
+					path := strings.NewReplacer("{product}", cloudtest.Lamp, "{device}", id, "{group}", group, "{version}", "3", "{email}", cloudtest.OwnerEmail, "{username}", cloudtest.OwnerEmail).Replace(op.path)
 					if query := op.required(""); query != "" {
 						path += "?" + query
 					}
@@ -292,18 +293,18 @@ func TestStreamsTellWhatTheTableSays(t *testing.T) {
 		streams[who] = (&stage{world: s.world}).listen("/v1/products/lamp/events", token)
 	}
 	for _, id := range s.all() {
-		s.edit(fleet.DeviceID(id), api.DeviceUpdate{Name: api.Some("named " + id)})
+		s.EditDevice(fleet.DeviceID(id), api.DeviceUpdate{Name: api.Some("named " + id)})
 	}
-	s.edit("in-ab", api.DeviceUpdate{Groups: api.Some(api.Names{"a"})})
-	s.edit("in-ab", api.DeviceUpdate{Groups: api.Some(api.Names{"a", hiddenName})})
-	s.release(2, func(r *api.Release) { r.Groups = api.Some(api.Names{hiddenName, "a"}) })
-	s.release(3, func(r *api.Release) { r.Groups = api.Some(api.Names{hiddenName}) })
+	s.EditDevice("in-ab", api.DeviceUpdate{Groups: api.Some(api.Names{"a"})})
+	s.EditDevice("in-ab", api.DeviceUpdate{Groups: api.Some(api.Names{"a", hiddenName})})
+	s.ReleaseVersion(2, func(r *api.Release) { r.Groups = api.Some(api.Names{hiddenName, "a"}) })
+	s.ReleaseVersion(3, func(r *api.Release) { r.Groups = api.Some(api.Names{hiddenName}) })
 	for _, body := range []string{`{"color":"#000000"}`, `{"name":"` + hiddenName + `-2"}`} {
 		if status, answer := s.as(s.owner, "PUT", "/v1/products/lamp/groups/"+hiddenName, body); status != http.StatusOK {
 			t.Fatal(answer)
 		}
 	}
-	s.edit("free", api.DeviceUpdate{Name: api.Some("the end")})
+	s.EditDevice("free", api.DeviceUpdate{Name: api.Some("the end")})
 	for who, next := range streams {
 		held, _, _ := strings.Cut(who, " ")
 		var told []string

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -33,37 +34,37 @@ func newStage(t *testing.T) *stage {
 	w := serve(t)
 	ctx := t.Context()
 	s := &stage{world: w, tokens: map[fleet.Role]string{}, actors: map[fleet.Role]fleet.Actor{}}
-	owner := s.signIn(fleet.Owner, ownerEmail, 0)
+	owner := s.signIn(fleet.Owner, cloudtest.OwnerEmail, 0)
 	s.team = owner.Team
-	s.product = must[fleet.Product](t)(w.cloud.registry.Product(ctx, owner, lamp)).ID
-	s.own = must[fleet.Group](t)(w.cloud.store.Teams.CreateGroup(ctx, fleet.Group{Team: s.team, Name: "own", Color: "#000000"}))
+	s.product = cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().Product(ctx, owner, cloudtest.Lamp)).ID
+	s.own = cloudtest.Must[fleet.Group](t)(w.Cloud.Store().Teams.CreateGroup(ctx, fleet.Group{Team: s.team, Name: "own", Color: "#000000"}))
 	for _, role := range []fleet.Role{fleet.Admin, fleet.Editor, fleet.Viewer} {
 		email := role.String() + "@example.com"
-		must[fleet.Member](t)(w.cloud.registry.AddUser(ctx, owner, email, ownerPassword, role, []string{"own"}))
+		cloudtest.Must[fleet.Member](t)(w.Cloud.Registry().AddUser(ctx, owner, email, cloudtest.OwnerPassword, role, []string{"own"}))
 		s.signIn(role, email, 0)
 	}
-	program, _, _, err := w.cloud.registry.AddProgram(ctx, owner, "robot", fleet.Viewer, nil, 0)
+	program, _, _, err := w.Cloud.Registry().AddProgram(ctx, owner, "robot", fleet.Viewer, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.program = program.Email
-	s.other = must[fleet.Team](t)(w.cloud.registry.CreateTeam(ctx, owner, "Other")).ID
-	elsewhere := fleet.Actor{User: owner.User, Email: ownerEmail, Team: s.other, Role: fleet.Owner}
-	s.elsewhere = must[fleet.Product](t)(w.cloud.registry.CreateProduct(ctx, elsewhere, fleet.Product{Name: "Alien", Slug: "alien"})).ID
-	w.upload(100, 1)
-	until(t, "the index is built", w.cloud.store.Index.Ready)
+	s.other = cloudtest.Must[fleet.Team](t)(w.Cloud.Registry().CreateTeam(ctx, owner, "Other")).ID
+	elsewhere := fleet.Actor{User: owner.User, Email: cloudtest.OwnerEmail, Team: s.other, Role: fleet.Owner}
+	s.elsewhere = cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().CreateProduct(ctx, elsewhere, fleet.Product{Name: "Alien", Slug: "alien"})).ID
+	w.UploadVersions(100, 1)
+	cloudtest.Until(t, "the index is built", w.Cloud.Store().Index.Ready)
 	return s
 }
 
 // signIn makes a token for the user of a role.
 func (s *stage) signIn(role fleet.Role, email string, team fleet.TeamID) fleet.Actor {
 	s.Helper()
-	secret, _, err := s.cloud.registry.SignIn(s.Context(), fleet.SignIn{Email: email, Password: ownerPassword, Team: team, Address: "127.0.0.1"})
+	secret, _, err := s.Cloud.Registry().SignIn(s.Context(), fleet.SignIn{Email: email, Password: cloudtest.OwnerPassword, Team: team, Address: "127.0.0.1"})
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.tokens[role] = secret
-	s.actors[role] = must[fleet.Actor](s)(s.cloud.registry.Actor(s.Context(), secret))
+	s.actors[role] = cloudtest.Must[fleet.Actor](s)(s.Cloud.Registry().Actor(s.Context(), secret))
 	return s.actors[role]
 }
 
@@ -73,29 +74,29 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 	subject := s.subject(object)
 	token := s.tokens[role]
 	if p.operation == "RevokeAccessToken" && object == own {
-		_, t, err := s.cloud.registry.NewToken(s.Context(), s.actors[role], "x", 0)
+		_, t, err := s.Cloud.Registry().NewToken(s.Context(), s.actors[role], "x", 0)
 		if err != nil {
 			s.Fatal(err)
 		}
 		subject["token"] = t.ID
 	}
 	if p.operation == "RevokeToken" { // the token itself
-		token, _, _ = s.cloud.registry.NewToken(s.Context(), s.actors[role], "x", 0)
+		token, _, _ = s.Cloud.Registry().NewToken(s.Context(), s.actors[role], "x", 0)
 	}
 	if p.operation == "LeaveTeam" && role != fleet.Owner { // of someone who is not needed any more
-		user := must[fleet.User](s)(s.cloud.store.Teams.CreateUser(s.Context(), fleet.User{Email: subject["fresh"]}))
+		user := cloudtest.Must[fleet.User](s)(s.Cloud.Store().Teams.CreateUser(s.Context(), fleet.User{Email: subject["fresh"]}))
 		leaver := fleet.Member{Team: s.team, User: user.ID, Email: user.Email, Role: role}
-		if err := s.cloud.store.Teams.AddMember(s.Context(), leaver); err != nil {
+		if err := s.Cloud.Store().Teams.AddMember(s.Context(), leaver); err != nil {
 			s.Fatal(err)
 		}
-		token, _, _ = s.cloud.registry.NewToken(s.Context(), fleet.Actor{User: user.ID, Email: user.Email, Team: s.team, Role: role}, "x", 0)
+		token, _, _ = s.Cloud.Registry().NewToken(s.Context(), fleet.Actor{User: user.ID, Email: user.Email, Team: s.team, Role: role}, "x", 0)
 	}
 	body := s.fill(p.body, subject)
 	switch {
 	case p.operation == "UploadFirmware":
 		body = "upload " + subject["slug number"]
 	case strings.Contains(r.path, "{device}") || strings.Contains(r.path, "{group}") || strings.Contains(p.body, "{device}"):
-		subject["product"] = lamp // the object itself is what is foreign
+		subject["product"] = cloudtest.Lamp // the object itself is what is foreign
 	}
 	return s.send(r.method, s.fill(r.path, subject)+s.fill(p.query, subject), body, token)
 }
@@ -116,7 +117,7 @@ func (s *stage) subject(object string) subject {
 	ctx := s.Context()
 	s.count++
 	n := strconv.Itoa(s.count)
-	team, product, slug := s.team, s.product, lamp
+	team, product, slug := s.team, s.product, cloudtest.Lamp
 	if object == alien {
 		team, product, slug = s.other, s.elsewhere, "alien"
 	}
@@ -131,15 +132,15 @@ func (s *stage) subject(object string) subject {
 		device.Groups = []fleet.GroupID{group.ID}
 	case behind:
 		gateway := &fleet.Device{ID: fleet.DeviceID("gw-" + n), Team: team, Product: product, Kind: fleet.Gateway, Groups: []fleet.GroupID{s.own.ID}}
-		if err := s.cloud.store.Devices.Create(ctx, gateway); err != nil {
+		if err := s.Cloud.Store().Devices.Create(ctx, gateway); err != nil {
 			s.Fatal(err)
 		}
 		device.Kind, device.Gateway, device.Groups = fleet.BLE, gateway.ID, []fleet.GroupID{group.ID}
 	}
-	if err := s.cloud.store.Devices.Create(ctx, device); err != nil {
+	if err := s.Cloud.Store().Devices.Create(ctx, device); err != nil {
 		s.Fatal(err)
 	}
-	alert := must[fleet.Alert](s)(s.cloud.store.Messages.Raise(ctx, fleet.Alert{Team: team, Device: device.ID, Name: "test"}))
+	alert := cloudtest.Must[fleet.Alert](s)(s.Cloud.Store().Messages.Raise(ctx, fleet.Alert{Team: team, Device: device.ID, Name: "test"}))
 	email := s.member(team, n)
 	subject := subject{
 		"product": slug, "device": string(device.ID), "group": group.Name, "alert": alert.ID, "email": email, "username": email, "token": "000000000000",
@@ -161,12 +162,12 @@ func (s *stage) group(object string, team fleet.TeamID, n string) fleet.Group {
 	if object == own {
 		name, holders = "mine-"+n, []fleet.Role{fleet.Editor, fleet.Viewer}
 	}
-	g := must[fleet.Group](s)(s.cloud.store.Teams.CreateGroup(ctx, fleet.Group{Team: team, Name: name, Color: "#000000"}))
+	g := cloudtest.Must[fleet.Group](s)(s.Cloud.Store().Teams.CreateGroup(ctx, fleet.Group{Team: team, Name: name, Color: "#000000"}))
 	if team != s.team {
 		return g
 	}
 	for _, role := range holders {
-		must[fleet.Member](s)(s.cloud.store.Teams.EditMember(ctx, team, s.actors[role].User, func(m *fleet.Member) error {
+		cloudtest.Must[fleet.Member](s)(s.Cloud.Store().Teams.EditMember(ctx, team, s.actors[role].User, func(m *fleet.Member) error {
 			m.Groups = fleet.SortGroups(append(m.Groups, g.ID))
 			return nil
 		}))
@@ -177,8 +178,8 @@ func (s *stage) group(object string, team fleet.TeamID, n string) fleet.Group {
 // member makes a viewer of a team.
 func (s *stage) member(team fleet.TeamID, n string) (email string) {
 	s.Helper()
-	user := must[fleet.User](s)(s.cloud.store.Teams.CreateUser(s.Context(), fleet.User{Email: "user-" + n + "@example.com"}))
-	if err := s.cloud.store.Teams.AddMember(s.Context(), fleet.Member{Team: team, User: user.ID, Email: user.Email, Role: fleet.Viewer}); err != nil {
+	user := cloudtest.Must[fleet.User](s)(s.Cloud.Store().Teams.CreateUser(s.Context(), fleet.User{Email: "user-" + n + "@example.com"}))
+	if err := s.Cloud.Store().Teams.AddMember(s.Context(), fleet.Member{Team: team, User: user.ID, Email: user.Email, Role: fleet.Viewer}); err != nil {
 		s.Fatal(err)
 	}
 	return user.Email
@@ -187,7 +188,7 @@ func (s *stage) member(team fleet.TeamID, n string) (email string) {
 // firmware uploads a version.
 func (s *stage) firmware() string {
 	s.Helper()
-	v := whole(uint32(100_000 + s.count))
-	f := must[api.Firmware](s)(s.Upload(s.Context(), lamp, api.NewFirmware{Version: v}, bytes.NewReader(image(uint32(s.count), 50))))
+	v := cloudtest.Whole(uint32(100_000 + s.count))
+	f := cloudtest.Must[api.Firmware](s)(s.Upload(s.Context(), cloudtest.Lamp, api.NewFirmware{Version: v}, bytes.NewReader(cloudtest.Image(uint32(s.count), 50))))
 	return f.Version.String()
 }

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -239,7 +240,7 @@ func TestAHiddenGroupCanNotBeReleasedTo(t *testing.T) {
 	hidden := s.fill(`{"version":1,"groups":["{group}"]}`, s.subject(foreign))
 	unknown := `{"version":1,"groups":["none"]}`
 	for _, body := range []string{hidden, unknown} {
-		status, answer := s.send(http.MethodPut, "/v1/products/"+lamp+"/firmware/release", body, s.tokens[fleet.Editor])
+		status, answer := s.send(http.MethodPut, "/v1/products/"+cloudtest.Lamp+"/firmware/release", body, s.tokens[fleet.Editor])
 		if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "no such group") {
 			t.Errorf("%s: got %d %s, want 422 no such group", body, status, answer)
 		}
@@ -267,7 +268,7 @@ func (s *stage) send(method, address, body, token string) (int, string) {
 	}
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.cloud.Addresses().HTTP+address, content)
+	request, err := http.NewRequestWithContext(ctx, method, s.URL("")+address, content)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -294,7 +295,7 @@ type operation struct{ method, path string }
 // routes are all operations of the OpenAPI document, by id.
 func (s *stage) routes() map[string]operation {
 	s.Helper()
-	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.cloud.Addresses().HTTP+"/v1/openapi.json", nil)
+	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.URL("")+"/v1/openapi.json", nil)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"encoding/json"
@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -75,8 +76,8 @@ type contract struct {
 // contract loads the document.
 func (w *world) contract() (c contract) {
 	w.Helper()
-	answer := must[*http.Response](w)(http.DefaultClient.Do(must[*http.Request](w)(
-		http.NewRequestWithContext(w.Context(), http.MethodGet, "http://"+w.cloud.Addresses().HTTP+"/v1/openapi.json", nil))))
+	answer := cloudtest.Must[*http.Response](w)(http.DefaultClient.Do(cloudtest.Must[*http.Request](w)(
+		http.NewRequestWithContext(w.Context(), http.MethodGet, w.URL("")+"/v1/openapi.json", nil))))
 	defer answer.Body.Close()
 	if err := json.NewDecoder(answer.Body).Decode(&c); err != nil {
 		w.Fatal(err)
@@ -282,12 +283,12 @@ var noBodies = map[string]string{
 // the field.
 func (s *stage) refused(op described, method, address, contentType, body string, input bad) {
 	s.Helper()
-	request := must[*http.Request](s)(http.NewRequestWithContext(s.Context(), method, "http://"+s.cloud.Addresses().HTTP+address, strings.NewReader(body)))
+	request := cloudtest.Must[*http.Request](s)(http.NewRequestWithContext(s.Context(), method, s.URL("")+address, strings.NewReader(body)))
 	request.Header.Set("Authorization", "Bearer "+s.tokens[fleet.Owner])
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
-	answer := must[*http.Response](s)(http.DefaultTransport.RoundTrip(request))
+	answer := cloudtest.Must[*http.Response](s)(http.DefaultTransport.RoundTrip(request))
 	defer answer.Body.Close()
 	if op.ID == "ImportDevices" && answer.StatusCode == http.StatusOK && strings.HasPrefix(input.field, "id") {
 		return
@@ -296,7 +297,7 @@ func (s *stage) refused(op described, method, address, contentType, body string,
 		s.Errorf("%s, %s: got %d, want a refusal", op.ID, input.what, answer.StatusCode)
 		return
 	}
-	text := must[[]byte](s)(io.ReadAll(io.LimitReader(answer.Body, 100_000)))
+	text := cloudtest.Must[[]byte](s)(io.ReadAll(io.LimitReader(answer.Body, 100_000)))
 	var p api.Problem
 	if err := json.Unmarshal(text, &p); err != nil || p.Code == "" || p.Description == "" || !utf8.Valid(text) {
 		s.Errorf("%s, %s: got %d %.300s, want a problem in JSON", op.ID, input.what, answer.StatusCode, text)
@@ -318,7 +319,7 @@ func (s *stage) refused(op described, method, address, contentType, body string,
 func TestEveryOperationRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.upload(100, 7) // of the examples
+	s.UploadVersions(100, 7) // of the examples
 	c := s.contract()
 	subject := s.subject(own)
 	tried := map[string]int{}

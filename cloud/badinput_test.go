@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
 const (
@@ -22,8 +23,8 @@ const (
 // what to do and, where a field is wrong, names it.
 func TestBadInputIsRefusedByName(t *testing.T) {
 	w := serve(t)
-	enroll(t, w.Client, "lamp-1")
-	upload(t, w.Client, 100, 1)
+	cloudtest.Enroll(t, w.Client, "lamp-1")
+	cloudtest.UploadVersions(t, w.Client, 100, 1)
 	const products, lamps, one = "/v1/products", "/v1/products/lamp/devices", "/v1/products/lamp/devices/lamp-1"
 	many := strings.Repeat("g,", 10_000) + "g"
 	for name, row := range map[string]struct {
@@ -107,23 +108,23 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 // request is what w's handler answers an owner, without a connection between.
 func (w *world) request(t testing.TB, method, path, kind, body string) (status int, answer string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+w.cloud.Addresses().HTTP+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, w.URL("")+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", kind)
-	r.Header.Set("Authorization", "Bearer "+w.token())
-	got := must[*http.Response](t)(http.DefaultClient.Do(r))
+	r.Header.Set("Authorization", "Bearer "+w.Token())
+	got := cloudtest.Must[*http.Response](t)(http.DefaultClient.Do(r))
 	defer got.Body.Close()
-	return got.StatusCode, string(must[[]byte](t)(io.ReadAll(got.Body)))
+	return got.StatusCode, string(cloudtest.Must[[]byte](t)(io.ReadAll(got.Body)))
 }
 
 // FuzzREST throws requests at the whole server: nothing that is sent may make it fail.
 func FuzzREST(f *testing.F) {
 	w := serve(f)
-	enroll(f, w.Client, "lamp-1")
-	upload(f, w.Client, 100, 1)
-	handler, token := w.cloud.http.Handler, w.token()
+	cloudtest.Enroll(f, w.Client, "lamp-1")
+	cloudtest.UploadVersions(f, w.Client, 100, 1)
+	handler, token := w.Cloud.Handler(), w.Token()
 	for _, seed := range [][4]string{
 		{"GET", "/v1/products/lamp/devices?groups=a,b&sortAttr=deviceName&page=2", "", ""},
 		{"PUT", "/v1/products/lamp/devices/lamp-1", asJSON, `{"name":"x","groups":["a"],"desired_firmware_version":null}`},

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"io"
@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
@@ -29,32 +30,32 @@ const (
 func TestBadInputLeavesTheServerUpAndItsStateUntouched(t *testing.T) {
 	count := badInput
 	if text := os.Getenv(badInputEnv); text != "" {
-		count = must[int](t)(strconv.Atoi(text))
+		count = cloudtest.Must[int](t)(strconv.Atoi(text))
 	}
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	attackers := w.enroll("bad0", "bad1", "bad2", "bad3")
-	others := w.enroll("idle", "offered", "good")
-	w.edit("idle", api.DeviceUpdate{Lock: api.Some(whole(1)), Groups: api.Some(api.Names{"eu"}), Name: api.Some("Idle")})
-	idle := w.dial(others[0])
-	idle.hello(1)
-	w.release(2)
-	offered := w.dial(others[1])
-	offered.hello(1)
-	offered.hear(wire.TopicOffer)
+	w.UploadVersions(imageSize, 1, 2)
+	attackers := w.Enroll("bad0", "bad1", "bad2", "bad3")
+	others := w.Enroll("idle", "offered", "good")
+	w.EditDevice("idle", api.DeviceUpdate{Lock: api.Some(cloudtest.Whole(1)), Groups: api.Some(api.Names{"eu"}), Name: api.Some("Idle")})
+	idle := w.Dial(others[0])
+	idle.Hello(1)
+	w.ReleaseVersion(2)
+	offered := w.Dial(others[1])
+	offered.Hello(1)
+	offered.Receive(wire.TopicOffer)
 	_ = offered.Disconnect()
-	until(t, "it is offline", func() bool { return !w.cloud.conductor.Online("offered") })
+	cloudtest.Until(t, "it is offline", func() bool { return !w.Online("offered") })
 
 	before, heap := w.records(), heapInUse()
 	var tasks sync.WaitGroup
 	for i, device := range attackers {
 		tasks.Go(func() {
-			a := &attacker{broker: from(w.broker(), byte(10+i)), device: device, rand: rand.New(rand.NewPCG(7, uint64(i)))}
+			a := &attacker{broker: cloudtest.From(w.Broker(), byte(10+i)), device: device, rand: rand.New(rand.NewPCG(7, uint64(i)))}
 			a.attack(count / badWorkers)
 		})
 	}
 	tasks.Wait()
-	until(t, "the attackers are gone", func() bool { return w.cloud.broker.Stats().Connections == 1 })
+	cloudtest.Until(t, "the attackers are gone", func() bool { return w.Metric("muster_connections") == 1 })
 
 	if diff := cmp.Diff(before, w.records(), cmp.Comparer(func(a, b fleet.Version) bool { return a == b })); diff != "" {
 		t.Errorf("records changed:\n%s", diff)
@@ -62,23 +63,22 @@ func TestBadInputLeavesTheServerUpAndItsStateUntouched(t *testing.T) {
 	if grown := heapInUse() - heap; grown > maxHeapGrown {
 		t.Errorf("the heap grew by %d bytes, %d are allowed", grown, maxHeapGrown)
 	}
-	stats := w.cloud.broker.Stats()
-	t.Logf("%d sent; %d accepted, refused %v, ended %v, %d messages in, ignored %v", count, stats.Accepted, stats.Refused, stats.Ended, stats.MessagesIn, stats.Ignored)
-	if stats.Panics != 0 {
-		t.Errorf("%d connections ended by a panic", stats.Panics)
+	t.Logf("%d sent; %v connections accepted, %v messages in", count, w.Metric("muster_accepted_total"), w.Metric("muster_messages_in_total"))
+	if n := w.Metric("muster_panics_total"); n != 0 {
+		t.Errorf("%v connections ended by a panic", n)
 	}
-	idle.acked(idle.say(wire.TopicMessage, 1, []byte("still here")), func(h heard) { t.Errorf("a bystander got %s", h.topic) })
-	f := w.simulate(simulator.Config{Devices: others[2:]})
-	arrive(t, f, 2)
-	exact(t, f, 2, imageSize)
+	idle.WaitAck(idle.Send(wire.TopicMessage, 1, []byte("still here")), func(h cloudtest.Message) { t.Errorf("a bystander got %s", h.Topic) })
+	f := w.Simulate(simulator.Config{Devices: others[2:]})
+	cloudtest.WaitForVersion(t, f, 2)
+	cloudtest.VerifyExact(t, f, 2, imageSize)
 }
 
 // records are all device records.
 func (w *world) records() map[fleet.DeviceID]fleet.Device {
 	w.Helper()
 	all := map[fleet.DeviceID]fleet.Device{}
-	for _, d := range must[[]api.Device](w)(w.AllDevices(w.Context())) {
-		all[fleet.DeviceID(d.ID)] = w.device(fleet.DeviceID(d.ID))
+	for _, d := range cloudtest.Must[[]api.Device](w)(w.AllDevices(w.Context())) {
+		all[fleet.DeviceID(d.ID)] = w.Record(fleet.DeviceID(d.ID))
 	}
 	return all
 }
@@ -127,7 +127,7 @@ func (a *attacker) attack(count int) {
 // failed proofs would lock a's own out.
 func (a *attacker) guess() {
 	g := *a
-	g.broker, g.device = from(a.broker, 9), simulator.Credential{ID: "nobody", Secret: "nothing"}
+	g.broker, g.device = cloudtest.From(a.broker, 9), simulator.Credential{ID: "nobody", Secret: "nothing"}
 	g.converse(g.mutated(g.connect()))
 }
 
@@ -138,7 +138,7 @@ func (a *attacker) converse(packets []byte) {
 		return // more connections than the machine has ports for
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(cloudtest.Patience))
 	go func() {
 		_, _ = conn.Write(packets) // the server may well hang up before the end
 		_ = conn.CloseWrite()

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -38,22 +39,22 @@ func TestImportTellsOfEachLineAsItGoes(t *testing.T) {
 // next start every device has all of it.
 func TestABatchOfGroupsOutlivesACrash(t *testing.T) {
 	const devices = 5000
-	p := spawn(t)
-	operator := p.operator()
+	p := cloudtest.Spawn(t)
+	operator := p.Owner()
 	list := prepareBatch(t, operator, devices)
 	answered := make(chan error, 1)
 	go func() {
-		answered <- operator.EditGroups(t.Context(), lamp, list, []string{"one", "two"}, []string{"old"})
+		answered <- operator.EditGroups(t.Context(), cloudtest.Lamp, list, []string{"one", "two"}, []string{"old"})
 	}()
-	until(t, "some devices are changed", func() bool { return members(t, operator, "one") > 0 })
-	p.kill()
+	cloudtest.Until(t, "some devices are changed", func() bool { return members(t, operator, "one") > 0 })
+	p.Kill()
 	if err := <-answered; err == nil {
 		t.Log("the batch was done before the server was killed")
 	}
-	p.start()
-	operator = p.operator()
-	until(t, "the lists are back", func() bool {
-		_, err := operator.Devices(t.Context(), lamp, api.DeviceFilter{})
+	p.Start()
+	operator = p.Owner()
+	cloudtest.Until(t, "the lists are back", func() bool {
+		_, err := operator.Devices(t.Context(), cloudtest.Lamp, api.DeviceFilter{})
 		return err == nil
 	})
 	for group, want := range map[string]int{"one": devices, "two": devices, "old": 0} {
@@ -66,18 +67,18 @@ func TestABatchOfGroupsOutlivesACrash(t *testing.T) {
 // prepareBatch makes three groups and devices, all in group old.
 func prepareBatch(t testing.TB, operator *api.Client, devices int) (ids []string) {
 	t.Helper()
-	if _, err := operator.CreateProduct(t.Context(), "Lamp", lamp); err != nil && !errors.Is(err, fleet.Conflict) {
+	if _, err := operator.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp); err != nil && !errors.Is(err, fleet.Conflict) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"one", "two", "old"} {
-		if _, err := operator.CreateGroup(t.Context(), lamp, name, ""); err != nil {
+		if _, err := operator.CreateGroup(t.Context(), cloudtest.Lamp, name, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range devices {
 		ids = append(ids, fmt.Sprintf("lamp-%06d", i))
 	}
-	if _, err := operator.Import(t.Context(), lamp, api.NewDevices{IDs: ids, Groups: api.Names{"old"}}); err != nil {
+	if _, err := operator.Import(t.Context(), cloudtest.Lamp, api.NewDevices{IDs: ids, Groups: api.Names{"old"}}); err != nil {
 		t.Fatal(err)
 	}
 	return ids
@@ -85,7 +86,7 @@ func prepareBatch(t testing.TB, operator *api.Client, devices int) (ids []string
 
 func members(t testing.TB, operator *api.Client, name string) int {
 	t.Helper()
-	groups, err := operator.Groups(t.Context(), lamp)
+	groups, err := operator.Groups(t.Context(), cloudtest.Lamp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +100,11 @@ func members(t testing.TB, operator *api.Client, name string) int {
 
 // BenchmarkBatch changes the groups of 10,000 devices, on a real redis-server.
 func BenchmarkBatch(b *testing.B) {
-	w := serve(b, redisOfItsOwn)
+	w := serve(b, cloudtest.WithRedis)
 	ids := prepareBatch(b, w.Client, 10_000)
 	for b.Loop() {
 		for _, names := range [][]string{{"one", "old"}, {"old", "one"}} {
-			if err := w.EditGroups(b.Context(), lamp, ids, names[:1], names[1:]); err != nil {
+			if err := w.EditGroups(b.Context(), cloudtest.Lamp, ids, names[:1], names[1:]); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -116,26 +117,16 @@ func BenchmarkImport(b *testing.B) {
 	const devices = 100_000 - 2 // and the two lines that are wrong
 	for b.Loop() {
 		b.StopTimer()
-		w := serve(b, redisOfItsOwn)
+		w := serve(b, cloudtest.WithRedis)
 		b.StartTimer()
 		if got, _ := importFile(w, devices); got["updated"] != devices {
 			b.Fatal(got)
 		}
 		b.StopTimer()
-		w.stop()
+		w.Stop()
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(devices*b.N)/b.Elapsed().Seconds(), "devices/s")
-}
-
-// token is one of the owner's.
-func (w *world) token() string {
-	w.Helper()
-	_, token, err := api.SignIn(w.Context(), "http://"+w.cloud.Addresses().HTTP, ownerEmail, ownerPassword)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return token.AccessToken
 }
 
 // importFile imports n devices, one of them named twice, and a line that is no id.
@@ -143,7 +134,7 @@ func importFile(w *world, n int) (outcomes map[string]int, progress []int) {
 	w.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	file := must[io.Writer](w)(form.CreateFormFile("file", "devices.txt"))
+	file := cloudtest.Must[io.Writer](w)(form.CreateFormFile("file", "devices.txt"))
 	for i := range n {
 		fmt.Fprintf(file, "lamp-%06d\r\n", i)
 	}
@@ -151,11 +142,11 @@ func importFile(w *world, n int) (outcomes map[string]int, progress []int) {
 	if err := form.Close(); err != nil {
 		w.Fatal(err)
 	}
-	request := must[*http.Request](w)(http.NewRequestWithContext(w.Context(), http.MethodPost, "http://"+w.cloud.Addresses().HTTP+"/v1/products/"+lamp+"/devices", &body))
+	request := cloudtest.Must[*http.Request](w)(http.NewRequestWithContext(w.Context(), http.MethodPost, w.URL("")+"/v1/products/"+cloudtest.Lamp+"/devices", &body))
 	request.Header.Set("Content-Type", form.FormDataContentType())
 	request.Header.Set("Accept", "application/x-ndjson")
-	request.Header.Set("Authorization", "Bearer "+w.token())
-	answer := must[*http.Response](w)(http.DefaultClient.Do(request))
+	request.Header.Set("Authorization", "Bearer "+w.Token())
+	answer := cloudtest.Must[*http.Response](w)(http.DefaultClient.Do(request))
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		w.Fatal(answer.Status)

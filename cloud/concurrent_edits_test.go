@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -39,17 +40,17 @@ func atOnceDo(n int, do func(writer int)) {
 func TestConcurrentEditsOfOneDeviceLoseNoneUnseen(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	w.enroll("a")
-	o := &editor{server: "http://" + w.cloud.Addresses().HTTP, token: w.token()}
+	w.Enroll("a")
+	o := &editor{server: w.URL(""), token: w.Token()}
 	for _, path := range []string{"/v1/products/lamp/devices/a", "/v1/devices/a"} {
 		t.Run(path, func(t *testing.T) {
-			w.edit("a", api.DeviceUpdate{Notes: api.Some("")})
+			w.EditDevice("a", api.DeviceUpdate{Notes: api.Some("")})
 			atOnceDo(writers, func(writer int) {
 				for i := range rounds {
 					o.addWord(t, path, "notes", fmt.Sprintf("w%d-%d", writer, i))
 				}
 			})
-			words := strings.Fields(w.device("a").Notes)
+			words := strings.Fields(w.Record("a").Notes)
 			slices.Sort(words)
 			if len(words) != writers*rounds || len(slices.Compact(words)) != writers*rounds {
 				t.Errorf("got %d words %v, want %d", len(words), words, writers*rounds)
@@ -63,24 +64,26 @@ func TestConcurrentEditsOfOneDeviceLoseNoneUnseen(t *testing.T) {
 func TestConcurrentEditsOfSeveralFieldsKeepEach(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	w.enroll("a")
-	w.upload(100, 1, 2)
+	w.Enroll("a")
+	w.UploadVersions(100, 1, 2)
 	edits := []func(i int) api.DeviceUpdate{
 		func(i int) api.DeviceUpdate { return api.DeviceUpdate{Name: api.Some(fmt.Sprint("name ", i))} },
 		func(i int) api.DeviceUpdate { return api.DeviceUpdate{Notes: api.Some(fmt.Sprint("notes ", i))} },
-		func(i int) api.DeviceUpdate { return api.DeviceUpdate{Lock: api.Some(whole(uint32(1 + i%2)))} },
+		func(i int) api.DeviceUpdate {
+			return api.DeviceUpdate{Lock: api.Some(cloudtest.Whole(uint32(1 + i%2)))}
+		},
 		func(i int) api.DeviceUpdate { return api.DeviceUpdate{Groups: api.Some(api.Names{fmt.Sprint("g", i)})} },
 		func(i int) api.DeviceUpdate { on := i%2 == 0; return api.DeviceUpdate{Development: &on} },
 		func(i int) api.DeviceUpdate { on := i%2 == 0; return api.DeviceUpdate{Forced: &on} },
 	}
 	atOnceDo(len(edits), func(writer int) {
 		for i := range 9 { // the last is 8
-			if _, err := w.UpdateDevice(t.Context(), lamp, "a", edits[writer](i)); err != nil {
+			if _, err := w.UpdateDevice(t.Context(), cloudtest.Lamp, "a", edits[writer](i)); err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	d := must[api.Device](t)(w.Device(t.Context(), "a"))
+	d := cloudtest.Must[api.Device](t)(w.Device(t.Context(), "a"))
 	got := fmt.Sprint(d.Name, ", ", d.Notes, ", ", d.Lock, " ", d.Groups, d.Development, d.UpdatesForced)
 	if want := "name 8, notes 8, 1 [g8] true true"; got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -92,11 +95,11 @@ func TestConcurrentEditsOfSeveralFieldsKeepEach(t *testing.T) {
 func TestConcurrentReleasesLoseNoneUnseen(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	w.upload(100, 1)
+	w.UploadVersions(100, 1)
 	for i := range writers {
-		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, fmt.Sprint("g", i), ""))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, fmt.Sprint("g", i), ""))
 	}
-	o := &editor{server: "http://" + w.cloud.Addresses().HTTP, token: w.token()}
+	o := &editor{server: w.URL(""), token: w.Token()}
 	refused := make([]int, writers)
 	atOnceDo(writers, func(writer int) {
 		for {
@@ -125,17 +128,17 @@ func TestConcurrentReleasesOfOtherVersionsKeepEach(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
 	for i := range writers {
-		w.upload(100, uint32(i+1))
-		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, fmt.Sprint("g", i), ""))
+		w.UploadVersions(100, uint32(i+1))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, fmt.Sprint("g", i), ""))
 	}
 	atOnceDo(writers, func(writer int) {
 		isDefault := writer == 3
-		order := api.Release{Version: whole(uint32(writer + 1)), Groups: api.Some(api.Names{fmt.Sprint("g", writer)}), Default: &isDefault}
-		if _, err := w.Release(t.Context(), lamp, order); err != nil {
+		order := api.Release{Version: cloudtest.Whole(uint32(writer + 1)), Groups: api.Some(api.Names{fmt.Sprint("g", writer)}), Default: &isDefault}
+		if _, err := w.Release(t.Context(), cloudtest.Lamp, order); err != nil {
 			t.Error(err)
 		}
 	})
-	for _, f := range must[[]api.Firmware](t)(w.Firmware(t.Context(), lamp)) {
+	for _, f := range cloudtest.Must[[]api.Firmware](t)(w.Firmware(t.Context(), cloudtest.Lamp)) {
 		n, _ := f.Version.Whole()
 		if want := []string{fmt.Sprint("g", n-1)}; !slices.Equal(f.Groups, want) || f.Default != (n == 4) {
 			t.Errorf("version %d: got %v, default %t, want %v", n, f.Groups, f.Default, want)
@@ -151,17 +154,17 @@ func TestConcurrentBatchesKeepEach(t *testing.T) {
 	for i := range 50 {
 		ids = append(ids, fmt.Sprintf("d-%02d", i))
 	}
-	must[api.Imported](t)(w.Import(t.Context(), lamp, api.NewDevices{IDs: ids}))
+	cloudtest.Must[api.Imported](t)(w.Import(t.Context(), cloudtest.Lamp, api.NewDevices{IDs: ids}))
 	for i := range writers {
-		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, fmt.Sprint("g", i), ""))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, fmt.Sprint("g", i), ""))
 	}
 	atOnceDo(writers, func(writer int) {
-		if err := w.EditGroups(t.Context(), lamp, ids, []string{fmt.Sprint("g", writer)}, nil); err != nil {
+		if err := w.EditGroups(t.Context(), cloudtest.Lamp, ids, []string{fmt.Sprint("g", writer)}, nil); err != nil {
 			t.Error(err)
 		}
 	})
 	for _, id := range ids {
-		if d := w.device(fleet.DeviceID(id)); len(d.Groups) != writers {
+		if d := w.Record(fleet.DeviceID(id)); len(d.Groups) != writers {
 			t.Errorf("%s is in %d groups, want %d", id, len(d.Groups), writers)
 		}
 	}
@@ -172,17 +175,17 @@ func TestConcurrentBatchesKeepEach(t *testing.T) {
 func TestOfConcurrentCreationsOneWins(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	must[api.Group](t)(w.CreateGroup(t.Context(), lamp, "old", ""))
+	cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, "old", ""))
 	ctx := t.Context()
 	for name, create := range map[string]func(writer int) error{
-		"a group":   func(int) error { _, err := w.CreateGroup(ctx, lamp, "beta", ""); return err },
+		"a group":   func(int) error { _, err := w.CreateGroup(ctx, cloudtest.Lamp, "beta", ""); return err },
 		"a product": func(int) error { _, err := w.CreateProduct(ctx, "Lock", "lock"); return err },
 		"a version": func(writer int) error {
-			_, err := w.Upload(ctx, lamp, api.NewFirmware{Version: whole(9)}, strings.NewReader(fmt.Sprint("image ", writer)))
+			_, err := w.Upload(ctx, cloudtest.Lamp, api.NewFirmware{Version: cloudtest.Whole(9)}, strings.NewReader(fmt.Sprint("image ", writer)))
 			return err
 		},
 		"a device": func(int) error {
-			done, err := w.Import(ctx, lamp, api.NewDevices{IDs: []string{"one"}})
+			done, err := w.Import(ctx, cloudtest.Lamp, api.NewDevices{IDs: []string{"one"}})
 			if err == nil && done.Secrets["one"] == "" {
 				err = fleet.Errorf(fleet.Conflict, "it exists")
 			}
@@ -216,7 +219,7 @@ func TestConcurrentHandOversLeaveOneOwner(t *testing.T) {
 	to := []string{"admin@example.com", "editor@example.com", "viewer@example.com"}
 	atOnceDo(len(to), func(writer int) { done[writer] = s.HandOver(t.Context(), to[writer]) })
 	owners, handed := 0, 0
-	for _, m := range must[[]fleet.Member](t)(s.cloud.store.Teams.Members(t.Context(), s.team)) {
+	for _, m := range cloudtest.Must[[]fleet.Member](t)(s.Cloud.Store().Teams.Members(t.Context(), s.team)) {
 		if m.Role == fleet.Owner {
 			owners++
 		}

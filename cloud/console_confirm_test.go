@@ -1,12 +1,13 @@
 //go:build browser
 
-package cloud
+package cloud_test
 
 import (
 	"errors"
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -14,12 +15,12 @@ import (
 // Flashing asks first, chooses nothing by itself, and the page is true while it goes on.
 func TestConsoleFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 4)
-	w.release(1)
-	d := w.dial(w.enroll("lamp-1")[0])
-	d.hello(1)
+	w.UploadVersions(imageSize, 1, 4)
+	w.ReleaseVersion(1)
+	d := w.Dial(w.Enroll("lamp-1")[0])
+	d.Hello(1)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/p/lamp/device/lamp-1")
 	b.sees("Should run 1 up to date")
 	if chosen := evaluate[string](b, `document.querySelector("#flash-form select").value`); chosen != "" {
@@ -37,15 +38,15 @@ func TestConsoleFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	}
 	b.look(windows[0])
 	b.press("Send version 4")
-	if !w.device("lamp-1").Flash.IsZero() {
+	if !w.Record("lamp-1").Flash.IsZero() {
 		t.Error("it is flashed although nobody said yes")
 	}
 	b.click("label.check input[required]")
 	b.press("Send version 4")
 	b.sees("Version 4 is being sent to it, once.")
-	o := d.offer()
+	o := d.ReceiveOffer()
 	b.sees("Is getting 4 An operator sends this version once; otherwise it should run 1")
-	d.report(o, wire.ReportApplying, wire.ReasonNone)
+	d.Report(o, wire.ReportApplying, wire.ReasonNone)
 	b.sees("applying version 4")
 	b.sees("Is getting 4")
 	if evaluate[bool](b, `document.querySelector("#live").innerText.includes("up to date")`) {
@@ -56,10 +57,10 @@ func TestConsoleFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 
 func TestConsoleLockSaysWhatItDoes(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	w.dial(w.enroll("lamp-1")[0]).hello(2)
+	w.UploadVersions(imageSize, 1, 2)
+	w.Dial(w.Enroll("lamp-1")[0]).Hello(2)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/device/lamp-1")
 	b.fill("#lock-form select", "1")
 	b.click("#lock-form [name=flash]")
@@ -68,7 +69,7 @@ func TestConsoleLockSaysWhatItDoes(t *testing.T) {
 	b.sees("Version 1 is older than 2, which it runs.")
 	b.shot("lock-confirm")
 	b.press("Lock to version 1")
-	if !w.device("lamp-1").Lock.IsZero() {
+	if !w.Record("lamp-1").Lock.IsZero() {
 		t.Error("it is locked and restarts although nobody said yes")
 	}
 	b.click("label.check input[required]")
@@ -79,15 +80,15 @@ func TestConsoleLockSaysWhatItDoes(t *testing.T) {
 func TestConsoleGroupIsDeletedAfterAYes(t *testing.T) {
 	w := serve(t)
 	hiddenGroup(t, w)
-	w.upload(imageSize, 2)
-	w.release(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"beta"}) })
-	owner := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}
+	w.UploadVersions(imageSize, 2)
+	w.ReleaseVersion(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"beta"}) })
+	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
 	exists := func() bool {
-		_, err := w.cloud.registry.Group(t.Context(), owner, 1, "beta")
+		_, err := w.Cloud.Registry().Group(t.Context(), owner, 1, "beta")
 		return !errors.Is(err, fleet.NotFound)
 	}
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/group?name=beta")
 	b.press("Delete this group")
 	b.sees("its release of version 2 ends")

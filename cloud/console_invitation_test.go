@@ -1,18 +1,19 @@
 //go:build browser
 
-package cloud
+package cloud_test
 
 import (
 	"testing"
 
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
 // An invited person is told where they are and gets to the sign-in by the page itself.
 func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
 	w := serve(t)
-	owner := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}
-	secret, _, err := w.cloud.registry.Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)
+	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
+	secret, _, err := w.Cloud.Registry().Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,15 +37,15 @@ func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
 	b.press("Accept")
 	b.sees("at least 10 characters")
 	b.shows("#said")
-	b.fill("[name=password]", ownerPassword)
+	b.fill("[name=password]", cloudtest.OwnerPassword)
 	b.press("Accept")
 	b.sees("You are in Team as editor. Sign in as new@example.com with this password.")
 	b.shot("invitation-accepted")
-	tokens, err := w.cloud.registry.TokensOf(t.Context(), owner, "new@example.com")
+	tokens, err := w.Cloud.Registry().TokensOf(t.Context(), owner, "new@example.com")
 	if err != nil || len(tokens) != 0 {
 		t.Errorf("%d tokens are left behind, error %v", len(tokens), err)
 	}
 	b.press("Sign in")
 	b.shows("[name=email]")
-	b.signIn("new@example.com", ownerPassword)
+	b.signIn("new@example.com", cloudtest.OwnerPassword)
 }

@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud
+package cloud_test
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -27,7 +29,7 @@ func TestConsoleMenusAreNotCutOff(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, look := range windows {
 		b.look(look)
 		for path, menus := range map[string]string{"/team": "main td details.menu", "/team/programs": "main td details.menu", "/p/lamp/devices": "#group-filter", "/p/lamp/device/widget-0001": "#add-groups"} {
@@ -55,20 +57,20 @@ func TestConsoleMenusAreNotCutOff(t *testing.T) {
 
 // Which devices failed is one click from where they are counted.
 func TestConsoleCountsLeadToTheDevicesCounted(t *testing.T) {
-	w := serve(t, func(c *Config) { c.CoolDown = []time.Duration{time.Hour} })
-	w.upload(imageSize, 1, 2)
-	for _, c := range w.enroll("good-1") {
-		w.dial(c).hello(1)
+	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w.UploadVersions(imageSize, 1, 2)
+	for _, c := range w.Enroll("good-1") {
+		w.Dial(c).Hello(1)
 	}
-	w.release(2)
-	for _, c := range w.enroll("z-first", "a-later") {
-		d := w.dial(c)
-		d.hello(1)
-		d.report(d.offer(), wire.ReportFailed, wire.ReasonStorage)
+	w.ReleaseVersion(2)
+	for _, c := range w.Enroll("z-first", "a-later") {
+		d := w.Dial(c)
+		d.Hello(1)
+		d.Report(d.ReceiveOffer(), wire.ReportFailed, wire.ReasonStorage)
 	}
 	const listed = `[...document.querySelectorAll("table.devices .id")].map(e => e.textContent).join(" ")`
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.holds(listed + ` == "a-later good-1 z-first"`)
 	b.holds(`[...document.querySelectorAll("tr")].find(r => r.textContent.includes("a-later")).textContent.includes("failed")`)
 	b.shot("list-failed")
@@ -98,23 +100,23 @@ func filename(path string) string {
 // nothing stands beyond the right edge of a box.
 func TestConsoleListsAndCommandsFitAPhone(t *testing.T) {
 	const cut = `[...document.querySelectorAll("main .scroll, main pre, main .card")].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80) + " " + e.scrollWidth + " in " + e.clientWidth)`
-	w := serve(t, func(c *Config) { c.CoolDown = []time.Duration{time.Hour} })
-	w.upload(imageSize, 1, 2)
-	w.release(2)
-	devices := w.enroll("a-device-with-quite-a-long-name-0001", "b", "quiet")
+	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w.UploadVersions(imageSize, 1, 2)
+	w.ReleaseVersion(2)
+	devices := w.Enroll("a-device-with-quite-a-long-name-0001", "b", "quiet")
 	for _, c := range devices[:2] {
-		d := w.dial(c)
-		d.hello(1)
-		o := d.offer()
+		d := w.Dial(c)
+		d.Hello(1)
+		o := d.ReceiveOffer()
 		if c.ID != "b" {
-			d.report(o, wire.ReportFailed, wire.ReasonStorage)
+			d.Report(o, wire.ReportFailed, wire.ReasonStorage)
 		}
-		d.acked(d.say(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "the lamp is too hot to be touched"}.Encode()), func(heard) {})
-		d.message("greeting", strings.Repeat("hello", 20))
+		d.WaitAck(d.Send(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "the lamp is too hot to be touched"}.Encode()), func(cloudtest.Message) {})
+		d.SendMessage("greeting", strings.Repeat("hello", 20))
 	}
-	must[fleet.Product](t)(w.cloud.registry.CreateProduct(t.Context(), fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}, fleet.Product{Name: "Empty", Slug: "empty"}))
+	cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().CreateProduct(t.Context(), fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}, fleet.Product{Name: "Empty", Slug: "empty"}))
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, look := range windows {
 		b.look(look)
 		for path, says := range map[string]string{"/alerts": "too hot", "/messages": "hello", "/p/lamp/fleet": "storage error", "/p/lamp/device/quiet": "mosquitto_pub", "/p/empty/devices": "muster simulate", "/p/empty/firmware": "muster firmware upload", "/team/programs": "curl", "/p/lamp/devices": "failed"} {
@@ -135,7 +137,7 @@ func TestConsoleFormsAreAligned(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.look(windows[0])
 	const uneven = `new Set([...document.querySelectorAll("main form.fields > label:not(.span)")].map(e => Math.round(e.getBoundingClientRect().top))).size`
 	for _, path := range []string{"/team/programs", "/p/lamp/group?name=beta"} {
@@ -160,16 +162,16 @@ func TestConsoleAuditLogIsShort(t *testing.T) {
 	for i := range 60 {
 		ids = append(ids, fleet.DeviceID(fmt.Sprintf("widget-%04d", i)))
 	}
-	w.enroll(ids...)
+	w.Enroll(ids...)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, look := range windows {
 		b.look(look)
 		b.visit("/team/audit")
 		b.sees("widget-0000, widget-0001, widget-0002 and 57 more")
 		if look.width > 800 {
 			if lines := evaluate[float64](b, `document.querySelector(".audit td.break a").getClientRects().length`); lines != 1 {
-				t.Errorf("%s stands on %v lines", ownerEmail, lines)
+				t.Errorf("%s stands on %v lines", cloudtest.OwnerEmail, lines)
 			}
 		}
 		b.shot("audit-many." + look.name)
@@ -182,7 +184,7 @@ func TestConsoleTeamTellsNamesAndGroups(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, look := range windows {
 		b.look(look)
 		b.visit("/team")

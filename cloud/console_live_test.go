@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud
+package cloud_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
@@ -36,53 +38,35 @@ func (b *browser) kept() {
 // holds is what an expression of the page's becomes true with.
 func (b *browser) holds(expression string) {
 	b.Helper()
-	until(b, expression, func() bool { return evaluate[bool](b, expression) })
-}
-
-// message has the device say something.
-func (r *raw) message(name, text string) {
-	r.t.Helper()
-	topic := wire.Topic{Speaker: r.id, Kind: wire.TopicMessage, Name: name}.String()
-	r.acked(must[uint16](r.t)(r.Publish(topic, 1, []byte(text))), func(heard) {})
-}
-
-func (r *raw) offer() wire.Offer {
-	r.t.Helper()
-	return must[wire.Offer](r.t)(wire.DecodeOffer(r.hear(wire.TopicOffer).payload))
-}
-
-func (r *raw) report(o wire.Offer, state wire.ReportState, reason fleet.ReasonCode) {
-	r.t.Helper()
-	id := r.say(wire.TopicReport, 1, wire.Report{Image: o.Image(), State: state, Reason: reason}.Encode())
-	r.acked(id, func(heard) {})
+	cloudtest.Until(b, expression, func() bool { return evaluate[bool](b, expression) })
 }
 
 func TestConsoleDevicePageFollowsItsDevice(t *testing.T) {
-	w := serve(t, func(c *Config) { c.CoolDown = []time.Duration{time.Hour} }) // no second try, which begins with a Welcome
-	w.upload(imageSize, 1, 2)
-	device := w.enroll("a")[0]
+	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} }) // no second try, which begins with a Welcome
+	w.UploadVersions(imageSize, 1, 2)
+	device := w.Enroll("a")[0]
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/p/lamp/device/a")
 	const state = `document.querySelector("#head .state").textContent == `
 	b.holds(state + `"offline"`)
-	d := w.dial(device)
-	d.hello(1)
+	d := w.Dial(device)
+	d.Hello(1)
 	b.holds(state + `"online"`)
 	b.sees("Nothing is released for it")
-	w.release(2, atOnce)
-	o := d.offer()
+	w.ReleaseVersion(2, cloudtest.Intelligent)
+	o := d.ReceiveOffer()
 	b.sees("offered")
 	b.shows("#live progress")
-	d.report(o, wire.ReportFailed, wire.ReasonStorage)
+	d.Report(o, wire.ReportFailed, wire.ReasonStorage)
 	b.sees("storage error (6)")
 	b.holds(`document.querySelectorAll("#history li.bad").length > 0`)
-	d.message("greeting", "hello there")
+	d.SendMessage("greeting", "hello there")
 	b.sees("hello there")
-	must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`1`)}))
+	cloudtest.Must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`1`)}))
 	b.sees("blink waits")
-	done := wire.Topic{Speaker: "a", Kind: wire.TopicDone, Number: d.hear(wire.TopicCommand).topic.Number}.String()
-	d.acked(must[uint16](t)(d.Publish(done, 1, []byte(`"bright"`))), func(heard) {})
+	done := wire.Topic{Speaker: "a", Kind: wire.TopicDone, Number: d.Receive(wire.TopicCommand).Topic.Number}.String()
+	d.WaitAck(cloudtest.Must[uint16](t)(d.Publish(done, 1, []byte(`"bright"`))), func(cloudtest.Message) {})
 	b.sees("bright")
 	_ = d.Close()
 	b.holds(state + `"offline"`)
@@ -93,13 +77,13 @@ func TestConsoleDevicePageFollowsItsDevice(t *testing.T) {
 func TestConsoleReleaseIsFollowedToItsEnd(t *testing.T) {
 	w := serve(t)
 	f := widgets(t, w, 4)
-	w.upload(imageSize, 2)
+	w.UploadVersions(imageSize, 2)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/p/lamp/firmware/2")
 	b.sees("No device should run it")
-	w.release(2, atOnce)
-	arrive(t, f, 2)
+	w.ReleaseVersion(2, cloudtest.Intelligent)
+	cloudtest.WaitForVersion(t, f, 2)
 	b.sees("4 of 4 devices that should run it do")
 	b.kept()
 	b.shot("live-version")
@@ -109,21 +93,21 @@ func TestConsoleReleaseIsFollowedToItsEnd(t *testing.T) {
 // the page says so.
 func TestConsoleStopEndsEveryDownload(t *testing.T) {
 	const n = 100
-	w := serve(t, func(c *Config) { c.Rate = 64 << 10 })
+	w := serve(t, func(c *cloud.Config) { c.Rate = 64 << 10 })
 	widgets(t, w, n)
-	w.upload(4<<20, 2)
+	w.UploadVersions(4<<20, 2)
 	b, other := browse(t, w), browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
-	other.signIn(ownerEmail, ownerPassword)
-	w.release(2, atOnce)
-	until(t, "all download", func() bool { return w.cloud.ota.Stats().Running == n })
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	other.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	w.ReleaseVersion(2, cloudtest.Intelligent)
+	cloudtest.Until(t, "all download", func() bool { return w.Cloud.OTA().Stats().Running == n })
 	other.open("/p/lamp/fleet")
 	other.sees(fmt.Sprintf("The first 25 of %d", n))
 	b.open("/p/lamp/firmware/2")
 	b.sees("Stop updates to 2 now")
 	pressed := time.Now()
 	b.click("#stop")
-	until(t, "no download runs", func() bool { return w.cloud.ota.Stats().Running == 0 })
+	cloudtest.Until(t, "no download runs", func() bool { return w.Cloud.OTA().Stats().Running == 0 })
 	t.Logf("%d updates stopped %s after the press", n, time.Since(pressed))
 	b.sees(fmt.Sprintf("Stopped %d updates to version 2", n))
 	other.holds(`document.querySelector("#live .figure:last-child") && !document.getElementById("stop-all")`)
@@ -135,23 +119,23 @@ func TestConsoleStopEndsEveryDownload(t *testing.T) {
 func TestConsoleFleetPageCountsWhatOneMaySee(t *testing.T) {
 	w := serve(t)
 	hiddenGroup(t, w)
-	w.upload(imageSize, 2)
-	w.edit("widget-0002", api.DeviceUpdate{Lock: api.Some(whole(2))})
-	devices := map[fleet.DeviceID]*raw{}
-	for _, c := range w.enroll("seen", "hidden") {
-		devices[c.ID] = w.dial(c)
+	w.UploadVersions(imageSize, 2)
+	w.EditDevice("widget-0002", api.DeviceUpdate{Lock: api.Some(cloudtest.Whole(2))})
+	devices := map[fleet.DeviceID]*cloudtest.Device{}
+	for _, c := range w.Enroll("seen", "hidden") {
+		devices[c.ID] = w.Dial(c)
 	}
-	w.edit("hidden", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
+	w.EditDevice("hidden", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
 	owner, viewer := browse(t, w), w.member(t, fleet.Viewer)
-	owner.signIn(ownerEmail, ownerPassword)
+	owner.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	owner.open("/p/lamp/fleet")
 	viewer.open("/p/lamp/fleet")
 	owner.shows("#chart canvas")
 	owner.shows("#rates canvas")
-	w.release(2)
+	w.ReleaseVersion(2)
 	for id, reason := range map[fleet.DeviceID]fleet.ReasonCode{"seen": wire.ReasonStorage, "hidden": wire.ReasonDigest} {
-		devices[id].hello(1)
-		devices[id].report(devices[id].offer(), wire.ReportFailed, reason)
+		devices[id].Hello(1)
+		devices[id].Report(devices[id].ReceiveOffer(), wire.ReportFailed, reason)
 	}
 	owner.sees("storage error 1 1")
 	owner.sees("digest differs 1 1")
@@ -172,22 +156,22 @@ func TestConsoleFleetPageCountsWhatOneMaySee(t *testing.T) {
 func TestConsoleEventsAreTheirsWhoSeeTheDevice(t *testing.T) {
 	w := serve(t)
 	hiddenGroup(t, w)
-	devices := map[fleet.DeviceID]*raw{}
-	for _, c := range w.enroll("secret", "open", "beta-1") {
-		devices[c.ID] = w.dial(c)
+	devices := map[fleet.DeviceID]*cloudtest.Device{}
+	for _, c := range w.Enroll("secret", "open", "beta-1") {
+		devices[c.ID] = w.Dial(c)
 	}
-	w.edit("secret", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
-	w.edit("beta-1", api.DeviceUpdate{Groups: api.Some(api.Names{"beta"})})
+	w.EditDevice("secret", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
+	w.EditDevice("beta-1", api.DeviceUpdate{Groups: api.Some(api.Names{"beta"})})
 	owner, editor, viewer := browse(t, w), w.member(t, fleet.Editor, "beta"), w.member(t, fleet.Viewer)
-	owner.signIn(ownerEmail, ownerPassword)
+	owner.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, b := range []*browser{owner, editor, viewer} {
 		b.open("/events")
 		b.sees("Nothing has happened yet")
 	}
 	owner.shot("events-empty")
 	for _, id := range []fleet.DeviceID{"secret", "beta-1", "open"} {
-		devices[id].hello(1)
-		devices[id].message("greeting", "hello")
+		devices[id].Hello(1)
+		devices[id].SendMessage("greeting", "hello")
 	}
 	const rows = `[...document.querySelectorAll("[data-feed] tbody .id")].map(a => a.textContent)`
 	for who, c := range map[*browser]string{owner: "open beta-1 secret", editor: "open beta-1", viewer: "open"} {
@@ -209,15 +193,15 @@ func TestConsoleEventsAreTheirsWhoSeeTheDevice(t *testing.T) {
 	owner.phone(false)
 
 	owner.press("Pause")
-	devices["open"].message("greeting", "while paused")
+	devices["open"].SendMessage("greeting", "while paused")
 	owner.sees("Go on (1 new)")
 	owner.click("#pause")
 	owner.holds(`document.querySelector("[data-feed] tbody tr code").textContent == "muster/message"`)
 
 	owner.open("/events?prefix=muster%2Fhand&product=lamp&device=open")
-	devices["secret"].hello(1)
-	devices["open"].message("greeting", "not wanted")
-	devices["open"].hello(1)
+	devices["secret"].Hello(1)
+	devices["open"].SendMessage("greeting", "not wanted")
+	devices["open"].Hello(1)
 	owner.sees("muster/handshake")
 	if n := evaluate[float64](owner, `document.querySelectorAll("[data-feed] tbody tr").length`); n != 1 {
 		t.Errorf("the filter lets %v events through, want 1", n)
@@ -226,28 +210,28 @@ func TestConsoleEventsAreTheirsWhoSeeTheDevice(t *testing.T) {
 
 func TestConsoleMessagesComeWithoutReload(t *testing.T) {
 	w := serve(t)
-	devices := map[fleet.DeviceID]*raw{}
-	for _, c := range w.enroll("a", "b") {
-		devices[c.ID] = w.dial(c)
+	devices := map[fleet.DeviceID]*cloudtest.Device{}
+	for _, c := range w.Enroll("a", "b") {
+		devices[c.ID] = w.Dial(c)
 	}
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/messages?device=a")
 	b.sees("No message matches")
-	devices["b"].message("noise", "of the other")
-	devices["a"].message("greeting", "first words")
+	devices["b"].SendMessage("noise", "of the other")
+	devices["a"].SendMessage("greeting", "first words")
 	b.sees("first words")
 	if strings.Contains(evaluate[string](b, `document.body.innerText`), "of the other") {
 		t.Error("the filter is forgotten")
 	}
 	for i := range 40 { // so that there is something to scroll
-		devices["a"].message("count", fmt.Sprint("number ", i))
+		devices["a"].SendMessage("count", fmt.Sprint("number ", i))
 	}
 	b.sees("number 39")
 	evaluate[bool](b, `scrollTo(0, 600) === undefined`)
 	at := evaluate[float64](b, `document.querySelector("[data-row]").getBoundingClientRect().top`)
 	for i := range 3 {
-		devices["a"].message("late", fmt.Sprint("late ", i))
+		devices["a"].SendMessage("late", fmt.Sprint("late ", i))
 	}
 	b.sees("3 new · Show")
 	b.shot("messages-new")
@@ -261,14 +245,14 @@ func TestConsoleMessagesComeWithoutReload(t *testing.T) {
 
 func TestConsoleAlertsComeWithoutReload(t *testing.T) {
 	w := serve(t)
-	d := w.dial(w.enroll("a")[0])
+	d := w.Dial(w.Enroll("a")[0])
 	b, other := browse(t, w), browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
-	other.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	other.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/alerts")
 	other.open("/alerts")
 	b.sees("All quiet")
-	d.acked(d.say(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "too hot"}.Encode()), func(heard) {})
+	d.WaitAck(d.Send(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "too hot"}.Encode()), func(cloudtest.Message) {})
 	b.sees("too hot")
 	other.sees("too hot")
 	b.press("Archive")
@@ -281,9 +265,9 @@ func TestConsoleAlertsComeWithoutReload(t *testing.T) {
 // a release on two different buttons, and the reader would have pressed in vain.
 func TestConsolePressOutlastsWhatChangesBelowIt(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1)
+	w.UploadVersions(imageSize, 1)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/p/lamp/firmware")
 	at := evaluate[map[string]float64](b, `(() => {
 		addEventListener("htmx:beforeSwap", () => { window.answered = true; });
@@ -305,19 +289,13 @@ func (b *browser) hidden(yes bool) {
 
 func TestConsoleHiddenPageDoesNotListenAndCatchesUp(t *testing.T) {
 	w := serve(t)
-	device := w.enroll("a")[0]
+	device := w.Enroll("a")[0]
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.open("/p/lamp/device/a")
 	b.hidden(true)
-	listeners := func() int {
-		e := w.cloud.conductor.events
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return len(e.listeners)
-	}
-	until(t, "nobody listens", func() bool { return listeners() == 0 })
-	w.dial(device).hello(1)
+	cloudtest.Until(t, "nobody listens", func() bool { return w.Metric("muster_event_listeners") == 0 })
+	w.Dial(device).Hello(1)
 	b.hidden(false)
 	b.holds(`document.querySelector("#head .state").textContent == "online"`)
 	b.kept()
@@ -326,7 +304,7 @@ func TestConsoleHiddenPageDoesNotListenAndCatchesUp(t *testing.T) {
 // A session that ends takes its open pages along, wherever it was ended.
 func TestConsoleStreamEndsWithItsSession(t *testing.T) {
 	w := serve(t)
-	device := w.enroll("a")[0]
+	device := w.Enroll("a")[0]
 	owner := fleet.Actor{User: 1, Team: 1, Role: fleet.Owner}
 	for name, c := range map[string]struct {
 		role fleet.Role
@@ -334,10 +312,10 @@ func TestConsoleStreamEndsWithItsSession(t *testing.T) {
 	}{
 		"signed out in another tab": {fleet.Editor, func(b *browser) { evaluate[bool](b, `!!fetch("/sign-out", {method: "POST"})`) }},
 		"removed from the team": {fleet.Viewer, func(*browser) {
-			if err := w.cloud.registry.RemoveMember(t.Context(), owner, "viewer@example.com"); err != nil {
+			if err := w.Cloud.Registry().RemoveMember(t.Context(), owner, "viewer@example.com"); err != nil {
 				t.Fatal(err)
 			}
-			w.dial(device).hello(1) // a right is read anew when there is something to hear
+			w.Dial(device).Hello(1) // a right is read anew when there is something to hear
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -351,17 +329,17 @@ func TestConsoleStreamEndsWithItsSession(t *testing.T) {
 
 // For people to look at: the live pages by day, by night and on a phone, while much goes on.
 func TestConsoleLivePagesHaveTheirPicturesTaken(t *testing.T) {
-	w := serve(t, func(c *Config) { c.Rate = 2 << 20 })
+	w := serve(t, func(c *cloud.Config) { c.Rate = 2 << 20 })
 	f := widgets(t, w, 30)
-	w.upload(8<<20, 2)
-	w.upload(imageSize, 3)
-	failing := w.simulate(simulator.Config{Client: simulator.Light, Devices: w.enroll("bad-1", "bad-2", "bad-3"), Faults: simulator.Faults{Corrupt: 1}})
-	w.release(3, atOnce)
-	arrive(t, f, 3)
-	online(t, failing)
+	w.UploadVersions(8<<20, 2)
+	w.UploadVersions(imageSize, 3)
+	failing := w.Simulate(simulator.Config{Client: simulator.Light, Devices: w.Enroll("bad-1", "bad-2", "bad-3"), Faults: simulator.Faults{Corrupt: 1}})
+	w.ReleaseVersion(3, cloudtest.Intelligent)
+	cloudtest.WaitForVersion(t, f, 3)
+	cloudtest.WaitOnline(t, failing)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
-	w.release(2, atOnce)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	w.ReleaseVersion(2, cloudtest.Intelligent)
 	for _, p := range []pageSeen{{"/p/lamp/fleet", "Stop all of them now"}, {"/p/lamp/firmware/2", "Stop updates to 2 now"}, {"/p/lamp/device/widget-0001", "attempt 1"}, {"/alerts", "exhausted"}} {
 		b.open(p.path)
 		b.sees(p.says)

@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud
+package cloud_test
 
 import (
 	"cmp"
@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -158,7 +159,7 @@ func TestPagesAreReadableByEveryoneInEveryWindow(t *testing.T) {
 		b.visit("/sign-in")
 		check(b, "/sign-in", look)
 	}
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, path := range addresses(t, false) {
 		for _, look := range windows {
 			b.look(look)
@@ -191,11 +192,11 @@ func check(b *browser, path string, look window) {
 func settle(t *testing.T, w *world) {
 	t.Helper()
 	hiddenGroup(t, w)
-	w.upload(imageSize, 2)
-	owner := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}
-	ctx, r := t.Context(), w.cloud.registry
+	w.UploadVersions(imageSize, 2)
+	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
+	ctx, r := t.Context(), w.Cloud.Registry()
 	for role, groups := range map[fleet.Role][]string{fleet.Admin: nil, fleet.Editor: {"beta"}, fleet.Viewer: {}} {
-		must[fleet.Member](t)(r.AddUser(ctx, owner, role.String()+"@example.com", ownerPassword, role, groups))
+		cloudtest.Must[fleet.Member](t)(r.AddUser(ctx, owner, role.String()+"@example.com", cloudtest.OwnerPassword, role, groups))
 	}
 	if _, _, err := r.Invite(ctx, owner, "new@example.com", fleet.Editor, []string{"beta", "secretive"}); err != nil {
 		t.Fatal(err)
@@ -203,8 +204,8 @@ func settle(t *testing.T, w *world) {
 	if _, _, _, err := r.AddProgram(ctx, owner, "build server", fleet.Editor, []string{"beta", "secretive"}, 0); err != nil {
 		t.Fatal(err)
 	}
-	must[fleet.Team](t)(r.CreateTeam(ctx, owner, "Second team"))
-	must[fleet.Product](t)(r.CreateProduct(ctx, owner, fleet.Product{Name: "Street lock with a rather long name", Slug: "lock"}))
+	cloudtest.Must[fleet.Team](t)(r.CreateTeam(ctx, owner, "Second team"))
+	cloudtest.Must[fleet.Product](t)(r.CreateProduct(ctx, owner, fleet.Product{Name: "Street lock with a rather long name", Slug: "lock"}))
 }
 
 // page asks for a page as a browser would that is signed in as jar says.
@@ -229,8 +230,8 @@ func page(t *testing.T, jar *http.Client, address string) (status int, text stri
 // jar is a browser's memory after signing in.
 func (w *world) jar(t *testing.T, email string) *http.Client {
 	t.Helper()
-	client := &http.Client{Jar: must[*cookiejar.Jar](t)(cookiejar.New(nil)), Timeout: patience}
-	form := url.Values{"email": {email}, "password": {ownerPassword}}
+	client := &http.Client{Jar: cloudtest.Must[*cookiejar.Jar](t)(cookiejar.New(nil)), Timeout: cloudtest.Patience}
+	form := url.Values{"email": {email}, "password": {cloudtest.OwnerPassword}}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.address("/sign-in"), strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +248,7 @@ func (w *world) jar(t *testing.T, email string) *http.Client {
 	return client
 }
 
-func (w *world) address(path string) string { return "http://" + w.cloud.Addresses().HTTP + path }
+func (w *world) address(path string) string { return w.URL("") + path }
 
 // No page tells an editor or a viewer of a group they don't hold, nor of a device in it:
 // over all addresses the console answers, and what it completes and previews.
@@ -266,7 +267,7 @@ func TestPagesTellARestrictedUserOfNoHiddenGroup(t *testing.T) {
 			if status == http.StatusInternalServerError {
 				t.Errorf("%s: %s answers %d", role, path, status)
 			}
-			asked := must[*url.URL](t)(url.Parse(path))
+			asked := cloudtest.Must[*url.URL](t)(url.Parse(path))
 			for _, secret := range []string{"secretive", "widget-0002"} {
 				if strings.Contains(asked.String(), secret) { // what one asks for is said again: only that
 					text = strings.ReplaceAll(text, secret+`"`, "")
@@ -280,7 +281,7 @@ func TestPagesTellARestrictedUserOfNoHiddenGroup(t *testing.T) {
 			}
 		}
 	}
-	owner := w.jar(t, ownerEmail)
+	owner := w.jar(t, cloudtest.OwnerEmail)
 	if _, text := page(t, owner, w.address("/group-names?of=lamp&group=SECR")); !strings.Contains(text, `value="secretive"`) {
 		t.Errorf("who may see the group is not offered its name: %s", text)
 	}
@@ -291,7 +292,7 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 	settle(t, w)
 	for _, role := range []fleet.Role{fleet.Viewer, fleet.Editor} {
 		b := browse(t, w)
-		b.signIn(role.String()+"@example.com", ownerPassword)
+		b.signIn(role.String()+"@example.com", cloudtest.OwnerPassword)
 		for _, path := range []string{"/team", "/team/programs", "/team/settings", "/products", "/p/lamp/settings", "/p/lamp/groups", "/devices"} {
 			b.visit(path)
 			b.shows("main h1")
@@ -306,7 +307,7 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 		}
 		b.visitRaw("/team/audit")
 		b.sees("Your role " + role.String() + " may not do this")
-		b.visitRaw("/team/tokens?of=" + ownerEmail)
+		b.visitRaw("/team/tokens?of=" + cloudtest.OwnerEmail)
 		b.sees("Your role " + role.String() + " may not do this")
 		b.visit("/team/tokens") // one's own are everyone's to make
 		b.fill("[name=label]", "laptop")
@@ -325,7 +326,7 @@ func TestPagesSwitchTheTeamWithoutThePassword(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.click("#user-menu summary")
 	b.click(`button[aria-label="Switch to Second team"]`)
 	b.sees("No product yet")
@@ -345,7 +346,7 @@ func TestPagesSwitchTheTeamWithoutThePassword(t *testing.T) {
 	b.fill("details [name=name]", "Second team")
 	b.press("Delete the team")
 	b.shows("[name=password]")
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/account")
 	if evaluate[bool](b, `document.body.innerText.includes("Second team")`) {
 		t.Error("the deleted team is still offered")
@@ -356,7 +357,7 @@ func TestPagesChangeOnesOwnPassword(t *testing.T) {
 	const renewed = "another horse, another staple"
 	w := serve(t)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/account")
 	b.fill("[name=current_password]", "not the password")
 	b.fill("[name=password]", renewed)
@@ -366,18 +367,18 @@ func TestPagesChangeOnesOwnPassword(t *testing.T) {
 	b.fill("[name=again]", renewed)
 	b.press("Change password")
 	b.shows("[name=current_password][aria-invalid=true]")
-	b.fill("[name=current_password]", ownerPassword)
+	b.fill("[name=current_password]", cloudtest.OwnerPassword)
 	b.press("Change password")
 	b.sees("Your password is changed.") // and this session goes on
 	other := browse(t, w)
-	other.signIn(ownerEmail, renewed)
+	other.signIn(cloudtest.OwnerEmail, renewed)
 }
 
 func TestPagesRunTheTeam(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 
 	b.visit("/team/programs")
 	b.fill("[name=name]", "dashboard")
@@ -385,7 +386,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.sees("shown this once")
 	b.shot("program")
 	secret := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
-	who := must[fleet.Actor](t)(w.cloud.registry.Actor(t.Context(), secret))
+	who := cloudtest.Must[fleet.Actor](t)(w.Cloud.Registry().Actor(t.Context(), secret))
 	if who.Role != fleet.Editor || !strings.HasPrefix(who.Email, "dashboard+") {
 		t.Errorf("the program's token is that of %+v", who)
 	}
@@ -393,7 +394,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.click(`summary[aria-label="New token for ` + who.Email + `"]`)
 	b.click(`details[open] .primary`)
 	b.sees("shown this once")
-	if _, err := w.cloud.registry.Actor(t.Context(), secret); err == nil {
+	if _, err := w.Cloud.Registry().Actor(t.Context(), secret); err == nil {
 		t.Error("the program's old token still works")
 	}
 
@@ -429,7 +430,7 @@ func TestPagesEditAndDeleteAProduct(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/settings")
 	b.fill("[name=slug]", "lock")
 	b.press("Save")
@@ -453,19 +454,19 @@ func TestPagesLoseNoEditOfSomeoneElse(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
-	owner, theirs := fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}, "theirs"
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	owner, theirs := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}, "theirs"
 	for path, other := range map[string]func() error{
 		"/p/lamp/settings": func() error {
-			_, err := w.cloud.registry.EditProduct(t.Context(), owner, 1, fleet.ProductEdit{Description: &theirs})
+			_, err := w.Cloud.Registry().EditProduct(t.Context(), owner, 1, fleet.ProductEdit{Description: &theirs})
 			return err
 		},
 		"/p/lamp/group?name=beta": func() error {
-			_, err := w.cloud.registry.EditGroup(t.Context(), owner, 1, "beta", fleet.GroupEdit{Description: &theirs})
+			_, err := w.Cloud.Registry().EditGroup(t.Context(), owner, 1, "beta", fleet.GroupEdit{Description: &theirs})
 			return err
 		},
 		"/p/lamp/firmware/2": func() error {
-			_, err := w.cloud.ota.EditFirmware(t.Context(), owner, 1, fleet.WholeVersion(2), fleet.FirmwareEdit{Description: &theirs})
+			_, err := w.Cloud.OTA().EditFirmware(t.Context(), owner, 1, fleet.WholeVersion(2), fleet.FirmwareEdit{Description: &theirs})
 			return err
 		},
 	} {
@@ -481,7 +482,7 @@ func TestPagesLoseNoEditOfSomeoneElse(t *testing.T) {
 		}
 	}
 	b.visit("/p/lamp/firmware/2/confirm?group=beta")
-	w.release(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"secretive"}) })
+	w.ReleaseVersion(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"secretive"}) })
 	b.press("Release this firmware")
 	b.shows("main form .problem p")
 }
@@ -490,7 +491,7 @@ func TestPagesLoseNoEditOfSomeoneElse(t *testing.T) {
 func TestPagesKeepWhatWasTypedWhereSomethingIsWrong(t *testing.T) {
 	w := serve(t)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/devices/import")
 	b.fill("[name=ids]", "lamp-1")
 	b.press("They are BLE devices behind a gateway")
@@ -509,7 +510,7 @@ func TestPagesKeepWhatWasTypedWhereSomethingIsWrong(t *testing.T) {
 	if got := evaluate[string](b, `document.querySelector("[name=q]").value`); got != "lamp" {
 		t.Errorf("the search typed is %q now", got)
 	}
-	w.upload(imageSize, 1)
+	w.UploadVersions(imageSize, 1)
 	b.visit("/p/lamp/firmware/1/release")
 	b.press("Next")
 	b.sees("Choose a group or the product default first.")
@@ -518,23 +519,23 @@ func TestPagesKeepWhatWasTypedWhereSomethingIsWrong(t *testing.T) {
 // A filter of any size is changed at once (MUSTER_CONSOLE_RECORDS, 20,000 in the time given): here by two steps, of
 // which the second begins where the first ends.
 func TestPagesEditGroupsOfAllThatMatch(t *testing.T) {
-	devices := must[int](t)(strconv.Atoi(cmp.Or(os.Getenv("MUSTER_CONSOLE_RECORDS"), "1203")))
+	devices := cloudtest.Must[int](t)(strconv.Atoi(cmp.Or(os.Getenv("MUSTER_CONSOLE_RECORDS"), "1203")))
 	all := fmt.Sprintf("%d,%03d", devices/1000, devices%1000)
 	w := serve(t)
 	for _, name := range []string{"beta", "b#1:x@y"} {
-		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, name, ""))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, name, ""))
 	}
 	for i := 0; i < devices; i += 500 {
 		var ids []fleet.DeviceID
 		for j := i; j < min(devices, i+500); j++ {
 			ids = append(ids, fleet.DeviceID(fmt.Sprintf("widget-%05d", j)))
 		}
-		w.enroll(ids...)
+		w.Enroll(ids...)
 	}
-	w.upload(imageSize, 1)
-	w.release(1, func(r *api.Release) { r.Groups = api.Some(api.Names{"beta"}) })
+	w.UploadVersions(imageSize, 1)
+	w.ReleaseVersion(1, func(r *api.Release) { r.Groups = api.Some(api.Names{"beta"}) })
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/devices?nogroup=yes")
 	b.click("a[rel=next]") // the second page is not the first again
 	b.sees("51–100 of " + all)
@@ -569,9 +570,9 @@ func TestPagesEditGroupsOfAllThatMatch(t *testing.T) {
 func TestPagesListDevicesInNoGroupAndWithoutAVersion(t *testing.T) {
 	w := serve(t)
 	hiddenGroup(t, w)
-	w.enroll("silent-1")
+	w.Enroll("silent-1")
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/devices?by=group")
 	b.sees("In no group")
 	b.sees("widget-0003")
@@ -586,15 +587,15 @@ func TestPagesListDevicesInNoGroupAndWithoutAVersion(t *testing.T) {
 // That a version ever ran is known for good: also when nothing runs it any more.
 func TestPagesWarnOfAVersionThatNeverRan(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	device := w.enroll("lamp-1")[0]
+	w.UploadVersions(imageSize, 1, 2)
+	device := w.Enroll("lamp-1")[0]
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	const warning = "This version never ran on a device."
 	b.visit("/p/lamp/firmware/1/release")
 	b.sees(warning)
-	w.dial(device).hello(1)
-	w.dial(device).hello(2)
+	w.Dial(device).Hello(1)
+	w.Dial(device).Hello(2)
 	for _, path := range []string{"/p/lamp/firmware/1/release", "/p/lamp/firmware/1/confirm?default=yes"} {
 		b.visit(path)
 		b.shows("main form")
@@ -610,26 +611,26 @@ func TestPagesWarnOfAVersionThatNeverRan(t *testing.T) {
 func TestPagesCompleteNamesOfManyGroups(t *testing.T) {
 	w := serve(t)
 	for i := range 40 {
-		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, fmt.Sprintf("region-%02d", i), ""))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, fmt.Sprintf("region-%02d", i), ""))
 	}
-	w.enroll("lamp-1")
+	w.Enroll("lamp-1")
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/devices/import")
 	b.click(`input[list=group-names]`)
 	b.do(chromedp.KeyEvent("n-37"))
 	b.shows(`main`)
-	until(t, "the name is offered", func() bool {
+	cloudtest.Until(t, "the name is offered", func() bool {
 		return evaluate[string](b, `[...document.querySelectorAll("#group-names option")].map(o => o.value).join()`) == "region-37"
 	})
 	b.visit("/team")
 	b.press("Add a member")
 	b.fill("[name=email]", "ada@example.com")
-	b.fill("[name=password]", ownerPassword)
+	b.fill("[name=password]", cloudtest.OwnerPassword)
 	b.click(`form[action="/team/members"] input[name=group][value="*"]`)
 	b.press("Add")
 	b.sees("Added ada@example.com")
-	for _, m := range must[[]fleet.Member](t)(w.cloud.registry.Members(t.Context(), fleet.Actor{Team: 1, Role: fleet.Owner})) {
+	for _, m := range cloudtest.Must[[]fleet.Member](t)(w.Cloud.Registry().Members(t.Context(), fleet.Actor{Team: 1, Role: fleet.Owner})) {
 		if m.Email == "ada@example.com" && len(m.Groups) != 40 {
 			t.Errorf("ada holds %d groups, want all 40", len(m.Groups))
 		}
@@ -641,7 +642,7 @@ func TestPagesAreReachedByKey(t *testing.T) {
 	w := serve(t)
 	settle(t, w)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	const reachable = `[...document.querySelectorAll("a[href], button:not(:disabled), input:not([type=hidden], :disabled), select:not(:disabled), textarea, summary, pre[tabindex]")].filter(e => e.checkVisibility() && !e.matches("[tabindex='-1']")).length`
 	for _, path := range []string{"/p/lamp/devices", "/team", "/p/lamp/firmware/2/release", "/team/audit"} {
 		b.visit(path)

@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud
+package cloud_test
 
 import (
 	"cmp"
@@ -21,6 +21,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
@@ -49,7 +51,7 @@ func browse(t *testing.T, w *world) *browser {
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)
 	ctx, cancel := chromedp.NewContext(allocator)
-	b := &browser{T: t, ctx: ctx, base: "http://" + w.cloud.Addresses().HTTP}
+	b := &browser{T: t, ctx: ctx, base: w.URL("")}
 	messages := chromedp.Console(ctx)
 	var reader sync.WaitGroup
 	reader.Go(func() {
@@ -86,7 +88,7 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 func attempt[T any](b *browser, try func(context.Context) (T, error)) T {
 	b.Helper()
 	const replaced = -32000 // what the browser answers for a node, or a page, that is no more
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, cloudtest.Patience)
 	defer cancel()
 	for {
 		v, err := try(ctx)
@@ -144,7 +146,7 @@ func (b *browser) fill(selector, text string) {
 // of the next one.
 func (b *browser) sees(text string) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, cloudtest.Patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -218,8 +220,8 @@ func fleetSize(t *testing.T) int {
 // widgets is a product's fleet at version 1, with a prerelease group of 15.
 func widgets(t *testing.T, w *world, n int) *simulator.Fleet {
 	t.Helper()
-	w.upload(imageSize, 1)
-	w.release(1)
+	w.UploadVersions(imageSize, 1)
+	w.ReleaseVersion(1)
 	ids := make([]fleet.DeviceID, n)
 	for i := range ids {
 		ids[i] = fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1))
@@ -227,11 +229,11 @@ func widgets(t *testing.T, w *world, n int) *simulator.Fleet {
 	var credentials []simulator.Credential
 	for len(ids) > 0 {
 		some := min(len(ids), 500)
-		credentials = append(credentials, w.enroll(ids[:some]...)...)
+		credentials = append(credentials, w.Enroll(ids[:some]...)...)
 		ids = ids[some:]
 	}
-	f := w.simulate(simulator.Config{Client: simulator.Light, Devices: credentials})
-	online(t, f)
+	f := w.Simulate(simulator.Config{Client: simulator.Light, Devices: credentials})
+	cloudtest.WaitOnline(t, f)
 	return f
 }
 
@@ -244,7 +246,7 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b := browse(t, w)
 	b.visit("/")
 	b.shot("sign-in")
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.sees("widget-0001")
 	b.shot("devices")
 
@@ -269,7 +271,7 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.sees("Changed the groups of 15 devices")
 
 	path := filepath.Join(t.TempDir(), "lamp-2.bin")
-	if err := os.WriteFile(path, image(2, imageSize), 0o600); err != nil {
+	if err := os.WriteFile(path, cloudtest.Image(2, imageSize), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.visit("/p/lamp/firmware")
@@ -300,7 +302,7 @@ func TestConsoleReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 
 	evaluate[bool](b, `window.kept = true`)
 	f.Rehello()
-	until(t, "15 devices run version 2", func() bool { return f.Snapshot().Versions["2"] == members && f.Snapshot().Online == n })
+	cloudtest.Until(t, "15 devices run version 2", func() bool { return f.Snapshot().Versions["2"] == members && f.Snapshot().Online == n })
 	for i := range n {
 		s, _ := f.Device(fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1)))
 		if got, want := s.Running.String(), map[bool]string{true: "2", false: "1"}[i < members]; got != want {
@@ -337,10 +339,10 @@ var everyPage = []pageSeen{
 func TestConsoleEveryPageFitsAPhoneWithoutComplaint(t *testing.T) {
 	w := serve(t)
 	widgets(t, w, 3)
-	name := must[api.Group](t)(w.CreateGroup(t.Context(), lamp, "beta", "")).Name
-	w.edit("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{name})})
+	name := cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, "beta", "")).Name
+	w.EditDevice("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{name})})
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, p := range everyPage {
 		for _, narrow := range []bool{false, true} {
 			b.phone(narrow)
@@ -374,11 +376,11 @@ func (w *world) member(t *testing.T, role fleet.Role, groups ...string) *browser
 	t.Helper()
 	email := role.String() + "@example.com"
 	owner := fleet.Actor{User: 1, Team: 1, Role: fleet.Owner}
-	if _, err := w.cloud.registry.AddUser(t.Context(), owner, email, ownerPassword, role, groups); err != nil {
+	if _, err := w.Cloud.Registry().AddUser(t.Context(), owner, email, cloudtest.OwnerPassword, role, groups); err != nil {
 		t.Fatal(err)
 	}
 	b := browse(t, w)
-	b.signIn(email, ownerPassword)
+	b.signIn(email, cloudtest.OwnerPassword)
 	return b
 }
 
@@ -387,16 +389,16 @@ func hiddenGroup(t *testing.T, w *world) {
 	t.Helper()
 	widgets(t, w, 3)
 	for _, name := range []string{"beta", "secretive"} {
-		must[api.Group](t)(w.CreateGroup(t.Context(), lamp, name, ""))
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, name, ""))
 	}
-	w.edit("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{"beta", "secretive"})})
-	w.edit("widget-0002", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
+	w.EditDevice("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{"beta", "secretive"})})
+	w.EditDevice("widget-0002", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
 }
 
 func TestConsoleEditorWorksWithTheirGroupsOnly(t *testing.T) {
 	w := serve(t)
 	hiddenGroup(t, w)
-	w.upload(imageSize, 2)
+	w.UploadVersions(imageSize, 2)
 	b := w.member(t, fleet.Editor, "beta")
 	hush(b)
 	b.visit("/p/lamp/device/widget-0002")
@@ -469,11 +471,11 @@ func hush(b *browser) {
 
 // A running download is seen live, and stopped at once.
 func TestConsoleShowsProgressAndStops(t *testing.T) {
-	w := serve(t, func(c *Config) { c.Rate = 64 << 10 })
+	w := serve(t, func(c *cloud.Config) { c.Rate = 64 << 10 })
 	f := widgets(t, w, 4)
-	w.upload(4<<20, 2)
+	w.UploadVersions(4<<20, 2)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/firmware/2/confirm?default=yes&now=yes")
 	b.sees("4 devices will receive an update")
 	b.click("input[required]")
@@ -489,7 +491,7 @@ func TestConsoleShowsProgressAndStops(t *testing.T) {
 	b.press("Stop all of them now")
 	b.sees("Stopped 4 updates")
 	b.sees("stopped by an operator")
-	until(t, "no download runs", func() bool { return w.cloud.ota.Stats().Running == 0 })
+	cloudtest.Until(t, "no download runs", func() bool { return w.Cloud.OTA().Stats().Running == 0 })
 	if v := f.Snapshot().Versions["2"]; v != 0 {
 		t.Errorf("%d devices run version 2", v)
 	}
@@ -503,17 +505,17 @@ func TestConsolePagesAreRenderedWithin200Milliseconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := serve(t)
-	w.upload(imageSize, 1)
-	w.release(1)
+	w.UploadVersions(imageSize, 1)
+	w.ReleaseVersion(1)
 	for i := 0; i < n; i += 500 {
 		var ids []fleet.DeviceID
 		for j := i; j < min(n, i+500); j++ {
 			ids = append(ids, fleet.DeviceID(fmt.Sprintf("widget-%06d", j)))
 		}
-		w.enroll(ids...)
+		w.Enroll(ids...)
 	}
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, path := range []string{"/p/lamp/devices", "/p/lamp/devices?sort=-name&from=9950", "/p/lamp/devices?q=99&online=no&locked=no",
 		"/p/lamp/device/widget-000001", "/p/lamp/firmware", "/p/lamp/firmware/1/confirm?default=yes", "/p/lamp/fleet"} {
 		least := math.Inf(1) // of three visits: what else a machine does is not the page's fault
@@ -537,7 +539,7 @@ func TestConsolePagesAreRenderedWithin200Milliseconds(t *testing.T) {
 func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	w := serve(t)
 	b := browse(t, w)
-	b.signIn(ownerEmail, ownerPassword)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.sees("No devices yet")
 	b.shot("empty")
 	b.press("Import devices")
@@ -553,11 +555,11 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.sees("/up/msg/greeting")
 	b.shot("imported")
 	file := evaluate[string](b, `atob(document.querySelector("a[download]").href.split(",")[1])`)
-	credentials := must[[]simulator.Credential](t)(simulator.ReadCredentials(strings.NewReader(file)))
+	credentials := cloudtest.Must[[]simulator.Credential](t)(simulator.ReadCredentials(strings.NewReader(file)))
 	if len(credentials) != 2 {
 		t.Fatalf("the file of secrets has %d devices: %q", len(credentials), file)
 	}
-	w.dial(credentials[0]).hello(1)
+	w.Dial(credentials[0]).Hello(1)
 	b.visit("/p/lamp/device/" + string(credentials[0].ID))
 	b.sees("online")
 	b.sees("first")
@@ -572,7 +574,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	evaluate[bool](b, `document.querySelector("[name=password]").removeAttribute("minlength") === undefined`)
 	b.press("Add")
 	b.shows(".problem p")
-	b.fill("[name=password]", ownerPassword)
+	b.fill("[name=password]", cloudtest.OwnerPassword)
 	b.press("Add")
 	b.sees("Added eve@example.com")
 	b.shot("team")
@@ -587,7 +589,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.shot("invited")
 	link := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
 	_, secret, _ := strings.Cut(link, "/v1/invitation#")
-	if _, _, err := w.cloud.registry.Accept(t.Context(), fleet.Acceptance{Secret: secret, Password: ownerPassword, Name: "Ada"}); err != nil {
+	if _, _, err := w.Cloud.Registry().Accept(t.Context(), fleet.Acceptance{Secret: secret, Password: cloudtest.OwnerPassword, Name: "Ada"}); err != nil {
 		t.Errorf("the link %s can't be accepted: %v", link, err)
 	}
 	b.visit("/team")
@@ -597,7 +599,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.fill("[name=label]", "ci")
 	b.press("New token")
 	b.sees("Your new token, shown this once")
-	if _, err := w.cloud.registry.Actor(t.Context(), strings.TrimSpace(evaluate[string](b, `document.querySelector(".attention pre").textContent`))); err != nil {
+	if _, err := w.Cloud.Registry().Actor(t.Context(), strings.TrimSpace(evaluate[string](b, `document.querySelector(".attention pre").textContent`))); err != nil {
 		t.Errorf("the token shown does not work: %v", err)
 	}
 	b.click(`button[aria-label^="Revoke ci"]`)

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
 // TestTwoWritersNeverLoseAnEditUnseen has two writers add words to the same text, each by
@@ -17,11 +19,11 @@ import (
 func TestTwoWritersNeverLoseAnEditUnseen(t *testing.T) {
 	const edits = 10 // of each writer; the words fit into a name
 	w := serve(t)
-	w.upload(100, 1)
-	if _, err := w.CreateGroup(t.Context(), lamp, "beta", ""); err != nil {
+	w.UploadVersions(100, 1)
+	if _, err := w.CreateGroup(t.Context(), cloudtest.Lamp, "beta", ""); err != nil {
 		t.Fatal(err)
 	}
-	o := &editor{server: "http://" + w.cloud.Addresses().HTTP, token: w.token()}
+	o := &editor{server: w.URL(""), token: w.Token()}
 	for path, field := range map[string]string{
 		"/v1/products/lamp":             "description",
 		"/v1/products/lamp/groups/beta": "description",

@@ -45,6 +45,13 @@ func (e *events) Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func
 	}
 }
 
+// count is how many listen now.
+func (e *events) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.listeners)
+}
+
 // tell passes event on. It never blocks: who can't follow gets a marker in the place of
 // what it misses.
 func (e *events) tell(event fleet.Event) {

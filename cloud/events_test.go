@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"bufio"
@@ -7,44 +7,14 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
-
-// TestASlowListenerIsToldWhatItMissed fills a listener's queue: nobody waits for it.
-func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
-	e := newEvents()
-	slow, leave := e.Listen(1)
-	defer leave()
-	for range 3 * maxQueued {
-		e.tell(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
-		e.tell(fleet.Event{Payload: fleet.GroupChanged{}, Team: 2})
-	}
-	names := map[fleet.EventName]int{}
-	for range maxQueued {
-		names[(<-slow).Name()]++
-	}
-	if names[fleet.EventHandshake] != maxQueued-1 || names[fleet.EventMissed] != 1 || len(slow) != 0 {
-		t.Errorf("got %v, want %d events of its team and one marker", names, maxQueued-1)
-	}
-	e.tell(fleet.Event{Payload: fleet.MessageReceived{}, Team: 1})
-	if got := <-slow; got.Name() != fleet.EventMessage {
-		t.Errorf("after it caught up: got %q", got.Name())
-	}
-	e.close()
-	if _, more := <-slow; more {
-		t.Error("the server ended and the subscription went on")
-	}
-	after, leave2 := e.Listen(1)
-	defer leave2()
-	if _, more := <-after; more {
-		t.Error("a subscription after the end must end at once")
-	}
-}
 
 // listen opens an event stream and returns its event lines, one by one; "" at the end.
 func (s *stage) listen(path, token string) (next func() string) {
 	s.Helper()
-	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.cloud.Addresses().HTTP+path, nil)
+	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.URL("")+path, nil)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -77,7 +47,7 @@ func TestAnEventIsHeardByWhoSeesItsDeviceNow(t *testing.T) {
 	next := s.listen("/v1/events/muster%2Fdevice", s.tokens[fleet.Viewer])
 	name := func(id, text string) {
 		t.Helper()
-		must[fleet.DeviceView](t)(s.cloud.registry.EditDevice(ctx, s.actors[fleet.Owner], 0, fleet.DeviceID(id), fleet.DeviceEdit{Name: &text}))
+		cloudtest.Must[fleet.DeviceView](t)(s.Cloud.Registry().EditDevice(ctx, s.actors[fleet.Owner], 0, fleet.DeviceID(id), fleet.DeviceEdit{Name: &text}))
 	}
 	heard := func() string {
 		t.Helper()
@@ -93,14 +63,14 @@ func TestAnEventIsHeardByWhoSeesItsDeviceNow(t *testing.T) {
 	if got := heard(); got != "first" {
 		t.Errorf("got %q, want the event of the device the viewer sees", got)
 	}
-	if _, err := s.cloud.registry.EditMember(ctx, s.actors[fleet.Owner], "viewer@example.com", nil, &[]string{"*"}); err != nil {
+	if _, err := s.Cloud.Registry().EditMember(ctx, s.actors[fleet.Owner], "viewer@example.com", nil, &[]string{"*"}); err != nil {
 		t.Fatal(err)
 	}
 	name(hidden, "shown")
 	if got := heard(); got != "shown" {
 		t.Errorf("after all groups were given: got %q", got)
 	}
-	if err := s.cloud.registry.RemoveMember(ctx, s.actors[fleet.Owner], "viewer@example.com"); err != nil {
+	if err := s.Cloud.Registry().RemoveMember(ctx, s.actors[fleet.Owner], "viewer@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	name(seen, "gone")
@@ -113,9 +83,9 @@ func TestAnEventIsHeardByWhoSeesItsDeviceNow(t *testing.T) {
 func TestReleasesAreToldWithoutHiddenGroups(t *testing.T) {
 	s := newStage(t)
 	hidden := s.subject(foreign)["group"]
-	next := s.listen("/v1/products/"+lamp+"/events/particle%2Ffirmware%2Frelease", s.tokens[fleet.Editor])
-	s.release(1, func(r *api.Release) { r.Groups = api.Some(api.Names{hidden}) })
-	s.release(1, func(r *api.Release) { r.Groups = api.Some(api.Names{hidden, "own"}) })
+	next := s.listen("/v1/products/"+cloudtest.Lamp+"/events/particle%2Ffirmware%2Frelease", s.tokens[fleet.Editor])
+	s.ReleaseVersion(1, func(r *api.Release) { r.Groups = api.Some(api.Names{hidden}) })
+	s.ReleaseVersion(1, func(r *api.Release) { r.Groups = api.Some(api.Names{hidden, "own"}) })
 	if got := next(); got != "event: particle/firmware/release" {
 		t.Fatalf("got %q", got)
 	}
@@ -128,7 +98,7 @@ func TestReleasesAreToldWithoutHiddenGroups(t *testing.T) {
 func TestShutdownEndsEventStreams(t *testing.T) {
 	s := newStage(t)
 	next := s.listen("/v1/devices/events", s.tokens[fleet.Owner])
-	s.stop()
+	s.Stop()
 	if got := next(); got != "" {
 		t.Errorf("got %q after the end", got)
 	}

@@ -1,7 +1,6 @@
-package cloud
+package cloud_test
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
@@ -20,7 +21,7 @@ func (w *world) town(gateways, behind int, config simulator.Config) *simulator.F
 	for n := range gateways {
 		ids = append(ids, fleet.DeviceID(fmt.Sprintf("g%03d", n)))
 	}
-	config.Devices = w.enroll(ids...)
+	config.Devices = w.Enroll(ids...)
 	for _, gateway := range ids {
 		var children []fleet.DeviceID
 		for n := range behind {
@@ -28,14 +29,14 @@ func (w *world) town(gateways, behind int, config simulator.Config) *simulator.F
 			children = append(children, id)
 			config.Devices = append(config.Devices, simulator.Credential{ID: id, Gateway: gateway})
 		}
-		w.behind(gateway, children...)
+		w.EnrollBehind(gateway, children...)
 	}
-	return w.simulate(config)
+	return w.Simulate(config)
 }
 
 // steady is a cloud whose downloads are bounded per gateway alone.
-func steady(k int) func(*Config) {
-	return func(c *Config) { c.GatewayUpdates = k }
+func steady(k int) func(*cloud.Config) {
+	return func(c *cloud.Config) { c.GatewayUpdates = k }
 }
 
 func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
@@ -47,19 +48,19 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := serve(t, steady(8))
-			w.upload(imageSize, 1, 2)
+			w.UploadVersions(imageSize, 1, 2)
 			f := w.town(20, 10, simulator.Config{Radio: radio})
-			online(t, f)
-			w.release(2, atOnce)
+			cloudtest.WaitOnline(t, f)
+			w.ReleaseVersion(2, cloudtest.Intelligent)
 			if radio.Roam > 0 { // somebody is always on the move
-				until(t, "every device runs 2", func() bool { return f.Snapshot().Versions["2"] == 220 })
+				cloudtest.Until(t, "every device runs 2", func() bool { return f.Snapshot().Versions["2"] == 220 })
 				if s := f.Snapshot().Totals; s.Connects <= s.Boots {
 					t.Errorf("%d connections, %d boots: nobody moved", s.Connects, s.Boots)
 				}
 			} else {
-				arrive(t, f, 2)
+				cloudtest.WaitForVersion(t, f, 2)
 			}
-			verdict(t, f, 2)
+			cloudtest.VerifyImages(t, f, 2, imageSize)
 			if s := f.Snapshot().Totals; s.Malformed != 0 || s.Failed != 0 || s.RolledBack != 0 {
 				t.Errorf("got %+v", s)
 			}
@@ -67,31 +68,22 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 	}
 }
 
-// verdict checks that all of f run version, byte by byte as it was uploaded.
-func verdict(t testing.TB, f *simulator.Fleet, version uint32) {
-	t.Helper()
-	want := simulator.Expectation{Version: fleet.WholeVersion(version), Digest: sha256.Sum256(image(version, imageSize))}
-	if v := f.Verdict(func(fleet.DeviceID) (simulator.Expectation, bool) { return want, true }); !v.OK {
-		t.Errorf("verdict: %+v", v.Wrong)
-	}
-}
-
 func TestGatewaysLosePowerInMidUpdate(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
+	w.UploadVersions(imageSize, 1, 2)
 	f := w.town(4, 5, simulator.Config{
 		Radio:  simulator.Radio{Rate: 100 << 10},
 		Faults: simulator.Faults{PowerLoss: []simulator.StageChance{{Stage: simulator.StageDownload, Chance: 0.3}, {Stage: simulator.StageApply, Chance: 0.3}}},
 	})
-	online(t, f)
-	w.release(2, atOnce)
+	cloudtest.WaitOnline(t, f)
+	w.ReleaseVersion(2, cloudtest.Intelligent)
 	for n := 1; n <= 5; n++ {
-		until(t, "the downloads go on", func() bool { return f.Snapshot().Bytes > int64(n)*imageSize })
+		cloudtest.Until(t, "the downloads go on", func() bool { return f.Snapshot().Bytes > int64(n)*imageSize })
 		f.PowerCycle("g000", "g001", "g002", "g003")
 	}
-	arrive(t, f, 2)
-	verdict(t, f, 2)
-	for _, u := range must[api.Page[api.Update]](t)(w.Updates(t.Context(), lamp, api.UpdateFilter{})).Items {
+	cloudtest.WaitForVersion(t, f, 2)
+	cloudtest.VerifyImages(t, f, 2, imageSize)
+	for _, u := range cloudtest.Must[api.Page[api.Update]](t)(w.Updates(t.Context(), cloudtest.Lamp, api.UpdateFilter{})).Items {
 		if u.State != "confirmed" || u.Attempt != 1 {
 			t.Errorf("%s: %s at attempt %d", u.DeviceID, u.State, u.Attempt)
 		}
@@ -106,21 +98,21 @@ func TestTown(t *testing.T) {
 	for _, caches := range []bool{false, true} {
 		t.Run(fmt.Sprintf("caches=%t", caches), func(t *testing.T) {
 			w := serve(t)
-			w.upload(imageSize, 1, 2)
+			w.UploadVersions(imageSize, 1, 2)
 			f := w.town(100, 20, simulator.Config{Radio: simulator.Radio{Caches: caches}, Ramp: 1000})
-			online(t, f)
-			w.release(2, atOnce)
+			cloudtest.WaitOnline(t, f)
+			w.ReleaseVersion(2, cloudtest.Intelligent)
 			began := time.Now()
 			peak := uint64(0)
-			until(t, "every device runs 2", func() bool {
+			cloudtest.Until(t, "every device runs 2", func() bool {
 				var m runtime.MemStats
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapInuse+m.StackInuse)
 				s := f.Snapshot()
 				return s.Online == s.Devices && s.Versions["2"] == s.Devices
 			})
-			verdict(t, f, 2)
-			s := w.cloud.ota.Stats()
+			cloudtest.VerifyImages(t, f, 2, imageSize)
+			s := w.Cloud.OTA().Stats()
 			t.Logf("2,100 devices in %v: %d bytes of chunks; peak heap and stacks, simulated devices included: %d MiB",
 				time.Since(began).Round(10*time.Millisecond), s.Bytes, peak>>20)
 		})

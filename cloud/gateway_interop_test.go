@@ -1,6 +1,6 @@
 //go:build interop
 
-package cloud
+package cloud_test
 
 import (
 	"crypto/sha256"
@@ -10,16 +10,17 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
 func TestPythonGatewayUpdatesItsDevicesFromOneImage(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	w.release(2)
-	gateway := w.gateways("nest")[0]
-	w.behind("nest", "b1", "b2")
-	w.edit("b2", api.DeviceUpdate{Gateway: api.Null[string]()}) // the gateway attaches it
-	host, port, err := net.SplitHostPort(w.cloud.Addresses().MQTT)
+	w.UploadVersions(imageSize, 1, 2)
+	w.ReleaseVersion(2)
+	gateway := w.EnrollGateways("nest")[0]
+	w.EnrollBehind("nest", "b1", "b2")
+	w.EditDevice("b2", api.DeviceUpdate{Gateway: api.Null[string]()}) // the gateway attaches it
+	host, port, err := net.SplitHostPort(w.Cloud.Addresses().MQTT)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestPythonGatewayUpdatesItsDevicesFromOneImage(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &verdict); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("%x", sha256.Sum256(image(2, imageSize)))
+	want := fmt.Sprintf("%x", sha256.Sum256(cloudtest.Image(2, imageSize)))
 	for _, id := range []string{"nest-0", "b1", "b2"} {
 		if verdict.Children[id] != want {
 			t.Errorf("%s: got %s, want %s", id, verdict.Children[id], want)

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"context"
@@ -17,6 +17,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
@@ -24,14 +26,14 @@ import (
 // get is the status and the body of a GET.
 func (w *world) get(path string) (int, string) {
 	w.Helper()
-	answer := must[*http.Response](w)(http.Get("http://" + w.cloud.Addresses().HTTP + path))
+	answer := cloudtest.Must[*http.Response](w)(http.Get(w.URL("") + path))
 	defer answer.Body.Close()
-	return answer.StatusCode, string(must[[]byte](w)(io.ReadAll(answer.Body)))
+	return answer.StatusCode, string(cloudtest.Must[[]byte](w)(io.ReadAll(answer.Body)))
 }
 
 func TestHealthIsTold(t *testing.T) {
-	w := serve(t, redisOfItsOwn)
-	w.dial(w.enroll("a")[0]).hello(1)
+	w := serve(t, cloudtest.WithRedis)
+	w.Dial(w.Enroll("a")[0]).Hello(1)
 	for _, row := range []struct{ path, want string }{
 		{"/healthz", "ok"},
 		{"/readyz", "ready"},
@@ -53,7 +55,7 @@ func TestHealthIsTold(t *testing.T) {
 
 func TestServerWhoseStoreIsGoneIsAliveButNotReady(t *testing.T) {
 	w := serve(t)
-	w.cloud.store.Close()
+	w.Cloud.Store().Close()
 	if status, body := w.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "store") {
 		t.Errorf("/readyz: got %d %q, want 503 and the store", status, body)
 	}
@@ -64,18 +66,18 @@ func TestServerWhoseStoreIsGoneIsAliveButNotReady(t *testing.T) {
 
 func TestReadyFileTellsTheChosenPorts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ready.json")
-	w := serve(t, func(c *Config) { c.ReadyFile = file })
-	var at Addresses
-	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile(file)), &at); err != nil {
+	w := serve(t, func(c *cloud.Config) { c.ReadyFile = file })
+	var at cloud.Addresses
+	if err := json.Unmarshal(cloudtest.Must[[]byte](t)(os.ReadFile(file)), &at); err != nil {
 		t.Fatal(err)
 	}
-	if at != w.cloud.Addresses() || strings.HasSuffix(at.MQTT, ":0") || strings.HasSuffix(at.HTTP, ":0") || at.MQTTS != "" {
-		t.Errorf("got %+v, want %+v", at, w.cloud.Addresses())
+	if at != w.Cloud.Addresses() || strings.HasSuffix(at.MQTT, ":0") || strings.HasSuffix(at.HTTP, ":0") || at.MQTTS != "" {
+		t.Errorf("got %+v, want %+v", at, w.Cloud.Addresses())
 	}
 	for _, address := range []string{at.MQTT, at.HTTP} {
-		_ = must[net.Conn](t)(net.Dial("tcp", address)).Close()
+		_ = cloudtest.Must[net.Conn](t)(net.Dial("tcp", address)).Close()
 	}
-	w.stop()
+	w.Stop()
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("after the end: got %v, want no file", err)
 	}
@@ -86,11 +88,11 @@ func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"mqtt": "stale"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, config := range []Config{
+	for _, config := range []cloud.Config{
 		{Ephemeral: true, MQTT: "127.0.0.1:nowhere", ReadyFile: file},
 		{Ephemeral: true, ReadyFile: filepath.Join(filepath.Dir(file), "no", "folder.json")},
 	} {
-		if _, err := New(t.Context(), config); err == nil {
+		if _, err := cloud.New(t.Context(), config); err == nil {
 			t.Errorf("%+v: it started", config)
 		}
 	}
@@ -101,11 +103,11 @@ func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
 
 func TestAnEphemeralServerLeavesTheDataFolderAlone(t *testing.T) {
 	data := t.TempDir()
-	w := serve(t, func(c *Config) { c.Data = data })
-	w.upload(imageSize, 1, 2)
-	used := w.cloud.config.Data
-	w.stop()
-	if entries := must[[]os.DirEntry](t)(os.ReadDir(data)); len(entries) != 0 {
+	w := serve(t, func(c *cloud.Config) { c.Data = data })
+	w.UploadVersions(imageSize, 1, 2)
+	used := w.Cloud.Folder()
+	w.Stop()
+	if entries := cloudtest.Must[[]os.DirEntry](t)(os.ReadDir(data)); len(entries) != 0 {
 		t.Errorf("the data folder holds %v", entries)
 	}
 	if _, err := os.Stat(used); !errors.Is(err, os.ErrNotExist) {
@@ -115,29 +117,29 @@ func TestAnEphemeralServerLeavesTheDataFolderAlone(t *testing.T) {
 
 func TestDevicesConnectOverWebSocketOnThePortOfREST(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	w.release(2)
-	broker := must[simulator.Broker](t)(simulator.ParseBroker(w.cloud.Addresses().WebSocket))
-	f := simulate(t, simulator.Config{Broker: broker, Devices: w.enroll("a", "b")})
-	arrive(t, f, 2)
-	exact(t, f, 2, imageSize)
+	w.UploadVersions(imageSize, 1, 2)
+	w.ReleaseVersion(2)
+	broker := cloudtest.Must[simulator.Broker](t)(simulator.ParseBroker(w.Cloud.Addresses().WebSocket))
+	f := cloudtest.Simulate(t, simulator.Config{Broker: broker, Devices: w.Enroll("a", "b")})
+	cloudtest.WaitForVersion(t, f, 2)
+	cloudtest.VerifyExact(t, f, 2, imageSize)
 }
 
 func TestAddressInUseIsAClearErrorThatLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	taken := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	taken := cloudtest.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer taken.Close()
 	address := taken.Addr().String()
-	for name, config := range map[string]Config{
+	for name, config := range map[string]cloud.Config{
 		"mqtt": {MQTT: address, HTTP: "127.0.0.1:0"},
 		"http": {MQTT: "127.0.0.1:0", HTTP: address},
 	} {
-		config.Data, config.OwnerEmail, config.OwnerPassword = t.TempDir(), ownerEmail, ownerPassword
-		_, err := New(t.Context(), config)
+		config.Data, config.OwnerEmail, config.OwnerPassword = t.TempDir(), cloudtest.OwnerEmail, cloudtest.OwnerPassword
+		_, err := cloud.New(t.Context(), config)
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "in use") {
 			t.Errorf("%s: got %v, want an error that names it and %s", name, err, address)
 		}
-		if left := childrenIn(t, filepath.Join(config.Data, "redis")); len(left) != 0 {
+		if left := cloudtest.ChildrenIn(t, filepath.Join(config.Data, "redis")); len(left) != 0 {
 			t.Errorf("%s: redis still runs: %v", name, left)
 		}
 	}
@@ -145,39 +147,39 @@ func TestAddressInUseIsAClearErrorThatLeavesNothingBehind(t *testing.T) {
 
 func TestShutdownLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	w := serve(t, redisOfItsOwn)
-	w.upload(imageSize, 1, 2)
-	w.release(2)
-	credentials := w.enroll("a", "b", "c")
-	idle, loading, silent := w.dial(credentials[0]), w.dial(credentials[1]), w.dial(credentials[2])
-	idle.hello(2)
-	loading.hello(1) // it takes nothing of the download
-	unauthenticated := must[net.Conn](t)(w.broker().Dial(t.Context()))
+	w := serve(t, cloudtest.WithRedis)
+	w.UploadVersions(imageSize, 1, 2)
+	w.ReleaseVersion(2)
+	credentials := w.Enroll("a", "b", "c")
+	idle, loading, silent := w.Dial(credentials[0]), w.Dial(credentials[1]), w.Dial(credentials[2])
+	idle.Hello(2)
+	loading.Hello(1) // it takes nothing of the download
+	unauthenticated := cloudtest.Must[net.Conn](t)(w.Broker().Dial(t.Context()))
 	defer unauthenticated.Close()
-	if len(w.redis()) != 1 {
-		t.Fatalf("got redis processes %v, want one", w.redis())
+	if len(w.Redis()) != 1 {
+		t.Fatalf("got redis processes %v, want one", w.Redis())
 	}
-	w.stop()
-	for _, d := range []*raw{idle, loading, silent} {
-		d.over()
+	w.Stop()
+	for _, d := range []*cloudtest.Device{idle, loading, silent} {
+		d.WaitClosed()
 	}
-	if left := w.redis(); len(left) != 0 {
+	if left := w.Redis(); len(left) != 0 {
 		t.Errorf("redis still runs: %v", left)
 	}
 }
 
 func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
-	w := serve(t, redisOfItsOwn)
-	upload := filepath.Join(w.cloud.spool(), "upload-under-way")
+	w := serve(t, cloudtest.WithRedis)
+	upload := filepath.Join(w.Config.Data, "spool", "upload-under-way")
 	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config, elsewhere := w.cloud.config, w.cloud.config
+	config, elsewhere := w.Config, w.Config
 	elsewhere.Redis = "redis://127.0.0.1:1" // the folder is not its own for that
-	for _, c := range []Config{config, elsewhere} {
+	for _, c := range []cloud.Config{config, elsewhere} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		_, err := New(ctx, c)
+		_, err := cloud.New(ctx, c)
 		if err == nil || !strings.Contains(err.Error(), "another server uses") {
 			t.Fatalf("redis %q: got %v, want that another server uses the folder", c.Redis, err)
 		}
@@ -186,11 +188,11 @@ func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 		}
 	}
 
-	w.enroll("a")
-	w.stop()
-	second := must[*Cloud](t)(New(t.Context(), config))
-	defer running(t, second)()
-	client := signIn(t, "http://"+second.Addresses().HTTP)
+	w.Enroll("a")
+	w.Stop()
+	second := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
+	defer cloudtest.Run(t, second)()
+	client := cloudtest.SignIn(t, "http://"+second.Addresses().HTTP)
 	if _, err := client.Device(t.Context(), "a"); err != nil {
 		t.Errorf("after the first ended: %v", err)
 	}
@@ -198,18 +200,18 @@ func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 
 // TestStartThatCantListenMakesNoOwner has the next start tell the password.
 func TestStartThatCantListenMakesNoOwner(t *testing.T) {
-	taken := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	taken := cloudtest.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer taken.Close()
 	told := 0
-	config := Config{
-		HTTP: taken.Addr().String(), Data: t.TempDir(), OwnerEmail: ownerEmail,
+	config := cloud.Config{
+		HTTP: taken.Addr().String(), Data: t.TempDir(), OwnerEmail: cloudtest.OwnerEmail,
 		TellPassword: func(string, string) { told++ },
 	}
-	if _, err := New(t.Context(), config); err == nil || told != 0 {
+	if _, err := cloud.New(t.Context(), config); err == nil || told != 0 {
 		t.Errorf("with its port in use: got %v, and the password %d times; want an error and none", err, told)
 	}
 	config.HTTP = "127.0.0.1:0"
-	running(t, must[*Cloud](t)(New(t.Context(), config)))()
+	cloudtest.Run(t, cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config)))()
 	if told != 1 {
 		t.Errorf("with a free port: got the password %d times, want 1", told)
 	}
@@ -217,39 +219,39 @@ func TestStartThatCantListenMakesNoOwner(t *testing.T) {
 
 // Who lost the owner's password has the folder, and with it the way to another one.
 func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
-	config := Config{HTTP: "127.0.0.1:0", Data: t.TempDir(), OwnerEmail: ownerEmail, OwnerPassword: ownerPassword}
-	if _, err := ResetPassword(t.Context(), config, ownerEmail); err == nil || !strings.Contains(err.Error(), "no server has kept a fleet") {
+	config := cloud.Config{HTTP: "127.0.0.1:0", Data: t.TempDir(), OwnerEmail: cloudtest.OwnerEmail, OwnerPassword: cloudtest.OwnerPassword}
+	if _, err := cloud.ResetPassword(t.Context(), config, cloudtest.OwnerEmail); err == nil || !strings.Contains(err.Error(), "no server has kept a fleet") {
 		t.Errorf("in an empty folder: got %v", err)
 	}
-	if left := must[[]os.DirEntry](t)(os.ReadDir(config.Data)); len(left) != 0 {
+	if left := cloudtest.Must[[]os.DirEntry](t)(os.ReadDir(config.Data)); len(left) != 0 {
 		t.Errorf("in an empty folder it left %v", left)
 	}
-	c := must[*Cloud](t)(New(t.Context(), config))
-	stop := running(t, c)
-	_, token, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, ownerEmail, ownerPassword)
+	c := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
+	stop := cloudtest.Run(t, c)
+	_, token, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ResetPassword(t.Context(), config, ownerEmail); err == nil || !strings.Contains(err.Error(), "stop it first") {
+	if _, err := cloud.ResetPassword(t.Context(), config, cloudtest.OwnerEmail); err == nil || !strings.Contains(err.Error(), "stop it first") {
 		t.Errorf("while the server runs: got %v", err)
 	}
 	stop()
-	if _, err := ResetPassword(t.Context(), config, "nobody@example.com"); !errors.Is(err, fleet.NotFound) {
+	if _, err := cloud.ResetPassword(t.Context(), config, "nobody@example.com"); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("nobody's: got %v, want NotFound", err)
 	}
-	password := must[string](t)(ResetPassword(t.Context(), config, ownerEmail))
-	c = must[*Cloud](t)(New(t.Context(), config))
-	running(t, c)
+	password := cloudtest.Must[string](t)(cloud.ResetPassword(t.Context(), config, cloudtest.OwnerEmail))
+	c = cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
+	cloudtest.Run(t, c)
 	url := "http://" + c.Addresses().HTTP
-	if _, _, err := api.SignIn(t.Context(), url, ownerEmail, ownerPassword); err == nil {
+	if _, _, err := api.SignIn(t.Context(), url, cloudtest.OwnerEmail, cloudtest.OwnerPassword); err == nil {
 		t.Error("the lost password still works")
 	}
-	if _, _, err := api.SignIn(t.Context(), url, ownerEmail, password); err != nil {
+	if _, _, err := api.SignIn(t.Context(), url, cloudtest.OwnerEmail, password); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
-	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/user", nil))
+	request := cloudtest.Must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/user", nil))
 	request.Header.Set("Authorization", "Bearer "+token.AccessToken)
-	answer := must[*http.Response](t)(http.DefaultClient.Do(request))
+	answer := cloudtest.Must[*http.Response](t)(http.DefaultClient.Do(request))
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a token of before: got %s, want 401", answer.Status)
@@ -260,16 +262,16 @@ func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
 	data := t.TempDir()
 	told := ""
 	for start := range 2 {
-		config := Config{HTTP: "127.0.0.1:0", Data: data, OwnerEmail: ownerEmail, TellPassword: func(email, password string) {
+		config := cloud.Config{HTTP: "127.0.0.1:0", Data: data, OwnerEmail: cloudtest.OwnerEmail, TellPassword: func(email, password string) {
 			told += fmt.Sprintf("%d %s %s\n", start, email, password)
 		}}
-		c := must[*Cloud](t)(New(t.Context(), config))
-		stop := running(t, c)
+		c := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
+		stop := cloudtest.Run(t, c)
 		var password string
-		if _, err := fmt.Sscanf(told, "0 "+ownerEmail+" %s\n", &password); err != nil || strings.Count(told, "\n") != 1 {
+		if _, err := fmt.Sscanf(told, "0 "+cloudtest.OwnerEmail+" %s\n", &password); err != nil || strings.Count(told, "\n") != 1 {
 			t.Errorf("start %d: told %q, want the password once, at the first start", start, told)
 		}
-		if _, _, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, ownerEmail, password); err != nil {
+		if _, _, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, password); err != nil {
 			t.Errorf("start %d: %v", start, err)
 		}
 		stop()

@@ -1,6 +1,6 @@
 //go:build interop
 
-package cloud
+package cloud_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/simulator"
 )
 
@@ -23,7 +24,7 @@ const scripts = "../testdata/interop/"
 // and to standard error, and whether it succeeded.
 func program(t *testing.T, name string, args ...string) (out, trouble string, ok bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), cloudtest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	var stdout, stderr bytes.Buffer
@@ -46,7 +47,7 @@ func python(t *testing.T) string {
 
 // at is the arguments by which mosquitto's clients connect as c, with protocol version.
 func (w *world) at(c simulator.Credential, version string, args ...string) []string {
-	host, port, err := net.SplitHostPort(w.cloud.Addresses().MQTT)
+	host, port, err := net.SplitHostPort(w.Cloud.Addresses().MQTT)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -55,10 +56,10 @@ func (w *world) at(c simulator.Credential, version string, args ...string) []str
 
 func TestPythonDeviceTakesAWholeUpdate(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	w.release(2)
-	device := w.enroll("snake")[0]
-	host, port, err := net.SplitHostPort(w.cloud.Addresses().MQTT)
+	w.UploadVersions(imageSize, 1, 2)
+	w.ReleaseVersion(2)
+	device := w.Enroll("snake")[0]
+	host, port, err := net.SplitHostPort(w.Cloud.Addresses().MQTT)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +74,10 @@ func TestPythonDeviceTakesAWholeUpdate(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &verdict); err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("%x", sha256.Sum256(image(2, imageSize))); verdict.Version != 2 || verdict.Target != 2 || verdict.SHA256 != want || verdict.Chunks != imageSize/2048 {
+	if want := fmt.Sprintf("%x", sha256.Sum256(cloudtest.Image(2, imageSize))); verdict.Version != 2 || verdict.Target != 2 || verdict.SHA256 != want || verdict.Chunks != imageSize/2048 {
 		t.Errorf("got %+v, want version 2 with SHA-256 %s in chunks of 2 KiB", verdict, want)
 	}
-	updates := must[[]api.Update](t)(w.DeviceUpdates(t.Context(), "snake"))
+	updates := cloudtest.Must[[]api.Update](t)(w.DeviceUpdates(t.Context(), "snake"))
 	if len(updates) != 1 || updates[0].State != "confirmed" {
 		t.Errorf("got updates %+v, want one, confirmed", updates)
 	}
@@ -84,10 +85,10 @@ func TestPythonDeviceTakesAWholeUpdate(t *testing.T) {
 
 func TestJavaScriptDeviceShakesHandsOverWebSocket(t *testing.T) {
 	w := serve(t)
-	w.upload(imageSize, 1, 2)
-	w.release(2)
-	device := w.enroll("web")[0]
-	out, trouble, ok := program(t, "node", scripts+"device.mjs", w.cloud.Addresses().WebSocket, string(device.ID), device.Secret, "1")
+	w.UploadVersions(imageSize, 1, 2)
+	w.ReleaseVersion(2)
+	device := w.Enroll("web")[0]
+	out, trouble, ok := program(t, "node", scripts+"device.mjs", w.Cloud.Addresses().WebSocket, string(device.ID), device.Secret, "1")
 	if !ok {
 		t.Fatalf("the device failed: %s%s", out, trouble)
 	}
@@ -98,10 +99,10 @@ func TestJavaScriptDeviceShakesHandsOverWebSocket(t *testing.T) {
 	if welcome.Nonce != 77 || welcome.Target != 2 || welcome.Reason != 14 {
 		t.Errorf("got %+v, want its nonce, target 2, and reason 14 since it takes no updates", welcome)
 	}
-	if d := w.device("web"); d.Running.String() != "1" || d.UpdatesOn {
+	if d := w.Record("web"); d.Running.String() != "1" || d.UpdatesOn {
 		t.Errorf("got record %+v", d)
 	}
-	if out, trouble, ok = program(t, "node", scripts+"device.mjs", w.cloud.Addresses().WebSocket, string(device.ID), "wrong", "1"); ok || !strings.Contains(trouble, "Not authorized") {
+	if out, trouble, ok = program(t, "node", scripts+"device.mjs", w.Cloud.Addresses().WebSocket, string(device.ID), "wrong", "1"); ok || !strings.Contains(trouble, "Not authorized") {
 		t.Errorf("a wrong secret: got %s%s", out, trouble)
 	}
 }
@@ -110,7 +111,7 @@ func TestMosquittoWithADevicesSecretReachesItsOwnTopicsOnly(t *testing.T) {
 	for _, version := range []string{"mqttv311", "mqttv5"} {
 		t.Run(version, func(t *testing.T) {
 			w := serve(t)
-			devices := w.enroll("a", "b")
+			devices := w.Enroll("a", "b")
 			pub := func(c simulator.Credential, topic string) bool {
 				_, trouble, ok := program(t, "mosquitto_pub", w.at(c, version, "-q", "1", "-t", topic, "-m", topic)...)
 				return ok && !strings.Contains(strings.ToLower(trouble), "not authorized")
@@ -123,7 +124,7 @@ func TestMosquittoWithADevicesSecretReachesItsOwnTopicsOnly(t *testing.T) {
 			if pub(simulator.Credential{ID: "a", Secret: devices[1].Secret}, "d/a/up/msg/x") {
 				t.Error("it came in with another device's secret")
 			}
-			page := must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{}))
+			page := cloudtest.Must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{}))
 			if len(page.Items) != 1 || page.Items[0].Topic != "d/a/up/msg/x" || string(page.Items[0].Message) != "d/a/up/msg/x" {
 				t.Errorf("got messages %+v, want the one", page.Items)
 			}
@@ -133,15 +134,15 @@ func TestMosquittoWithADevicesSecretReachesItsOwnTopicsOnly(t *testing.T) {
 
 func TestMosquittoReceivesACommandItSubscribedTo(t *testing.T) {
 	w := serve(t)
-	devices := w.enroll("a", "b")
-	must[api.Command](t)(w.SendCommand(t.Context(), "b", api.NewCommand{Name: "secret", Message: api.Payload(`1`)}))
+	devices := w.Enroll("a", "b")
+	cloudtest.Must[api.Command](t)(w.SendCommand(t.Context(), "b", api.NewCommand{Name: "secret", Message: api.Payload(`1`)}))
 	heard := make(chan string, 1)
 	go func() {
 		out, trouble, _ := program(t, "mosquitto_sub", w.at(devices[0], "mqttv5", "-t", "d/a/down/#", "-C", "1", "-v")...)
 		heard <- out + trouble
 	}()
-	until(t, "it is online", func() bool { return w.cloud.conductor.Online("a") })
-	must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`3`)}))
+	cloudtest.Until(t, "it is online", func() bool { return w.Online("a") })
+	cloudtest.Must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`3`)}))
 	if got := <-heard; got != "d/a/down/cmd/1/blink 3\n" {
 		t.Errorf("got %q", got)
 	}

@@ -54,6 +54,8 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		count("muster_ignored_total", "Messages from devices without effect, by reason.", s.conductor.ignored[why].Load(), "reason", ignored(why).String())
 	}
 
+	gauge("muster_event_listeners", "Open event streams and live pages.", float64(s.conductor.events.count()))
+
 	h := s.conductor.handshake.Stats()
 	count("muster_handshakes_total", "Hellos accepted.", h.Greeted)
 	count("muster_handshakes_retried_total", "Handshakes decided again because something moved.", h.Retried)

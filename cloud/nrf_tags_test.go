@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"io"
@@ -6,18 +6,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
 // tag replaces a device's tags as nRF Cloud's clients do.
 func (w *world) tag(t testing.TB, token, device, body string) (status int, answer string) {
 	t.Helper()
-	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodPut,
-		"http://"+w.cloud.Addresses().HTTP+"/v1/devices/"+device+"/tags", strings.NewReader(body)))
+	request := cloudtest.Must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodPut,
+		w.URL("")+"/v1/devices/"+device+"/tags", strings.NewReader(body)))
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	got := must[*http.Response](t)(http.DefaultClient.Do(request))
+	got := cloudtest.Must[*http.Response](t)(http.DefaultClient.Do(request))
 	defer got.Body.Close()
-	return got.StatusCode, string(must[[]byte](t)(io.ReadAll(got.Body)))
+	return got.StatusCode, string(cloudtest.Must[[]byte](t)(io.ReadAll(got.Body)))
 }
 
 func TestTagsOfADeviceAreReplacedAndMissingOnesMadeInTheTeam(t *testing.T) {

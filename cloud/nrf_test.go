@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"encoding/json"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -21,11 +22,11 @@ import (
 // asks sends a GET with a token.
 func (w *world) asks(t testing.TB, token, path string) (status int, body string) {
 	t.Helper()
-	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+w.cloud.Addresses().HTTP+path, nil))
+	request := cloudtest.Must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL("")+path, nil))
 	request.Header.Set("Authorization", "Bearer "+token)
-	answer := must[*http.Response](t)(http.DefaultClient.Do(request))
+	answer := cloudtest.Must[*http.Response](t)(http.DefaultClient.Do(request))
 	defer answer.Body.Close()
-	return answer.StatusCode, string(must[[]byte](t)(io.ReadAll(answer.Body)))
+	return answer.StatusCode, string(cloudtest.Must[[]byte](t)(io.ReadAll(answer.Body)))
 }
 
 // nrf asks as nRF Cloud's clients do and decodes a page; a refusal fails the test.
@@ -73,12 +74,12 @@ func nrfFleet(t *testing.T) (w *world, token string) {
 		{IDs: []string{"lamp-4", "hub"}},
 		{IDs: []string{"tag-1", "tag-2"}, Gateway: "hub", Groups: api.Names{"eu"}},
 	} {
-		must[api.Imported](t)(w.Import(t.Context(), lamp, list))
+		cloudtest.Must[api.Imported](t)(w.Import(t.Context(), cloudtest.Lamp, list))
 	}
 	for id, name := range map[fleet.DeviceID]string{"lamp-1": "Kitchen", "lamp-2": "Kitchen door", "lamp-3": "Old kitchen"} {
-		w.edit(id, api.DeviceUpdate{Name: api.Some(name)})
+		w.EditDevice(id, api.DeviceUpdate{Name: api.Some(name)})
 	}
-	return w, w.token()
+	return w, w.Token()
 }
 
 // TestListDevicesSelectsAsNRFClouds tries each parameter that nRF Cloud's ListDevices has.
@@ -168,7 +169,7 @@ func TestListsOfNRFCloudRefuseWhatTheyDoNotTake(t *testing.T) {
 func TestFetchDeviceHasTheShapeOfNRFClouds(t *testing.T) {
 	t.Parallel()
 	w, token := nrfFleet(t)
-	tenant := w.device("hub").Team.String()
+	tenant := w.Record("hub").Team.String()
 	for path, want := range map[string]string{
 		"/v1/devices/lamp-3":              `{"firmware":{"supports":["APP"]},"id":"lamp-3","name":"Old kitchen","subType":"","tags":["beta","eu"],"tenantId":"` + tenant + `","type":"Generic"}`,
 		"/v1/devices/lamp-3?transform=id": `{"firmware":{"supports":["APP"]},"id":"lamp-3","name":"Old kitchen","subType":"","tags":["beta","eu"],"tenantId":"` + tenant + `","type":"Generic"}`,
@@ -182,7 +183,7 @@ func TestFetchDeviceHasTheShapeOfNRFClouds(t *testing.T) {
 		}
 		meta, _ := device["$meta"].(map[string]any)
 		firmware, _ := device["firmware"].(map[string]any)
-		if app, _ := firmware["app"].(map[string]any); app["name"] != lamp || app["version"] == nil {
+		if app, _ := firmware["app"].(map[string]any); app["name"] != cloudtest.Lamp || app["version"] == nil {
 			t.Errorf("%s: firmware.app is %v", path, app)
 		}
 		if created, err := time.Parse(time.RFC3339, fmt.Sprint(meta["createdAt"])); err != nil || created.IsZero() || fmt.Sprint(meta["version"]) == "" {
@@ -192,7 +193,7 @@ func TestFetchDeviceHasTheShapeOfNRFClouds(t *testing.T) {
 		maps.DeleteFunc(device, func(key string, _ any) bool {
 			return !slices.Contains([]string{"id", "name", "tags", "tenantId", "type", "subType", "gatewayId", "firmware"}, key)
 		})
-		if got := string(must[[]byte](t)(json.Marshal(device))); got != want {
+		if got := string(cloudtest.Must[[]byte](t)(json.Marshal(device))); got != want {
 			t.Errorf("%s: got  %s\nwant %s", path, got, want)
 		}
 	}
@@ -206,16 +207,16 @@ func TestFetchDeviceHasTheShapeOfNRFClouds(t *testing.T) {
 func TestPagesOfDevicesNeitherLoseNorRepeatWhileSomeAreAdded(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	token := w.token()
+	token := w.Token()
 	var there []string
 	for i := range 60 {
 		there = append(there, fmt.Sprintf("d-%03d-m", i))
 	}
-	must[api.Imported](t)(w.Import(t.Context(), lamp, api.NewDevices{IDs: there}))
+	cloudtest.Must[api.Imported](t)(w.Import(t.Context(), cloudtest.Lamp, api.NewDevices{IDs: there}))
 	added := 0
 	got := nrfAll(t, w, token, "/v1/devices?pageLimit=7", deviceKey, func() {
 		ids := []string{fmt.Sprintf("a-%03d", added), fmt.Sprintf("d-%03d-n", added*9), fmt.Sprintf("z-%03d", added)}
-		must[api.Imported](t)(w.Import(t.Context(), lamp, api.NewDevices{IDs: ids}))
+		cloudtest.Must[api.Imported](t)(w.Import(t.Context(), cloudtest.Lamp, api.NewDevices{IDs: ids}))
 		added++
 	})
 	if added < 8 || !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
@@ -233,21 +234,21 @@ func TestPagesOfDevicesNeitherLoseNorRepeatWhileSomeAreAdded(t *testing.T) {
 func TestListMessagesSelectsAsNRFClouds(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	token := w.token()
-	credentials := w.enroll("a", "b")
-	quiet := func(h heard) { t.Errorf("got %s", h.topic) }
-	devices := []*raw{w.dial(credentials[0]), w.dial(credentials[1])}
+	token := w.Token()
+	credentials := w.Enroll("a", "b")
+	quiet := func(h cloudtest.Message) { t.Errorf("got %s", h.Topic) }
+	devices := []*cloudtest.Device{w.Dial(credentials[0]), w.Dial(credentials[1])}
 	for i, m := range []struct {
 		device        int
 		name, payload string
 	}{{0, "", `{"appId":"TEMP","n":0}`}, {0, "log", `1`}, {1, "", `{"appId":"TEMP","n":2}`}, {1, "log", `{"appId":"HUMID"}`}, {0, "", `4`}} {
 		d := devices[m.device]
-		topic := wire.Topic{Speaker: d.id, Kind: wire.TopicMessage, Name: m.name}.String()
-		d.acked(must[uint16](t)(d.Publish(topic, 1, []byte(m.payload))), quiet)
-		until(t, "it is another millisecond", func() bool { return w.messages(token) == i+1 && w.later(token) })
+		topic := wire.Topic{Speaker: d.ID, Kind: wire.TopicMessage, Name: m.name}.String()
+		d.WaitAck(cloudtest.Must[uint16](t)(d.Publish(topic, 1, []byte(m.payload))), quiet)
+		cloudtest.Until(t, "it is another millisecond", func() bool { return w.messages(token) == i+1 && w.later(token) })
 	}
 	all := nrf[api.Message](t, w, token, "/v1/messages?pageSort=asc").Items
-	if len(all) != 5 || all[0].Topic != "d/a/up/msg" || all[0].Device != "a" || all[0].Tenant != w.device("a").Team.String() {
+	if len(all) != 5 || all[0].Topic != "d/a/up/msg" || all[0].Device != "a" || all[0].Tenant != w.Record("a").Team.String() {
 		t.Fatalf("got %+v", all)
 	}
 	at := func(i int) string { return url.QueryEscape(all[i].Received.Format(time.RFC3339Nano)) }
@@ -312,13 +313,13 @@ func (w *world) later(token string) bool {
 func TestPagesOfMessagesNeitherLoseNorRepeatWhileSomeArrive(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
-	token := w.token()
-	w.enroll("a")
-	team := w.device("a").Team
+	token := w.Token()
+	w.Enroll("a")
+	team := w.Record("a").Team
 	send := func(text string) {
 		t.Helper()
 		m := fleet.Message{Team: team, Device: "a", Topic: "d/a/up/msg", Payload: []byte(text)}
-		must[string](t)(w.cloud.store.Messages.Append(t.Context(), m))
+		cloudtest.Must[string](t)(w.Cloud.Store().Messages.Append(t.Context(), m))
 	}
 	var there []string
 	for i := range 50 {

@@ -1,6 +1,6 @@
 //go:build interop
 
-package cloud
+package cloud_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/simulator"
 )
 
@@ -21,11 +22,11 @@ var streamed = flag.Duration("stream", time.Minute, "how long event streams are 
 func TestParticleAPIDrivesMuster(t *testing.T) {
 	t.Parallel() // it waits, most of the time
 	w := serve(t)
-	online(t, w.simulate(simulator.Config{Devices: w.enroll("shop")}))
+	cloudtest.WaitOnline(t, w.Simulate(simulator.Config{Devices: w.Enroll("shop")}))
 	ctx, cancel := context.WithTimeout(t.Context(), *streamed+2*time.Minute)
 	defer cancel()
-	script := exec.CommandContext(ctx, "node", "particle.mjs", "http://"+w.cloud.Addresses().HTTP,
-		ownerEmail, ownerPassword, lamp, fmt.Sprint(streamed.Seconds()), "shop")
+	script := exec.CommandContext(ctx, "node", "particle.mjs", w.URL(""),
+		cloudtest.OwnerEmail, cloudtest.OwnerPassword, cloudtest.Lamp, fmt.Sprint(streamed.Seconds()), "shop")
 	script.Dir = "../testdata/interop"
 	out, err := script.CombinedOutput()
 	if err != nil {

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
 )
@@ -31,9 +31,9 @@ func (w *world) refusal(b simulator.Broker, c simulator.Credential) byte {
 // reason is the reason code a device gets over MQTT 5, 0 when it is let in.
 func (w *world) reason(b simulator.Broker, c simulator.Credential) byte {
 	w.Helper()
-	conn := must[net.Conn](w)(b.Dial(w.Context()))
+	conn := cloudtest.Must[net.Conn](w)(b.Dial(w.Context()))
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(cloudtest.Patience))
 	_, err := conn.Write(connect5(c))
 	if err != nil {
 		w.Fatal(err)
@@ -59,8 +59,8 @@ func text(s string) []byte { return append([]byte{byte(len(s) >> 8), byte(len(s)
 
 func TestRefusalsSayNothingAboutWhy(t *testing.T) {
 	w := serve(t)
-	known := w.enroll("a", "off")
-	w.edit("off", api.DeviceUpdate{Disabled: new(true)})
+	known := w.Enroll("a", "off")
+	w.EditDevice("off", api.DeviceUpdate{Disabled: new(true)})
 	for name, row := range map[string]struct {
 		claim        simulator.Credential
 		code, reason byte // MQTT 3.1.1 §3.2.2.3, MQTT 5 §3.2.2.2
@@ -74,10 +74,10 @@ func TestRefusalsSayNothingAboutWhy(t *testing.T) {
 		"an id with another's letter": {simulator.Credential{ID: "A", Secret: known[0].Secret}, 5, 0x87},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := w.refusal(w.broker(), row.claim); got != row.code {
+			if got := w.refusal(w.Broker(), row.claim); got != row.code {
 				t.Errorf("MQTT 3.1.1: got %d, want %d", got, row.code)
 			}
-			if got := w.reason(w.broker(), row.claim); got != row.reason {
+			if got := w.reason(w.Broker(), row.claim); got != row.reason {
 				t.Errorf("MQTT 5: got 0x%02x, want 0x%02x", got, row.reason)
 			}
 		})
@@ -86,68 +86,68 @@ func TestRefusalsSayNothingAboutWhy(t *testing.T) {
 
 func TestGuessingIsSlowedDownPerDeviceAndNotForOthers(t *testing.T) {
 	w := serve(t)
-	known := w.enroll("a", "b")
+	known := w.Enroll("a", "b")
 	guesses := 0
-	for w.cloud.conductor.handshake.Stats().Refused[handshake.Throttled] == 0 {
+	for w.Metric(`muster_admission_refused_total{reason="throttled"}`) == 0 {
 		if guesses++; guesses > 100 {
 			t.Fatal("a hundred guesses were looked at")
 		}
-		if code := w.refusal(from(w.broker(), 2), simulator.Credential{ID: "a", Secret: "guess"}); code != 5 {
+		if code := w.refusal(cloudtest.From(w.Broker(), 2), simulator.Credential{ID: "a", Secret: "guess"}); code != 5 {
 			t.Fatalf("guess %d: got code %d", guesses, code)
 		}
 	}
-	if code := w.refusal(w.broker(), known[0]); code != 5 {
+	if code := w.refusal(w.Broker(), known[0]); code != 5 {
 		t.Errorf("the right secret while guesses are throttled: got code %d, want 5, which tells nothing", code)
 	}
-	if code := w.refusal(w.broker(), known[1]); code != 0 {
+	if code := w.refusal(w.Broker(), known[1]); code != 0 {
 		t.Errorf("another device: got code %d", code)
 	}
 }
 
 func TestDisabledDeviceIsCutOffAndComesBackWhenEnabled(t *testing.T) {
 	w := serve(t)
-	f := w.simulate(simulator.Config{Devices: w.enroll("a")})
-	online(t, f)
-	w.edit("a", api.DeviceUpdate{Disabled: new(true)})
-	until(t, "it is cut off and refused", func() bool {
-		return !w.cloud.conductor.Online("a") && w.cloud.conductor.handshake.Stats().Refused[handshake.SwitchedOff] > 0
+	f := w.Simulate(simulator.Config{Devices: w.Enroll("a")})
+	cloudtest.WaitOnline(t, f)
+	w.EditDevice("a", api.DeviceUpdate{Disabled: new(true)})
+	cloudtest.Until(t, "it is cut off and refused", func() bool {
+		return !w.Online("a") && w.Metric(`muster_admission_refused_total{reason="disabled"}`) > 0
 	})
-	w.edit("a", api.DeviceUpdate{Disabled: new(false)})
-	online(t, f)
+	w.EditDevice("a", api.DeviceUpdate{Disabled: new(false)})
+	cloudtest.WaitOnline(t, f)
 }
 
 func TestDeletedDeviceAndRotatedSecretAreCutOff(t *testing.T) {
 	w := serve(t)
-	known := w.enroll("a", "b")
-	a, b := w.dial(known[0]), w.dial(known[1])
-	a.hello(1)
-	b.hello(1)
+	known := w.Enroll("a", "b")
+	a, b := w.Dial(known[0]), w.Dial(known[1])
+	a.Hello(1)
+	b.Hello(1)
 	if err := w.DeleteDevice(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	fresh := must[api.Secret](t)(w.RotateSecret(t.Context(), "b"))
-	a.over()
-	b.over()
-	if code := w.refusal(w.broker(), known[0]); code != 5 {
+	fresh := cloudtest.Must[api.Secret](t)(w.RotateSecret(t.Context(), "b"))
+	a.WaitClosed()
+	b.WaitClosed()
+	if code := w.refusal(w.Broker(), known[0]); code != 5 {
 		t.Errorf("deleted: got code %d", code)
 	}
-	if code := w.refusal(w.broker(), known[1]); code != 5 {
+	if code := w.refusal(w.Broker(), known[1]); code != 5 {
 		t.Errorf("old secret: got code %d", code)
 	}
-	if code := w.refusal(w.broker(), simulator.Credential{ID: "b", Secret: fresh.Secret}); code != 0 {
+	if code := w.refusal(w.Broker(), simulator.Credential{ID: "b", Secret: fresh.Secret}); code != 0 {
 		t.Errorf("new secret: got code %d", code)
 	}
 }
 
 func TestHelloBurstIsBounded(t *testing.T) {
 	w := serve(t)
-	d := w.dial(w.enroll("a")[0])
+	d := w.Dial(w.Enroll("a")[0])
 	for range 3 * wire.HelloBurst {
-		d.say(wire.TopicHello, 0, wire.NewHello(whole(1).Version).Encode())
+		d.Send(wire.TopicHello, 0, wire.NewHello(cloudtest.Whole(1).Version).Encode())
 	}
 	welcomes := 0
-	d.acked(d.say(wire.TopicMessage, 1, nil), func(h heard) {
-		if h.topic.Kind == wire.TopicWelcome {
+	d.WaitAck(d.Send(wire.TopicMessage, 1, nil), func(h cloudtest.Message) {
+		if h.Topic.Kind == wire.TopicWelcome {
 			welcomes++
 		}
 	})

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"bytes"
@@ -12,29 +12,30 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
 // TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled imports a device and asks again of a
 // server that was killed meanwhile, with a real Redis: the secret is shown once more, and
 // is nowhere in what the server keeps.
 func TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled(t *testing.T) {
-	p := spawn(t)
-	client, token, err := api.SignIn(t.Context(), p.http, ownerEmail, ownerPassword)
+	p := cloudtest.Spawn(t)
+	client, token, err := api.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
-	must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", lamp))
+	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
 	order := func(secret, key string) (*http.Response, string) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.http+"/v1/products/lamp/devices", strings.NewReader(`{"ids":["a","b"]}`))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/v1/products/lamp/devices", strings.NewReader(`{"ids":["a","b"]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", asJSON)
 		r.Header.Set("Authorization", "Bearer "+secret)
 		r.Header.Set("Idempotency-Key", key)
-		answer := must[*http.Response](t)(http.DefaultClient.Do(r))
+		answer := cloudtest.Must[*http.Response](t)(http.DefaultClient.Do(r))
 		defer answer.Body.Close()
-		return answer, string(must[[]byte](t)(io.ReadAll(answer.Body)))
+		return answer, string(cloudtest.Must[[]byte](t)(io.ReadAll(answer.Body)))
 	}
 	first, body := order(token.AccessToken, "import-1")
 	_, secret, shown := strings.Cut(body, `"secrets":{"a":"`)
@@ -42,8 +43,8 @@ func TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled(t *testing.T) {
 		t.Fatalf("got %d %s", first.StatusCode, body)
 	}
 	secret = secret[:43]
-	p.kill()
-	p.start()
+	p.Kill()
+	p.Start()
 	again, same := order(token.AccessToken, "import-1")
 	if again.StatusCode != http.StatusOK || same != body || again.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("the same again: got %d %s", again.StatusCode, same)
@@ -51,21 +52,21 @@ func TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled(t *testing.T) {
 	if other, body := order(token.AccessToken, "import-2"); other.StatusCode != http.StatusOK || strings.Contains(body, secret) {
 		t.Errorf("another key: got %d %s", other.StatusCode, body)
 	}
-	_, another, err := api.SignIn(t.Context(), p.http, ownerEmail, ownerPassword)
+	_, another, err := api.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, body := order(another.AccessToken, "import-1"); strings.Contains(body, secret) {
 		t.Errorf("another token with the same key: got %s", body)
 	}
-	p.kill()
+	p.Kill()
 	files := 0
-	err = filepath.WalkDir(p.data, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(p.Folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		files++
-		data := must[[]byte](t)(os.ReadFile(path))
+		data := cloudtest.Must[[]byte](t)(os.ReadFile(path))
 		for _, text := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), token.AccessToken} {
 			if bytes.Contains(data, []byte(text)) {
 				t.Errorf("a secret is in %s", filepath.Base(path))

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"crypto/sha256"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
@@ -29,7 +29,7 @@ const resumeSize = 200 << 10 // bytes
 // halfway waits until f's devices hold a good part of their images.
 func halfway(t testing.TB, f *simulator.Fleet) {
 	t.Helper()
-	until(t, "the downloads are under way", func() bool {
+	cloudtest.Until(t, "the downloads are under way", func() bool {
 		s := f.Snapshot()
 		return s.Bytes > int64(s.Devices)*resumeSize/4
 	})
@@ -41,7 +41,7 @@ func halfway(t testing.TB, f *simulator.Fleet) {
 // resumed checks that every chunk of f's images came once.
 func resumed(t testing.TB, f *simulator.Fleet) {
 	t.Helper()
-	exact(t, f, 2, resumeSize)
+	cloudtest.VerifyExact(t, f, 2, resumeSize)
 	s := f.Snapshot()
 	if want := s.Devices * chunks(resumeSize); s.Totals.Chunks != want || s.Totals.Failed+s.Totals.RolledBack != 0 {
 		t.Errorf("got %d chunks, %d failed, want %d, each once", s.Totals.Chunks, s.Totals.Failed+s.Totals.RolledBack, want)
@@ -56,17 +56,17 @@ func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachClient(t, func(t *testing.T, kind simulator.ClientKind) {
 				w := serve(t)
-				w.upload(resumeSize, 1, 2)
-				w.release(2)
-				f := w.simulate(simulator.Config{Client: kind, Devices: w.enroll("a", "b", "c"), Faults: slowly})
+				w.UploadVersions(resumeSize, 1, 2)
+				w.ReleaseVersion(2)
+				f := w.Simulate(simulator.Config{Client: kind, Devices: w.Enroll("a", "b", "c"), Faults: slowly})
 				halfway(t, f)
 				happen(f)
-				arrive(t, f, 2)
+				cloudtest.WaitForVersion(t, f, 2)
 				resumed(t, f)
-				if n := must[api.Page[api.Update]](t)(w.Updates(t.Context(), lamp, api.UpdateFilter{States: []string{"confirmed"}})); len(n.Items) != 3 {
+				if n := cloudtest.Must[api.Page[api.Update]](t)(w.Updates(t.Context(), cloudtest.Lamp, api.UpdateFilter{States: []string{"confirmed"}})); len(n.Items) != 3 {
 					t.Errorf("got %d confirmed updates, want 3", len(n.Items))
 				}
-				if d := w.device("a"); d.Attempts.Spent != 0 {
+				if d := w.Record("a"); d.Attempts.Spent != 0 {
 					t.Errorf("it cost %d attempts", d.Attempts.Spent)
 				}
 			})
@@ -75,40 +75,40 @@ func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
 }
 
 func TestDownloadGoesOnAcrossARestartOfRedis(t *testing.T) {
-	w := serve(t, redisOfItsOwn)
-	w.upload(resumeSize, 1, 2)
-	w.release(2)
-	f := w.simulate(simulator.Config{Devices: w.enroll("a", "b", "c"), Faults: slowly})
+	w := serve(t, cloudtest.WithRedis)
+	w.UploadVersions(resumeSize, 1, 2)
+	w.ReleaseVersion(2)
+	f := w.Simulate(simulator.Config{Devices: w.Enroll("a", "b", "c"), Faults: slowly})
 	halfway(t, f)
-	children := w.redis()
+	children := w.Redis()
 	if len(children) != 1 {
 		t.Fatalf("got redis processes %v, want one", children)
 	}
-	if err := must[*os.Process](t)(os.FindProcess(children[0])).Kill(); err != nil {
+	if err := cloudtest.Must[*os.Process](t)(os.FindProcess(children[0])).Kill(); err != nil {
 		t.Fatal(err)
 	}
-	arrive(t, f, 2)
+	cloudtest.WaitForVersion(t, f, 2)
 	resumed(t, f)
-	if now := w.redis(); len(now) != 1 || now[0] == children[0] {
+	if now := w.Redis(); len(now) != 1 || now[0] == children[0] {
 		t.Errorf("got redis processes %v, want another one than %v", now, children)
 	}
 }
 
 func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
-	w := serve(t, redisOfItsOwn)
-	d := w.dial(w.enroll("a")[0])
+	w := serve(t, cloudtest.WithRedis)
+	d := w.Dial(w.Enroll("a")[0])
 	var acked []string
 	for i := range 40 {
 		if i == 20 {
-			if err := must[*os.Process](t)(os.FindProcess(w.redis()[0])).Kill(); err != nil {
+			if err := cloudtest.Must[*os.Process](t)(os.FindProcess(w.Redis()[0])).Kill(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		d.acked(d.say(wire.TopicMessage, 1, []byte(strconv.Itoa(i))), func(h heard) { t.Errorf("got %s", h.topic) })
+		d.WaitAck(d.Send(wire.TopicMessage, 1, []byte(strconv.Itoa(i))), func(h cloudtest.Message) { t.Errorf("got %s", h.Topic) })
 		acked = append(acked, strconv.Itoa(i))
 	}
 	var kept []string
-	for _, m := range must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Ascending: true, Limit: 100})).Items {
+	for _, m := range cloudtest.Must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Ascending: true, Limit: 100})).Items {
 		kept = append(kept, string(m.Message))
 	}
 	if !slices.Equal(kept, acked) {
@@ -116,26 +116,19 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 	}
 }
 
-// redis are the processes of w's own redis-server.
-func (w *world) redis() []int {
-	w.Helper()
-	dir := must[string](w)(filepath.Abs(filepath.Join(w.cloud.config.Data, "redis")))
-	return childrenIn(w, dir)
-}
-
 func TestDownloadResumesAfterTheServerIsKilled(t *testing.T) {
-	p := spawn(t)
-	client := p.operator()
-	must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", lamp))
-	upload(t, client, resumeSize, 1, 2)
-	must[api.Firmware](t)(client.Release(t.Context(), lamp, api.Release{Version: whole(2)}))
-	f := simulate(t, simulator.Config{Broker: p.broker(), Devices: enroll(t, client, "a", "b", "c"), Faults: slowly})
+	p := cloudtest.Spawn(t)
+	client := p.Owner()
+	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
+	cloudtest.UploadVersions(t, client, resumeSize, 1, 2)
+	cloudtest.Must[api.Firmware](t)(client.Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(2)}))
+	f := cloudtest.Simulate(t, simulator.Config{Broker: p.Broker(), Devices: cloudtest.Enroll(t, client, "a", "b", "c"), Faults: slowly})
 	halfway(t, f)
-	p.kill()
-	p.start()
-	arrive(t, f, 2)
+	p.Kill()
+	p.Start()
+	cloudtest.WaitForVersion(t, f, 2)
 	resumed(t, f)
-	for _, u := range must[api.Page[api.Update]](t)(p.operator().Updates(t.Context(), lamp, api.UpdateFilter{})).Items {
+	for _, u := range cloudtest.Must[api.Page[api.Update]](t)(p.Owner().Updates(t.Context(), cloudtest.Lamp, api.UpdateFilter{})).Items {
 		if u.State != "confirmed" || u.Attempt != 1 {
 			t.Errorf("update of %s: got %s, attempt %d; want the first confirmed", u.DeviceID, u.State, u.Attempt)
 		}
@@ -143,22 +136,22 @@ func TestDownloadResumesAfterTheServerIsKilled(t *testing.T) {
 }
 
 func TestServerThatIsAskedToEndEndsWell(t *testing.T) {
-	p := spawn(t)
-	client := p.operator()
-	must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", lamp))
-	upload(t, client, resumeSize, 1, 2)
-	must[api.Firmware](t)(client.Release(t.Context(), lamp, api.Release{Version: whole(2)}))
-	f := simulate(t, simulator.Config{Broker: p.broker(), Devices: enroll(t, client, "a", "b", "c"), Faults: slowly})
+	p := cloudtest.Spawn(t)
+	client := p.Owner()
+	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
+	cloudtest.UploadVersions(t, client, resumeSize, 1, 2)
+	cloudtest.Must[api.Firmware](t)(client.Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(2)}))
+	f := cloudtest.Simulate(t, simulator.Config{Broker: p.Broker(), Devices: cloudtest.Enroll(t, client, "a", "b", "c"), Faults: slowly})
 	halfway(t, f)
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	<-p.ended
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 || strings.Contains(p.log.String(), "ERROR") {
-		t.Errorf("exit code %d: %s", code, p.log)
+	<-p.Ended
+	if code := p.Cmd.ProcessState.ExitCode(); code != 0 || strings.Contains(p.Output.String(), "ERROR") {
+		t.Errorf("exit code %d: %s", code, p.Output)
 	}
-	p.start()
-	arrive(t, f, 2)
+	p.Start()
+	cloudtest.WaitForVersion(t, f, 2)
 	resumed(t, f)
 }
 
@@ -171,11 +164,11 @@ type acknowledged struct {
 }
 
 func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
-	p := spawn(t)
-	client := p.operator()
-	must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", lamp))
-	upload(t, client, 1<<10, 1, 2)
-	speaker := dial(t, p.broker(), enroll(t, client, "speaker")[0])
+	p := cloudtest.Spawn(t)
+	client := p.Owner()
+	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
+	cloudtest.UploadVersions(t, client, 1<<10, 1, 2)
+	speaker := cloudtest.Dial(t, p.Broker(), cloudtest.Enroll(t, client, "speaker")[0])
 
 	const enough = 25 // of each
 	var acks acknowledged
@@ -190,7 +183,7 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	tasks.Go(func() {
 		for i := 0; ; i++ {
 			id := fmt.Sprintf("d%d", i)
-			imported, err := client.Import(t.Context(), lamp, api.NewDevices{ID: id})
+			imported, err := client.Import(t.Context(), cloudtest.Lamp, api.NewDevices{ID: id})
 			if gone(i, err) {
 				return
 			}
@@ -199,9 +192,9 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	})
 	tasks.Go(func() {
 		for i := 0; ; i++ {
-			v := whole(uint32(i%2 + 1))
+			v := cloudtest.Whole(uint32(i%2 + 1))
 			acks.last = v.String()
-			if _, err := client.Release(t.Context(), lamp, api.Release{Version: v}); gone(i, err) {
+			if _, err := client.Release(t.Context(), cloudtest.Lamp, api.Release{Version: v}); gone(i, err) {
 				return
 			}
 			acks.released = append(acks.released, v.String())
@@ -226,36 +219,36 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 	for range cap(reached) {
 		<-reached
 	}
-	p.kill()
+	p.Kill()
 	tasks.Wait()
-	p.start()
+	p.Start()
 	acks.check(t, p)
 }
 
 // check looks for all of it in the server that was started again.
-func (a *acknowledged) check(t *testing.T, p *process) {
-	client := p.operator()
+func (a *acknowledged) check(t *testing.T, p *cloudtest.Process) {
+	client := p.Owner()
 	for _, c := range a.secrets {
 		if _, err := client.Device(t.Context(), string(c.ID)); err != nil {
 			t.Errorf("device %s: %v", c.ID, err)
 		}
 	}
 	for _, c := range []simulator.Credential{a.secrets[0], a.secrets[len(a.secrets)-1]} {
-		_ = dial(t, p.broker(), c).Disconnect()
+		_ = cloudtest.Dial(t, p.Broker(), c).Disconnect()
 	}
-	for _, f := range must[[]api.Firmware](t)(client.Firmware(t.Context(), lamp)) {
+	for _, f := range cloudtest.Must[[]api.Firmware](t)(client.Firmware(t.Context(), cloudtest.Lamp)) {
 		if v := f.Version.String(); f.Default && v != a.last && v != a.released[len(a.released)-1] {
 			t.Errorf("version %s is the default, %s was released last, %s acknowledged last", v, a.last, a.released[len(a.released)-1])
 		}
-		binary := must[io.ReadCloser](t)(client.Download(t.Context(), lamp, f.Version))
-		if digest := fmt.Sprintf("%x", sha256.Sum256(must[[]byte](t)(io.ReadAll(binary)))); digest != f.SHA256 {
+		binary := cloudtest.Must[io.ReadCloser](t)(client.Download(t.Context(), cloudtest.Lamp, f.Version))
+		if digest := fmt.Sprintf("%x", sha256.Sum256(cloudtest.Must[[]byte](t)(io.ReadAll(binary)))); digest != f.SHA256 {
 			t.Errorf("version %s: the image has SHA-256 %s, %s was uploaded", f.Version, digest, f.SHA256)
 		}
 		_ = binary.Close()
 	}
 	var kept []string
 	for after := ""; ; {
-		page := must[api.Page[api.Message]](t)(client.Messages(t.Context(), api.MessageFilter{Device: "speaker", Ascending: true, Limit: 100, After: after}))
+		page := cloudtest.Must[api.Page[api.Message]](t)(client.Messages(t.Context(), api.MessageFilter{Device: "speaker", Ascending: true, Limit: 100, After: after}))
 		for _, m := range page.Items {
 			kept = append(kept, string(m.Message))
 		}

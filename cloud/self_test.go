@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"net/http"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
 // TestAUserChangesTheirPasswordAndLeaves does both over REST alone, with the fields that
@@ -13,14 +14,14 @@ import (
 func TestAUserChangesTheirPasswordAndLeaves(t *testing.T) {
 	w := serve(t)
 	const old, fresh = "her first password", "her second password"
-	must[api.AddedUser](t)(w.AddUser(t.Context(), api.NewUser{Email: "ada@example.com", Role: "viewer", Password: old}))
-	base := "http://" + w.cloud.Addresses().HTTP
+	cloudtest.Must[api.AddedUser](t)(w.AddUser(t.Context(), api.NewUser{Email: "ada@example.com", Role: "viewer", Password: old}))
+	base := w.URL("")
 	sign := func(password string) (*editor, error) {
 		_, token, err := api.SignIn(t.Context(), base, "ada@example.com", password)
 		return &editor{server: base, token: token.AccessToken}, err
 	}
-	laptop := must[*editor](t)(sign(old))
-	phone := must[*editor](t)(sign(old))
+	laptop := cloudtest.Must[*editor](t)(sign(old))
+	phone := cloudtest.Must[*editor](t)(sign(old))
 	status := func(o *editor) int { return o.ask(t, http.MethodGet, "/v1/account", "", nil).status }
 	change := func(current, password string) asked {
 		return laptop.ask(t, http.MethodPut, "/v1/user", "", []byte(`{"current_password":"`+current+`","password":"`+password+`","invalidate_tokens":true}`))
@@ -46,7 +47,7 @@ func TestAUserChangesTheirPasswordAndLeaves(t *testing.T) {
 	if a := laptop.ask(t, http.MethodPost, "/v1/team/leave", "", nil); a.status != http.StatusNoContent || status(laptop) != http.StatusUnauthorized {
 		t.Errorf("leaving: got %d %s", a.status, a.body)
 	}
-	owner := &editor{server: base, token: w.token()}
+	owner := &editor{server: base, token: w.Token()}
 	if a := owner.ask(t, http.MethodPost, "/v1/team/leave", "", nil); a.status != http.StatusConflict || !strings.Contains(string(a.body), "hand it over") {
 		t.Errorf("the owner leaves: got %d %s", a.status, a.body)
 	}

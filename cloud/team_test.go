@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -13,26 +14,26 @@ import (
 func TestATeamFromInvitationToHandover(t *testing.T) {
 	w := serve(t)
 	ctx := t.Context()
-	must[api.Group](t)(w.CreateGroup(ctx, lamp, "beta", ""))
-	added := must[api.AddedUser](t)(w.AddUser(ctx, api.NewUser{Email: "Ada@example.com", Role: "editor", Groups: api.Names{"*"}}))
+	cloudtest.Must[api.Group](t)(w.CreateGroup(ctx, cloudtest.Lamp, "beta", ""))
+	added := cloudtest.Must[api.AddedUser](t)(w.AddUser(ctx, api.NewUser{Email: "Ada@example.com", Role: "editor", Groups: api.Names{"*"}}))
 	if added.Status != "invited" || len(added.Groups) != 1 || added.Invitation == nil || !strings.HasSuffix(added.Invitation.Link, "#"+added.Invitation.Token) {
 		t.Fatalf("got %+v, want an invitation with all groups", added)
 	}
-	base := "http://" + w.cloud.Addresses().HTTP
+	base := w.URL("")
 	ada := api.NewClient(base, "")
-	must[api.Token](t)(ada.Accept(ctx, api.Acceptance{Token: added.Invitation.Token, Password: "a password of her own"}))
-	if users := must[[]api.TeamUser](t)(w.Users(ctx)); len(users) != 2 || users[1].Email != "ada@example.com" || users[1].Status != "active" {
+	cloudtest.Must[api.Token](t)(ada.Accept(ctx, api.Acceptance{Token: added.Invitation.Token, Password: "a password of her own"}))
+	if users := cloudtest.Must[[]api.TeamUser](t)(w.Users(ctx)); len(users) != 2 || users[1].Email != "ada@example.com" || users[1].Status != "active" {
 		t.Errorf("got %+v", users)
 	}
 	if _, err := ada.AddUser(ctx, api.NewUser{Email: "x@example.com", Role: "viewer"}); !errors.Is(err, fleet.Denied) {
 		t.Errorf("an editor invites: got %v, want Denied", err)
 	}
-	robot := must[api.AddedUser](t)(w.AddUser(ctx, api.NewUser{Name: "CI", Role: "viewer"}))
-	if products := must[[]api.Product](t)(api.NewClient(base, robot.Token.AccessToken).Products(ctx)); len(products) != 1 {
+	robot := cloudtest.Must[api.AddedUser](t)(w.AddUser(ctx, api.NewUser{Name: "CI", Role: "viewer"}))
+	if products := cloudtest.Must[[]api.Product](t)(api.NewClient(base, robot.Token.AccessToken).Products(ctx)); len(products) != 1 {
 		t.Errorf("the program sees %+v", products)
 	}
-	token := must[api.Token](t)(ada.CreateToken(ctx, api.NewToken{Label: "laptop"}))
-	if tokens := must[[]api.TokenInfo](t)(ada.Tokens(ctx, "")); len(tokens) != 2 || tokens[0].Label != "laptop" {
+	token := cloudtest.Must[api.Token](t)(ada.CreateToken(ctx, api.NewToken{Label: "laptop"}))
+	if tokens := cloudtest.Must[[]api.TokenInfo](t)(ada.Tokens(ctx, "")); len(tokens) != 2 || tokens[0].Label != "laptop" {
 		t.Errorf("got %+v, want the new token first", tokens)
 	}
 	if err := w.RevokeToken(ctx, token.ID); err != nil { // the owner ends another's
@@ -41,20 +42,20 @@ func TestATeamFromInvitationToHandover(t *testing.T) {
 	if err := w.HandOver(ctx, "ada@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	if team := must[api.Team](t)(ada.RenameTeam(ctx, "Analytical Engines")); team.Role != "owner" {
+	if team := cloudtest.Must[api.Team](t)(ada.RenameTeam(ctx, "Analytical Engines")); team.Role != "owner" {
 		t.Errorf("got %+v, want Ada to own it", team)
 	}
 	if _, err := w.RenameTeam(ctx, "Mine again"); !errors.Is(err, fleet.Denied) {
 		t.Errorf("the owner of before renames: got %v, want Denied", err)
 	}
-	if err := ada.RemoveUser(ctx, ownerEmail); err != nil {
+	if err := ada.RemoveUser(ctx, cloudtest.OwnerEmail); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Products(ctx); !errors.Is(err, fleet.Unauthenticated) {
 		t.Errorf("after being removed: got %v, want Unauthenticated", err)
 	}
-	log := must[api.Page[api.AuditEntry]](t)(ada.Audit(ctx, api.AuditFilter{Search: "hand_over"}))
-	if len(log.Items) != 1 || log.Items[0].Email != ownerEmail || !strings.Contains(string(log.Items[0].After), "ada@example.com") {
+	log := cloudtest.Must[api.Page[api.AuditEntry]](t)(ada.Audit(ctx, api.AuditFilter{Search: "hand_over"}))
+	if len(log.Items) != 1 || log.Items[0].Email != cloudtest.OwnerEmail || !strings.Contains(string(log.Items[0].After), "ada@example.com") {
 		t.Errorf("got %+v, want who handed over to whom", log.Items)
 	}
 }

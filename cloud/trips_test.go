@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"fmt"
@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
 )
 
 // cost is what do asked of Redis.
 func (w *world) cost(do func()) store.Stats {
-	before := w.cloud.store.Stats()
+	before := w.Cloud.Store().Stats()
 	do()
-	now := w.cloud.store.Stats()
+	now := w.Cloud.Store().Stats()
 	return store.Stats{
 		ReadTrips: now.ReadTrips - before.ReadTrips, Reads: now.Reads - before.Reads,
 		WriteTrips: now.WriteTrips - before.WriteTrips, Writes: now.Writes - before.Writes,
@@ -25,24 +26,24 @@ func (w *world) cost(do func()) store.Stats {
 // warm has one device shake hands, so that the product's catalog is cached.
 func (w *world) warm() {
 	w.Helper()
-	w.dial(w.enroll("warm")[0]).hello(1)
+	w.Dial(w.Enroll("warm")[0]).Hello(1)
 }
 
 func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
-	w := serve(t, redisOfItsOwn)
-	w.upload(imageSize, 1, 2)
+	w := serve(t, cloudtest.WithRedis)
+	w.UploadVersions(imageSize, 1, 2)
 	w.warm()
-	device := w.enroll("a")[0]
+	device := w.Enroll("a")[0]
 	for _, what := range []string{"without an update", "with an update", "with the update under way"} {
 		if what == "with an update" {
-			w.release(2)
-			w.edit("a", api.DeviceUpdate{Name: api.Some("changed meanwhile")})
+			w.ReleaseVersion(2)
+			w.EditDevice("a", api.DeviceUpdate{Name: api.Some("changed meanwhile")})
 		}
-		var d *raw
-		if got := w.cost(func() { d = w.dial(device) }); got != (store.Stats{ReadTrips: 1, Reads: 1}) {
+		var d *cloudtest.Device
+		if got := w.cost(func() { d = w.Dial(device) }); got != (store.Stats{ReadTrips: 1, Reads: 1}) {
 			t.Errorf("admission %s: got %+v, want one read", what, got)
 		}
-		if got := w.cost(func() { d.hello(1) }); got != (store.Stats{WriteTrips: 1, Writes: 1}) {
+		if got := w.cost(func() { d.Hello(1) }); got != (store.Stats{WriteTrips: 1, Writes: 1}) {
 			t.Errorf("handshake %s: got %+v, want one write", what, got)
 		}
 	}
@@ -50,14 +51,14 @@ func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
 
 func TestDevicesAtOnceShareTrips(t *testing.T) {
 	const devices = 200
-	w := serve(t, redisOfItsOwn)
+	w := serve(t, cloudtest.WithRedis)
 	w.warm()
 	ids := make([]fleet.DeviceID, devices)
 	for i := range ids {
 		ids[i] = fleet.DeviceID(fmt.Sprintf("d%d", i))
 	}
-	credentials := w.enroll(ids...)
-	all := make([]*raw, devices)
+	credentials := w.Enroll(ids...)
+	all := make([]*cloudtest.Device, devices)
 	together := func(do func(i int)) {
 		var tasks sync.WaitGroup
 		for i := range devices {
@@ -66,10 +67,10 @@ func TestDevicesAtOnceShareTrips(t *testing.T) {
 		tasks.Wait()
 	}
 	admissions := w.cost(func() {
-		together(func(i int) { all[i] = w.dial(credentials[i]) })
+		together(func(i int) { all[i] = w.Dial(credentials[i]) })
 	})
 	handshakes := w.cost(func() {
-		together(func(i int) { all[i].hello(1) })
+		together(func(i int) { all[i].Hello(1) })
 	})
 	t.Logf("%d admissions: %+v; handshakes: %+v", devices, admissions, handshakes)
 	if admissions.Reads != devices || admissions.ReadTrips > devices/2 || admissions.WriteTrips != 0 {

@@ -1,0 +1,160 @@
+package cloudtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/simulator"
+)
+
+var (
+	binaryFolder string                         // of the built server; "" until it is built
+	server       = sync.OnceValues(buildServer) // the path of the built server
+)
+
+// buildServer builds the server once for all tests of a package; Main removes it.
+func buildServer() (string, error) {
+	var err error
+	if binaryFolder, err = os.MkdirTemp("", "muster-test-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(binaryFolder, "muster")
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/muster-iot/muster/cmd/muster").CombinedOutput(); err != nil {
+		return "", errors.New(string(out))
+	}
+	return path, nil
+}
+
+func removeBinary() {
+	if binaryFolder != "" {
+		_ = os.RemoveAll(binaryFolder)
+	}
+}
+
+// Process is a server in a process of its own, started again on the same data folder as
+// often as a test likes. Its addresses change each time.
+type Process struct {
+	Cmd    *exec.Cmd
+	Ended  chan struct{} // closed when Cmd has ended
+	Output *bytes.Buffer // read it after the end only
+	URL    string        // base of its HTTP addresses
+	Folder string        // holds its data folder
+
+	t    testing.TB
+	mqtt atomic.Value // string
+}
+
+// Spawn starts a server with a data folder of its own; it is killed when the test ends.
+func Spawn(t testing.TB) *Process {
+	t.Helper()
+	p := &Process{t: t, Folder: t.TempDir()}
+	t.Cleanup(p.Kill)
+	p.Start()
+	return p
+}
+
+// Start starts the server and waits until it is ready.
+func (p *Process) Start() {
+	p.t.Helper()
+	path, err := server()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ready := filepath.Join(p.Folder, "ready.json")
+	_ = os.Remove(ready) // of an earlier start
+	p.Cmd = exec.Command(path, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
+		"--data", filepath.Join(p.Folder, "data"), "--ready-file", ready, "--owner-email", OwnerEmail, "--log-level", "warn")
+	p.Cmd.Env = append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword)
+	p.Output = &bytes.Buffer{}
+	p.Cmd.Stdout, p.Cmd.Stderr = p.Output, p.Output
+	if err := p.Cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.Ended = make(chan struct{})
+	go func() {
+		defer close(p.Ended)
+		_ = p.Cmd.Wait() // it is killed, mostly
+	}()
+	var text []byte
+	Until(p.t, "the server is ready", func() bool {
+		select {
+		case <-p.Ended:
+			p.t.Fatalf("the server ended at its start: %s", p.Output)
+		default:
+		}
+		text, err = os.ReadFile(ready)
+		return err == nil
+	})
+	var at cloud.Addresses
+	if err := json.Unmarshal(text, &at); err != nil {
+		p.t.Fatal(err)
+	}
+	p.mqtt.Store(at.MQTT)
+	p.URL = "http://" + at.HTTP
+}
+
+// Kill ends the server with SIGKILL, as a power cut would.
+func (p *Process) Kill() {
+	if p.Cmd == nil || p.Cmd.Process == nil {
+		return
+	}
+	_ = p.Cmd.Process.Kill() // it may have ended
+	<-p.Ended
+}
+
+// Broker is where devices connect to: wherever the server listens at that moment.
+func (p *Process) Broker() simulator.Broker {
+	return simulator.Broker{Dialer: func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", p.mqtt.Load().(string))
+	}}
+}
+
+// Owner signs the owner in.
+func (p *Process) Owner() *api.Client {
+	p.t.Helper()
+	return SignIn(p.t, p.URL)
+}
+
+// Redis are the processes of the server's own redis-server; none without WithRedis.
+func (s *Server) Redis() []int {
+	s.Helper()
+	return ChildrenIn(s, Must[string](s)(filepath.Abs(filepath.Join(s.Config.Data, "redis"))))
+}
+
+// ChildrenIn are the child processes of this one that work in folder dir. It skips the test
+// on a system without /proc.
+func ChildrenIn(t testing.TB, dir string) (pids []int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Skipf("no /proc to find child processes in: %v", err)
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		cwd, err := os.Readlink(filepath.Join("/proc", entry.Name(), "cwd"))
+		if err != nil || cwd != dir {
+			continue
+		}
+		status, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "status")) // it may have ended
+		if strings.Contains(string(status), "\nPPid:\t"+strconv.Itoa(os.Getpid())+"\n") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

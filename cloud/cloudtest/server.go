@@ -1,0 +1,138 @@
+// Package cloudtest runs whole servers in tests: a cloud on loopback with an ephemeral or a
+// real Redis, its owner's API client, simulated fleets, and devices driven packet by packet.
+//
+// Every function that takes a testing.TB fails the test on an error and cleans up at its end.
+package cloudtest
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+)
+
+// What every server starts with.
+const (
+	OwnerEmail    = "owner@example.com"
+	OwnerPassword = "correct horse battery staple"
+	Lamp          = "lamp" // the product's slug
+)
+
+// Patience bounds every wait: a test that waits longer has failed.
+const Patience = 30 * time.Second
+
+// Server is a running server with one product, and its owner's client.
+type Server struct {
+	testing.TB
+	*api.Client
+	Cloud  *cloud.Cloud
+	Config cloud.Config // as it was started
+	Stop   func()       // ends the server and waits for that; may be called again
+}
+
+// Main runs the tests of a package and verifies that they leave no goroutine behind.
+func Main(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		removeBinary()
+		os.Exit(code) //nolint:forbidigo // this is the main function of a test binary
+	}))
+}
+
+// Serve starts a server on free ports. Failed attempts have no cool-down, so that tests
+// need not wait for one; edits change the configuration.
+func Serve(t testing.TB, edits ...func(*cloud.Config)) *Server {
+	t.Helper()
+	config := cloud.Config{
+		MQTT: "127.0.0.1:0", HTTP: "127.0.0.1:0", Data: t.TempDir(), Ephemeral: true,
+		OwnerEmail: OwnerEmail, OwnerPassword: OwnerPassword, CoolDown: []time.Duration{0},
+	}
+	for _, edit := range edits {
+		edit(&config)
+	}
+	c, err := cloud.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{TB: t, Cloud: c, Config: config, Stop: Run(t, c)}
+	s.Client = SignIn(t, s.URL(""))
+	if _, err := s.CreateProduct(t.Context(), "Lamp", Lamp); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// WithRedis makes the server keep the fleet in a real redis-server in its data folder.
+func WithRedis(c *cloud.Config) { c.Ephemeral = false }
+
+// Run runs c until the returned function is called, or the test ends.
+func Run(t testing.TB, c *cloud.Cloud) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// SignIn signs the owner in at the server at base.
+func SignIn(t testing.TB, base string) *api.Client {
+	t.Helper()
+	client, _, err := api.SignIn(t.Context(), base, OwnerEmail, OwnerPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// URL is the HTTP address of path, which begins with a slash or is empty.
+func (s *Server) URL(path string) string { return "http://" + s.Cloud.Addresses().HTTP + path }
+
+// Token signs the owner in again and returns the access token.
+func (s *Server) Token() string {
+	s.Helper()
+	_, token, err := api.SignIn(s.Context(), s.URL(""), OwnerEmail, OwnerPassword)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return token.AccessToken
+}
+
+// Until waits until the condition holds; what completes "until ...".
+func Until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(Patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("timed out waiting until %s", what)
+		}
+	}
+}
+
+// Must returns a function that passes a value on and fails the test on an error.
+func Must[V any](t testing.TB) func(v V, err error) V {
+	return func(v V, err error) V {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}

@@ -1,0 +1,38 @@
+package cloud
+
+import (
+	"testing"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// TestASlowListenerIsToldWhatItMissed fills a listener's queue: nobody waits for it.
+func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
+	e := newEvents()
+	slow, leave := e.Listen(1)
+	defer leave()
+	for range 3 * maxQueued {
+		e.tell(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
+		e.tell(fleet.Event{Payload: fleet.GroupChanged{}, Team: 2})
+	}
+	names := map[fleet.EventName]int{}
+	for range maxQueued {
+		names[(<-slow).Name()]++
+	}
+	if names[fleet.EventHandshake] != maxQueued-1 || names[fleet.EventMissed] != 1 || len(slow) != 0 {
+		t.Errorf("got %v, want %d events of its team and one marker", names, maxQueued-1)
+	}
+	e.tell(fleet.Event{Payload: fleet.MessageReceived{}, Team: 1})
+	if got := <-slow; got.Name() != fleet.EventMessage {
+		t.Errorf("after it caught up: got %q", got.Name())
+	}
+	e.close()
+	if _, more := <-slow; more {
+		t.Error("the server ended and the subscription went on")
+	}
+	after, leave2 := e.Listen(1)
+	defer leave2()
+	if _, more := <-after; more {
+		t.Error("a subscription after the end must end at once")
+	}
+}

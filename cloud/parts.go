@@ -1,0 +1,16 @@
+package cloud
+
+import (
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/store"
+)
+
+// Store is where c keeps the fleet. What is changed through it passes no rule and no right.
+func (c *Cloud) Store() *store.Store { return c.store }
+
+// Registry are the operations on teams, users, products, groups and devices.
+func (c *Cloud) Registry() *registry.Registry { return c.registry }
+
+// OTA are the operations on firmware and updates.
+func (c *Cloud) OTA() *ota.Service { return c.ota }
