@@ -34,20 +34,22 @@ var mayImport = map[string][]string{
 	"registry":       {"fleet", "wire", "ota/precedence", "index", "store", "audit"},
 	"sse":            {"fleet"},
 	"api":            {"fleet", "wire", "ota/precedence", "audit", "registry", "ota", "sse"},
+	"api/client":     {"fleet", "api", "sse"},
 	"console":        {"fleet", "wire", "audit", "registry", "ota", "sse"},
 	"simulator":      {"fleet", "wire"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "ota", "registry", "index", "store", "api", "console"},
 	"bench":          {"fleet", "wire", "simulator"},
-	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api"},
+	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api", "api/client"},
 
-	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "simulator"}, // for tests only
+	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "api/client", "simulator"}, // for tests only
 }
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
-	"cloud":   {"simulator", "cloud/cloudtest"}, // the whole path, in one process
-	"api":     {"store"},                        // operations run against the real rules on an ephemeral store
-	"console": {"store", "cloud", "cloud/cloudtest"},
+	"cloud":      {"simulator", "cloud/cloudtest", "api/client"}, // the whole path, in one process
+	"api":        {"store", "api/client"},                        // operations run against the real rules on an ephemeral store
+	"api/client": {"cloud"},                                      // its example calls a whole server
+	"console":    {"store", "cloud", "cloud/cloudtest", "api/client"},
 }
 
 // fences are libraries that one package hides from all others.

@@ -12,7 +12,8 @@
 //	audit               the log of who changed what
 //	store               the fleet in Redis
 //	index               lists, filters and counts of devices, in memory
-//	api                 REST for operators, and its Go client
+//	api                 REST for operators
+//	api/client          the Go client of the REST API
 //	console             the operator's web pages
 //	sse                 streams of events to HTTP clients, for api and console
 //	simulator           a fleet of devices in one process

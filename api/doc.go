@@ -1,4 +1,4 @@
-// Package api is Muster's REST interface for operators, and its Go client.
+// Package api is Muster's REST interface for operators.
 //
 // It hides HTTP: paths, bodies as JSON or forms, the shapes other clouds' clients know,
 // paging, status codes and the OpenAPI document. It decides nothing: every operation is

@@ -11,7 +11,7 @@ import (
 )
 
 // statuses is the one table from the kind of an error to its HTTP status and to the code
-// in the body, which an error's own Code replaces. The client reads it backwards.
+// in the body, which an error's own Code replaces. KindOf reads it backwards.
 var statuses = []struct {
 	kind   fleet.Kind
 	status int
@@ -151,4 +151,32 @@ func codeOf(status int) string {
 		}
 	}
 	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+}
+
+// KindOf returns the kind of error that an answer's status and code stand for, or "" for a
+// failure of the server itself, which has no kind.
+func KindOf(status int, code string) fleet.Kind {
+	if code == codeInvalidGrant {
+		return fleet.Unauthenticated
+	}
+	switch status {
+	case http.StatusPreconditionFailed:
+		return fleet.Conflict
+	case http.StatusBadGateway, http.StatusGatewayTimeout: // of a proxy in front of a server that restarts
+		return fleet.Unavailable
+	}
+	for _, row := range statuses {
+		if row.status == status && row.code == code {
+			return row.kind
+		}
+	}
+	for _, row := range statuses {
+		if row.status == status {
+			return row.kind
+		}
+	}
+	if status >= http.StatusInternalServerError {
+		return ""
+	}
+	return fleet.Invalid
 }

@@ -194,9 +194,8 @@ func version(s string) fleet.Version {
 	return v
 }
 
-// serve is an API over fakes with its client.
+// serve is an API over fakes.
 type serve struct {
-	*Client
 	registry *fakeRegistry
 	ota      *fakeOTA
 	events   *fakeEvents
@@ -214,7 +213,6 @@ func newServe(t *testing.T) *serve {
 	s.server = httptest.NewServer(handler)
 	t.Cleanup(s.server.Close)
 	s.routes, s.built = built.routes, built
-	s.Client = NewClient(s.server.URL, testToken)
 	return s
 }
 

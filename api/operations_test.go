@@ -33,16 +33,6 @@ func TestSignIn(t *testing.T) {
 	if status, body := s.do(t, http.MethodPost, "/oauth/token", form, "grant_type=client_credentials"); status != 400 || !strings.Contains(body, "unsupported_grant_type") {
 		t.Errorf("another grant: got %d %s", status, body)
 	}
-	if _, _, err := SignIn(t.Context(), s.server.URL, "me@example.com", "wrong"); !isKind(err, fleet.Unauthenticated) {
-		t.Errorf("the client: got %v, want Unauthenticated", err)
-	}
-	c, token, err := SignIn(t.Context(), s.server.URL, "me@example.com", "right")
-	if err != nil || token.ID != "abc" {
-		t.Fatalf("got %+v, %v", token, err)
-	}
-	if _, err := c.Products(t.Context()); err != nil {
-		t.Errorf("the client signed in can't ask: %v", err)
-	}
 }
 
 func TestProductBodies(t *testing.T) {
@@ -110,16 +100,6 @@ func TestListQueries(t *testing.T) {
 
 func idList(n int) string { return strings.Repeat("a,", n) }
 
-// TestUnknownGroupSelectsNothing: a name that is no group the actor sees is like one
-// that does not exist.
-func TestUnknownGroupSelectsNothing(t *testing.T) {
-	s := newServe(t)
-	list, err := s.Devices(t.Context(), "42", DeviceFilter{Groups: []string{"hidden"}})
-	if err != nil || len(list.Devices) != 0 || list.Meta.Total != 0 || list.Meta.TotalPages != 1 {
-		t.Errorf("got %+v, %v", list, err)
-	}
-}
-
 func TestImportBodies(t *testing.T) {
 	upload := func(fields map[string]string, file string) (string, string) {
 		var b bytes.Buffer
@@ -173,13 +153,6 @@ func TestDeviceUpdates(t *testing.T) {
 	}
 	if status, body := s.do(t, http.MethodPut, "/v1/devices/lamp-7", "application/json", `{"groups":null}`); status != 422 {
 		t.Errorf("groups null: got %d %s, want 422", status, body)
-	}
-	if err := s.EditGroups(t.Context(), "42", []string{"a"}, []string{"beta"}, []string{"eu"}); err != nil {
-		t.Fatal(err)
-	}
-	want := fleet.GroupsEdit{Product: 42, Devices: []fleet.DeviceID{"a"}, Add: []string{"beta"}, Remove: []string{"eu"}}
-	if diff := cmp.Diff(want, s.registry.batch); diff != "" {
-		t.Error(diff)
 	}
 	if status, body := s.do(t, http.MethodPut, "/v1/products/42/devices", "application/json", `{"action":"explode","devices":["a"]}`); status != 422 {
 		t.Errorf("unknown action: got %d %s", status, body)

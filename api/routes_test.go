@@ -2,13 +2,10 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/muster-iot/muster/fleet"
 )
 
 var pathParameter = regexp.MustCompile(`\{[^}]*\}`)
@@ -148,31 +145,5 @@ func TestErrorsOfTheRouterAreJSON(t *testing.T) {
 				t.Errorf("got %d %s, want %d %s with a description", status, body, row.status, row.code)
 			}
 		})
-	}
-}
-
-// TestKindsReachTheClient sends each kind of error through HTTP and back.
-func TestKindsReachTheClient(t *testing.T) {
-	s := newServe(t)
-	for _, row := range statuses {
-		s.registry.fails = fleet.Errorf(row.kind, "the text of %s", string(row.kind))
-		_, err := s.Device(t.Context(), "lamp-7")
-		if !isKind(err, row.kind) || err.Error() != s.registry.fails.Error() {
-			t.Errorf("%s: got %v", row.kind, err)
-		}
-	}
-	s.registry.fails = &fleet.Error{Kind: fleet.Denied, Code: "group_restricted", Text: "ask an admin"}
-	_, err := s.Device(t.Context(), "lamp-7")
-	var detail *fleet.Error
-	if !errors.As(err, &detail) || detail.Code != "group_restricted" || !isKind(err, fleet.Denied) {
-		t.Errorf("a code of its own: got %#v", err)
-	}
-	s.registry.fails = json.Unmarshal([]byte("{"), new(int))
-	if _, err := s.Device(t.Context(), "lamp-7"); err == nil || strings.Contains(err.Error(), "JSON") {
-		t.Errorf("an error without a kind must not show its text: got %v", err)
-	}
-	gone := NewClient("http://127.0.0.1:1", "")
-	if _, err := gone.Server(t.Context()); !isKind(err, fleet.Unavailable) {
-		t.Errorf("no server: got %v, want Unavailable", err)
 	}
 }

@@ -148,27 +148,3 @@ func TestUploadLeavesNoFilesBehind(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
-
-func TestClientStreamsImages(t *testing.T) {
-	s := newServe(t)
-	f, err := s.Upload(t.Context(), "lamp", NewFirmware{Version: Version{version("8")}, Title: "Eight"}, strings.NewReader("IMAGE"))
-	if err != nil || f.Version.String() != "8" || s.ota.image != "IMAGE" {
-		t.Errorf("upload: got %+v, %v", f, err)
-	}
-	image, err := s.Download(t.Context(), "lamp", Version{version("7")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer image.Close()
-	if data, err := io.ReadAll(image); err != nil || string(data) != "abc" {
-		t.Errorf("download: got %q, %v", data, err)
-	}
-}
-
-// TestClientUploadEndsWhenRefused: the server may answer before it read everything.
-func TestClientUploadEndsWhenRefused(t *testing.T) {
-	s := newServe(t)
-	if _, err := s.Upload(t.Context(), "nope", NewFirmware{Version: Version{version("8")}}, strings.NewReader(strings.Repeat("x", 10<<20))); err == nil {
-		t.Error("an upload to an unknown product went through")
-	}
-}

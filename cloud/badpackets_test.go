@@ -77,7 +77,7 @@ func TestBadInputLeavesTheServerUpAndItsStateUntouched(t *testing.T) {
 func (w *world) records() map[fleet.DeviceID]fleet.Device {
 	w.Helper()
 	all := map[fleet.DeviceID]fleet.Device{}
-	for _, d := range cloudtest.Must[[]api.Device](w)(w.AllDevices(w.Context())) {
+	for _, d := range cloudtest.Must[api.DeviceList](w)(w.Devices(w.Context(), cloudtest.Lamp, api.DeviceFilter{PerPage: 100})).Devices {
 		all[fleet.DeviceID(d.ID)] = w.Record(fleet.DeviceID(d.ID))
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
@@ -16,7 +17,7 @@ func TestABatchOfLocksOutlivesACrash(t *testing.T) {
 	operator := p.Owner()
 	list := prepareBatch(t, operator, devices)
 	cloudtest.UploadVersions(t, operator, 100, 1)
-	_, token, err := api.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	_, token, err := client.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -65,7 +66,7 @@ func TestABatchOfGroupsOutlivesACrash(t *testing.T) {
 }
 
 // prepareBatch makes three groups and devices, all in group old.
-func prepareBatch(t testing.TB, operator *api.Client, devices int) (ids []string) {
+func prepareBatch(t testing.TB, operator *client.Client, devices int) (ids []string) {
 	t.Helper()
 	if _, err := operator.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp); err != nil && !errors.Is(err, fleet.Conflict) {
 		t.Fatal(err)
@@ -84,7 +85,7 @@ func prepareBatch(t testing.TB, operator *api.Client, devices int) (ids []string
 	return ids
 }
 
-func members(t testing.TB, operator *api.Client, name string) int {
+func members(t testing.TB, operator *client.Client, name string) int {
 	t.Helper()
 	groups, err := operator.Groups(t.Context(), cloudtest.Lamp)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
@@ -228,7 +228,7 @@ func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
 	}
 	c := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
 	stop := cloudtest.Run(t, c)
-	_, token, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	_, token, err := client.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,10 +243,10 @@ func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
 	c = cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
 	cloudtest.Run(t, c)
 	url := "http://" + c.Addresses().HTTP
-	if _, _, err := api.SignIn(t.Context(), url, cloudtest.OwnerEmail, cloudtest.OwnerPassword); err == nil {
+	if _, _, err := client.SignIn(t.Context(), url, cloudtest.OwnerEmail, cloudtest.OwnerPassword); err == nil {
 		t.Error("the lost password still works")
 	}
-	if _, _, err := api.SignIn(t.Context(), url, cloudtest.OwnerEmail, password); err != nil {
+	if _, _, err := client.SignIn(t.Context(), url, cloudtest.OwnerEmail, password); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	request := cloudtest.Must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/user", nil))
@@ -271,7 +271,7 @@ func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
 		if _, err := fmt.Sscanf(told, "0 "+cloudtest.OwnerEmail+" %s\n", &password); err != nil || strings.Count(told, "\n") != 1 {
 			t.Errorf("start %d: told %q, want the password once, at the first start", start, told)
 		}
-		if _, _, err := api.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, password); err != nil {
+		if _, _, err := client.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, password); err != nil {
 			t.Errorf("start %d: %v", start, err)
 		}
 		stop()

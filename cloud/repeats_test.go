@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
@@ -20,11 +21,11 @@ import (
 // is nowhere in what the server keeps.
 func TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled(t *testing.T) {
 	p := cloudtest.Spawn(t)
-	client, token, err := api.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	operator, token, err := client.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
+	cloudtest.Must[api.Product](t)(operator.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
 	order := func(secret, key string) (*http.Response, string) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/v1/products/lamp/devices", strings.NewReader(`{"ids":["a","b"]}`))
 		if err != nil {
@@ -52,7 +53,7 @@ func TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled(t *testing.T) {
 	if other, body := order(token.AccessToken, "import-2"); other.StatusCode != http.StatusOK || strings.Contains(body, secret) {
 		t.Errorf("another key: got %d %s", other.StatusCode, body)
 	}
-	_, another, err := api.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	_, another, err := client.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
@@ -17,7 +18,7 @@ func TestAUserChangesTheirPasswordAndLeaves(t *testing.T) {
 	cloudtest.Must[api.AddedUser](t)(w.AddUser(t.Context(), api.NewUser{Email: "ada@example.com", Role: "viewer", Password: old}))
 	base := w.URL("")
 	sign := func(password string) (*editor, error) {
-		_, token, err := api.SignIn(t.Context(), base, "ada@example.com", password)
+		_, token, err := client.SignIn(t.Context(), base, "ada@example.com", password)
 		return &editor{server: base, token: token.AccessToken}, err
 	}
 	laptop := cloudtest.Must[*editor](t)(sign(old))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -20,7 +21,7 @@ func TestATeamFromInvitationToHandover(t *testing.T) {
 		t.Fatalf("got %+v, want an invitation with all groups", added)
 	}
 	base := w.URL("")
-	ada := api.NewClient(base, "")
+	ada := client.New(base, "")
 	cloudtest.Must[api.Token](t)(ada.Accept(ctx, api.Acceptance{Token: added.Invitation.Token, Password: "a password of her own"}))
 	if users := cloudtest.Must[[]api.TeamUser](t)(w.Users(ctx)); len(users) != 2 || users[1].Email != "ada@example.com" || users[1].Status != "active" {
 		t.Errorf("got %+v", users)
@@ -29,7 +30,7 @@ func TestATeamFromInvitationToHandover(t *testing.T) {
 		t.Errorf("an editor invites: got %v, want Denied", err)
 	}
 	robot := cloudtest.Must[api.AddedUser](t)(w.AddUser(ctx, api.NewUser{Name: "CI", Role: "viewer"}))
-	if products := cloudtest.Must[[]api.Product](t)(api.NewClient(base, robot.Token.AccessToken).Products(ctx)); len(products) != 1 {
+	if products := cloudtest.Must[[]api.Product](t)(client.New(base, robot.Token.AccessToken).Products(ctx)); len(products) != 1 {
 		t.Errorf("the program sees %+v", products)
 	}
 	token := cloudtest.Must[api.Token](t)(ada.CreateToken(ctx, api.NewToken{Label: "laptop"}))

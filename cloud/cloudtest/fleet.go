@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
@@ -33,7 +34,7 @@ func Image(version uint32, size int) []byte {
 func Whole(n uint32) api.Version { return api.Version{Version: fleet.WholeVersion(n)} }
 
 // UploadVersions uploads versions, each with an image of size bytes.
-func UploadVersions(t testing.TB, client *api.Client, size int, versions ...uint32) {
+func UploadVersions(t testing.TB, client *client.Client, size int, versions ...uint32) {
 	t.Helper()
 	for _, v := range versions {
 		f := api.NewFirmware{Version: Whole(v), Title: "Lamp"}
@@ -86,7 +87,7 @@ func (s *Server) SetProduct(change func(*fleet.Product)) {
 }
 
 // Enroll imports devices and returns their credentials.
-func Enroll(t testing.TB, client *api.Client, ids ...fleet.DeviceID) []simulator.Credential {
+func Enroll(t testing.TB, client *client.Client, ids ...fleet.DeviceID) []simulator.Credential {
 	t.Helper()
 	list := api.NewDevices{}
 	for _, id := range ids {

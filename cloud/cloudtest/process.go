@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/simulator"
 )
@@ -123,7 +123,7 @@ func (p *Process) Broker() simulator.Broker {
 }
 
 // Owner signs the owner in.
-func (p *Process) Owner() *api.Client {
+func (p *Process) Owner() *client.Client {
 	p.t.Helper()
 	return SignIn(p.t, p.URL)
 }

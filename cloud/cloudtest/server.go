@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
 )
 
@@ -31,7 +31,7 @@ const Patience = 30 * time.Second
 // Server is a running server with one product, and its owner's client.
 type Server struct {
 	testing.TB
-	*api.Client
+	*client.Client
 	Cloud  *cloud.Cloud
 	Config cloud.Config // as it was started
 	Stop   func()       // ends the server and waits for that; may be called again
@@ -88,9 +88,9 @@ func Run(t testing.TB, c *cloud.Cloud) (stop func()) {
 }
 
 // SignIn signs the owner in at the server at base.
-func SignIn(t testing.TB, base string) *api.Client {
+func SignIn(t testing.TB, base string) *client.Client {
 	t.Helper()
-	client, _, err := api.SignIn(t.Context(), base, OwnerEmail, OwnerPassword)
+	client, _, err := client.SignIn(t.Context(), base, OwnerEmail, OwnerPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (s *Server) URL(path string) string { return "http://" + s.Cloud.Addresses(
 // Token signs the owner in again and returns the access token.
 func (s *Server) Token() string {
 	s.Helper()
-	_, token, err := api.SignIn(s.Context(), s.URL(""), OwnerEmail, OwnerPassword)
+	_, token, err := client.SignIn(s.Context(), s.URL(""), OwnerEmail, OwnerPassword)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 type acceptCmd struct {
@@ -34,7 +35,7 @@ func (c *acceptCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := api.NewClient(base, "")
+	client := client.New(base, "")
 	token, err := client.Accept(ctx, api.Acceptance{Token: secret, Password: password, Name: c.FullName})
 	if err != nil {
 		return signingIn(err)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 // TestAdviceSaysWhatToDo asks servers that can't be talked to.
@@ -37,7 +37,7 @@ func TestAdviceSaysWhatToDo(t *testing.T) {
 		"TLS asked of one without":     {strings.Replace(plain.URL, "http:", "https:", 1), "Use http://"},
 		"no TLS asked of one with TLS": {strings.Replace(tls.URL, "https:", "http:", 1), ""}, // the server says it
 	} {
-		_, err := api.NewClient(row.url, "").Teams(t.Context())
+		_, err := client.New(row.url, "").Teams(t.Context())
 		if err == nil || !strings.Contains(advice(err), row.want) {
 			t.Errorf("%s: got %v, advice %q, want one with %q", name, err, advice(err), row.want)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 type deviceCommandCmd struct {
@@ -44,7 +45,7 @@ func (c *deviceCommandCmd) Run(ctx context.Context) error {
 }
 
 // await asks until command has its answer or --wait is over.
-func (c *deviceCommandCmd) await(ctx context.Context, client *api.Client, command api.Command) (api.Command, error) {
+func (c *deviceCommandCmd) await(ctx context.Context, client *client.Client, command api.Command) (api.Command, error) {
 	limit, cancel := context.WithTimeout(ctx, c.Wait)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)

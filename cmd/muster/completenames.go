@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 // A shell waits while it completes: not longer than this, and for not more than these.
@@ -71,7 +72,7 @@ func namesOf(ctx context.Context, kind, prefix string, given map[string]string) 
 	return nil
 }
 
-func productNames(ctx context.Context, client *api.Client) (found []string) {
+func productNames(ctx context.Context, client *client.Client) (found []string) {
 	all, _ := client.Products(ctx) // nobody is there to read an error
 	for _, one := range all {
 		found = append(found, one.Slug)
@@ -79,7 +80,7 @@ func productNames(ctx context.Context, client *api.Client) (found []string) {
 	return found
 }
 
-func userNames(ctx context.Context, client *api.Client) (found []string) {
+func userNames(ctx context.Context, client *client.Client) (found []string) {
 	all, _ := client.Users(ctx)
 	for _, one := range all {
 		found = append(found, one.Email)
@@ -87,7 +88,7 @@ func userNames(ctx context.Context, client *api.Client) (found []string) {
 	return found
 }
 
-func groupNames(ctx context.Context, client *api.Client, product string) (found []string) {
+func groupNames(ctx context.Context, client *client.Client, product string) (found []string) {
 	all, _ := client.Groups(ctx, product)
 	for _, one := range all {
 		found = append(found, one.Name)
@@ -95,7 +96,7 @@ func groupNames(ctx context.Context, client *api.Client, product string) (found 
 	return found
 }
 
-func versionNames(ctx context.Context, client *api.Client, product string) (found []string) {
+func versionNames(ctx context.Context, client *client.Client, product string) (found []string) {
 	all, _ := client.Firmware(ctx, product)
 	for _, one := range all {
 		found = append(found, one.Version.String())
@@ -103,7 +104,7 @@ func versionNames(ctx context.Context, client *api.Client, product string) (foun
 	return found
 }
 
-func deviceNames(ctx context.Context, client *api.Client, product, prefix string) (found []string) {
+func deviceNames(ctx context.Context, client *client.Client, product, prefix string) (found []string) {
 	all, _ := client.Devices(ctx, product, api.DeviceFilter{ID: prefix, Sort: "deviceId", PerPage: completeAtMost})
 	for _, one := range all.Devices {
 		found = append(found, one.ID)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
@@ -51,7 +52,7 @@ var demoImageSizes = map[uint32]int{1: 220 << 10, 2: 310 << 10, 3: 370 << 10} //
 type demo struct {
 	cmd    *demoCmd
 	view   *view
-	client *api.Client
+	client *client.Client
 	roles  []role
 	images map[uint32][]byte
 	fleet  *simulator.Fleet
@@ -148,7 +149,7 @@ func (d *demo) tell(ctx, serving context.Context, tasks *sync.WaitGroup, at clou
 // prepare makes product, firmware, groups and devices, over REST like any operator, and
 // returns the devices' secrets.
 func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential, error) {
-	client, _, err := api.SignIn(ctx, base, demoOwner, demoPassword)
+	client, _, err := client.SignIn(ctx, base, demoOwner, demoPassword)
 	if err != nil {
 		return nil, err
 	}

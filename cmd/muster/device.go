@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 type deviceCmd struct {
@@ -93,7 +94,7 @@ func (c *deviceListCmd) next() string {
 }
 
 // collect reads pages until --limit.
-func (c *deviceListCmd) collect(ctx context.Context, client *api.Client, product string) (all []api.Device, total int, err error) {
+func (c *deviceListCmd) collect(ctx context.Context, client *client.Client, product string) (all []api.Device, total int, err error) {
 	const reach = 10_000 // rows that page numbers reach
 	limit := c.Limit
 	if limit <= 0 || limit > reach {

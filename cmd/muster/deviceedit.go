@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -61,7 +62,7 @@ func (c *deviceUpdateCmd) Run(ctx context.Context) error {
 }
 
 // tellDevice says beside the answer how the device is at this moment.
-func (c *deviceUpdateCmd) tellDevice(ctx context.Context, client *api.Client) error {
+func (c *deviceUpdateCmd) tellDevice(ctx context.Context, client *client.Client) error {
 	d, err := client.Device(ctx, c.ID)
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func (c *deviceUpdateCmd) change() (api.DeviceUpdate, error) {
 	return u, nil
 }
 
-func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product string, change api.DeviceUpdate, before api.Device) error {
+func (c *deviceUpdateCmd) ask(ctx context.Context, client *client.Client, product string, change api.DeviceUpdate, before api.Device) error {
 	if c.Yes {
 		return nil
 	}
@@ -137,7 +138,7 @@ func (c *deviceUpdateCmd) ask(ctx context.Context, client *api.Client, product s
 }
 
 // promotes reports whether --gateway makes an ordinary device a gateway, and says so.
-func (c *deviceUpdateCmd) promotes(ctx context.Context, client *api.Client, before api.Device) (bool, error) {
+func (c *deviceUpdateCmd) promotes(ctx context.Context, client *client.Client, before api.Device) (bool, error) {
 	if c.Gateway == nil || *c.Gateway == "" || before.Type != fleet.BLE.String() {
 		return false, nil // only a BLE device is attached: the server says so
 	}
@@ -145,7 +146,7 @@ func (c *deviceUpdateCmd) promotes(ctx context.Context, client *api.Client, befo
 }
 
 // tellPromotion says where a device that is none yet becomes a gateway.
-func tellPromotion(ctx context.Context, client *api.Client, id string) (bool, error) {
+func tellPromotion(ctx context.Context, client *client.Client, id string) (bool, error) {
 	d, err := client.Device(ctx, id)
 	if err != nil || d.Type != fleet.Generic.String() {
 		return false, err
@@ -216,7 +217,7 @@ const maxAttachedAsked = 100
 
 // tellAttached says which Bluetooth LE devices lose their gateway. A device that can't be
 // asked about is passed over: removing it says why.
-func (c *deviceDeleteCmd) tellAttached(ctx context.Context, client *api.Client) {
+func (c *deviceDeleteCmd) tellAttached(ctx context.Context, client *client.Client) {
 	for _, id := range c.ID[:min(len(c.ID), maxAttachedAsked)] {
 		if d, err := client.Device(ctx, id); err == nil && len(d.Children) > 0 {
 			note("%s attached to %s lose their gateway: %s.", plural(len(d.Children), "device"), id, clip(strings.Join(d.Children, " "), 200))

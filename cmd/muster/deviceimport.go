@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 // importBatch is how many devices one request imports.
@@ -113,7 +114,7 @@ func (c *deviceImportCmd) secretsFile() (*os.File, error) {
 	return file, err
 }
 
-func (c *deviceImportCmd) importAll(ctx context.Context, client *api.Client, product string, ids []string, keep io.Writer) (api.Imported, error) {
+func (c *deviceImportCmd) importAll(ctx context.Context, client *client.Client, product string, ids []string, keep io.Writer) (api.Imported, error) {
 	all := api.Imported{New: []string{}, Existing: []string{}, Nonmember: []string{}, Invalid: []string{}, Protected: []string{}, Secrets: map[string]string{}}
 	progress := newView(os.Stderr, false)
 	defer progress.end()

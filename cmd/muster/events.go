@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -70,7 +71,7 @@ func (c *eventsCmd) Run(ctx context.Context) error {
 
 // filter is what to listen to: without --product and --device the only product, or where
 // there are several, the whole team.
-func (c *eventsCmd) filter(ctx context.Context, client *api.Client) (api.EventFilter, error) {
+func (c *eventsCmd) filter(ctx context.Context, client *client.Client) (api.EventFilter, error) {
 	f := api.EventFilter{Product: c.Product, Device: c.Device, Prefix: c.Prefix}
 	if f.Product != "" || f.Device != "" {
 		return f, nil
@@ -84,7 +85,7 @@ func (c *eventsCmd) filter(ctx context.Context, client *api.Client) (api.EventFi
 
 // listen hears events, and opens the stream again when it breaks. The first time it has
 // to open.
-func (c *eventsCmd) listen(ctx context.Context, client *api.Client, f api.EventFilter, hear func(api.Heard) error) error {
+func (c *eventsCmd) listen(ctx context.Context, client *client.Client, f api.EventFilter, hear func(api.Heard) error) error {
 	pause, was := firstPause, false
 	for {
 		err := client.Listen(ctx, f, func() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 // TestEventsListensAgain cuts the stream off after each event, and refuses every other
@@ -26,7 +27,7 @@ func TestEventsListensAgain(t *testing.T) {
 	defer server.Close()
 	var heard []string
 	c := &eventsCmd{}
-	err := c.listen(t.Context(), api.NewClient(server.URL, ""), api.EventFilter{}, func(e api.Heard) error {
+	err := c.listen(t.Context(), client.New(server.URL, ""), api.EventFilter{}, func(e api.Heard) error {
 		heard = append(heard, e.Name+" "+e.Data+" "+e.CoreID)
 		if len(heard) == 3 {
 			return errEnough
@@ -42,7 +43,7 @@ func TestEventsListensAgain(t *testing.T) {
 func TestEventsEndsWhereTheFirstTryFails(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	err := (&eventsCmd{}).listen(t.Context(), api.NewClient(server.URL, ""), api.EventFilter{}, nil)
+	err := (&eventsCmd{}).listen(t.Context(), client.New(server.URL, ""), api.EventFilter{}, nil)
 	if advice(err) == "" {
 		t.Errorf("got %v, without advice", err)
 	}

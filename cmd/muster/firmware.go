@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -72,7 +73,7 @@ func (c *firmwareGetCmd) Run(ctx context.Context) error {
 }
 
 // findFirmware is one version, with the tag that a release of it depends on.
-func findFirmware(ctx context.Context, client *api.Client, product string, v versionText) (f api.Firmware, tag string, err error) {
+func findFirmware(ctx context.Context, client *client.Client, product string, v versionText) (f api.Firmware, tag string, err error) {
 	f, tag, err = client.OneFirmware(ctx, product, v.wire())
 	if !errors.Is(err, fleet.NotFound) {
 		return f, tag, err

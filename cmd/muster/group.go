@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 type groupCmd struct {
@@ -72,7 +73,7 @@ func (c *groupGetCmd) Run(ctx context.Context) error {
 }
 
 // holdersOf are the users who hold a group.
-func holdersOf(ctx context.Context, client *api.Client, group string) ([]string, error) {
+func holdersOf(ctx context.Context, client *client.Client, group string) ([]string, error) {
 	users, err := client.Users(ctx)
 	holders := []string{}
 	for _, u := range users {

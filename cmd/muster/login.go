@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -40,7 +41,7 @@ func (c *loginCmd) Run(ctx context.Context) error {
 	if c.Expires > 0 {
 		request.ExpiresIn = new(c.Expires.seconds())
 	}
-	client, token, err := api.Authorize(ctx, base, request)
+	client, token, err := client.Authorize(ctx, base, request)
 	if err != nil {
 		return signingIn(err)
 	}
@@ -48,7 +49,7 @@ func (c *loginCmd) Run(ctx context.Context) error {
 }
 
 // keep makes a new token the current context, and says so.
-func (c *contexts) keep(ctx context.Context, name, base string, client *api.Client, token api.Token) error {
+func (c *contexts) keep(ctx context.Context, name, base string, client *client.Client, token api.Token) error {
 	account, err := client.Account(ctx)
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (c *logoutCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = api.NewClient(found.URL, found.Token).SignOut(ctx)
+	err = client.New(found.URL, found.Token).SignOut(ctx)
 	all.drop(name)
 	if saveErr := all.save(); saveErr != nil {
 		return saveErr

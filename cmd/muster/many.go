@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -88,7 +89,7 @@ const maxLookedAt = 100
 
 // kept counts the devices that are as the change makes them already, and names them. Of
 // more than maxLookedAt none are counted.
-func (c *many) kept(ctx context.Context, client *api.Client, ids []string) (int, error) {
+func (c *many) kept(ctx context.Context, client *client.Client, ids []string) (int, error) {
 	if c.single == nil || len(ids) > maxLookedAt {
 		return 0, nil
 	}

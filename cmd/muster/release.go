@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -24,7 +25,7 @@ type releasing struct {
 
 // order shows the impact of r, asks, and does it. tag is of what r was made from: where
 // somebody else has released in between, nothing is done.
-func (c *releasing) order(ctx context.Context, client *api.Client, product, tag, question string, r api.Release) error {
+func (c *releasing) order(ctx context.Context, client *client.Client, product, tag, question string, r api.Release) error {
 	r.Intelligent = c.Immediate
 	impact, err := client.PreviewRelease(ctx, product, r)
 	if err != nil {
@@ -65,7 +66,7 @@ func changed(err error) bool {
 }
 
 // tellReleases says beside the answer what is released where at this moment.
-func tellReleases(ctx context.Context, client *api.Client, product string) error {
+func tellReleases(ctx context.Context, client *client.Client, product string) error {
 	all, err := client.Firmware(ctx, product)
 	if err != nil {
 		return err

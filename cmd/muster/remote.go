@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -30,7 +31,7 @@ type remote struct {
 }
 
 // client is a client of the chosen server. It asks the server nothing yet.
-func (r remote) client() (*api.Client, error) {
+func (r remote) client() (*client.Client, error) {
 	all, err := loadContexts()
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (r remote) client() (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.NewClient(base, token), nil
+	return client.New(base, token), nil
 }
 
 // choose finds the server and its token. A token goes to no other server than the one
@@ -73,7 +74,7 @@ func (r remote) choose(all *contexts) (base, token string, err error) {
 // known is the error of a device that is not there, or not for this user to see; none where
 // id is empty. It is asked for where a list of what id sent is empty: what a deleted device
 // sent stays.
-func (r remote) known(ctx context.Context, client *api.Client, id string) error {
+func (r remote) known(ctx context.Context, client *client.Client, id string) error {
 	if id == "" {
 		return nil
 	}
@@ -95,7 +96,7 @@ type productRemote struct {
 }
 
 // reach is a client of the chosen server, and the product to ask it about.
-func (r productRemote) reach(ctx context.Context) (client *api.Client, product string, err error) {
+func (r productRemote) reach(ctx context.Context) (client *client.Client, product string, err error) {
 	if client, err = r.client(); err != nil {
 		return nil, "", err
 	}
@@ -109,7 +110,7 @@ type productFlag struct {
 }
 
 // product is the one that was named, or the only one there is.
-func (p productFlag) product(ctx context.Context, client *api.Client) (string, error) {
+func (p productFlag) product(ctx context.Context, client *client.Client) (string, error) {
 	if p.Product != "" {
 		return p.Product, nil
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 func TestMain(m *testing.M) {
@@ -105,7 +105,7 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	url := "http://" + at[2]
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, token, err := api.SignIn(ctx, url, scriptOwner, scriptPassword)
+	_, token, err := client.SignIn(ctx, url, scriptOwner, scriptPassword)
 	ts.Check(err)
 	ts.Setenv("MUSTER_URL", url)
 	ts.Setenv(tokenVariable, token.AccessToken)

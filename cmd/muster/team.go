@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 )
 
 type teamCmd struct {
@@ -22,7 +23,7 @@ type teamCmd struct {
 }
 
 // reachTeam is a client of the chosen server, and the team its token is for.
-func (r remote) reachTeam(ctx context.Context) (*api.Client, api.Team, error) {
+func (r remote) reachTeam(ctx context.Context) (*client.Client, api.Team, error) {
 	client, err := r.client()
 	if err != nil {
 		return nil, api.Team{}, err
@@ -106,7 +107,7 @@ func (c *teamUseCmd) Run(ctx context.Context) error {
 	if !ok {
 		return wrongUse("no context is the current one: muster login --team ID signs in to a team")
 	}
-	teams, err := api.NewClient(here.URL, here.Token).Teams(ctx)
+	teams, err := client.New(here.URL, here.Token).Teams(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -104,7 +105,7 @@ const maxMoving = 8
 
 // look asks for the state of a product and, where they are to be shown, for the updates
 // that run.
-func look(ctx context.Context, client *api.Client, product string, moving bool) (fleetState, error) {
+func look(ctx context.Context, client *client.Client, product string, moving bool) (fleetState, error) {
 	var s fleetState
 	firmware, err := client.Firmware(ctx, product)
 	if err != nil {

@@ -1,4 +1,4 @@
-package api
+package client
 
 import (
 	"bufio"
@@ -10,33 +10,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
 )
 
-// Limits of listening to a stream.
+// Limits of an event stream.
 const (
 	maxEventLine = 1 << 20           // bytes
-	maxSilence   = 3 * sse.Heartbeat // without a byte, the server or the way to it is gone
+	maxSilence   = 3 * sse.Heartbeat // without a byte, the connection is considered broken
 	eventStream  = "text/event-stream"
 )
 
-// EventFilter selects events. Zero fields select all that happens to the team's devices;
-// what concerns no device, such as an edit of a group, is told with Product or Prefix.
-type EventFilter struct {
-	Product string // id or slug
-	Device  string // with or without Product
-	Prefix  string // how the name begins
-}
-
-// Heard is an event with its name.
-type Heard struct {
-	Name string `json:"name"`
-	Event
-}
-
-// path is the stream that tells what f selects.
-func (f EventFilter) path() string {
+// streamPath is the path of the stream with the events that f selects.
+func streamPath(f api.EventFilter) string {
 	var elements []string
 	switch {
 	case f.Product != "" && f.Device != "":
@@ -57,12 +44,12 @@ func (f EventFilter) path() string {
 }
 
 // Listen opens a stream of events, calls opened once it is open, and hear for each event,
-// until ctx or the stream ends, or hear returns an error, which it returns. The end of a
-// stream that was open is fleet.Unavailable: listen again. Events in between are lost.
-func (c *Client) Listen(ctx context.Context, f EventFilter, opened func(), hear func(Heard) error) error {
+// until ctx or the stream ends, or hear returns an error, which it returns. When an open
+// stream ends, it returns fleet.Unavailable: call Listen again. Events in between are lost.
+func (c *Client) Listen(ctx context.Context, f api.EventFilter, opened func(), hear func(api.Heard) error) error {
 	listening, hangUp := context.WithCancel(ctx)
 	defer hangUp()
-	answer, err := c.send(listening, http.MethodGet, f.path(), "", nil)
+	answer, err := c.send(listening, http.MethodGet, streamPath(f), "", nil)
 	if err != nil {
 		return err
 	}
@@ -81,9 +68,8 @@ func (c *Client) Listen(ctx context.Context, f EventFilter, opened func(), hear 
 }
 
 // readEvents calls hear for each event of a stream (HTML Living Standard §9.2.6), and alive
-// for each line. It ends with fleet.Unavailable at the end of the stream, or with hear's
-// error.
-func readEvents(stream io.Reader, alive func(), hear func(Heard) error) error {
+// for each line. It returns hear's error, or fleet.Unavailable at the end of the stream.
+func readEvents(stream io.Reader, alive func(), hear func(api.Heard) error) error {
 	lines := bufio.NewScanner(stream)
 	lines.Buffer(nil, maxEventLine)
 	var name, data string
@@ -100,7 +86,7 @@ func readEvents(stream io.Reader, alive func(), hear func(Heard) error) error {
 		if lines.Text() != "" || data == "" {
 			continue
 		}
-		e := Heard{Name: name}
+		e := api.Heard{Name: name}
 		if err := json.Unmarshal([]byte(data), &e.Event); err != nil {
 			return fmt.Errorf("event %s: %w", name, err)
 		}
@@ -110,7 +96,7 @@ func readEvents(stream io.Reader, alive func(), hear func(Heard) error) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fleet.Errorf(fleet.Unavailable, "the stream of events broke: %w", err)
+		return fleet.Errorf(fleet.Unavailable, "the event stream broke: %w", err)
 	}
-	return fleet.Errorf(fleet.Unavailable, "the server ended the stream of events")
+	return fleet.Errorf(fleet.Unavailable, "the server ended the event stream")
 }
