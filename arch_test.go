@@ -33,13 +33,14 @@ var mayImport = map[string][]string{
 	"ota":            {"fleet", "wire", "ota/precedence", "index", "store", "audit"},
 	"registry":       {"fleet", "wire", "ota/precedence", "index", "store", "audit"},
 	"sse":            {"fleet"},
+	"humane":         {},
 	"api":            {"fleet", "wire", "ota/precedence", "audit", "registry", "ota", "sse"},
 	"api/client":     {"fleet", "api", "sse"},
-	"console":        {"fleet", "wire", "audit", "registry", "ota", "sse"},
+	"console":        {"fleet", "wire", "audit", "registry", "ota", "sse", "humane"},
 	"simulator":      {"fleet", "wire"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "ota", "registry", "index", "store", "api", "console"},
 	"bench":          {"fleet", "wire", "simulator"},
-	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api", "api/client"},
+	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api", "api/client", "humane"},
 
 	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "api/client", "simulator"}, // for tests only
 }

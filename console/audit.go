@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 // auditBody is the page of who changed what.
@@ -149,7 +150,7 @@ const (
 // say is a value of a field for people.
 func (n nameOf) say(field string, value any) string {
 	if list, ok := value.([]any); ok && len(list) > maxListed && !n.full {
-		return n.say(field, list[:firstListed]) + " and " + num(len(list)-firstListed) + " more"
+		return n.say(field, list[:firstListed]) + " and " + humane.Number(len(list)-firstListed) + " more"
 	}
 	text := n.plain(field, value)
 	if n.full || len(text) <= longestValue {

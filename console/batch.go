@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 // batch is the page that edits groups of many devices: those ticked, or all that a filter
@@ -130,5 +131,5 @@ func (v *visit) editGroups() error {
 	if err := v.registry.EditGroups(v.ctx(), v.actor, edit); err != nil {
 		return err
 	}
-	return v.done(v.at("/devices"), "Changed the groups of "+plural(len(edit.Devices), "device")+".")
+	return v.done(v.at("/devices"), "Changed the groups of "+humane.Count(len(edit.Devices), "device")+".")
 }

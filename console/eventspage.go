@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/sse"
 	"github.com/muster-iot/muster/wire"
 )
@@ -114,7 +115,7 @@ func (e eventRow) Summary() string {
 	case fleet.GatewayChanged:
 		return either(p.Attached, "attached", "detached")
 	case fleet.MessageReceived:
-		return fmt.Sprintf("%s, %s", p.Topic, size(int64(p.Size)))
+		return fmt.Sprintf("%s, %s", p.Topic, humane.Size(int64(p.Size)))
 	case fleet.AlertRaised:
 		return strings.TrimPrefix(words(p.Alert)+": "+p.Text, ": ")
 	case fleet.AlertArchived:

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 // firmwareRow is a version as lists show it.
@@ -89,7 +90,7 @@ func (v *visit) uploadPage() error {
 	if err := v.may(fleet.UploadFirmware); err != nil {
 		return err
 	}
-	return v.show("upload", "Upload firmware", size(v.config.MaxImage))
+	return v.show("upload", "Upload firmware", humane.Size(v.config.MaxImage))
 }
 
 // upload streams the image: the fields before it in the form say what it is.
@@ -125,7 +126,7 @@ func (v *visit) upload() error {
 		if err != nil {
 			return err
 		}
-		return v.done(v.at("/firmware"), fmt.Sprintf("Uploaded version %s, %s.", done.Version, size(done.Size)))
+		return v.done(v.at("/firmware"), fmt.Sprintf("Uploaded version %s, %s.", done.Version, humane.Size(done.Size)))
 	}
 }
 

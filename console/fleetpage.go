@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 const (
@@ -151,7 +152,7 @@ func (v *visit) stopUpdates() error {
 		return v.after(v.ota.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
 	}
 	stopped, err := v.stopAll(v.ctx(), fleet.Version{})
-	return v.after(err, v.at("/fleet"), "Stopped "+plural(stopped, "update")+".")
+	return v.after(err, v.at("/fleet"), "Stopped "+humane.Count(stopped, "update")+".")
 }
 
 // stopVersion stops every update to one version that runs.
@@ -161,7 +162,7 @@ func (v *visit) stopVersion() error {
 		return err
 	}
 	stopped, err := v.stopAll(v.ctx(), row.Version)
-	return v.after(err, v.at("/firmware/"+row.Version.String()), "Stopped "+plural(stopped, "update")+" to version "+row.Version.String()+".")
+	return v.after(err, v.at("/firmware/"+row.Version.String()), "Stopped "+humane.Count(stopped, "update")+" to version "+row.Version.String()+".")
 }
 
 // stopAll stops what runs now and the actor may stop. One that ended meanwhile is no error.

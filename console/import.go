@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 // intake is the page that imports devices, and what became of them.
@@ -77,7 +78,7 @@ func idsOf(text string) (ids []string, err error) {
 	}
 	said := strings.Join(wrong[:min(len(wrong), maxNamedLines)], "; ")
 	if more := len(wrong) - maxNamedLines; more > 0 {
-		said += fmt.Sprintf(" and %s more", num(more))
+		said += fmt.Sprintf(" and %s more", humane.Number(more))
 	}
 	return nil, fleet.FieldErrorf("ids", "%s: a device id is 1 to 128 letters, digits, : _ or -, and not “events” or “tags”. Nothing was imported", said)
 }

@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/wire"
 )
 
 // functions is what templates may call.
 var functions = template.FuncMap{
 	"ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05") }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"bytes": size, "num": num, "plural": plural, "act": act, "version": version, "because": because,
+	"bytes": humane.Size, "num": humane.Number, "plural": humane.Count, "act": act, "version": version, "because": because,
 	"reasonCode": wire.ReasonText, "payload": payload, "color": color, "path": url.PathEscape, "query": query,
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return strings.Join(list, ", ") },
@@ -36,57 +36,22 @@ func encoded(values url.Values) template.URL {
 	return template.URL(values.Encode()) //nolint:gosec // escaped
 }
 
-// ago is how long ago t was, in the one largest unit.
+// ago is how long ago t was.
 func ago(t time.Time) string {
-	d := time.Since(t)
-	switch {
-	case t.IsZero():
+	if t.IsZero() {
 		return "never"
-	case d < 5*time.Second:
-		return "just now"
-	case d < time.Minute:
-		return fmt.Sprintf("%d s ago", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
 	}
-	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	return humane.Ago(time.Since(t))
 }
+
+// span is the time between two moments.
+func span(from, to time.Time) string { return humane.Span(to.Sub(from)) }
 
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
-
-// num groups the digits of n by three.
-func num(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-// plural is "1 device", "2 devices".
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return num(n) + " " + word + "s"
 }
 
 // act makes a form send itself to path, by htmx where scripts run: what goes wrong then
@@ -145,20 +110,6 @@ func mood(s fleet.UpdateState) string {
 	return "bad"
 }
 
-// span is how long it was from one moment to another.
-func span(from, to time.Time) string {
-	switch d := to.Sub(from); {
-	case d < time.Second:
-		return "less than a second"
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	default:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	}
-}
-
 // words is an identifier for people: "rolled_back" as "rolled back".
 func words(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }
 
@@ -167,7 +118,7 @@ func payload(data []byte) string {
 	const enough = 2000 // bytes shown
 	cut := ""
 	if len(data) > enough {
-		cut = fmt.Sprintf(" … of %s", size(int64(len(data))))
+		cut = fmt.Sprintf(" … of %s", humane.Size(int64(len(data))))
 		data = data[:enough]
 	}
 	if text := string(data); utf8.ValidString(text) && strings.IndexFunc(text, hidden) < 0 {

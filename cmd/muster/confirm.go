@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 // agree is embedded in verbs that ask before they act.
@@ -69,12 +70,12 @@ func tellImpact(i fleet.Impact) {
 }
 
 func impactLines(i fleet.Impact) []string {
-	lines := []string{fmt.Sprintf("Impact: %d of %s will receive an update as a direct result.", i.Total, plural(i.Of, "device"))}
+	lines := []string{fmt.Sprintf("Impact: %s of %s will receive an update as a direct result.", humane.Number(i.Total), humane.Count(i.Of, "device"))}
 	for _, row := range i.ByVersion {
-		lines = append(lines, fmt.Sprintf("  %d to version %s", row.Devices, row.Version))
+		lines = append(lines, fmt.Sprintf("  %s to version %s", humane.Number(row.Devices), row.Version))
 	}
 	if i.Due > 0 {
-		lines = append(lines, fmt.Sprintf("  %s more due for it already, not running it yet: an immediate release goes there, too", plural(i.Due, "device")))
+		lines = append(lines, fmt.Sprintf("  %s more due for it already, not running it yet: an immediate release goes there, too", humane.Count(i.Due, "device")))
 	}
 	for _, row := range i.Blocked {
 		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Devices, strings.ReplaceAll(row.Reason, "_", " ")))

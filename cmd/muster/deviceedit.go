@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type deviceUpdateCmd struct {
@@ -206,7 +207,7 @@ func (c *deviceDeleteCmd) Run(ctx context.Context) error {
 	if !c.Yes {
 		c.tellAttached(ctx, client)
 	}
-	if err := c.confirm(ctx, "Remove %s and what is known about them: %s?", plural(len(c.ID), "device"), clip(strings.Join(c.ID, " "), 200)); err != nil {
+	if err := c.confirm(ctx, "Remove %s and what is known about them: %s?", humane.Count(len(c.ID), "device"), clip(strings.Join(c.ID, " "), 200)); err != nil {
 		return err
 	}
 	return c.each(c.ID, func(id string) error { return client.DeleteDevice(ctx, id) }, "removed")
@@ -220,7 +221,7 @@ const maxAttachedAsked = 100
 func (c *deviceDeleteCmd) tellAttached(ctx context.Context, client *client.Client) {
 	for _, id := range c.ID[:min(len(c.ID), maxAttachedAsked)] {
 		if d, err := client.Device(ctx, id); err == nil && len(d.Children) > 0 {
-			note("%s attached to %s lose their gateway: %s.", plural(len(d.Children), "device"), id, clip(strings.Join(d.Children, " "), 200))
+			note("%s attached to %s lose their gateway: %s.", humane.Count(len(d.Children), "device"), id, clip(strings.Join(d.Children, " "), 200))
 		}
 	}
 }

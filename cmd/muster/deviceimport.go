@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/humane"
 )
 
 // importBatch is how many devices one request imports.
@@ -60,7 +61,7 @@ func (c *deviceImportCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if refused := len(all.Nonmember) + len(all.Invalid); refused > 0 {
-		return fmt.Errorf("%s not imported", plural(refused, "device"))
+		return fmt.Errorf("%s not imported", humane.Count(refused, "device"))
 	}
 	return nil
 }
@@ -150,7 +151,7 @@ func (c *deviceImportCmd) tell(all api.Imported) error {
 			t.row(id, all.Secrets[id])
 		}
 		_ = t.flush() // the columns end here; the last flush tells of errors
-		t.line("%s imported.", plural(all.Updated, "device"))
+		t.line("%s imported.", humane.Count(all.Updated, "device"))
 		for _, other := range []struct {
 			ids  []string
 			what string

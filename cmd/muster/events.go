@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type eventsCmd struct {
@@ -149,7 +150,7 @@ func updateEventText(data string) string {
 	if json.Unmarshal([]byte(data), &u) != nil {
 		return clean(data)
 	}
-	text := fmt.Sprintf("%s, %s to %s, %d%% of %s, try %d", u.State, cmp.Or(u.From, "-"), u.To, u.Received*100/max(u.Size, 1), bytesText(u.Size), u.Attempt)
+	text := fmt.Sprintf("%s, %s to %s, %d%% of %s, try %d", u.State, cmp.Or(u.From, "-"), u.To, u.Received*100/max(u.Size, 1), humane.Size(u.Size), u.Attempt)
 	if u.Reason != "" && u.Reason != "none" {
 		text += ": " + u.Reason
 	}

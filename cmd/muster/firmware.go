@@ -8,6 +8,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type firmwareCmd struct {
@@ -40,7 +41,7 @@ func (c *firmwareListCmd) Run(ctx context.Context) error {
 	return c.show(all, func(t *table) {
 		t.row("VERSION", "RELEASED TO", "DEVICES", "SIZE", "UPLOADED", "BY", "TITLE")
 		for _, f := range all {
-			t.row(f.Version, places(f), f.Devices, bytesText(f.Size), f.Uploaded, f.By.Username, f.Title)
+			t.row(f.Version, places(f), f.Devices, humane.Size(f.Size), f.Uploaded, f.By.Username, f.Title)
 		}
 	})
 }
@@ -136,7 +137,7 @@ func (c *firmwareProgressCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return c.show(p, func(t *table) {
-		t.line("Version %s: %s should run it, %d do.", p.Version, plural(p.Devices, "device"), p.Running)
+		t.line("Version %s: %s should run it, %d do.", p.Version, humane.Count(p.Devices, "device"), p.Running)
 		if p.Running < p.Devices {
 			t.line("Of the others: %s.", statesText(p.States))
 		}
@@ -163,9 +164,9 @@ func (c *firmwareDeleteCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("version %s was released: released firmware is kept", f.Version)
 	}
 	if f.Devices > 0 {
-		note("%s report that they run it; they keep it.", plural(f.Devices, "device"))
+		note("%s report that they run it; they keep it.", humane.Count(f.Devices, "device"))
 	}
-	if err := c.confirm(ctx, "Delete firmware %s, %s?", c.Version, bytesText(f.Size)); err != nil {
+	if err := c.confirm(ctx, "Delete firmware %s, %s?", c.Version, humane.Size(f.Size)); err != nil {
 		return err
 	}
 	if err := client.DeleteFirmware(ctx, product, c.Version.wire()); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/humane"
 )
 
 type groupCmd struct {
@@ -164,7 +165,7 @@ func (c *groupDeleteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	note("%s and %s leave the group; its release: %s.", plural(g.Devices, "device"), plural(len(holders), "user"), cell(g.Release))
+	note("%s and %s leave the group; its release: %s.", humane.Count(g.Devices, "device"), humane.Count(len(holders), "user"), cell(g.Release))
 	tellImpact(readImpact(impact))
 	if err := c.confirm(ctx, "Delete the group %s? A device that is in no group then is seen by everyone in the team.", c.Group); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 // changeBatch is how many devices one request changes.
@@ -59,7 +60,7 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 	if err != nil {
 		return err
 	}
-	count := plural(len(ids)-kept, "device")
+	count := humane.Count(len(ids)-kept, "device")
 	if kept == len(ids) {
 		return c.done("%s", strings.Replace(done, "%s", count, 1))
 	}
@@ -104,7 +105,7 @@ func (c *many) kept(ctx context.Context, client *client.Client, ids []string) (i
 		}
 	}
 	if len(same) > 0 {
-		note("%s %s: %s", plural(len(same), "device"), c.single.words, clip(strings.Join(same, " "), 200))
+		note("%s %s: %s", humane.Count(len(same), "device"), c.single.words, clip(strings.Join(same, " "), 200))
 	}
 	return len(same), nil
 }

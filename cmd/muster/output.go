@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"github.com/muster-iot/muster/humane"
 )
 
 // show answers with v: as one line of JSON where --json asks for it, else as draw puts
@@ -73,10 +75,10 @@ func cell(v any) string {
 		text = strings.Join(v, ", ")
 	case *time.Time:
 		if v != nil {
-			text = ago(time.Since(*v))
+			text = humane.Ago(time.Since(*v))
 		}
 	case time.Time:
-		text = ago(time.Since(v))
+		text = humane.Ago(time.Since(v))
 	default:
 		text = fmt.Sprint(v)
 	}
@@ -97,21 +99,6 @@ func clean(text string) string {
 	}, text)
 }
 
-// ago is how long something is over, rounded to one unit.
-func ago(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "in " + strings.TrimSuffix(ago(-d), " ago")
-	case d < time.Minute:
-		return fmt.Sprintf("%.0f s ago", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%.0f min ago", d.Minutes())
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%.0f h ago", d.Hours())
-	}
-	return fmt.Sprintf("%.0f days ago", d.Hours()/24)
-}
-
 // clip is text cut to at most n letters.
 func clip(text string, n int) string {
 	runes := []rune(text)
@@ -119,12 +106,4 @@ func clip(text string, n int) string {
 		return text
 	}
 	return string(runes[:n-1]) + "…"
-}
-
-// plural is "1 device" or "3 devices".
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type productCmd struct {
@@ -136,7 +137,7 @@ func (c *productDeleteCmd) Run(ctx context.Context) error {
 			own++
 		}
 	}
-	if err := c.confirm(ctx, "Delete the product %s with its %s and %s?", p.Slug, plural(len(firmware), "firmware version"), plural(own, "group")); err != nil {
+	if err := c.confirm(ctx, "Delete the product %s with its %s and %s?", p.Slug, humane.Count(len(firmware), "firmware version"), humane.Count(own, "group")); err != nil {
 		return err
 	}
 	if err := client.DeleteProduct(ctx, c.Product); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/humane"
 )
 
 type teamCmd struct {
@@ -224,7 +225,7 @@ func (c *teamDeleteCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.confirm(ctx, "Delete the team %s? Its %s lose it, and all its tokens end, yours too.", team.Name, plural(len(users), "user")); err != nil {
+	if err := c.confirm(ctx, "Delete the team %s? Its %s lose it, and all its tokens end, yours too.", team.Name, humane.Count(len(users), "user")); err != nil {
 		return err
 	}
 	if err := client.DeleteTeam(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/humane"
 )
 
 type tokenCmd struct {
@@ -72,7 +73,7 @@ func (c *tokenRevokeCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.confirm(ctx, "End %s at once? Whoever uses one is shut out.", plural(len(c.ID), "token")); err != nil {
+	if err := c.confirm(ctx, "End %s at once? Whoever uses one is shut out.", humane.Count(len(c.ID), "token")); err != nil {
 		return err
 	}
 	return c.each(c.ID, func(id string) error { return client.RevokeToken(ctx, id) }, "ended")
@@ -106,7 +107,7 @@ func (s span) String() string {
 	if d := time.Duration(s); d%day != 0 || d == 0 {
 		return d.String()
 	}
-	return plural(int(time.Duration(s)/day), "day")
+	return humane.Count(int(time.Duration(s)/day), "day")
 }
 
 // seconds is what the API takes; 0 is the server's choice.

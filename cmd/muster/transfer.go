@@ -13,6 +13,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type firmwareUploadCmd struct {
@@ -134,7 +135,7 @@ func newMeter(doing string, of int64) *meter {
 func (m *meter) Write(b []byte) (int, error) {
 	m.past += int64(len(b))
 	if m.due() {
-		m.view.show([]string{fmt.Sprintf("%s of %s %s", bytesText(m.past), bytesText(m.of), m.doing)})
+		m.view.show([]string{fmt.Sprintf("%s of %s %s", humane.Size(m.past), humane.Size(m.of), m.doing)})
 	}
 	return len(b), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type updateCmd struct {
@@ -52,7 +53,7 @@ func drawUpdates(t *table, updates []api.Update) {
 }
 
 func received(u api.Update) string {
-	return fmt.Sprintf("%d%% of %s", u.Received*100/max(u.Size, 1), bytesText(u.Size))
+	return fmt.Sprintf("%d%% of %s", u.Received*100/max(u.Size, 1), humane.Size(u.Size))
 }
 
 // reason is why an update ended as it did, in the words of protocol and device.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/humane"
 )
 
 type userCmd struct {
@@ -208,7 +209,7 @@ func (c *userRemoveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.confirm(ctx, "Remove %s from the team, and end their tokens: %s?", plural(len(c.Email), "user"), clip(strings.Join(c.Email, " "), 200)); err != nil {
+	if err := c.confirm(ctx, "Remove %s from the team, and end their tokens: %s?", humane.Count(len(c.Email), "user"), clip(strings.Join(c.Email, " "), 200)); err != nil {
 		return err
 	}
 	return c.each(c.Email, func(email string) error { return client.RemoveUser(ctx, email) }, "removed")

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/simulator"
 )
 
@@ -96,7 +97,7 @@ func fleetLines(s simulator.Snapshot) []string {
 	}
 	doing := fmt.Sprintf("downloading %d, applying %d", s.States[simulator.Downloading.String()],
 		s.States[simulator.Stored.String()]+s.States[simulator.Applying.String()])
-	moved := fmt.Sprintf("%s/s, %s in all", bytesText(int64(s.Rate)), bytesText(s.Bytes))
+	moved := fmt.Sprintf("%s/s, %s in all", humane.Size(int64(s.Rate)), humane.Size(s.Bytes))
 	ended := fmt.Sprintf("%d confirmed, %d failed, %d rolled back", s.Totals.Confirmed, s.Totals.Failed, s.Totals.RolledBack)
 	lines := []string{
 		fmt.Sprintf("%d of %d online | %s | %s | %s | %s", s.Online, s.Devices, strings.Join(counts, ", "), doing, moved, ended),
@@ -107,7 +108,7 @@ func fleetLines(s simulator.Snapshot) []string {
 	}
 	lines = append(lines, "  "+doing+"; "+moved, "  updates: "+ended)
 	if s.Online == 0 && s.Trouble != "" {
-		trouble := fmt.Sprintf("%s of %d: %s", plural(s.Troubled, "device"), s.Devices, s.Trouble)
+		trouble := fmt.Sprintf("%s of %d: %s", humane.Count(s.Troubled, "device"), s.Devices, s.Trouble)
 		lines[0] += " | " + trouble
 		lines = append(lines, "  "+trouble)
 	}
@@ -122,22 +123,12 @@ func bar(n, of int) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
 }
 
-func bytesText(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
 // maxWrong is how many devices a verdict lists; the JSON report has all.
 const maxWrong = 20
 
 func printVerdict(out io.Writer, v simulator.Verdict, totals simulator.Stats) {
 	if v.OK {
-		compared := plural(v.Compared, "image") + " compared, byte for byte"
+		compared := humane.Count(v.Compared, "image") + " compared, byte for byte"
 		if v.Compared == 0 {
 			compared = "no image was compared"
 		}

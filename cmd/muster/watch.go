@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type fleetCmd struct {
@@ -82,7 +83,7 @@ func (c *fleetWatchCmd) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-limit.Done():
 			if c.Done && ctx.Err() == nil {
-				return fmt.Errorf("after %s %s not where the rules want them: %w", c.For, plural(last.toGo(), "device"), errVerdict)
+				return fmt.Errorf("after %s %s not where the rules want them: %w", c.For, humane.Count(last.toGo(), "device"), errVerdict)
 			}
 			return nil
 		}
