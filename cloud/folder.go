@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/lockfile"
 )
 
 // folder is the data folder as this server holds it.
@@ -28,7 +28,7 @@ func (c *Cloud) takeFolder(ctx context.Context) error {
 		}
 		c.folder.temporary = c.config.Data
 	}
-	if c.folder.lock, err = store.Lock(ctx, c.config.Data, c.log); err != nil {
+	if c.folder.lock, err = lockfile.Acquire(ctx, c.config.Data, c.log); err != nil {
 		return err
 	}
 	if err := c.unready(); err != nil { // what an earlier server said is not so any more

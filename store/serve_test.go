@@ -7,27 +7,35 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/redisserver"
 )
 
-func openChild(t *testing.T, dir string) (*Store, *child) {
+func openChild(t *testing.T, dir string) (*Store, *redisserver.Server) {
 	t.Helper()
-	s, c, err := serve(t.Context(), Options{Dir: dir, Log: quiet()})
-	return opened(t, s, err), c
+	s, server, err := serve(t.Context(), Options{Dir: dir, Log: quiet()})
+	return opened(t, s, err), server
+}
+
+// serverProcess finds the running server of s, which may just be restarting.
+func serverProcess(t *testing.T, s *Store) *os.Process {
+	t.Helper()
+	info := got[string](t)(s.core.client.Info(t.Context(), "server").Result())
+	pid := got[int](t)(strconv.Atoi(infoField(info, "process_id")))
+	return got[*os.Process](t)(os.FindProcess(pid))
 }
 
 // TestNothingAcknowledgedIsLostWhenRedisIsKilled kills the server several times while
 // callers write, and then starts a new process on what is on disk.
 func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 	dir := t.TempDir()
-	s, c := openChild(t, dir)
+	s, _ := openChild(t, dir)
 	const writers, kills = 16, 3
 	stop := make(chan struct{})
 	acknowledged := make([]uint64, writers)
@@ -69,7 +77,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 		for range 20 {
 			<-progress
 		}
-		c.signal(syscall.SIGKILL)
+		must(t, serverProcess(t, s).Kill())
 	}
 	for range 40 { // writes go on after the last kill
 		<-progress
@@ -79,7 +87,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 	if s.Stats().Retries == 0 {
 		t.Error("no trip was made again: the kills hit nothing")
 	}
-	c.signal(syscall.SIGKILL)
+	must(t, serverProcess(t, s).Kill())
 	s.Close()
 
 	again, _ := openChild(t, dir)
@@ -110,9 +118,9 @@ func TestTheIndexIsReadAgainAtTheNextStart(t *testing.T) {
 }
 
 func TestARedisThatStaysAwayIsUnavailable(t *testing.T) {
-	s, c := openChild(t, t.TempDir())
+	s, server := openChild(t, t.TempDir())
 	must(t, s.Devices.Create(t.Context(), newDevice("a")))
-	c.stopServing()
+	server.Stop()
 	s.core.reads.patience = 300 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -126,13 +134,6 @@ func TestARedisThatStaysAwayIsUnavailable(t *testing.T) {
 	if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) || time.Since(began) > time.Second {
 		t.Errorf("got %v after %v, want unavailable at once", err, time.Since(began))
 	}
-}
-
-// stopServing ends the server for good, and leaves the store as it is.
-func (c *child) stopServing() {
-	c.stop()
-	c.stopping, c.ended = make(chan struct{}), make(chan struct{})
-	close(c.ended) // so that Close may stop it again
 }
 
 func TestASecondServerWaitsForTheFirst(t *testing.T) {
@@ -158,43 +159,6 @@ func TestASecondServerWaitsForTheFirst(t *testing.T) {
 	got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
 }
 
-func TestOnlyThisUserReachesTheSocketAndNoPortIsOpen(t *testing.T) {
-	s, c := openChild(t, t.TempDir())
-	folder := got[os.FileInfo](t)(os.Stat(filepath.Dir(c.socket)))
-	if folder.Mode().Perm() != 0o700 {
-		t.Errorf("the socket's folder has mode %o, want 700", folder.Mode().Perm())
-	}
-	for key, want := range map[string]string{"port": "0", "appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"} {
-		if is := got[map[string]string](t)(s.core.client.ConfigGet(t.Context(), key).Result())[key]; is != want {
-			t.Errorf("%s is %q, want %q", key, is, want)
-		}
-	}
-	s.Close()
-	if _, err := os.Stat(filepath.Dir(c.socket)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket's folder is left behind: %v", err)
-	}
-}
-
-func TestWithoutAServerOnPathTheErrorSaysWhatToDo(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	_, err := Serve(t.Context(), Options{Dir: t.TempDir(), Log: quiet()})
-	for _, way := range []string{"redis-server", "--redis URL", "--ephemeral"} {
-		if err == nil || !strings.Contains(err.Error(), way) {
-			t.Errorf("got %v, want it to name %s", err, way)
-		}
-	}
-}
-
-func TestAServerThatEndsAtItsStartIsAnErrorWithItsWords(t *testing.T) {
-	dir := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(dir, "appendonlydir"), 0o700))
-	must(t, os.WriteFile(filepath.Join(dir, "appendonlydir", "appendonly.aof.manifest"), []byte("not a manifest\n"), 0o600))
-	_, err := Serve(t.Context(), Options{Dir: dir, Log: quiet()})
-	if err == nil || !strings.Contains(err.Error(), "manifest") {
-		t.Errorf("got %v, want the server's words about its manifest", err)
-	}
-}
-
 func TestAnOldRedisIsRefused(t *testing.T) {
 	for version, refused := range map[string]bool{"6.2.14": true, "7.0.15": false, "8.0.0": false, "": true} {
 		if err := checkVersion("# Server\r\nredis_version:" + version + "\r\n"); (err != nil) != refused {
@@ -210,8 +174,9 @@ func TestAURLThatIsNoneIsAnError(t *testing.T) {
 }
 
 func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
-	s, c := openChild(t, t.TempDir())
-	t.Cleanup(func() { c.signal(syscall.SIGKILL) }) // one that writes its first append-only file does not end when asked
+	s, _ := openChild(t, t.TempDir())
+	process := serverProcess(t, s)
+	t.Cleanup(func() { _ = process.Kill() }) // one that writes its first append-only file does not end when asked
 	url := "unix://" + s.core.client.Options().Addr
 	for name, row := range map[string]struct {
 		setting, value string

@@ -25,6 +25,13 @@ type Options struct {
 	Keep Retention    // zero fields: the defaults
 }
 
+func (o Options) log() *slog.Logger {
+	if o.Log == nil {
+		return slog.Default()
+	}
+	return o.Log
+}
+
 // Retention bounds what grows. Counts may be exceeded by a tenth: Redis trims in blocks.
 type Retention struct {
 	Messages int           // per team; default 100,000
@@ -63,7 +70,7 @@ type Store struct {
 	Repeats  *Repeats
 
 	core   *core
-	owned  []func() // what Close ends after the store itself, last first
+	server func() // ends the Redis this store brought; nil with Open
 	ending sync.Once
 }
 
@@ -103,10 +110,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // assemble builds a store whose goroutines do not run yet.
 func assemble(redisOptions *redis.Options, o Options) *Store {
-	log := o.Log
-	if log == nil {
-		log = slog.Default()
-	}
+	log := o.log()
 	client := redis.NewClient(explicit(redisOptions))
 	away := &outage{log: log}
 	base, cancel := context.WithCancel(context.Background())
@@ -169,8 +173,8 @@ func (s *Store) Close() {
 		s.core.writes.close()
 		s.core.tasks.Wait()
 		_ = s.core.client.Close()
-		for i := len(s.owned) - 1; i >= 0; i-- {
-			s.owned[i]()
+		if s.server != nil {
+			s.server()
 		}
 	})
 }
