@@ -42,7 +42,7 @@ func TestAskedChunksComeInOrder(t *testing.T) {
 	const each, rounds = 8, 40
 	im, next := newImage(each*rounds, 16<<10), uint32(0)
 	asking(t, func(l *Link) {
-		l.SendChunks(topicOf(t, own), im, next%(each*rounds), each)
+		l.Chunks(topicOf(t, own)).Send(im, next%(each*rounds), each)
 		next += each
 	}, func(t *testing.T, c *client, _ *cloud) {
 		for round := range uint32(rounds) {
@@ -62,7 +62,7 @@ func TestReaderNeverWaitsForTheDeviceToRead(t *testing.T) {
 	im := newImage(each*asks, 60<<10)
 	next := uint32(0)
 	asking(t, func(l *Link) {
-		l.SendChunks(topicOf(t, own), im, next%(each*asks), each)
+		l.Chunks(topicOf(t, own)).Send(im, next%(each*asks), each)
 		next += each
 	}, func(t *testing.T, c *client, cloud *cloud) {
 		for range asks {
@@ -79,7 +79,7 @@ func TestReaderNeverWaitsForTheDeviceToRead(t *testing.T) {
 
 func TestReaderNeverWaitsForChunks(t *testing.T) {
 	im := newImage(3, 128)
-	asking(t, func(l *Link) { l.SendChunks(topicOf(t, own), im, 0, 3) }, func(t *testing.T, c *client, cloud *cloud) {
+	asking(t, func(l *Link) { l.Chunks(topicOf(t, own)).Send(im, 0, 3) }, func(t *testing.T, c *client, cloud *cloud) {
 		open := im.shut()
 		c.ask()
 		cloud.hears(t, 1)
@@ -94,8 +94,8 @@ func TestReaderNeverWaitsForChunks(t *testing.T) {
 func TestChunksOfSeveralDevicesAreAllSent(t *testing.T) {
 	im := newImage(20, 1<<10)
 	asking(t, func(l *Link) {
-		l.SendChunks(topicOf(t, own), im, 0, 20)
-		l.SendChunks(topicOf(t, child), im, 0, 20)
+		l.Chunks(topicOf(t, own)).Send(im, 0, 20)
+		l.Chunks(topicOf(t, child)).Send(im, 0, 20)
 	}, func(t *testing.T, c *client, _ *cloud) {
 		for range 5 {
 			c.ask()

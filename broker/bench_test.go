@@ -61,10 +61,10 @@ func benchmarkSend(b *testing.B, size, devices int, encrypted bool) {
 	for _, d := range all {
 		readers.Go(func() {
 			buffer := make([]byte, 128<<10)
-			topic := topicOf(b, "d/"+string(d.link.id)+"/down/chunk")
+			chunks := d.link.Chunks(topicOf(b, "d/"+string(d.link.id)+"/down/chunk"))
 			windows := (b.N/devices + window - 1) / window
 			for range windows {
-				d.link.SendChunks(topic, im, 0, window)
+				chunks.Send(im, 0, window)
 				for left := window * packet; left > 0; {
 					n, err := d.conn.Read(buffer[:min(left, int64(len(buffer)))])
 					if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -66,22 +67,18 @@ func (b *Broker) Attach(conn net.Conn) {
 
 // attach is Attach for a connection that has a slot.
 func (b *Broker) attach(conn net.Conn) {
-	steady := newSteady(conn, b.cfg.WriteTimeout)
-	b.serve(steady, steady, nil)
+	c := chunkio.NewConn(conn, b.cfg.WriteTimeout)
+	b.serve(c, c)
 }
 
-// serve takes over one of the slots. transport is steady itself or runs over it.
-func (b *Broker) serve(transport net.Conn, steady *steady, state *tls.ConnectionState) {
+// serve takes over one of the slots. transport is conn itself or runs over it.
+func (b *Broker) serve(transport net.Conn, conn *chunkio.Conn) {
 	l := &Link{
-		broker: b, transport: transport, steady: steady, tls: state,
+		broker: b, transport: transport, conn: conn,
 		address: address(transport.RemoteAddr()),
 		pending: true,
-		closed:  make(chan struct{}),
-		token:   make(chan struct{}, 1),
 	}
-	if transport == net.Conn(steady) {
-		l.tcp, _ = steady.Conn.(*net.TCPConn)
-	}
+	l.out = chunkio.NewWriter(transport, conn, owner{l}, &b.count.sent)
 	b.count.pending.Add(1)
 	if !b.enter(l) {
 		b.admitted(l)
@@ -103,12 +100,7 @@ func (l *Link) shakeHands() error {
 		return nil
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(l.broker.cfg.HandshakeTimeout)) // a closed one fails at once
-	if err := conn.HandshakeContext(l.broker.base); err != nil {
-		return err
-	}
-	state := conn.ConnectionState()
-	l.tls = &state
-	return nil
+	return conn.HandshakeContext(l.broker.base)
 }
 
 // enter adds l to what Shutdown ends; false when that has begun.

@@ -19,8 +19,8 @@ const receiveMaximum = 64
 
 var errRefused = errors.New("refused")
 
-// connect reads CONNECT, asks the cloud, and answers. Until it returns nil the link's
-// token is the reader's: CONNACK goes before everything.
+// connect reads CONNECT, asks the cloud, and answers. What is sent meanwhile waits: CONNACK
+// goes before everything.
 func (l *Link) connect(in *bufio.Reader) error {
 	h, err := readHead(in)
 	if err != nil {
@@ -43,14 +43,14 @@ func (l *Link) connect(in *bufio.Reader) error {
 	}
 	ack, err := l.acceptance(&pk)
 	if err == nil {
-		err = l.writeNow(ack)
+		err = l.out.WriteFirst(ack)
 	}
 	if err != nil {
 		return err
 	}
 	l.open = true
 	l.broker.count.accepted.Add(1)
-	l.release()
+	l.out.Open()
 	return nil
 }
 
@@ -87,13 +87,13 @@ func (l *Link) admit(pk *packets.Packet) error {
 	}
 	session, err := b.cloud.Admit(b.base, Connect{
 		ID: l.id, User: string(pk.Connect.Username), Password: pk.Connect.Password,
-		Address: l.address, TLS: l.tls, Link: l,
+		Address: l.address, Link: l,
 	})
 	clear(pk.Connect.Password)
 	if err != nil {
 		return l.refuse(connackCode(err), err)
 	}
-	l.session, l.tls = session, nil
+	l.session = session
 	b.admitted(l)
 	if !b.take(l) {
 		return l.refuse(codeBusy, nil)
@@ -150,7 +150,7 @@ func (l *Link) refuse(code byte, why error) error {
 		}
 		b.log.Info("connection refused", "device", l.id, "address", l.address, "code", shown(code), "err", why)
 	}
-	_ = l.writeNow(connack(l.version, code)) // refused either way
+	_ = l.out.WriteFirst(connack(l.version, code)) // refused either way
 	l.refused = true
 	return errRefused
 }

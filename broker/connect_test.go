@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -198,7 +199,8 @@ func TestTheLogSaysWhyAConnectionWasRefused(t *testing.T) {
 	cloud := newCloud()
 	cloud.admit = func(Connect) error { return fleet.Errorf(fleet.Unauthenticated, "not authenticated: wrong_secret") }
 	b := New(Config{}, cloud, slog.New(slog.NewTextHandler(&log, nil)))
-	l := &Link{broker: b, id: "d1", version: mqtt5, address: "192.0.2.1", transport: discard{}}
+	l := &Link{broker: b, id: "d1", version: mqtt5, address: "192.0.2.1"}
+	l.out = chunkio.NewWriter(discard{}, nil, owner{l}, &b.count.sent)
 	for _, row := range []struct {
 		code byte
 		why  error
@@ -268,7 +270,7 @@ func TestNothingGoesBeforeConnack(t *testing.T) {
 			if err := s.link().Send(topicOf(t, "d/d1/down/cmd/1"), []byte("x")); err != nil {
 				t.Error(err)
 			}
-			s.link().SendChunks(topicOf(t, "d/d1/down/chunk"), newImage(3, 128), 0, 3)
+			s.link().Chunks(topicOf(t, "d/d1/down/chunk")).Send(newImage(3, 128), 0, 3)
 		}
 		c := pipe(t, b, version).join("d1") // CONNACK is the first packet
 		if topic, _ := c.published(); topic != "d/d1/down/cmd/1" {

@@ -8,8 +8,8 @@
 // that goes down is written to the connection by its Link.
 //
 // session.go is what the cloud sees, with config.go, stats.go and link.go. broker.go,
-// listen.go and websocket.go let connections in, end.go ends them; seats.go lets one
-// connection per device in at a time. connect.go, read.go, messages.go and will.go are
-// what a device may say; socket.go bounds how long a write may take. sender.go, attempt.go,
-// vector.go and gather_linux.go write owed chunks; codes.go and packet.go are MQTT's bytes.
+// listen.go and websocket.go accept connections, end.go ends them; seats.go keeps one
+// connection per device. connect.go, read.go, messages.go and will.go are what a device may
+// send; codes.go and packet.go are MQTT's bytes. Writing, chunks of firmware above all, is
+// broker/chunkio's.
 package broker

@@ -20,7 +20,7 @@ func (b *Broker) finish(l *Link, cause byte, err error) {
 		code = l.codeOf(err)
 	}
 	l.finish(code)
-	l.senders.Wait()
+	l.out.Wait()
 	b.admitted(l)
 	if l.session == nil {
 		return
@@ -30,7 +30,7 @@ func (b *Broker) finish(l *Link, cause byte, err error) {
 		b.count.connections.Add(-1)
 		b.count.ended[l.why].Add(1)
 	}
-	b.log.Debug("connection ended", "device", l.id, "code", shown(l.why), "err", err)
+	b.log.Debug("connection ended", "device", l.id, "code", shown(l.why), "unsent", l.out.Waiting(), "err", err)
 	defer func() {
 		if r := recover(); r != nil {
 			l.panicked(r, debug.Stack())
@@ -72,13 +72,7 @@ const lingering = 500 * time.Millisecond
 // unread bytes resets it, and the device would lose what was written last.
 func (l *Link) linger() {
 	half, ok := l.transport.(interface{ CloseWrite() error })
-	if l.tcp != nil {
-		half, ok = l.tcp, true
-	}
-	if !ok {
-		return
-	}
-	if half.CloseWrite() != nil || l.transport.SetReadDeadline(time.Now().Add(lingering)) != nil {
+	if !ok || half.CloseWrite() != nil || l.transport.SetReadDeadline(time.Now().Add(lingering)) != nil {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, l.transport, 2*wire.MaxPacket) // whatever it says, the end follows

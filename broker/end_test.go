@@ -34,7 +34,7 @@ func TestPanicEndsOneConnection(t *testing.T) {
 		{"in Receive", func(c *cloud) { c.receive = func(*session, note) error { boom(); return nil } }, 1},
 		{"in a chunk source", func(c *cloud) {
 			c.receive = func(s *session, n note) error {
-				s.link().SendChunks(topicOf(t, "d/d1/down/chunk"), new(image), 0, 1) // has no chunk 0
+				s.link().Chunks(topicOf(t, "d/d1/down/chunk")).Send(new(image), 0, 1) // has no chunk 0
 				return nil
 			}
 		}, 1},
@@ -95,7 +95,7 @@ func TestShutdownEndsEverything(t *testing.T) {
 		s := <-cloud.came
 		im := newImage(8, 128)
 		im.shut()
-		s.link().SendChunks(topicOf(t, "d/d2/down/chunk"), im, 0, 8) // waits for chunks
+		s.link().Chunks(topicOf(t, "d/d2/down/chunk")).Send(im, 0, 8) // waits for chunks
 		silent := pipe(t, b, version)                                // before CONNECT
 		willing := pipe(t, b, version)
 		willing.connect(hello{id: "d3", user: "d3", password: "proof", flags: 0x04, willTopic: "d/d3/up/msg", willPayload: "gone"})
@@ -134,7 +134,7 @@ func TestCloseTellsMQTT5Why(t *testing.T) {
 				c.expectFarewell("closed", row.code)
 				<-s.ended
 				s.link().Close(row.kind) // twice is as good as once
-				s.link().SendChunks(topicOf(t, "d/d1/down/chunk"), newImage(1, 128), 0, 1)
+				s.link().Chunks(topicOf(t, "d/d1/down/chunk")).Send(newImage(1, 128), 0, 1)
 			})
 		})
 	}

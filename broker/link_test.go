@@ -14,13 +14,13 @@ import (
 
 func TestReaderAnswersWhileChunksWait(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
-		s.link().SendChunks(topicOf(t, own), newImage(64, 1024), 0, 64)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(64, 1024), 0, 64)
 		synctest.Wait() // the sender is in the middle of a write that nobody reads
 		for id := range uint16(20) {
 			c.send(publishPacket(c.version, 1, id+1, "d/gw/up/report", []byte("x"))) // blocks unless it is read
 			<-s.cloud.heard
 		}
-		s.link().StopChunks(topicOf(t, own))
+		s.link().Chunks(topicOf(t, own)).Stop()
 		acks := 0
 		for acks < 20 {
 			if p := c.next(); p.head == headPuback {
@@ -32,7 +32,7 @@ func TestReaderAnswersWhileChunksWait(t *testing.T) {
 
 func TestSlowReaderIsNotCutWhileBytesProgress(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
-		s.link().SendChunks(topicOf(t, own), newImage(8, 4096), 0, 8)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(8, 4096), 0, 8)
 		one := make([]byte, 128)
 		for range 8 * 4096 / len(one) {
 			time.Sleep(25 * time.Second) // one 128-byte piece at a time: under two hours for 32 KiB
@@ -47,7 +47,7 @@ func TestSlowReaderIsNotCutWhileBytesProgress(t *testing.T) {
 func TestConnectionThatTakesNoByteEnds(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		begun := time.Now()
-		s.link().SendChunks(topicOf(t, own), newImage(8, 4096), 0, 8)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(8, 4096), 0, 8)
 		<-s.ended
 		const patience = 30 * time.Second
 		if took := time.Since(begun); took < patience || took > patience+patience/8 {
@@ -97,7 +97,7 @@ func TestClientsPacketLimitIsKept(t *testing.T) {
 		if err := s.link().Send(topicOf(t, "d/d1/down/cmd/1"), make([]byte, 250)); !errors.Is(err, fleet.TooLarge) {
 			t.Errorf("Send: %v, want TooLarge", err)
 		}
-		s.link().SendChunks(topicOf(t, "d/d1/down/chunk"), newImage(4, 512), 0, 4)
+		s.link().Chunks(topicOf(t, "d/d1/down/chunk")).Send(newImage(4, 512), 0, 4)
 		synctest.Wait()
 		go s.link().Send(topicOf(t, "d/d1/down/cmd/2"), make([]byte, 100))
 		if topic, _ := c.published(); topic != "d/d1/down/cmd/2" {
@@ -108,7 +108,7 @@ func TestClientsPacketLimitIsKept(t *testing.T) {
 
 func TestIdsOfDeviceAndSenderDoNotCollide(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
-		s.link().SendChunks(topicOf(t, own), newImage(64, 128), 0, 64)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(64, 128), 0, 64)
 		go func() {
 			for id := range uint16(30) {
 				c.send(subscribePacket(c.version, id+1, "d/gw/down/#"), publishPacket(c.version, 1, id+1, "d/gw/up/msg", nil))
@@ -142,8 +142,8 @@ func TestPacketsOfManyWritersStayWhole(t *testing.T) {
 		c := dial(t, addr, version).join("gw")
 		s := <-cloud.came
 		im := newImage(2048, 4096)
-		s.link().SendChunks(topicOf(t, own), im, 0, 2048)
-		s.link().SendChunks(topicOf(t, child), im, 0, 2048)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 2048)
+		s.link().Chunks(topicOf(t, child)).Send(im, 0, 2048)
 		var writers sync.WaitGroup
 		defer writers.Wait()
 		for w := range 4 {

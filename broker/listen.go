@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/muster-iot/muster/broker/chunkio"
 )
 
 // listenConfig has no TCP keep-alive: every MQTT connection has one of its own, and a
@@ -21,8 +23,8 @@ func (b *Broker) ListenTCP(addr string) (net.Addr, error) {
 // ListenTLS accepts MQTT over TLS until Shutdown and returns the address chosen.
 func (b *Broker) ListenTLS(addr string, cfg *tls.Config) (net.Addr, error) {
 	return b.listen(addr, func(conn net.Conn) {
-		steady := newSteady(conn, b.cfg.WriteTimeout)
-		b.serve(tls.Server(steady, cfg), steady, nil)
+		c := chunkio.NewConn(conn, b.cfg.WriteTimeout)
+		b.serve(tls.Server(c, cfg), c)
 	})
 }
 

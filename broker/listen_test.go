@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/muster-iot/muster/broker/chunkio"
 )
 
 // selfSigned is a server's TLS configuration for 127.0.0.1.
@@ -78,23 +80,14 @@ func transports(t *testing.T, test func(t *testing.T, b *Broker, cloud *cloud, d
 			}
 		}},
 		{"WebSocket", func(t *testing.T, b *Broker) func() net.Conn {
-			addr, err := b.ListenWebSocket("127.0.0.1:0", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return func() net.Conn { return webSocket(t, "ws://"+addr.String()+WebSocketPath) }
-		}},
-		{"WebSocket over TLS", func(t *testing.T, b *Broker) func() net.Conn {
-			addr, err := b.ListenWebSocket("127.0.0.1:0", selfSigned(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return func() net.Conn { return webSocket(t, "wss://"+addr.String()+WebSocketPath) }
-		}},
-		{"WebSocket on another server", func(t *testing.T, b *Broker) func() net.Conn {
 			server := httptest.NewServer(b.WebSocket())
 			t.Cleanup(server.Close)
 			return func() net.Conn { return webSocket(t, strings.Replace(server.URL, "http", "ws", 1)) }
+		}},
+		{"WebSocket over TLS", func(t *testing.T, b *Broker) func() net.Conn {
+			server := httptest.NewTLSServer(b.WebSocket())
+			t.Cleanup(server.Close)
+			return func() net.Conn { return webSocket(t, strings.Replace(server.URL, "https", "wss", 1)) }
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -113,15 +106,12 @@ func TestEveryTransportCarriesFirmware(t *testing.T) {
 			if s.connect.Address != "127.0.0.1" {
 				t.Errorf("address %q, want 127.0.0.1", s.connect.Address)
 			}
-			if _, encrypted := c.conn.(*tls.Conn); encrypted && s.connect.TLS == nil {
-				t.Error("no TLS state")
-			}
 			c.send(subscribePacket(version, 1, "d/gw/down/#"), publishPacket(version, 1, 2, "d/gw/up/msg", []byte("x")))
 			if p := c.next(); p.head != headSuback {
 				t.Errorf("got %#x, want SUBACK", p.head)
 			}
 			c.expect("PUBACK", headPuback, 0, 2)
-			s.link().SendChunks(topicOf(t, own), newImage(300, 16<<10), 0, 300)
+			s.link().Chunks(topicOf(t, own)).Send(newImage(300, 16<<10), 0, 300)
 			for i := range uint32(300) {
 				c.expectChunk(own, i)
 			}
@@ -148,17 +138,14 @@ func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
 		s := <-cloud.came
 		im := newImage(64, 64<<10)
 		for i := range uint32(4) {
-			s.link().SendChunks(topicOf(t, own), im, i*16, 16)
+			s.link().Chunks(topicOf(t, own)).Send(im, i*16, 16)
 		}
 		for range 3000 { // until its buffers are full
-			s.link().mu.Lock()
-			full := len(s.link().waiting) > 0
-			s.link().mu.Unlock()
-			if full {
+			if s.link().out.Waiting() > 0 {
 				break
 			}
-			s.link().SendChunks(topicOf(t, child), im, 0, 64)
-			if err := s.link().write([]byte{0xD0, 0}, maxWaiting); err != nil {
+			s.link().Chunks(topicOf(t, child)).Send(im, 0, 64)
+			if err := s.link().out.Write([]byte{0xD0, 0}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -202,8 +189,8 @@ func TestSilenceInTheTLSHandshakeEnds(t *testing.T) {
 		b := start(t, Config{}, newCloud())
 		near, far := net.Pipe()
 		b.slots <- struct{}{}
-		steady := newSteady(far, b.cfg.WriteTimeout)
-		go b.serve(tls.Server(steady, new(tls.Config)), steady, nil)
+		conn := chunkio.NewConn(far, b.cfg.WriteTimeout)
+		go b.serve(tls.Server(conn, new(tls.Config)), conn)
 		begun := time.Now()
 		if _, err := bufio.NewReader(near).ReadByte(); err == nil {
 			t.Error("it spoke first")

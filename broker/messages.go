@@ -3,6 +3,7 @@ package broker
 import (
 	"bufio"
 	"errors"
+	"net"
 	"strings"
 	"time"
 
@@ -39,8 +40,8 @@ func (l *Link) receive(in *bufio.Reader, h packets.FixedHeader) (cause byte, err
 		return codeNone, err
 	}
 	select {
-	case <-l.closed: // what came with the packet before is not dealt with
-		return codeNone, errClosed
+	case <-l.out.Closed(): // what came with the packet before is not handled
+		return codeNone, net.ErrClosed
 	default:
 	}
 	switch h.Type {
@@ -81,18 +82,15 @@ func (l *Link) publish(pk *packets.Packet) byte {
 	if code := pk.PublishValidate(0); code != packets.CodeSuccess {
 		return code.Code
 	}
-	if !wire.MayPublish(l.id, l.session.Gateway(), pk.TopicName) {
-		return l.deny(pk)
-	}
 	t, err := wire.ParseTopic(pk.TopicName)
-	if err != nil {
-		return codeTopicInvalid
+	if err != nil || !wire.MayPublish(l.id, l.session.Gateway(), t) {
+		return l.deny(pk)
 	}
 	if len(pk.Payload) > t.Kind.Limit() {
 		return codePacketTooLarge
 	}
 	l.broker.count.in.Add(1)
-	if err := l.deal(t, pk.Payload); err != nil {
+	if err := l.deliver(t, pk.Payload); err != nil {
 		l.broker.log.Debug("message not accepted", "device", l.id, "topic", pk.TopicName, "err", err)
 		return disconnectCode(err)
 	}
@@ -100,6 +98,18 @@ func (l *Link) publish(pk *packets.Packet) byte {
 		l.answer(puback(pk.PacketID, codeNone))
 	}
 	return codeNone
+}
+
+// deliver hands a message to the session. The chunks that a Want queues are begun here, by
+// the reader.
+func (l *Link) deliver(t wire.Topic, payload []byte) error {
+	if t.Kind != wire.TopicWant {
+		return l.session.Receive(l.broker.base, t, payload)
+	}
+	l.out.Hold()
+	err := l.session.Receive(l.broker.base, t, payload)
+	l.out.Begin()
+	return err
 }
 
 // deny answers a publish to a topic that is not the device's. QoS 0 has no answer, and

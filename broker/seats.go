@@ -43,7 +43,7 @@ func (b *Broker) take(l *Link) bool {
 	select {
 	case <-l.turn:
 		return true
-	case <-l.closed:
+	case <-l.out.Closed():
 	case <-timeout.C:
 	}
 	return false

@@ -43,7 +43,7 @@ func TestTakeoverDoesNotWaitForAHalfDeadConnection(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 		pipe(t, b, version).join("d1") // never reads again
 		s := <-cloud.came
-		s.link().SendChunks(topicOf(t, "d/d1/down/chunk"), newImage(64, 4096), 0, 64)
+		s.link().Chunks(topicOf(t, "d/d1/down/chunk")).Send(newImage(64, 4096), 0, 64)
 		synctest.Wait()
 		for i := range 20 {
 			_ = s.link().Send(topicOf(t, fmt.Sprintf("d/d1/down/cmd/%d", i)), make([]byte, 100))

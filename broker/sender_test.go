@@ -87,7 +87,7 @@ const own, child = "d/gw/down/chunk", "d/gw/b/c1/down/chunk"
 
 func TestOwedChunksComeInOrder(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
-		s.link().SendChunks(topicOf(t, own), newImage(100, 300), 5, 64)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(100, 300), 5, 64)
 		for i := range uint32(64) {
 			c.expectChunk(own, 5+i)
 		}
@@ -95,30 +95,14 @@ func TestOwedChunksComeInOrder(t *testing.T) {
 	})
 }
 
-func TestSenderEndsWhenNothingIsOwed(t *testing.T) {
-	downloading(t, func(t *testing.T, c *client, s *session) {
-		for range 3 {
-			s.link().SendChunks(topicOf(t, own), newImage(2, 128), 0, 2)
-			c.expectChunk(own, 0)
-			c.expectChunk(own, 1)
-			synctest.Wait()
-			s.link().mu.Lock()
-			if s.link().chunks.running || s.link().chunks.owed != nil {
-				t.Error("the sender still runs")
-			}
-			s.link().mu.Unlock()
-		}
-	})
-}
-
 func TestNewRangeReplacesTheOwedOne(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
-		s.link().SendChunks(topicOf(t, own), im, 0, 30)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 30)
 		c.expectChunk(own, 0)
 		synctest.Wait() // chunk 1 is being written: it was begun
-		s.link().SendChunks(topicOf(t, own), im, 50, 2)
+		s.link().Chunks(topicOf(t, own)).Send(im, 50, 2)
 		c.expectChunk(own, 1)
 		c.expectChunk(own, 50)
 		c.expectChunk(own, 51)
@@ -130,9 +114,9 @@ func TestRangeThatContinuesTheOwedOneLosesNothing(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
-		s.link().SendChunks(topicOf(t, own), im, 0, 8)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 8)
 		c.expectChunk(own, 0)
-		s.link().SendChunks(topicOf(t, own), im, 8, 8)
+		s.link().Chunks(topicOf(t, own)).Send(im, 8, 8)
 		for i := range uint32(15) {
 			c.expectChunk(own, 1+i)
 		}
@@ -144,9 +128,9 @@ func TestRangeOfAnotherImageContinuesNothing(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
-		s.link().SendChunks(topicOf(t, own), im, 0, 8)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 8)
 		synctest.Wait()
-		s.link().SendChunks(topicOf(t, own), newImage(64, 128), 8, 1)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(64, 128), 8, 1)
 		c.expectChunk(own, 0)
 		c.expectChunk(own, 8)
 		c.ping()
@@ -157,10 +141,10 @@ func TestClearedRangeStopsBeforeTheNextWrite(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
-		s.link().SendChunks(topicOf(t, own), im, 0, 60)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 60)
 		c.expectChunk(own, 0)
 		synctest.Wait()
-		s.link().StopChunks(topicOf(t, own))
+		s.link().Chunks(topicOf(t, own)).Stop()
 		if err := s.link().Send(topicOf(t, "d/gw/down/stop"), []byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -177,15 +161,15 @@ func TestSendChunksInterruptsTheWaitForChunks(t *testing.T) {
 		name string
 		stop func(t *testing.T, s *session)
 	}{
-		{"cleared", func(t *testing.T, s *session) { s.link().StopChunks(topicOf(t, own)) }},
-		{"replaced", func(t *testing.T, s *session) { s.link().SendChunks(topicOf(t, own), newImage(1, 128), 0, 1) }},
+		{"cleared", func(t *testing.T, s *session) { s.link().Chunks(topicOf(t, own)).Stop() }},
+		{"replaced", func(t *testing.T, s *session) { s.link().Chunks(topicOf(t, own)).Send(newImage(1, 128), 0, 1) }},
 		{"link ended", func(_ *testing.T, s *session) { s.link().Close(fleet.Disabled) }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			downloading(t, func(t *testing.T, c *client, s *session) {
 				im := newImage(8, 128)
 				im.shut()
-				s.link().SendChunks(topicOf(t, own), im, 0, 8)
+				s.link().Chunks(topicOf(t, own)).Send(im, 0, 8)
 				synctest.Wait()
 				go row.stop(t, s)
 				go c.drain()
@@ -204,9 +188,9 @@ func TestContinuingDoesNotInterruptTheWait(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(8, 128)
 		open := im.shut()
-		s.link().SendChunks(topicOf(t, own), im, 0, 4)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 4)
 		synctest.Wait()
-		s.link().SendChunks(topicOf(t, own), im, 4, 4)
+		s.link().Chunks(topicOf(t, own)).Send(im, 4, 4)
 		open()
 		for i := range uint32(8) {
 			c.expectChunk(own, i)
@@ -223,7 +207,7 @@ func TestChildrenAreServedInTurn(t *testing.T) {
 		im.most = 2
 		topics := []string{own, child, "d/gw/b/c2/down/chunk"}
 		for _, topic := range topics {
-			s.link().SendChunks(topicOf(t, topic), im, 0, 6)
+			s.link().Chunks(topicOf(t, topic)).Send(im, 0, 6)
 		}
 		for round := range uint32(3) {
 			for _, topic := range topics {
@@ -239,12 +223,12 @@ func TestChildThatAsksOftenDoesNotStarveTheOthers(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
-		s.link().SendChunks(topicOf(t, own), im, 0, 20)
-		s.link().SendChunks(topicOf(t, child), im, 0, 20)
+		s.link().Chunks(topicOf(t, own)).Send(im, 0, 20)
+		s.link().Chunks(topicOf(t, child)).Send(im, 0, 20)
 		counts := map[string]int{}
 		for range 20 {
 			synctest.Wait()
-			s.link().SendChunks(topicOf(t, child), im, 0, 20)
+			s.link().Chunks(topicOf(t, child)).Send(im, 0, 20)
 			topic, _ := c.published()
 			counts[topic]++
 		}
@@ -261,7 +245,7 @@ func TestWhatWasSentGoesBeforeChunksOwedAfterIt(t *testing.T) {
 		if err := s.link().Send(topicOf(t, "d/gw/down/offer"), []byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		s.link().SendChunks(topicOf(t, own), newImage(2, 128), 0, 2)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(2, 128), 0, 2)
 		synctest.Wait()
 		for _, want := range []string{"d/gw/down/welcome", "d/gw/down/offer", own, own} {
 			if topic, _ := c.published(); topic != want {
@@ -275,8 +259,8 @@ func TestFailedSourceEndsItsRangeAlone(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		bad := newImage(8, 128)
 		bad.err = errors.New("disk")
-		s.link().SendChunks(topicOf(t, child), bad, 0, 8)
-		s.link().SendChunks(topicOf(t, own), newImage(8, 128), 0, 2)
+		s.link().Chunks(topicOf(t, child)).Send(bad, 0, 8)
+		s.link().Chunks(topicOf(t, own)).Send(newImage(8, 128), 0, 2)
 		c.expectChunk(own, 0)
 		c.expectChunk(own, 1)
 		c.ping()

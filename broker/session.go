@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/tls"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
@@ -22,9 +21,8 @@ type Connect struct {
 	ID       fleet.DeviceID
 	User     string
 	Password []byte
-	Address  string               // IP without port
-	TLS      *tls.ConnectionState // nil without TLS
-	Link     *Link                // what is sent before CONNACK goes out right after it
+	Address  string // IP without port
+	Link     *Link  // what is sent before CONNACK goes out right after it
 }
 
 // Session is one admitted connection, as the cloud sees it. Its methods but Gateway are

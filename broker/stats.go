@@ -1,6 +1,10 @@
 package broker
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/muster-iot/muster/broker/chunkio"
+)
 
 // Stats is what a Broker has counted since New. Codes are MQTT 5 reason codes.
 type Stats struct {
@@ -24,17 +28,18 @@ const (
 	ignoredTopic  = iota // a publish to a topic the device may not publish to, unless that ended the connection
 	ignoredRetain        // the retain flag of an MQTT 3.1.1 publish; the message itself counts
 	ignoredLarge         // a message or chunk above what the MQTT 5 client says it takes
-	ignoredSource        // owed chunks whose source failed
+	ignoredSource        // queued chunks whose source failed
 	ignoredReasons
 )
 
 var ignoredNames = [ignoredReasons]string{"topic", "retain", "larger_than_client_takes", "chunk_source"}
 
 type counters struct {
-	connections, pending                                atomic.Int64
-	accepted, takeovers, panics, in, out, chunks, bytes atomic.Uint64
-	refused, ended                                      [256]atomic.Uint64
-	ignored                                             [ignoredReasons]atomic.Uint64
+	connections, pending                 atomic.Int64
+	accepted, takeovers, panics, in, out atomic.Uint64 // out: PUBLISH packets but chunks
+	refused, ended                       [256]atomic.Uint64
+	ignored                              [ignoredReasons]atomic.Uint64
+	sent                                 chunkio.Counters
 }
 
 // Stats returns the counters as they are now. It may be called concurrently.
@@ -44,12 +49,15 @@ func (b *Broker) Stats() Stats {
 		Connections: c.connections.Load(), Pending: c.pending.Load(),
 		Accepted: c.accepted.Load(), Refused: byCode(&c.refused), Ended: byCode(&c.ended),
 		Takeovers: c.takeovers.Load(), Panics: c.panics.Load(),
-		MessagesIn: c.in.Load(), MessagesOut: c.out.Load(), ChunksOut: c.chunks.Load(), BytesOut: c.bytes.Load(),
+		MessagesIn: c.in.Load(), MessagesOut: c.out.Load() + c.sent.Chunks.Load(),
+		ChunksOut: c.sent.Chunks.Load(), BytesOut: c.sent.Bytes.Load(),
 		Ignored: make(map[string]uint64, ignoredReasons),
 	}
 	for i, name := range ignoredNames {
 		s.Ignored[name] = c.ignored[i].Load()
 	}
+	s.Ignored[ignoredNames[ignoredLarge]] += c.sent.TooLarge.Load()
+	s.Ignored[ignoredNames[ignoredSource]] += c.sent.Failed.Load()
 	return s
 }
 

@@ -2,8 +2,6 @@ package broker
 
 import (
 	"bufio"
-	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -13,46 +11,15 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/wire"
 )
 
-// WebSocketPath is where ListenWebSocket serves MQTT.
+// WebSocketPath is where MQTT over WebSocket is served by convention.
 const WebSocketPath = "/mqtt"
 
 // maxFrame bounds one WebSocket message, in bytes; it may hold several packets.
 const maxFrame = 4 * wire.MaxPacket
-
-// ListenWebSocket accepts MQTT over WebSocket, at WebSocketPath, until Shutdown and
-// returns the address chosen. A nil cfg is without TLS.
-func (b *Broker) ListenWebSocket(addr string, cfg *tls.Config) (net.Addr, error) {
-	mux := http.NewServeMux()
-	mux.Handle(WebSocketPath, b.WebSocket())
-	server := &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: b.cfg.HandshakeTimeout,
-		IdleTimeout:       b.cfg.HandshakeTimeout,
-		MaxHeaderBytes:    16 << 10,
-	}
-	ln, err := listenConfig.Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	if !b.add(server) {
-		_ = ln.Close()
-		return nil, net.ErrClosed
-	}
-	bound := ln.Addr()
-	if cfg != nil {
-		ln = tls.NewListener(ln, cfg)
-	}
-	go func() {
-		defer b.served.Done()
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			b.log.Error("WebSocket listener has ended", "address", bound.String(), "err", err)
-		}
-	}()
-	return bound, nil
-}
 
 // WebSocket is the handler of MQTT over WebSocket (MQTT 5 §6), for mounting on another
 // HTTP server. It refuses clients that do not offer the subprotocol "mqtt". The request's
@@ -78,14 +45,14 @@ func (b *Broker) WebSocket() http.Handler {
 			http.Error(w, "too many connections are being made, try again", http.StatusServiceUnavailable)
 			return
 		}
-		h := &hijacker{ResponseWriter: w, patience: b.cfg.WriteTimeout}
+		h := &hijacker{ResponseWriter: w, timeout: b.cfg.WriteTimeout}
 		ws, err := upgrader.Upgrade(h, r, nil)
 		if err != nil {
 			<-b.slots
 			return // Upgrade has answered
 		}
 		ws.SetReadLimit(maxFrame)
-		b.serve(&wsConn{Conn: h.steady, ws: ws}, h.steady, r.TLS)
+		b.serve(&wsConn{Conn: h.conn, ws: ws}, h.conn)
 	})
 }
 
@@ -98,11 +65,11 @@ func offersMQTT(r *http.Request) bool {
 	return false
 }
 
-// hijacker puts steady below the WebSocket.
+// hijacker puts a chunkio.Conn below the WebSocket.
 type hijacker struct {
 	http.ResponseWriter
-	patience time.Duration
-	steady   *steady
+	timeout time.Duration
+	conn    *chunkio.Conn
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -110,8 +77,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h.steady = newSteady(conn, h.patience)
-	return h.steady, buffers, nil
+	h.conn = chunkio.NewConn(conn, h.timeout)
+	return h.conn, buffers, nil
 }
 
 // wsConn is a WebSocket as a stream: packets may span messages and share them

@@ -137,8 +137,7 @@ func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error
 // partings was counted: then the record may be another one by now.
 func (s *session) adopt(device *handshake.Session, partings uint64) *session {
 	c := s.conductor
-	child := c.newSession(device, s.link)
-	child.gateway = s
+	child := c.newSession(device, s.link, s)
 	c.mu.Lock()
 	if *c.partings.of(device.ID()) != partings {
 		c.mu.Unlock()

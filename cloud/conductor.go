@@ -72,20 +72,23 @@ func (c *conductor) Admit(ctx context.Context, connect broker.Connect) (broker.S
 	if err != nil {
 		return nil, err
 	}
-	s := c.newSession(admitted, connect.Link)
+	s := c.newSession(admitted, connect.Link, nil)
 	if s.Gateway() {
 		s.children = newChildren()
 	}
 	return s, nil
 }
 
-func (c *conductor) newSession(device *handshake.Session, link *broker.Link) *session {
-	return &session{
-		conductor: c, device: device, link: link,
+// newSession returns a session on link, which is that of gateway where it is not nil.
+func (c *conductor) newSession(device *handshake.Session, link *broker.Link, gateway *session) *session {
+	s := &session{
+		conductor: c, device: device, link: link, gateway: gateway,
 		messages: rate.NewLimiter(rate.Every(wire.MessageInterval), wire.MessageBurst),
 		hellos:   rate.NewLimiter(rate.Every(wire.HelloInterval), wire.HelloBurst),
 		wants:    rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
 	}
+	s.chunks = link.Chunks(s.topic(wire.TopicChunk))
+	return s
 }
 
 // join makes s its device's session. The broker has ended the older one before.

@@ -24,6 +24,7 @@ type session struct {
 	conductor *conductor
 	device    *handshake.Session
 	link      *broker.Link
+	chunks    *broker.ChunkStream
 	gateway   *session      // that carries it; nil with a connection of its own
 	children  *children     // carried by it; nil unless it is a gateway's
 	messages  *rate.Limiter // of everything but Hello and Want
@@ -51,11 +52,11 @@ func (l deviceLink) Send(k wire.TopicKind, payload []byte) error {
 
 func (l deviceLink) SendChunks(src wire.ChunkSource, first, count uint32) {
 	if !l.carriedNoMore() {
-		l.link.SendChunks(l.topic(wire.TopicChunk), src, first, count)
+		l.chunks.Send(src, first, count)
 	}
 }
 
-func (l deviceLink) StopChunks() { l.link.StopChunks(l.topic(wire.TopicChunk)) }
+func (l deviceLink) StopChunks() { l.chunks.Stop() }
 
 func (s *session) id() fleet.DeviceID { return s.device.ID() }
 

@@ -157,12 +157,11 @@ func topicKind(direction, word string) TopicKind {
 
 func goodName(s string) bool { return s != "" && len(s) <= MaxName && utf8.ValidString(s) }
 
-// MayPublish reports whether the device speaker may publish to topic: an up topic of its
-// own, or, for a gateway, of a BLE device behind it. Whether that one is attached is
-// decided by who receives the message.
-func MayPublish(speaker fleet.DeviceID, gateway bool, topic string) bool {
-	t, ok := parseTopic(topic)
-	return ok && t.Kind.Up() && t.Speaker == speaker && (t.Child == "" || gateway)
+// MayPublish reports whether the device speaker may publish to t: an up topic of its own
+// or, for a gateway, of a BLE device behind it. Whether that device is attached is decided
+// by the receiver of the message.
+func MayPublish(speaker fleet.DeviceID, gateway bool, t Topic) bool {
+	return t.Kind.Up() && t.Speaker == speaker && (t.Child == "" || gateway)
 }
 
 // MaySubscribe reports whether the device speaker may subscribe to filter: anything that

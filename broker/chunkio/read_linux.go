@@ -1,4 +1,4 @@
-package broker
+package chunkio
 
 import (
 	"io"
@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// reading is how a TCP connection is read, with a system call that Go's scheduler is not
-// told of, for the reason gather gives (docs/adr/0009). It is not safe for concurrent use.
-type reading struct {
+// reader reads a TCP connection with a system call that bypasses Go's scheduler, for the
+// reason vector gives (docs/adr/0009). It is not safe for concurrent use.
+type reader struct {
 	raw   syscall.RawConn // nil: not a TCP connection
 	try   func(fd uintptr) bool
 	into  []byte
@@ -18,8 +18,8 @@ type reading struct {
 	errno syscall.Errno
 }
 
-// open readies r for conn, where it is one that can be read so.
-func (r *reading) open(conn net.Conn) {
+// open prepares r for conn. Only TCP connections are read with raw system calls.
+func (r *reader) open(conn net.Conn) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return
@@ -31,8 +31,8 @@ func (r *reading) open(conn net.Conn) {
 	r.raw, r.try = raw, r.readOnce // made once: a read allocates nothing
 }
 
-// read is Read of the connection.
-func (r *reading) read(conn net.Conn, p []byte) (int, error) {
+// read is conn.Read.
+func (r *reader) read(conn net.Conn, p []byte) (int, error) {
 	if r.raw == nil || len(p) == 0 {
 		return conn.Read(p)
 	}
@@ -50,9 +50,9 @@ func (r *reading) read(conn net.Conn, p []byte) (int, error) {
 	return r.n, nil
 }
 
-// readOnce reports whether there is a result; if not it is called again when there are
+// readOnce reports whether there is a result. If not, it is called again when there are
 // bytes.
-func (r *reading) readOnce(fd uintptr) bool {
+func (r *reader) readOnce(fd uintptr) bool {
 	for {
 		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&r.into[0])), uintptr(len(r.into)))
 		if errno != syscall.EINTR {

@@ -1,4 +1,4 @@
-package broker
+package chunkio
 
 import (
 	"bytes"
@@ -38,9 +38,9 @@ func pair(t *testing.T) (near, far *net.TCPConn) {
 
 // gathered is g with pieces of many sizes, more of them than one system call takes, and
 // what they are together.
-func gathered() (g *gather, want []byte) {
+func gathered() (g *vector, want []byte) {
 	random := rand.New(rand.NewPCG(1, 2))
-	g = new(gather)
+	g = new(vector)
 	for range 3000 {
 		p := make([]byte, random.IntN(2000))
 		for i := range p {

@@ -1,4 +1,4 @@
-package broker
+package chunkio
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ func TestReadingEndsAsTheConnectionDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			near, far := pair(t)
-			s := newSteady(near, time.Minute)
+			s := NewConn(near, time.Minute)
 			if _, err := far.Write([]byte("last words")); err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestReadingEndsAsTheConnectionDoes(t *testing.T) {
 
 func TestReadingAllocatesNothing(t *testing.T) {
 	near, far := pair(t)
-	s := newSteady(near, time.Minute)
+	s := NewConn(near, time.Minute)
 	p := make([]byte, 1)
 	if n := testing.AllocsPerRun(100, func() {
 		_, _ = far.Write(p)
