@@ -25,7 +25,8 @@ var mayImport = map[string][]string{
 	"configs":        {},
 	"wire":           {"fleet"},
 	"ota/precedence": {"fleet"},
-	"broker":         {"fleet", "wire"},
+	"broker/chunkio": {"fleet", "wire"},
+	"broker":         {"fleet", "wire", "broker/chunkio"},
 	"index":          {"fleet"},
 	"store":          {"fleet", "index", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence"},
@@ -59,6 +60,7 @@ var testsMayImport = map[string][]string{
 // fences are libraries that one package hides from all others.
 var fences = map[string]struct{ home, reason string }{
 	"github.com/mochi-mqtt/server":        {"broker", "replacing the MQTT server has to touch broker only"},
+	"unsafe":                              {"broker/chunkio", "system calls that bypass Go's scheduler are made in one place (docs/adr/0009)"},
 	"github.com/redis/go-redis":           {"store", "what a round trip costs and what is atomic is decided in one place"},
 	"github.com/alicebob/miniredis":       {"store/redisserver", "which Redis it is, is the store's secret: use store.Ephemeral"},
 	"github.com/fxamacker/cbor":           {"wire", "every limit on what a device sends is in one decoder"},

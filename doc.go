@@ -5,6 +5,7 @@
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	broker              MQTT: accepts connections, asks the cloud, carries messages
+//	broker/chunkio      writes a connection: packets, and queued chunks of firmware
 //	handshake           who is this, may it come in, what does it say it runs
 //	ota                 images in, the decision, offers, chunks out, reports, releases
 //	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace)

@@ -96,7 +96,7 @@ func TestShutdownEndsEverything(t *testing.T) {
 		im := newImage(8, 128)
 		im.shut()
 		s.link().Chunks(topicOf(t, "d/d2/down/chunk")).Send(im, 0, 8) // waits for chunks
-		silent := pipe(t, b, version)                                // before CONNECT
+		silent := pipe(t, b, version)                                 // before CONNECT
 		willing := pipe(t, b, version)
 		willing.connect(hello{id: "d3", user: "d3", password: "proof", flags: 0x04, willTopic: "d/d3/up/msg", willPayload: "gone"})
 		go stalled.drain()
