@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"humane":         {},
 	"api":            {"fleet", "wire", "ota/precedence", "audit", "registry", "ota", "sse"},
 	"api/client":     {"fleet", "api", "sse"},
-	"console":        {"fleet", "wire", "audit", "registry", "ota", "sse", "humane"},
+	"console":        {"fleet", "wire", "audit", "registry", "ota", "sse", "humane", "console/history"},
 	"simulator":      {"fleet", "wire"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "ota", "registry", "index", "store", "store/lockfile", "api", "console"},
 	"bench":          {"fleet", "wire", "simulator"},
@@ -45,6 +45,8 @@ var mayImport = map[string][]string{
 
 	"store/lockfile":    {},
 	"store/redisserver": {"store/lockfile"},
+
+	"console/history": {"fleet"},
 
 	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "api/client", "simulator"}, // for tests only
 }

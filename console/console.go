@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/console/history"
 	"github.com/muster-iot/muster/sse"
 )
 
@@ -29,7 +30,7 @@ type Console struct {
 	ota      OTA
 	live     Live
 	log      *slog.Logger
-	past     *past
+	history  *history.History
 	streams  *sse.Open
 	handler  http.Handler
 }
@@ -42,7 +43,8 @@ func New(config Config, registry Registry, ota OTA, live Live, log *slog.Logger)
 	if config.Session == 0 {
 		config.Session = 12 * time.Hour
 	}
-	c := &Console{config: config, registry: registry, ota: ota, live: live, log: log, past: newPast(), streams: sse.NewOpen(maxSessionStreams)}
+	c := &Console{config: config, registry: registry, ota: ota, live: live, log: log, streams: sse.NewOpen(maxSessionStreams)}
+	c.history = history.New(c.sampleFleet, log)
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))
 	return c
 }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -68,7 +67,7 @@ func (v *visit) fleetLive() error {
 }
 
 func (v *visit) fleetBody() (b fleetBody, err error) {
-	b.Live, b.Watched = v.at("/fleet/live"), v.past.began(v.product.ID)
+	b.Live, b.Watched = v.at("/fleet/live"), v.history.Since(v.product.ID)
 	online := true
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
 	all, err := v.registry.Devices(v.ctx(), v.actor, q)
@@ -121,27 +120,6 @@ func (v *visit) standing(b *fleetBody) error {
 	slices.Sort(reasons)
 	for _, reason := range reasons {
 		b.Reasons = append(b.Reasons, reasonCount{reason, standing.Reasons[reason], tally.Failures[reason]})
-	}
-	return nil
-}
-
-// fleetHistory is what the chart draws: owner and admin only.
-func (v *visit) fleetHistory() error {
-	if err := v.may(fleet.SeeAudit); err != nil {
-		return err
-	}
-	if err := v.sample(v.ctx(), v.product); err != nil {
-		return err
-	}
-	data, err := json.Marshal(v.past.series(v.product.ID))
-	if err != nil {
-		return err
-	}
-	v.w.Header().Set("Content-Type", "application/json")
-	v.w.WriteHeader(http.StatusOK)
-	_, err = v.w.Write(data)
-	if err != nil {
-		v.log.Debug("console: the browser went away", "err", err)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func ofProduct(h func(*visit) error) func(*visit) error {
 			return err
 		}
 		v.product = p
-		v.past.remember(p)
+		v.history.Follow(p)
 		return h(v)
 	}
 }
