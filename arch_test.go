@@ -24,22 +24,24 @@ var mayImport = map[string][]string{
 	"fleet":          {},
 	"configs":        {},
 	"wire":           {"fleet"},
-	"ota/precedence": {"fleet"},
+	"ota/precedence": {"fleet", "wire"},
 	"broker/chunkio": {"fleet", "wire"},
 	"broker":         {"fleet", "wire", "broker/chunkio"},
 	"index":          {"fleet"},
 	"store":          {"fleet", "index", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence"},
 	"audit":          {"fleet", "store"},
-	"ota":            {"fleet", "wire", "ota/precedence", "index", "store", "audit"},
+	"ota/image":      {"fleet", "wire", "store/lockfile"},
+	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
+	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/image", "ota", "index", "store", "audit"},
 	"registry":       {"fleet", "wire", "ota/precedence", "index", "store", "audit"},
 	"sse":            {"fleet"},
 	"humane":         {},
-	"api":            {"fleet", "wire", "ota/precedence", "audit", "registry", "ota", "sse"},
+	"api":            {"fleet", "wire", "ota/precedence", "audit", "registry", "ota/release", "sse"},
 	"api/client":     {"fleet", "api", "sse"},
-	"console":        {"fleet", "wire", "audit", "registry", "ota", "sse", "humane", "console/history"},
+	"console":        {"fleet", "wire", "ota/precedence", "audit", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":      {"fleet", "wire"},
-	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "ota", "registry", "index", "store", "store/lockfile", "api", "console"},
+	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api", "console"},
 	"bench":          {"fleet", "wire", "simulator"},
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api", "api/client", "humane"},
 
@@ -49,6 +51,7 @@ var mayImport = map[string][]string{
 	"console/history": {"fleet"},
 
 	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "api/client", "simulator"}, // for tests only
+	"ota/otatest":     {"fleet", "ota/image", "store"},                              // for tests only
 }
 
 // testsMayImport is what tests may import beyond that.
@@ -57,6 +60,9 @@ var testsMayImport = map[string][]string{
 	"api":        {"store", "api/client"},                        // operations run against the real rules on an ephemeral store
 	"api/client": {"cloud"},                                      // its example calls a whole server
 	"console":    {"store", "cloud", "cloud/cloudtest", "api/client"},
+
+	"ota":         {"ota/otatest"},
+	"ota/release": {"ota/otatest"},
 }
 
 // fences are libraries that one package hides from all others.

@@ -7,8 +7,11 @@
 //	broker              MQTT: accepts connections, asks the cloud, carries messages
 //	broker/chunkio      writes a connection: packets, and queued chunks of firmware
 //	handshake           who is this, may it come in, what does it say it runs
-//	ota                 images in, the decision, offers, chunks out, reports, releases
-//	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace)
+//	ota                 the life of an update: decision, offer, Wants, reports, slots
+//	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace), and the gates after it
+//	ota/image           firmware images, and the chunks made of them
+//	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
+//	ota/otatest         a product with firmware and devices, for tests of these
 //	registry            what operators do to products, devices, groups, users
 //	audit               the log of who changed what
 //	store               the fleet in Redis

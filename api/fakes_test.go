@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 )
 
 var moment1 = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -158,8 +159,8 @@ func (o *fakeOTA) Impact(_ context.Context, _ fleet.Actor, _ fleet.ProductID, or
 	}, o.fails
 }
 
-func (o *fakeOTA) Why(context.Context, fleet.Actor, fleet.DeviceID) (fleet.Trace, error) {
-	return fleet.Trace{Target: version("7"), Reason: fleet.BecauseGroup, Steps: []fleet.Step{{Rule: "lock", Outcome: "none", Detail: "not locked"}}}, o.fails
+func (o *fakeOTA) Why(context.Context, fleet.Actor, fleet.DeviceID) (precedence.Trace, error) {
+	return precedence.Trace{Target: version("7"), Reason: fleet.BecauseGroup, Steps: []precedence.Step{{Rule: precedence.RuleLock, Outcome: precedence.None}}}, o.fails
 }
 
 func (o *fakeOTA) Updates(_ context.Context, _ fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error) {

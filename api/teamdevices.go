@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 )
 
 // Why is the answer to "why does this device run, or get, what it does?".
@@ -237,10 +238,10 @@ func (s *server) listDevices(ctx context.Context, who fleet.Actor, in *struct {
 	return answer(page(shownDevices(views), views.Next), err)
 }
 
-func shownTrace(t fleet.Trace) Why {
+func shownTrace(t precedence.Trace) Why {
 	why := Why{Target: Version{t.Target}, Reason: string(t.Reason), Steps: []Step{}}
 	for _, step := range t.Steps {
-		why.Steps = append(why.Steps, Step(step))
+		why.Steps = append(why.Steps, Step{Rule: string(step.Rule), Outcome: string(step.Outcome), Detail: step.String()})
 	}
 	return why
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
@@ -36,6 +38,7 @@ type Cloud struct {
 	broker    *broker.Broker
 	audit     *audit.Log
 	ota       *ota.Service
+	releases  *release.Service
 	registry  *registry.Registry
 	conductor *conductor
 	console   *console.Console // nil without HTTP
@@ -88,7 +91,7 @@ func (c *Cloud) build(ctx context.Context) error {
 	if c.store, err = c.openStore(ctx); err != nil { // it waits for the Redis of a server that was killed
 		return err
 	}
-	images, err := ota.OpenDirectory(filepath.Join(c.config.Data, "images"))
+	images, err := image.OpenDirectory(filepath.Join(c.config.Data, "images"))
 	if err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {
 }
 
 // assemble makes the rooms and introduces them to each other.
-func (c *Cloud) assemble(images ota.Images) {
+func (c *Cloud) assemble(images image.Store) {
 	base, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.conductor = &conductor{
@@ -122,13 +125,16 @@ func (c *Cloud) assemble(images ota.Images) {
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.MaxUpdates, MaxBehind: c.config.GatewayUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
-		MaxImage: c.config.MaxImage, CacheBytes: c.config.ChunkCache, Rate: c.config.Rate,
-		Ready: c.conductor.slot, Changed: c.conductor.changed, Ended: c.conductor.ended,
-	}, c.store.Devices, c.store.Catalogs, c.store.Index, c.store.Teams, images)
+		Ready: c.conductor.slot, Ended: c.conductor.ended,
+	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, c.config.ChunkCache, c.config.Rate))
+	c.releases = release.New(release.Config{
+		MaxImage: c.config.MaxImage, Devices: c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
+		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.conductor.Announce, Changed: c.conductor.changed,
+	})
 	c.conductor.ota = c.ota
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
-		Images: images, Journal: c.store.Journal, Forecast: c.ota, Live: c.conductor, Audit: c.audit, Log: c.log,
+		Images: images, Journal: c.store.Journal, Forecast: c.releases, Live: c.conductor, Audit: c.audit, Log: c.log,
 	})
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,
@@ -166,12 +172,11 @@ func (c *Cloud) listen() error {
 	c.listener = listener
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
-	firmware := recorder{c.ota, c.audit, c.store.Catalogs, c.conductor.events}
-	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, firmware, watch{c.conductor.events, c.conductor.tallies}, c.log)
+	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, c.releases, watch{c.conductor.events, c.conductor.tallies}, c.log)
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{
 			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
-		}, c.registry, firmware, c.conductor.events, c.store.Repeats, c.log), c.console),
+		}, c.registry, c.releases, c.conductor.events, c.store.Repeats, c.log), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}

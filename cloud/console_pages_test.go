@@ -466,7 +466,7 @@ func TestPagesLoseNoEditOfSomeoneElse(t *testing.T) {
 			return err
 		},
 		"/p/lamp/firmware/2": func() error {
-			_, err := w.Cloud.OTA().EditFirmware(t.Context(), owner, 1, fleet.WholeVersion(2), fleet.FirmwareEdit{Description: &theirs})
+			_, err := w.Cloud.Releases().EditFirmware(t.Context(), owner, 1, fleet.WholeVersion(2), fleet.FirmwareEdit{Description: &theirs})
 			return err
 		},
 	} {

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
@@ -14,3 +15,6 @@ func (c *Cloud) Registry() *registry.Registry { return c.registry }
 
 // OTA are the operations on firmware and updates.
 func (c *Cloud) OTA() *ota.Service { return c.ota }
+
+// Releases is what operators do about firmware.
+func (c *Cloud) Releases() *release.Service { return c.releases }

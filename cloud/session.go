@@ -148,7 +148,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	var plan ota.Plan
 	greeting, err := s.conductor.handshake.Greet(ctx, s.device, h, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
 		plan = s.conductor.ota.Decide(d, c, h, ota.AtHello)
-		return plan.Past
+		return plan.Ended
 	})
 	if err != nil {
 		return s.unanswered(h, err)
@@ -186,7 +186,7 @@ func (s *session) recheck(ctx context.Context, at ota.Occasion) error {
 	var plan ota.Plan
 	greeting, err := s.conductor.handshake.Again(ctx, s.device, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
 		plan = s.conductor.ota.Decide(d, c, h, at)
-		return plan.Past
+		return plan.Ended
 	})
 	if err != nil {
 		return err

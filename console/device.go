@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 )
 
 // deviceBody is the page of one device.
 type deviceBody struct {
 	View     fleet.DeviceView
-	Trace    fleet.Trace
+	Trace    precedence.Trace
 	Updates  []fleet.DeviceUpdate // the running or last one first
 	Running  *fleet.Update        // nil when none runs
 	Live     string               // address of the part that changes by itself

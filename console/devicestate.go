@@ -1,10 +1,10 @@
 package console
 
 import (
-	"regexp"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 )
 
 // Percent is how much of the image the device holds.
@@ -71,19 +71,15 @@ func (b deviceBody) Because() string {
 	return "An operator sends this version once; otherwise it should run " + b.View.Target.String()
 }
 
-// moments are times as a step of the trace spells them.
-var moments = regexp.MustCompile(`(at )?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
-
-// detail is a step of the trace with times as pages say them.
-func detail(s fleet.Step) string {
-	return moments.ReplaceAllStringFunc(s.Detail, func(text string) string {
-		at, err := time.Parse(time.RFC3339, text[len(text)-len("2006-01-02T15:04:05Z"):])
+// detail is a step of the trace in words, with times as pages show them.
+func detail(s precedence.Step) string {
+	return s.Sentence(func(preposition string, t time.Time) string {
 		switch {
-		case err != nil:
-			return text
-		case at.After(time.Now()):
-			return stamp(at)
+		case preposition != "at":
+			return preposition + " " + stamp(t)
+		case t.After(time.Now()):
+			return stamp(t)
 		}
-		return ago(at)
+		return ago(t)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 )
 
 func TestStateOfADeviceIsTrueWhileItIsFlashed(t *testing.T) {
@@ -40,13 +41,13 @@ func TestStateOfADeviceIsTrueWhileItIsFlashed(t *testing.T) {
 func TestStepsOfTheTraceSayTimesAsPagesDo(t *testing.T) {
 	past, future := time.Now().Add(-4*time.Minute).UTC().Truncate(time.Second), time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	for name, c := range map[string]struct {
-		step fleet.Step
+		step precedence.Step
 		want string
 	}{
-		"past":       {fleet.Step{Rule: "handshake", Detail: "the last one was at " + past.Format(time.RFC3339)}, "the last one was 4 min ago"},
-		"in between": {fleet.Step{Rule: "update", Detail: "attempt 1, started at " + past.Format(time.RFC3339) + ", 5 of 9 bytes"}, "attempt 1, started 4 min ago, 5 of 9 bytes"},
-		"future":     {fleet.Step{Rule: "cool-down", Detail: "cooling down until " + future.Format(time.RFC3339)}, "cooling down until " + stamp(future)},
-		"no time":    {fleet.Step{Rule: "lock", Detail: "not locked"}, "not locked"},
+		"past":       {precedence.Step{Rule: precedence.RuleHandshake, At: past}, "it is decided at the next handshake; the last one was 4 min ago"},
+		"in between": {precedence.Step{Rule: precedence.RuleUpdate, Attempt: 1, At: past, Bytes: precedence.Share{Count: 5, Of: 9}}, "attempt 1, started 4 min ago, 5 of 9 bytes"},
+		"future":     {precedence.Step{Rule: precedence.RuleCoolDown, Outcome: precedence.HoldsBack, At: future}, "cooling down after a failed attempt until " + stamp(future)},
+		"no time":    {precedence.Step{Rule: precedence.RuleLock}, "not locked"},
 	} {
 		if got := detail(c.step); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
+	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -85,13 +86,16 @@ func because(r fleet.Reason) string {
 }
 
 // outcome is a class for the outcome of a step of the trace.
-func outcome(s fleet.Step) string {
+func outcome(s precedence.Step) string {
+	if s.Rule == precedence.RuleUpdate {
+		return mood(s.State)
+	}
 	switch s.Outcome {
-	case "applies", "wins", "passes", "same", "free", "has a slot", "confirmed":
+	case precedence.Applies, precedence.Wins, precedence.Passes, precedence.Same, precedence.Free, precedence.HasSlot:
 		return "good"
-	case "holds it back", "refused", "none free", "failed", "rolled_back", "stopped", "waits":
+	case precedence.HoldsBack, precedence.Refused, precedence.NoneFree, precedence.Waits:
 		return "bad"
-	case "differs", "awaited", "offered", "downloading", "stored", "applying":
+	case precedence.Differs, precedence.Awaited:
 		return "live"
 	}
 	return "quiet"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 )
 
 // Registry is what operators do to teams, products, devices and groups.
@@ -162,7 +163,7 @@ type Releases interface {
 
 // Updates move one device each.
 type Updates interface {
-	Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (fleet.Trace, error)
+	Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (precedence.Trace, error)
 	Updates(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error)
 	Standing(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (fleet.Standing, error)
 	Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error

@@ -18,21 +18,6 @@ const (
 	BecauseNone        Reason = "none"
 )
 
-// Step is one line of why a device should run what it should: a rule, its outcome and
-// the detail in words.
-type Step struct {
-	Rule    string // development, lock, group, default, running, attempts, capacity, updates
-	Outcome string // applies, passed over, wins, none ...
-	Detail  string
-}
-
-// Trace is the whole answer to "why": the target, the reason and the ordered steps.
-type Trace struct {
-	Target Version // zero: none
-	Reason Reason
-	Steps  []Step
-}
-
 // ReleaseOrder is what an operator decides about one version. Nil leaves as it is;
 // an order with neither Groups nor Default makes the version the product default.
 type ReleaseOrder struct {

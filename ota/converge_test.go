@@ -29,19 +29,19 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 		const slots = 2
 		w := newWorld(t, Config{MaxUpdates: slots, MaxWaiting: 3, CoolDown: []time.Duration{1}, MaxAttempts: 1 << 30})
 		for _, version := range []string{"1", "2", "3"} {
-			w.firmware(version, 20_000)
+			w.AddFirmware(version, 20_000)
 		}
 		units := map[fleet.DeviceID]*unit{}
 		for i := range 5 {
 			id := fleet.DeviceID(fmt.Sprintf("d%d", i))
-			w.device(id, "1", func(d *fleet.Device) {
+			w.Device(id, "1", func(d *fleet.Device) {
 				if i%2 == 0 {
 					d.Groups = []fleet.GroupID{beta}
 				}
 			})
 			units[id] = &unit{runs: "1", holds: map[fleet.Digest]bool{}}
 		}
-		settle := func() { // what the conductor does when it is told
+		settle := func() { // what the conductor does for devices that are ready
 			for len(w.ready) > 0 {
 				id := w.ready[0]
 				w.ready = w.ready[1:]
@@ -52,7 +52,7 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 				}
 			}
 		}
-		check := func(what string) {
+		check := func(what string, id fleet.DeviceID) {
 			settle()
 			s := w.Stats()
 			if s.Running > slots || s.Waiting > 0 && s.Running < slots {
@@ -63,10 +63,8 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 					rt.Fatalf("after %s: %s has a slot and no download", what, id)
 				}
 			}
-			for id, u := range units {
-				if d := w.devices[id]; d.Update.State == fleet.Confirmed && !d.Running.Equal(d.Update.To) && u.radio != nil && d.Running == d.Update.From {
-					rt.Fatalf("after %s: %s is confirmed and runs %s", what, id, d.Running)
-				}
+			if d := w.Record(id); d.Update.State == fleet.Confirmed && !d.Running.Equal(d.Update.To) && units[id].radio != nil && d.Running == d.Update.From {
+				rt.Fatalf("after %s: %s is confirmed and runs %s", what, id, d.Running)
 			}
 		}
 		device := rapid.SampledFrom([]fleet.DeviceID{"d0", "d1", "d2", "d3", "d4"})
@@ -78,22 +76,28 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 				"not now", "enable", "default", "group", "flash", "stop", "retry", "sweep",
 			}).Draw(rt, "what")
 			w.step(rt, id, u, what)
-			check(fmt.Sprintf("%s of %s", what, id))
+			check(fmt.Sprintf("%s of %s", what, id), id)
 		}
-		for range 12 { // now everyone behaves
+		astray := func() (who []string) { // devices that don't run what they should
+			for id := range units {
+				d := w.Record(id)
+				want, _, _ := precedence.Decide(precedence.Of(&d), w.Catalog())
+				if !want.IsZero() && !d.Running.Equal(want) || !d.Flash.IsZero() {
+					who = append(who, fmt.Sprintf("%s runs %s, flash %s; should run %s: %+v %+v", id, d.Running, d.Flash, want, d.Update, d.Attempts))
+				}
+			}
+			return who
+		}
+		for i := 0; i == 0 || i < 12 && len(astray()) > 0; i++ { // now everyone behaves
 			for id, u := range units {
 				for _, what := range []string{"connect", "enable", "retry", "take all", "store", "apply", "drop"} {
 					w.step(rt, id, u, what)
-					check(what)
+					check(what, id)
 				}
 			}
 		}
-		for id := range units {
-			d := w.devices[id]
-			want, _, _ := precedence.Decide(precedence.Of(&d), w.catalog)
-			if !want.IsZero() && !d.Running.Equal(want) || !d.Flash.IsZero() {
-				rt.Errorf("%s runs %s, flash %s; should run %s: %+v %+v", id, d.Running, d.Flash, want, d.Update, d.Attempts)
-			}
+		for _, who := range astray() {
+			rt.Error(who)
 		}
 		if s := w.Stats(); s.Running+s.Waiting+s.Stalled != 0 || len(w.running) != 0 {
 			rt.Errorf("left behind: %+v", s)
@@ -101,28 +105,30 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 	})
 }
 
+// anyone may stop and retry.
+func anyone(*fleet.Device) error { return nil }
+
 // step does one thing to a device, or one an operator does.
 func (w *world) step(rt *rapid.T, id fleet.DeviceID, u *unit, what string) {
 	switch what {
 	case "default":
-		w.releaseDefault(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "version"))
+		w.Default(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "version"))
 	case "group":
-		w.catalog.Groups[beta] = v(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "version"))
+		w.ReleaseTo(beta, rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "version"))
 	case "flash":
-		d := w.devices[id]
-		d.Flash = v(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "version"))
-		w.devices[id] = d
+		version := rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "version")
+		w.Edit(id, func(d *fleet.Device) { d.Flash = v(version) })
 		if u.radio != nil {
 			u.radio.again(AtChange)
 		}
 	case "stop":
-		_ = w.Stop(w.t.Context(), admin, id) // it may well have nothing to stop
+		_ = w.Stop(w.T.Context(), id, anyone) // it may well have nothing to stop
 	case "retry":
-		if err := w.Retry(w.t.Context(), admin, id); err != nil {
+		if err := w.Retry(w.T.Context(), id, anyone); err != nil {
 			rt.Fatal(err)
 		}
 	case "sweep":
-		w.sweep(w.t.Context(), nil)
+		w.sweep(w.T.Context(), nil)
 	case "connect":
 		if u.radio == nil {
 			u.connect(w, id)
@@ -150,7 +156,7 @@ func (u *unit) step(what string) {
 	if len(r.offers) > 0 {
 		offer = r.offers[len(r.offers)-1]
 	}
-	running := r.w.devices[r.id].Update
+	running := r.w.Record(r.id).Update
 	current := offer.Update != (fleet.UpdateID{}) && running.ID == offer.Update && running.State.Running()
 	switch what {
 	case "drop":

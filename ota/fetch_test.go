@@ -9,9 +9,7 @@ import (
 
 func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
 	w := one(t, Config{})
-	d := w.devices["a"]
-	d.Kind, d.Gateway = fleet.BLE, "g"
-	w.devices["a"] = d
+	w.Edit("a", func(d *fleet.Device) { d.Kind, d.Gateway = fleet.BLE, "g" })
 	child, plan := w.connect("a", "1", func(h *wire.Hello) { h.Caches = true })
 	if o := child.offers[0]; !o.Cached || child.count != 0 {
 		t.Fatalf("got offer %+v with %d chunks pushed, want one from the gateway's cache", o, child.count)

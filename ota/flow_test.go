@@ -13,27 +13,20 @@ import (
 func one(t testing.TB, cfg Config) *world {
 	w := newWorld(t, cfg)
 	for _, version := range []string{"1", "2", "3"} {
-		w.firmware(version, 100_000)
+		w.AddFirmware(version, 100_000)
 	}
-	w.catalog.Default = v("2")
-	w.device("a", "1")
+	w.Default("2")
+	w.Device("a", "1")
 	return w
 }
 
 func (w *world) state(t *testing.T, id fleet.DeviceID, want fleet.UpdateState) fleet.Update {
 	t.Helper()
-	u := w.devices[id].Update
+	u := w.Record(id).Update
 	if u.State != want {
 		t.Fatalf("got update %s, want %s", u.State, want)
 	}
 	return u
-}
-
-func (w *world) releaseDefault(version string) {
-	c := *w.catalog
-	c.Default = v(version)
-	c.Revision++
-	w.catalog = &c
 }
 
 func TestOnlyTheNextHandshakeConfirms(t *testing.T) {
@@ -59,15 +52,15 @@ func TestOnlyTheNextHandshakeConfirms(t *testing.T) {
 	r.report(wire.ReportApplying)
 	w.state(t, "a", fleet.Applying)
 	r.gone()
-	if len(w.history["a"]) != 0 {
-		t.Errorf("in the history before it was confirmed: %v", w.history["a"])
+	if len(w.History("a")) != 0 {
+		t.Errorf("in the history before it was confirmed: %v", w.History("a"))
 	}
 	r, _ = w.connect("a", "2")
 	u := w.state(t, "a", fleet.Confirmed)
-	if len(r.offers) != 0 || len(w.history["a"]) != 1 || w.history["a"][0] != u {
-		t.Errorf("got offers %v, history %v", r.offers, w.history["a"])
+	if len(r.offers) != 0 || len(w.History("a")) != 1 || w.History("a")[0] != u {
+		t.Errorf("got offers %v, history %v", r.offers, w.History("a"))
 	}
-	if w.devices["a"].Attempts.Spent != 0 {
+	if w.Record("a").Attempts.Spent != 0 {
 		t.Error("success cost an attempt")
 	}
 }
@@ -80,7 +73,7 @@ func TestALostConnectionGoesOnWithTheSameUpdateAndCostsNothing(t *testing.T) {
 	got := r.got
 	r.gone()
 	r, _ = w.connect("a", "1", func(h *wire.Hello) {
-		h.Partial = &wire.Partial{Image: w.devices["a"].Update.Digest.Image(), Next: 5, Chunk: h.Chunk}
+		h.Partial = &wire.Partial{Image: w.Record("a").Update.Digest.Image(), Next: 5, Chunk: h.Chunk}
 	})
 	if len(r.offers) != 1 || r.offers[0].Update != id || r.offers[0].First != 5 {
 		t.Fatalf("got offers %+v, want update %s from 5", r.offers, id)
@@ -90,8 +83,8 @@ func TestALostConnectionGoesOnWithTheSameUpdateAndCostsNothing(t *testing.T) {
 	if r.chunks != int(r.offers[0].Count)-5 {
 		t.Errorf("got %d chunks, want %d", r.chunks, r.offers[0].Count-5)
 	}
-	if w.devices["a"].Attempts.Spent != 0 || w.devices["a"].Update.Attempt != 1 || w.Stats().Continued != 1 {
-		t.Errorf("got %+v, attempt %d", w.devices["a"].Attempts, w.devices["a"].Update.Attempt)
+	if w.Record("a").Attempts.Spent != 0 || w.Record("a").Update.Attempt != 1 || w.Stats().Continued != 1 {
+		t.Errorf("got %+v, attempt %d", w.Record("a").Attempts, w.Record("a").Update.Attempt)
 	}
 }
 
@@ -100,8 +93,8 @@ func TestRolledBackThreeTimesIsExhaustedUntilTheTargetChanges(t *testing.T) {
 		w := one(t, Config{CoolDown: []time.Duration{time.Minute, 10 * time.Minute}})
 		for i, wait := range []time.Duration{time.Minute, 10 * time.Minute, 10 * time.Minute} {
 			r, _ := w.connect("a", "1")
-			if len(r.offers) != 1 || w.devices["a"].Update.Attempt != i+1 {
-				t.Fatalf("attempt %d: got offers %v, attempt %d", i+1, r.offers, w.devices["a"].Update.Attempt)
+			if len(r.offers) != 1 || w.Record("a").Update.Attempt != i+1 {
+				t.Fatalf("attempt %d: got offers %v, attempt %d", i+1, r.offers, w.Record("a").Update.Attempt)
 			}
 			r.report(wire.ReportApplying)
 			r.gone()
@@ -114,7 +107,7 @@ func TestRolledBackThreeTimesIsExhaustedUntilTheTargetChanges(t *testing.T) {
 			r.gone()
 			time.Sleep(wait)
 		}
-		d := w.devices["a"]
+		d := w.Record("a")
 		if !w.Exhausted(&d) {
 			t.Errorf("got %+v, want exhausted", d.Attempts)
 		}
@@ -122,9 +115,9 @@ func TestRolledBackThreeTimesIsExhaustedUntilTheTargetChanges(t *testing.T) {
 		if p.Refused != wire.ReasonOther || len(r.offers) != 0 {
 			t.Errorf("exhausted: got refused %d, offers %v", p.Refused, r.offers)
 		}
-		w.releaseDefault("3")
-		if p := r.sayHello(); len(r.offers) != 1 || p.Target.String() != "3" || w.devices["a"].Attempts.Spent != 0 {
-			t.Errorf("another target: got %+v, %+v", p, w.devices["a"].Attempts)
+		w.Default("3")
+		if p := r.sayHello(); len(r.offers) != 1 || p.Target.String() != "3" || w.Record("a").Attempts.Spent != 0 {
+			t.Errorf("another target: got %+v, %+v", p, w.Record("a").Attempts)
 		}
 	})
 }
@@ -144,8 +137,8 @@ func TestAConfirmationFollowedByAFallBackCounts(t *testing.T) {
 			r, _ = w.connect("a", "1")
 			w.state(t, "a", fleet.RolledBack)
 			r.gone()
-			if w.devices["a"].Attempts.Spent != i+1 {
-				t.Errorf("got %d spent, want %d", w.devices["a"].Attempts.Spent, i+1)
+			if w.Record("a").Attempts.Spent != i+1 {
+				t.Errorf("got %d spent, want %d", w.Record("a").Attempts.Spent, i+1)
 			}
 			time.Sleep(3 * time.Hour)
 		}
@@ -160,19 +153,19 @@ func TestSupersededIsFreeAndFollowedAtOnce(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.take(3)
-	w.releaseDefault("3")
+	w.Default("3")
 	p := r.again(AtChange)
 	if len(r.offers) != 2 || r.offers[1].Version.String() != "3" || r.count != wire.DefaultWindow || len(r.stops) != 0 {
 		t.Errorf("got offers %v, owed %d, stops %v", r.offers, r.count, r.stops)
 	}
-	if len(p.Past) != 1 || p.Past[0].State != fleet.Superseded || w.devices["a"].Attempts.Spent != 0 {
-		t.Errorf("got past %v, %+v", p.Past, w.devices["a"].Attempts)
+	if len(p.Ended) != 1 || p.Ended[0].State != fleet.Superseded || w.Record("a").Attempts.Spent != 0 {
+		t.Errorf("got past %v, %+v", p.Ended, w.Record("a").Attempts)
 	}
 	r.got = map[uint32][]byte{}
 	r.download()
 
 	r.report(wire.ReportStored)
-	w.releaseDefault("1") // what it runs: nothing follows, the stored image is not wanted
+	w.Default("1") // what it runs: nothing follows, the stored image is not wanted
 	r.again(AtChange)
 	if len(r.stops) != 1 || r.stops[0].Reason != wire.ReasonSuperseded || r.stops[0].Image != r.offers[1].Image() {
 		t.Errorf("got stops %v, want one, superseded", r.stops)
@@ -183,9 +176,9 @@ func TestNothingIsSentWhileItApplies(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.report(wire.ReportApplying)
-	w.releaseDefault("3")
-	if p := r.again(AtChange); len(r.offers) != 1 || len(r.stops) != 0 || len(p.Past) != 0 {
-		t.Errorf("got %d offers, stops %v, past %v; want the first only", len(r.offers), r.stops, p.Past)
+	w.Default("3")
+	if p := r.again(AtChange); len(r.offers) != 1 || len(r.stops) != 0 || len(p.Ended) != 0 {
+		t.Errorf("got %d offers, stops %v, past %v; want the first only", len(r.offers), r.stops, p.Ended)
 	}
 	r.gone()
 	r, _ = w.connect("a", "2")
@@ -196,7 +189,7 @@ func TestNothingIsSentWhileItApplies(t *testing.T) {
 
 func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
 	w := one(t, Config{})
-	w.device("a", "1", func(d *fleet.Device) { d.Development, d.Flash = true, v("3") })
+	w.Device("a", "1", func(d *fleet.Device) { d.Development, d.Flash = true, v("3") })
 	r, p := w.connect("a", "1")
 	if !p.Flash || len(r.offers) != 1 || r.offers[0].Version.String() != "3" {
 		t.Fatalf("got %+v", p)
@@ -205,12 +198,12 @@ func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
 	r.report(wire.ReportStored)
 	r.report(wire.ReportApplying)
 	r.gone()
-	if w.devices["a"].Flash.IsZero() {
+	if w.Record("a").Flash.IsZero() {
 		t.Error("used up before the end")
 	}
 	r, _ = w.connect("a", "3")
 	w.state(t, "a", fleet.Confirmed)
-	if d := w.devices["a"]; !d.Flash.IsZero() || len(r.offers) != 0 || d.Attempts != (fleet.Attempts{}) {
+	if d := w.Record("a"); !d.Flash.IsZero() || len(r.offers) != 0 || d.Attempts != (fleet.Attempts{}) {
 		t.Errorf("got flash %s, offers %v, %+v", d.Flash, r.offers, d.Attempts)
 	}
 }
@@ -220,9 +213,9 @@ func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
 func TestAHelloThatCrossedItsOfferIsNotOfferedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := one(t, Config{})
-		w.releaseDefault("1")
+		w.Default("1")
 		r, _ := w.connect("a", "1")
-		w.releaseDefault("2")
+		w.Default("2")
 		r.again(AtChange)
 		if len(r.offers) != 1 {
 			t.Fatalf("got %d offers, want 1", len(r.offers))

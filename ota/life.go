@@ -17,19 +17,21 @@ const (
 	// fullTransfers without *stored* count as one attempt (docs/protocol.md, "Flow").
 	fullTransfers = 3
 	// applyLimit is how long a device may stay in one boot after it reported applying;
-	// then the update has timed out, free of charge.
+	// then the update has timed out, at no cost.
 	applyLimit = 30 * time.Minute
 )
 
-// settle closes d's last update as far as Hello h tells how it ended, and reports whether
-// it closed one. d.Running is already h's; d.Boot is that of the Hello before.
-func (r rules) settle(d *fleet.Device, h wire.Hello, ours bool, now time.Time) (ended bool) {
+// settle ends d's last update if Hello h shows how it ended, and reports whether it did.
+// d.Running is already h's; d.Boot is that of the Hello before. Firmware of another product
+// than c's confirms nothing.
+func (r rules) settle(d *fleet.Device, c *fleet.Catalog, h wire.Hello, now time.Time) (ended bool) {
 	u := &d.Update
 	outcome := wire.OutcomeCode(0)
 	var reason fleet.ReasonCode
 	if h.Last != nil && h.Last.Update == u.ID {
 		outcome, reason = h.Last.Result, h.Last.Reason
 	}
+	ours := !foreign(h, c)
 	runs := ours && d.Running.Equal(u.To)
 	rebooted := h.Boot == 0 || h.Boot != d.Boot
 	fellBack := outcome == wire.OutcomeRolledBack || d.Running == u.From || d.Running.Equal(u.From)
@@ -64,7 +66,7 @@ func orRolledBack(reason fleet.ReasonCode) fleet.ReasonCode {
 	return reason
 }
 
-// end closes d's update. A flash order for its version is thereby used up.
+// end closes d's update. That uses up a flash order for its version.
 func end(d *fleet.Device, state fleet.UpdateState, reason fleet.ReasonCode, now time.Time) {
 	d.Update.State, d.Update.Reason, d.Update.Changed = state, reason, now
 	if d.Flash.Equal(d.Update.To) {
@@ -84,8 +86,8 @@ func (r rules) fail(d *fleet.Device, reason fleet.ReasonCode, now time.Time) {
 	end(d, fleet.Failed, reason, now)
 }
 
-// spend counts one attempt at d's running update. Flashing costs none: it is one act of
-// an operator, not a target that is tried again.
+// spend counts one attempt at d's running update. A flash costs none: it is one act of an
+// operator, not a target that is tried again.
 func (r rules) spend(d *fleet.Device, now time.Time) {
 	if d.Flash.Equal(d.Update.To) {
 		return
@@ -129,9 +131,9 @@ func start(d *fleet.Device, f fleet.Firmware, now time.Time) {
 	}
 }
 
-// report applies what a device says about its running update to d and reports whether
-// that changed anything, and whether it ended the update. A state the update has passed
-// already changes nothing. chunk is the size that a position counts in, 0 when not known.
+// report applies a device's Report about its running update to d, and returns whether that
+// changed anything and whether it ended the update. A state that the update has passed
+// changes nothing. chunk is the size that a position counts in, 0 when not known.
 func (r rules) report(d *fleet.Device, p wire.Report, chunk uint32, now time.Time) (changed, ended bool) {
 	u := &d.Update
 	switch p.State {

@@ -8,6 +8,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
+var widgets = &fleet.Catalog{Product: fleet.Product{Slug: "widget"}}
+
 var testRules = rules{maxAttempts: 3, coolDown: []time.Duration{time.Minute, time.Hour}}
 
 func TestSettle(t *testing.T) {
@@ -65,6 +67,9 @@ func TestSettle(t *testing.T) {
 				d.Flash = v("2")
 			}
 			h := wire.NewHello(v(row.runs))
+			if row.foreign {
+				h.Product = "gadget"
+			}
 			h.Boot = 8
 			if row.sameBoot {
 				h.Boot = 7
@@ -75,7 +80,7 @@ func TestSettle(t *testing.T) {
 			if row.last.code != 0 {
 				h.Last = &wire.Outcome{Update: row.last.update, Result: row.last.code, Reason: row.last.reason}
 			}
-			ended := testRules.settle(&d, h, !row.foreign, now)
+			ended := testRules.settle(&d, widgets, h, now)
 			if d.Update.State != row.want || d.Update.Reason != row.reason || d.Attempts.Spent != row.spent {
 				t.Errorf("got %s reason %d, %d spent; want %s reason %d, %d spent",
 					d.Update.State, d.Update.Reason, d.Attempts.Spent, row.want, row.reason, row.spent)

@@ -15,11 +15,11 @@ type Occasion uint8
 // The occasions.
 const (
 	AtHello  Occasion = iota // the device said Hello
-	AtChange                 // an operator changed something that is to act at once
+	AtChange                 // an operator changed something that takes effect at once
 	AtSlot                   // Ready was called for the device
 )
 
-// Plan is what Decide found: what the device is told, and what Start is to do.
+// Plan is the result of Decide: the answer to the device, and what Start is to do.
 type Plan struct {
 	Device  fleet.DeviceID
 	Target  fleet.Version // zero: none
@@ -28,15 +28,15 @@ type Plan struct {
 	Why     string        // the reason in words, for the Welcome
 	Refused fleet.ReasonCode
 	Again   time.Duration  // with Refused: when the device may try again, 0 when waiting won't help
-	Past    []fleet.Update // ended by this decision
+	Ended   []fleet.Update // updates that this decision ended
 	Offer   *wire.Offer    // nil: nothing is offered
 
 	product fleet.ProductID
 	gateway fleet.DeviceID // a BLE device's, else ""
 	window  uint32
 	session uint64
-	going   bool       // the running download goes on untouched
-	repeat  bool       // Offer goes on with a running update
+	going   bool       // the running download stays as it is
+	repeat  bool       // Offer continues a running update
 	stop    *wire.Stop // ends a running download that no Offer replaces
 }
 
@@ -45,109 +45,131 @@ func (p Plan) Welcome(boot uint64) wire.Welcome {
 	return wire.Welcome{Boot: boot, Time: time.Now(), Target: p.Target, Why: p.Why, Reason: p.Refused, Again: p.Again}
 }
 
-// Decide settles d's last update by what Hello h says about it (AtHello only), and decides
-// what d gets now by catalog c: nothing, a new update, or more of the running one. h is
-// the device's last Hello. It changes d accordingly and takes or frees d's slot, but sends
-// nothing: when d is saved, Start carries the plan out. It may be called again on a fresh
-// copy of d without harm. It never blocks.
+// Decide ends d's last update if Hello h shows how it ended (AtHello only), and decides by
+// catalog c what d gets now: nothing, a new update, or more of the running one. h is the
+// device's last Hello. It changes d accordingly and takes or frees d's slot, but sends
+// nothing: after d is saved, Start carries out the plan. It may be called again on a fresh
+// copy of d. It never blocks.
 //
-// For a BLE device h.Caches says that its gateway caches images: the Offer then says so and
-// nothing is pushed; the gateway fetches the image itself (Fetch).
+// For a BLE device h.Caches means that its gateway caches images: the Offer then repeats
+// that and nothing is pushed; the gateway fetches the image itself (Fetch).
 //
 // A flash order stands above the rules, also for a development device, and is used up
-// when its update ends. AtHello, d.Boot is to be the boot nonce of the Hello before h.
+// when its update ends. AtHello, d.Boot must be the boot nonce of the Hello before h.
 func (s *Service) Decide(d *fleet.Device, c *fleet.Catalog, h wire.Hello, at Occasion) Plan {
-	now := time.Now()
-	p := Plan{Device: d.ID, product: d.Product, gateway: d.Gateway, window: h.Window, session: d.Session}
-	ours := h.Product == "" || h.Product == c.Product.Slug
-	if at == AtHello && s.rules.settle(d, h, ours, now) {
-		p.Past = append(p.Past, d.Update)
+	x := decision{Service: s, device: d, catalog: c, hello: h, at: at, now: time.Now(), plan: Plan{
+		Device: d.ID, product: d.Product, gateway: d.Gateway, window: h.Window, session: d.Session,
+	}}
+	if at == AtHello && s.rules.settle(d, c, h, x.now) {
+		x.plan.Ended = append(x.plan.Ended, d.Update)
 	}
-	s.choose(&p, d, c, h, ours, at, now)
-	if p.Offer == nil && !p.going && p.Refused != wire.ReasonBusy {
+	x.choose()
+	if x.plan.Offer == nil && !x.plan.going && x.plan.Refused != wire.ReasonBusy {
 		s.leave(d.ID)
 	}
-	return p
+	return x.plan
+}
+
+// decision is one run of Decide.
+type decision struct {
+	*Service
+	device  *fleet.Device
+	catalog *fleet.Catalog
+	hello   wire.Hello
+	at      Occasion
+	now     time.Time
+	plan    Plan
 }
 
 // choose fills in the plan once the last update is settled.
-func (s *Service) choose(p *Plan, d *fleet.Device, c *fleet.Catalog, h wire.Hello, ours bool, at Occasion, now time.Time) {
-	if !d.Flash.IsZero() {
-		if _, ok := c.Find(d.Flash); !ok || d.Running.Equal(d.Flash) {
-			d.Flash = fleet.Version{} // nothing left to do for it
-		}
-	}
-	p.Target, p.Because, _ = precedence.Decide(precedence.Of(d), c)
-	p.Why = string(p.Because)
-	if !d.Flash.IsZero() {
-		p.Flash, p.Target, p.Why = true, d.Flash, "flash"
-	}
-	u := &d.Update
+func (x *decision) choose() {
+	x.target()
+	d, p := x.device, &x.plan
 	switch {
-	case u.State == fleet.Applying: // it is about to restart: whatever is decided can wait for its Hello
+	case d.Update.State == fleet.Applying: // it is about to restart: its next Hello decides
 		p.Why = "applying"
 		return
-	case !ours:
-		p.refuse(answer{reason: wire.ReasonWrongProduct, detail: "runs firmware of product " + h.Product})
-		s.supersede(p, d, now)
+	case foreign(x.hello, x.catalog):
+		p.refuse(wire.ReasonWrongProduct, 0, "runs firmware of product "+x.hello.Product)
+		x.supersede()
 		return
 	case p.Target.IsZero() || d.Running.Equal(p.Target):
-		s.supersede(p, d, now)
+		x.supersede()
 		return
 	}
-	firmware, _ := c.Find(p.Target)
-	if u.State.Running() && (!u.To.Equal(p.Target) || u.Digest != firmware.Digest) {
-		s.supersede(p, d, now)
+	firmware, _ := x.catalog.Find(p.Target)
+	if u := &d.Update; u.State.Running() && (!u.To.Equal(p.Target) || u.Digest != firmware.Digest) {
+		x.supersede()
 	}
 	if !p.Flash && !d.Attempts.Target.Equal(p.Target) {
 		d.Attempts = fleet.Attempts{Target: p.Target}
 	}
-	e := candidate{
-		device: d, target: p.Target, firmware: firmware, flash: p.Flash, maxImage: h.MaxImage, now: now, rules: s.rules,
-	}
-	for _, g := range gates {
-		if a := g.check(e); a.refused {
-			p.refuse(a)
-			return
-		}
-	}
-	s.offer(p, d, firmware, h, at, now)
-}
-
-func (p *Plan) refuse(a answer) {
-	p.Refused, p.Again, p.Why = a.reason, a.again, a.detail
-}
-
-// supersede ends d's running update, free of charge: its version is not the target any
-// more.
-func (s *Service) supersede(p *Plan, d *fleet.Device, now time.Time) {
-	if !d.Update.State.Running() {
+	candidate := precedence.CandidateOf(d)
+	candidate.Target, candidate.Flash, candidate.Firmware = p.Target, p.Flash, firmware
+	candidate.MaxImage, candidate.MaxAttempts, candidate.Now = x.hello.MaxImage, x.cfg.MaxAttempts, x.now
+	if refusal, held := candidate.Refusal(); held {
+		p.refuse(refusal.Reason, refusal.Again, refusal.Step.String())
 		return
 	}
-	p.stop = &wire.Stop{Image: d.Update.Digest.Image(), Reason: wire.ReasonSuperseded, Update: d.Update.ID}
-	end(d, fleet.Superseded, wire.ReasonSuperseded, now)
-	p.Past = append(p.Past, d.Update)
+	x.offer(firmware)
 }
 
-// offer plans a new update to f, or going on with the running one, if there is a slot.
-func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello, at Occasion, now time.Time) {
-	goesOn := d.Update.State.Running()
-	if goesOn && (at != AtHello && s.goesOn(d.ID, d.Update.ID) || at == AtHello && s.crossed(d, h, now)) {
+// foreign reports whether h comes from firmware of another product than c's.
+func foreign(h wire.Hello, c *fleet.Catalog) bool {
+	return h.Product != "" && h.Product != c.Product.Slug
+}
+
+// target sets what the device should run: a flash order, or what the rules decide.
+func (x *decision) target() {
+	d, p := x.device, &x.plan
+	if !d.Flash.IsZero() {
+		if _, ok := x.catalog.Find(d.Flash); !ok || d.Running.Equal(d.Flash) {
+			d.Flash = fleet.Version{} // nothing is left to do for it
+		}
+	}
+	p.Target, p.Because, _ = precedence.Decide(precedence.Of(d), x.catalog)
+	p.Why = string(p.Because)
+	if !d.Flash.IsZero() {
+		p.Flash, p.Target, p.Why = true, d.Flash, "flash"
+	}
+}
+
+func (p *Plan) refuse(reason fleet.ReasonCode, again time.Duration, why string) {
+	p.Refused, p.Again, p.Why = reason, again, why
+}
+
+// supersede ends the running update, at no cost, because its version is not the target any
+// more.
+func (x *decision) supersede() {
+	u := &x.device.Update
+	if !u.State.Running() {
+		return
+	}
+	x.plan.stop = &wire.Stop{Image: u.Digest.Image(), Reason: wire.ReasonSuperseded, Update: u.ID}
+	end(x.device, fleet.Superseded, wire.ReasonSuperseded, x.now)
+	x.plan.Ended = append(x.plan.Ended, *u)
+}
+
+// offer plans a new update to f, or to continue the running one, if a slot is free.
+func (x *decision) offer(f fleet.Firmware) {
+	d, p, h := x.device, &x.plan, x.hello
+	continues := d.Update.State.Running()
+	if continues && (x.at != AtHello && x.isSending(d.ID, d.Update.ID) || x.at == AtHello && x.crossed(d, h, x.now)) {
 		p.going = true
 		return
 	}
-	if s.unreadable.lately(f.Digest, now) {
-		p.refuse(answer{reason: wire.ReasonBusy, detail: "its image can't be read", again: jitter(s.cfg.BusyAgain)})
+	if x.chunker.Failing(f.Digest, x.now) {
+		p.refuse(wire.ReasonBusy, jitter(x.cfg.BusyAgain), "its image can't be read")
 		return
 	}
-	if !s.enter(d) {
-		p.refuse(answer{reason: wire.ReasonBusy, detail: s.crowded(d), again: jitter(s.cfg.BusyAgain)})
+	if !x.enter(d) {
+		p.refuse(wire.ReasonBusy, jitter(x.cfg.BusyAgain), x.crowded(d))
 		return
 	}
-	if !goesOn {
-		start(d, f, now)
+	if !continues {
+		start(d, f, x.now)
 	}
-	if at == AtHello || !goesOn {
+	if x.at == AtHello || !continues {
 		d.Update.Next = held(h.Partial, f)
 	}
 	chunk := wire.ChunkSize(h.Chunk)
@@ -158,15 +180,15 @@ func (s *Service) offer(p *Plan, d *fleet.Device, f fleet.Firmware, h wire.Hello
 	if d.Update.Next >= f.Size {
 		o.First = o.Count
 	} else if d.Update.State == fleet.Stored { // it lost what it had stored
-		d.Update.State, d.Update.Stored, d.Update.Changed = fleet.Offered, time.Time{}, now
+		d.Update.State, d.Update.Stored, d.Update.Changed = fleet.Offered, time.Time{}, x.now
 	}
 	if d.Kind == fleet.BLE && h.Caches {
 		o.Cached, p.window = true, 0
 	}
-	p.Offer, p.repeat = &o, goesOn
+	p.Offer, p.repeat = &o, continues
 }
 
-// held is how many bytes of f's start the device kept by its own word.
+// held is how many bytes of f, from its start, the device has kept according to p.
 func held(p *wire.Partial, f fleet.Firmware) int64 {
 	if p == nil || p.Image != f.Digest.Image() {
 		return 0
@@ -174,10 +196,7 @@ func held(p *wire.Partial, f fleet.Firmware) int64 {
 	return min(int64(p.Next)*int64(p.Chunk), f.Size)
 }
 
-// jitter is d, half to one and a half times, so that devices don't come back together.
+// jitter is d, half to one and a half times, so that devices don't all return together.
 func jitter(d time.Duration) time.Duration {
 	return d/2 + rand.N(d) //nolint:gosec // it spreads load and hides nothing
 }
-
-// Exhausted reports whether d has spent all attempts at its target.
-func (s *Service) Exhausted(d *fleet.Device) bool { return d.Attempts.Spent >= s.cfg.MaxAttempts }

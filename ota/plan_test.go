@@ -80,10 +80,10 @@ func TestDecideAtHello(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWorld(t, Config{})
 			for _, version := range []string{"1", "2", "3"} {
-				w.firmware(version, size)
+				w.AddFirmware(version, size)
 			}
-			w.catalog.Default = v("2")
-			w.device("a", "1", func(d *fleet.Device) {
+			w.Default("2")
+			w.Device("a", "1", func(d *fleet.Device) {
 				if row.device != nil {
 					row.device(d)
 				}
@@ -99,8 +99,8 @@ func TestDecideAtHello(t *testing.T) {
 			if (len(r.offers) == 1) != row.offered || row.offered && !r.offers[0].Version.Equal(p.Target) {
 				t.Errorf("got offers %v, want one: %v", r.offers, row.offered)
 			}
-			if row.past == fleet.NoUpdate && len(p.Past) > 0 || row.past != fleet.NoUpdate && (len(p.Past) != 1 || p.Past[0].State != row.past) {
-				t.Errorf("got past %v, want %s", p.Past, row.past)
+			if row.past == fleet.NoUpdate && len(p.Ended) > 0 || row.past != fleet.NoUpdate && (len(p.Ended) != 1 || p.Ended[0].State != row.past) {
+				t.Errorf("got past %v, want %s", p.Ended, row.past)
 			}
 			if row.past == fleet.Superseded && !row.offered && (len(r.stops) != 1 || r.stops[0].Reason != wire.ReasonSuperseded || r.stops[0].Update != held) {
 				t.Errorf("got stops %v, want one, superseded", r.stops)
@@ -135,9 +135,9 @@ func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWorld(t, Config{})
-			f := w.firmware("2", row.size)
-			w.catalog.Default = v("2")
-			w.device("a", "1")
+			f := w.AddFirmware("2", row.size)
+			w.Default("2")
+			w.Device("a", "1")
 			r, _ := w.connect("a", "1", func(h *wire.Hello) {
 				h.Chunk, h.Window, h.Partial = row.chunk, row.window, row.partial(f.Digest.Image())
 			})
@@ -154,13 +154,13 @@ func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
 func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Config{MaxUpdates: 2, MaxWaiting: 2, BusyAgain: 30 * time.Second})
-		w.firmware("2", 10_000)
-		w.catalog.Default = v("2")
+		w.AddFirmware("2", 10_000)
+		w.Default("2")
 		radios := map[fleet.DeviceID]*radio{}
 		plans := map[fleet.DeviceID]Plan{}
 		for i := range 5 {
 			id := fleet.DeviceID(fmt.Sprintf("d%d", i))
-			w.device(id, "1")
+			w.Device(id, "1")
 			radios[id], plans[id] = w.connect(id, "1")
 		}
 		for id, busy := range map[fleet.DeviceID]bool{"d0": false, "d1": false, "d2": true, "d3": true, "d4": true} {
@@ -196,7 +196,7 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 			t.Errorf("got ready %v, %d running; want [d2], 1", w.ready, w.Stats().Running)
 		}
 		for id := range radios {
-			if a := w.devices[id].Attempts; a.Spent != 0 {
+			if a := w.Record(id).Attempts; a.Spent != 0 {
 				t.Errorf("%s: waiting cost %d attempts", id, a.Spent)
 			}
 		}
@@ -205,18 +205,18 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 
 func TestADeviceThatComesBackWithAStoredImageAndWaitsIsOfferedItLater(t *testing.T) {
 	w := one(t, Config{MaxUpdates: 1})
-	w.device("b", "1")
+	w.Device("b", "1")
 	a, _ := w.connect("a", "1")
 	a.download()
 	a.report(wire.ReportStored)
 	a.gone()
 	b, _ := w.connect("b", "1")
 	a, p := w.connect("a", "1")
-	if p.Refused != wire.ReasonBusy || w.devices["a"].Update.State != fleet.Stored {
-		t.Fatalf("got refused %d, %s", p.Refused, w.devices["a"].Update.State)
+	if p.Refused != wire.ReasonBusy || w.Record("a").Update.State != fleet.Stored {
+		t.Fatalf("got refused %d, %s", p.Refused, w.Record("a").Update.State)
 	}
 	b.gone()
-	if a.again(AtSlot); len(a.offers) != 1 || w.devices["a"].Update.Attempt != 1 {
-		t.Errorf("got offers %v, attempt %d", a.offers, w.devices["a"].Update.Attempt)
+	if a.again(AtSlot); len(a.offers) != 1 || w.Record("a").Update.Attempt != 1 {
+		t.Errorf("got offers %v, attempt %d", a.offers, w.Record("a").Update.Attempt)
 	}
 }

@@ -6,33 +6,35 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/wire"
 )
 
-// download is a running transfer to one device over one link. Its fields but the source's
-// are guarded by Service.mu; the source counts for itself.
+// download is a running transfer to one device over one link. Its fields are guarded by
+// Service.mu; the source has a lock of its own.
 type download struct {
 	device  fleet.DeviceID
 	gateway fleet.DeviceID // a BLE device's, else ""
 	update  fleet.UpdateID
 	link    Link
 	session uint64
-	source  *source
+	source  *image.Source
 	offered uint32    // bytes per chunk, as in the Offer
 	asked   time.Time // of the Offer or the last Want
 	first   uint32    // of the last Want, in chunks of the source
 	count   uint32    // of the last Want, 0 before the first
 	full    int       // whole transfers counted so far
 	stalled bool      // its slot was freed: no chunks are sent until it has one again
-	stored  bool      // the device holds the whole image: nothing more is awaited
+	stored  bool      // the device holds the whole image: no Want is expected
 }
 
 // Start carries out a plan whose device record was saved: it stops a download that is over,
-// or sends the Offer and queues the first window of chunks on link, from the position the
-// device holds the image up to. A device that holds it all, or has no window, is sent none. It returns link's error; the caller then ends the connection, and Gone tidies up.
+// or sends the Offer and, from the position up to which the device holds the image, the
+// first window of chunks. Nothing is pushed to a device that holds all of it, or that has no
+// window. It returns link's error; the caller then ends the connection, and Gone tidies up.
 func (s *Service) Start(p Plan, link Link) error {
-	for i := range p.Past {
-		s.counts.ended[p.Past[i].State].Add(1)
+	for i := range p.Ended {
+		s.counts.ended[p.Ended[i].State].Add(1)
 	}
 	if p.going {
 		return nil
@@ -47,13 +49,14 @@ func (s *Service) Start(p Plan, link Link) error {
 	o := *p.Offer
 	dl := &download{
 		device: p.Device, gateway: p.gateway, update: o.Update, link: link, session: p.session, offered: o.Chunk,
-		asked: time.Now(), first: o.First, source: s.source(p.product, o.Digest, o.Size, o.Chunk),
+		asked: time.Now(), first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
 	}
 	s.mu.Lock()
 	if old := s.running[p.Device]; old != nil {
 		old.link.StopChunks()
 		if old.update == o.Update {
-			dl.source.flow, dl.full = old.source.flow, old.full
+			dl.source.Continue(old.source)
+			dl.full = old.full
 		}
 	}
 	s.running[p.Device] = dl
@@ -76,7 +79,7 @@ func (s *Service) Start(p Plan, link Link) error {
 
 // crossed reports whether Hello h and the Offer of d's running update passed each other on
 // the same connection: the device had not seen the Offer when it said Hello, and offering
-// again would send it twice what is on its way. A Want would have told that it has.
+// again would send it twice what is on its way. A Want would have shown that it has.
 func (s *Service) crossed(d *fleet.Device, h wire.Hello, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,12 +89,12 @@ func (s *Service) crossed(d *fleet.Device, h wire.Hello, now time.Time) bool {
 		h.Boot != 0 && h.Boot == d.Boot && h.Partial == nil && dl.offered == wire.ChunkSize(h.Chunk)
 }
 
-// Want queues the chunks that w asks for on link, clipped at the image's end. It never blocks
-// on anything but link. Answers to a Want that can't be: a Stop with reason 14 when no
-// update runs (the device is to say Hello), with reason 10 when w is of another image; a
-// range that begins past the end is ignored. All of these are counted and none changes
-// anything (docs/protocol.md#want). A download that lost its slot waits in the line for
-// another, and is then sent what it asked for last. The error is link's.
+// Want makes w, clipped at the image's end, the range that link sends to id next. It never
+// blocks on anything but link. A Want that can't be served is counted and changes nothing:
+// without a running update the answer is a Stop with reason 14 (the device should say
+// Hello), for another image a Stop with reason 10, and a range that begins past the end is
+// ignored (docs/protocol.md#want). A download that lost its slot queues for another; then
+// the range it asked for last is sent. The error is link's.
 func (s *Service) Want(id fleet.DeviceID, w wire.Want, link Link) error {
 	s.counts.wants.Add(1)
 	refusal := s.want(id, w, link)
@@ -113,19 +116,19 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 		return wire.ReasonNotNow
 	}
 	src := dl.source
-	if w.Image != src.digest.Image() {
+	if w.Image != src.Digest.Image() {
 		return wire.ReasonNotYourImage
 	}
 	if w.Chunk == 0 {
 		w.Chunk = dl.offered
 	}
-	if w.Chunk != src.chunk {
-		src = src.in(w.Chunk)
+	if w.Chunk != src.Chunk {
+		src = src.In(w.Chunk)
 	}
-	if w.First >= src.count {
+	if w.First >= src.Count {
 		return wire.ReasonOverLimit
 	}
-	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.count-w.First)
+	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.Count-w.First)
 	dl.stored = false
 	if dl.stalled = !s.slots.enter(id, dl.gateway, dl.asked); !dl.stalled {
 		link.SendChunks(src, dl.first, dl.count)
@@ -133,8 +136,8 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	return wire.ReasonNone
 }
 
-// Gone says that link has ended. Its device's slot is free and its place in the line lost,
-// at no cost: the update goes on at the next Hello. Whole transfers that were not counted
+// Gone reports that link has ended. It frees the device's slot or its place in the queue,
+// at no cost: the update continues at the next Hello. Whole transfers that were not counted
 // yet are written to the record; if that fails they are not counted at all.
 func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
 	s.mu.Lock()
@@ -152,33 +155,30 @@ func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
 	}
 }
 
-// Halt stops id's running download at once and tells the device why. The update itself is
-// ended by the caller, in the device's record. Without a download it does nothing.
-func (s *Service) Halt(id fleet.DeviceID, reason fleet.ReasonCode) {
-	s.halt(id, whichever, reason)
-}
-
-func (s *Service) halt(id fleet.DeviceID, meant func(*download) bool, reason fleet.ReasonCode) {
-	if dl := s.drop(id, meant); dl != nil {
-		stop := wire.Stop{Image: dl.source.digest.Image(), Reason: reason, Update: dl.update}
+// halt stops id's running download at once, if it is selected, and sends the device the
+// reason. The caller has ended the update in the device's record.
+func (s *Service) halt(id fleet.DeviceID, selected func(*download) bool, reason fleet.ReasonCode) {
+	if dl := s.drop(id, selected); dl != nil {
+		stop := wire.Stop{Image: dl.source.Digest.Image(), Reason: reason, Update: dl.update}
 		_ = dl.link.Send(wire.TopicStop, stop.Encode()) // a closed link has dropped its queue
 	}
 }
 
-// whichever means a download that may be any, or none.
+// whichever selects any download, and also none.
 func whichever(*download) bool { return true }
 
-// only means dl, and no other that took its place.
+// only selects dl, and no other that took its place.
 func only(dl *download) func(*download) bool {
 	return func(running *download) bool { return running == dl }
 }
 
-// drop ends id's download and frees its slot, unless another runs than the one that is
-// meant, which is asked with s.mu held. It returns the download, nil where none ran.
-func (s *Service) drop(id fleet.DeviceID, meant func(*download) bool) *download {
+// drop ends id's download and frees its slot, if the download that runs, which may be nil,
+// is selected. selected is called with s.mu held. It returns the download, nil where none
+// ran.
+func (s *Service) drop(id fleet.DeviceID, selected func(*download) bool) *download {
 	s.mu.Lock()
 	dl := s.running[id]
-	if !meant(dl) {
+	if !selected(dl) {
 		s.mu.Unlock()
 		return nil
 	}
@@ -191,14 +191,14 @@ func (s *Service) drop(id fleet.DeviceID, meant func(*download) bool) *download 
 	return dl
 }
 
-// forget ends id's download, if one runs. Its slot, or its place in the line, is kept.
+// forget ends id's download, if one runs. Its slot, or its place in the queue, is kept.
 func (s *Service) forget(id fleet.DeviceID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unlink(id)
 }
 
-// unlink stops id's chunks and removes its download. The caller holds mu.
+// unlink ends id's download without freeing its slot. The caller holds mu.
 func (s *Service) unlink(id fleet.DeviceID) {
 	if dl := s.running[id]; dl != nil {
 		dl.link.StopChunks()
@@ -206,17 +206,17 @@ func (s *Service) unlink(id fleet.DeviceID) {
 	delete(s.running, id)
 }
 
-// goesOn reports whether update is on its way to id, or has arrived, over the present
+// isSending reports whether update is on its way to id, or has arrived, over the present
 // link: nothing needs to be offered.
-func (s *Service) goesOn(id fleet.DeviceID, update fleet.UpdateID) bool {
+func (s *Service) isSending(id fleet.DeviceID, update fleet.UpdateID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dl := s.running[id]
 	return dl != nil && dl.update == update && (dl.stored || !dl.stalled)
 }
 
-// Position is up to where, in bytes from its image's start, the device has asked for its
-// running download; ok is false when none runs here.
+// Position is the offset in bytes up to which the device has the image of its running
+// download, by its last Want; ok is false when none runs here.
 func (s *Service) Position(id fleet.DeviceID) (bytes int64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,16 +224,16 @@ func (s *Service) Position(id fleet.DeviceID) (bytes int64, ok bool) {
 	if dl == nil {
 		return 0, false
 	}
-	return min(int64(dl.first)*int64(dl.source.chunk), dl.source.size), true
+	return min(int64(dl.first)*int64(dl.source.Chunk), dl.source.Size), true
 }
 
-// Downloading returns the devices to which a download of an image of product runs.
+// Downloading returns the devices that download an image of product.
 func (s *Service) Downloading(product fleet.ProductID) []fleet.DeviceID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []fleet.DeviceID
 	for id, dl := range s.running {
-		if dl.source.product == product {
+		if dl.source.Product == product {
 			ids = append(ids, id)
 		}
 	}

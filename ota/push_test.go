@@ -37,7 +37,7 @@ func TestWantsThatCantBe(t *testing.T) {
 			if r.count != row.owed {
 				t.Errorf("got %d owed, want %d", r.count, row.owed)
 			}
-			if before, after := w.devices["a"].Update.To.String(), w.devices["a"].Attempts.Spent; before != "2" || after != 0 {
+			if before, after := w.Record("a").Update.To.String(), w.Record("a").Attempts.Spent; before != "2" || after != 0 {
 				t.Errorf("a Want changed the record: to %s, spent %d", before, after)
 			}
 		})
@@ -56,8 +56,8 @@ func TestGoneOfAnOldLinkDoesNotEndTheNewOne(t *testing.T) {
 
 func TestAnOfferThatCantBeSentKeepsNoSlot(t *testing.T) {
 	w := one(t, Config{})
-	d := w.devices["a"]
-	p := w.Decide(&d, w.catalog, wire.NewHello(v("1")), AtHello)
+	d := w.Record("a")
+	p := w.Decide(&d, w.Catalog(), wire.NewHello(v("1")), AtHello)
 	if err := w.Start(p, closed{}); err == nil {
 		t.Error("got no error of a closed link")
 	}

@@ -32,17 +32,17 @@ func (r *radio) Send(k wire.TopicKind, payload []byte) error {
 	case wire.TopicOffer:
 		o, err := wire.DecodeOffer(payload)
 		if err != nil {
-			r.w.t.Errorf("offer: %v", err)
+			r.w.T.Errorf("offer: %v", err)
 		}
 		r.offers = append(r.offers, o)
 	case wire.TopicStop:
 		s, err := wire.DecodeStop(payload)
 		if err != nil {
-			r.w.t.Errorf("stop: %v", err)
+			r.w.T.Errorf("stop: %v", err)
 		}
 		r.stops = append(r.stops, s)
 	default:
-		r.w.t.Errorf("sent on topic %d", k)
+		r.w.T.Errorf("sent on topic %d", k)
 	}
 	return nil
 }
@@ -57,18 +57,18 @@ func (r *radio) SendChunks(src wire.ChunkSource, first, count uint32) {
 
 // take receives up to n of the chunks that are owed.
 func (r *radio) take(n uint32) {
-	r.w.t.Helper()
+	r.w.T.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for n = min(n, r.count); n > 0; {
 		chunks, err := r.src.Chunks(nil, nil, r.first, n)
 		if err != nil {
-			r.w.t.Fatalf("chunks: %v", err)
+			r.w.T.Fatalf("chunks: %v", err)
 		}
 		for _, data := range chunks {
 			c, err := wire.ParseChunk(data)
 			if err != nil || c.Index != r.first {
-				r.w.t.Fatalf("chunk %d: got index %d, %v", r.first, c.Index, err)
+				r.w.T.Fatalf("chunk %d: got index %d, %v", r.first, c.Index, err)
 			}
 			r.got[c.Index] = c.Data
 			r.chunks++
@@ -79,19 +79,14 @@ func (r *radio) take(n uint32) {
 
 // connect starts a session of id that runs version, and says Hello.
 func (w *world) connect(id fleet.DeviceID, version string, change ...func(*wire.Hello)) (*radio, Plan) {
-	w.t.Helper()
+	w.T.Helper()
 	r := &radio{w: w, id: id, got: map[uint32][]byte{}, hello: wire.NewHello(v(version))}
 	w.boots++
 	r.hello.Boot = w.boots // every connection is a new boot, unless change says otherwise
 	for _, c := range change {
 		c(&r.hello)
 	}
-	w.mu.Lock()
-	d := w.devices[id]
-	d.Session++
-	w.devices[id] = d
-	w.online[id] = true
-	w.mu.Unlock()
+	w.Edit(id, func(d *fleet.Device) { d.Session++ })
 	return r, r.sayHello()
 }
 
@@ -106,22 +101,20 @@ func (r *radio) sayHello() Plan {
 func (r *radio) again(at Occasion) Plan { return r.act(at, func(*fleet.Device) {}) }
 
 func (r *radio) act(at Occasion, change func(*fleet.Device)) Plan {
-	r.w.t.Helper()
-	d := r.w.devices[r.id]
+	r.w.T.Helper()
+	d := r.w.Record(r.id)
 	change(&d)
-	p := r.w.Decide(&d, r.w.catalog, r.hello, at)
+	p := r.w.Decide(&d, r.w.Catalog(), r.hello, at)
 	d.Boot = r.hello.Boot
-	if _, err := r.w.Save(context.Background(), &d, p.Past...); err != nil {
-		r.w.t.Fatal(err)
-	}
+	r.w.Save(&d, p.Ended...)
 	if err := r.w.Start(p, r); err != nil {
-		r.w.t.Fatal(err)
+		r.w.T.Fatal(err)
 	}
 	return p
 }
 
 func (r *radio) report(state wire.ReportState, change ...func(*wire.Report)) News {
-	r.w.t.Helper()
+	r.w.T.Helper()
 	p := wire.Report{State: state}
 	if len(r.offers) > 0 {
 		p.Image, p.Update = r.offers[len(r.offers)-1].Image(), r.offers[len(r.offers)-1].Update
@@ -129,15 +122,15 @@ func (r *radio) report(state wire.ReportState, change ...func(*wire.Report)) New
 	for _, c := range change {
 		c(&p)
 	}
-	news, err := r.w.Report(context.Background(), r.id, r.w.devices[r.id].Session, p)
+	news, err := r.w.Report(context.Background(), r.id, r.w.Record(r.id).Session, p)
 	if err != nil {
-		r.w.t.Fatalf("report %d: %v", state, err)
+		r.w.T.Fatalf("report %d: %v", state, err)
 	}
 	return news
 }
 
 func (r *radio) want(first, count uint32, change ...func(*wire.Want)) {
-	r.w.t.Helper()
+	r.w.T.Helper()
 	w := wire.Want{First: first, Count: count}
 	if len(r.offers) > 0 {
 		w.Image = r.offers[len(r.offers)-1].Image()
@@ -146,20 +139,19 @@ func (r *radio) want(first, count uint32, change ...func(*wire.Want)) {
 		c(&w)
 	}
 	if err := r.w.Want(r.id, w, r); err != nil {
-		r.w.t.Fatal(err)
+		r.w.T.Fatal(err)
 	}
 }
 
 // gone ends the connection.
 func (r *radio) gone() {
-	r.w.online[r.id] = false
 	r.count = 0
 	r.w.Gone(context.Background(), r.id, r)
 }
 
 // download gets the whole of the offered image.
 func (r *radio) download() {
-	r.w.t.Helper()
+	r.w.T.Helper()
 	o := r.offers[len(r.offers)-1]
 	r.take(o.Count)
 	for next := uint32(len(r.got)); next < o.Count; next = uint32(len(r.got)) {
@@ -171,6 +163,6 @@ func (r *radio) download() {
 		image = append(image, r.got[i]...)
 	}
 	if fleet.Digest(sha256.Sum256(image)) != o.Digest {
-		r.w.t.Fatalf("image of %d bytes differs", len(image))
+		r.w.T.Fatalf("image of %d bytes differs", len(image))
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// errNoted says that another handshake has noted it meanwhile.
+// errNoted means that another handshake has recorded it in the meantime.
 var errNoted = errors.New("noted already")
 
-// Ran notes in the catalog that a version runs for the first time: d, as a handshake has
-// just saved it, says so, with the bytes that were uploaded. For every later handshake it
-// is a look at c and nothing more. Errors: fleet.Unavailable; the next handshake with that
-// version notes it then.
+// Ran records in the catalog that a version runs for the first time, if d, as a handshake
+// has just saved it, runs it with the bytes that were uploaded. For every later handshake it
+// only looks at c. Errors: fleet.Unavailable; the next handshake with that version tries
+// again.
 func (s *Service) Ran(ctx context.Context, d *fleet.Device, c *fleet.Catalog) error {
 	f, ok := c.Find(d.Running)
 	if !ok || !f.Ran.IsZero() || d.Differs {
@@ -40,7 +40,7 @@ func (s *Service) Ran(ctx context.Context, d *fleet.Device, c *fleet.Catalog) er
 	return err
 }
 
-// firstRun names a version whose first run is being noted.
+// firstRun is a version whose first run is being recorded.
 type firstRun struct {
 	product fleet.ProductID
 	version string // its key

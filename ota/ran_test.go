@@ -1,75 +1,44 @@
 package ota
 
 import (
-	"context"
 	"sync"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-func TestThatAVersionRanIsNotedOnce(t *testing.T) {
-	one, two := fleet.WholeVersion(1), fleet.WholeVersion(2)
+func TestThatAVersionRanIsRecordedOnce(t *testing.T) {
 	for name, row := range map[string]struct {
-		device fleet.Device
-		noted  bool
+		device   fleet.Device
+		recorded bool
 	}{
-		"it runs it":                   {fleet.Device{Product: 1, Running: one}, true},
-		"it runs other bytes":          {fleet.Device{Product: 1, Running: one, Differs: true}, false},
-		"it runs what is not uploaded": {fleet.Device{Product: 1, Running: two}, false},
+		"it runs it":                   {fleet.Device{Product: product, Running: v("1")}, true},
+		"it runs other bytes":          {fleet.Device{Product: product, Running: v("1"), Differs: true}, false},
+		"it runs what is not uploaded": {fleet.Device{Product: product, Running: v("2")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &counting{catalog: &fleet.Catalog{
-				Product:  fleet.Product{ID: 1, Team: 1},
-				Firmware: map[string]fleet.Firmware{one.Key(): {Product: 1, Version: one}},
-			}}
-			s := &Service{catalogs: c}
-			first := c.catalog
+			w := newWorld(t, Config{})
+			w.AddFirmware("1", 100)
+			first := w.Catalog()
 			var fleetAtOnce sync.WaitGroup
 			for range 50 {
 				fleetAtOnce.Go(func() {
-					if err := s.Ran(context.Background(), &row.device, first); err != nil {
+					if err := w.Ran(t.Context(), &row.device, first); err != nil {
 						t.Error(err)
 					}
 				})
 			}
 			fleetAtOnce.Wait()
-			now, _ := c.Catalog(context.Background(), 1)
-			if got := !now.Firmware[one.Key()].Ran.IsZero(); got != row.noted {
-				t.Errorf("noted: %t, want %t", got, row.noted)
+			now := w.Catalog()
+			if got := !now.Firmware[v("1").Key()].Ran.IsZero(); got != row.recorded {
+				t.Errorf("recorded: %t, want %t", got, row.recorded)
 			}
-			written := c.written
-			if err := s.Ran(context.Background(), &row.device, now); err != nil || c.written != written {
-				t.Errorf("a later handshake: %v, written %d times more", err, c.written-written)
-			}
-			if row.noted && written != 1 {
+			if written := now.Revision - first.Revision; row.recorded && written != 1 {
 				t.Errorf("written %d times, want once", written)
+			}
+			if err := w.Ran(t.Context(), &row.device, now); err != nil || w.Catalog().Revision != now.Revision {
+				t.Errorf("a later handshake: %v, written again: %t", err, w.Catalog().Revision != now.Revision)
 			}
 		})
 	}
-}
-
-// counting is one catalog, and how often it was written.
-type counting struct {
-	mu      sync.Mutex
-	catalog *fleet.Catalog
-	written int
-}
-
-func (c *counting) Catalog(context.Context, fleet.ProductID) (*fleet.Catalog, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.catalog, nil
-}
-
-func (c *counting) EditCatalog(_ context.Context, _ fleet.ProductID, edit func(*fleet.Catalog) error) (*fleet.Catalog, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	next := clone(c.catalog)
-	if err := edit(next); err != nil {
-		return nil, err
-	}
-	c.catalog = next
-	c.written++
-	return next, nil
 }

@@ -14,19 +14,19 @@ type News struct {
 	Device  fleet.Device  // as saved; the zero Device when nothing changed
 	Changed bool          // the record changed
 	Ended   *fleet.Update // the update this ended, nil when none
-	Again   bool          // the device takes updates again: decide anew (AtChange)
+	Again   bool          // the device takes updates again: decide again (AtChange)
 }
 
-// Report writes what device id says in the session of that generation into its record;
-// when it returns without an error, what p says is durable. A report that says nothing
-// new, or is of another image or update than the running one, is ignored (the latter
-// counted). Errors: fleet.Conflict when the device has a newer session, fleet.NotFound,
-// fleet.Busy when the record kept moving, fleet.Unavailable from the store.
+// Report writes p, which device id sent in the session of that generation, into the
+// device's record; when it returns without an error, that is durable. A report without news
+// is ignored, and so, counted, is one of another image or update than the running one.
+// Errors: fleet.Conflict when the device has a newer session, fleet.NotFound, fleet.Busy
+// when the record changes too often, fleet.Unavailable from the store.
 func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64, p wire.Report) (News, error) {
 	chunk := s.heard(id)
 	var news News
 	var update fleet.UpdateID
-	d, changed, err := s.edit(ctx, id, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+	d, changed, err := s.edit(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		news, update = News{}, d.Update.ID
 		if d.Session != session {
 			s.counts.staleReports.Add(1)
@@ -42,12 +42,12 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 			s.counts.staleReports.Add(1)
 			return nil, false, nil
 		}
-		changed, ended := s.rules.report(d, p, chunk, time.Now())
-		if ended {
-			past = append(past, d.Update)
-			news.Ended = &past[0]
+		changed, over := s.rules.report(d, p, chunk, time.Now())
+		if over {
+			ended = append(ended, d.Update)
+			news.Ended = &ended[0]
 		}
-		return past, changed, nil
+		return ended, changed, nil
 	})
 	if err != nil || !changed {
 		return News{}, err
@@ -58,7 +58,7 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 	}
 	switch {
 	case p.State == wire.ReportUpdatesDisabled && !d.Force:
-		s.drop(id, whichever) // the update itself goes on when updates are enabled
+		s.drop(id, whichever) // the update itself continues when updates are enabled
 	case p.State == wire.ReportStored:
 		s.keep(id, update)
 	case p.State == wire.ReportApplying, p.State == wire.ReportFailed:
@@ -67,7 +67,7 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 	return news, nil
 }
 
-// heard notes a sign of life of id's download and returns its offered chunk size, 0 when
+// heard records a sign of life of id's download and returns its offered chunk size, 0 when
 // none runs.
 func (s *Service) heard(id fleet.DeviceID) (chunk uint32) {
 	s.mu.Lock()
@@ -97,24 +97,24 @@ func (s *Service) dropUpdate(id fleet.DeviceID, update fleet.UpdateID) {
 	s.drop(id, func(dl *download) bool { return dl != nil && dl.update == update })
 }
 
-// maxTries bounds how often one change is made again because the record moved.
+// maxTries bounds how often a change is repeated because someone else changed the record.
 const maxTries = 16
 
-// edit loads id's record, changes it and saves it, again when it moved in between. It
-// returns the record as it is now and whether it was saved.
+// edit loads id's record, changes it and saves it, and repeats that when someone else
+// changed it in between. It returns the record as it is now and whether it was saved.
 func (s *Service) edit(ctx context.Context, id fleet.DeviceID,
-	change func(*fleet.Device) (past []fleet.Update, changed bool, err error),
+	change func(*fleet.Device) (ended []fleet.Update, changed bool, err error),
 ) (fleet.Device, bool, error) {
 	for range maxTries {
 		d, err := s.devices.Device(ctx, id)
 		if err != nil {
 			return fleet.Device{}, false, err
 		}
-		past, changed, err := change(&d)
+		ended, changed, err := change(&d)
 		if err != nil || !changed {
 			return d, false, err
 		}
-		if _, err = s.devices.Save(ctx, &d, past...); err == nil {
+		if _, err = s.devices.Save(ctx, &d, ended...); err == nil {
 			return d, true, nil
 		}
 		if !errors.Is(err, fleet.Conflict) {

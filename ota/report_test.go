@@ -30,14 +30,14 @@ func TestNotNowPausesADownloadAndEnabledGoesOn(t *testing.T) {
 	if len(r.offers) != 2 || r.offers[1].Update != r.offers[0].Update || r.offers[1].First != 4 {
 		t.Errorf("got offers %+v, want the same update from 4", r.offers)
 	}
-	if w.devices["a"].Attempts.Spent != 0 {
+	if w.Record("a").Attempts.Spent != 0 {
 		t.Error("not now cost an attempt")
 	}
 }
 
 func TestAForcedDeviceThatSaysNotNowGoesOn(t *testing.T) {
 	w := one(t, Config{})
-	w.device("a", "1", func(d *fleet.Device) { d.Force = true })
+	w.Device("a", "1", func(d *fleet.Device) { d.Force = true })
 	r, _ := w.connect("a", "1")
 	r.report(wire.ReportUpdatesDisabled)
 	if r.count == 0 || w.Stats().Running != 1 {
@@ -52,9 +52,9 @@ func TestReportsThatDontFitAreIgnored(t *testing.T) {
 	} {
 		w := one(t, Config{})
 		r, _ := w.connect("a", "1")
-		saves := w.saves
-		if news := r.report(wire.ReportFailed, change, func(p *wire.Report) { p.Reason = wire.ReasonDigest }); news.Changed || w.saves != saves {
-			t.Errorf("%s: got %+v, %d saves", name, news, w.saves-saves)
+		before := w.Record("a").Revision
+		if news := r.report(wire.ReportFailed, change, func(p *wire.Report) { p.Reason = wire.ReasonDigest }); news.Changed || w.Record("a").Revision != before {
+			t.Errorf("%s: got %+v, revision %d after %d", name, news, w.Record("a").Revision, before)
 		}
 		if w.Stats().StaleReports != 1 {
 			t.Errorf("%s: got %d stale reports, want 1", name, w.Stats().StaleReports)
@@ -65,19 +65,20 @@ func TestReportsThatDontFitAreIgnored(t *testing.T) {
 func TestReportOfAnEarlierSessionIsRefused(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
-	session := w.devices["a"].Session
+	session := w.Record("a").Session
 	w.connect("a", "1")
 	_, err := w.Report(t.Context(), "a", session, wire.Report{State: wire.ReportStored, Image: r.offers[0].Image()})
-	if !errors.Is(err, fleet.Conflict) || w.devices["a"].Update.State == fleet.Stored {
-		t.Errorf("got %v, %s", err, w.devices["a"].Update.State)
+	if !errors.Is(err, fleet.Conflict) || w.Record("a").Update.State == fleet.Stored {
+		t.Errorf("got %v, %s", err, w.Record("a").Update.State)
 	}
 }
 
 func TestReportIsAnsweredOnlyWhenItIsWritten(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
-	w.failing = fleet.Errorf(fleet.Unavailable, "the store does not answer")
-	_, err := w.Report(t.Context(), "a", w.devices["a"].Session, wire.Report{State: wire.ReportApplying, Image: r.offers[0].Image()})
+	session := w.Record("a").Session
+	w.Store.Close()
+	_, err := w.Report(t.Context(), "a", session, wire.Report{State: wire.ReportApplying, Image: r.offers[0].Image()})
 	if !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
@@ -93,7 +94,7 @@ func TestFailedReportSpendsAnAttempt(t *testing.T) {
 	if news.Ended == nil || news.Ended.State != fleet.Failed || news.Ended.Text != "bad flash" || news.Device.Attempts.Spent != 1 {
 		t.Errorf("got %+v", news)
 	}
-	if len(w.history["a"]) != 1 || w.Stats().Running != 0 || r.count != 0 {
-		t.Errorf("got history %v, %d running, %d owed", w.history["a"], w.Stats().Running, r.count)
+	if len(w.History("a")) != 1 || w.Stats().Running != 0 || r.count != 0 {
+		t.Errorf("got history %v, %d running, %d owed", w.History("a"), w.Stats().Running, r.count)
 	}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // slots limits how many updates transfer at the same time, in all and behind each gateway.
-// Who finds none free waits in a line, first come first served among those whose gateway
-// has room; a slot that is freed belongs to the first of them at once, so that there is
-// never a free slot while someone waits who could have it.
+// A device that finds none free waits in a line, first come first served among those whose
+// gateway has room. A freed slot goes to the first of them at once, so that no slot is free
+// while a device waits that could have it.
 type slots struct {
 	max, maxBehind, maxWaiting int
 	holders                    map[fleet.DeviceID]holder
@@ -19,13 +19,13 @@ type slots struct {
 	places                     map[fleet.DeviceID]*list.Element
 }
 
-// holder is who has a slot.
+// holder has a slot.
 type holder struct {
 	since   time.Time      // when the slot was given, or last used
 	gateway fleet.DeviceID // "": a connection of its own
 }
 
-// waiter is who waits for one.
+// waiter waits for one.
 type waiter struct{ id, gateway fleet.DeviceID }
 
 func newSlots(most, mostBehind, mostWaiting int) slots {
@@ -41,13 +41,13 @@ func (s *slots) waiting() int                 { return s.line.Len() }
 func (s *slots) has(id fleet.DeviceID) bool   { _, ok := s.holders[id]; return ok }
 func (s *slots) waits(id fleet.DeviceID) bool { _, ok := s.places[id]; return ok }
 
-// full reports whether no device behind gateway, "" for one of its own connection, can
-// have a slot now.
+// full reports that no device behind gateway, "" for one with its own connection, can have
+// a slot now.
 func (s *slots) full(gateway fleet.DeviceID) bool {
 	return len(s.holders) >= s.max || gateway != "" && s.behind[gateway] >= s.maxBehind
 }
 
-// place is id's number in the line, from 1.
+// place is id's position in the line, from 1.
 func (s *slots) place(id fleet.DeviceID) int {
 	n := 1
 	for e := s.line.Front(); e != nil && e.Value.(waiter).id != id; e = e.Next() {
@@ -56,10 +56,10 @@ func (s *slots) place(id fleet.DeviceID) int {
 	return n
 }
 
-// enter gives id, behind gateway, a slot, or a place in the line if there is room in it.
+// enter gives id, behind gateway, a slot, or a place in the line where there is room.
 func (s *slots) enter(id, gateway fleet.DeviceID, now time.Time) bool {
-	if h, has := s.holders[id]; has { // one that moved takes its slot along
-		s.give(h.gateway)
+	if h, has := s.holders[id]; has { // one that moved keeps its slot
+		s.release(h.gateway)
 		s.hold(id, gateway, now)
 		return true
 	}
@@ -83,8 +83,8 @@ func (s *slots) hold(id, gateway fleet.DeviceID, now time.Time) {
 	}
 }
 
-// give takes one slot off gateway's count.
-func (s *slots) give(gateway fleet.DeviceID) {
+// release takes one slot off gateway's count.
+func (s *slots) release(gateway fleet.DeviceID) {
 	if gateway == "" {
 		return
 	}
@@ -100,7 +100,7 @@ func (s *slots) unqueue(id fleet.DeviceID) {
 	}
 }
 
-// leave takes id out of slot and line, and returns who got its slot.
+// leave takes id out of its slot or the line, and returns the device that got its slot.
 func (s *slots) leave(id fleet.DeviceID, now time.Time) (next fleet.DeviceID, ok bool) {
 	s.unqueue(id)
 	h, has := s.holders[id]
@@ -108,7 +108,7 @@ func (s *slots) leave(id fleet.DeviceID, now time.Time) (next fleet.DeviceID, ok
 		return "", false
 	}
 	delete(s.holders, id)
-	s.give(h.gateway)
+	s.release(h.gateway)
 	for e := s.line.Front(); e != nil; e = e.Next() {
 		if w := e.Value.(waiter); !s.full(w.gateway) {
 			s.unqueue(w.id)
@@ -126,7 +126,7 @@ func (s *Service) enter(d *fleet.Device) bool {
 	return s.slots.enter(d.ID, d.Gateway, time.Now())
 }
 
-// crowded says what d waits for.
+// crowded is what d waits for, in words.
 func (s *Service) crowded(d *fleet.Device) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,9 +146,9 @@ func (s *Service) leave(id fleet.DeviceID) {
 	}
 }
 
-// vacate frees id's slot. The next in line that runs a download already goes on with what
-// it asked for last; any other is ready to be decided anew, once mu, which the caller holds,
-// is free.
+// vacate frees id's slot and gives it to the next in line. If that device has a download
+// already, it is sent the range it asked for last; otherwise it is ready, and the caller,
+// who holds mu, calls Config.Ready once mu is free.
 func (s *Service) vacate(id fleet.DeviceID) (next fleet.DeviceID, ready bool) {
 	now := time.Now()
 	next, ready = s.slots.leave(id, now)

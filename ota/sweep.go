@@ -16,11 +16,11 @@ const (
 	reserved = 30 * time.Second
 )
 
-// Run looks after stalled downloads until ctx is done: after wire.SlotTimeout without a
-// Want, a Report or a chunk that went out, a download loses its slot; after
-// wire.UpdateTimeout its update ends with reason 13, free of charge; so does that of an image
-// which can't be read for wire.SlotTimeout. It also counts whole transfers that were not
-// followed by *stored*. What fails is logged and tried again.
+// Run ends stalled downloads until ctx is done. After wire.SlotTimeout without a Want, a
+// Report or a chunk that went out, a download loses its slot; after wire.UpdateTimeout its
+// update ends with reason 13, at no cost, and so does the update to an image that can't be
+// read for wire.SlotTimeout. It also counts whole transfers that were not followed by
+// *stored*. What fails is logged and tried again.
 func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
@@ -50,7 +50,7 @@ func (s *Service) sweep(ctx context.Context, log *slog.Logger) {
 
 func (s *Service) logged(log *slog.Logger, dl *download, err error) {
 	if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, context.Canceled) {
-		log.Warn("update not swept", "device", string(dl.device), "err", err)
+		log.Warn("a stalled update could not be ended", "device", string(dl.device), "err", err)
 	}
 }
 
@@ -62,13 +62,13 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 	for id, dl := range s.running {
 		switch idle := now.Sub(dl.lastLife()); {
 		case dl.stored:
-		case idle >= wire.UpdateTimeout || s.unreadable.long(dl.source.digest, now):
+		case idle >= wire.UpdateTimeout || s.chunker.Unreadable(dl.source.Digest, now):
 			dead = append(dead, dl)
 		case idle >= wire.SlotTimeout && !dl.stalled:
 			dl.stalled = true
 			dl.link.StopChunks()
 			stalled = append(stalled, id)
-		case dl.transfers() > dl.full:
+		case dl.source.Transfers() > dl.full:
 			whole = append(whole, dl)
 		}
 	}
@@ -80,21 +80,18 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 	return stalled, dead, whole
 }
 
-// lastLife is the last Want, Report or chunk: while bytes go out the device lives, however
-// slow its link.
+// lastLife is the time of the last Want, Report or chunk: while bytes go out the device is
+// alive, however slow its link.
 func (dl *download) lastLife() time.Time {
-	if sent := time.Unix(0, dl.source.last.Load()); sent.After(dl.asked) {
+	if sent := dl.source.LastSent(); sent.After(dl.asked) {
 		return sent
 	}
 	return dl.asked
 }
 
-// transfers is how many times the image went out in full.
-func (dl *download) transfers() int { return int(dl.source.sent.Load() / dl.source.size) }
-
-// timeOut ends the update of a download nothing was heard of.
+// timeOut ends the update of a download that shows no sign of life.
 func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) error {
-	d, ended, err := s.edit(ctx, dl.device, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+	d, ended, err := s.edit(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
 			return nil, false, nil
 		}
@@ -106,12 +103,12 @@ func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) erro
 	}
 	s.halt(dl.device, only(dl), wire.ReasonTimedOut)
 	if ended {
-		s.ended(d, s.unreadable.cause(dl.source.digest))
+		s.ended(d, s.chunker.Cause(dl.source.Digest))
 	}
 	return nil
 }
 
-// ended counts and tells that d's update failed.
+// ended counts and reports that d's update failed.
 func (s *Service) ended(d fleet.Device, unreadable error) {
 	s.counts.ended[fleet.Failed].Add(1)
 	s.cfg.Ended(d, unreadable)
@@ -121,21 +118,21 @@ func (s *Service) ended(d fleet.Device, unreadable error) {
 // of them end the update and cost an attempt.
 func (s *Service) countTransfers(ctx context.Context, dl *download) error {
 	s.mu.Lock()
-	total := dl.transfers()
+	total := dl.source.Transfers()
 	more := total - dl.full
 	dl.full = total
 	s.mu.Unlock()
 	if more == 0 {
 		return nil
 	}
-	d, saved, err := s.edit(ctx, dl.device, func(d *fleet.Device) (past []fleet.Update, changed bool, err error) {
+	d, saved, err := s.edit(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
 			return nil, false, nil
 		}
 		if s.rules.transferred(d, more, total, time.Now()) {
-			past = append(past, d.Update)
+			ended = append(ended, d.Update)
 		}
-		return past, true, nil
+		return ended, true, nil
 	})
 	if err != nil {
 		s.mu.Lock()

@@ -26,7 +26,7 @@ func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		w := one(t, Config{MaxUpdates: 1})
 		w.sweeping(t)
-		w.device("b", "1")
+		w.Device("b", "1")
 		a, _ := w.connect("a", "1")
 		a.take(8)
 		w.connect("b", "1")
@@ -46,8 +46,8 @@ func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) 
 		time.Sleep(wire.UpdateTimeout + 2*time.Second)
 		synctest.Wait()
 		u := w.state(t, "a", fleet.Failed)
-		if u.Reason != wire.ReasonTimedOut || w.devices["a"].Attempts.Spent != 0 || len(a.stops) != 1 || a.stops[0].Reason != wire.ReasonTimedOut {
-			t.Errorf("got reason %d, %d spent, stops %v", u.Reason, w.devices["a"].Attempts.Spent, a.stops)
+		if u.Reason != wire.ReasonTimedOut || w.Record("a").Attempts.Spent != 0 || len(a.stops) != 1 || a.stops[0].Reason != wire.ReasonTimedOut {
+			t.Errorf("got reason %d, %d spent, stops %v", u.Reason, w.Record("a").Attempts.Spent, a.stops)
 		}
 		if s := w.Stats(); s.Running != 0 || s.Stalled != 0 {
 			t.Errorf("got %+v", s)
@@ -100,8 +100,8 @@ func TestASlotThatIsNotTakenUpIsFreed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := one(t, Config{})
 		w.sweeping(t)
-		d := w.devices["a"]
-		w.Decide(&d, w.catalog, wire.NewHello(v("1")), AtHello) // and never started
+		d := w.Record("a")
+		w.Decide(&d, w.Catalog(), wire.NewHello(v("1")), AtHello) // and never started
 		if w.Stats().Running != 1 {
 			t.Fatal("no slot taken")
 		}
@@ -126,13 +126,13 @@ func TestThreeTransfersWithoutStoredEndTheUpdate(t *testing.T) {
 			r.download()
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if want := (i + 1) % 3; w.devices["a"].Attempts.Transfers != want {
-				t.Errorf("after %d: got %d transfers, want %d", i+1, w.devices["a"].Attempts.Transfers, want)
+			if want := (i + 1) % 3; w.Record("a").Attempts.Transfers != want {
+				t.Errorf("after %d: got %d transfers, want %d", i+1, w.Record("a").Attempts.Transfers, want)
 			}
 		}
 		w.state(t, "a", fleet.Failed)
-		if w.devices["a"].Attempts.Spent != 1 || len(r.stops) != 1 {
-			t.Errorf("got %+v, stops %v", w.devices["a"].Attempts, r.stops)
+		if w.Record("a").Attempts.Spent != 1 || len(r.stops) != 1 {
+			t.Errorf("got %+v, stops %v", w.Record("a").Attempts, r.stops)
 		}
 	})
 }

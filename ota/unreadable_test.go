@@ -2,6 +2,7 @@ package ota
 
 import (
 	"errors"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 func (r *radio) tries() {
 	r.want(0, 8)
 	if _, err := r.src.Chunks(nil, nil, 0, 8); err == nil {
-		r.w.t.Error("the image can be read")
+		r.w.T.Error("the image can be read")
 	}
 }
 
@@ -26,11 +27,12 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsTold(t *testing.T) {
 			ended, causes = append(ended, d.ID), append(causes, cause)
 		}})
 		w.sweeping(t)
-		w.device("b", "1")
-		w.device("c", "1")
-		f := w.catalog.Firmware[v("2").Key()]
-		image := w.bytes[f.Digest]
-		delete(w.bytes, f.Digest)
+		w.Device("b", "1")
+		w.Device("c", "1")
+		name := w.ImageFile(w.Catalog().Firmware[v("2").Key()].Digest)
+		if err := os.Rename(name, name+".away"); err != nil {
+			t.Fatal(err)
+		}
 		a, _ := w.connect("a", "1")
 		b, _ := w.connect("b", "1")
 		for range 7 {
@@ -40,8 +42,8 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsTold(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, r := range []*radio{a, b} {
-			if u := w.state(t, r.id, fleet.Failed); u.Reason != wire.ReasonTimedOut || w.devices[r.id].Attempts.Spent != 0 || len(r.stops) != 1 {
-				t.Errorf("%s: got reason %d, %d spent, stops %v", r.id, u.Reason, w.devices[r.id].Attempts.Spent, r.stops)
+			if u := w.state(t, r.id, fleet.Failed); u.Reason != wire.ReasonTimedOut || w.Record(r.id).Attempts.Spent != 0 || len(r.stops) != 1 {
+				t.Errorf("%s: got reason %d, %d spent, stops %v", r.id, u.Reason, w.Record(r.id).Attempts.Spent, r.stops)
 			}
 		}
 		if w.Stats().Running != 0 || len(ended) != 2 || !errors.Is(errors.Join(causes...), fleet.NotFound) || causes[0] != nil && causes[1] != nil {
@@ -51,7 +53,9 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsTold(t *testing.T) {
 		if p.Refused != wire.ReasonBusy || p.Again == 0 || len(c.offers) != 0 {
 			t.Errorf("got %+v, want to be asked to come again", p)
 		}
-		w.bytes[f.Digest] = image
+		if err := os.Rename(name+".away", name); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(wire.SlotTimeout)
 		if c.sayHello(); len(c.offers) != 1 {
 			t.Fatal("the image is not tried again")

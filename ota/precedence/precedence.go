@@ -2,7 +2,7 @@ package precedence
 
 import "github.com/muster-iot/muster/fleet"
 
-// Facts is all the rules look at in a device.
+// Facts is everything the rules look at in a device.
 type Facts struct {
 	Development bool
 	Lock        fleet.Version   // zero: not locked
@@ -20,46 +20,38 @@ func OfEntry(e *fleet.IndexEntry) Facts {
 }
 
 // Decide returns the version a device with these facts should run by c, the rule that
-// says so, and the group that won when that rule is BecauseGroup. The target is zero for
+// decided, and the group that won when that rule is BecauseGroup. The target is zero for
 // BecauseDevelopment and BecauseNone. Two groups with the same highest version: the one
 // with the lower id wins. It allocates nothing and may be called concurrently.
 func Decide(f Facts, c *fleet.Catalog) (target fleet.Version, reason fleet.Reason, winner fleet.GroupID) {
 	return decide(f, c, nil)
 }
 
-// note is told each rule as it is looked at, in order. Group and version are set where
-// the rule has them.
-type note func(rule fleet.Reason, outcome outcome, group fleet.GroupID, version fleet.Version)
+// note receives each rule as it is looked at, in order. Group and version are set where the
+// rule has them. A group with a release is noted as Considered, and the winner once more as
+// Applies, or PassedOver where a rule above it decides.
+type note func(rule fleet.Reason, outcome Outcome, group fleet.GroupID, version fleet.Version)
 
-type outcome uint8
-
-const (
-	absent     outcome = iota // the rule says nothing about this device
-	applies                   // the rule decides
-	passedOver                // it would, but a rule above it, or a higher version, decides
-	candidate                 // a group with a release; the winner is told once more as applies
-)
-
-// decide is the rules in order. Once a rule has decided, the ones below are only looked
-// at for the sake of say.
-func decide(f Facts, c *fleet.Catalog, say note) (target fleet.Version, reason fleet.Reason, winner fleet.GroupID) {
+// decide is the rules in order. Once a rule has decided, the ones below it are only looked
+// at for notes; without noted they are skipped.
+func decide(f Facts, c *fleet.Catalog, noted note) (target fleet.Version, reason fleet.Reason, winner fleet.GroupID) {
 	reason = fleet.BecauseNone
 	rule := func(this fleet.Reason, holds bool, group fleet.GroupID, version fleet.Version) {
-		out := absent
+		out := None
 		switch {
 		case holds && reason == fleet.BecauseNone:
-			target, reason, winner, out = version, this, group, applies
+			target, reason, winner, out = version, this, group, Applies
 		case holds:
-			out = passedOver
+			out = PassedOver
 		}
-		if say != nil {
-			say(this, out, group, version)
+		if noted != nil {
+			noted(this, out, group, version)
 		}
 	}
 
 	rule(fleet.BecauseDevelopment, f.Development, 0, fleet.Version{})
 	rule(fleet.BecauseLock, !f.Lock.IsZero(), 0, f.Lock)
-	if say == nil && reason != fleet.BecauseNone {
+	if noted == nil && reason != fleet.BecauseNone {
 		return target, reason, winner
 	}
 
@@ -67,12 +59,12 @@ func decide(f Facts, c *fleet.Catalog, say note) (target fleet.Version, reason f
 	var group fleet.GroupID
 	for _, g := range f.Groups {
 		released, ok := c.Groups[g]
-		if say != nil {
-			out := absent
+		if noted != nil {
+			out := None
 			if ok {
-				out = candidate
+				out = Considered
 			}
-			say(fleet.BecauseGroup, out, g, released)
+			noted(fleet.BecauseGroup, out, g, released)
 		}
 		if ok && released.Compare(highest) > 0 {
 			highest, group = released, g

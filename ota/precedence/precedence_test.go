@@ -165,7 +165,7 @@ func TestHiddenGroupsAreOneStepWithoutNameOrVersion(t *testing.T) {
 
 	t.Run("a hidden group wins", func(t *testing.T) {
 		trace := Explain(Facts{Groups: []fleet.GroupID{beta, eu, holdBack}}, c, onlyHoldBack)
-		want := []fleet.Step{
+		want := []words{
 			{Rule: "development", Outcome: "none", Detail: "not a development device"},
 			{Rule: "lock", Outcome: "none", Detail: "not locked"},
 			{Rule: "group", Outcome: "wins", Detail: HiddenGroup},
@@ -176,7 +176,7 @@ func TestHiddenGroupsAreOneStepWithoutNameOrVersion(t *testing.T) {
 	})
 	t.Run("a hidden group under a lock does not say that it has a release", func(t *testing.T) {
 		trace := Explain(Facts{Lock: version(t, "2"), Groups: []fleet.GroupID{eu, holdBack}}, c, onlyHoldBack)
-		want := []fleet.Step{
+		want := []words{
 			{Rule: "development", Outcome: "none", Detail: "not a development device"},
 			{Rule: "lock", Outcome: "applies", Detail: "locked to 2, above every release"},
 			{Rule: "group", Outcome: "considered", Detail: HiddenGroup},
@@ -187,12 +187,19 @@ func TestHiddenGroupsAreOneStepWithoutNameOrVersion(t *testing.T) {
 	})
 }
 
-func compare(t *testing.T, got, want []fleet.Step) {
+// words is a step as people read it.
+type words struct {
+	Rule    Rule
+	Outcome Outcome
+	Detail  string
+}
+
+func compare(t *testing.T, got []Step, want []words) {
 	t.Helper()
 	for i := range max(len(got), len(want)) {
-		var g, w fleet.Step
+		var g, w words
 		if i < len(got) {
-			g = got[i]
+			g = words{got[i].Rule, got[i].Outcome, got[i].String()}
 		}
 		if i < len(want) {
 			w = want[i]

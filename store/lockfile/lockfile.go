@@ -25,7 +25,7 @@ func Acquire(ctx context.Context, dir string, log *slog.Logger) (*os.File, error
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	for logged := false; ; logged = true {
-		locked, err := tryLock(file)
+		locked, err := TryLock(file)
 		if err != nil {
 			_ = file.Close()
 			return nil, fmt.Errorf("locking %s: %w", dir, err)

@@ -1,0 +1,32 @@
+package ota
+
+import "github.com/muster-iot/muster/fleet"
+
+// Capacity is a device's standing among the updates that transfer at the same time.
+type Capacity struct {
+	HasSlot bool
+	Place   int // in the line, from 1; 0 when it does not wait
+	Full    bool
+
+	Running, Max      int // slots in use, of all
+	Waiting           int // devices in the line
+	Behind, MaxBehind int // slots in use behind the device's gateway, of the most allowed; 0, 0 without one
+}
+
+// Capacity returns whether id, behind gateway or "" for a device with its own connection,
+// has a slot, waits for one, or would find one.
+func (s *Service) Capacity(id, gateway fleet.DeviceID) Capacity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := Capacity{
+		HasSlot: s.slots.has(id), Full: s.slots.full(gateway),
+		Running: s.slots.taken(), Max: s.slots.max, Waiting: s.slots.waiting(),
+	}
+	if s.slots.waits(id) {
+		c.Place = s.slots.place(id)
+	}
+	if gateway != "" {
+		c.Behind, c.MaxBehind = s.slots.behind[gateway], s.slots.maxBehind
+	}
+	return c
+}

@@ -1,0 +1,110 @@
+package image
+
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// Chunker makes the chunks of all downloads: encoded once, cached, and sent no faster than
+// its rate. It may be used concurrently.
+type Chunker struct {
+	cache   *cache
+	limiter *rate.Limiter // nil: unlimited
+	trouble trouble
+
+	chunks, bytes atomic.Uint64
+}
+
+// defaultCache is the budget of the cache where none is set, in bytes.
+const defaultCache = 32 << 20
+
+// NewChunker returns a Chunker of images. cacheBytes bounds the encoded chunks it keeps in
+// memory, 0 is the default of 32 MiB; bytesPerSecond limits all downloads together, 0 is
+// unlimited.
+func NewChunker(images Store, cacheBytes, bytesPerSecond int64) *Chunker {
+	if cacheBytes <= 0 {
+		cacheBytes = defaultCache
+	}
+	c := &Chunker{cache: newCache(cacheBytes, images)}
+	if bytesPerSecond > 0 {
+		c.limiter = rate.NewLimiter(rate.Limit(bytesPerSecond), burst(bytesPerSecond))
+	}
+	return c
+}
+
+const (
+	paceBurst = 100 * time.Millisecond // unused time that is kept
+	paceBatch = 50 * time.Millisecond  // worth of bytes that one wait takes at most
+)
+
+// burst is how many bytes may go at once after a pause: paceBurst's worth, and at least the
+// largest chunk, which would never go otherwise.
+func burst(bytesPerSecond int64) int {
+	return int(max(bytesPerSecond*int64(paceBurst)/int64(time.Second), wire.MaxChunk+wire.MaxChunkOverhead))
+}
+
+// batch is how many chunks of size bytes one wait should ask for, at most count and at
+// least one.
+func (c *Chunker) batch(size, count int) int {
+	if c.limiter == nil {
+		return count
+	}
+	return min(count, max(int(float64(c.limiter.Limit())*paceBatch.Seconds())/size, 1))
+}
+
+// wait waits until n bytes may go, and reports false when done is closed before.
+func (c *Chunker) wait(done <-chan struct{}, n int) bool {
+	if c.limiter == nil {
+		return true
+	}
+	select {
+	case <-done:
+		return false
+	default:
+	}
+	delay := c.limiter.ReserveN(time.Now(), n).Delay()
+	if delay == 0 {
+		return true
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// Stats counts since the start; CacheBytes are held now.
+type Stats struct {
+	Chunks     uint64 // handed out
+	Bytes      uint64 // of them, encoded
+	CacheBytes int64
+}
+
+// Stats returns the counts of this moment.
+func (c *Chunker) Stats() Stats {
+	return Stats{Chunks: c.chunks.Load(), Bytes: c.bytes.Load(), CacheBytes: c.cache.size()}
+}
+
+// Failing reports whether reading an image failed within the last wire.SlotTimeout.
+func (c *Chunker) Failing(digest fleet.Digest, now time.Time) bool {
+	_, failing := c.trouble.look(digest, now)
+	return failing
+}
+
+// Unreadable reports whether an image can't be read and hasn't been readable for
+// wire.SlotTimeout.
+func (c *Chunker) Unreadable(digest fleet.Digest, now time.Time) bool {
+	since, failing := c.trouble.look(digest, now)
+	return failing && now.Sub(since) >= wire.SlotTimeout
+}
+
+// Cause returns why an image can't be read, once: then nil, until it was readable.
+func (c *Chunker) Cause(digest fleet.Digest) error { return c.trouble.cause(digest) }

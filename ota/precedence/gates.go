@@ -1,0 +1,159 @@
+package precedence
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// Candidate is a device with the version it should get: what the gates look at. OfDevice
+// and OfEntry fill in what a record or an index entry knows; the caller adds the rest.
+type Candidate struct {
+	Disabled  bool
+	UpdatesOn bool
+	Force     bool
+	Attempts  fleet.Attempts // at whatever target; an index entry does not know NotBefore
+
+	Target      fleet.Version
+	Flash       bool           // Target is an operator's order for this once: attempts don't count
+	Firmware    fleet.Firmware // zero when Target was never uploaded
+	MaxImage    uint64         // bytes the device can store, 0 when not known
+	MaxAttempts int
+	Now         time.Time
+}
+
+// CandidateOf takes a candidate from a device's record.
+func CandidateOf(d *fleet.Device) Candidate {
+	return Candidate{Disabled: d.Disabled, UpdatesOn: d.UpdatesOn, Force: d.Force, Attempts: d.Attempts}
+}
+
+// CandidateOfEntry takes a candidate from a device's index entry.
+func CandidateOfEntry(e *fleet.IndexEntry) Candidate {
+	return Candidate{
+		Disabled: e.Disabled, UpdatesOn: e.UpdatesOn, Force: e.Force,
+		Attempts: fleet.Attempts{Target: e.AttemptsFor, Spent: e.Spent, Held: e.Held},
+	}
+}
+
+// Refusal is the answer of a gate that keeps an update from starting.
+type Refusal struct {
+	Step   Step
+	Reason fleet.ReasonCode // for the Welcome; ReasonNone where the gate lets the update pass
+	Again  time.Duration    // when to try again, 0: waiting won't help
+}
+
+// gate is one thing that may keep an update from starting although target and running
+// version differ.
+type gate func(*Candidate) Refusal
+
+// gates are in the order in which a device hears of them. Capacity comes after them.
+var gates = []gate{uploaded, notHeld, attemptsLeft, cooledDown, fits, takesUpdates}
+
+// Refusal returns the answer of the first gate that holds c back, and whether one does.
+func (c *Candidate) Refusal() (Refusal, bool) {
+	for _, g := range gates {
+		if r := g(c); r.Reason != wire.ReasonNone {
+			return r, true
+		}
+	}
+	return Refusal{}, false
+}
+
+// Steps are the answers of all gates, in order.
+func (c *Candidate) Steps() []Step {
+	steps := make([]Step, 0, len(gates))
+	for _, g := range gates {
+		steps = append(steps, g(c).Step)
+	}
+	return steps
+}
+
+// Obstacle is an impact's word for why c can't get its target now, "" when nothing known
+// keeps it from that. It asks those gates an index entry can answer, and first what is set
+// at the device itself.
+func (c *Candidate) Obstacle() string {
+	if c.Disabled {
+		return "disabled"
+	}
+	for _, obstacle := range obstacles {
+		if obstacle.gate(c).Reason != wire.ReasonNone {
+			return obstacle.word
+		}
+	}
+	return ""
+}
+
+var obstacles = []struct {
+	gate gate
+	word string // for REST
+}{{takesUpdates, "not_now"}, {notHeld, "held"}, {attemptsLeft, "exhausted"}}
+
+func pass(s Step) Refusal {
+	s.Outcome = Passes
+	return Refusal{Step: s}
+}
+
+func hold(s Step, reason fleet.ReasonCode) Refusal {
+	s.Outcome = HoldsBack
+	return Refusal{Step: s, Reason: reason}
+}
+
+func uploaded(c *Candidate) Refusal {
+	s := Step{Rule: RuleFirmware, Version: c.Target}
+	if c.Firmware.Version.IsZero() {
+		return hold(s, wire.ReasonOther)
+	}
+	return pass(s)
+}
+
+func notHeld(c *Candidate) Refusal {
+	s := Step{Rule: RuleHold}
+	if c.attempts().Held {
+		return hold(s, wire.ReasonStopped)
+	}
+	return pass(s)
+}
+
+func attemptsLeft(c *Candidate) Refusal {
+	spent := c.attempts().Spent
+	s := Step{Rule: RuleAttempts, Attempts: Share{int64(spent), int64(c.MaxAttempts)}}
+	if spent >= c.MaxAttempts {
+		return hold(s, wire.ReasonOther)
+	}
+	return pass(s)
+}
+
+func cooledDown(c *Candidate) Refusal {
+	end := c.attempts().NotBefore
+	if wait := end.Sub(c.Now); wait > 0 {
+		r := hold(Step{Rule: RuleCoolDown, At: end}, wire.ReasonNotNow)
+		r.Again = wait
+		return r
+	}
+	return pass(Step{Rule: RuleCoolDown})
+}
+
+func fits(c *Candidate) Refusal {
+	s := Step{Rule: RuleSize, Bytes: Share{c.Firmware.Size, int64(min(c.MaxImage, 1<<62))}}
+	if c.MaxImage != 0 && uint64(c.Firmware.Size) > c.MaxImage {
+		return hold(s, wire.ReasonImageTooLarge)
+	}
+	return pass(s)
+}
+
+func takesUpdates(c *Candidate) Refusal {
+	s := Step{Rule: RuleUpdates, Forced: c.Force && !c.UpdatesOn}
+	if c.UpdatesOn || c.Force {
+		return pass(s)
+	}
+	return hold(s, wire.ReasonNotNow)
+}
+
+// attempts are those that count against c's target.
+func (c *Candidate) attempts() fleet.Attempts {
+	if c.Flash || !c.Attempts.Target.Equal(c.Target) {
+		return fleet.Attempts{}
+	}
+	return c.Attempts
+}

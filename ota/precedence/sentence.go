@@ -1,0 +1,179 @@
+package precedence
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/muster-iot/muster/wire"
+)
+
+// HiddenGroup stands for the groups that the asking user may not see.
+const HiddenGroup = "a group you can't see"
+
+// Moment spells a time with the preposition before it, "at" or "until".
+type Moment func(preposition string, t time.Time) string
+
+// RFC3339 spells times for programs; the zero time is "never".
+func RFC3339(preposition string, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return preposition + " " + t.UTC().Format(time.RFC3339)
+}
+
+// String is the sentence with times in RFC 3339.
+func (s Step) String() string { return s.Sentence(RFC3339) }
+
+// Sentence puts the step into words, without its rule and outcome.
+func (s Step) Sentence(moment Moment) string {
+	switch s.Rule {
+	case RuleFlash:
+		return "an operator sends " + s.Version.String() + " once, whatever the rules say"
+	case RuleDevelopment:
+		if s.Outcome == Applies {
+			return "a development device is never updated automatically"
+		}
+		return "not a development device"
+	case RuleLock:
+		return s.lock()
+	case RuleGroup:
+		return s.group()
+	case RuleDefault:
+		return s.byDefault()
+	case RuleRunning:
+		return s.running()
+	case RuleConnection:
+		return "the device is disabled: it can't connect"
+	case RuleUpdate:
+		return s.update(moment)
+	case RuleCapacity:
+		return s.capacity()
+	case RuleHandshake:
+		if s.At.IsZero() {
+			return "it is decided at its first handshake; it has had none yet"
+		}
+		return "it is decided at the next handshake; the last one was " + moment("at", s.At)
+	}
+	return s.gate(moment)
+}
+
+func (s Step) lock() string {
+	switch s.Outcome {
+	case Applies:
+		return "locked to " + s.Version.String() + ", above every release"
+	case PassedOver:
+		return "locked to " + s.Version.String() + ": kept, and not applied to a development device"
+	}
+	return "not locked"
+}
+
+func (s Step) group() string {
+	switch {
+	case s.Hidden:
+		return HiddenGroup
+	case s.Outcome == Wins:
+		return "group " + s.Group + " gives " + s.Version.String() + ", the highest of its groups' releases"
+	case s.Outcome == PassedOver:
+		return "group " + s.Group + " would give " + s.Version.String()
+	case s.Outcome == Considered:
+		return "group " + s.Group + " has release " + s.Version.String()
+	case s.Group != "":
+		return "group " + s.Group + " has no release in this product"
+	case s.Groups > 0:
+		return "none of its groups has a release in this product"
+	}
+	return "in no group"
+}
+
+func (s Step) byDefault() string {
+	switch s.Outcome {
+	case Applies:
+		return "the product default is " + s.Version.String()
+	case PassedOver:
+		return "the product default " + s.Version.String() + " counts only where no other rule decides"
+	}
+	return "the product has no default"
+}
+
+func (s Step) running() string {
+	switch s.Outcome {
+	case Unknown:
+		return "it has not said yet what it runs"
+	case Kept:
+		return "it keeps " + s.Running.String()
+	case Same:
+		return "it runs " + s.Running.String() + " already"
+	}
+	return "it runs " + s.Running.String() + ", not " + s.Version.String()
+}
+
+// gate spells the steps of the gates.
+func (s Step) gate(moment Moment) string {
+	passes := s.Outcome == Passes
+	switch s.Rule {
+	case RuleFirmware:
+		if passes {
+			return "version " + s.Version.String() + " is uploaded"
+		}
+		return "version " + s.Version.String() + " was never uploaded"
+	case RuleHold:
+		if passes {
+			return "not stopped by an operator"
+		}
+		return "stopped by an operator: nothing until the target changes or someone retries"
+	case RuleAttempts:
+		spent := fmt.Sprintf("%d of %d attempts spent", s.Attempts.Count, s.Attempts.Of)
+		if passes {
+			return spent
+		}
+		return "exhausted: " + spent + "; nothing until the target changes or someone retries"
+	case RuleCoolDown:
+		if passes {
+			return "no cool-down"
+		}
+		return "cooling down after a failed attempt " + moment("until", s.At)
+	case RuleSize:
+		if passes {
+			return fmt.Sprintf("the image has %d bytes", s.Bytes.Count)
+		}
+		return fmt.Sprintf("the image has %d bytes, the device stores up to %d", s.Bytes.Count, s.Bytes.Of)
+	case RuleUpdates:
+		return s.updates()
+	}
+	return ""
+}
+
+func (s Step) updates() string {
+	switch {
+	case s.Forced:
+		return `the device says "not now", an operator forces updates`
+	case s.Outcome == Passes:
+		return "the device takes updates"
+	}
+	return `the device says "not now"`
+}
+
+func (s Step) update(moment Moment) string {
+	text := fmt.Sprintf("attempt %d, started %s", s.Attempt, moment("at", s.At))
+	if s.Bytes.Of > 0 {
+		text += fmt.Sprintf(", %d of %d bytes", s.Bytes.Count, s.Bytes.Of)
+	}
+	if s.Reason != wire.ReasonNone {
+		text += ": " + wire.ReasonText(s.Reason)
+	}
+	if s.Text != "" {
+		text += fmt.Sprintf(" (%s)", s.Text)
+	}
+	return text
+}
+
+func (s Step) capacity() string {
+	text := fmt.Sprintf("%d of %d updates run", s.Slots.Count, s.Slots.Of)
+	if s.Behind.Of > 0 {
+		text += fmt.Sprintf(", %d of %d behind its gateway", s.Behind.Count, s.Behind.Of)
+	}
+	if s.Outcome == Waits {
+		text += fmt.Sprintf("; it is number %d of %d in the line", s.Line.Count, s.Line.Of)
+	}
+	return text
+}

@@ -1,0 +1,101 @@
+package precedence
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Trace is the whole answer to "why": the target, the reason and the ordered steps.
+type Trace struct {
+	Target fleet.Version // zero: none
+	Reason fleet.Reason
+	Steps  []Step
+}
+
+// Rule names what a step looked at.
+type Rule string
+
+// The rules that decide, in order (docs/rules.md, "Firmware precedence"); a flash order
+// stands above them.
+const (
+	RuleFlash       Rule = "flash"
+	RuleDevelopment      = Rule(fleet.BecauseDevelopment)
+	RuleLock             = Rule(fleet.BecauseLock)
+	RuleGroup            = Rule(fleet.BecauseGroup)
+	RuleDefault          = Rule(fleet.BecauseDefault)
+)
+
+// What stands between a target and the device that should run it, in order.
+const (
+	RuleRunning    Rule = "running"    // the version that runs
+	RuleConnection Rule = "connection" // whether the device may connect
+	RuleFirmware   Rule = "firmware"   // the first gate; RuleUpdates is the last
+	RuleHold       Rule = "hold"
+	RuleAttempts   Rule = "attempts"
+	RuleCoolDown   Rule = "cool-down"
+	RuleSize       Rule = "size"
+	RuleUpdates    Rule = "updates"  // whether the device takes updates
+	RuleUpdate     Rule = "update"   // the last update to the target
+	RuleCapacity   Rule = "capacity" // a slot of the server's
+	RuleHandshake  Rule = "handshake"
+)
+
+// Outcome is what came of a rule. That of RuleUpdate is the name of Step.State.
+type Outcome string
+
+// The outcomes of the rules that decide.
+const (
+	None       Outcome = "none"        // the rule does not concern the device
+	Applies    Outcome = "applies"     // the rule decides
+	PassedOver Outcome = "passed over" // it would, but a rule above it, or a higher version, decides
+	Considered Outcome = "considered"  // a group with a release
+	Wins       Outcome = "wins"        // the group whose release decides
+)
+
+// The outcomes of the other rules.
+const (
+	Unknown   Outcome = "unknown" // the device has not reported a version yet
+	Kept      Outcome = "kept"    // there is no target
+	Same      Outcome = "same"
+	Differs   Outcome = "differs"
+	Refused   Outcome = "refused" // the device can't connect
+	Passes    Outcome = "passes"
+	HoldsBack Outcome = "holds it back"
+	HasSlot   Outcome = "has a slot"
+	Waits     Outcome = "waits"
+	NoneFree  Outcome = "none free"
+	Free      Outcome = "free"
+	Awaited   Outcome = "awaited"
+)
+
+// Share is a count of a total.
+type Share struct{ Count, Of int64 }
+
+// Step is one thing that was looked at, and what came of it. Fields a rule has no use for
+// are zero.
+type Step struct {
+	Rule    Rule
+	Outcome Outcome
+
+	Version fleet.Version // of the lock, release, default or flash; otherwise the target
+	Running fleet.Version // RuleRunning: what the device runs
+	Group   string        // RuleGroup: the name; "" for a hidden group and where no group has a release
+	Hidden  bool          // RuleGroup: all groups that the asking user may not see, as one step
+	Groups  int           // RuleGroup: groups the device is in, where none has a release
+
+	// At is when the last update started (RuleUpdate), when the last handshake was
+	// (RuleHandshake, zero: never) or when the cool-down ends (RuleCoolDown, zero: there is
+	// none).
+	At       time.Time
+	State    fleet.UpdateState // RuleUpdate: where it stands
+	Attempt  int               // RuleUpdate: the number of the attempt
+	Attempts Share             // RuleAttempts: spent, of the most allowed
+	Bytes    Share             // RuleUpdate: sent, of the image; RuleSize: of the image, of what fits, 0 when not known
+	Slots    Share             // RuleCapacity: in use, of all
+	Behind   Share             // RuleCapacity: in use behind the device's gateway, of the most allowed; zero without one
+	Line     Share             // RuleCapacity: the device's place, of all that wait
+	Forced   bool              // RuleUpdates: an operator overrides the device's "not now"
+	Reason   fleet.ReasonCode  // RuleUpdate: why it ended
+	Text     string            // RuleUpdate: the device's own words for it
+}

@@ -1,0 +1,204 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
+)
+
+// Impact is what Release with this order would do, for an actor who may carry it out: how
+// many of the devices that actor sees it gives a target they don't run. It looks at the
+// members of the groups concerned, or at the whole product where the default is. Blocked
+// also counts members that would be moved if they were not development or locked devices,
+// and, of those that are moved, the ones that can't get it now. Errors as Release's, and
+// fleet.Unavailable until the index is built. The time it takes grows with the number of
+// kinds of devices, not of devices.
+func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Impact, error) {
+	before, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	groups, err := s.groupsOf(ctx, before)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	after := clone(before)
+	if err := apply(actor, after, groups, order); err != nil {
+		return fleet.Impact{}, err
+	}
+	everyone := order.Groups == nil || order.Default != nil && *order.Default || before.Default != after.Default
+	concerned := make(map[fleet.GroupID]bool)
+	for _, g := range before.MovedGroups(after) {
+		concerned[g] = true
+	}
+	if order.Groups != nil {
+		for _, g := range *order.Groups {
+			concerned[g] = true
+		}
+	}
+	t := newSum(before, after, s.ota.MaxAttempts())
+	t.released = order.Version
+	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+		if everyone || inAny(e.Groups, concerned) {
+			t.add(e, e, devices)
+		}
+	})
+	return t.impact(), err
+}
+
+// Preview is the impact of changing devices, as change does it to a copy of their index
+// entries: groups, lock, development. It looks at the devices of product among ids or,
+// where ids is nil, at all that change alters, which then must not depend on more than a
+// device's groups, versions and marks; as far as actor sees them. The caller checks that
+// actor may make the change. Errors: fleet.Unavailable until the index is built.
+func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.ProductID, ids []fleet.DeviceID, change func(*fleet.IndexEntry)) (fleet.Impact, error) {
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Impact{}, err
+	}
+	t := newSum(c, c, s.ota.MaxAttempts())
+	if ids == nil {
+		err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+			changed := *e
+			if change(&changed); altered(e, &changed) {
+				t.add(e, &changed, devices)
+			}
+		})
+		return t.impact(), err
+	}
+	for _, id := range ids {
+		e, err := s.index.Entry(id)
+		if errors.Is(err, fleet.NotFound) {
+			continue
+		}
+		if err != nil {
+			return fleet.Impact{}, err
+		}
+		if e.Product == product && s.sees(actor, c.Product.Team, &e) {
+			changed := e
+			change(&changed)
+			t.add(&e, &changed, 1)
+		}
+	}
+	return t.impact(), nil
+}
+
+func altered(a, b *fleet.IndexEntry) bool {
+	return a.Development != b.Development || a.Lock != b.Lock || a.Force != b.Force || a.Disabled != b.Disabled ||
+		!slices.Equal(a.Groups, b.Groups)
+}
+
+func inAny(groups []fleet.GroupID, set map[fleet.GroupID]bool) bool {
+	return slices.ContainsFunc(groups, func(g fleet.GroupID) bool { return set[g] })
+}
+
+// sum adds up the impact of a change, device by device.
+type sum struct {
+	contrast    *contrast
+	maxAttempts int
+	released    fleet.Version // by a release
+	total, of   int
+	due         int
+	byVersion   map[fleet.Version]int
+	blocked     map[string]int
+}
+
+func newSum(before, after *fleet.Catalog, maxAttempts int) *sum {
+	return &sum{
+		contrast: newContrast(before, after), maxAttempts: maxAttempts,
+		byVersion: make(map[fleet.Version]int), blocked: make(map[string]int),
+	}
+}
+
+// add counts devices with the same entry; old and new are that entry before and after the
+// change.
+func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
+	t.of += devices
+	from := t.contrast.targets(old)
+	to := from
+	if new != old {
+		to = t.contrast.targets(new)
+	}
+	if sends(from.before, to.after, new.Running) {
+		t.total += devices
+		t.byVersion[to.after] += devices
+		if reason := t.obstacle(new, to.after); reason != "" {
+			t.blocked[reason] += devices
+		}
+		return
+	}
+	if isDue := to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released); isDue && t.obstacle(new, to.after) == "" {
+		t.due += devices
+	}
+	if !new.Development && new.Lock.IsZero() {
+		return
+	}
+	if sends(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {
+		if new.Development {
+			t.blocked["development"] += devices
+		} else {
+			t.blocked["locked"] += devices
+		}
+	}
+}
+
+// sends reports whether a change of target sends a device something it does not run.
+func sends(before, after, running fleet.Version) bool {
+	return after.Valid() && !after.Equal(before) && !after.Equal(running)
+}
+
+// obstacle is why a device can't get target now, "" when it can.
+func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
+	c := precedence.CandidateOfEntry(e)
+	c.Target, c.MaxAttempts = target, t.maxAttempts
+	return c.Obstacle()
+}
+
+func (t *sum) impact() fleet.Impact {
+	impact := fleet.Impact{Total: t.total, Of: t.of, Due: t.due}
+	for _, v := range slices.SortedFunc(maps.Keys(t.byVersion), func(a, b fleet.Version) int {
+		return cmp.Or(b.Compare(a), strings.Compare(b.String(), a.String()))
+	}) {
+		impact.ByVersion = append(impact.ByVersion, fleet.VersionCount{Version: v, Devices: t.byVersion[v]})
+	}
+	for _, reason := range slices.Sorted(maps.Keys(t.blocked)) {
+		impact.Blocked = append(impact.Blocked, fleet.ReasonCount{Reason: reason, Devices: t.blocked[reason]})
+	}
+	return impact
+}
+
+// Progress is how far v has come among the devices that should run it and that actor sees.
+// Errors: fleet.NotFound, fleet.Unavailable until the index is built.
+func (s *Service) Progress(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (fleet.Progress, error) {
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Progress{}, err
+	}
+	f, err := find(c, v)
+	if err != nil {
+		return fleet.Progress{}, err
+	}
+	progress := fleet.Progress{Version: f.Version, States: make(map[fleet.UpdateState]int)}
+	targets := newContrast(c, c)
+	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+		if !targets.targets(e).after.Equal(v) {
+			return
+		}
+		progress.Devices += devices
+		switch {
+		case e.Running.Equal(v):
+			progress.Running += devices
+		case e.UpdateTo.Equal(v):
+			progress.States[e.Update] += devices
+		default:
+			progress.States[fleet.NoUpdate] += devices
+		}
+	})
+	return progress, err
+}

@@ -1,0 +1,192 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Release carries out order in product and returns the version with where it is released
+// now, as far as actor may see. The order's groups and default are absolute for that
+// version; an order with neither makes it the product default; for an editor the groups
+// cover only those they hold. Devices get it at their next handshake; with order.Now those
+// online that should run it and don't are passed to Config.Changed, once. Errors:
+// fleet.NotFound for an unknown version or group, fleet.Invalid for a group of another
+// product, fleet.Denied by group and default; fleet.Unavailable also when order.Now could
+// not be done because the index is not built.
+func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Released, error) {
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return fleet.Released{}, err
+	}
+	groups, err := s.groupsOf(ctx, c)
+	if err != nil {
+		return fleet.Released{}, err
+	}
+	var before *fleet.Catalog
+	c, err = s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
+		before = clone(c)
+		return apply(actor, c, groups, order)
+	})
+	if err != nil {
+		return fleet.Released{}, err
+	}
+	s.recordRelease(ctx, actor, order, before, c)
+	var now []fleet.DeviceID
+	if order.Now {
+		now, err = s.online(c, order.Version)
+	}
+	s.changed(product, now)
+	if err != nil {
+		return fleet.Released{}, fmt.Errorf("released, but only for the next handshakes: %w", err)
+	}
+	return s.released(actor, c, order.Version)
+}
+
+// apply applies order to c, which it may modify. known are the groups that c's devices
+// can be in.
+func apply(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, order fleet.ReleaseOrder) error {
+	if actor.Role < fleet.Editor { // an order that names no group and changes no default is not checked below
+		if err := fleet.May(actor, fleet.ReleaseDefault, fleet.Object{Team: c.Product.Team}); err != nil {
+			return err
+		}
+	}
+	f, err := find(c, order.Version)
+	if err != nil {
+		return err
+	}
+	if err := fleet.Unchanged("releases in this product", order.If, tagOf(actor, c, f)); err != nil {
+		return err
+	}
+	if order.Groups == nil && order.Default == nil {
+		yes := true
+		order.Default = &yes
+	}
+	if order.Groups != nil {
+		if err := releaseToGroups(actor, c, known, f.Version, *order.Groups); err != nil {
+			return err
+		}
+	}
+	if order.Default != nil {
+		if err := releaseAsDefault(actor, c, f.Version, *order.Default); err != nil {
+			return err
+		}
+	}
+	if isReleased(c, f.Version) && !f.Released {
+		f.Released = true
+		c.Firmware[f.Version.Key()] = f
+	}
+	return nil
+}
+
+func releaseToGroups(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, v fleet.Version, groups []fleet.GroupID) error {
+	for _, g := range groups {
+		if err := mayGroup(actor, fleet.ReleaseToGroup, c, g); err != nil {
+			return err
+		}
+		group, ok := known[g]
+		if !ok {
+			return fleet.Errorf(fleet.NotFound, "no such group")
+		}
+		if group.Product != 0 && group.Product != c.Product.ID {
+			return fleet.FieldErrorf("groups", "group %s belongs to another product", group.Name)
+		}
+	}
+	if c.Groups == nil {
+		c.Groups = make(map[fleet.GroupID]fleet.Version)
+	}
+	for g, released := range c.Groups {
+		if released.Equal(v) && !slices.Contains(groups, g) && mayGroup(actor, fleet.ReleaseToGroup, c, g) == nil {
+			delete(c.Groups, g)
+		}
+	}
+	for _, g := range groups {
+		c.Groups[g] = v
+	}
+	return nil
+}
+
+// releaseAsDefault makes v the product default, or no longer. An order that v is not the
+// default, when it isn't, changes nothing and requires no right.
+func releaseAsDefault(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, is bool) error {
+	if !is && !c.Default.Equal(v) {
+		return nil
+	}
+	if err := fleet.May(actor, fleet.ReleaseDefault, fleet.Object{Team: c.Product.Team}); err != nil {
+		return err
+	}
+	if c.Default = v; !is {
+		c.Default = fleet.Version{}
+	}
+	return nil
+}
+
+// recordRelease writes an order that was carried out to the audit log, and announces it.
+func (s *Service) recordRelease(ctx context.Context, actor fleet.Actor, order fleet.ReleaseOrder, before, after *fleet.Catalog) {
+	s.audit.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
+	groups := before.MovedGroups(after)
+	s.announce(fleet.Event{
+		Payload: fleet.FirmwareReleased{Version: order.Version, Immediate: order.Now, Default: after.Default.Equal(order.Version)},
+		Team:    actor.Team, Product: after.Product.ID, At: time.Now(),
+		Groups: groups, Wide: before.Default != after.Default || len(groups) == 0,
+	})
+}
+
+// targets is what is released in c, for the audit log.
+func targets(c *fleet.Catalog) audit.Fields {
+	groups := make(map[string]string, len(c.Groups))
+	for g, v := range c.Groups {
+		groups[g.String()] = v.String()
+	}
+	return audit.Fields{"product_id": c.Product.ID, "product_default": c.Default.String(), "groups": groups}
+}
+
+// isReleased reports whether v is released anywhere in c.
+func isReleased(c *fleet.Catalog, v fleet.Version) bool {
+	if c.Default.Equal(v) {
+		return true
+	}
+	for _, released := range c.Groups {
+		if released.Equal(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// clone copies as much of c as apply modifies.
+func clone(c *fleet.Catalog) *fleet.Catalog {
+	copied := *c
+	copied.Groups, copied.Firmware = maps.Clone(c.Groups), maps.Clone(c.Firmware)
+	return &copied
+}
+
+// groupsOf are the groups that devices of c's product can be in, by id.
+func (s *Service) groupsOf(ctx context.Context, c *fleet.Catalog) (map[fleet.GroupID]fleet.Group, error) {
+	list, err := s.teams.Groups(ctx, c.Product.Team)
+	if err != nil {
+		return nil, err
+	}
+	groups := make(map[fleet.GroupID]fleet.Group, len(list))
+	for _, g := range list {
+		groups[g.ID] = g
+	}
+	return groups, nil
+}
+
+// online are the connected devices that should run v by c and don't.
+func (s *Service) online(c *fleet.Catalog, v fleet.Version) ([]fleet.DeviceID, error) {
+	yes := true
+	all := fleet.Actor{Team: c.Product.Team, Role: fleet.Owner} // a release also reaches devices that its author does not see
+	ids, err := s.index.IDs(fleet.DeviceQuery{Actor: all, Product: c.Product.ID, Online: &yes})
+	targets := newContrast(c, c)
+	return slices.DeleteFunc(ids, func(id fleet.DeviceID) bool {
+		e, err := s.index.Entry(id)
+		return err != nil || e.Running.Equal(v) || !targets.targets(&e).after.Equal(v)
+	}), err
+}

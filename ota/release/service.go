@@ -1,0 +1,71 @@
+package release
+
+import (
+	"sync"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/store"
+)
+
+// Config is what a Service works with.
+type Config struct {
+	MaxImage int64 // bytes of an uploaded image; default 64 MiB
+
+	Devices  *store.Devices
+	Catalogs *store.Catalogs
+	Teams    *store.Teams
+	Index    *index.Index
+	Images   image.Store
+	OTA      *ota.Service
+	Audit    *audit.Log
+
+	// Announce passes an event on to listeners. It must not block.
+	Announce func(fleet.Event)
+	// Changed is called after the releases of a product have changed: running downloads
+	// whose version is no longer the target have to be re-evaluated, and the devices in now
+	// at once. It must not block.
+	Changed func(product fleet.ProductID, now []fleet.DeviceID)
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxImage <= 0 {
+		c.MaxImage = 64 << 20
+	}
+	if c.Announce == nil {
+		c.Announce = func(fleet.Event) {}
+	}
+	if c.Changed == nil {
+		c.Changed = func(fleet.ProductID, []fleet.DeviceID) {}
+	}
+	return c
+}
+
+// Service carries out operators' orders about firmware. It is safe for concurrent use.
+type Service struct {
+	maxImage int64
+	devices  *store.Devices
+	catalogs *store.Catalogs
+	teams    *store.Teams
+	index    *index.Index
+	images   image.Store
+	ota      *ota.Service
+	audit    *audit.Log
+	announce func(fleet.Event)
+	changed  func(fleet.ProductID, []fleet.DeviceID)
+
+	commit sync.Mutex // held while a firmware record and its image appear or disappear together
+}
+
+// New makes a Service.
+func New(config Config) *Service {
+	config = config.withDefaults()
+	return &Service{
+		maxImage: config.MaxImage,
+		devices:  config.Devices, catalogs: config.Catalogs, teams: config.Teams, index: config.Index, images: config.Images,
+		ota: config.OTA, audit: config.Audit, announce: config.Announce, changed: config.Changed,
+	}
+}

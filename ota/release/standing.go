@@ -1,0 +1,35 @@
+package release
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Standing counts the devices of product that actor sees by the state of their last update,
+// and those whose update failed by the reason. Errors: fleet.Unavailable until the index is
+// built.
+func (s *Service) Standing(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (fleet.Standing, error) {
+	counts := fleet.Standing{States: make(map[fleet.UpdateState]int), Reasons: make(map[fleet.ReasonCode]int)}
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
+	if err != nil {
+		return counts, err
+	}
+	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+		counts.States[e.Update] += devices
+		if e.Update == fleet.Failed || e.Update == fleet.RolledBack {
+			counts.Reasons[e.Reason] += devices
+		}
+	})
+	for _, id := range s.ota.Downloading(product) { // as live does for one
+		e, err := s.index.Entry(id)
+		if err != nil || e.Update != fleet.Offered || !s.sees(actor, c.Product.Team, &e) {
+			continue
+		}
+		if position, ok := s.ota.Position(id); ok && position > 0 && counts.States[fleet.Offered] > 0 {
+			counts.States[fleet.Offered]--
+			counts.States[fleet.Downloading]++
+		}
+	}
+	return counts, err
+}

@@ -1,0 +1,147 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// maxPage is the longest page of updates.
+const maxPage = 100
+
+// Updates lists updates that actor may see, and the cursor of the next page, "" on the
+// last. With q.Device they are that device's: the running one, then the ended ones, newest
+// first; an update that was confirmed and fell back later is listed as both. Without it they
+// are the newest of each of q.Product's devices, ordered by device id. Errors: fleet.NotFound,
+// fleet.Invalid for a bad cursor, fleet.Unavailable until the index is built.
+func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error) {
+	if q.Limit <= 0 || q.Limit > maxPage {
+		q.Limit = maxPage
+	}
+	if q.Device != "" {
+		return s.updatesOf(ctx, actor, q)
+	}
+	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, q.Product)
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := fleet.ParseDeviceID(q.After); q.After != "" && err != nil {
+		return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list: start again without it", q.After)
+	}
+	ids, err := s.index.IDs(fleet.DeviceQuery{
+		Actor: actor, Product: c.Product.ID, Updates: states(q), UpdateTo: q.Version, After: q.After, Limit: q.Limit + 1,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	next := ""
+	if len(ids) > q.Limit {
+		ids = ids[:q.Limit]
+		next = string(ids[q.Limit-1])
+	}
+	list := make([]fleet.DeviceUpdate, 0, len(ids))
+	for _, id := range ids {
+		d, err := s.devices.Device(ctx, id)
+		switch {
+		case errors.Is(err, fleet.NotFound):
+		case err != nil:
+			return nil, "", err
+		case selects(q, d.Update.State, d.Update.To): // it may have changed since the index was read
+			list = append(list, fleet.DeviceUpdate{Device: id, Update: s.live(&d)})
+		}
+	}
+	return list, next, nil
+}
+
+// states are those q asks for: any but none, where it names none.
+func states(q fleet.UpdateQuery) []fleet.UpdateState {
+	if len(q.States) > 0 {
+		return q.States
+	}
+	var all []fleet.UpdateState
+	for state := fleet.Offered; state <= fleet.Stopped; state++ {
+		all = append(all, state)
+	}
+	return all
+}
+
+// selects reports whether q asks for an update in this state to this version.
+func selects(q fleet.UpdateQuery, state fleet.UpdateState, to fleet.Version) bool {
+	return state != fleet.NoUpdate &&
+		(len(q.States) == 0 || slices.Contains(q.States, state)) &&
+		(q.Version.IsZero() || q.Version.Equal(to))
+}
+
+// updatesOf lists one device's updates. The cursor is how many were listed before.
+func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error) {
+	d, err := s.deviceFor(ctx, actor, fleet.SeeDevice, q.Device)
+	if err != nil {
+		return nil, "", err
+	}
+	if q.Product != 0 && d.Product != q.Product {
+		return nil, "", fleet.Errorf(fleet.NotFound, "no such device: %s", q.Device)
+	}
+	skip := 0
+	if q.After != "" {
+		if skip, err = strconv.Atoi(q.After); err != nil || skip < 0 {
+			return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list", q.After)
+		}
+	}
+	history, err := s.devices.History(ctx, q.Device)
+	if err != nil {
+		return nil, "", err
+	}
+	var all []fleet.DeviceUpdate
+	if d.Update.State.Running() {
+		all = append(all, fleet.DeviceUpdate{Device: d.ID, Update: s.live(&d)})
+	}
+	for _, u := range history {
+		all = append(all, fleet.DeviceUpdate{Device: d.ID, Update: u})
+	}
+	all = slices.DeleteFunc(all, func(u fleet.DeviceUpdate) bool { return !selects(q, u.State, u.To) })
+	all = all[min(skip, len(all)):]
+	if len(all) <= q.Limit {
+		return all, "", nil
+	}
+	return all[:q.Limit], strconv.Itoa(skip + q.Limit), nil
+}
+
+// live is d's update with the position that its running download has reached.
+func (s *Service) live(d *fleet.Device) fleet.Update {
+	u := d.Update
+	if position, ok := s.ota.Position(d.ID); ok && (u.State == fleet.Offered || u.State == fleet.Downloading) {
+		u.Next = max(u.Next, position)
+		if u.Next > 0 {
+			u.State = fleet.Downloading
+		}
+	}
+	return u
+}
+
+// Stop ends the running update of a device at once and holds it: nothing is sent until its
+// target changes or an operator retries. It costs no attempt. Errors: fleet.Conflict when no
+// update runs, or when the device already restarts into it.
+func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	if err := s.ota.Stop(ctx, id, s.mayOperate(ctx, actor)); err != nil {
+		return err
+	}
+	s.audit.Record(ctx, actor, "update.stop", string(id), nil, nil)
+	return nil
+}
+
+// Retry resets the attempts at a device's target, an operator's stop included, and has the
+// device re-evaluated: now if it is online, else at its next handshake.
+func (s *Service) Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	if err := s.ota.Retry(ctx, id, s.mayOperate(ctx, actor)); err != nil {
+		return err
+	}
+	s.audit.Record(ctx, actor, "update.retry", string(id), nil, nil)
+	return nil
+}
+
+func (s *Service) mayOperate(ctx context.Context, actor fleet.Actor) func(*fleet.Device) error {
+	return func(d *fleet.Device) error { return s.may(ctx, actor, fleet.OperateDevice, d) }
+}

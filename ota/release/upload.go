@@ -1,0 +1,174 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/image"
+)
+
+// Limits of what people write about firmware, in bytes.
+const (
+	MaxTitle       = 128
+	MaxDescription = 4 << 10
+	MaxFile        = 255
+)
+
+// Upload is a firmware on its way into a product, from Begin to Commit. It is used by one
+// goroutine.
+type Upload struct {
+	service *Service
+	actor   fleet.Actor
+	product fleet.ProductID
+	staged  *image.Staged // nil before Stage
+}
+
+// Begin starts an upload to product before any bytes travel. The caller ends it with Close.
+// Errors: fleet.NotFound for a product that the actor can't see, fleet.Denied.
+func (s *Service) Begin(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (*Upload, error) {
+	if _, err := s.catalogFor(ctx, actor, fleet.UploadFirmware, product); err != nil {
+		return nil, err
+	}
+	return &Upload{service: s, actor: actor, product: product}, nil
+}
+
+// Upload adds the image that r reads to f.Product, as f's version, title, description and
+// file, and checks f before it reads anything. Errors: those of Begin, Check, Stage and
+// Commit.
+func (s *Service) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, r io.Reader) (fleet.Firmware, error) {
+	u, err := s.Begin(ctx, actor, f.Product)
+	if err != nil {
+		return fleet.Firmware{}, err
+	}
+	defer u.Close()
+	if err := u.Check(ctx, f); err != nil {
+		return fleet.Firmware{}, err
+	}
+	if err := u.Stage(ctx, r); err != nil {
+		return fleet.Firmware{}, err
+	}
+	return u.Commit(ctx, f)
+}
+
+// Check returns fleet.Invalid for a version that can't be, fleet.Conflict for one that is
+// uploaded already, and fleet.Invalid for texts over their limits. A caller that knows them
+// before the image checks them first, and so does not read an image in vain; Commit checks
+// again.
+func (u *Upload) Check(ctx context.Context, f fleet.Firmware) error {
+	if !f.Version.Valid() {
+		return fleet.FieldErrorf("version", "the version is missing")
+	}
+	if err := texts(f); err != nil {
+		return err
+	}
+	c, err := u.service.catalogs.Catalog(ctx, u.product)
+	if err != nil {
+		return err
+	}
+	return isNew(c, f.Version)
+}
+
+// Stage reads the image to its end and writes it to disk, once. Errors: fleet.Invalid for
+// an empty image, fleet.TooLarge over Config.MaxImage.
+func (u *Upload) Stage(ctx context.Context, r io.Reader) error {
+	u.Close()
+	staged, err := u.service.images.Stage(ctx, r, u.service.maxImage)
+	u.staged = staged
+	return err
+}
+
+// Commit adds the staged image to the product as the version, title, description and file
+// of f; it fills in the rest. Errors: those of Check; fleet.Invalid without a staged image.
+func (u *Upload) Commit(ctx context.Context, f fleet.Firmware) (fleet.Firmware, error) {
+	if u.staged == nil {
+		return fleet.Firmware{}, fleet.FieldErrorf("file", "the image is missing")
+	}
+	if err := u.Check(ctx, f); err != nil {
+		return fleet.Firmware{}, err
+	}
+	f.Product, f.Digest, f.Size = u.product, u.staged.Digest, u.staged.Size
+	f.Uploaded, f.By, f.Released, f.Ran = time.Now(), u.actor.Email, false, time.Time{}
+	if err := u.service.add(ctx, f, u.staged); err != nil {
+		return fleet.Firmware{}, err
+	}
+	u.service.recordUpload(ctx, u.actor, f)
+	return f, nil
+}
+
+// Close removes what was staged and not committed. It may be called more than once.
+func (u *Upload) Close() {
+	if u.staged != nil {
+		u.service.images.Discard(u.staged)
+		u.staged = nil
+	}
+}
+
+// add makes a staged image the firmware f of its product.
+func (s *Service) add(ctx context.Context, f fleet.Firmware, staged *image.Staged) error {
+	s.commit.Lock() // or another version with the same bytes could be deleted in between, with the image
+	defer s.commit.Unlock()
+	if err := s.images.Commit(f.Product, staged); err != nil {
+		return err
+	}
+	_, err := s.catalogs.EditCatalog(ctx, f.Product, func(c *fleet.Catalog) error {
+		if err := isNew(c, f.Version); err != nil {
+			return err
+		}
+		if c.Firmware == nil {
+			c.Firmware = make(map[string]fleet.Firmware)
+		}
+		c.Firmware[f.Version.Key()] = f
+		return nil
+	})
+	if err != nil && !errors.Is(err, fleet.Unavailable) { // then it may have been written after all
+		return errors.Join(err, s.discard(ctx, f.Product, f.Digest))
+	}
+	return err
+}
+
+func isNew(c *fleet.Catalog, v fleet.Version) error {
+	if old, ok := c.Find(v); ok {
+		return fleet.Errorf(fleet.Conflict, "version %s is uploaded already: choose another version", old.Version)
+	}
+	return nil
+}
+
+func texts(f fleet.Firmware) error {
+	for _, t := range []struct {
+		field, text string
+		limit       int
+	}{{"title", f.Title, MaxTitle}, {"description", f.Description, MaxDescription}, {"file", f.File, MaxFile}} {
+		if err := fleet.CheckText(t.field, t.text, t.limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes an image that no version of product has. The caller holds s.commit.
+func (s *Service) discard(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error {
+	c, err := s.catalogs.Catalog(context.WithoutCancel(ctx), product)
+	switch {
+	case errors.Is(err, fleet.NotFound): // the product was deleted
+	case err != nil:
+		return err
+	default:
+		for _, f := range c.Firmware {
+			if f.Digest == digest {
+				return nil
+			}
+		}
+	}
+	return s.images.Delete(product, digest)
+}
+
+func (s *Service) recordUpload(ctx context.Context, actor fleet.Actor, f fleet.Firmware) {
+	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, audit.Fields{
+		"product_id": f.Product, "version": f.Version.String(), "title": f.Title, "description": f.Description, "size": f.Size, "sha256": f.Digest.String(),
+	})
+	s.announce(fleet.Event{Payload: fleet.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
+}
