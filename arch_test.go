@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"broker/chunkio": {"fleet", "wire"},
 	"broker":         {"fleet", "wire", "broker/chunkio"},
 	"index":          {"fleet"},
-	"store":          {"fleet", "index", "store/redisserver"},
+	"store":          {"fleet", "index", "store/record", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence"},
 	"audit":          {"fleet", "store"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api", "api/client", "humane"},
 
 	"store/lockfile":    {},
+	"store/record":      {"fleet"},
 	"store/redisserver": {"store/lockfile"},
 
 	"console/history": {"fleet"},

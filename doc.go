@@ -15,6 +15,7 @@
 //	registry            what operators do to products, devices, groups, users
 //	audit               the log of who changed what
 //	store               the fleet in Redis
+//	store/record        how fleet's types are encoded in Redis
 //	store/redisserver   the redis-server that Muster starts for itself
 //	store/lockfile      one process per data folder
 //	index               lists, filters and counts of devices, in memory

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 // Raise keeps an alert of a.Team and returns it with its id. A zero Raised is now.
@@ -18,7 +19,7 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 	}
 	a.ID = alertTime(a.Raised) + "-" + s.core.nonce()
 	_, err := s.core.run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team)},
-		a.ID, packAlert(&a), s.core.keep.Alerts, alertTime(a.Raised.Add(-s.core.keep.Age)))
+		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts, alertTime(a.Raised.Add(-s.core.keep.Age)))
 	if err != nil {
 		return fleet.Alert{}, err
 	}
@@ -81,12 +82,12 @@ func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) 
 	}
 	alerts := make([]fleet.Alert, 0, len(ids))
 	for i, id := range ids {
-		record, ok := values[2*i].(string)
+		text, ok := values[2*i].(string)
 		if !ok {
 			continue
 		}
-		a, err := unpackAlert(record)
-		if err != nil {
+		var a fleet.Alert
+		if err := record.Alert.Unpack(text, &a); err != nil {
 			return nil, err
 		}
 		a.ID, a.Team, a.Archived = id, team, values[2*i+1] != nil

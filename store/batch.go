@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 const (
@@ -237,7 +238,7 @@ func (b *batcher) wait(d time.Duration) bool {
 // passing reports whether err may go away by itself: the connection broke, or Redis is
 // starting, failing over, out of memory or unable to write its file.
 func passing(err error) bool {
-	if err == nil || errors.Is(err, redis.Nil) || errors.As(err, new(*fleet.Error)) || errors.Is(err, errRecord) {
+	if err == nil || errors.Is(err, redis.Nil) || errors.As(err, new(*fleet.Error)) || errors.Is(err, record.ErrBroken) {
 		return false
 	}
 	var reply redis.Error

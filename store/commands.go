@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 // MaxPending bounds the commands a device has not answered; Queue refuses the next.
@@ -22,7 +24,7 @@ func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, e
 	if c.Queued.IsZero() {
 		c.Queued = time.Now()
 	}
-	number, err := s.core.runStatus(ctx, queueScript, outboxKeys(c.Device), s.core.nonce(), MaxPending, packCommand(&c))
+	number, err := s.core.runStatus(ctx, queueScript, outboxKeys(c.Device), s.core.nonce(), MaxPending, record.Command.Pack(&c))
 	switch {
 	case err != nil:
 		return fleet.Command{}, err
@@ -71,15 +73,12 @@ func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Com
 		return nil, err
 	}
 	var commands []fleet.Command
-	for field, record := range fields {
+	for field, text := range fields {
 		if field[0] != 'c' {
 			continue
 		}
-		c, err := unpackCommand(record)
-		if err == nil {
-			err = unpackResult(fields["r"+field[1:]], &c)
-		}
-		if err != nil {
+		var c fleet.Command
+		if err := errors.Join(record.Command.Unpack(text, &c), record.CommandResult.Unpack(fields["r"+field[1:]], &c)); err != nil {
 			return nil, err
 		}
 		c.Device, c.Number = id, uint32(decimal(field[1:]))
@@ -93,8 +92,8 @@ func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Com
 // keeps its first result: a repeated Finish changes nothing and is no error. It returns
 // fleet.NotFound for a command that was never queued or is no longer kept.
 func (s *Messages) Finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
-	record := packResult(&fleet.Command{Done: time.Now(), Result: result})
-	status, err := s.core.runStatus(ctx, finishScript, outboxKeys(id), number, record, s.core.keep.Commands)
+	text := record.CommandResult.Pack(&fleet.Command{Done: time.Now(), Result: result})
+	status, err := s.core.runStatus(ctx, finishScript, outboxKeys(id), number, text, s.core.keep.Commands)
 	if err == nil && status < 0 {
 		return fleet.Errorf(fleet.NotFound, "device %s has no command %d", id, number)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/record"
 )
 
 // Devices reads and writes device records.
@@ -112,9 +113,9 @@ func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Updat
 	}
 	oldest := time.Now().Add(-s.core.keep.Age)
 	updates := make([]fleet.Update, 0, len(records))
-	for _, record := range records {
-		u, err := unpackUpdate(record)
-		if err != nil {
+	for _, text := range records {
+		var u fleet.Update
+		if err := record.Update.Unpack(text, &u); err != nil {
 			return nil, err
 		}
 		if !u.Changed.IsZero() && u.Changed.Before(oldest) {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 type loadDevice struct {
@@ -28,8 +29,8 @@ func (op *loadDevice) settle(bool) error {
 	if len(fields) == 0 {
 		return noDevice(op.id)
 	}
-	op.device, err = parseDevice(op.id, fields)
-	return err
+	op.device.ID = op.id
+	return record.ReadDevice(fields, &op.device)
 }
 
 type saveDevice struct {
@@ -48,9 +49,9 @@ func (op *saveDevice) queue(p redis.Pipeliner, _ bool) {
 	args = append(args, strconv.FormatUint(d.Revision, 10), strconv.FormatUint(d.Revision+1, 10), op.nonce,
 		len(op.past), op.store.core.keep.Updates)
 	for i := range op.past {
-		args = append(args, packUpdate(&op.past[i]))
+		args = append(args, record.Update.Pack(&op.past[i]))
 	}
-	args = appendDevice(args, d)
+	args = record.AppendDevice(args, d)
 	op.sent = p.EvalSha(background, saveScript.sha, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
 	op.rev = p.HGet(background, productKey(d.Product), "rev")
 }
@@ -102,7 +103,7 @@ func (op *createDevices) queue(p redis.Pipeliner, _ bool) {
 	for i := range op.devices {
 		d := &op.devices[i]
 		args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
-		op.sent = append(op.sent, p.EvalSha(background, createScript.sha, []string{deviceKey(d.ID)}, appendDevice(args, d)...))
+		op.sent = append(op.sent, p.EvalSha(background, createScript.sha, []string{deviceKey(d.ID)}, record.AppendDevice(args, d)...))
 	}
 }
 

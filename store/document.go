@@ -15,11 +15,23 @@ import (
 // kind says how values of type T are kept as documents: hashes with a revision, changed
 // as a whole by compare-and-set, of which only the fields that differ are written.
 type kind[T any] struct {
-	name     string // for errors
-	clone    func(*T) *T
-	fields   func(*T) map[string]string
-	parse    func(map[string]string) (*T, error)
+	name     string          // for errors
+	clone    func(*T) *T     // copies what a change may touch; has no nil maps
+	fields   func(*hash, *T) // visits them all, to write or to read
 	revision func(*T) *uint64
+}
+
+func (k kind[T]) write(value *T) map[string]string {
+	h := hash{fields: map[string]string{}}
+	k.fields(&h, value)
+	return h.fields
+}
+
+func (k kind[T]) read(fields map[string]string) (*T, error) {
+	value := k.clone(new(T))
+	h := hash{reading: true, fields: fields}
+	k.fields(&h, value)
+	return value, h.err
 }
 
 // documents are the documents of one kind, with the last seen state of each in memory.
@@ -96,7 +108,7 @@ func (s *documents[ID, T]) load(ctx context.Context, id ID) (*T, error) {
 	revision := decimal(fields["rev"])
 	delete(fields, "rev")
 	delete(fields, "by")
-	value, err := s.kind.parse(fields)
+	value, err := s.kind.read(fields)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +157,7 @@ func (s *documents[ID, T]) edit(ctx context.Context, id ID, change func(*T) erro
 		if err := change(changed); err != nil {
 			return nil, err
 		}
-		err := s.write(ctx, id, s.kind.fields(value), changed)
+		err := s.write(ctx, id, s.kind.write(value), changed)
 		if err == nil {
 			return changed, nil
 		}
@@ -169,7 +181,7 @@ func (s *documents[ID, T]) create(ctx context.Context, id ID, value *T) error {
 // write makes value the state after the one whose fields are old, and sets its revision.
 func (s *documents[ID, T]) write(ctx context.Context, id ID, old map[string]string, value *T) error {
 	revision := *s.kind.revision(value)
-	sets, drops := difference(old, s.kind.fields(value))
+	sets, drops := difference(old, s.kind.write(value))
 	args := make([]any, 0, 4+len(sets)+len(drops))
 	args = append(args, strconv.FormatUint(revision, 10), strconv.FormatUint(revision+1, 10), s.core.nonce(), len(sets))
 	args = append(append(args, sets...), drops...)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 // Messages keeps what devices and people say: messages, commands, alerts, the audit log.
@@ -17,7 +18,7 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 	if m.Received.IsZero() {
 		m.Received = time.Now()
 	}
-	return s.core.append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, packMessage(&m))
+	return s.core.append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, record.Message.Pack(&m))
 }
 
 // List returns the messages q selects and the cursor of the next page, "" after the
@@ -26,9 +27,9 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet.Message, next string, err error) {
 	next, err = s.core.scan(ctx, messagesKey(q.Team), streamQuery{
 		from: q.From, to: q.To, ascending: q.Ascending, after: q.After, limit: pageLimit(q.Limit),
-	}, func(id, record string) (bool, error) {
-		m, err := unpackMessage(record)
-		if err != nil {
+	}, func(id, text string) (bool, error) {
+		var m fleet.Message
+		if err := record.Message.Unpack(text, &m); err != nil {
 			return false, err
 		}
 		m.Cursor, m.Team = id, q.Team
@@ -66,7 +67,7 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
-	_, err := s.core.append(ctx, auditKey(e.Team), e.At, s.core.keep.Audit, packAudit(&e))
+	_, err := s.core.append(ctx, auditKey(e.Team), e.At, s.core.keep.Audit, record.AuditEntry.Pack(&e))
 	return err
 }
 
@@ -74,9 +75,9 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 // after the last. limit is 1 to 100.
 func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
 	next, err = s.core.scan(ctx, auditKey(team), streamQuery{after: after, limit: pageLimit(limit)},
-		func(id, record string) (bool, error) {
-			e, err := unpackAudit(record)
-			e.Cursor, e.Team = id, team
+		func(id, text string) (bool, error) {
+			e := fleet.AuditEntry{Cursor: id, Team: team}
+			err := record.AuditEntry.Unpack(text, &e)
 			page = append(page, e)
 			return true, err
 		})

@@ -123,3 +123,9 @@ func (c *core) owner(ctx context.Context, key string) (uint32, error) {
 	}
 	return uint32(decimal(text)), err
 }
+
+// decimal is 0 for a text that is no number.
+func decimal(s string) uint64 {
+	n, _ := strconv.ParseUint(s, 10, 64)
+	return n
+}

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 const readChunk = 500 // device records read in one trip
@@ -52,9 +55,9 @@ func (s *Devices) readDevices(ctx context.Context, keys []string) error {
 			if err == nil && len(fields) == 0 {
 				continue // deleted meanwhile
 			}
-			d, parsed := parseDevice(deviceOfKey(some[i]), fields)
-			if err := errors.Join(err, parsed); err != nil {
-				s.core.log.Error("a device record can't be read and is left out of lists", "device", deviceOfKey(some[i]), "err", err)
+			d := fleet.Device{ID: deviceOfKey(some[i])}
+			if err := errors.Join(err, record.ReadDevice(fields, &d)); err != nil {
+				s.core.log.Error("a device record can't be read and is left out of lists", "device", d.ID, "err", err)
 				continue
 			}
 			s.index.PutRead(&d)

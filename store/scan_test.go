@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -54,10 +56,25 @@ func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
 	})
 }
 
+var (
+	anyVersion = rapid.Custom(func(t *rapid.T) any {
+		return version(rapid.SampledFrom([]string{"", "7", "7.0.0", "1.4.0-rc.1", "junk"}).Draw(t, "version"))
+	})
+	anyTime = rapid.Custom(func(t *rapid.T) any {
+		if rapid.Bool().Draw(t, "never") {
+			return time.Time{}
+		}
+		return time.Unix(0, rapid.Int64Range(-1, 1<<62).Draw(t, "ns")).UTC()
+	})
+	anyDevice = rapid.MakeCustom[fleet.Device](rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
+		reflect.TypeFor[fleet.Version](): anyVersion, reflect.TypeFor[time.Time](): anyTime,
+	}})
+)
+
 func drawIndexed(t *rapid.T, id fleet.DeviceID) fleet.Device {
-	d := drawDevice(t)
-	d.ID, d.Team, d.Pending = id, fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two")), 0
-	d.LastCommand = 0
+	d := anyDevice.Draw(t, "device")
+	d.ID, d.Team = id, fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two"))
+	d.Pending, d.LastCommand, d.Groups = 0, 0, fleet.SortGroups(d.Groups)
 	return d
 }
 

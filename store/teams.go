@@ -40,7 +40,7 @@ func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member
 	if err := s.join(ctx, owner); err != nil {
 		return fleet.Team{}, err
 	}
-	r := newRoster()
+	r := rosterKind.clone(&roster{})
 	r.team = t
 	r.members[owner.User] = owner
 	if err := s.docs.create(ctx, t.ID, r); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
 )
 
 // CreateUser makes a user of u and returns it with its id. It returns fleet.Conflict
@@ -21,7 +22,7 @@ func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error
 	if err := s.claimEmail(ctx, u.Email, u.ID); err != nil {
 		return fleet.User{}, err
 	}
-	a := newAccount()
+	a := accountKind.clone(&account{})
 	a.user = u
 	if err := s.accounts.create(ctx, u.ID, a); err != nil {
 		return fleet.User{}, errors.Join(err, s.core.unclaim(ctx, emailKey(u.Email), id))
@@ -116,21 +117,23 @@ func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 		return err
 	}
 	return s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder {
-		return p.Set(background, tokenKey(t.ID), packToken(&t), 0)
+		return p.Set(background, tokenKey(t.ID), record.Token.Pack(&t), 0)
 	})
 }
 
 // Token returns a token by its public part; fleet.NotFound when there is none. Whether
 // it has expired is for the caller to judge.
 func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
-	record, err := read(ctx, s.core, func(p redis.Pipeliner) result[string] { return p.Get(background, tokenKey(id)) })
+	text, err := read(ctx, s.core, func(p redis.Pipeliner) result[string] { return p.Get(background, tokenKey(id)) })
 	if absent(err) {
 		return fleet.Token{}, fleet.Errorf(fleet.NotFound, "no such token")
 	}
 	if err != nil {
 		return fleet.Token{}, err
 	}
-	return unpackToken(record)
+	var t fleet.Token
+	err = record.Token.Unpack(text, &t)
+	return t, err
 }
 
 // Tokens returns the tokens of a user in a team, 0: in all, newest first.

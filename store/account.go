@@ -1,0 +1,29 @@
+package store
+
+import (
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
+)
+
+// account is a user with the teams they are in and the tokens they hold. The teams are a hint:
+// the roster of a team decides who is a member.
+type account struct {
+	revision uint64
+	user     fleet.User
+	teams    map[fleet.TeamID]bool
+	tokens   map[string]bool
+}
+
+// accountKind has the fields "user", "t:<team>", "k:<token>".
+var accountKind = kind[account]{
+	name: "user",
+	clone: func(a *account) *account {
+		return &account{revision: a.revision, user: a.user, teams: copied(a.teams), tokens: copied(a.tokens)}
+	},
+	fields: func(h *hash, a *account) {
+		one(h, "user", record.User, &a.user)
+		numbered(h, "t:", present{}, a.teams)
+		named(h, "k:", present{}, a.tokens)
+	},
+	revision: func(a *account) *uint64 { return &a.revision },
+}

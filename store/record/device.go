@@ -1,0 +1,171 @@
+package record
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// AppendDevice appends the fields and values of d's hash to args, without those that are zero.
+// The scripts write the revision.
+func AppendDevice(args []any, d *fleet.Device) []any {
+	h := hash{args: args}
+	h.device(d)
+	return h.args
+}
+
+// ReadDevice sets the fields of d that its hash has; d's ID is the caller's to set. It returns
+// ErrBroken for a hash that can't be read. The strings of fields are kept.
+func ReadDevice(fields map[string]string, d *fleet.Device) error {
+	h := hash{reading: true, fields: fields}
+	h.device(d)
+	d.Revision = decimal(fields["r"])
+	return h.err
+}
+
+// device visits the fields of a device. Numbers and times are decimal: Redis keeps those up to
+// 64 bits in 9 bytes.
+func (h *hash) device(d *fleet.Device) {
+	decimals(h, "t", &d.Team)
+	decimals(h, "p", &d.Product)
+	decimals(h, "k", &d.Kind)
+	h.text("gw", (*string)(&d.Gateway))
+	h.text("n", &d.Name)
+	h.text("no", &d.Notes)
+	h.groups("g", &d.Groups)
+	h.secret("s", &d.Secret)
+	h.flags("f", letter{"x", &d.Disabled}, letter{"d", &d.Development}, letter{"F", &d.Force},
+		letter{"u", &d.UpdatesOn}, letter{"o", &d.Differs})
+	h.version("l", &d.Lock)
+	h.version("fl", &d.Flash)
+	h.version("v", &d.Running)
+	h.text("hw", &d.Hardware)
+	h.blob("fa", &d.Facts)
+	decimals(h, "b", &d.Boot)
+	decimals(h, "se", &d.Session)
+	packed(h, "u", Update, &d.Update)
+	packed(h, "a", Attempts, &d.Attempts)
+	decimals(h, "lc", &d.LastCommand)
+	decimals(h, "pc", &d.Pending)
+	h.text("ip", &d.Address)
+	h.instant("c", &d.Created)
+	h.instant("lh", &d.LastHandshake)
+	h.instant("le", &d.LastHeard)
+}
+
+// hash is a device's hash being written or read.
+type hash struct {
+	reading bool
+	fields  map[string]string // reading: the hash
+	args    []any             // writing: fields and values so far
+	err     error
+}
+
+// name is the constant string that names a field of the hash. As an interface from the start it
+// becomes an argument of a command without an allocation.
+type name = any
+
+func (h *hash) put(field name, value string) {
+	if value != "" {
+		h.args = append(h.args, field, value)
+	}
+}
+
+func (h *hash) text(field name, s *string) {
+	if !h.reading {
+		h.put(field, *s)
+	} else {
+		*s = h.fields[field.(string)]
+	}
+}
+
+func (h *hash) blob(field name, b *[]byte) {
+	if !h.reading {
+		h.put(field, string(*b))
+	} else if value, ok := h.fields[field.(string)]; ok {
+		*b = []byte(value)
+	}
+}
+
+func (h *hash) secret(field name, s *fleet.Secret) {
+	if h.reading {
+		copy(s[:], h.fields[field.(string)])
+	} else if *s != (fleet.Secret{}) {
+		h.put(field, string(s[:]))
+	}
+}
+
+func (h *hash) version(field name, v *fleet.Version) {
+	if !h.reading {
+		h.put(field, v.String())
+	} else if value, ok := h.fields[field.(string)]; ok {
+		*v = fleet.ReportedVersion(value)
+	}
+}
+
+func (h *hash) groups(field name, ids *[]fleet.GroupID) {
+	if !h.reading {
+		h.put(field, joinGroups(*ids))
+	} else {
+		*ids = splitGroups(h.fields[field.(string)])
+	}
+}
+
+// letter is one of the booleans that share a field: the field has the letters of those that hold.
+type letter struct {
+	text  string
+	holds *bool
+}
+
+func (h *hash) flags(field name, letters ...letter) {
+	value := h.fields[field.(string)]
+	for _, l := range letters {
+		switch {
+		case h.reading:
+			*l.holds = strings.Contains(value, l.text)
+		case *l.holds:
+			value += l.text
+		}
+	}
+	if !h.reading {
+		h.put(field, value)
+	}
+}
+
+func (h *hash) instant(field name, t *time.Time) {
+	if !h.reading {
+		if !t.IsZero() {
+			h.put(field, strconv.FormatInt(t.UnixNano(), 10))
+		}
+	} else if value, ok := h.fields[field.(string)]; ok {
+		ns, _ := strconv.ParseInt(value, 10, 64)
+		*t = time.Unix(0, ns).UTC()
+	}
+}
+
+func decimals[N ~uint8 | ~uint32 | ~uint64](h *hash, field name, n *N) {
+	if h.reading {
+		if value, ok := h.fields[field.(string)]; ok {
+			*n = N(decimal(value))
+		}
+	} else if *n != 0 {
+		h.put(field, strconv.FormatUint(uint64(*n), 10))
+	}
+}
+
+func packed[T any](h *hash, field name, codec Codec[T], value *T) {
+	if !h.reading {
+		h.put(field, codec.Pack(value))
+	} else if text, ok := h.fields[field.(string)]; ok {
+		h.err = cmp.Or(h.err, codec.Unpack(text, value))
+	}
+}
+
+// decimal is 0 for a text that is no number.
+func decimal(s string) uint64 {
+	n, _ := strconv.ParseUint(s, 10, 64)
+	return n
+}

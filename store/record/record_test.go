@@ -1,0 +1,265 @@
+package record
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// stored is one way of storing values of a type: a codec, or the hash of a device.
+type stored struct {
+	any    func(t *rapid.T) error // any value comes back as it was written
+	whole  func() error           // so does one without a zero
+	golden func() []string        // which is stored like this
+}
+
+// all has a row for each codec and for the device hash, with the fields that are stored
+// elsewhere.
+var all = map[string]stored{
+	"Alert":         packedBy(Alert, "ID", "Team", "Archived"),
+	"Attempts":      packedBy(Attempts),
+	"AuditEntry":    packedBy(AuditEntry, "Cursor", "Team"),
+	"Command":       packedBy(Command, "Number", "Device", "Done", "Result"),
+	"CommandResult": packedBy(CommandResult, "Number", "Device", "Name", "Payload", "Queued", "Expires"),
+	"Device":        storedBy(writeDevice, ReadDevice, "ID", "Revision"),
+	"Firmware":      packedBy(Firmware),
+	"Group":         packedBy(Group),
+	"Invitation":    packedBy(Invitation),
+	"Member":        packedBy(Member),
+	"Message":       packedBy(Message, "Cursor", "Team"),
+	"Product":       packedBy(Product),
+	"Team":          packedBy(Team),
+	"Token":         packedBy(Token),
+	"Update":        packedBy(Update),
+	"User":          packedBy(User),
+}
+
+func packedBy[T any](c Codec[T], elsewhere ...string) stored {
+	write := func(value *T) map[string]string { return map[string]string{"": c.Pack(value)} }
+	read := func(fields map[string]string, value *T) error { return c.Unpack(fields[""], value) }
+	return storedBy(write, read, elsewhere...)
+}
+
+func writeDevice(d *fleet.Device) map[string]string {
+	fields := map[string]string{}
+	for args := AppendDevice(nil, d); len(args) > 0; args = args[2:] {
+		fields[args[0].(string)] = args[1].(string)
+	}
+	return fields
+}
+
+func storedBy[T any](write func(*T) map[string]string, read func(map[string]string, *T) error, elsewhere ...string) stored {
+	roundTrip := func(in *T) error {
+		for _, name := range elsewhere {
+			reflect.ValueOf(in).Elem().FieldByName(name).SetZero()
+		}
+		var out T
+		if err := read(write(in), &out); err != nil {
+			return err
+		}
+		if diff := cmp.Diff(out, *in, sameVersion); diff != "" {
+			return fmt.Errorf("read (-) differs from written (+):\n%s", diff)
+		}
+		return nil
+	}
+	return stored{
+		any: func(t *rapid.T) error {
+			in := rapid.MakeCustom[T](drawn).Draw(t, "value")
+			return roundTrip(&in)
+		},
+		whole: func() error {
+			in := filled[T]()
+			return roundTrip(&in)
+		},
+		golden: func() (lines []string) {
+			in := filled[T]()
+			for field, text := range write(&in) {
+				lines = append(lines, strings.TrimSuffix("."+field, ".")+" "+hex.EncodeToString([]byte(text)))
+			}
+			return lines
+		},
+	}
+}
+
+var sameVersion = cmp.Comparer(func(a, b fleet.Version) bool { return a == b })
+
+// drawn says how to draw what rapid can't make by reflection, or makes of values that are
+// never stored.
+var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
+	reflect.TypeFor[time.Time](): rapid.Custom(func(t *rapid.T) any {
+		if rapid.Bool().Draw(t, "never") {
+			return time.Time{}
+		}
+		return time.Unix(0, rapid.Int64Range(-1, 1<<62).Draw(t, "ns")).UTC()
+	}),
+	reflect.TypeFor[fleet.Version](): rapid.Custom(func(t *rapid.T) any { return drawVersion(t) }),
+	reflect.TypeFor[[]byte](): rapid.Custom(func(t *rapid.T) any {
+		if b := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "bytes"); len(b) > 0 {
+			return b
+		}
+		return []byte(nil) // an empty one is stored as none
+	}),
+	reflect.TypeFor[[]fleet.GroupID](): rapid.Custom(func(t *rapid.T) any {
+		var ids []fleet.GroupID
+		for _, n := range rapid.SliceOfN(rapid.Uint32Min(1), 0, 5).Draw(t, "groups") {
+			ids = append(ids, fleet.GroupID(n))
+		}
+		return fleet.SortGroups(ids)
+	}),
+}}
+
+func drawVersion(t *rapid.T) fleet.Version {
+	switch rapid.IntRange(0, 3).Draw(t, "form") {
+	case 0:
+		return fleet.Version{}
+	case 1:
+		return fleet.WholeVersion(rapid.Uint32Max(fleet.MaxWholeVersion).Draw(t, "whole"))
+	case 2:
+		return fleet.ReportedVersion(fmt.Sprintf("1.%d.0-rc.1", rapid.IntRange(0, 99).Draw(t, "minor")))
+	}
+	return fleet.ReportedVersion(rapid.StringN(1, 20, 60).Draw(t, "unreadable"))
+}
+
+func TestEveryRecordComesBackAsItWentIn(t *testing.T) {
+	for name, row := range all {
+		t.Run(name, func(t *testing.T) {
+			if err := row.whole(); err != nil {
+				t.Fatal(err)
+			}
+			rapid.Check(t, func(t *rapid.T) {
+				if err := row.any(t); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// TestEveryCodecIsInTheTable finds the codecs in the source.
+func TestEveryCodecIsInTheTable(t *testing.T) {
+	codec := regexp.MustCompile(`(?m)^var (\w+) += Codec\[`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range codec.FindAllSubmatch(text, -1) {
+			found++
+			if _, ok := all[string(match[1])]; !ok {
+				t.Errorf("%s: codec %s has no row in the table", file, match[1])
+			}
+		}
+	}
+	if want := len(all) - 1; found != want { // the device hash is no codec
+		t.Errorf("found %d codecs, the table has %d", found, want)
+	}
+}
+
+// TestRecordsOfEarlierVersionsAreRead compares what is written with what was written when the
+// files of installations were: testdata/records.txt only ever gets more lines.
+func TestRecordsOfEarlierVersionsAreRead(t *testing.T) {
+	golden, err := os.ReadFile("testdata/records.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for name, row := range all {
+		for _, line := range row.golden() {
+			lines = append(lines, name+line)
+		}
+	}
+	slices.Sort(lines)
+	if diff := cmp.Diff(lines, strings.Split(strings.TrimSpace(string(golden)), "\n")); diff != "" {
+		t.Errorf("written now (-), before (+):\n%s", diff)
+	}
+}
+
+// filled is a T none of whose fields is zero, the same in each run.
+func filled[T any]() (value T) {
+	n := 0
+	fill(reflect.ValueOf(&value).Elem(), &n)
+	return value
+}
+
+// fill fills v with values that follow from n, which counts fields.
+func fill(v reflect.Value, n *int) {
+	*n++
+	switch field := v.Addr().Interface().(type) {
+	case *fleet.Version:
+		*field = fleet.ReportedVersion(fmt.Sprintf("1.%d.0", *n))
+		return
+	case *time.Time:
+		*field = time.Unix(1_700_000_000, int64(*n)).UTC()
+		return
+	case *[]byte:
+		*field = fmt.Appendf(nil, "bytes %d", *n)
+		return
+	case *[]fleet.GroupID:
+		*field = []fleet.GroupID{fleet.GroupID(*n), fleet.GroupID(*n + 1)}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), n)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			v.Index(i).SetUint(uint64(*n))
+		}
+	case reflect.String:
+		v.SetString(fmt.Sprintf("text %d", *n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n) * 100)
+	case reflect.Uint8:
+		v.SetUint(uint64(*n))
+	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(uint64(*n) * 1000)
+	default:
+		panic(fmt.Sprint("a field of kind ", v.Kind(), ": add it here"))
+	}
+}
+
+func TestABrokenRecordIsAnError(t *testing.T) {
+	whole := Update.Pack(&fleet.Update{To: fleet.ReportedVersion("7"), Text: "some text"})
+	for n := 1; n < len(whole); n++ {
+		var u fleet.Update
+		if err := Update.Unpack(whole[:n], &u); err == nil && u.Text == "some text" {
+			t.Errorf("cut at %d of %d bytes: read as whole", n, len(whole))
+		}
+	}
+	if err := Update.Unpack("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x", new(fleet.Update)); err == nil {
+		t.Error("a length beyond the end was taken")
+	}
+	if err := Attempts.Unpack(Attempts.Pack(&fleet.Attempts{Spent: 2})+"\xc8\x05", new(fleet.Attempts)); err == nil {
+		t.Error("a broken field of a later version was taken")
+	}
+}
+
+func TestARecordWithFieldsOfALaterVersionIsRead(t *testing.T) {
+	f := fields{record: []byte(Attempts.Pack(&fleet.Attempts{Spent: 2}))}
+	f.put(200, "new")
+	var a fleet.Attempts
+	if err := Attempts.Unpack(string(f.record), &a); err != nil || a.Spent != 2 {
+		t.Errorf("got %+v, %v", a, err)
+	}
+}

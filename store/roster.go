@@ -1,0 +1,50 @@
+package store
+
+import (
+	"maps"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
+)
+
+// roster is a team with everything that its rules of uniqueness span: one document, so that a
+// change of any of it is one compare-and-set.
+type roster struct {
+	revision uint64
+	team     fleet.Team
+	members  map[fleet.UserID]fleet.Member
+	groups   map[fleet.GroupID]fleet.Group
+	products map[fleet.ProductID]bool
+	invited  map[string]fleet.Invitation // by id
+	leaving  map[fleet.GroupID]bool      // groups being deleted: gone for everyone, devices still to be cleared
+}
+
+// rosterKind has the fields "team", "m:<user>", "g:<group>", "p:<product>", "i:<invitation>",
+// "x:<group>".
+var rosterKind = kind[roster]{
+	name: "team",
+	clone: func(r *roster) *roster {
+		return &roster{
+			revision: r.revision, team: r.team,
+			members: copied(r.members), groups: copied(r.groups), products: copied(r.products),
+			invited: copied(r.invited), leaving: copied(r.leaving),
+		}
+	},
+	fields: func(h *hash, r *roster) {
+		one(h, "team", record.Team, &r.team)
+		numbered(h, "m:", record.Member, r.members)
+		numbered(h, "g:", record.Group, r.groups)
+		numbered(h, "p:", present{}, r.products)
+		named(h, "i:", record.Invitation, r.invited)
+		numbered(h, "x:", present{}, r.leaving)
+	},
+	revision: func(r *roster) *uint64 { return &r.revision },
+}
+
+// copied is a copy of m, an empty map for nil.
+func copied[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return maps.Clone(m)
+}
