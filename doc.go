@@ -12,7 +12,9 @@
 //	ota/image           firmware images, and the chunks made of them
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
 //	ota/otatest         a product with firmware and devices, for tests of these
-//	registry            what operators do to products, devices, groups, users
+//	registry            what operators do to products, groups and devices
+//	accounts            teams, members, users, passwords and tokens
+//	limit               how often something may happen per key
 //	audit               the log of who changed what
 //	store               the fleet in Redis
 //	store/record        how fleet's types are encoded in Redis

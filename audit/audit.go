@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store"
 )
 
 // Fields are the values of an object before or after a change. They are kept as JSON and
@@ -20,20 +21,13 @@ type Fields map[string]any
 
 // Log writes and reads the audit log. It is safe for concurrent use.
 type Log struct {
-	entries entries
-	log     *slog.Logger
+	messages *store.Messages
+	log      *slog.Logger
 }
 
-// entries is the part of store.Messages that holds the log.
-type entries interface {
-	Audit(ctx context.Context, e fleet.AuditEntry) error
-	AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) ([]fleet.AuditEntry, string, error)
-}
-
-// New returns the audit log kept in messages, the Messages of a store.Store. An entry
-// that can't be written goes to log.
-func New(messages entries, log *slog.Logger) *Log {
-	return &Log{entries: messages, log: log}
+// New returns the audit log kept in messages. Entries that can't be written go to log.
+func New(messages *store.Messages, log *slog.Logger) *Log {
+	return &Log{messages: messages, log: log}
 }
 
 // Record adds a change that actor made to object; before or after is nil where the object
@@ -45,7 +39,7 @@ func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object stri
 		Team: actor.Team, User: actor.User, Email: actor.Email, Action: action, Object: object,
 		Before: before.json(), After: after.json(), At: time.Now().UTC(),
 	}
-	if err := l.entries.Audit(context.WithoutCancel(ctx), e); err != nil {
+	if err := l.messages.Audit(context.WithoutCancel(ctx), e); err != nil {
 		l.log.LogAttrs(ctx, slog.LevelError, "audit entry lost", slog.String("action", action), slog.String("object", object),
 			slog.String("email", actor.Email), slog.Any("err", err))
 	}
@@ -72,13 +66,13 @@ const (
 // log, so a page may be short, even empty, without being the last. It returns fleet.Denied
 // to actors who may not see the log.
 func (l *Log) Page(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (page []fleet.AuditEntry, next string, err error) {
-	if err := fleet.May(actor, fleet.SeeAudit, fleet.Object{Team: actor.Team}); err != nil {
+	if err := actor.May(fleet.SeeAudit); err != nil {
 		return nil, "", err
 	}
-	q.Text, q.Email = strings.ToLower(q.Text), strings.ToLower(strings.TrimSpace(q.Email))
+	q.Text, q.Email = strings.ToLower(q.Text), fleet.NormalEmail(q.Email)
 	next = q.After
 	for examined := 0; examined < reach; {
-		entries, after, err := l.entries.AuditLog(ctx, actor.Team, next, pageSize)
+		entries, after, err := l.messages.AuditLog(ctx, actor.Team, next, pageSize)
 		if err != nil {
 			return nil, "", err
 		}

@@ -67,7 +67,7 @@ func newSight(t *testing.T) *sight {
 			cloudtest.Must[api.Imported](t)(w.Import(ctx, cloudtest.Lamp, order))
 		}
 	}
-	owner := cloudtest.Must[fleet.Actor](t)(w.Cloud.Registry().Actor(ctx, s.owner))
+	owner := cloudtest.Must[fleet.Actor](t)(w.Cloud.Accounts().Actor(ctx, s.owner))
 	s.team = owner.Team
 	for held := range visibleTo {
 		for _, role := range []fleet.Role{fleet.Editor, fleet.Viewer} {
@@ -77,8 +77,8 @@ func newSight(t *testing.T) *sight {
 			if held == "none" {
 				names = nil
 			}
-			cloudtest.Must[fleet.Member](t)(w.Cloud.Registry().AddUser(ctx, owner, email, cloudtest.OwnerPassword, role, names))
-			secret, _, err := w.Cloud.Registry().SignIn(ctx, fleet.SignIn{Email: email, Password: cloudtest.OwnerPassword, Address: "127.0.0.1"})
+			cloudtest.Must[fleet.Member](t)(w.Cloud.Accounts().AddUser(ctx, owner, email, cloudtest.OwnerPassword, role, names))
+			secret, _, err := w.Cloud.Accounts().SignIn(ctx, fleet.SignIn{Email: email, Password: cloudtest.OwnerPassword, Address: "127.0.0.1"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,15 +40,15 @@ func newStage(t *testing.T) *stage {
 	s.own = cloudtest.Must[fleet.Group](t)(w.Cloud.Store().Teams.CreateGroup(ctx, fleet.Group{Team: s.team, Name: "own", Color: "#000000"}))
 	for _, role := range []fleet.Role{fleet.Admin, fleet.Editor, fleet.Viewer} {
 		email := role.String() + "@example.com"
-		cloudtest.Must[fleet.Member](t)(w.Cloud.Registry().AddUser(ctx, owner, email, cloudtest.OwnerPassword, role, []string{"own"}))
+		cloudtest.Must[fleet.Member](t)(w.Cloud.Accounts().AddUser(ctx, owner, email, cloudtest.OwnerPassword, role, []string{"own"}))
 		s.signIn(role, email, 0)
 	}
-	program, _, _, err := w.Cloud.Registry().AddProgram(ctx, owner, "robot", fleet.Viewer, nil, 0)
+	program, _, _, err := w.Cloud.Accounts().AddProgram(ctx, owner, "robot", fleet.Viewer, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.program = program.Email
-	s.other = cloudtest.Must[fleet.Team](t)(w.Cloud.Registry().CreateTeam(ctx, owner, "Other")).ID
+	s.other = cloudtest.Must[fleet.Team](t)(w.Cloud.Accounts().CreateTeam(ctx, owner, "Other")).ID
 	elsewhere := fleet.Actor{User: owner.User, Email: cloudtest.OwnerEmail, Team: s.other, Role: fleet.Owner}
 	s.elsewhere = cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().CreateProduct(ctx, elsewhere, fleet.Product{Name: "Alien", Slug: "alien"})).ID
 	w.UploadVersions(100, 1)
@@ -59,12 +59,12 @@ func newStage(t *testing.T) *stage {
 // signIn makes a token for the user of a role.
 func (s *stage) signIn(role fleet.Role, email string, team fleet.TeamID) fleet.Actor {
 	s.Helper()
-	secret, _, err := s.Cloud.Registry().SignIn(s.Context(), fleet.SignIn{Email: email, Password: cloudtest.OwnerPassword, Team: team, Address: "127.0.0.1"})
+	secret, _, err := s.Cloud.Accounts().SignIn(s.Context(), fleet.SignIn{Email: email, Password: cloudtest.OwnerPassword, Team: team, Address: "127.0.0.1"})
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.tokens[role] = secret
-	s.actors[role] = cloudtest.Must[fleet.Actor](s)(s.Cloud.Registry().Actor(s.Context(), secret))
+	s.actors[role] = cloudtest.Must[fleet.Actor](s)(s.Cloud.Accounts().Actor(s.Context(), secret))
 	return s.actors[role]
 }
 
@@ -74,14 +74,14 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 	subject := s.subject(object)
 	token := s.tokens[role]
 	if p.operation == "RevokeAccessToken" && object == own {
-		_, t, err := s.Cloud.Registry().NewToken(s.Context(), s.actors[role], "x", 0)
+		_, t, err := s.Cloud.Accounts().NewToken(s.Context(), s.actors[role], "x", 0)
 		if err != nil {
 			s.Fatal(err)
 		}
 		subject["token"] = t.ID
 	}
 	if p.operation == "RevokeToken" { // the token itself
-		token, _, _ = s.Cloud.Registry().NewToken(s.Context(), s.actors[role], "x", 0)
+		token, _, _ = s.Cloud.Accounts().NewToken(s.Context(), s.actors[role], "x", 0)
 	}
 	if p.operation == "LeaveTeam" && role != fleet.Owner { // of someone who is not needed any more
 		user := cloudtest.Must[fleet.User](s)(s.Cloud.Store().Teams.CreateUser(s.Context(), fleet.User{Email: subject["fresh"]}))
@@ -89,7 +89,7 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 		if err := s.Cloud.Store().Teams.AddMember(s.Context(), leaver); err != nil {
 			s.Fatal(err)
 		}
-		token, _, _ = s.Cloud.Registry().NewToken(s.Context(), fleet.Actor{User: user.ID, Email: user.Email, Team: s.team, Role: role}, "x", 0)
+		token, _, _ = s.Cloud.Accounts().NewToken(s.Context(), fleet.Actor{User: user.ID, Email: user.Email, Team: s.team, Role: role}, "x", 0)
 	}
 	body := s.fill(p.body, subject)
 	switch {

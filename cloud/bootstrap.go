@@ -12,7 +12,7 @@ const firstTeam = "Team"
 // bootstrap makes the first team and its owner on an empty store. Where no password was
 // configured it makes one and tells it, this once.
 func (c *Cloud) bootstrap(ctx context.Context) error {
-	needed, err := c.registry.Empty(ctx)
+	needed, err := c.accounts.Empty(ctx)
 	if err != nil || !needed {
 		return err
 	}
@@ -20,7 +20,7 @@ func (c *Cloud) bootstrap(ctx context.Context) error {
 	if password == "" {
 		password = rand.Text()
 	}
-	made, err := c.registry.Bootstrap(ctx, firstTeam, email, password)
+	made, err := c.accounts.Bootstrap(ctx, firstTeam, email, password)
 	if err != nil {
 		return fmt.Errorf("first team: %w", err)
 	}

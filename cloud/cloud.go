@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
@@ -40,6 +41,7 @@ type Cloud struct {
 	ota       *ota.Service
 	releases  *release.Service
 	registry  *registry.Registry
+	accounts  *accounts.Accounts
 	conductor *conductor
 	console   *console.Console // nil without HTTP
 	http      *http.Server
@@ -132,13 +134,20 @@ func (c *Cloud) assemble(images image.Store) {
 		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.conductor.Announce, Changed: c.conductor.changed,
 	})
 	c.conductor.ota = c.ota
+	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
-		Images: images, Journal: c.store.Journal, Forecast: c.releases, Live: c.conductor, Audit: c.audit, Log: c.log,
+		Journal: c.store.Journal, Audit: c.audit, Images: images, Forecast: c.releases, Live: c.conductor, Log: c.log,
 	})
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,
 	}, c.conductor, c.log)
+}
+
+// operators is what the front ends offer to operators about everything but firmware.
+type operators struct {
+	*registry.Registry
+	*accounts.Accounts
 }
 
 func (c *Cloud) listen() error {
@@ -172,11 +181,11 @@ func (c *Cloud) listen() error {
 	c.listener = listener
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
-	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, c.registry, c.releases, watch{c.conductor.events, c.conductor.tallies}, c.log)
+	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, operators{c.registry, c.accounts}, c.releases, watch{c.conductor.events, c.conductor.tallies}, c.log)
 	c.http = &http.Server{
 		Handler: c.serveMux(api.New(api.Config{
 			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
-		}, c.registry, c.releases, c.conductor.events, c.store.Repeats, c.log), c.console),
+		}, operators{c.registry, c.accounts}, c.releases, c.conductor.events, c.store.Repeats, c.log), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}

@@ -13,7 +13,7 @@ import (
 func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
 	w := serve(t)
 	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
-	secret, _, err := w.Cloud.Registry().Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)
+	secret, _, err := w.Cloud.Accounts().Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
 	b.press("Accept")
 	b.sees("You are in Team as editor. Sign in as new@example.com with this password.")
 	b.shot("invitation-accepted")
-	tokens, err := w.Cloud.Registry().TokensOf(t.Context(), owner, "new@example.com")
+	tokens, err := w.Cloud.Accounts().TokensOf(t.Context(), owner, "new@example.com")
 	if err != nil || len(tokens) != 0 {
 		t.Errorf("%d tokens are left behind, error %v", len(tokens), err)
 	}

@@ -312,7 +312,7 @@ func TestConsoleStreamEndsWithItsSession(t *testing.T) {
 	}{
 		"signed out in another tab": {fleet.Editor, func(b *browser) { evaluate[bool](b, `!!fetch("/sign-out", {method: "POST"})`) }},
 		"removed from the team": {fleet.Viewer, func(*browser) {
-			if err := w.Cloud.Registry().RemoveMember(t.Context(), owner, "viewer@example.com"); err != nil {
+			if err := w.Cloud.Accounts().RemoveMember(t.Context(), owner, "viewer@example.com"); err != nil {
 				t.Fatal(err)
 			}
 			w.Dial(device).Hello(1) // a right is read anew when there is something to hear

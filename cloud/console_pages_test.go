@@ -194,17 +194,17 @@ func settle(t *testing.T, w *world) {
 	hiddenGroup(t, w)
 	w.UploadVersions(imageSize, 2)
 	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
-	ctx, r := t.Context(), w.Cloud.Registry()
+	ctx, r, a := t.Context(), w.Cloud.Registry(), w.Cloud.Accounts()
 	for role, groups := range map[fleet.Role][]string{fleet.Admin: nil, fleet.Editor: {"beta"}, fleet.Viewer: {}} {
-		cloudtest.Must[fleet.Member](t)(r.AddUser(ctx, owner, role.String()+"@example.com", cloudtest.OwnerPassword, role, groups))
+		cloudtest.Must[fleet.Member](t)(a.AddUser(ctx, owner, role.String()+"@example.com", cloudtest.OwnerPassword, role, groups))
 	}
-	if _, _, err := r.Invite(ctx, owner, "new@example.com", fleet.Editor, []string{"beta", "secretive"}); err != nil {
+	if _, _, err := a.Invite(ctx, owner, "new@example.com", fleet.Editor, []string{"beta", "secretive"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := r.AddProgram(ctx, owner, "build server", fleet.Editor, []string{"beta", "secretive"}, 0); err != nil {
+	if _, _, _, err := a.AddProgram(ctx, owner, "build server", fleet.Editor, []string{"beta", "secretive"}, 0); err != nil {
 		t.Fatal(err)
 	}
-	cloudtest.Must[fleet.Team](t)(r.CreateTeam(ctx, owner, "Second team"))
+	cloudtest.Must[fleet.Team](t)(a.CreateTeam(ctx, owner, "Second team"))
 	cloudtest.Must[fleet.Product](t)(r.CreateProduct(ctx, owner, fleet.Product{Name: "Street lock with a rather long name", Slug: "lock"}))
 }
 
@@ -386,7 +386,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.sees("shown this once")
 	b.shot("program")
 	secret := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
-	who := cloudtest.Must[fleet.Actor](t)(w.Cloud.Registry().Actor(t.Context(), secret))
+	who := cloudtest.Must[fleet.Actor](t)(w.Cloud.Accounts().Actor(t.Context(), secret))
 	if who.Role != fleet.Editor || !strings.HasPrefix(who.Email, "dashboard+") {
 		t.Errorf("the program's token is that of %+v", who)
 	}
@@ -394,7 +394,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.click(`summary[aria-label="New token for ` + who.Email + `"]`)
 	b.click(`details[open] .primary`)
 	b.sees("shown this once")
-	if _, err := w.Cloud.Registry().Actor(t.Context(), secret); err == nil {
+	if _, err := w.Cloud.Accounts().Actor(t.Context(), secret); err == nil {
 		t.Error("the program's old token still works")
 	}
 
@@ -630,7 +630,7 @@ func TestPagesCompleteNamesOfManyGroups(t *testing.T) {
 	b.click(`form[action="/team/members"] input[name=group][value="*"]`)
 	b.press("Add")
 	b.sees("Added ada@example.com")
-	for _, m := range cloudtest.Must[[]fleet.Member](t)(w.Cloud.Registry().Members(t.Context(), fleet.Actor{Team: 1, Role: fleet.Owner})) {
+	for _, m := range cloudtest.Must[[]fleet.Member](t)(w.Cloud.Accounts().Members(t.Context(), fleet.Actor{Team: 1, Role: fleet.Owner})) {
 		if m.Email == "ada@example.com" && len(m.Groups) != 40 {
 			t.Errorf("ada holds %d groups, want all 40", len(m.Groups))
 		}

@@ -376,7 +376,7 @@ func (w *world) member(t *testing.T, role fleet.Role, groups ...string) *browser
 	t.Helper()
 	email := role.String() + "@example.com"
 	owner := fleet.Actor{User: 1, Team: 1, Role: fleet.Owner}
-	if _, err := w.Cloud.Registry().AddUser(t.Context(), owner, email, cloudtest.OwnerPassword, role, groups); err != nil {
+	if _, err := w.Cloud.Accounts().AddUser(t.Context(), owner, email, cloudtest.OwnerPassword, role, groups); err != nil {
 		t.Fatal(err)
 	}
 	b := browse(t, w)
@@ -589,7 +589,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.shot("invited")
 	link := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
 	_, secret, _ := strings.Cut(link, "/v1/invitation#")
-	if _, _, err := w.Cloud.Registry().Accept(t.Context(), fleet.Acceptance{Secret: secret, Password: cloudtest.OwnerPassword, Name: "Ada"}); err != nil {
+	if _, _, err := w.Cloud.Accounts().Accept(t.Context(), fleet.Acceptance{Secret: secret, Password: cloudtest.OwnerPassword, Name: "Ada"}); err != nil {
 		t.Errorf("the link %s can't be accepted: %v", link, err)
 	}
 	b.visit("/team")
@@ -599,7 +599,7 @@ func TestConsoleOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.fill("[name=label]", "ci")
 	b.press("New token")
 	b.sees("Your new token, shown this once")
-	if _, err := w.Cloud.Registry().Actor(t.Context(), strings.TrimSpace(evaluate[string](b, `document.querySelector(".attention pre").textContent`))); err != nil {
+	if _, err := w.Cloud.Accounts().Actor(t.Context(), strings.TrimSpace(evaluate[string](b, `document.querySelector(".attention pre").textContent`))); err != nil {
 		t.Errorf("the token shown does not work: %v", err)
 	}
 	b.click(`button[aria-label^="Revoke ci"]`)

@@ -63,14 +63,14 @@ func TestAnEventIsHeardByWhoSeesItsDeviceNow(t *testing.T) {
 	if got := heard(); got != "first" {
 		t.Errorf("got %q, want the event of the device the viewer sees", got)
 	}
-	if _, err := s.Cloud.Registry().EditMember(ctx, s.actors[fleet.Owner], "viewer@example.com", nil, &[]string{"*"}); err != nil {
+	if _, err := s.Cloud.Accounts().EditMember(ctx, s.actors[fleet.Owner], "viewer@example.com", nil, &[]string{"*"}); err != nil {
 		t.Fatal(err)
 	}
 	name(hidden, "shown")
 	if got := heard(); got != "shown" {
 		t.Errorf("after all groups were given: got %q", got)
 	}
-	if err := s.Cloud.Registry().RemoveMember(ctx, s.actors[fleet.Owner], "viewer@example.com"); err != nil {
+	if err := s.Cloud.Accounts().RemoveMember(ctx, s.actors[fleet.Owner], "viewer@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	name(seen, "gone")

@@ -34,7 +34,7 @@ func ResetPassword(ctx context.Context, config Config, email string) (password s
 		return "", err
 	}
 	password = rand.Text()
-	return password, c.registry.ResetPassword(ctx, email, password)
+	return password, c.accounts.ResetPassword(ctx, email, password)
 }
 
 // alone takes the folder of a server that does not run.

@@ -1,6 +1,6 @@
 package fleet
 
-// Actor is who asks: a user with the rights they hold at this moment.
+// Actor is the user who asks, with the rights they hold at this moment.
 type Actor struct {
 	User   UserID
 	Email  string
@@ -12,7 +12,7 @@ type Actor struct {
 // Action is what an actor wants to do.
 type Action uint8
 
-// The actions, a row of the table in product.md each.
+// The actions: one for each row of the table in docs/rules.md#who-sees-what.
 const (
 	SeeTeam        Action = iota // the team itself, its members' names, its products and firmware
 	SeeMessages                  // messages and alerts, never filtered by group
@@ -34,8 +34,8 @@ const (
 	OwnTeam                      // rename or delete the team, hand over ownership
 )
 
-// Object is what an action is about. Team is always set; the rest where the action
-// needs it.
+// Object is what an action is about. Team is always set, the other fields where the
+// action needs them.
 type Object struct {
 	Team   TeamID
 	Device *Device // for device actions
@@ -47,9 +47,10 @@ type Object struct {
 	Assigned func(g GroupID) bool
 }
 
-// May decides whether actor may do action to object; nil says yes. What the actor can't
-// see is NotFound; what it sees but may not do is Denied. It is the only authorisation
-// function: REST, console, CLI, events and exports all ask it, at each request.
+// May returns nil if actor may do action to object, NotFound if actor can't see the
+// object, and Denied if they see it but may not do this. It is the only authorisation
+// function: REST, console, CLI, events and exports all call it, for each request
+// (docs/rules.md#who-sees-what).
 func May(actor Actor, action Action, object Object) error {
 	if actor.Role == NoRole || actor.Team != object.Team {
 		return Errorf(NotFound, "not found in your team")
@@ -78,8 +79,22 @@ func May(actor Actor, action Action, object Object) error {
 	}
 }
 
-// Sees reports whether actor sees d (product.md, "Who sees what", rules 1 to 3). gateway
-// is the one a BLE device is attached to, nil when there is none.
+// May is fleet.May for an action on a's own team that is not about one device or group.
+func (a Actor) May(action Action) error { return May(a, action, Object{Team: a.Team}) }
+
+// Visible returns those of groups that a may see, in the same order.
+func (a Actor) Visible(groups []GroupID) []GroupID {
+	var visible []GroupID
+	for _, g := range groups {
+		if May(a, SeeGroup, Object{Team: a.Team, Group: g}) == nil {
+			visible = append(visible, g)
+		}
+	}
+	return visible
+}
+
+// Sees reports whether actor sees d by the rules of docs/rules.md#who-sees-what. gateway
+// is the one a BLE device is attached to, nil if there is none.
 func Sees(actor Actor, d, gateway *Device) bool {
 	if actor.Team != d.Team || actor.Role == NoRole {
 		return false
@@ -90,7 +105,8 @@ func Sees(actor Actor, d, gateway *Device) bool {
 	return d.Kind == BLE && gateway != nil && gateway.Team == d.Team && gateway.ID == d.Gateway && reaches(actor, gateway)
 }
 
-// reaches is rules 1 and 2: no groups, or one in common.
+// reaches reports whether actor sees d without regard to its gateway: d has no groups, or
+// shares one with actor.
 func reaches(actor Actor, d *Device) bool {
 	return !actor.Role.Restricted() || len(d.Groups) == 0 || d.InAnyOf(actor.Groups)
 }

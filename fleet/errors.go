@@ -71,3 +71,13 @@ func Errorf(k Kind, format string, args ...any) error {
 func FieldErrorf(field, format string, args ...any) error {
 	return &Error{Kind: Invalid, Field: field, Text: fmt.Sprintf(format, args...)}
 }
+
+// Hide replaces an error of kind NotFound by one with this text, so that an object that
+// does not exist and one the actor can't see answer the same. Other errors, and nil, are
+// returned as they are.
+func Hide(err error, format string, args ...any) error {
+	if errors.Is(err, NotFound) {
+		return Errorf(NotFound, format, args...)
+	}
+	return err
+}

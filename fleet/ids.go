@@ -4,11 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // TeamID numbers a team within the installation; 0 is no team.
@@ -78,18 +74,6 @@ func ParseSlug(s string) (string, error) {
 	return s, nil
 }
 
-// CheckText accepts UTF-8 of at most limit bytes without control characters other than
-// line ends and tabs. Errors are Invalid and name field.
-func CheckText(field, value string, limit int) error {
-	if len(value) > limit || !utf8.ValidString(value) {
-		return FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
-	}
-	if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) }) {
-		return FieldErrorf(field, "%s: control characters are not taken", field)
-	}
-	return nil
-}
-
 // UpdateID names one update: 16 random bytes. The zero id is no update.
 type UpdateID [16]byte
 
@@ -134,15 +118,6 @@ func ParseDigest(s string) (d Digest, err error) {
 		return Digest{}, Errorf(Invalid, "digest %.70q: expected 64 hexadecimal digits", s)
 	}
 	return d, nil
-}
-
-// SortGroups sorts ids, drops duplicates and returns the rest, nil when there are none.
-func SortGroups(ids []GroupID) []GroupID {
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }
 
 func alphanumeric(c byte) bool {

@@ -73,17 +73,6 @@ type Invitation struct {
 	Expires time.Time
 }
 
-// Group is a named subset of a team's devices.
-type Group struct {
-	ID          GroupID
-	Team        TeamID
-	Product     ProductID // 0: takes any device of the team
-	Name        string    // unique in the team
-	Description string
-	Color       string // "#rrggbb"
-	Created     time.Time
-}
-
 // Token lets a program act as one user in one team. Only its hash is stored.
 type Token struct {
 	ID      string // public part, also its prefix

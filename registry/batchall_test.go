@@ -11,12 +11,12 @@ import (
 
 func TestGroupsOfAllThatMatchAreChangedStepByStep(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
-	for i := range 2*maxStep + 5 {
-		id := fleet.DeviceID(fmt.Sprintf("m-%05d", i))
-		w.records[id] = fleet.Device{ID: id, Team: 1, Product: 1, Groups: []fleet.GroupID{1}}
+	devices := make([]fleet.Device, 2*maxStep+5)
+	for i := range devices {
+		devices[i] = fleet.Device{ID: fleet.DeviceID(fmt.Sprintf("m-%05d", i)), Groups: []fleet.GroupID{1}}
 	}
-	delete(w.records, "gw-a") // the fake index does not know products and kinds
-	delete(w.records, "ble-b")
+	w.create(devices...)
+	w.remove("gw-a")
 	q := fleet.DeviceQuery{Groups: []fleet.GroupID{1}}
 	edit := fleet.GroupsEdit{Product: 1, Add: []string{"b"}, Remove: []string{"a"}}
 	impact, err := w.PreviewGroupsOf(ctx, actor(fleet.Admin), q, edit)
@@ -37,9 +37,9 @@ func TestGroupsOfAllThatMatchAreChangedStepByStep(t *testing.T) {
 	if got, want := fmt.Sprint(steps), fmt.Sprint([]int{maxStep, maxStep, 7}); got != want {
 		t.Errorf("steps of %s devices, want %s", got, want)
 	}
-	for id, d := range w.records {
+	for _, d := range w.devicesOf(1) {
 		if d.InAnyOf([]fleet.GroupID{1}) {
-			t.Fatalf("%s is left in the group", id)
+			t.Fatalf("%s is left in the group", d.ID)
 		}
 	}
 	if _, _, err := w.EditGroupsOf(ctx, actor(fleet.Editor, 1, 2), fleet.DeviceQuery{}, edit); !errors.Is(err, fleet.Denied) {

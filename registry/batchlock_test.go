@@ -4,30 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// crashing is where device records live until some are written, and never again.
+// crashing passes on some writes, then calls crashed and fails all that follow.
 type crashing struct {
-	devicesFake
-	left chan struct{} // one for each write that is still done
+	records
+	left    chan struct{} // one for each write that is still passed on
+	crashed func()
 }
 
 func (c crashing) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
 	select {
 	case <-c.left:
-		return c.devicesFake.Edit(ctx, id, change)
+		return c.records.Edit(ctx, id, change)
 	default:
+		c.crashed()
 		return fleet.Device{}, fleet.Errorf(fleet.Unavailable, "the server was killed")
 	}
 }
-
-// openOnly is a journal of a server that is killed before it closes anything.
-type openOnly struct{ journalFake }
-
-func (openOnly) Close(context.Context, string) error { return nil }
 
 // TestABatchThatSteersDevicesIsFinishedAfterACrash cuts each kind of batch off after one
 // device and starts again.
@@ -44,19 +44,20 @@ func TestABatchThatSteersDevicesIsFinishedAfterACrash(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			journal := journalFake{}
 			ids := []fleet.DeviceID{"free", "in-a", "in-b", "in-ab"}
-			for i, id := range ids {
-				d := w.records[id]
-				if name == "unlock" {
-					d.Lock = version("2")
-				}
-				d.Development = name == "unmark"
-				w.records[ids[i]] = d
+			for _, id := range ids {
+				w.change(id, func(d *fleet.Device) {
+					if name == "unlock" {
+						d.Lock = version("2")
+					}
+					d.Development = name == "unmark"
+				})
 			}
 			left := make(chan struct{}, 1)
 			left <- struct{}{}
-			w.config.Journal, w.devices = openOnly{journal}, crashing{devicesFake: devicesFake{w}, left: left}
+			var journal map[string]string // at the moment of the crash
+			read := sync.OnceFunc(func() { journal = w.unfinished() })
+			w.devices = crashing{w.store.Devices, left, read}
 			row.edit.Product, row.edit.Devices = 1, ids
 			if err := w.EditDevices(t.Context(), actor(fleet.Owner), row.edit); err == nil {
 				t.Fatal("the crash was not noticed")
@@ -64,21 +65,22 @@ func TestABatchThatSteersDevicesIsFinishedAfterACrash(t *testing.T) {
 			if n := count(w, ids, row.done); n == len(ids) {
 				t.Fatal("nothing was cut off")
 			}
-			delete(w.records, "in-ab") // deleted by hand, say
-			w.config.Journal, w.devices = journal, devicesFake{w}
+			w.remove("in-ab") // by hand, say
+			w.devices = w.store.Devices
+			w.journal(slices.Collect(maps.Values(journal))...)
 			if err := w.Resume(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if n := count(w, ids, row.done); n != 3 {
 				t.Errorf("%d of 3 devices are done", n)
 			}
-			if len(journal) != 0 {
-				t.Errorf("still in the journal: %v", journal)
+			if left := w.unfinished(); len(left) != 0 || len(journal) == 0 {
+				t.Errorf("in the journal at the crash: %v, after it was resumed: %v", journal, left)
 			}
-			if n := len(w.log); n < 3 || n > 4 { // the deleted one may have been the first
+			if n := len(w.log()); n < 3 || n > 4 { // the deleted one may have been the first
 				t.Errorf("%d audit entries, want one for each device that was changed", n)
 			}
-			for _, e := range w.log {
+			for _, e := range w.log() {
 				if e.Action != "device.update" || e.Email != "me@example.com" {
 					t.Errorf("audit: got %+v", e)
 				}
@@ -89,7 +91,7 @@ func TestABatchThatSteersDevicesIsFinishedAfterACrash(t *testing.T) {
 
 func count(w *world, ids []fleet.DeviceID, is func(fleet.Device) bool) (n int) {
 	for _, id := range ids {
-		if d, ok := w.records[id]; ok && is(d) {
+		if w.exists(id) && is(w.device(id)) {
 			n++
 		}
 	}
@@ -98,34 +100,30 @@ func count(w *world, ids []fleet.DeviceID, is func(fleet.Device) bool) (n int) {
 
 func TestAResumedLockTouchesNoDeviceThatMoved(t *testing.T) {
 	w := newWorld(t)
-	journal := journalFake{}
-	w.config.Journal = journal
 	text := "1"
 	record, err := json.Marshal(batch{Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "far"}, Lock: &text})
 	if err != nil {
 		t.Fatal(err)
 	}
-	journal["cut off"] = string(record)
-	far := fmt.Sprint(w.records["far"])
+	w.journal(string(record))
+	far := fmt.Sprint(w.device("far"))
 	if err := w.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.records["free"].Lock; !got.Equal(version("1")) {
+	if got := w.device("free").Lock; !got.Equal(version("1")) {
 		t.Errorf("got lock %s, want 1", got)
 	}
-	if fmt.Sprint(w.records["far"]) != far {
+	if fmt.Sprint(w.device("far")) != far {
 		t.Error("a device of another team was changed")
 	}
 }
 
 func TestABatchThatSteersLeavesTheJournalWhenItsOutcomeIsKnown(t *testing.T) {
 	w := newWorld(t)
-	journal := journalFake{}
-	w.config.Journal = journal
 	for _, devices := range [][]fleet.DeviceID{{"free"}, {"nobody"}} {
 		_ = w.EditDevices(t.Context(), actor(fleet.Admin), fleet.DevicesEdit{Product: 1, Devices: devices, Development: ptr(true)})
-		if len(journal) != 0 {
-			t.Errorf("%v: still in the journal: %v", devices, journal)
+		if left := w.unfinished(); len(left) != 0 {
+			t.Errorf("%v: still in the journal: %v", devices, left)
 		}
 	}
 }

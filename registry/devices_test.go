@@ -35,17 +35,17 @@ func TestImportSaysWhatBecameOfEachID(t *testing.T) {
 	if err != nil || len(raw) != 32 {
 		t.Errorf("a secret is 256 bits in base64url: got %q, %v", secrets["n1"], err)
 	}
-	d := w.records["n1"]
+	d := w.device("n1")
 	if d.Secret != sha256.Sum256([]byte(secrets["n1"])) || d.Team != 1 || !d.UpdatesOn || d.Created.IsZero() {
 		t.Errorf("record: got %+v", d)
 	}
-	if g := w.groups[4]; g.Name != "fresh" || g.Product != 1 || !slices.Equal(d.Groups, []fleet.GroupID{1, 4}) {
+	if g := w.groups()["fresh"]; g.Product != 1 || !slices.Equal(d.Groups, []fleet.GroupID{1, g.ID}) {
 		t.Errorf("a missing group is made in the product and assigned in the same write: got %+v on %v", g, d.Groups)
 	}
-	if len(w.records["in-a"].Groups) != 1 {
+	if len(w.device("in-a").Groups) != 1 {
 		t.Error("an existing device was changed")
 	}
-	for _, e := range w.log {
+	for _, e := range w.log() {
 		if strings.Contains(e.After, secrets["n1"]) {
 			t.Error("the audit log holds a secret")
 		}
@@ -59,8 +59,8 @@ func TestImportOfBLEDevices(t *testing.T) {
 	if err != nil || len(got.Secrets) != 0 {
 		t.Fatalf("a BLE device has no secret: got %v, %v", got.Secrets, err)
 	}
-	if d := w.records["b1"]; d.Kind != fleet.BLE || d.Gateway != "free" || w.records["free"].Kind != fleet.Gateway {
-		t.Errorf("got %+v at %+v", d, w.records["free"])
+	if d := w.device("b1"); d.Kind != fleet.BLE || d.Gateway != "free" || w.device("free").Kind != fleet.Gateway {
+		t.Errorf("got %+v at %+v", d, w.device("free"))
 	}
 	for name, gateway := range map[string]fleet.DeviceID{"none": "none", "another team's": "far", "a BLE device": "ble-b"} {
 		if _, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, IDs: []string{"b2"}, Gateway: gateway}); !errors.Is(err, fleet.Invalid) {
@@ -77,7 +77,7 @@ func TestImportRefusesGroupsOfAnotherProduct(t *testing.T) {
 	if _, err := w.Import(context.Background(), actor(fleet.Admin), fleet.Import{Product: 1, IDs: []string{"n1"}, Groups: []string{"other"}}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("got %v, want Invalid", err)
 	}
-	if _, made := w.records["n1"]; made {
+	if w.exists("n1") {
 		t.Error("the device was created all the same")
 	}
 }
@@ -117,23 +117,21 @@ func TestEditing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			d := w.records["in-a"]
 			if row.before != nil {
-				row.before(&d)
-				w.records["in-a"] = d
+				w.change("in-a", row.before)
 			}
 			_, err := w.EditDevice(context.Background(), actor(fleet.Admin), 1, "in-a", row.edit)
 			if !errors.Is(err, row.fails) {
 				t.Fatalf("got %v, want %v", err, row.fails)
 			}
-			if got := len(w.rechecks) > 0; got != row.recheck {
+			if got := len(w.live.rechecks) > 0; got != row.recheck {
 				t.Errorf("decided at once: got %t, want %t", got, row.recheck)
 			}
-			if got := len(w.kicked) > 0; got != row.kick {
+			if got := len(w.live.kicked) > 0; got != row.kick {
 				t.Errorf("connection ended: got %t, want %t", got, row.kick)
 			}
-			if row.expected != nil && !row.expected(w.records["in-a"]) {
-				t.Errorf("got %+v", w.records["in-a"])
+			if row.expected != nil && !row.expected(w.device("in-a")) {
+				t.Errorf("got %+v", w.device("in-a"))
 			}
 		})
 	}
@@ -145,7 +143,7 @@ func TestMissingGroupIsMadeInTheScopeOfTheCall(t *testing.T) {
 		if _, err := w.EditDevice(context.Background(), actor(fleet.Admin), row.product, "free", fleet.DeviceEdit{Groups: &[]string{"fresh"}}); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.groups[4].Product; got != row.want {
+		if got := w.groups()["fresh"].Product; got != row.want {
 			t.Errorf("%s: got product %d, want %d", name, got, row.want)
 		}
 	}
@@ -154,7 +152,7 @@ func TestMissingGroupIsMadeInTheScopeOfTheCall(t *testing.T) {
 func TestPreviewChangesNothing(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
-	before := w.records["in-a"]
+	before := w.device("in-a")
 	impact, err := w.PreviewDevice(ctx, actor(fleet.Admin), 1, "in-a", fleet.DeviceEdit{Groups: &[]string{"fresh", "b"}, Lock: ptr(version("2"))})
 	if err != nil || impact.Total != 1 {
 		t.Errorf("got %+v, %v", impact, err)
@@ -163,8 +161,8 @@ func TestPreviewChangesNothing(t *testing.T) {
 	if impact, err = w.PreviewGroups(ctx, actor(fleet.Admin), batch); err != nil || impact.Total != 1 || impact.Of != 2 {
 		t.Errorf("batch: got %+v, %v", impact, err)
 	}
-	if diff := cmp.Diff(before.Groups, w.records["in-a"].Groups); diff != "" || len(w.groups) != 3 || len(w.log) > 0 {
-		t.Errorf("a preview changed something: %s, %d groups, audit %s", diff, len(w.groups), w.actions())
+	if diff := cmp.Diff(before.Groups, w.device("in-a").Groups); diff != "" || len(w.groups()) != 3 || len(w.log()) > 0 {
+		t.Errorf("a preview changed something: %s, %d groups, audit %s", diff, len(w.groups()), w.actions())
 	}
 }
 
@@ -185,14 +183,14 @@ func TestBatchIsAllOrNothingToBeginWith(t *testing.T) {
 		if err := w.EditGroups(ctx, actor(fleet.Admin), row.edit); !errors.Is(err, row.want) {
 			t.Errorf("%s: got %v, want %v", name, err, row.want)
 		}
-		if len(w.records["free"].Groups) > 0 {
+		if len(w.device("free").Groups) > 0 {
 			t.Errorf("%s: a device was changed", name)
 		}
 	}
 	w := newWorld(t)
 	err := w.EditGroups(ctx, actor(fleet.Admin), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free", "in-a"}, Add: []string{"b"}, Remove: []string{"a"}})
-	if err != nil || !slices.Equal(w.records["free"].Groups, []fleet.GroupID{2}) || !slices.Equal(w.records["in-a"].Groups, []fleet.GroupID{2}) {
-		t.Errorf("got %v %v, %v", w.records["free"].Groups, w.records["in-a"].Groups, err)
+	if err != nil || !slices.Equal(w.device("free").Groups, []fleet.GroupID{2}) || !slices.Equal(w.device("in-a").Groups, []fleet.GroupID{2}) {
+		t.Errorf("got %v %v, %v", w.device("free").Groups, w.device("in-a").Groups, err)
 	}
 }
 
@@ -202,21 +200,21 @@ func TestFlashTakesAnOnlineDevice(t *testing.T) {
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("1")); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("offline: got %v, want Conflict", err)
 	}
-	w.online["free"] = true
+	w.store.Devices.SetOnline("free", true)
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("3")); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("unknown version: got %v, want Invalid", err)
 	}
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("1")); err != nil {
 		t.Fatal(err)
 	}
-	if d := w.records["free"]; d.Flash.String() != "1" || !d.Lock.IsZero() || !slices.Equal(w.rechecks, []fleet.DeviceID{"free"}) {
-		t.Errorf("got flash %q, lock %q, decided again %v", d.Flash, d.Lock, w.rechecks)
+	if d := w.device("free"); d.Flash.String() != "1" || !d.Lock.IsZero() || !slices.Equal(w.live.rechecks, []fleet.DeviceID{"free"}) {
+		t.Errorf("got flash %q, lock %q, decided again %v", d.Flash, d.Lock, w.live.rechecks)
 	}
 }
 
 func TestViewTellsTargetsWithAndWithoutTheLock(t *testing.T) {
 	w := newWorld(t)
-	w.products[1].Default = version("2")
+	w.catalog(1, func(c *fleet.Catalog) { c.Default = version("2") })
 	for name, row := range map[string]struct {
 		change           func(*fleet.Device)
 		target, released string
@@ -226,10 +224,10 @@ func TestViewTellsTargetsWithAndWithoutTheLock(t *testing.T) {
 		"locked":      {func(d *fleet.Device) { d.Lock = version("1") }, "1", "2", fleet.BecauseLock},
 		"development": {func(d *fleet.Device) { d.Development = true }, "", "2", fleet.BecauseDevelopment},
 	} {
-		d := w.records["free"]
+		d := fleet.Device{ID: fleet.DeviceID(name)}
 		row.change(&d)
-		w.records["v"] = d
-		v, err := w.Device(context.Background(), actor(fleet.Viewer), 0, "v")
+		w.create(d)
+		v, err := w.Device(context.Background(), actor(fleet.Viewer), 0, d.ID)
 		if err != nil || v.Target.String() != row.target || v.Released.String() != row.released || v.Reason != row.reason {
 			t.Errorf("%s: got %s %s %s, %v", name, v.Target, v.Reason, v.Released, err)
 		}
@@ -238,14 +236,12 @@ func TestViewTellsTargetsWithAndWithoutTheLock(t *testing.T) {
 
 func TestDeletedGroupsDownloadsAreDecidedAgain(t *testing.T) {
 	w := newWorld(t)
-	d := w.records["in-a"]
-	d.Update.State = fleet.Downloading
-	w.records["in-a"] = d
+	w.change("in-a", func(d *fleet.Device) { d.Update.State = fleet.Downloading })
 	if err := w.DeleteGroup(context.Background(), actor(fleet.Admin), 1, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(w.rechecks, []fleet.DeviceID{"in-a"}) || w.actions() != "group.delete" {
-		t.Errorf("decided again %v, audit %s", w.rechecks, w.actions())
+	if !slices.Equal(w.live.rechecks, []fleet.DeviceID{"in-a"}) || w.actions() != "group.delete" {
+		t.Errorf("decided again %v, audit %s", w.live.rechecks, w.actions())
 	}
 }
 
@@ -253,8 +249,8 @@ func TestCommandLimits(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
 	c, err := w.Command(ctx, actor(fleet.Editor), "free", "blink/fast", []byte("x"), 0)
-	if err != nil || c.Number != 1 || c.Expires.Sub(c.Queued) != w.config.CommandLifetime || !slices.Equal(w.rechecks, []fleet.DeviceID{"command:free"}) {
-		t.Errorf("got %+v, %v, told %v", c, err, w.rechecks)
+	if err != nil || c.Number != 1 || c.Expires.Sub(c.Queued) != w.config.CommandLifetime || !slices.Equal(w.live.commands, []fleet.DeviceID{"free"}) {
+		t.Errorf("got %+v, %v, reported %v", c, err, w.live.commands)
 	}
 	for name, row := range map[string]struct {
 		name    string
@@ -268,5 +264,37 @@ func TestCommandLimits(t *testing.T) {
 		if _, err := w.Command(ctx, actor(fleet.Editor), "free", row.name, make([]byte, row.payload), 0); !errors.Is(err, row.want) {
 			t.Errorf("%s: got %v, want %v", name, err, row.want)
 		}
+	}
+}
+
+func TestAnEditOnOldSightIsRefused(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	read, err := w.Device(ctx, actor(fleet.Owner), 0, "in-ab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow, err := w.Device(ctx, actor(fleet.Editor, 1), 0, "in-ab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(a fleet.Actor, name, seen string) error {
+		_, err := w.EditDevice(ctx, a, 0, "in-ab", fleet.DeviceEdit{Name: &name, If: seen})
+		return err
+	}
+	if _, err := w.EditDevice(ctx, actor(fleet.Owner), 0, "in-ab", fleet.DeviceEdit{Groups: &[]string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(actor(fleet.Owner), "x", read.Tag); !errors.Is(err, fleet.Conflict) {
+		t.Errorf("after a change of groups: got %v, want Conflict", err)
+	}
+	if err := edit(actor(fleet.Editor, 1), "x", narrow.Tag); err != nil {
+		t.Errorf("a group the editor can't see has changed: got %v", err)
+	}
+	if err := edit(actor(fleet.Editor, 1), "y", narrow.Tag); !errors.Is(err, fleet.Conflict) {
+		t.Errorf("after a change of name: got %v, want Conflict", err)
+	}
+	if err := edit(actor(fleet.Owner), "z", ""); err != nil {
+		t.Errorf("without a condition: %v", err)
 	}
 }

@@ -8,23 +8,37 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// EditDevice changes one device; product 0: of any product. Groups are absolute, take the
-// right to assign them, and a missing one is made in the product the call names, or in
-// the team. A lock takes effect at the next handshake, with edit.Flash also at once;
-// unmarking a development device has it decided anew at once, as does any change that
-// meets a running download. It returns fleet.Invalid for a lock to an unknown version.
+// EditDevice changes a device of a product; product 0: of any. Groups are the whole list
+// and require the right to assign them; one that does not exist is created in product, or
+// in the team if product is 0. A lock takes effect at the next handshake, with edit.Flash
+// also at once. The device is re-evaluated at once if it is no longer a development device,
+// or if the change affects a running download. It returns fleet.Invalid for a lock to a
+// version that was not uploaded, and fleet.Conflict if edit.If is not the device's tag.
 func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.DeviceView, error) {
 	s, err := r.mayEdit(ctx, actor, product, id, edit)
 	if err != nil {
 		return fleet.DeviceView{}, err
 	}
-	change, err := r.change(ctx, actor, product, &s.device, edit, true)
+	change, err := r.check(ctx, &s.device, edit)
 	if err != nil {
 		return fleet.DeviceView{}, err
 	}
+	change.product = product
+	if edit.Gateway != nil && *edit.Gateway != "" {
+		if err := r.makeGateway(ctx, actor, *edit.Gateway); err != nil {
+			return fleet.DeviceView{}, err
+		}
+	}
+	if edit.Groups != nil {
+		groups, err := r.ensureGroups(ctx, actor, s.device.Product, product, *edit.Groups)
+		if err != nil {
+			return fleet.DeviceView{}, err
+		}
+		change.groups = &groups
+	}
 	after, err := r.apply(ctx, actor, id, change)
 	if err == nil && change.groups != nil {
-		err = r.leaveDeleted(ctx, actor.Team, *change.groups, id)
+		err = r.leaveDeletedGroups(ctx, actor.Team, *change.groups, id)
 	}
 	if err != nil {
 		return fleet.DeviceView{}, err
@@ -32,37 +46,22 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 	return r.view(ctx, actor, after)
 }
 
-// apply writes a change, records it and tells of it.
-func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
-	var before fleet.Device
-	after, err := r.edit(ctx, actor.Team, change.product, id, func(d *fleet.Device) error {
-		if err := fleet.Unchanged("device "+string(id), change.If, tagOf(actor, d)); err != nil {
-			return err
-		}
-		before = *d
-		return change.apply(d)
-	})
-	if err != nil {
-		return after, err
-	}
-	old, now := changedFields(&before, &after)
-	if len(now) > 0 {
-		r.audit.Record(ctx, actor, "device.update", string(id), old, now)
-		r.announceEdit(&before, &after)
-	}
-	r.tellLive(&before, &after, change.Flash)
-	return after, nil
-}
-
-// PreviewDevice is the impact EditDevice would have, for who may do it.
+// PreviewDevice returns the impact that EditDevice would have, if the actor may call it.
 func (r *Registry) PreviewDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.Impact, error) {
 	s, err := r.mayEdit(ctx, actor, product, id, edit)
 	if err != nil {
 		return fleet.Impact{}, err
 	}
-	change, err := r.change(ctx, actor, product, &s.device, edit, false)
+	change, err := r.check(ctx, &s.device, edit)
 	if err != nil {
 		return fleet.Impact{}, err
+	}
+	if edit.Groups != nil {
+		groups, err := r.existingGroups(ctx, actor, s.device.Product, *edit.Groups)
+		if err != nil {
+			return fleet.Impact{}, err
+		}
+		change.groups = &groups
 	}
 	return r.forecast.Preview(ctx, actor, s.device.Product, []fleet.DeviceID{id}, func(e *fleet.IndexEntry) {
 		set(&e.Development, edit.Development)
@@ -73,9 +72,9 @@ func (r *Registry) PreviewDevice(ctx context.Context, actor fleet.Actor, product
 	})
 }
 
-// mayEdit loads a device and asks for each right that edit takes.
-func (r *Registry) mayEdit(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (sighted, error) {
-	s, err := r.look(ctx, actor, product, id)
+// mayEdit loads a device and checks each right that edit requires.
+func (r *Registry) mayEdit(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (visibleDevice, error) {
+	s, err := r.visible(ctx, actor, product, id)
 	if err != nil {
 		return s, err
 	}
@@ -96,65 +95,38 @@ type change struct {
 	groups  *[]fleet.GroupID
 }
 
-// change checks edit against everything but the record. Without create, groups that
-// don't exist are left out: nothing is released to them.
-func (r *Registry) change(ctx context.Context, actor fleet.Actor, scope fleet.ProductID, d *fleet.Device, edit fleet.DeviceEdit, create bool) (change, error) {
+// check checks all of edit but its groups, and resolves the lock.
+func (r *Registry) check(ctx context.Context, d *fleet.Device, edit fleet.DeviceEdit) (change, error) {
 	out := change{DeviceEdit: edit}
 	if edit.Name != nil {
-		if err := fleet.CheckText("name", *edit.Name, maxName); err != nil {
+		if err := fleet.CheckText("name", *edit.Name, fleet.MaxName); err != nil {
 			return out, err
 		}
 	}
 	if edit.Notes != nil {
-		if err := fleet.CheckText("notes", *edit.Notes, maxNotes); err != nil {
+		if err := fleet.CheckText("notes", *edit.Notes, fleet.MaxNotes); err != nil {
 			return out, err
 		}
 	}
 	if edit.Flash && (edit.Lock == nil || edit.Lock.IsZero()) {
-		return out, fleet.FieldErrorf("flash", "flash goes with a desired_firmware_version: to send a version once, use POST /v1/devices/{id}/flash")
+		return out, fleet.FieldErrorf("flash", "flash requires a desired_firmware_version: to send a version once, use POST /v1/devices/{id}/flash")
 	}
 	if edit.Lock != nil {
-		v, err := r.known(ctx, d.Product, "desired_firmware_version", *edit.Lock)
+		v, err := r.uploaded(ctx, d.Product, "desired_firmware_version", *edit.Lock)
 		if err != nil {
 			return out, err
 		}
 		out.lock = &v
 	}
-	if edit.Gateway != nil && *edit.Gateway != "" {
-		if d.Kind != fleet.BLE {
-			return out, fleet.FieldErrorf("gatewayId", "device %s is no BLE device: only those are attached to a gateway", d.ID)
-		}
-		if create {
-			if err := r.makeGateway(ctx, actor, *edit.Gateway); err != nil {
-				return out, err
-			}
-		}
+	if edit.Gateway != nil && *edit.Gateway != "" && d.Kind != fleet.BLE {
+		return out, fleet.FieldErrorf("gatewayId", "device %s is not a BLE device: only BLE devices are attached to a gateway", d.ID)
 	}
-	if edit.Groups == nil {
-		return out, nil
-	}
-	names := *edit.Groups
-	if !create {
-		known, err := r.GroupNames(ctx, actor, 0)
-		if err != nil {
-			return out, err
-		}
-		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-			for _, other := range known {
-				if other == name {
-					return false
-				}
-			}
-			return true
-		})
-	}
-	ids, err := r.fitting(ctx, actor, d.Product, scope, names, create)
-	out.groups = &ids
-	return out, err
+	return out, nil
 }
 
-// known is v as the product's catalog spells it; the zero Version is itself.
-func (r *Registry) known(ctx context.Context, product fleet.ProductID, field string, v fleet.Version) (fleet.Version, error) {
+// uploaded returns v as the product's catalog spells it, and the zero Version as it is. If v
+// was not uploaded, it returns fleet.Invalid, naming field.
+func (r *Registry) uploaded(ctx context.Context, product fleet.ProductID, field string, v fleet.Version) (fleet.Version, error) {
 	if v.IsZero() {
 		return v, nil
 	}
@@ -169,7 +141,30 @@ func (r *Registry) known(ctx context.Context, product fleet.ProductID, field str
 	return f.Version, nil
 }
 
-func (c change) apply(d *fleet.Device) error {
+// apply writes a change to a device, records it and notifies the connected side.
+func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
+	var before fleet.Device
+	after, err := r.edit(ctx, actor.Team, change.product, id, func(d *fleet.Device) error {
+		if err := fleet.Unchanged("device "+string(id), change.If, tagOf(actor, d)); err != nil {
+			return err
+		}
+		before = *d
+		change.apply(d)
+		return nil
+	})
+	if err != nil {
+		return after, err
+	}
+	old, now := changedFields(&before, &after)
+	if len(now) > 0 {
+		r.audit.Record(ctx, actor, "device.update", string(id), old, now)
+		r.announceEdit(&before, &after)
+	}
+	r.notifyLive(&before, &after, change)
+	return after, nil
+}
+
+func (c change) apply(d *fleet.Device) {
 	set(&d.Name, c.Name)
 	set(&d.Notes, c.Notes)
 	set(&d.Development, c.Development)
@@ -179,24 +174,24 @@ func (c change) apply(d *fleet.Device) error {
 	set(&d.Groups, c.groups)
 	if c.Gateway != nil && *c.Gateway != d.Gateway {
 		d.Gateway = *c.Gateway
-		d.Session++ // the gateway it had may write nothing more
+		d.Session++ // rejects what the session through the old gateway still writes
 	}
-	return nil
 }
 
-// tellLive has the connected side act on what changed.
-func (r *Registry) tellLive(before, after *fleet.Device, flash bool) {
+// notifyLive ends the connection of a device, or has it re-evaluated, if the change requires
+// that (docs/rules.md#when-it-happens).
+func (r *Registry) notifyLive(before, after *fleet.Device, change change) {
 	unmarked := before.Development && !after.Development
-	steered := before.Lock != after.Lock || before.Development != after.Development || !slices.Equal(before.Groups, after.Groups)
+	retargeted := before.Lock != after.Lock || before.Development != after.Development || !slices.Equal(before.Groups, after.Groups)
 	switch {
 	case after.Disabled && !before.Disabled, after.Gateway != before.Gateway:
 		r.live.Kick(after.ID)
-	case flash, unmarked, steered && after.Update.State.Running():
+	case change.Flash, unmarked, retargeted && after.Update.State.Running():
 		r.live.Recheck(after.ID)
 	}
 }
 
-// changedFields are the operator's fields that differ, before and after.
+// changedFields returns the values that an edit changed, before and after.
 func changedFields(before, after *fleet.Device) (old, now audit.Fields) {
 	old, now = audit.Fields{}, audit.Fields{}
 	note := func(name string, a, b any, same bool) {

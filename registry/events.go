@@ -12,13 +12,12 @@ import (
 // Hear returns e as actor sees it, and whether they may see it at all. An event of a device
 // reaches actors who see the device at this moment, one of groups actors who see any of them.
 func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, heard bool, err error) {
-	member := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: e.Team}) == nil
-	if !member {
+	if member := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: e.Team}) == nil; !member {
 		return v, false, nil
 	}
 	v.Event = e
 	if e.Device != "" {
-		s, err := r.look(ctx, actor, 0, e.Device)
+		s, err := r.visible(ctx, actor, 0, e.Device)
 		if errors.Is(err, fleet.NotFound) {
 			return v, false, nil
 		}
@@ -27,7 +26,7 @@ func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (
 		}
 		v.Running, v.Product = s.device.Running, s.device.Product
 	}
-	v.Groups = seen(actor, e.Groups)
+	v.Groups = actor.Visible(e.Groups)
 	if len(e.Groups) > 0 && len(v.Groups) == 0 && !e.Wide {
 		return v, false, nil
 	}
@@ -70,7 +69,7 @@ func (r *Registry) announceEdit(before, after *fleet.Device) {
 	}
 }
 
-// changedGroups are the groups in one of two lists only.
+// changedGroups returns the groups that are in only one of the lists.
 func changedGroups(before, after []fleet.GroupID) []fleet.GroupID {
 	var changed []fleet.GroupID
 	for _, g := range slices.Concat(before, after) {

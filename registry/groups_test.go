@@ -3,43 +3,76 @@ package registry
 import (
 	"context"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// hasty is where teams live while the client that asks leaves before a group is deleted.
-type hasty struct {
-	teamsFake
+// leaving is the context of a client that disconnects after some waits of the store, which
+// ask for Done.
+type leaving struct {
+	context.Context
 	leave context.CancelFunc
+	waits *int
 }
 
-func (h hasty) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
-	h.leave()
-	if ctx.Err() != nil {
-		return ctx.Err()
+func (l leaving) Done() <-chan struct{} {
+	switch *l.waits--; {
+	case *l.waits > 0:
+		return nil
+	case *l.waits == 0: // this one succeeds
+		l.leave()
+		return nil
 	}
-	return h.teamsFake.DeleteGroup(ctx, team, id)
+	return l.Context.Done()
 }
 
-func TestADeletionGoesOnWhenTheClientHasLeft(t *testing.T) {
+// TestADeletionIsCompleteOrNotBegunWhenTheClientDisconnects disconnects the client at each
+// step.
+func TestADeletionIsCompleteOrNotBegunWhenTheClientDisconnects(t *testing.T) {
 	for name, remove := range map[string]func(context.Context, *world) error{
-		"a group": func(ctx context.Context, w *world) error { return w.DeleteGroup(ctx, actor(fleet.Owner), 1, "b") },
-		"a product": func(ctx context.Context, w *world) error {
-			clear(w.records)
-			return w.DeleteProduct(ctx, actor(fleet.Owner), 1)
-		},
+		"a group":   func(ctx context.Context, w *world) error { return w.DeleteGroup(ctx, actor(fleet.Owner), 1, "b") },
+		"a product": func(ctx context.Context, w *world) error { return w.DeleteProduct(ctx, actor(fleet.Owner), 1) },
 	} {
-		w := newWorld(t)
-		ctx, leave := context.WithCancel(t.Context())
-		w.Registry.teams = hasty{teamsFake{w}, leave}
-		if err := remove(ctx, w); err != nil {
-			t.Errorf("%s: %v", name, err)
+		complete := 0
+		for n, left := 0, true; left; n++ {
+			w := newWorld(t)
+			if name == "a product" {
+				for _, d := range w.devicesOf(1) {
+					w.remove(d.ID)
+				}
+			}
+			before := len(w.devicesIn(2))
+			ctx, leave := context.WithCancel(t.Context())
+			if n == 0 {
+				leave()
+			}
+			waits := n
+			err := remove(leaving{ctx, leave, &waits}, w)
+			left = ctx.Err() != nil // else the whole deletion has fewer waits
+			leave()
+			_, exists := w.groups()["b"]
+			switch in := len(w.devicesIn(2)); {
+			case err != nil && exists && in == before:
+			case err == nil && !exists && in == 0:
+				if left {
+					complete++
+				}
+			default:
+				t.Errorf("%s, client disconnects after %d waits: got %v, group exists %t, with %d devices", name, n, err, exists, in)
+			}
 		}
-		if _, left := w.groups[2]; left {
-			t.Errorf("%s: the group is left", name)
+		if complete == 0 {
+			t.Errorf("%s: no deletion was completed for a client that had disconnected", name)
 		}
 	}
+}
+
+// devicesIn returns the devices of team 1 in a group.
+func (w *world) devicesIn(id fleet.GroupID) []fleet.Device {
+	w.t.Helper()
+	return slices.DeleteFunc(w.devicesOf(1), func(d fleet.Device) bool { return !slices.Contains(d.Groups, id) })
 }
 
 // outlook is the impact of any change, by product.
@@ -51,7 +84,7 @@ func (o outlook) Preview(_ context.Context, _ fleet.Actor, product fleet.Product
 
 func TestTheImpactOfATeamsGroupIsThatOfAllProducts(t *testing.T) {
 	w := newWorld(t)
-	w.records["lock"] = fleet.Device{ID: "lock", Team: 1, Product: 2, Groups: []fleet.GroupID{1}}
+	w.create(fleet.Device{ID: "lock", Team: 1, Product: 2, Groups: []fleet.GroupID{1}})
 	locked := []fleet.ReasonCount{{Reason: "locked", Devices: 1}}
 	one, two := version("1"), version("2")
 	w.forecast = outlook{

@@ -12,16 +12,16 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Import makes devices members of a product, with fresh secrets, groups and, for BLE
-// devices, their gateway. What becomes of each id is in the outcome. A device is created
-// with its groups in one write, so that it never runs without them. It takes the right to
-// import and, for groups, to assign them.
+// Import adds devices to a product, with new secrets, groups and, for BLE devices, their
+// gateway, and returns the outcome of each id. A device is created with its groups in one
+// write, so that it never runs without them. It requires the right to import and, if groups
+// are given, to assign them.
 func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Import) (fleet.Imported, error) {
 	c, err := r.catalog(ctx, actor, order.Product)
 	if err != nil {
 		return fleet.Imported{}, err
 	}
-	if err := may(actor, fleet.ImportDevices); err != nil {
+	if err := actor.May(fleet.ImportDevices); err != nil {
 		return fleet.Imported{}, err
 	}
 	if order.Gateway != "" {
@@ -31,23 +31,24 @@ func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Im
 	}
 	var groups []fleet.GroupID
 	if len(order.Groups) > 0 {
-		if err := may(actor, fleet.AssignGroups); err != nil {
+		if err := actor.May(fleet.AssignGroups); err != nil {
 			return fleet.Imported{}, err
 		}
-		if groups, err = r.fitting(ctx, actor, c.Product.ID, c.Product.ID, order.Groups, true); err != nil {
+		if groups, err = r.ensureGroups(ctx, actor, c.Product.ID, c.Product.ID, order.Groups); err != nil {
 			return fleet.Imported{}, err
 		}
 	}
 	out := fleet.Imported{Secrets: map[fleet.DeviceID]string{}}
 	devices := newDevices(actor.Team, order, groups, &out)
-	err = errors.Join(r.create(ctx, devices, &out), r.leaveDeleted(ctx, actor.Team, groups, out.Updated...))
+	err = errors.Join(r.create(ctx, devices, &out), r.leaveDeletedGroups(ctx, actor.Team, groups, out.Updated...))
 	if len(out.Updated) > 0 {
-		r.audit.Record(ctx, actor, "device.import", c.Product.Slug, nil, audit.Fields{"devices": some(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
+		r.audit.Record(ctx, actor, "device.import", c.Product.Slug, nil,
+			audit.Fields{"devices": first(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
 	}
 	return out, err
 }
 
-// newDevices makes records with secrets of the ids that can be device ids.
+// newDevices returns records with secrets for those ids that are valid.
 func newDevices(team fleet.TeamID, order fleet.Import, groups []fleet.GroupID, out *fleet.Imported) []*fleet.Device {
 	var devices []*fleet.Device
 	now, taken := time.Now().UTC(), map[fleet.DeviceID]bool{}
@@ -72,7 +73,7 @@ func newDevices(team fleet.TeamID, order fleet.Import, groups []fleet.GroupID, o
 	return devices
 }
 
-// create writes devices and sorts them by what became of them.
+// create writes devices and sorts their ids in out by the outcome.
 func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fleet.Imported) error {
 	var taken []*fleet.Device
 	var failed error
@@ -103,9 +104,9 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 	return failed
 }
 
-// makeGateway checks that a device of the team can be a gateway and makes it one.
+// makeGateway checks that a device of the team can be a gateway, and makes it one.
 func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
-	s, err := r.look(ctx, actor, 0, id)
+	s, err := r.visible(ctx, actor, 0, id)
 	if errors.Is(err, fleet.NotFound) {
 		return fleet.FieldErrorf("gateway", "no such device: %.140s", id)
 	}
@@ -128,19 +129,19 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 		return nil
 	})
 	if err == nil {
-		r.live.Kick(id) // it comes back with the topics of a gateway
+		r.live.Kick(id) // it reconnects with the topics of a gateway
 	}
 	return err
 }
 
-// RotateSecret gives a device a new secret, which is shown this once, and ends its
-// connection. A BLE device has none.
+// RotateSecret replaces the secret of a device, ends its connection, and returns the new
+// secret, which is not kept. It returns fleet.Conflict for a BLE device, which has none.
 func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (string, error) {
-	s, err := r.look(ctx, actor, 0, id)
+	s, err := r.visible(ctx, actor, 0, id)
 	if err != nil {
 		return "", err
 	}
-	if err := may(actor, fleet.ImportDevices); err != nil {
+	if err := actor.May(fleet.ImportDevices); err != nil {
 		return "", err
 	}
 	if s.device.Kind == fleet.BLE {
@@ -159,7 +160,7 @@ func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet
 	return secret, nil
 }
 
-// newSecret is 256 random bits in base64url, and their hash as the record keeps it.
+// newSecret returns 256 random bits in base64url, and their hash as the record keeps it.
 func newSecret() (string, fleet.Secret) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails since Go 1.24

@@ -11,15 +11,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Journal keeps what was begun and must be finished after a crash.
-type Journal interface {
-	Open(ctx context.Context, record string) (id string, err error)
-	Close(ctx context.Context, id string) error
-	Unfinished(ctx context.Context) (map[string]string, error)
-}
-
-// batch is a change of many devices on its way, of their groups or of what steers them:
-// what the journal holds of it.
+// batch is a change of many devices: of their groups, or of their lock and development mark.
+// It is what the journal holds of it, so that Resume can finish it after a crash.
 type batch struct {
 	Team        fleet.TeamID
 	User        fleet.UserID
@@ -32,44 +25,35 @@ type batch struct {
 	Development *bool   `json:",omitempty"`
 }
 
-// change is what a batch that steers devices does to each; ok is false for one of groups.
-func (b batch) change() (c change, ok bool, err error) {
-	c = change{DeviceEdit: fleet.DeviceEdit{Development: b.Development}, product: b.Product}
-	if b.Lock != nil {
-		c.lock = new(fleet.Version)
-		if *b.Lock != "" {
-			*c.lock, err = fleet.ParseVersion(*b.Lock)
-		}
-	}
-	return c, b.Lock != nil || b.Development != nil, err
-}
+func (b batch) actor() fleet.Actor { return fleet.Actor{Team: b.Team, User: b.User, Email: b.Email} }
 
-// begin writes b down. What it returns must be called when the outcome is known, good or
-// bad: from then on nobody finishes b.
-func (r *Registry) begin(ctx context.Context, b batch) (end func(), err error) {
-	if r.config.Journal == nil {
-		return func() {}, nil
-	}
+// journaled carries out the batch b by calling work. If the process ends before work
+// returns, Resume of the next one finishes b.
+func (r *Registry) journaled(ctx context.Context, b batch, work func() error) error {
 	record, err := json.Marshal(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	id, err := r.config.Journal.Open(ctx, string(record))
-	return func() {
-		if err := r.config.Journal.Close(context.WithoutCancel(ctx), id); err != nil {
-			r.log.LogAttrs(ctx, slog.LevelWarn, "a finished batch stays in the journal: the next start does it once more", slog.Any("err", err))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := r.config.Journal.Close(ctx, id); err != nil {
+			r.log.LogAttrs(ctx, slog.LevelWarn, "a finished batch stays in the journal: the next start repeats it", slog.Any("err", err))
 		}
-	}, err
+	}()
+	return work()
 }
 
-// carryOut changes the groups of each device by itself, in one write: a device has either
-// all of b or nothing. It returns the devices as they are now.
-func (r *Registry) carryOut(ctx context.Context, b batch) ([]fleet.Device, []error) {
+// regroup changes the groups of each device on its own, each in one write, and returns the
+// devices as they are now.
+func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []error) {
 	return each(b.Devices, func(id fleet.DeviceID) (fleet.Device, error) {
 		var before fleet.Device
 		after, err := r.edit(ctx, b.Team, b.Product, id, func(d *fleet.Device) error {
 			before = *d
-			d.Groups = edited(d.Groups, b.Add, b.Remove)
+			d.Groups = editedGroups(d.Groups, b.Add, b.Remove)
 			return nil
 		})
 		if err == nil {
@@ -79,21 +63,18 @@ func (r *Registry) carryOut(ctx context.Context, b batch) ([]fleet.Device, []err
 	})
 }
 
-// Resume finishes the batches that a crash cut off. It must be called before anything else
-// can change devices. Devices and groups that are gone are left out.
+// Resume finishes the batches that were interrupted by a crash. It must be called before
+// anything else can change devices. Devices and groups that were deleted are left out.
 func (r *Registry) Resume(ctx context.Context) error {
-	if r.config.Journal == nil {
-		return nil
-	}
 	unfinished, err := r.config.Journal.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
 	for id, record := range unfinished {
-		b, err := readBatch(record)
+		b, change, err := readBatch(record)
 		if err != nil {
 			r.log.LogAttrs(ctx, slog.LevelError, "a batch in the journal can't be read and is dropped", slog.Any("err", err))
-		} else if err := r.finish(ctx, b); err != nil {
+		} else if err := r.finish(ctx, b, change); err != nil {
 			return err
 		}
 		if err := r.config.Journal.Close(ctx, id); err != nil {
@@ -103,48 +84,55 @@ func (r *Registry) Resume(ctx context.Context) error {
 	return nil
 }
 
-// readBatch reads what begin wrote down, so that finish can carry it out.
-func readBatch(record string) (b batch, err error) {
+// readBatch reads a record of the journal. change is nil for a batch that edits groups.
+func readBatch(record string) (b batch, c *change, err error) {
 	if err := json.Unmarshal([]byte(record), &b); err != nil {
-		return b, err
+		return b, nil, err
 	}
-	_, _, err = b.change()
-	return b, err
+	if b.Lock == nil && b.Development == nil {
+		return b, nil, nil
+	}
+	c = &change{DeviceEdit: fleet.DeviceEdit{Development: b.Development}, product: b.Product}
+	if b.Lock != nil {
+		c.lock = new(fleet.Version)
+		if *b.Lock != "" {
+			*c.lock, err = fleet.ParseVersion(*b.Lock)
+		}
+	}
+	return b, c, err
 }
 
-func (r *Registry) finish(ctx context.Context, b batch) error {
-	change, steers, err := b.change()
+func (r *Registry) finish(ctx context.Context, b batch, change *change) error {
+	errs, err := r.repeat(ctx, b, change)
 	if err != nil {
 		return err
 	}
-	if steers {
-		return r.finished(b, r.steer(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, b.Devices, change))
-	}
-	groups, err := r.teams.Groups(ctx, b.Team)
-	if err != nil && !errors.Is(err, fleet.NotFound) {
-		return err
-	}
-	b.Add = slices.DeleteFunc(b.Add, func(id fleet.GroupID) bool {
-		return !slices.ContainsFunc(groups, func(g fleet.Group) bool { return g.ID == id })
-	})
-	_, errs := r.carryOut(ctx, b)
-	r.audit.Record(ctx, fleet.Actor{Team: b.Team, User: b.User, Email: b.Email}, "device.groups", b.Product.String(), nil,
-		audit.Fields{"devices": some(b.Devices), "count": done(errs), "add": b.Add, "remove": b.Remove, "resumed": true})
-	return r.finished(b, errs)
-}
-
-// finished is what a resumed batch came to: devices that are gone don't count.
-func (r *Registry) finished(b batch, errs []error) error {
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, fleet.NotFound) {
 			return err
 		}
 	}
-	r.log.Info("finished a batch that was cut off", "team", b.Team, "devices", done(errs))
+	r.log.Info("finished a batch that was interrupted", "team", b.Team, "devices", succeeded(errs))
 	return nil
 }
 
-func done(errs []error) (n int) {
+// repeat carries out b again and returns an error for each of its devices.
+func (r *Registry) repeat(ctx context.Context, b batch, change *change) ([]error, error) {
+	if change != nil {
+		return r.applyAll(ctx, b.actor(), b.Devices, *change), nil
+	}
+	groups, err := r.teams.Groups(ctx, b.Team)
+	if err != nil && !errors.Is(err, fleet.NotFound) {
+		return nil, err
+	}
+	b.Add = slices.DeleteFunc(b.Add, func(id fleet.GroupID) bool { return !hasGroup(groups, id) })
+	_, errs := r.regroup(ctx, b)
+	r.audit.Record(ctx, b.actor(), "device.groups", b.Product.String(), nil,
+		audit.Fields{"devices": first(b.Devices), "count": succeeded(errs), "add": b.Add, "remove": b.Remove, "resumed": true})
+	return errs, nil
+}
+
+func succeeded(errs []error) (n int) {
 	for _, err := range errs {
 		if err == nil {
 			n++

@@ -4,51 +4,55 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// late is where device records live while a group is deleted just before the first write,
-// after its name was resolved: the deletion finds no device to take out of it.
+// late deletes a group just before the first write, after its name was resolved: the
+// deletion does not find the devices that are being added to it.
 type late struct {
-	devicesFake
-	gone fleet.GroupID
+	records
+	deleteGroup func()
 }
 
-func (l late) deleteGroup() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.groups, l.gone)
+// lateFor returns a late that deletes group id.
+func lateFor(w *world, id fleet.GroupID) late {
+	return late{w.store.Devices, sync.OnceFunc(func() {
+		if err := w.store.Teams.DeleteGroup(w.t.Context(), 1, id); err != nil {
+			w.t.Error(err)
+		}
+	})}
 }
 
 func (l late) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
 	l.deleteGroup()
-	return l.devicesFake.Edit(ctx, id, change)
+	return l.records.Edit(ctx, id, change)
 }
 
 func (l late) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
 	l.deleteGroup()
-	return l.devicesFake.CreateMany(ctx, devices)
+	return l.records.CreateMany(ctx, devices)
 }
 
-// halting lacks one device, and goes away once another has its group.
+// halting has no device "in-a", and is unavailable once a device has group b.
 type halting struct{ late }
 
 func (h halting) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
 	d, err := h.Device(ctx, id)
 	switch {
 	case err != nil || id == "in-a":
-		return d, fleet.Errorf(fleet.NotFound, "store: no %s", id)
+		return d, fleet.Errorf(fleet.NotFound, "no such device: %s", id)
 	case d.InAnyOf([]fleet.GroupID{2}):
-		return d, fleet.Errorf(fleet.Unavailable, "store: away")
+		return d, fleet.Errorf(fleet.Unavailable, "the store does not answer")
 	}
 	return h.late.Edit(ctx, id, change)
 }
 
 func TestABatchTellsOfEveryFailure(t *testing.T) {
 	w := newWorld(t)
-	w.devices = halting{late{devicesFake{w}, 1}}
+	w.devices = halting{lateFor(w, 1)}
 	err := w.EditGroups(t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free", "in-a"}, Add: []string{"a", "b"}})
 	if !errors.Is(err, fleet.NotFound) || !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want a device not found, and one left in a deleted group", err)
@@ -71,24 +75,21 @@ func TestAGroupDeletedWhileItIsAssignedIsOnNoDevice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			for _, id := range []fleet.DeviceID{"in-a", "in-ab", "gw-a"} { // whom the deletion takes out
-				delete(w.records, id)
-			}
-			w.devices = late{devicesFake{w}, 1}
+			w.devices = lateFor(w, 1)
 			if err := assign(t.Context(), w); err != nil {
 				t.Fatal(err)
 			}
 			in := 0
-			for id, d := range w.records {
+			for _, d := range w.devicesOf(1) {
 				if slices.Contains(d.Groups, 1) {
-					t.Errorf("device %s is in a group that is gone: %v", id, d.Groups)
+					t.Errorf("device %s is in the deleted group: %v", d.ID, d.Groups)
 				}
 				if slices.Contains(d.Groups, 2) {
 					in++
 				}
 			}
-			if in == 0 {
-				t.Error("nobody is in the group that is still there")
+			if before := 3; in <= before { // in-b, in-ab and ble-b
+				t.Error("no device was added to the group that still exists")
 			}
 		})
 	}

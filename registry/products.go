@@ -16,22 +16,22 @@ import (
 // maxAutoRegister bounds Product.AutoRegister.
 const maxAutoRegister = 100_000
 
-// Products are the team's products, oldest first.
+// Products returns the team's products, oldest first.
 func (r *Registry) Products(ctx context.Context, actor fleet.Actor) ([]fleet.Product, error) {
-	if err := may(actor, fleet.SeeTeam); err != nil {
+	if err := actor.May(fleet.SeeTeam); err != nil {
 		return nil, err
 	}
 	return r.catalogs.Products(ctx, actor.Team)
 }
 
-// Product finds one of the team's products by its id or its slug.
+// Product returns one of the team's products, by its id or its slug.
 func (r *Registry) Product(ctx context.Context, actor fleet.Actor, idOrSlug string) (fleet.Product, error) {
 	p, err := r.product(ctx, idOrSlug)
 	if err != nil {
-		return p, hidden(err, "no such product: %.80s", idOrSlug)
+		return p, fleet.Hide(err, "no such product: %.80s", idOrSlug)
 	}
 	if err := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: p.Team}); err != nil {
-		return fleet.Product{}, hidden(err, "no such product: %.80s", idOrSlug)
+		return fleet.Product{}, fleet.Hide(err, "no such product: %.80s", idOrSlug)
 	}
 	return p, nil
 }
@@ -48,10 +48,10 @@ func (r *Registry) product(ctx context.Context, idOrSlug string) (fleet.Product,
 	return c.Product, nil
 }
 
-// CreateProduct makes a product of p in the actor's team. An empty slug is made from the
-// name. It returns fleet.Conflict when the slug is taken.
+// CreateProduct creates a product in the actor's team. An empty slug is derived from the
+// name. It returns fleet.Conflict if the installation has a product with that slug.
 func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet.Product) (fleet.Product, error) {
-	if err := may(actor, fleet.EditProducts); err != nil {
+	if err := actor.May(fleet.EditProducts); err != nil {
 		return fleet.Product{}, err
 	}
 	if p.Slug == "" {
@@ -69,13 +69,13 @@ func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet
 	return p, nil
 }
 
-// EditProduct changes a product. It returns fleet.Conflict when the new slug is taken, or
-// edit.If is not the product's tag.
+// EditProduct changes a product. It returns fleet.Conflict if another product has the new
+// slug, or edit.If is not the product's tag.
 func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID, edit fleet.ProductEdit) (fleet.Product, error) {
 	if _, err := r.catalog(ctx, actor, id); err != nil {
 		return fleet.Product{}, err
 	}
-	if err := may(actor, fleet.EditProducts); err != nil {
+	if err := actor.May(fleet.EditProducts); err != nil {
 		return fleet.Product{}, err
 	}
 	var before fleet.Product
@@ -98,15 +98,15 @@ func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.
 	return c.Product, nil
 }
 
-// DeleteProduct removes a product with its firmware and its own groups. It returns
-// fleet.Conflict while the product has devices. Once it may be done it goes on when ctx
-// ends.
+// DeleteProduct deletes a product with its firmware and its own groups. It returns
+// fleet.Conflict while the product has devices. Once nothing prevents the deletion, it
+// completes even if ctx ends.
 func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id fleet.ProductID) error {
 	c, err := r.catalog(ctx, actor, id)
 	if err != nil {
 		return err
 	}
-	if err := may(actor, fleet.EditProducts); err != nil {
+	if err := actor.May(fleet.EditProducts); err != nil {
 		return err
 	}
 	devices := 0
@@ -116,7 +116,7 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 	if devices > 0 {
 		return fleet.Errorf(fleet.Conflict, "product %s has %d devices: delete them first", c.Product.Slug, devices)
 	}
-	ctx = context.WithoutCancel(ctx) // a client that leaves must not leave half of it
+	ctx = context.WithoutCancel(ctx) // a client that disconnects must not leave half of it
 	groups, err := r.teams.Groups(ctx, actor.Team)
 	if err != nil {
 		return err
@@ -130,34 +130,22 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 		}
 	}
 	if err := r.catalogs.DeleteProduct(ctx, id); err != nil {
-		return hidden(err, "no such product: %s", id)
+		return fleet.Hide(err, "no such product: %s", id)
 	}
 	r.audit.Record(ctx, actor, "product.delete", c.Product.Slug, productFields(c.Product), nil)
 	for _, f := range c.Firmware {
 		if r.config.Images == nil {
 			break
 		}
-		if err := r.config.Images.Delete(id, f.Digest); err != nil { // the product is gone: an image too many harms nobody
-			r.log.Warn("image of a deleted product is left", "product", id, "version", f.Version.String(), "err", err)
+		if err := r.config.Images.Delete(id, f.Digest); err != nil { // it only takes space
+			r.log.Warn("image of a deleted product not deleted", "product", id, "version", f.Version.String(), "err", err)
 		}
 	}
 	return nil
 }
 
-// catalog loads a product of the actor's team.
-func (r *Registry) catalog(ctx context.Context, actor fleet.Actor, id fleet.ProductID) (*fleet.Catalog, error) {
-	c, err := r.catalogs.Catalog(ctx, id)
-	if err != nil {
-		return nil, hidden(err, "no such product: %s", id)
-	}
-	if err := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: c.Product.Team}); err != nil {
-		return nil, hidden(err, "no such product: %s", id)
-	}
-	return c, nil
-}
-
 func checkProduct(p fleet.Product) error {
-	if err := named("name", p.Name); err != nil {
+	if err := fleet.CheckName("name", p.Name); err != nil {
 		return err
 	}
 	if _, err := fleet.ParseSlug(p.Slug); err != nil {
@@ -166,11 +154,11 @@ func checkProduct(p fleet.Product) error {
 	if p.AutoRegister < 0 || p.AutoRegister > maxAutoRegister {
 		return fleet.FieldErrorf("auto_register", "auto_register: use 0 to %d devices", maxAutoRegister)
 	}
-	return fleet.CheckText("description", p.Description, maxNotes)
+	return fleet.CheckText("description", p.Description, fleet.MaxNotes)
 }
 
-// slugOf is a slug that reminds of name, also of one in other letters; what can't be one is
-// refused by checkProduct.
+// slugOf returns a slug that resembles name, in whatever script that is. For a name without
+// letters the result is no valid slug.
 func slugOf(name string) string {
 	plain := slug.Make(strings.ReplaceAll(name, "_", "-"))
 	return strings.Trim(plain[:min(len(plain), fleet.MaxSlug)], "-")
@@ -178,10 +166,4 @@ func slugOf(name string) string {
 
 func productFields(p fleet.Product) audit.Fields {
 	return audit.Fields{"name": p.Name, "slug": p.Slug, "description": p.Description, "roaming": p.Roaming, "auto_register": p.AutoRegister}
-}
-
-func set[T any](target *T, value *T) {
-	if value != nil {
-		*target = *value
-	}
 }

@@ -1,99 +1,131 @@
+// Package registry manages products, groups and devices for operators, and shows what
+// devices sent and takes what is sent to them.
+//
+// Each write has the same order: check the rights of the actor with fleet.May, change the
+// store, record the change in the audit log, notify the connected side. Accounts and tokens
+// are in package accounts; firmware, releases and updates are in package ota.
 package registry
 
 import (
-	"errors"
+	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store"
 )
 
-// Config is what a Registry works with, and its limits. Zero limits take the defaults.
+// Config is what a Registry works with. Zero limits take the defaults.
 type Config struct {
-	TokenLifetime   time.Duration // of a token that asks for no other; default 90 days
-	CommandLifetime time.Duration // of a command that asks for no other; default 7 days
-	Hashers         int           // passwords hashed at the same time, 19 MiB each; default 2
-	HashQueue       int           // sign-ins that wait for a hasher; default 32
-	HashMemory      uint32        // KiB of one hash; default 19,456; tests lower it
-
-	Devices  Devices
-	Index    Index
-	Catalogs Catalogs
-	Teams    Teams
-	Messages Messages
-	Images   Images  // they go with their product; nil: they are kept elsewhere
-	Journal  Journal // of batches under way; nil: a crash leaves them half done
+	Devices  *store.Devices
+	Index    *index.Index
+	Catalogs *store.Catalogs
+	Teams    *store.Teams
+	Messages *store.Messages
+	Journal  *store.Journal // of batches under way
+	Audit    *audit.Log
+	Images   Images // deleted with their product; nil: left in place
 	Forecast Forecast
 	Live     Live
-	Audit    *audit.Log
 	Log      *slog.Logger
+
+	CommandLifetime time.Duration // of a command queued without one; default 7 days
 }
 
-func (c Config) withDefaults() Config {
-	if c.TokenLifetime <= 0 {
-		c.TokenLifetime = 90 * 24 * time.Hour
-	}
-	if c.CommandLifetime <= 0 {
-		c.CommandLifetime = 7 * 24 * time.Hour
-	}
-	if c.Hashers <= 0 {
-		c.Hashers = 2
-	}
-	if c.HashQueue <= 0 {
-		c.HashQueue = 32
-	}
-	if c.HashMemory == 0 {
-		c.HashMemory = 19 << 10
-	}
-	return c
+// Images is where firmware images are kept.
+type Images interface {
+	Delete(product fleet.ProductID, digest fleet.Digest) error
 }
 
-// Registry is the room's one type. It is safe for concurrent use and keeps no goroutine.
-// Every function that takes an actor asks fleet.May; its errors are fleet.NotFound for
-// what the actor can't see, fleet.Denied for what they may not, and fleet.Unavailable
-// when the store does not answer.
+// Forecast computes the impact of a change.
+type Forecast interface {
+	// Preview returns the impact of applying change to those devices of product that have
+	// one of ids, or to all if ids is nil. change gets copies.
+	Preview(ctx context.Context, actor fleet.Actor, product fleet.ProductID, ids []fleet.DeviceID, change func(*fleet.IndexEntry)) (fleet.Impact, error)
+}
+
+// Live is the part of the server that holds connections. Its methods return at once and
+// may be called for devices that are not connected.
+type Live interface {
+	// Recheck re-evaluates what these devices should run.
+	Recheck(ids ...fleet.DeviceID)
+	// Kick ends the connection of a device.
+	Kick(id fleet.DeviceID)
+	// Command reports that a command is queued for the device.
+	Command(id fleet.DeviceID)
+	// Announce publishes an event.
+	Announce(e fleet.Event)
+}
+
+// Registry is safe for concurrent use and keeps no goroutine. Every method that takes an
+// actor asks fleet.May; beyond the errors it documents, it returns fleet.NotFound for what
+// the actor can't see, fleet.Denied for what they may not do, and fleet.Unavailable when the
+// store does not answer.
 type Registry struct {
 	config   Config
-	devices  Devices
-	index    Index
-	catalogs Catalogs
-	teams    Teams
-	inbox    Messages
+	devices  records
+	index    *index.Index
+	catalogs *store.Catalogs
+	teams    *store.Teams
+	messages *store.Messages
+	audit    *audit.Log
 	forecast Forecast
 	live     Live
-	audit    *audit.Log
 	log      *slog.Logger
-
-	hasher *hasher
-	proofs *limiter
 }
 
-// New makes a Registry.
+// records is *store.Devices; tests put races and crashes between it and the registry.
+type records interface {
+	Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error)
+	Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error)
+	CreateMany(ctx context.Context, devices []*fleet.Device) []error
+	Delete(ctx context.Context, id fleet.DeviceID) error
+}
+
+// New returns a Registry. Resume must be called before it is used.
 func New(config Config) *Registry {
-	config = config.withDefaults()
+	if config.CommandLifetime <= 0 {
+		config.CommandLifetime = 7 * 24 * time.Hour
+	}
 	return &Registry{
-		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams, inbox: config.Messages,
-		forecast: config.Forecast, live: config.Live, audit: config.Audit, log: config.Log,
-		hasher: newHasher(config), proofs: newLimiter(),
+		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
+		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, log: config.Log,
 	}
 }
 
-// maxNamed bounds the devices an audit entry names, where their count is always told, and
-// the errors a batch does.
-const maxNamed = 100
+// maxListed bounds the devices that an audit entry lists, which always has their number,
+// and the errors that a batch returns.
+const maxListed = 100
 
-func some[T any](all []T) []T { return all[:min(len(all), maxNamed)] }
+func first[T any](all []T) []T { return all[:min(len(all), maxListed)] }
 
-// may asks fleet.May about something of the actor's own team that is no device.
-func may(actor fleet.Actor, action fleet.Action) error {
-	return fleet.May(actor, action, fleet.Object{Team: actor.Team})
+// maxParallel bounds the store operations that one call has under way at a time. The store
+// combines them into few round trips.
+const maxParallel = 100
+
+// each calls do for every value of in, several at a time, and returns the results in the
+// order of in.
+func each[In, Out any](in []In, do func(In) (Out, error)) ([]Out, []error) {
+	out, errs := make([]Out, len(in)), make([]error, len(in))
+	free := make(chan struct{}, maxParallel)
+	var tasks sync.WaitGroup
+	for i := range in {
+		free <- struct{}{}
+		tasks.Go(func() {
+			defer func() { <-free }()
+			out[i], errs[i] = do(in[i])
+		})
+	}
+	tasks.Wait()
+	return out, errs
 }
 
-// hidden makes an absence look like what the actor can't see.
-func hidden(err error, format string, args ...any) error {
-	if errors.Is(err, fleet.NotFound) {
-		return fleet.Errorf(fleet.NotFound, format, args...)
+// set assigns *value to *target, unless value is nil.
+func set[T any](target *T, value *T) {
+	if value != nil {
+		*target = *value
 	}
-	return err
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// imported is where device records live while another team deletes and imports each
-// device just before it is written.
-type imported struct{ devicesFake }
+// imported has another team delete and import each device just before it is written.
+type imported struct {
+	records
+	w *world
+}
 
 func (i imported) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
-	i.mu.Lock()
-	i.records[id] = theirs(id)
-	i.mu.Unlock()
-	return i.devicesFake.Edit(ctx, id, change)
+	i.w.remove(id)
+	i.w.create(theirs(id))
+	return i.records.Edit(ctx, id, change)
 }
 
 func theirs(id fleet.DeviceID) fleet.Device {
@@ -50,15 +51,17 @@ func TestADeviceThatBecameAnotherTeamsIsNotTouched(t *testing.T) {
 		},
 	} {
 		w := newWorld(t)
-		w.devices, w.online["free"] = imported{devicesFake{w}}, true
+		w.store.Devices.SetOnline("free", true)
+		w.devices = imported{w.store.Devices, w}
 		if err := touch(t.Context(), w); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("%s: got %v, want not found", name, err)
 		}
-		if got, want := w.records["free"], theirs("free"); !reflect.DeepEqual(got, want) {
+		got, want := w.device("free"), theirs("free")
+		if want.Revision = got.Revision; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
-		if len(w.kicked) > 0 || len(w.rechecks) > 0 {
-			t.Errorf("%s: connections were ended %v, or decided anew %v", name, w.kicked, w.rechecks)
+		if len(w.live.kicked) > 0 || len(w.live.rechecks) > 0 {
+			t.Errorf("%s: connections were ended %v, or re-evaluated %v", name, w.live.kicked, w.live.rechecks)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package registry
+package accounts
 
 import (
 	"context"
@@ -11,50 +11,36 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-const password = "correct horse"
-
-// empty is a world nobody has set up yet.
-func empty(t *testing.T) *world {
-	t.Helper()
-	w := newWorld(t)
-	w.teams, w.members = map[fleet.TeamID]fleet.Team{}, nil
-	return w
-}
-
-func settled(t *testing.T) *world {
-	t.Helper()
-	w := empty(t)
-	if made, err := w.Bootstrap(context.Background(), "Acme", " Owner@Example.com", password); err != nil || !made {
-		t.Fatalf("bootstrap: %t, %v", made, err)
-	}
-	return w
-}
-
-func signIn(w *world, secret string) (string, fleet.Token, error) {
-	return w.SignIn(context.Background(), fleet.SignIn{Email: "owner@example.com", Password: secret, Address: "192.0.2.1"})
-}
-
 func TestBootstrapOnce(t *testing.T) {
 	w := settled(t)
-	if u := w.users[1]; u.Email != "owner@example.com" || !strings.HasPrefix(u.Password, "$argon2id$v=19$m=64,t=2,p=1$") {
+	if u := w.account(1); u.Email != "owner@example.com" || !strings.HasPrefix(u.Password, "$argon2id$v=19$m=64,t=2,p=1$") {
 		t.Errorf("got user %+v", u)
 	}
-	if m := w.members[0]; m.Role != fleet.Owner || m.Email != "owner@example.com" {
+	if m := w.members(1)[0]; m.Role != fleet.Owner || m.Email != "owner@example.com" {
 		t.Errorf("got member %+v", m)
 	}
-	if made, err := w.Bootstrap(context.Background(), "Second", "x@example.com", password); made || err != nil || len(w.users) != 1 {
+	if made, err := w.Bootstrap(t.Context(), "Second", "x@example.com", password); made || err != nil {
 		t.Errorf("again: got %t, %v", made, err)
+	}
+	if u, err := w.store.Teams.UserByEmail(t.Context(), "x@example.com"); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("again: got user %+v, %v, want none", u, err)
 	}
 }
 
-func TestBootstrapGoesOnAfterACrash(t *testing.T) {
-	w := settled(t)
-	w.teams, w.members = map[fleet.TeamID]fleet.Team{}, nil // the user was made, the team was not
-	if made, err := w.Bootstrap(context.Background(), "Acme", "owner@example.com", newPassword); !made || err != nil || len(w.users) != 1 || w.members[0].User != 1 {
-		t.Errorf("got %t, %v, members %+v", made, err, w.members)
+func TestBootstrapContinuesAfterACrash(t *testing.T) {
+	w := empty(t)
+	if _, err := w.createUser(t.Context(), fleet.User{Email: boss.Email}, password); err != nil { // the team was not created
+		t.Fatal(err)
 	}
-	if _, _, err := signIn(w, newPassword); err != nil { // the start that ended told nobody its own
-		t.Errorf("the password of the start that went on: got %v", err)
+	made, err := w.Bootstrap(t.Context(), "Acme", "owner@example.com", newPassword)
+	if !made || err != nil {
+		t.Fatalf("got %t, %v", made, err)
+	}
+	if members := w.members(1); len(members) != 1 || members[0].User != 1 {
+		t.Errorf("got members %+v, want the first user", members)
+	}
+	if _, _, err := w.signIn(newPassword); err != nil { // nobody has seen the password of the start that ended
+		t.Errorf("the password of the second start: got %v", err)
 	}
 }
 
@@ -73,7 +59,7 @@ func TestTokensWorkUntilTheyDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
 		w := settled(t)
-		secret, token, err := signIn(w, password)
+		secret, token, err := w.signIn(password)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,15 +91,24 @@ func TestTokensWorkUntilTheyDoNot(t *testing.T) {
 func TestRightsAreReadAtEachRequest(t *testing.T) {
 	ctx := context.Background()
 	w := settled(t)
-	secret, _, err := signIn(w, password)
+	secret, _, err := w.signIn(password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.members[0].Role, w.members[0].Groups = fleet.Viewer, []fleet.GroupID{2}
+	b := w.group("b")
+	_, err = w.store.Teams.EditMember(ctx, 1, 1, func(m *fleet.Member) error {
+		m.Role, m.Groups = fleet.Viewer, []fleet.GroupID{b}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if a, err := w.Actor(ctx, secret); err != nil || a.Role != fleet.Viewer || len(a.Groups) != 1 {
 		t.Errorf("after a change of role: got %+v, %v", a, err)
 	}
-	w.members = nil
+	if err := w.store.Teams.RemoveMember(ctx, 1, 1); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Actor(ctx, secret); !errors.Is(err, fleet.Unauthenticated) {
 		t.Errorf("after leaving the team: got %v, want Unauthenticated", err)
 	}
@@ -122,7 +117,7 @@ func TestRightsAreReadAtEachRequest(t *testing.T) {
 func TestRevokedTokensEnd(t *testing.T) {
 	ctx := context.Background()
 	w := settled(t)
-	owner, _, _ := signIn(w, password)
+	owner, _, _ := w.signIn(password)
 	a, err := w.Actor(ctx, owner)
 	if err != nil {
 		t.Fatal(err)
@@ -150,49 +145,44 @@ func TestRevokedTokensEnd(t *testing.T) {
 }
 
 func TestSignInsMakeRoomForTokens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
-		first, _, _ := signIn(w, password)
-		for range tokensAllowed {
-			time.Sleep(time.Minute)
-			if _, _, err := signIn(w, password); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := w.Actor(context.Background(), first); !errors.Is(err, fleet.Unauthenticated) || len(w.tokens) != tokensAllowed {
-			t.Errorf("the oldest sign-in gives way: got %v, %d tokens", err, len(w.tokens))
-		}
-	})
+	w := settled(t)
+	most := w.fill(fleet.Token{Team: 1, Label: SignInLabel, Expires: time.Now().Add(time.Hour)})
+	oldest := w.tokens(1)[most-1].ID
+	if _, _, err := w.signIn(password); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.tokens(1)); w.hasToken(1, oldest) || n != most {
+		t.Errorf("the oldest session is still there: %t; got %d tokens, want %d", w.hasToken(1, oldest), n, most)
+	}
 }
 
 func TestTokensThatExpiredInOneTeamMakeRoomInAnother(t *testing.T) {
 	w := settled(t)
-	for _, id := range []string{"a", "b", "c"} { // as many as there may be
-		w.tokens[id] = fleet.Token{ID: id, User: 1, Team: 2, Label: "CI", Expires: time.Now().Add(-time.Hour)}
-	}
-	if _, _, err := signIn(w, password); err != nil || len(w.tokens) != 1 {
-		t.Errorf("got %v and %d tokens, want the new one alone", err, len(w.tokens))
+	w.fill(fleet.Token{Team: 2, Label: "CI", Expires: time.Now().Add(-time.Hour)})
+	_, token, err := w.signIn(password)
+	if tokens := w.tokens(1); err != nil || len(tokens) != 1 || tokens[0].ID != token.ID {
+		t.Errorf("got %v and %d tokens, want only the new one", err, len(tokens))
 	}
 }
 
 func TestADeletedTeamEndsTheTokensForIt(t *testing.T) {
 	w := settled(t)
-	w.tokens["here"] = fleet.Token{ID: "here", User: 1, Team: 1}
-	w.tokens["elsewhere"] = fleet.Token{ID: "elsewhere", User: 1, Team: 2}
+	w.token(fleet.Token{ID: "here", User: 1, Team: 1})
+	w.token(fleet.Token{ID: "elsewhere", User: 1, Team: 2})
 	if err := w.DeleteTeam(t.Context(), boss); err != nil {
 		t.Fatal(err)
 	}
-	if _, left := w.tokens["here"]; left {
+	if w.hasToken(1, "here") {
 		t.Error("the token for the team is left")
 	}
-	if _, left := w.tokens["elsewhere"]; !left {
+	if !w.hasToken(1, "elsewhere") {
 		t.Error("the token for another team has ended")
 	}
 }
 
 func TestWrongProofsLookAlike(t *testing.T) {
 	w := settled(t)
-	_, _, wrong := signIn(w, "wrong password")
+	_, _, wrong := w.signIn("wrong password")
 	_, _, unknown := w.SignIn(context.Background(), fleet.SignIn{Email: "nobody@example.com", Password: password})
 	if !errors.Is(wrong, fleet.Unauthenticated) || wrong.Error() != unknown.Error() {
 		t.Errorf("got %v and %v", wrong, unknown)
@@ -206,36 +196,24 @@ func TestFailedSignInsAreRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := settled(t)
 		for range 30 { // right ones cost nothing
-			if _, _, err := signIn(w, password); err != nil {
+			if _, _, err := w.signIn(password); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for i := range 10 {
-			if _, _, err := signIn(w, "wrong password"); !errors.Is(err, fleet.Unauthenticated) {
+			if _, _, err := w.signIn("wrong password"); !errors.Is(err, fleet.Unauthenticated) {
 				t.Fatalf("try %d: got %v, want Unauthenticated", i+1, err)
 			}
 		}
-		if _, _, err := signIn(w, password); !errors.Is(err, fleet.Busy) {
+		if _, _, err := w.signIn(password); !errors.Is(err, fleet.Busy) {
 			t.Errorf("after 10 wrong ones: got %v, want Busy, even for the right password", err)
 		}
 		if _, _, err := w.SignIn(context.Background(), fleet.SignIn{Email: "owner@example.com", Password: password, Address: "192.0.2.2"}); err != nil {
 			t.Errorf("from another address: %v", err)
 		}
 		time.Sleep(time.Minute + time.Second)
-		if _, _, err := signIn(w, password); err != nil {
+		if _, _, err := w.signIn(password); err != nil {
 			t.Errorf("a minute later: %v", err)
-		}
-	})
-}
-
-func TestLimiterForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter()
-		for i := range maxKeys + 10 {
-			l.take(strings.Repeat("k", i%7)+time.Duration(i).String(), 1, time.Hour)
-		}
-		if len(l.full) > maxKeys {
-			t.Errorf("got %d keys, want at most %d", len(l.full), maxKeys)
 		}
 	})
 }
@@ -265,7 +243,7 @@ func TestHashersAreBounded(t *testing.T) {
 func TestMembers(t *testing.T) {
 	ctx := context.Background()
 	w := settled(t)
-	w.groups = map[fleet.GroupID]fleet.Group{1: {ID: 1, Team: 1, Name: "a"}}
+	w.group("a")
 	owner := fleet.Actor{User: 1, Email: "owner@example.com", Team: 1, Role: fleet.Owner}
 	if _, err := w.AddUser(ctx, owner, "ed@example.com", password, fleet.Editor, []string{"nope"}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("unknown group: got %v", err)
@@ -275,7 +253,7 @@ func TestMembers(t *testing.T) {
 		t.Fatalf("got %+v, %v", m, err)
 	}
 	if _, err := w.AddUser(ctx, owner, "ed@example.com", password, fleet.Editor, nil); !errors.Is(err, fleet.Conflict) {
-		t.Errorf("an account is never given a password by someone else: got %v", err)
+		t.Errorf("an account of someone else gets no password: got %v", err)
 	}
 	if _, err := w.AddUser(ctx, owner, "boss@example.com", password, fleet.Owner, nil); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a second owner: got %v", err)
@@ -297,18 +275,7 @@ func TestMembers(t *testing.T) {
 	if err := w.RemoveMember(ctx, admin, "owner@example.com"); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("the owner is removed: got %v", err)
 	}
-	if err := w.RemoveMember(ctx, admin, "ed@example.com"); err != nil || len(w.members) != 1 {
-		t.Errorf("got %v, members %+v", err, w.members)
-	}
-}
-
-func TestSlugs(t *testing.T) {
-	for name, want := range map[string]string{
-		"Smart Lamp": "smart-lamp", "  Ünï 2 ": "uni-2", "A/B--C": "a-b-c", "": "", "--": "", "lamp_2.0": "lamp-2-0",
-		"Straße": "strasse", "Лампа": "lampa", "灯": "deng", strings.Repeat("a", fleet.MaxSlug-1) + " b": strings.Repeat("a", fleet.MaxSlug-1),
-	} {
-		if got := slugOf(name); got != want {
-			t.Errorf("%q: got %q, want %q", name, got, want)
-		}
+	if err := w.RemoveMember(ctx, admin, "ed@example.com"); err != nil || len(w.members(1)) != 1 {
+		t.Errorf("got %v, members %+v", err, w.members(1))
 	}
 }

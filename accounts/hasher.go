@@ -1,4 +1,4 @@
-package registry
+package accounts
 
 import (
 	"context"
@@ -8,20 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Bounds of a password, in bytes.
-const (
-	minPassword = 10
-	maxPassword = 256
-)
-
-// Parameters of argon2id beside its memory (RFC 9106 §3.1; OWASP's minimum).
+// Parameters of argon2id besides its memory (RFC 9106 §3.1; OWASP's minimum).
 const (
 	hashPasses = 2
 	hashLanes  = 1
@@ -29,12 +22,12 @@ const (
 	saltBytes  = 16
 )
 
-// hasher hashes passwords, few at the same time: each costs memory and a core.
+// hasher hashes passwords, a few at a time: each takes memory and a core.
 type hasher struct {
 	memory uint32        // KiB
-	queue  chan struct{} // a place for each that hashes or waits
-	cores  chan struct{} // a place for each that hashes
-	decoy  string        // the hash of no password, checked for unknown users
+	queue  chan struct{} // holds one value for each hash under way or waiting
+	cores  chan struct{} // holds one value for each hash under way
+	decoy  string        // encoded hash of no password, checked for unknown users
 }
 
 func newHasher(c Config) *hasher {
@@ -43,10 +36,11 @@ func newHasher(c Config) *hasher {
 	return h
 }
 
-// hash encodes a new password. It returns fleet.Busy when too many wait.
+// hash encodes a new password. It returns fleet.Invalid for one out of bounds, and
+// fleet.Busy if too many wait.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	if len(password) < minPassword || len(password) > maxPassword || !utf8.ValidString(password) {
-		return "", fleet.FieldErrorf("password", "a password has %d to %d bytes", minPassword, maxPassword)
+	if err := fleet.CheckPassword(password); err != nil {
+		return "", err
 	}
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails since Go 1.24
@@ -54,15 +48,15 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	return h.encode(salt, key, h.memory, hashPasses), err
 }
 
-// check reports whether password is the one encoded was made of. It takes the same time
-// for an account that has none.
+// check reports whether encoded was made from password. For an account without a password,
+// encoded is "" and the answer takes the same time.
 func (h *hasher) check(ctx context.Context, encoded, password string) (bool, error) {
 	known := encoded != ""
 	if !known {
 		encoded = h.decoy
 	}
 	salt, want, memory, passes, ok := decode(encoded)
-	if !ok || len(password) > maxPassword {
+	if !ok || len(password) > fleet.MaxPassword {
 		return false, nil
 	}
 	key, err := h.derive(ctx, password, salt, memory, passes)
@@ -92,7 +86,7 @@ func (h *hasher) derive(ctx context.Context, password string, salt []byte, memor
 	case h.queue <- struct{}{}:
 		defer func() { <-h.queue }()
 	default:
-		return nil, fleet.Errorf(fleet.Busy, "too many are signing in: try again in some seconds")
+		return nil, fleet.Errorf(fleet.Busy, "too many sign-ins at once: try again in a few seconds")
 	}
 	select {
 	case h.cores <- struct{}{}:

@@ -1,7 +1,6 @@
-package registry
+package accounts
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -9,23 +8,25 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// inTwoTeams is a person with a session in team 1, who is an editor in team 2, too.
-func inTwoTeams(t *testing.T, w *world) (me fleet.Actor, secret string) {
-	t.Helper()
-	ctx := context.Background()
-	me = fleet.Actor{User: 5, Email: "me@example.com", Team: 1, Role: fleet.Admin}
-	here := fleet.Member{Team: 1, User: 5, Email: me.Email, Role: fleet.Admin}
-	w.members = append(w.members, here, fleet.Member{Team: 2, User: 5, Email: me.Email, Role: fleet.Editor})
-	secret, _, err := w.newToken(ctx, here, SignInLabel, time.Hour)
-	if err != nil {
-		t.Fatal(err)
+// inTwoTeams returns a person with a session in team 1, who is also an editor in team 2.
+func inTwoTeams(w *world) (me fleet.Actor, secret string) {
+	w.t.Helper()
+	must[fleet.Team](w.t)(w.CreateTeam(w.t.Context(), boss, "Second"))
+	m := w.user("me@example.com", fleet.Editor, 2)
+	m.Team, m.Role = 1, fleet.Admin
+	if err := w.store.Teams.AddMember(w.t.Context(), m); err != nil {
+		w.t.Fatal(err)
 	}
-	return me, secret
+	secret, _, err := w.newToken(w.t.Context(), m, SignInLabel, time.Hour)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return actorOf(m), secret
 }
 
 func TestSwitchingTheTeamTakesNoPasswordAndEndsTheOldSession(t *testing.T) {
-	w, ctx := newWorld(t), context.Background()
-	me, secret := inTwoTeams(t, w)
+	w, ctx := settled(t), t.Context()
+	me, secret := inTwoTeams(w)
 	renewed, token, err := w.Switch(ctx, me, secret, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -40,15 +41,17 @@ func TestSwitchingTheTeamTakesNoPasswordAndEndsTheOldSession(t *testing.T) {
 	if _, err := w.Actor(ctx, secret); !errors.Is(err, fleet.Unauthenticated) {
 		t.Errorf("the old session: got %v, want it ended", err)
 	}
-	last := w.log[len(w.log)-2:]
-	if last[0].Action != "token.create" || last[0].Team != 2 || last[1].Action != "token.revoke" || last[1].Team != 1 {
-		t.Errorf("the logs say %+v", last)
+	for team, want := range map[fleet.TeamID]string{1: "token.revoke", 2: "token.create"} {
+		log := w.log(team)
+		if last := log[len(log)-1]; last.Action != want || last.Email != me.Email {
+			t.Errorf("team %d: the log ends with %+v, want %s", team, last, want)
+		}
 	}
 }
 
 func TestOnlyASessionOfAPersonSwitchesAndOnlyToTheirTeams(t *testing.T) {
-	w, ctx := newWorld(t), context.Background()
-	me, secret := inTwoTeams(t, w)
+	w, ctx := settled(t), t.Context()
+	me, secret := inTwoTeams(w)
 	program, _, err := w.NewToken(ctx, me, "ci", 0)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,207 @@
+package accounts
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// An invitation's secret is "msi_", the team's number, "_", and what follows the prefix of a
+// token's secret.
+const invitationPrefix = "msi_"
+
+// invitationLifetime is how long an invitation can be accepted.
+const invitationLifetime = 7 * 24 * time.Hour
+
+// Invite offers a person a place in the team and returns the secret with which they accept
+// it, which is not kept. An earlier invitation of the same email is revoked. It returns
+// fleet.Conflict if they are a member already.
+func (a *Accounts) Invite(ctx context.Context, actor fleet.Actor, email string, role fleet.Role, groups []string) (secret string, i fleet.Invitation, err error) {
+	ids, err := a.mayAssign(ctx, actor, role, groups)
+	if err != nil {
+		return "", i, err
+	}
+	if email, err = parseEmail(email); err != nil {
+		return "", i, err
+	}
+	if _, err := a.member(ctx, actor, email); !errors.Is(err, fleet.NotFound) {
+		return "", i, errors.Join(err, &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: email + " is in the team already"})
+	}
+	if err := a.mayReplace(ctx, actor, email); err != nil {
+		return "", i, err
+	}
+	secret, id := newInvitationSecret(actor.Team)
+	now := time.Now().UTC()
+	i = fleet.Invitation{
+		ID: id, Team: actor.Team, Email: email, Hash: sha256.Sum256([]byte(secret)), Role: role, Groups: ids,
+		By: actor.Email, Created: now, Expires: now.Add(invitationLifetime),
+	}
+	if err := a.teams.Invite(ctx, i); err != nil {
+		return "", i, err
+	}
+	a.audit.Record(ctx, actor, "user.invite", email, nil, audit.Fields{"role": role.String(), "groups": groups})
+	return secret, i, nil
+}
+
+func newInvitationSecret(team fleet.TeamID) (secret, id string) {
+	return newSecret(invitationPrefix + team.String() + "_")
+}
+
+// mayReplace checks that actor may revoke the open invitation of email, if there is one.
+func (a *Accounts) mayReplace(ctx context.Context, actor fleet.Actor, email string) error {
+	i, err := a.invitation(ctx, actor.Team, func(i fleet.Invitation) bool { return i.Email == email })
+	if errors.Is(err, fleet.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return mayManage(actor, i.Role)
+}
+
+// Invitations returns the open invitations of the team, by email, without hashes. It
+// requires the right to invite.
+func (a *Accounts) Invitations(ctx context.Context, actor fleet.Actor) ([]fleet.Invitation, error) {
+	if err := actor.May(fleet.ManageUsers); err != nil {
+		return nil, err
+	}
+	invited, err := a.teams.Invitations(ctx, actor.Team)
+	for at := range invited {
+		invited[at].Hash = [32]byte{}
+	}
+	return invited, err
+}
+
+// revokeInvitation ends the open invitation of email.
+func (a *Accounts) revokeInvitation(ctx context.Context, actor fleet.Actor, email string) error {
+	absent := fleet.Errorf(fleet.NotFound, "no such user in this team: %.140s", email)
+	if err := actor.May(fleet.ManageUsers); err != nil {
+		return absent // an actor who may not invite does not see who is invited
+	}
+	i, err := a.invitation(ctx, actor.Team, func(i fleet.Invitation) bool { return i.Email == fleet.NormalEmail(email) })
+	if errors.Is(err, fleet.NotFound) {
+		return absent
+	}
+	if err != nil {
+		return err
+	}
+	if err := mayManage(actor, i.Role); err != nil {
+		return err
+	}
+	if err := a.teams.Uninvite(ctx, actor.Team, i.ID); err != nil {
+		return err
+	}
+	a.audit.Record(ctx, actor, "user.uninvite", i.Email, audit.Fields{"role": i.Role.String()}, nil)
+	return nil
+}
+
+// invitation returns the first open invitation of team that matches, or fleet.NotFound.
+func (a *Accounts) invitation(ctx context.Context, team fleet.TeamID, matches func(fleet.Invitation) bool) (fleet.Invitation, error) {
+	invited, err := a.teams.Invitations(ctx, team)
+	if err != nil {
+		return fleet.Invitation{}, err
+	}
+	for _, i := range invited {
+		if matches(i) {
+			return i, nil
+		}
+	}
+	return fleet.Invitation{}, fleet.Errorf(fleet.NotFound, "no such invitation")
+}
+
+// Accept makes the invited person a member and signs them in to the team. A new account gets
+// the password given; an existing account must prove itself by its own. Errors are
+// fleet.Unauthenticated for a secret that is wrong, expired, revoked or used, and for a wrong
+// password; fleet.Invalid for a new password out of bounds; and fleet.Busy after too many
+// wrong proofs.
+func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (secret string, t fleet.Token, err error) {
+	i, err := a.proveInvitation(ctx, acceptance)
+	if err != nil {
+		return "", t, err
+	}
+	user, err := a.invitedUser(ctx, i, acceptance)
+	if err != nil {
+		return "", t, err
+	}
+	m := fleet.Member{Team: i.Team, User: user.ID, Email: user.Email, Joined: time.Now().UTC()}
+	m, err = a.teams.AcceptInvitation(ctx, i.ID, m)
+	if errors.Is(err, fleet.NotFound) {
+		return "", t, badInvitation()
+	}
+	if err != nil {
+		return "", t, err
+	}
+	a.audit.Record(ctx, actorOf(m), "user.accept", m.Email, nil, audit.Fields{"role": m.Role.String(), "groups": m.Groups, "invited_by": i.By})
+	return a.startSession(ctx, user, m, 0)
+}
+
+// proveInvitation returns the invitation that the secret belongs to.
+func (a *Accounts) proveInvitation(ctx context.Context, acceptance fleet.Acceptance) (fleet.Invitation, error) {
+	team, id, ok := invitationID(acceptance.Secret)
+	if !ok {
+		return fleet.Invitation{}, badInvitation()
+	}
+	// Counted per invitation: failed attempts at others must not use up its attempts.
+	giveBack, err := a.try(fleet.SignIn{Address: acceptance.Address, Email: "invitation " + id})
+	if err != nil {
+		return fleet.Invitation{}, err
+	}
+	i, err := a.invitation(ctx, team, func(i fleet.Invitation) bool { return i.ID == id })
+	if errors.Is(err, fleet.NotFound) {
+		return i, badInvitation()
+	}
+	if err != nil {
+		giveBack()
+		return i, err
+	}
+	hash := sha256.Sum256([]byte(acceptance.Secret))
+	if subtle.ConstantTimeCompare(hash[:], i.Hash[:]) != 1 || !time.Now().Before(i.Expires) {
+		return i, badInvitation()
+	}
+	giveBack()
+	return i, nil
+}
+
+// invitationID returns the public parts of a secret: the team and the invitation's id.
+func invitationID(secret string) (team fleet.TeamID, id string, ok bool) {
+	rest, ok1 := strings.CutPrefix(secret, invitationPrefix)
+	number, rest, ok2 := strings.Cut(rest, "_")
+	id, _, ok3 := strings.Cut(rest, "_")
+	n, err := strconv.ParseUint(number, 10, 32)
+	return fleet.TeamID(n), id, ok1 && ok2 && ok3 && err == nil && len(id) == 2*tokenIDBytes
+}
+
+// invitedUser creates the invited person's account, or checks the password of the one they
+// have.
+func (a *Accounts) invitedUser(ctx context.Context, i fleet.Invitation, acceptance fleet.Acceptance) (fleet.User, error) {
+	user, err := a.teams.UserByEmail(ctx, i.Email)
+	if errors.Is(err, fleet.NotFound) {
+		return a.createUser(ctx, fleet.User{Email: i.Email, Name: acceptance.Name}, acceptance.Password)
+	}
+	if err != nil {
+		return user, err
+	}
+	giveBack, err := a.try(fleet.SignIn{Email: i.Email, Address: acceptance.Address})
+	if err != nil {
+		return user, err
+	}
+	right, err := a.hasher.check(ctx, user.Password, acceptance.Password)
+	if err != nil || right {
+		giveBack()
+	}
+	if err == nil && !right {
+		err = fleet.Errorf(fleet.Unauthenticated, "%s has an account: accept with its password", i.Email)
+	}
+	return user, err
+}
+
+func badInvitation() error {
+	return fleet.Errorf(fleet.Unauthenticated, "the invitation is not valid, or no longer valid: ask for another")
+}

@@ -1,0 +1,153 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// ChangePassword replaces the password of the actor's account and ends all its tokens, in
+// every team, except the one used for this call. It returns fleet.Invalid for a wrong old
+// password or a new one out of bounds, fleet.Busy after too many wrong proofs, and
+// fleet.Conflict for a program.
+func (a *Accounts) ChangePassword(ctx context.Context, actor fleet.Actor, p fleet.NewPassword) error {
+	keep, err := a.token(ctx, p.Keep)
+	if err != nil {
+		return err
+	}
+	user, err := a.teams.User(ctx, actor.User)
+	if err != nil {
+		return err
+	}
+	if user.Password == "" {
+		return noPassword(user)
+	}
+	if err := a.proveOldPassword(ctx, user, p); err != nil {
+		return err
+	}
+	hash, err := a.hasher.hash(ctx, p.New)
+	if err != nil {
+		return err
+	}
+	_, err = a.teams.EditUser(ctx, user.ID, func(u *fleet.User) error {
+		if u.Password != user.Password {
+			return fleet.Errorf(fleet.Conflict, "the password has just been changed: sign in again")
+		}
+		u.Password = hash
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	a.audit.Record(ctx, actor, "user.password", user.Email, nil, nil)
+	return a.endTokens(ctx, 0, user.ID, keep.ID)
+}
+
+// proveOldPassword checks p.Old, as often as a sign-in may be tried.
+func (a *Accounts) proveOldPassword(ctx context.Context, user fleet.User, p fleet.NewPassword) error {
+	giveBack, err := a.try(fleet.SignIn{Email: user.Email, Address: p.Address})
+	if err != nil {
+		return err
+	}
+	right, err := a.hasher.check(ctx, user.Password, p.Old)
+	if err != nil || right {
+		giveBack()
+	}
+	if err == nil && !right {
+		err = fleet.FieldErrorf("current_password", "current_password is wrong")
+	}
+	return err
+}
+
+// ResetPassword replaces the password of an account without asking for the old one, and
+// ends all its tokens. It is for the person who runs the server; no API offers it. It returns
+// fleet.NotFound for an email without an account, and fleet.Conflict for a program.
+func (a *Accounts) ResetPassword(ctx context.Context, email, password string) error {
+	user, err := a.setPassword(ctx, email, password)
+	if err != nil {
+		return err
+	}
+	teams, err := a.teams.TeamsOf(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	for _, m := range teams { // no user did it
+		a.audit.Record(ctx, fleet.Actor{Team: m.Team, Email: "the server's machine"}, "user.password", user.Email, nil, nil)
+	}
+	return a.endTokens(ctx, 0, user.ID, "")
+}
+
+func (a *Accounts) setPassword(ctx context.Context, email, password string) (fleet.User, error) {
+	user, err := a.teams.UserByEmail(ctx, fleet.NormalEmail(email))
+	if err != nil {
+		return user, fleet.Hide(err, "no such user: %.140s", email)
+	}
+	if user.Password == "" {
+		return user, noPassword(user)
+	}
+	hash, err := a.hasher.hash(ctx, password)
+	if err != nil {
+		return user, err
+	}
+	return a.teams.EditUser(ctx, user.ID, func(u *fleet.User) error {
+		u.Password = hash
+		return nil
+	})
+}
+
+func noPassword(u fleet.User) error {
+	return fleet.Errorf(fleet.Conflict, "%s is a program and has no password: rotate its token instead", u.Email)
+}
+
+// Bootstrap creates the first team and its owner in an installation without teams, and
+// reports whether it did. It returns fleet.Invalid for an email or a password that can't be
+// one.
+func (a *Accounts) Bootstrap(ctx context.Context, team, email, password string) (created bool, err error) {
+	empty, err := a.Empty(ctx)
+	if err != nil || !empty {
+		return false, err
+	}
+	user, err := a.createUser(ctx, fleet.User{Email: email}, password)
+	if errors.Is(err, fleet.Conflict) { // an earlier start ended between user and team
+		user, err = a.setPassword(ctx, email, password)
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = a.createTeam(ctx, team, user)
+	return err == nil, err
+}
+
+// Empty reports whether the installation has no team yet.
+func (a *Accounts) Empty(ctx context.Context) (bool, error) {
+	teams, err := a.teams.AllTeams(ctx)
+	return len(teams) == 0, err
+}
+
+// createUser creates an account of u with a password.
+func (a *Accounts) createUser(ctx context.Context, u fleet.User, password string) (fleet.User, error) {
+	var err error
+	if u.Email, err = parseEmail(u.Email); err != nil {
+		return fleet.User{}, err
+	}
+	if err := fleet.CheckText("name", u.Name, fleet.MaxName); err != nil {
+		return fleet.User{}, err
+	}
+	if u.Password, err = a.hasher.hash(ctx, password); err != nil {
+		return fleet.User{}, err
+	}
+	u.Created = time.Now().UTC()
+	return a.teams.CreateUser(ctx, u)
+}
+
+// parseEmail accepts the address of a person.
+func parseEmail(s string) (string, error) {
+	email, err := fleet.ParseEmail(s)
+	if err == nil && strings.HasSuffix(email, programHost) {
+		err = fleet.FieldErrorf("email", "email %.140q: addresses that end in %s are for programs", email, programHost)
+	}
+	return email, err
+}

@@ -1,0 +1,116 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// SignInLabel is the label of a token created by a sign-in.
+const SignInLabel = "sign-in"
+
+// SignIn checks a password and creates a token for the team asked for, or for the user's
+// oldest team. It returns the token's secret, which is not kept. Errors are
+// fleet.Unauthenticated for a wrong proof, with the same text whatever is wrong with it, and
+// fleet.Busy after too many of them.
+func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret string, t fleet.Token, err error) {
+	proof.Email = fleet.NormalEmail(proof.Email)
+	giveBack, err := a.try(proof)
+	if err != nil {
+		return "", t, err
+	}
+	user, err := a.teams.UserByEmail(ctx, proof.Email)
+	if err != nil && !errors.Is(err, fleet.NotFound) {
+		giveBack()
+		return "", t, err
+	}
+	right, err := a.hasher.check(ctx, user.Password, proof.Password)
+	if err != nil {
+		giveBack()
+		return "", t, err
+	}
+	if !right {
+		return "", t, fleet.Errorf(fleet.Unauthenticated, "email or password is wrong")
+	}
+	giveBack()
+	member, err := a.memberOf(ctx, user.ID, proof.Team)
+	if err != nil {
+		return "", t, err
+	}
+	return a.startSession(ctx, user, member, proof.Lifetime)
+}
+
+// startSession creates the token of a sign-in whose password was right. If the password
+// was changed in the meantime, all tokens it had opened were ended; this one is too.
+func (a *Accounts) startSession(ctx context.Context, user fleet.User, m fleet.Member, lifetime time.Duration) (string, fleet.Token, error) {
+	secret, t, err := a.newToken(ctx, m, SignInLabel, lifetime)
+	if err != nil {
+		return "", t, err
+	}
+	now, err := a.teams.User(ctx, user.ID)
+	if err == nil && now.Password != user.Password {
+		err = fleet.Errorf(fleet.Unauthenticated, "the password has just been changed: sign in again")
+	}
+	if err != nil {
+		return "", fleet.Token{}, errors.Join(err, a.teams.DeleteToken(ctx, t.ID))
+	}
+	return secret, t, nil
+}
+
+// memberOf returns a user's membership in a team; team 0: in their oldest.
+func (a *Accounts) memberOf(ctx context.Context, user fleet.UserID, team fleet.TeamID) (fleet.Member, error) {
+	members, err := a.teams.TeamsOf(ctx, user)
+	if err != nil {
+		return fleet.Member{}, err
+	}
+	for _, m := range members {
+		if team == 0 || m.Team == team {
+			return m, nil
+		}
+	}
+	return fleet.Member{}, fleet.Errorf(fleet.Unauthenticated, "you are not a member of such a team")
+}
+
+// SignOut ends the token with this secret.
+func (a *Accounts) SignOut(ctx context.Context, actor fleet.Actor, secret string) error {
+	t, err := a.token(ctx, secret)
+	if err != nil {
+		return err
+	}
+	return a.RevokeToken(ctx, actor, t.ID)
+}
+
+// Switch replaces the session whose token has this secret by one in another of the
+// person's teams, without asking for a proof again. The new session ends when the old one
+// would have. It returns fleet.NotFound for a team they are not in, and fleet.Denied for a
+// token that was not created by a sign-in.
+func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string, team fleet.TeamID) (string, fleet.Token, error) {
+	old, err := a.token(ctx, secret)
+	if err != nil {
+		return "", old, err
+	}
+	if old.User != actor.User || old.Team != actor.Team {
+		return "", old, badToken()
+	}
+	if old.Label != SignInLabel {
+		return "", old, fleet.Errorf(fleet.Denied, "this token is for one team: sign in with your password to switch")
+	}
+	m, err := a.teams.Member(ctx, team, actor.User)
+	if err != nil {
+		return "", old, fleet.Hide(err, "you are not a member of such a team")
+	}
+	if err := actorOf(m).May(fleet.SeeTeam); err != nil {
+		return "", old, err
+	}
+	lifetime := time.Duration(0)
+	if !old.Expires.IsZero() {
+		lifetime = time.Until(old.Expires)
+	}
+	renewed, t, err := a.newToken(ctx, m, SignInLabel, lifetime)
+	if err != nil {
+		return "", t, err
+	}
+	return renewed, t, a.RevokeToken(ctx, actor, old.ID)
+}

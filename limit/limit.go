@@ -1,0 +1,96 @@
+// Package limit bounds how often something may happen per key, in bounded memory.
+package limit
+
+import (
+	"sync"
+	"time"
+)
+
+// Limiter allows a burst of events per key, then one per interval, by the generic cell
+// rate algorithm (ITU-T I.371): one timestamp per key. It remembers a bounded number of
+// keys. When a new key needs room, it forgets the one with the least debt of a few it
+// samples, so that an attacker with many keys does not free the keys they have exhausted.
+// It is safe for concurrent use.
+type Limiter[K comparable] struct {
+	every time.Duration
+	burst time.Duration // the debt that is allowed
+	max   int
+
+	mu   sync.Mutex
+	paid map[K]time.Time // when a key's debt is paid off; guarded by mu
+}
+
+// New returns a Limiter of burst events per key, then one per every, that remembers max
+// keys.
+func New[K comparable](burst int, every time.Duration, max int) *Limiter[K] {
+	return &Limiter[K]{every: every, burst: time.Duration(burst) * every, max: max, paid: make(map[K]time.Time)}
+}
+
+// Exhausted reports whether key has no event left at this moment.
+func (l *Limiter[K]) Exhausted(key K) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.exhausted(key, time.Now())
+}
+
+// Charge uses up one event of key, even if none is left.
+func (l *Limiter[K]) Charge(key K) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.charge(key, time.Now())
+}
+
+// Take uses up one event of key and reports whether one was left. If none was, nothing
+// changes.
+func (l *Limiter[K]) Take(key K) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.exhausted(key, now) {
+		return false
+	}
+	l.charge(key, now)
+	return true
+}
+
+// Refund gives one event back that was taken for key.
+func (l *Limiter[K]) Refund(key K) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if paid, known := l.paid[key]; known {
+		l.paid[key] = paid.Add(-l.every)
+	}
+}
+
+func (l *Limiter[K]) exhausted(key K, now time.Time) bool {
+	return l.paid[key].Sub(now) > l.burst-l.every
+}
+
+func (l *Limiter[K]) charge(key K, now time.Time) {
+	paid, known := l.paid[key]
+	if !known && len(l.paid) >= l.max {
+		l.forgetOne(now)
+	}
+	if paid.Before(now) {
+		paid = now
+	}
+	l.paid[key] = paid.Add(l.every)
+}
+
+// sampled is the number of keys forgetOne compares: map iteration starts at random.
+const sampled = 8
+
+func (l *Limiter[K]) forgetOne(now time.Time) {
+	var least K
+	var leastPaid time.Time
+	n := 0
+	for key, paid := range l.paid {
+		if n == 0 || paid.Before(leastPaid) {
+			least, leastPaid = key, paid
+		}
+		if n++; n == sampled || !paid.After(now) {
+			break
+		}
+	}
+	delete(l.paid, least)
+}

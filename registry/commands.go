@@ -1,0 +1,65 @@
+package registry
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// maxCommandLifetime bounds how long a command waits for its device.
+const maxCommandLifetime = 30 * 24 * time.Hour
+
+// Command queues a command until the device has answered it or ttl has passed; a ttl of 0 is
+// the default. It returns fleet.Busy if too many commands of the device wait already.
+func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, name string, payload []byte, ttl time.Duration) (fleet.Command, error) {
+	d, err := r.visible(ctx, actor, 0, id)
+	if err != nil {
+		return fleet.Command{}, err
+	}
+	if err := d.may(actor, fleet.OperateDevice); err != nil {
+		return fleet.Command{}, err
+	}
+	if err := checkCommand(name, payload, ttl); err != nil {
+		return fleet.Command{}, err
+	}
+	if ttl <= 0 {
+		ttl = r.config.CommandLifetime
+	}
+	now := time.Now().UTC()
+	c, err := r.messages.Queue(ctx, fleet.Command{Device: id, Name: name, Payload: payload, Queued: now, Expires: now.Add(ttl)})
+	if err != nil {
+		return fleet.Command{}, fleet.Hide(err, "no such device: %s", id)
+	}
+	r.audit.Record(ctx, actor, "device.command", string(id), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
+	r.live.Command(id)
+	r.live.Announce(fleet.Event{Payload: fleet.CommandChanged{Number: c.Number}, Team: actor.Team, Device: id, At: now})
+	return c, nil
+}
+
+// Commands returns the commands that wait for a device and those it answered lately, oldest
+// first.
+func (r *Registry) Commands(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) ([]fleet.Command, error) {
+	if _, err := r.visible(ctx, actor, 0, id); err != nil {
+		return nil, err
+	}
+	return r.messages.Commands(ctx, id)
+}
+
+// checkCommand checks that the topic down/cmd/{n}/{name} can carry the command
+// (docs/protocol.md).
+func checkCommand(name string, payload []byte, ttl time.Duration) error {
+	switch {
+	case len(name) > wire.MaxName || !utf8.ValidString(name) || strings.ContainsAny(name, "+#\x00") || strings.HasPrefix(name, "/"):
+		return fleet.FieldErrorf("name", "name: use up to %d bytes of UTF-8 without + and #, not beginning with /", wire.MaxName)
+	case len(payload) > wire.MaxCommand:
+		return &fleet.Error{Kind: fleet.TooLarge, Field: "message", Text: "a command has at most 16 KiB"}
+	case ttl < 0 || ttl > maxCommandLifetime:
+		return fleet.FieldErrorf("expires_in", "expires_in: use up to %d seconds", int(maxCommandLifetime/time.Second))
+	}
+	return nil
+}

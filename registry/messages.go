@@ -1,0 +1,67 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Messages returns a page of what the team's devices sent, whatever their groups.
+func (r *Registry) Messages(ctx context.Context, actor fleet.Actor, q fleet.MessageQuery) ([]fleet.Message, string, error) {
+	if err := actor.May(fleet.SeeMessages); err != nil {
+		return nil, "", err
+	}
+	q.Team = actor.Team
+	return r.messages.List(ctx, q)
+}
+
+// Alerts returns a page of the team's alerts, whatever the groups of their devices.
+func (r *Registry) Alerts(ctx context.Context, actor fleet.Actor, q fleet.AlertQuery) ([]fleet.Alert, string, error) {
+	if err := actor.May(fleet.SeeMessages); err != nil {
+		return nil, "", err
+	}
+	return r.messages.Alerts(ctx, actor.Team, q.Device, q.Archived, q.After, q.Limit)
+}
+
+// ArchiveAlert archives an alert, or makes it active again. It requires the right to operate
+// the alert's device.
+func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id string, archived bool) error {
+	if err := actor.May(fleet.SeeMessages); err != nil {
+		return err
+	}
+	a, err := r.messages.Alert(ctx, actor.Team, id)
+	if err != nil {
+		return fleet.Hide(err, "no such alert: %.80s", id)
+	}
+	if err := r.mayArchive(ctx, actor, a); err != nil {
+		return err
+	}
+	if err := r.messages.ArchiveAlert(ctx, actor.Team, id, archived); err != nil {
+		return fleet.Hide(err, "no such alert: %.80s", id)
+	}
+	r.audit.Record(ctx, actor, "alert.archive", id, audit.Fields{"archived": a.Archived}, audit.Fields{"archived": archived})
+	r.live.Announce(fleet.Event{Payload: fleet.AlertArchived{Archived: archived}, Team: actor.Team, Device: a.Device, At: time.Now()})
+	return nil
+}
+
+func (r *Registry) mayArchive(ctx context.Context, actor fleet.Actor, a fleet.Alert) error {
+	if !actor.Role.Restricted() || a.Device == "" {
+		return actor.May(fleet.OperateDevice)
+	}
+	d, err := r.visible(ctx, actor, 0, a.Device)
+	if errors.Is(err, fleet.NotFound) { // the actor sees the alert, but not the device
+		return fleet.Errorf(fleet.Denied, "you may not operate device %s: ask an admin", a.Device)
+	}
+	if err != nil {
+		return err
+	}
+	return d.may(actor, fleet.OperateDevice)
+}
+
+// AuditLog returns a page of the team's audit log, as audit.Log.Page does.
+func (r *Registry) AuditLog(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (page []fleet.AuditEntry, next string, err error) {
+	return r.audit.Page(ctx, actor, q)
+}
