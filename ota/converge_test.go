@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/otatest"
 	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
@@ -25,12 +26,14 @@ type unit struct {
 // order, then has every device behave: all must run what the rules say, without a slot or
 // a place in the line left behind.
 func TestWhateverHappensTheFleetConverges(t *testing.T) {
+	f := otatest.New(t)
+	for _, version := range []string{"1", "2", "3"} {
+		f.AddFirmware(version, 20_000)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		const slots = 2
-		w := newWorld(t, Config{MaxUpdates: slots, MaxWaiting: 3, CoolDown: []time.Duration{1}, MaxAttempts: 1 << 30})
-		for _, version := range []string{"1", "2", "3"} {
-			w.AddFirmware(version, 20_000)
-		}
+		f.Clear()
+		w := overFleet(f, Config{MaxUpdates: slots, MaxWaiting: 3, CoolDown: []time.Duration{1}, MaxAttempts: 1 << 30})
 		units := map[fleet.DeviceID]*unit{}
 		for i := range 5 {
 			id := fleet.DeviceID(fmt.Sprintf("d%d", i))

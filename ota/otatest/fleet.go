@@ -124,6 +124,24 @@ func (f *Fleet) EditCatalog(change func(*fleet.Catalog)) {
 	f.must(err)
 }
 
+// Clear deletes all devices and ends all releases, and keeps the firmware.
+func (f *Fleet) Clear() {
+	f.T.Helper()
+	ids, err := f.Store.Index.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: Team, Role: fleet.Owner}, Product: Product})
+	f.must(err)
+	for _, id := range ids {
+		f.must(f.Store.Devices.Delete(f.ctx(), id))
+	}
+	f.EditCatalog(func(c *fleet.Catalog) {
+		c.Default = fleet.Version{}
+		clear(c.Groups)
+		for key, firmware := range c.Firmware {
+			firmware.Released = false
+			c.Firmware[key] = firmware
+		}
+	})
+}
+
 // Default makes a version the product default; "" ends it.
 func (f *Fleet) Default(version string) {
 	f.T.Helper()

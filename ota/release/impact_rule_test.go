@@ -15,11 +15,12 @@ import (
 // carries each change out, and asks precedence for each device before and after it: who is
 // moved, to which version, and who is not, and why.
 func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
+	w := empty(t)
+	for _, version := range []string{"1", "2", "3"} {
+		w.AddFirmware(version, 100)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		w := empty(t)
-		for _, version := range []string{"1", "2", "3"} {
-			w.AddFirmware(version, 100)
-		}
+		w.Clear()
 		drawFleet(rt, w)
 		actor := rapid.SampledFrom([]fleet.Actor{admin, editor}).Draw(rt, "actor")
 		before := clone(w.Catalog())
