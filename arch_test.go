@@ -25,8 +25,9 @@ var mayImport = map[string][]string{
 	"configs":        {},
 	"wire":           {"fleet"},
 	"ota/precedence": {"fleet", "wire"},
+	"wire/mqtt":      {},
 	"broker/chunkio": {"fleet", "wire"},
-	"broker":         {"fleet", "wire", "broker/chunkio"},
+	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio"},
 	"index":          {"fleet"},
 	"store":          {"fleet", "index", "store/record", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence"},
@@ -42,10 +43,10 @@ var mayImport = map[string][]string{
 	"api":            {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse"},
 	"api/client":     {"fleet", "api", "sse"},
 	"console":        {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
-	"simulator":      {"fleet", "wire"},
+	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api", "console"},
-	"bench":          {"fleet", "wire", "simulator"},
-	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "api", "api/client", "humane"},
+	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
+	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
 
 	"store/lockfile":    {},
 	"store/record":      {"fleet"},
@@ -53,19 +54,22 @@ var mayImport = map[string][]string{
 
 	"console/history": {"fleet"},
 
-	"cloud/cloudtest": {"fleet", "wire", "cloud", "api", "api/client", "simulator"}, // for tests only
-	"ota/otatest":     {"fleet", "ota/image", "store"},                              // for tests only
+	"simulator/mqttlite": {"fleet", "wire/mqtt"},
+
+	"cloud/cloudtest": {"fleet", "wire", "wire/mqtt", "cloud", "api", "api/client", "simulator", "simulator/mqttlite"}, // for tests only
+	"ota/otatest":     {"fleet", "ota/image", "store"},                                                                 // for tests only
 }
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
-	"cloud":      {"simulator", "cloud/cloudtest", "api/client"}, // the whole path, in one process
-	"api":        {"store", "api/client"},                        // operations run against the real rules on an ephemeral store
-	"api/client": {"cloud"},                                      // its example calls a whole server
+	"cloud":      {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api/client"}, // the whole path, in one process
+	"api":        {"store", "api/client"},                                                           // operations run against the real rules on an ephemeral store
+	"api/client": {"cloud"},                                                                         // its example calls a whole server
 	"console":    {"store", "cloud", "cloud/cloudtest", "api/client"},
 
-	"ota":         {"ota/otatest"},
-	"ota/release": {"ota/otatest"},
+	"ota":                {"ota/otatest"},
+	"ota/release":        {"ota/otatest"},
+	"simulator/mqttlite": {"wire"}, // it reads chunks
 }
 
 // fences are libraries that one package hides from all others.

@@ -4,6 +4,7 @@
 //
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
+//	wire/mqtt           the MQTT packets that are written by hand
 //	broker              MQTT: accepts connections, asks the cloud, carries messages
 //	broker/chunkio      writes a connection: packets, and queued chunks of firmware
 //	handshake           who is this, may it come in, what does it say it runs
@@ -28,6 +29,7 @@
 //	humane              numbers, sizes and times as people read them
 //	sse                 streams of events to HTTP clients, for api and console
 //	simulator           a fleet of devices in one process
+//	simulator/mqttlite  a light MQTT client
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms
 //	cloud/cloudtest     whole servers for tests of the whole path

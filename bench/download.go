@@ -6,15 +6,16 @@ import (
 	"os"
 	"time"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // download is one device of Muster's that gets a new version: Hello, Welcome, Offer,
 // chunks and Wants (docs/protocol.md, "Flow").
 type download struct {
 	id     string
-	conn   *simulator.Conn
+	conn   *mqttlite.Conn
 	hello  wire.Hello
 	target uint32 // version
 
@@ -39,7 +40,7 @@ func (d *download) run() error {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			err = d.nudge()
 			quiet = time.Now().Add(wire.ChunkTimeout)
-		case err != nil || p.Kind != simulator.Publish:
+		case err != nil || p.Kind != mqtt.Publish:
 		case string(p.Topic) == chunk:
 			err = d.takeChunk(p.Payload)
 			if d.image.next%64 == 0 { // a clock reading for each chunk would be measured, too
@@ -138,7 +139,7 @@ func (d *download) finish() error {
 			if err != nil {
 				return fmt.Errorf("waiting for the PUBACK of a Report: %w", err)
 			}
-			if p.Kind == simulator.PubAck && p.ID == id {
+			if p.Kind == mqtt.PubAck && p.ID == id {
 				break
 			}
 		}

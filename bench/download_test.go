@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 const testDevice = "bench-00000"
@@ -118,13 +119,7 @@ func readPacket(r io.Reader) (first byte, body []byte, err error) {
 }
 
 func publish(w io.Writer, name string, payload []byte) error {
-	packet := []byte{0x30}
-	length := 2 + len(name) + len(payload)
-	for ; length >= 0x80; length >>= 7 {
-		packet = append(packet, byte(length)|0x80)
-	}
-	packet = binary.BigEndian.AppendUint16(append(packet, byte(length)), uint16(len(name)))
-	_, err := w.Write(append(append(packet, name...), payload...))
+	_, err := w.Write(mqtt.AppendPublish(nil, mqtt.V311, name, 0, 0, payload))
 	return err
 }
 
@@ -145,8 +140,8 @@ func connectTo(t *testing.T, s *cloudOfOne) *download {
 		s.serve(conn)
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
-	broker := simulator.Broker{Scheme: "tcp", Host: l.Addr().String()}
-	c, err := simulator.Dial(context.Background(), broker, simulator.Connect{ID: testDevice})
+	broker := mqttlite.Broker{Scheme: "tcp", Host: l.Addr().String()}
+	c, err := mqttlite.Dial(context.Background(), broker, mqttlite.Client{ID: testDevice})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // firmware measures how fast devices get an image they have verified, and what that
@@ -89,7 +89,7 @@ func (f *deliveries) startOther(ctx context.Context) (err error) {
 func (f *deliveries) subscribed(ctx context.Context) (subscribers, publisher *swarm, err error) {
 	last := len(f.subscribers) - 1
 	topics := relayTopics(last, f.options.topics.shared())
-	subscribers, err = connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(i int, c *simulator.Conn) error {
+	subscribers, err = connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(i int, c *mqttlite.Conn) error {
 		return subscribe(c, topics[i])
 	})
 	if err != nil {
@@ -134,13 +134,13 @@ func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error)
 	defer s.close()
 	downloads := f.downloads(s, from, to, chunk)
 	d, err := f.measure("muster", f.ours.process, chunk, func() error {
-		return s.each(ctx, func(_ context.Context, i int, _ *simulator.Conn) error { return downloads[i].run() })
+		return s.each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].run() })
 	})
 	if err != nil {
 		return d, err
 	}
 	f.version = to
-	if err := s.each(ctx, func(_ context.Context, i int, _ *simulator.Conn) error { return downloads[i].finish() }); err != nil {
+	if err := s.each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].finish() }); err != nil {
 		return d, err
 	}
 	f.bed.tellHiccups(downloads)
@@ -169,7 +169,7 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 	d, err := f.measure("mosquitto", f.other.process, chunk, func() error {
 		sent := make(chan error, 1)
 		go func() { sent <- r.send(ctx, p.conns[0]) }()
-		err := s.each(ctx, func(_ context.Context, _ int, c *simulator.Conn) error { return r.receive(c) })
+		err := s.each(ctx, func(_ context.Context, _ int, c *mqttlite.Conn) error { return r.receive(c) })
 		if err != nil {
 			p.close()
 		}

@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // handshakes measures how fast a server lets a whole fleet in. For Mosquitto that is
@@ -28,7 +28,7 @@ func handshakes(ctx context.Context, b *bed, o options) (*report, error) {
 		}
 		full.server, full.address, full.devices = m.process, m.mqtt, devices
 		bare.server, bare.address, bare.devices = m.process, m.mqtt, devices
-		full.then = func(i int, c *simulator.Conn) error {
+		full.then = func(i int, c *mqttlite.Conn) error {
 			return handshake(c, devices[i].id, greeting(1), 1)
 		}
 	}
@@ -70,7 +70,7 @@ type admission struct {
 	server  *process
 	address string
 	devices []identity
-	then    func(i int, c *simulator.Conn) error // after CONNACK; nil: nothing
+	then    func(i int, c *mqttlite.Conn) error // after CONNACK; nil: nothing
 	runs    []admissionRun
 }
 

@@ -5,8 +5,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func topic(id string, kind wire.TopicKind) string {
@@ -22,7 +23,7 @@ func greeting(n uint32) wire.Hello {
 
 // handshake says Hello and waits for its Welcome, which must name the running version as
 // target: the decision was made, and there is nothing to do. target 0 expects none.
-func handshake(c *simulator.Conn, id string, h wire.Hello, target uint32) error {
+func handshake(c *mqttlite.Conn, id string, h wire.Hello, target uint32) error {
 	w, err := greet(c, id, h)
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func handshake(c *simulator.Conn, id string, h wire.Hello, target uint32) error 
 }
 
 // greet says Hello and waits for its Welcome.
-func greet(c *simulator.Conn, id string, h wire.Hello) (w wire.Welcome, err error) {
+func greet(c *mqttlite.Conn, id string, h wire.Hello) (w wire.Welcome, err error) {
 	if _, err := c.Publish(topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
 		return w, err
 	}
@@ -42,7 +43,7 @@ func greet(c *simulator.Conn, id string, h wire.Hello) (w wire.Welcome, err erro
 		if err != nil {
 			return w, fmt.Errorf("waiting for the Welcome: %w", err)
 		}
-		if p.Kind != simulator.Publish || string(p.Topic) != welcomeTopic {
+		if p.Kind != mqtt.Publish || string(p.Topic) != welcomeTopic {
 			continue
 		}
 		if w, err = wire.DecodeWelcome(p.Payload); err != nil || w.Boot == h.Boot {

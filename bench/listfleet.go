@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // The fleet of lists: ids in no order, one device in four in a large group, one in 500 in a
@@ -74,7 +74,7 @@ func (b *bed) load(ctx context.Context, o options, r *report) error {
 	const some = 10_000 // connected at a time, by dialers
 	for from := 0; from < len(devices); from += some {
 		batch := devices[from:min(from+some, len(devices))]
-		s, err := connect(ctx, m.mqtt, batch, o.dialers, func(i int, c *simulator.Conn) error {
+		s, err := connect(ctx, m.mqtt, batch, o.dialers, func(i int, c *mqttlite.Conn) error {
 			err := handshake(c, batch[i].id, greeting(runs(from+i)), 0)
 			_ = c.Close()
 			return err

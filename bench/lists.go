@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // lists measures pages of a long list of devices, in every order and by every filter, and
@@ -34,7 +34,7 @@ func lists(ctx context.Context, b *bed, o options) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := connect(ctx, m.mqtt, devices[coming:], o.dialers, func(i int, c *simulator.Conn) error {
+	s, err := connect(ctx, m.mqtt, devices[coming:], o.dialers, func(i int, c *mqttlite.Conn) error {
 		_, err := greet(c, devices[coming+i].id, greeting(runs(coming+i)))
 		return err
 	})
@@ -118,7 +118,7 @@ func (m *muster) probes(ctx context.Context, b *bed, spare []identity) ([]*probe
 	hello := func() error {
 		turn++
 		n := turn % len(spare)
-		swarm, err := connect(ctx, m.mqtt, spare[n:n+1], 1, func(_ int, c *simulator.Conn) error {
+		swarm, err := connect(ctx, m.mqtt, spare[n:n+1], 1, func(_ int, c *mqttlite.Conn) error {
 			_, err := greet(c, spare[n].id, greeting(runs(n)))
 			return err
 		})

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // identity is what a device connects with; its user name is its id.
@@ -32,15 +32,15 @@ const replyTimeout = 60 * time.Second
 
 // swarm is connected clients, by the index of their identity.
 type swarm struct {
-	conns   []*simulator.Conn
+	conns   []*mqttlite.Conn
 	took    []time.Duration // from dialing until ready, of each
 	elapsed time.Duration   // of all
 }
 
 // connect connects every device, dialers at a time, and runs then on each new
 // connection before the next begins. It fails when any of them does.
-func connect(ctx context.Context, address string, devices []identity, dialers int, then func(i int, c *simulator.Conn) error) (*swarm, error) {
-	s := &swarm{conns: make([]*simulator.Conn, len(devices)), took: make([]time.Duration, len(devices))}
+func connect(ctx context.Context, address string, devices []identity, dialers int, then func(i int, c *mqttlite.Conn) error) (*swarm, error) {
+	s := &swarm{conns: make([]*mqttlite.Conn, len(devices)), took: make([]time.Duration, len(devices))}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
@@ -64,10 +64,10 @@ func connect(ctx context.Context, address string, devices []identity, dialers in
 	return s, nil
 }
 
-func (s *swarm) one(ctx context.Context, address string, i int, d identity, then func(int, *simulator.Conn) error) error {
+func (s *swarm) one(ctx context.Context, address string, i int, d identity, then func(int, *mqttlite.Conn) error) error {
 	began := time.Now()
-	broker := simulator.Broker{Scheme: "tcp", Host: address, Source: source(i)}
-	c, err := simulator.Dial(ctx, broker, simulator.Connect{ID: d.id, User: d.id, Password: d.password, KeepAlive: keepAlive})
+	broker := mqttlite.Broker{Scheme: "tcp", Host: address, Source: source(i)}
+	c, err := mqttlite.Dial(ctx, broker, mqttlite.Client{ID: d.id, User: d.id, Password: d.password, KeepAlive: keepAlive})
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *swarm) close() {
 
 // alive fails when a connection has ended. Nothing else may read meanwhile.
 func (s *swarm) alive(ctx context.Context) error {
-	return s.each(ctx, func(_ context.Context, _ int, c *simulator.Conn) error {
+	return s.each(ctx, func(_ context.Context, _ int, c *mqttlite.Conn) error {
 		for {
 			_, err := c.Read(time.Now().Add(10 * time.Millisecond))
 			if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -112,7 +112,7 @@ func (s *swarm) alive(ctx context.Context) error {
 }
 
 // each runs f for every connection at the same time and returns the first error.
-func (s *swarm) each(ctx context.Context, f func(ctx context.Context, i int, c *simulator.Conn) error) error {
+func (s *swarm) each(ctx context.Context, f func(ctx context.Context, i int, c *mqttlite.Conn) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, s.close) // a failure ends the reads of the others

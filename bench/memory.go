@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // memory measures what a server needs for devices that are connected and idle: resident
@@ -62,7 +62,7 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 			return nil, err
 		}
 		f, err := m.footprint(ctx, b, o, m.gauges, func() (*swarm, error) {
-			return connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *simulator.Conn) error {
+			return connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *mqttlite.Conn) error {
 				return handshake(c, devices[i].id, greeting(1), 1)
 			})
 		})
@@ -85,7 +85,7 @@ func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report) (all
 			r.Setting = append(r.Setting, "mosquitto "+m.version+": every device is subscribed to its own topics")
 		}
 		f, err := m.footprint(ctx, b, o, nil, func() (*swarm, error) {
-			return connect(ctx, m.mqtt, devices[:o.devices], o.dialers, func(i int, c *simulator.Conn) error {
+			return connect(ctx, m.mqtt, devices[:o.devices], o.dialers, func(i int, c *mqttlite.Conn) error {
 				return subscribe(c, "d/"+devices[i].id+"/down/#")
 			})
 		})

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // relay is firmware through a broker that knows nothing of it: one publisher, QoS 1.
@@ -37,7 +38,7 @@ func relayTopics(n int, shared bool) []string {
 func (r *relay) count() uint32 { return wire.ChunkCount(int64(len(r.image)), r.chunk) }
 
 // subscribe waits for the broker's consent.
-func subscribe(c *simulator.Conn, filter string) error {
+func subscribe(c *mqttlite.Conn, filter string) error {
 	id, err := c.Subscribe(filter, 1)
 	if err != nil {
 		return err
@@ -48,21 +49,21 @@ func subscribe(c *simulator.Conn, filter string) error {
 		if err != nil {
 			return fmt.Errorf("waiting for SUBACK: %w", err)
 		}
-		if p.Kind == simulator.SubAck && p.ID == id {
+		if p.Kind == mqtt.SubAck && p.ID == id {
 			return nil
 		}
 	}
 }
 
 // receive returns when a subscriber has the whole image and its digest is right.
-func (r *relay) receive(c *simulator.Conn) error {
+func (r *relay) receive(c *mqttlite.Conn) error {
 	image := newAssembly(sha256.Sum256(r.image), r.count())
 	for !image.complete() {
 		p, err := c.Read(time.Time{})
 		if err != nil {
 			return err
 		}
-		if p.Kind != simulator.Publish {
+		if p.Kind != mqtt.Publish {
 			continue
 		}
 		if err := image.take(p.Payload); err != nil {
@@ -73,7 +74,7 @@ func (r *relay) receive(c *simulator.Conn) error {
 }
 
 // send publishes the image and returns when the broker has acknowledged all of it.
-func (r *relay) send(ctx context.Context, c *simulator.Conn) error {
+func (r *relay) send(ctx context.Context, c *mqttlite.Conn) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
@@ -97,7 +98,7 @@ func (r *relay) send(ctx context.Context, c *simulator.Conn) error {
 	return context.Cause(ctx)
 }
 
-func (r *relay) publish(ctx context.Context, c *simulator.Conn, slots chan<- struct{}) error {
+func (r *relay) publish(ctx context.Context, c *mqttlite.Conn, slots chan<- struct{}) error {
 	digest := fleet.Digest(sha256.Sum256(r.image))
 	var payload []byte
 	for i := range r.count() {

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // rush measures what memory a server takes when every idle device begins to download at
@@ -82,7 +82,7 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 	if from == 1 {
 		target = 0 // nothing is released yet
 	}
-	s, err := connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, func(i int, c *simulator.Conn) error {
+	s, err := connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, func(i int, c *mqttlite.Conn) error {
 		return handshake(c, f.ourDevices[i].id, greeting(from), target)
 	})
 	if err != nil {

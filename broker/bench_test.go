@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // BenchmarkSend pushes chunks over loopback to devices that read and drop them. One
@@ -35,7 +37,7 @@ func benchmarkSend(b *testing.B, size, devices int, encrypted bool) {
 	}
 	const window = 16
 	im := newImage(window, size)
-	packet := int64(len(appendPublishHead(nil, mqtt311, "d/d000/down/chunk", len(im.chunks[15]))) + len(im.chunks[15]))
+	packet := int64(len(mqtt.AppendPublishHead(nil, mqtt.V311, "d/d000/down/chunk", len(im.chunks[15]))) + len(im.chunks[15]))
 	type device struct {
 		conn net.Conn
 		link *Link
@@ -51,7 +53,7 @@ func benchmarkSend(b *testing.B, size, devices int, encrypted bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c := newClient(b, conn, mqtt311).join(fmt.Sprintf("d%03d", i))
+		c := newClient(b, conn, mqtt.V311).join(fmt.Sprintf("d%03d", i))
 		all = append(all, device{c.conn, (<-cloud.came).link()})
 	}
 	b.SetBytes(int64(size))
@@ -94,7 +96,7 @@ func BenchmarkConnect(b *testing.B) {
 			b.Fatal(err)
 		}
 		id := fmt.Sprintf("d%d", i)
-		if _, err := conn.Write(connectPacket(mqtt311, hello{id: id, user: id, password: "proof", keepAlive: 60})); err != nil {
+		if _, err := conn.Write(connectPacket(mqtt.V311, hello{id: id, user: id, password: "proof", keepAlive: 60})); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {

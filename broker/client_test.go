@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // client is a hand-written MQTT client: it sends what a test tells it to, right or wrong.
@@ -39,23 +40,21 @@ type hello struct {
 	lasting            bool // no clean start
 }
 
-func text(s string) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(s))), s...)
-}
+func text(s string) []byte { return mqtt.AppendText(nil, s) }
 
 func raw(head byte, parts ...[]byte) []byte {
 	var body []byte
 	for _, p := range parts {
 		body = append(body, p...)
 	}
-	return append(appendLength([]byte{head}, len(body)), body...)
+	return append(mqtt.AppendLength([]byte{head}, len(body)), body...)
 }
 
 func properties(version byte, p []byte) []byte {
-	if version != mqtt5 {
+	if version != mqtt.V5 {
 		return nil
 	}
-	return append(appendLength(nil, len(p)), p...)
+	return append(mqtt.AppendLength(nil, len(p)), p...)
 }
 
 func connectPacket(version byte, h hello) []byte {
@@ -83,19 +82,11 @@ func connectPacket(version byte, h hello) []byte {
 }
 
 func publishPacket(version, qos byte, id uint16, topic string, payload []byte) []byte {
-	var pid []byte
-	if qos > 0 {
-		pid = binary.BigEndian.AppendUint16(nil, id)
-	}
-	return raw(headPublish|qos<<1, text(topic), pid, properties(version, nil), payload)
+	return mqtt.AppendPublish(nil, version, topic, qos, id, payload)
 }
 
 func subscribePacket(version byte, id uint16, filters ...string) []byte {
-	var list []byte
-	for _, f := range filters {
-		list = append(append(list, text(f)...), 1)
-	}
-	return raw(0x82, binary.BigEndian.AppendUint16(nil, id), properties(version, nil), list)
+	return mqtt.AppendSubscribe(nil, version, id, 1, filters...)
 }
 
 func (c *client) send(packets ...[]byte) {
@@ -157,7 +148,7 @@ func (c *client) connect(h hello) packet {
 	c.t.Helper()
 	c.send(connectPacket(c.version, h))
 	p := c.next()
-	if p.head != headConnack {
+	if p.head != mqtt.ConnAck.Head(0) {
 		c.t.Fatalf("got packet %#x, want CONNACK", p.head)
 	}
 	return p
@@ -176,12 +167,12 @@ func (c *client) join(id string) *client {
 func (c *client) published() (topic string, payload []byte) {
 	c.t.Helper()
 	p := c.next()
-	if p.head != headPublish {
+	if p.head != mqtt.Publish.Head(0) {
 		c.t.Fatalf("got packet %#x % x, want a QoS 0 PUBLISH", p.head, p.body)
 	}
 	n := int(binary.BigEndian.Uint16(p.body))
 	topic, payload = string(p.body[2:2+n]), p.body[2+n:]
-	if c.version == mqtt5 {
+	if c.version == mqtt.V5 {
 		payload = payload[1:]
 	}
 	return topic, payload
@@ -230,6 +221,6 @@ func topicOf(t testing.TB, s string) wire.Topic {
 
 // both runs a test for each version of MQTT.
 func both(t *testing.T, test func(t *testing.T, version byte)) {
-	t.Run("3.1.1", func(t *testing.T) { test(t, mqtt311) })
-	t.Run("5", func(t *testing.T) { test(t, mqtt5) })
+	t.Run("3.1.1", func(t *testing.T) { test(t, mqtt.V311) })
+	t.Run("5", func(t *testing.T) { test(t, mqtt.V5) })
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // receiveMaximum is how many QoS 1 messages a client may have under way. Each is dealt
@@ -60,7 +61,7 @@ func validate(pk *packets.Packet) byte {
 		pk.Connect.PasswordFlag = false // an empty secret is none: the cloud refuses it
 	}
 	switch code := pk.ConnectValidate(); {
-	case pk.ProtocolVersion != mqtt311 && pk.ProtocolVersion != mqtt5:
+	case pk.ProtocolVersion != mqtt.V311 && pk.ProtocolVersion != mqtt.V5:
 		return codeVersion // MQTT 3.1.1 §3.1.2.2
 	case code != packets.CodeSuccess:
 		return code.Code

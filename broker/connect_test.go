@@ -15,6 +15,7 @@ import (
 
 	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func TestRefusalsHaveTheRightCodes(t *testing.T) {
@@ -43,11 +44,11 @@ func TestRefusalsHaveTheRightCodes(t *testing.T) {
 				cloud.admit = func(Connect) error { return row.err }
 				c := pipe(t, b, version)
 				ack := c.connect(row.hello)
-				want := map[byte]byte{mqtt311: row.v311, mqtt5: row.v5}[version]
+				want := map[byte]byte{mqtt.V311: row.v311, mqtt.V5: row.v5}[version]
 				if ack.body[1] != want {
 					t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
 				}
-				if version != mqtt5 && len(ack.body) != 2 {
+				if version != mqtt.V5 && len(ack.body) != 2 {
 					t.Errorf("CONNACK of %d bytes, want 2", len(ack.body))
 				}
 				if want != 0 {
@@ -69,9 +70,9 @@ func TestUnknownVersionsAreRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := pipe(t, start(t, Config{}, newCloud()), mqtt311)
+				c := pipe(t, start(t, Config{}, newCloud()), mqtt.V311)
 				c.send(row.packet)
-				c.expect("CONNACK", headConnack, row.ack...)
+				c.expect("CONNACK", mqtt.ConnAck.Head(0), row.ack...)
 				c.expectEnd("refused")
 			})
 		})
@@ -79,7 +80,7 @@ func TestUnknownVersionsAreRefused(t *testing.T) {
 }
 
 func TestSilenceBeforeConnectEnds(t *testing.T) {
-	connect := connectPacket(mqtt311, hello{id: "d1", user: "d1", password: "proof"})
+	connect := connectPacket(mqtt.V311, hello{id: "d1", user: "d1", password: "proof"})
 	for _, row := range []struct {
 		name string
 		ends time.Duration
@@ -107,7 +108,7 @@ func TestSilenceBeforeConnectEnds(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := pipe(t, start(t, Config{}, newCloud()), mqtt311)
+				c := pipe(t, start(t, Config{}, newCloud()), mqtt.V311)
 				begun := time.Now()
 				sent := make(chan struct{})
 				go func() {
@@ -130,7 +131,7 @@ func TestLengthsBeforeConnectAllocateNothing(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	const connections = 50
 	for range connections {
-		c := pipe(t, b, mqtt311)
+		c := pipe(t, b, mqtt.V311)
 		c.send([]byte{0x10, 0xFF, 0xFF, 0xFF, 0x7F})
 		c.expectEnd("268 MB announced")
 	}
@@ -143,12 +144,12 @@ func TestLengthsBeforeConnectAllocateNothing(t *testing.T) {
 func TestConnectionsNotAdmittedAreBounded(t *testing.T) {
 	cloud := newCloud()
 	b, addr := listening(t, Config{MaxPending: 2, ConnectTimeout: time.Minute}, cloud)
-	silent := []*client{dial(t, addr, mqtt311), dial(t, addr, mqtt311)}
+	silent := []*client{dial(t, addr, mqtt.V311), dial(t, addr, mqtt.V311)}
 	for b.Stats().Pending < 2 {
 		runtime.Gosched()
 	}
-	third := dial(t, addr, mqtt311)
-	third.send(connectPacket(mqtt311, hello{id: "d1", user: "d1", password: "proof"}))
+	third := dial(t, addr, mqtt.V311)
+	third.send(connectPacket(mqtt.V311, hello{id: "d1", user: "d1", password: "proof"}))
 	if b.Stats().Pending != 2 {
 		t.Errorf("%d pending, want 2", b.Stats().Pending)
 	}
@@ -156,15 +157,15 @@ func TestConnectionsNotAdmittedAreBounded(t *testing.T) {
 		t.Error("the third came in")
 	}
 	_ = silent[0].conn.Close() // makes room
-	third.expect("CONNACK", headConnack, 0, 0)
-	dial(t, addr, mqtt311).join("d2") // an admitted connection takes no room
+	third.expect("CONNACK", mqtt.ConnAck.Head(0), 0, 0)
+	dial(t, addr, mqtt.V311).join("d2") // an admitted connection takes no room
 }
 
 func TestMaxConnections(t *testing.T) {
 	bubble(t, Config{MaxConnections: 1}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 		pipe(t, b, version).join("d1")
 		c := pipe(t, b, version)
-		want := map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version]
+		want := map[byte]byte{mqtt.V311: 3, mqtt.V5: 0x89}[version]
 		if ack := c.connect(hello{id: "d2", user: "d2", password: "proof"}); ack.body[1] != want {
 			t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
 		}
@@ -187,7 +188,7 @@ func TestMaxConnectionsHoldsWhenManyAreAdmittedAtOnce(t *testing.T) {
 			c := pipe(t, b, version)
 			go func() { codes <- c.connect(hello{id: id, user: id, password: "proof"}).body[1] }()
 		}
-		if a, b := <-codes, <-codes; min(a, b) != 0 || max(a, b) != map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version] {
+		if a, b := <-codes, <-codes; min(a, b) != 0 || max(a, b) != map[byte]byte{mqtt.V311: 3, mqtt.V5: 0x89}[version] {
 			t.Errorf("CONNACK %#x and %#x, want one let in", a, b)
 		}
 	})
@@ -199,7 +200,7 @@ func TestTheLogSaysWhyAConnectionWasRefused(t *testing.T) {
 	cloud := newCloud()
 	cloud.admit = func(Connect) error { return fleet.Errorf(fleet.Unauthenticated, "not authenticated: wrong_secret") }
 	b := New(Config{}, cloud, slog.New(slog.NewTextHandler(&log, nil)))
-	l := &Link{broker: b, id: "d1", version: mqtt5, address: "192.0.2.1"}
+	l := &Link{broker: b, id: "d1", version: mqtt.V5, address: "192.0.2.1"}
 	l.out = chunkio.NewWriter(discard{}, nil, owner{l}, &b.count.sent)
 	for _, row := range []struct {
 		code byte
@@ -256,7 +257,7 @@ func TestPasswordIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newCloud()
 		b := start(t, Config{}, cloud)
-		pipe(t, b, mqtt311).join("d1")
+		pipe(t, b, mqtt.V311).join("d1")
 		s := <-cloud.came
 		if string(s.connect.Password) != "\x00\x00\x00\x00\x00" {
 			t.Errorf("password %q, want it overwritten", s.connect.Password)

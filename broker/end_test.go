@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func TestPanicEndsOneConnection(t *testing.T) {
@@ -79,8 +80,8 @@ func TestPanicEndsOneConnection(t *testing.T) {
 func TestPacketThatMakesTheDecoderPanicEndsOneConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, Config{}, newCloud())
-		other := pipe(t, b, mqtt5).join("d2")
-		c := pipe(t, b, mqtt5).join("d1")
+		other := pipe(t, b, mqtt.V5).join("d2")
+		c := pipe(t, b, mqtt.V5).join("d1")
 		c.send(raw(0x82, []byte{0, 1, 0}, text("d/d1/down/#"))) // options missing: the library reads past the end
 		c.drain()
 		other.ping()

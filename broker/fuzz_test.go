@@ -5,12 +5,14 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // FuzzConnection throws bytes at a connection, before and after a CONNECT that is let
 // in: the broker stays up and keeps nothing of it.
 func FuzzConnection(f *testing.F) {
-	for _, version := range []byte{mqtt311, mqtt5} {
+	for _, version := range []byte{mqtt.V311, mqtt.V5} {
 		good := connectPacket(version, hello{id: "gw", user: "gw", password: "proof", keepAlive: 60, flags: 0x04,
 			willTopic: "d/gw/up/msg", willPayload: "x"})
 		f.Add(version, false, good)
@@ -18,7 +20,7 @@ func FuzzConnection(f *testing.F) {
 		f.Add(version, true, publishPacket(version, 2, 1, "$SYS/x", []byte("x")))
 		f.Add(version, true, subscribePacket(version, 1, "d/gw/down/#", "$share/g/#"))
 		f.Add(version, true, raw(0xA2, []byte{0, 5}, properties(version, nil), text("d/gw/down/#")))
-		f.Add(version, true, []byte{0xC0, 0, headDisconnect, 1, 4})
+		f.Add(version, true, []byte{0xC0, 0, mqtt.Disconnect.Head(0), 1, 4})
 		f.Add(version, true, raw(0x82, []byte{0, 1, 0}, text("d/gw/down/#")))
 		f.Add(version, true, []byte{0xF0, 2, 0x18, 0})
 		f.Add(version, true, []byte{0x50, 2, 0, 1})
@@ -30,8 +32,8 @@ func FuzzConnection(f *testing.F) {
 	cloud.came <- nil
 	b := start(f, Config{ConnectTimeout: time.Minute}, cloud)
 	f.Fuzz(func(t *testing.T, version byte, admitted bool, data []byte) {
-		if version != mqtt5 {
-			version = mqtt311
+		if version != mqtt.V5 {
+			version = mqtt.V311
 		}
 		c, ended := attached(t, b, version)
 		if admitted {

@@ -8,6 +8,7 @@ import (
 	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // farewell is how long a last packet (DISCONNECT, TLS close) may take to leave.
@@ -50,8 +51,8 @@ type ChunkStream = chunkio.Stream
 // fleet.TooLarge when the client has said that it takes no packet of that size.
 func (l *Link) Send(t wire.Topic, payload []byte) error {
 	topic := t.String()
-	p := make([]byte, 0, maxPublishHead+len(topic)+len(payload))
-	p = append(appendPublishHead(p, l.version, topic, len(payload)), payload...)
+	p := make([]byte, 0, mqtt.MaxPublishHead+len(topic)+len(payload))
+	p = append(mqtt.AppendPublishHead(p, l.version, topic, len(payload)), payload...)
 	if !l.takes(len(p)) {
 		l.broker.count.ignored[ignoredLarge].Add(1)
 		return fleet.Errorf(fleet.TooLarge, "%d bytes, the client takes %d", len(p), l.maxPacket)
@@ -69,10 +70,10 @@ func (l *Link) Send(t wire.Topic, payload []byte) error {
 func (l *Link) Chunks(t wire.Topic) *ChunkStream {
 	topic, version, most := t.String(), l.version, 0
 	if l.maxPacket > 0 {
-		most = max(1, int(l.maxPacket)-maxPublishHead-len(topic))
+		most = max(1, int(l.maxPacket)-mqtt.MaxPublishHead-len(topic))
 	}
 	return l.out.Stream(topic, most, func(dst []byte, size int) []byte {
-		return appendPublishHead(dst, version, topic, size)
+		return mqtt.AppendPublishHead(dst, version, topic, size)
 	})
 }
 
@@ -109,7 +110,7 @@ func (l *Link) shut(code byte) bool {
 func (l *Link) sayGoodbye(code byte) {
 	l.conn.SetWriteTimeout(farewell)
 	var last []byte
-	if l.version == mqtt5 && code != codeNone {
+	if l.version == mqtt.V5 && code != codeNone {
 		last = disconnect(code)
 	}
 	l.out.Finish(last)

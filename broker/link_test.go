@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func TestReaderAnswersWhileChunksWait(t *testing.T) {
@@ -23,7 +24,7 @@ func TestReaderAnswersWhileChunksWait(t *testing.T) {
 		s.link().Chunks(topicOf(t, own)).Stop()
 		acks := 0
 		for acks < 20 {
-			if p := c.next(); p.head == headPuback {
+			if p := c.next(); p.head == mqtt.PubAck.Head(0) {
 				acks++
 			}
 		}
@@ -91,7 +92,7 @@ func TestClientsPacketLimitIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newCloud()
 		b := start(t, Config{}, cloud)
-		c := pipe(t, b, mqtt5)
+		c := pipe(t, b, mqtt.V5)
 		c.connect(hello{id: "d1", user: "d1", password: "proof", properties: []byte{39, 0, 0, 1, 0}}) // 256 bytes
 		s := <-cloud.came
 		if err := s.link().Send(topicOf(t, "d/d1/down/cmd/1"), make([]byte, 250)); !errors.Is(err, fleet.TooLarge) {
@@ -117,14 +118,14 @@ func TestIdsOfDeviceAndSenderDoNotCollide(t *testing.T) {
 		subacks, pubacks, chunks := 0, 0, 0
 		for subacks+pubacks+chunks < 30+30+64 {
 			switch p := c.next(); p.head {
-			case headSuback:
+			case mqtt.SubAck.Head(0):
 				subacks++
 				if code := p.body[len(p.body)-1]; code != 1 {
 					t.Fatalf("SUBACK %#x, want 1", code)
 				}
-			case headPuback:
+			case mqtt.PubAck.Head(0):
 				pubacks++
-			case headPublish:
+			case mqtt.Publish.Head(0):
 				chunks++
 			}
 		}

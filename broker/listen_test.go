@@ -22,6 +22,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/muster-iot/muster/broker/chunkio"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // selfSigned is a server's TLS configuration for 127.0.0.1.
@@ -53,7 +54,7 @@ func transports(t *testing.T, test func(t *testing.T, b *Broker, cloud *cloud, d
 		if got := ws.Subprotocol(); got != "mqtt" {
 			t.Errorf("subprotocol %q, want mqtt", got)
 		}
-		return &wsConn{Conn: ws.UnderlyingConn(), ws: ws}
+		return mqtt.NewStream(ws.NetConn(), ws)
 	}
 	for _, row := range []struct {
 		name string
@@ -107,10 +108,10 @@ func TestEveryTransportCarriesFirmware(t *testing.T) {
 				t.Errorf("address %q, want 127.0.0.1", s.connect.Address)
 			}
 			c.send(subscribePacket(version, 1, "d/gw/down/#"), publishPacket(version, 1, 2, "d/gw/up/msg", []byte("x")))
-			if p := c.next(); p.head != headSuback {
+			if p := c.next(); p.head != mqtt.SubAck.Head(0) {
 				t.Errorf("got %#x, want SUBACK", p.head)
 			}
-			c.expect("PUBACK", headPuback, 0, 2)
+			c.expect("PUBACK", mqtt.PubAck.Head(0), 0, 2)
 			s.link().Chunks(topicOf(t, own)).Send(newImage(300, 16<<10), 0, 300)
 			for i := range uint32(300) {
 				c.expectChunk(own, i)
@@ -122,10 +123,10 @@ func TestEveryTransportCarriesFirmware(t *testing.T) {
 
 func TestEveryTransportTellsRefusals(t *testing.T) {
 	transports(t, func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn) {
-		c := newClient(t, dial(), mqtt5)
-		c.send(append(connectPacket(mqtt5, hello{id: "d1", user: "d1", password: "wrong"}),
-			publishPacket(mqtt5, 0, 0, "d/d1/up/hello", make([]byte, 2000))...)) // does not wait for CONNACK
-		c.expect("CONNACK", headConnack, 0, codeNotAuthorized, 0)
+		c := newClient(t, dial(), mqtt.V5)
+		c.send(append(connectPacket(mqtt.V5, hello{id: "d1", user: "d1", password: "wrong"}),
+			publishPacket(mqtt.V5, 0, 0, "d/d1/up/hello", make([]byte, 2000))...)) // does not wait for CONNACK
+		c.expect("CONNACK", mqtt.ConnAck.Head(0), 0, codeNotAuthorized, 0)
 		if _, err := c.receive(); errors.Is(err, syscall.ECONNRESET) {
 			t.Error("the connection was reset: what was written last may be lost")
 		}
@@ -134,7 +135,7 @@ func TestEveryTransportTellsRefusals(t *testing.T) {
 
 func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
 	transports(t, func(t *testing.T, b *Broker, cloud *cloud, dial func() net.Conn) {
-		newClient(t, dial(), mqtt311).join("gw") // never reads again
+		newClient(t, dial(), mqtt.V311).join("gw") // never reads again
 		s := <-cloud.came
 		im := newImage(64, 64<<10)
 		for i := range uint32(4) {
@@ -150,7 +151,7 @@ func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
 			}
 		}
 		begun := time.Now()
-		newClient(t, dial(), mqtt311).join("gw")
+		newClient(t, dial(), mqtt.V311).join("gw")
 		if took := time.Since(begun); took > 2*time.Second {
 			t.Errorf("CONNACK after %v, want at most 2s", took)
 		}
@@ -178,7 +179,7 @@ func TestTextMessagesEndAWebSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ws.Close(); _ = answer.Body.Close() }()
-	_ = ws.WriteMessage(websocket.TextMessage, connectPacket(mqtt311, hello{id: "d1", user: "d1", password: "proof"}))
+	_ = ws.WriteMessage(websocket.TextMessage, connectPacket(mqtt.V311, hello{id: "d1", user: "d1", password: "proof"}))
 	if _, _, err := ws.ReadMessage(); err == nil {
 		t.Error("still open")
 	}
@@ -229,7 +230,7 @@ func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 		defer b.served.Done()
 		b.accept(&shortOfDescriptors{ln, 3}, b.attach)
 	}()
-	dial(t, ln.Addr(), mqtt311).join("d1")
+	dial(t, ln.Addr(), mqtt.V311).join("d1")
 }
 
 func TestShutdownGivesUpWithItsContext(t *testing.T) {
@@ -238,8 +239,8 @@ func TestShutdownGivesUpWithItsContext(t *testing.T) {
 		b := New(Config{}, cloud, slog.New(slog.DiscardHandler))
 		hold := make(chan struct{})
 		cloud.receive = func(*session, note) error { <-hold; return nil }
-		c := pipe(t, b, mqtt311).join("d1")
-		c.send(publishPacket(mqtt311, 0, 0, "d/d1/up/msg", nil))
+		c := pipe(t, b, mqtt.V311).join("d1")
+		c.send(publishPacket(mqtt.V311, 0, 0, "d/d1/up/msg", nil))
 		synctest.Wait()
 		ctx, cancel := contextFor(time.Second)
 		defer cancel()

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
+	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // errLeft ends a conversation that the device has ended with DISCONNECT.
@@ -74,7 +75,7 @@ func (l *Link) publish(pk *packets.Packet) byte {
 	switch {
 	case qos > 1:
 		return codeQoS
-	case pk.FixedHeader.Retain && l.version == mqtt5:
+	case pk.FixedHeader.Retain && l.version == mqtt.V5:
 		return codeRetain
 	case pk.FixedHeader.Retain:
 		l.broker.count.ignored[ignoredRetain].Add(1)
@@ -119,7 +120,7 @@ func (l *Link) deny(pk *packets.Packet) byte {
 	switch {
 	case pk.FixedHeader.Qos == 0:
 		l.broker.count.ignored[ignoredTopic].Add(1)
-	case l.version == mqtt5:
+	case l.version == mqtt.V5:
 		l.broker.count.ignored[ignoredTopic].Add(1)
 		l.answer(puback(pk.PacketID, codeNotAuthorized))
 	default:
@@ -140,11 +141,11 @@ func (l *Link) subscribe(pk *packets.Packet) byte {
 	codes := make([]byte, len(pk.Filters))
 	for i, f := range pk.Filters {
 		codes[i] = l.grant(f)
-		if codes[i] >= codeUnspecified && l.version != mqtt5 {
+		if codes[i] >= codeUnspecified && l.version != mqtt.V5 {
 			codes[i] = codeUnspecified
 		}
 	}
-	l.answer(suback(headSuback, l.version, pk.PacketID, codes))
+	l.answer(suback(mqtt.SubAck, l.version, pk.PacketID, codes))
 	return codeNone
 }
 
@@ -152,7 +153,7 @@ func (l *Link) grant(f packets.Subscription) byte {
 	switch {
 	case len(f.Filter) >= len("$share") && strings.EqualFold(f.Filter[:len("$share")], "$share"):
 		return codeSharedSubscription
-	case !mqtt.IsValidFilter(f.Filter, false):
+	case !mochi.IsValidFilter(f.Filter, false):
 		return codeFilterInvalid
 	case !wire.MaySubscribe(l.id, l.session.Gateway(), f.Filter):
 		return codeNotAuthorized
@@ -164,6 +165,6 @@ func (l *Link) unsubscribe(pk *packets.Packet) byte {
 	if code := pk.UnsubscribeValidate(); code != packets.CodeSuccess {
 		return code.Code
 	}
-	l.answer(suback(headUnsuback, l.version, pk.PacketID, make([]byte, len(pk.Filters))))
+	l.answer(suback(mqtt.UnsubAck, l.version, pk.PacketID, make([]byte, len(pk.Filters))))
 	return codeNone
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // bubble runs a test with a broker on fake time, for each version of MQTT.
@@ -35,8 +36,8 @@ func (c *cloud) nothingHeard(t *testing.T) {
 // expectFarewell expects the end of the connection, in MQTT 5 after a DISCONNECT.
 func (c *client) expectFarewell(what string, code byte) {
 	c.t.Helper()
-	if c.version == mqtt5 {
-		c.expect(what, headDisconnect, code)
+	if c.version == mqtt.V5 {
+		c.expect(what, mqtt.Disconnect.Head(0), code)
 	}
 	c.expectEnd(what)
 }
@@ -80,10 +81,10 @@ func TestSubscriptionsReachOwnTopicsOnly(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 				c := pipe(t, b, version).join(row.device)
 				c.send(subscribePacket(version, 9, row.filter, "d/"+row.device+"/down/ok"))
-				if version == mqtt5 {
-					c.expect("SUBACK", headSuback, 0, 9, 0, row.code, 1)
+				if version == mqtt.V5 {
+					c.expect("SUBACK", mqtt.SubAck.Head(0), 0, 9, 0, row.code, 1)
 				} else {
-					c.expect("SUBACK", headSuback, 0, 9, min(row.code, 0x80), 1)
+					c.expect("SUBACK", mqtt.SubAck.Head(0), 0, 9, min(row.code, 0x80), 1)
 				}
 			})
 		})
@@ -94,10 +95,10 @@ func TestUnsubscribeIsAnswered(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 		c := pipe(t, b, version).join("d1")
 		c.send(raw(0xA2, []byte{0, 5}, properties(version, nil), text("d/d1/down/#")))
-		if version == mqtt5 {
-			c.expect("UNSUBACK", headUnsuback, 0, 5, 0, 0)
+		if version == mqtt.V5 {
+			c.expect("UNSUBACK", mqtt.UnsubAck.Head(0), 0, 5, 0, 0)
 		} else {
-			c.expect("UNSUBACK", headUnsuback, 0, 5)
+			c.expect("UNSUBACK", mqtt.UnsubAck.Head(0), 0, 5)
 		}
 	})
 }
@@ -112,8 +113,8 @@ func TestForeignTopicsAreDenied(t *testing.T) {
 				c.send(publishPacket(version, 0, 0, topic, []byte("x")))
 				c.ping() // QoS 0 has no answer
 				c.send(publishPacket(version, 1, 3, topic, []byte("x")))
-				if version == mqtt5 {
-					c.expect("PUBACK", headPuback, 0, 3, codeNotAuthorized)
+				if version == mqtt.V5 {
+					c.expect("PUBACK", mqtt.PubAck.Head(0), 0, 3, codeNotAuthorized)
 					c.ping()
 				} else {
 					c.expectEnd("MQTT 3.1.1 has no PUBACK that refuses, and no DISCONNECT from the server")
@@ -128,7 +129,7 @@ func TestGatewaySpeaksForItsChildren(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 		c := pipe(t, b, version).join("gw")
 		c.send(publishPacket(version, 1, 1, "d/gw/b/c1/up/hello", []byte("x")))
-		c.expect("PUBACK", headPuback, 0, 1)
+		c.expect("PUBACK", mqtt.PubAck.Head(0), 0, 1)
 		if n := <-cloud.heard; n.topic.Child != "c1" || n.topic.Speaker != "gw" {
 			t.Errorf("received %v", n)
 		}
@@ -148,7 +149,7 @@ func TestNothingADevicePublishesReachesADevice(t *testing.T) {
 
 func TestRulesOfMQTTThatEndAConnection(t *testing.T) {
 	alias := func(v byte) []byte {
-		return raw(headPublish, text("d/d1/up/msg"), properties(v, []byte{35, 0, 1}), []byte("x"))
+		return raw(mqtt.Publish.Head(0), text("d/d1/up/msg"), properties(v, []byte{35, 0, 1}), []byte("x"))
 	}
 	for _, row := range []struct {
 		name    string
@@ -160,26 +161,26 @@ func TestRulesOfMQTTThatEndAConnection(t *testing.T) {
 		{"PUBREL", 0, func(byte) []byte { return []byte{0x62, 2, 0, 1} }, codeQoS},
 		{"PUBREC", 0, func(byte) []byte { return []byte{0x50, 2, 0, 1} }, codeQoS},
 		{"PUBCOMP", 0, func(byte) []byte { return []byte{0x70, 2, 0, 1} }, codeQoS},
-		{"retain in MQTT 5", mqtt5, func(v byte) []byte {
-			return raw(headPublish|1, text("d/d1/up/msg"), properties(v, nil), []byte("x"))
+		{"retain in MQTT 5", mqtt.V5, func(v byte) []byte {
+			return raw(mqtt.Publish.Head(0)|1, text("d/d1/up/msg"), properties(v, nil), []byte("x"))
 		}, codeRetain},
-		{"topic alias", mqtt5, alias, 0x94},
+		{"topic alias", mqtt.V5, alias, 0x94},
 		{"no topic", 0, func(v byte) []byte { return publishPacket(v, 0, 0, "", nil) }, codeProtocol},
 		{"packet id 0", 0, func(v byte) []byte { return publishPacket(v, 1, 0, "d/d1/up/msg", nil) }, codeProtocol},
 		{"wildcard in a topic", 0, func(v byte) []byte { return publishPacket(v, 0, 0, "d/d1/up/+", nil) }, codeProtocol},
-		{"subscription id", mqtt5, func(v byte) []byte {
+		{"subscription id", mqtt.V5, func(v byte) []byte {
 			return raw(0x82, []byte{0, 1}, properties(v, []byte{11, 1}), text("d/d1/down/#"), []byte{0})
 		}, codeSubscriptionID},
 		{"SUBSCRIBE without a filter", 0, func(v byte) []byte { return subscribePacket(v, 1) }, codeProtocol},
 		{"second CONNECT", 0, func(v byte) []byte { return connectPacket(v, hello{id: "d1"}) }, codeProtocol},
-		{"AUTH", mqtt5, func(byte) []byte { return []byte{0xF0, 2, 0x19, 0} }, codeProtocol},
-		{"a packet only servers send", 0, func(v byte) []byte { return suback(headSuback, v, 1, []byte{0}) }, codeProtocol},
-		{"larger than any packet", 0, func(byte) []byte { return []byte{headPublish, 0xFF, 0xFF, 0x7F} }, codePacketTooLarge},
+		{"AUTH", mqtt.V5, func(byte) []byte { return []byte{0xF0, 2, 0x19, 0} }, codeProtocol},
+		{"a packet only servers send", 0, func(v byte) []byte { return suback(mqtt.SubAck, v, 1, []byte{0}) }, codeProtocol},
+		{"larger than any packet", 0, func(byte) []byte { return []byte{mqtt.Publish.Head(0), 0xFF, 0xFF, 0x7F} }, codePacketTooLarge},
 		{"one byte more than any packet", 0, func(byte) []byte {
-			return appendLength([]byte{headPublish}, wire.MaxPacket-3) // and 4 bytes of head
+			return mqtt.AppendLength([]byte{mqtt.Publish.Head(0)}, wire.MaxPacket-3) // and 4 bytes of head
 		}, codePacketTooLarge},
-		{"a length of five bytes", 0, func(byte) []byte { return []byte{headPublish, 0x80, 0x80, 0x80, 0x80, 1} }, codeMalformed},
-		{"malformed PUBACK", 0, func(byte) []byte { return []byte{headPuback, 1, 0} }, codeMalformed},
+		{"a length of five bytes", 0, func(byte) []byte { return []byte{mqtt.Publish.Head(0), 0x80, 0x80, 0x80, 0x80, 1} }, codeMalformed},
+		{"malformed PUBACK", 0, func(byte) []byte { return []byte{mqtt.PubAck.Head(0), 1, 0} }, codeMalformed},
 		{"reserved flags", 0, func(byte) []byte { return []byte{0x80, 0} }, codeMalformed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -204,13 +205,13 @@ func TestRetainFlagOf311IsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newCloud()
 		b := start(t, Config{}, cloud)
-		c := pipe(t, b, mqtt311).join("gw")
-		c.send(raw(headPublish|1, text("d/gw/b/c1/up/msg"), []byte("x")))
+		c := pipe(t, b, mqtt.V311).join("gw")
+		c.send(raw(mqtt.Publish.Head(0)|1, text("d/gw/b/c1/up/msg"), []byte("x")))
 		if n := <-cloud.heard; n.payload != "x" {
 			t.Errorf("received %v", n)
 		}
-		c.send(subscribePacket(mqtt311, 1, "d/gw/b/#"))
-		c.expect("SUBACK", headSuback, 0, 1, 1)
+		c.send(subscribePacket(mqtt.V311, 1, "d/gw/b/#"))
+		c.expect("SUBACK", mqtt.SubAck.Head(0), 0, 1, 1)
 		c.ping() // no retained message before it
 	})
 }
@@ -226,7 +227,7 @@ func TestPayloadLimitIsTheTopics(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 				c := pipe(t, b, version).join("d1")
 				c.send(publishPacket(version, 1, 1, row.topic, make([]byte, row.limit)))
-				c.expect("PUBACK", headPuback, 0, 1)
+				c.expect("PUBACK", mqtt.PubAck.Head(0), 0, 1)
 				<-cloud.heard
 				c.send(publishPacket(version, 1, 2, row.topic, make([]byte, row.limit+1)))
 				c.expectFarewell("over the limit", codePacketTooLarge)
@@ -263,7 +264,7 @@ func TestErrorOfReceiveEndsTheConnectionUnacknowledged(t *testing.T) {
 func TestConnackSaysWhatIsNotOnOffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, Config{}, newCloud())
-		c := pipe(t, b, mqtt5)
+		c := pipe(t, b, mqtt.V5)
 		ack := c.connect(hello{id: "d1", user: "d1", password: "proof", keepAlive: 0, lasting: true,
 			properties: []byte{17, 0, 0, 14, 16, 33, 0, 5}}) // session expiry 3600 s, Receive Maximum 5
 		if ack.body[0] != 0 || ack.body[1] != 0 {

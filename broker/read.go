@@ -8,6 +8,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // readBuffer is what a connection keeps for reading while it is idle, in bytes: as much
@@ -63,7 +64,7 @@ func readBody(in *bufio.Reader, h packets.FixedHeader, version byte) (packets.Pa
 		err = pk.UnsubscribeDecode(body)
 	case packets.Disconnect:
 		err = pk.DisconnectDecode(body)
-		if version == mqtt5 && len(body) == 1 { // which the library passes over
+		if version == mqtt.V5 && len(body) == 1 { // which the library passes over
 			pk.ReasonCode = body[0]
 		}
 	}

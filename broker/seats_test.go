@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func (c *cloud) expectJournal(t *testing.T, want ...string) {
@@ -28,7 +30,7 @@ func TestNewerConnectionBeginsWhenTheOlderIsGone(t *testing.T) {
 		newer := pipe(t, b, version)
 		go newer.send(connectPacket(version, hello{id: "d1", user: "d1", password: "proof"}))
 		older.expectFarewell("taken over", codeTakenOver) // and never a DISCONNECT to 3.1.1
-		if ack := newer.next(); ack.head != headConnack || ack.body[1] != 0 {
+		if ack := newer.next(); ack.head != mqtt.ConnAck.Head(0) || ack.body[1] != 0 {
 			t.Errorf("CONNACK % x", ack.body)
 		}
 		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "gone d1#1", "begin d1#2")
@@ -76,7 +78,7 @@ func TestAWaitingConnectionGivesWayToAStillNewerOne(t *testing.T) {
 		synctest.Wait()
 		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "admit d1#3", "gone d1#2")
 		close(hold)
-		if ack := third.next(); ack.head != headConnack || ack.body[1] != 0 {
+		if ack := third.next(); ack.head != mqtt.ConnAck.Head(0) || ack.body[1] != 0 {
 			t.Errorf("third: CONNACK %#x", ack.body)
 		}
 		cloud.expectJournal(t, "admit d1#1", "begin d1#1", "admit d1#2", "admit d1#3", "gone d1#2", "gone d1#1", "begin d1#3")
@@ -93,7 +95,7 @@ func TestOlderConnectionThatDoesNotEndMakesTheNewerTryAgain(t *testing.T) {
 		synctest.Wait() // until Receive has it
 		newer := pipe(t, b, version)
 		begun := time.Now()
-		want := map[byte]byte{mqtt311: 3, mqtt5: 0x89}[version]
+		want := map[byte]byte{mqtt.V311: 3, mqtt.V5: 0x89}[version]
 		if ack := newer.connect(hello{id: "d1", user: "d1", password: "proof"}); ack.body[1] != want {
 			t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
 		}

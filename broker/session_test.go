@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func TestDeviceTalksToTheCloudAndBack(t *testing.T) {
@@ -19,7 +20,7 @@ func TestDeviceTalksToTheCloudAndBack(t *testing.T) {
 				t.Errorf("received %v", got)
 			}
 			c.send(publishPacket(version, 1, 7, "d/d1/up/msg", []byte("again")))
-			c.expect("PUBACK", headPuback, 0, 7)
+			c.expect("PUBACK", mqtt.PubAck.Head(0), 0, 7)
 			go s.link().Send(topicOf(t, "d/d1/down/welcome"), []byte("hello"))
 			if topic, payload := c.published(); topic != "d/d1/down/welcome" || string(payload) != "hello" {
 				t.Errorf("got %s %s", topic, payload)

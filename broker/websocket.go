@@ -2,8 +2,6 @@ package broker
 
 import (
 	"bufio"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // WebSocketPath is where MQTT over WebSocket is served by convention.
@@ -30,7 +29,7 @@ func (b *Broker) WebSocket() http.Handler {
 		ReadBufferSize:   512,
 		WriteBufferSize:  512,
 		WriteBufferPool:  new(sync.Pool),
-		Subprotocols:     []string{"mqtt"},
+		Subprotocols:     []string{mqtt.Subprotocol},
 		CheckOrigin:      func(*http.Request) bool { return true }, // the proof is in CONNECT, not in a cookie
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,13 +51,13 @@ func (b *Broker) WebSocket() http.Handler {
 			return // Upgrade has answered
 		}
 		ws.SetReadLimit(maxFrame)
-		b.serve(&wsConn{Conn: h.conn, ws: ws}, h.conn)
+		b.serve(mqtt.NewStream(h.conn, ws), h.conn)
 	})
 }
 
 func offersMQTT(r *http.Request) bool {
 	for _, protocol := range websocket.Subprotocols(r) {
-		if protocol == "mqtt" {
+		if protocol == mqtt.Subprotocol {
 			return true
 		}
 	}
@@ -79,49 +78,4 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.conn = chunkio.NewConn(conn, h.timeout)
 	return h.conn, buffers, nil
-}
-
-// wsConn is a WebSocket as a stream: packets may span messages and share them
-// (MQTT 5 §6.0).
-type wsConn struct {
-	net.Conn // closing, deadlines and addresses
-	ws       *websocket.Conn
-	message  io.Reader // the rest of the message being read; nil: none
-}
-
-var errText = errors.New("a WebSocket message that is not binary")
-
-func (c *wsConn) Read(p []byte) (int, error) {
-	for {
-		if c.message == nil {
-			kind, message, err := c.ws.NextReader()
-			if err != nil {
-				return 0, err
-			}
-			if kind != websocket.BinaryMessage {
-				return 0, errText
-			}
-			c.message = message
-		}
-		n, err := c.message.Read(p)
-		if errors.Is(err, io.EOF) {
-			c.message, err = nil, nil
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-}
-
-func (c *wsConn) Write(p []byte) (int, error) {
-	if err := c.ws.WriteMessage(websocket.BinaryMessage, p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// CloseWrite begins the closing handshake, so that the client reads what came before.
-func (c *wsConn) CloseWrite() error {
-	goodbye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	return c.ws.WriteControl(websocket.CloseMessage, goodbye, time.Now().Add(farewell))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // will is what a device wants said when its connection breaks.
@@ -40,9 +41,9 @@ func (l *Link) checkWill() byte {
 		return codeTopicInvalid
 	case len(w.payload) > t.Kind.Limit():
 		return codePacketTooLarge
-	case l.version == mqtt5 && w.qos > 1:
+	case l.version == mqtt.V5 && w.qos > 1:
 		return codeQoS
-	case l.version == mqtt5 && w.retain:
+	case l.version == mqtt.V5 && w.retain:
 		return codeRetain
 	}
 	return codeNone

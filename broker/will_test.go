@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func TestWillMayGoToOwnMessagesOnly(t *testing.T) {
@@ -13,7 +15,7 @@ func TestWillMayGoToOwnMessagesOnly(t *testing.T) {
 		t.Run(strings.ReplaceAll(topic, "/", "."), func(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, b *Broker, cloud *cloud, version byte) {
 				h := hello{id: "d1", user: "d1", password: "proof", flags: 0x04, willTopic: topic, willPayload: "gone"}
-				want := map[byte]byte{mqtt311: returnNotAuthorized, mqtt5: codeTopicInvalid}[version]
+				want := map[byte]byte{mqtt.V311: returnNotAuthorized, mqtt.V5: codeTopicInvalid}[version]
 				c := pipe(t, b, version)
 				if ack := c.connect(h); ack.body[1] != want {
 					t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
@@ -32,7 +34,7 @@ func TestWillIsTheDevicesLastMessage(t *testing.T) {
 		fires bool
 	}{
 		{"the network broke", func(c *client) { _ = c.conn.Close() }, true},
-		{"the device took leave", func(c *client) { c.send([]byte{headDisconnect, 0}) }, false},
+		{"the device took leave", func(c *client) { c.send([]byte{mqtt.Disconnect.Head(0), 0}) }, false},
 		{"the device broke a rule", func(c *client) { c.send([]byte{0xF1, 0}) }, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -72,9 +74,9 @@ func TestDisconnectMayAskForTheWill(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud()
-				c := pipe(t, start(t, Config{}, cloud), mqtt5)
+				c := pipe(t, start(t, Config{}, cloud), mqtt.V5)
 				c.connect(hello{id: "d1", user: "d1", password: "proof", flags: 0x04, willTopic: "d/d1/up/msg", willPayload: "gone"})
-				c.send(raw(headDisconnect, row.body))
+				c.send(raw(mqtt.Disconnect.Head(0), row.body))
 				<-(<-cloud.came).ended
 				if got := len(cloud.heard) == 1; got != row.fires {
 					t.Errorf("the will was received: %v, want %v", got, row.fires)

@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -92,7 +93,7 @@ func heapInUse() int64 {
 
 // attacker has the secret of one device, and sends nothing that anyone should obey.
 type attacker struct {
-	broker simulator.Broker
+	broker mqttlite.Broker
 	device simulator.Credential
 	rand   *rand.Rand
 	five   bool // the connection that is being put together speaks MQTT 5

@@ -21,6 +21,7 @@ import (
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // get is the status and the body of a GET.
@@ -119,7 +120,7 @@ func TestDevicesConnectOverWebSocketOnThePortOfREST(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
-	broker := cloudtest.Must[simulator.Broker](t)(simulator.ParseBroker(w.Cloud.Addresses().WebSocket))
+	broker := cloudtest.Must[mqttlite.Broker](t)(mqttlite.ParseBroker(w.Cloud.Addresses().WebSocket))
 	f := cloudtest.Simulate(t, simulator.Config{Broker: broker, Devices: w.Enroll("a", "b")})
 	cloudtest.WaitForVersion(t, f, 2)
 	cloudtest.VerifyExact(t, f, 2, imageSize)

@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -219,8 +220,8 @@ func newNarrow() (device *narrow, server net.Conn) {
 }
 
 // broker leads over n.
-func (n *narrow) broker() simulator.Broker {
-	return simulator.Broker{Dialer: func(context.Context) (net.Conn, error) { return n, nil }}
+func (n *narrow) broker() mqttlite.Broker {
+	return mqttlite.Broker{Dialer: func(context.Context) (net.Conn, error) { return n, nil }}
 }
 
 // await waits until the server is in the middle of a write.

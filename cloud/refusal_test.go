@@ -10,14 +10,15 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
 )
 
 // refusal is the return code a device gets over MQTT 3.1.1, 0 when it is let in.
-func (w *world) refusal(b simulator.Broker, c simulator.Credential) byte {
+func (w *world) refusal(b mqttlite.Broker, c simulator.Credential) byte {
 	w.Helper()
-	conn, err := simulator.Dial(w.Context(), b, simulator.Connect{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
-	var refused *simulator.Refused
+	conn, err := mqttlite.Dial(w.Context(), b, mqttlite.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	var refused *mqttlite.Refused
 	switch {
 	case errors.As(err, &refused):
 		return refused.Code
@@ -29,7 +30,7 @@ func (w *world) refusal(b simulator.Broker, c simulator.Credential) byte {
 }
 
 // reason is the reason code a device gets over MQTT 5, 0 when it is let in.
-func (w *world) reason(b simulator.Broker, c simulator.Credential) byte {
+func (w *world) reason(b mqttlite.Broker, c simulator.Credential) byte {
 	w.Helper()
 	conn := cloudtest.Must[net.Conn](w)(b.Dial(w.Context()))
 	defer conn.Close()

@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // slowly makes a download of resumeSize bytes take a second or two, so that something can
@@ -205,8 +206,8 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 		for i := 0; ; i++ {
 			_, err := speaker.Publish(topic, 1, []byte(strconv.Itoa(i)))
 			if err == nil {
-				var ack simulator.Packet
-				if ack, err = speaker.Read(time.Time{}); err == nil && ack.Kind != simulator.PubAck {
+				var ack mqtt.Packet
+				if ack, err = speaker.Read(time.Time{}); err == nil && ack.Kind != mqtt.PubAck {
 					err = errors.New("not a PUBACK")
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // Radio is the way between gateways and their BLE devices. The zero value is perfect.
@@ -42,7 +43,7 @@ type air struct {
 
 // late is a packet with the time it arrives.
 type late struct {
-	packet Packet
+	packet mqtt.Packet
 	due    time.Time
 }
 
@@ -75,7 +76,7 @@ func (a *air) Publish(topic string, qos byte, payload []byte) (uint16, error) {
 }
 
 // deliver sends a packet to the device. Its bytes are copied.
-func (a *air) deliver(p Packet, chunk bool) {
+func (a *air) deliver(p mqtt.Packet, chunk bool) {
 	radio := a.trunk.gateway.radio
 	if chunk && rand.Float64() < float64(radio.Loss) { //nolint:gosec // no secret
 		return
@@ -102,7 +103,7 @@ func (a *air) signal() {
 }
 
 // Read is Conn.Read.
-func (a *air) Read(deadline time.Time) (Packet, error) {
+func (a *air) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
 		p, until, err := a.next(deadline)
 		if err != nil || p.Kind != 0 {
@@ -122,7 +123,7 @@ func (a *air) Read(deadline time.Time) (Packet, error) {
 }
 
 // next is what has arrived, or else when to look again.
-func (a *air) next(deadline time.Time) (p Packet, until time.Time, err error) {
+func (a *air) next(deadline time.Time) (p mqtt.Packet, until time.Time, err error) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()

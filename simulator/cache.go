@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // cache is the images a gateway has fetched or fetches for its devices, kept in its flash.
@@ -174,7 +175,7 @@ func (c *cache) want(a *air, w wire.Want) bool {
 func (c *cache) serve(i *cachedImage, a *air, s *span) {
 	topic := []byte(wire.Topic{Speaker: c.trunk.gateway.id, Child: a.child, Kind: wire.TopicChunk}.String())
 	for s.next < s.end && i.chunks[s.next] != nil {
-		a.deliver(Packet{Kind: Publish, Topic: topic, Payload: i.chunks[s.next]}, true)
+		a.deliver(mqtt.Packet{Kind: mqtt.Publish, Topic: topic, Payload: i.chunks[s.next]}, true)
 		s.next++
 	}
 }

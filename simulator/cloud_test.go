@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // cloud is the other side of the tests: a few packets of MQTT and what a script says.
@@ -52,7 +53,7 @@ type link struct {
 
 // message is a packet of a device.
 type message struct {
-	kind    PacketKind
+	kind    mqtt.Kind
 	topic   wire.Topic
 	qos     byte
 	id      uint16
@@ -69,7 +70,7 @@ func (l *link) read() {
 		n, err := l.conn.Read(chunk)
 		buf = append(buf, chunk[:n]...)
 		for {
-			first, remaining, taken, ok, _ := header(buf)
+			first, remaining, taken, ok, _ := mqtt.Header(buf)
 			if !ok || len(buf) < taken+remaining {
 				break
 			}
@@ -83,17 +84,17 @@ func (l *link) read() {
 }
 
 func (l *link) packet(first byte, body []byte) {
-	m := message{kind: PacketKind(first >> 4), payload: body}
+	m := message{kind: mqtt.Kind(first >> 4), payload: body}
 	switch m.kind {
-	case pingReq:
-		l.send(append([]byte(nil), byte(pingResp)<<4, 0))
+	case mqtt.PingReq:
+		l.send(append([]byte(nil), mqtt.PingResp.Head(0), 0))
 		return
-	case Publish:
-		p, qos, err := parseBody(first, body)
+	case mqtt.Publish:
+		p, err := mqtt.Parse(first, body)
 		if err != nil {
 			l.t.Errorf("PUBLISH: %v", err)
 		}
-		m.qos, m.id, m.payload = qos, p.ID, p.Payload
+		m.qos, m.id, m.payload = p.QoS, p.ID, p.Payload
 		if m.topic, err = wire.ParseTopic(string(p.Topic)); err != nil {
 			l.t.Error(err)
 		}
@@ -135,12 +136,12 @@ func (c *cloud) accept(code byte) *link {
 	}
 	c.t.Cleanup(l.close)
 	m := l.next()
-	if m.kind != connect {
+	if m.kind != mqtt.Connect {
 		c.t.Fatalf("first packet: got type %d, want CONNECT", m.kind)
 	}
 	texts := fields(m.payload[10:])
 	l.device, l.secret = fleet.DeviceID(texts[0]), texts[2]
-	l.send([]byte{byte(connAck) << 4, 2, 0, code})
+	l.send([]byte{mqtt.ConnAck.Head(0), 2, 0, code})
 	return l
 }
 
@@ -177,7 +178,7 @@ func (l *link) quiet(d time.Duration) {
 func (l *link) expect(kind wire.TopicKind) message {
 	l.t.Helper()
 	m := l.next()
-	if m.kind != Publish || m.topic.Kind != kind || m.topic.Device() != l.device {
+	if m.kind != mqtt.Publish || m.topic.Kind != kind || m.topic.Device() != l.device {
 		l.t.Fatalf("got packet type %d, topic %v, %x; want %v", m.kind, m.topic, m.payload, wire.Topic{Speaker: l.device, Kind: kind})
 	}
 	return m
@@ -188,7 +189,7 @@ func (l *link) expectEnd(goodbye bool) {
 	l.t.Helper()
 	m := l.next()
 	if goodbye {
-		if m.kind != disconnect {
+		if m.kind != mqtt.Disconnect {
 			l.t.Fatalf("got packet type %d, topic %v; want DISCONNECT", m.kind, m.topic)
 		}
 		m = l.next()
@@ -231,15 +232,15 @@ func (l *link) report(state wire.ReportState) wire.Report {
 	return r
 }
 
-func (l *link) ack(m message) { l.send([]byte{byte(PubAck) << 4, 2, byte(m.id >> 8), byte(m.id)}) }
+func (l *link) ack(m message) { l.send(mqtt.AppendPubAck(nil, m.id)) }
 
 func (l *link) tell(kind wire.TopicKind, payload []byte) {
-	l.send(appendPublish(nil, wire.Topic{Speaker: l.device, Kind: kind}.String(), 0, 0, payload))
+	l.send(mqtt.AppendPublish(nil, mqtt.V311, wire.Topic{Speaker: l.device, Kind: kind}.String(), 0, 0, payload))
 }
 
 func (l *link) command(n uint32, payload string) {
 	topic := wire.Topic{Speaker: l.device, Kind: wire.TopicCommand, Number: n, Name: "do"}
-	l.send(appendPublish(nil, topic.String(), 0, 0, []byte(payload)))
+	l.send(mqtt.AppendPublish(nil, mqtt.V311, topic.String(), 0, 0, []byte(payload)))
 }
 
 func (l *link) welcome(h wire.Hello) {

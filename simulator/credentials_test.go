@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 func TestReadCredentials(t *testing.T) {
@@ -61,7 +62,7 @@ func TestParseBroker(t *testing.T) {
 		{"", ""},
 	} {
 		t.Run(row.text, func(t *testing.T) {
-			b, err := ParseBroker(row.text)
+			b, err := mqttlite.ParseBroker(row.text)
 			got := b.Scheme + " " + b.Host + " " + b.Path
 			if err != nil {
 				got = ""

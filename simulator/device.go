@@ -13,13 +13,14 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // client is one MQTT connection of one device: Conn, or Paho behind the same methods.
 // Disconnect says goodbye first, Close does not.
 type client interface {
 	Publish(topic string, qos byte, payload []byte) (id uint16, err error)
-	Read(deadline time.Time) (Packet, error)
+	Read(deadline time.Time) (mqtt.Packet, error)
 	Wake()
 	Disconnect() error
 	Close() error
@@ -191,13 +192,13 @@ func (d *device) flush(c client) (action, time.Time, error) {
 // of the connection ends it.
 //
 //go:noinline
-func (d *device) happened(c client, p Packet, err error) error {
+func (d *device) happened(c client, p mqtt.Packet, err error) error {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		_ = c.Close()
 		return err
 	}
 	kind, number := wire.TopicChunk, uint32(0)
-	if p.Kind == Publish && string(p.Topic) != d.chunks {
+	if p.Kind == mqtt.Publish && string(p.Topic) != d.chunks {
 		t, err := wire.ParseTopic(string(p.Topic))
 		if err != nil || t.Device() != d.id || t.Kind.Up() {
 			_ = c.Close()
@@ -209,9 +210,9 @@ func (d *device) happened(c client, p Packet, err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch p.Kind {
-	case Publish:
+	case mqtt.Publish:
 		d.model.receive(now, kind, number, p.Payload)
-	case PubAck:
+	case mqtt.PubAck:
 		d.model.acked(now, p.ID)
 	}
 	d.obey(now)

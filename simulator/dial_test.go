@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/gorilla/websocket"
+
+	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // transports are the ways to reach a cloud over real sockets; each returns its address.
@@ -44,12 +47,13 @@ var transports = []struct {
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			taking.Add(1)
 			defer taking.Done()
-			ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}})
+			upgrader := websocket.Upgrader{Subprotocols: []string{mqtt.Subprotocol}}
+			ws, err := upgrader.Upgrade(w, r, nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			c.take(websocket.NetConn(context.Background(), ws, websocket.MessageBinary))
+			c.take(mqtt.NewStream(ws.NetConn(), ws))
 		}))
 		t.Cleanup(func() { web.Close(); taking.Wait() })
 		return "ws" + web.URL[len("http"):], nil
@@ -81,7 +85,7 @@ func TestUpdateOverEveryTransport(t *testing.T) {
 				go func() { defer close(served); c.serve(f) }()
 				t.Cleanup(func() { close(c.links); <-served })
 				url, trust := transport.listen(t, c)
-				broker, err := ParseBroker(url)
+				broker, err := mqttlite.ParseBroker(url)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 func TestLostConnectionResumesFromTheChunksKept(t *testing.T) {
@@ -92,7 +93,7 @@ func (l *link) feedUntilEnd(f firmware) {
 		switch {
 		case m.kind == 0:
 			return
-		case m.kind == disconnect:
+		case m.kind == mqtt.Disconnect:
 			l.t.Fatal("got DISCONNECT, want the connection cut")
 		case m.topic.Kind == wire.TopicWant:
 			w := decoded(l.t, wire.DecodeWant, m)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -38,7 +39,7 @@ func (k *ClientKind) UnmarshalText(text []byte) error {
 
 // Config is a fleet. Zero fields are defaults that work, but for Broker and Devices.
 type Config struct {
-	Broker    Broker
+	Broker    mqttlite.Broker
 	Devices   []Credential
 	Version   fleet.Version // what devices run at first where Credential says nothing; zero: 1
 	Client    ClientKind
@@ -182,11 +183,11 @@ func (c *Config) complete() error {
 func (f *Fleet) dialer(n int, c Credential, gateway bool) func(context.Context) (client, error) {
 	broker := f.config.Broker
 	if f.config.Spread {
-		broker = broker.spread(n)
+		broker = broker.Spread(n)
 	}
-	o := Connect{ID: string(c.ID), User: string(c.ID), Password: c.Secret, KeepAlive: f.config.KeepAlive}
+	o := mqttlite.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret, KeepAlive: f.config.KeepAlive}
 	if f.config.Client == Light || gateway { // Paho's queue is for one device
-		return func(ctx context.Context) (client, error) { return noNil(Dial(ctx, broker, o)) }
+		return func(ctx context.Context) (client, error) { return noNil(mqttlite.Dial(ctx, broker, o)) }
 	}
 	return func(ctx context.Context) (client, error) { return noNil(dialPaho(ctx, broker, o)) }
 }

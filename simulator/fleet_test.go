@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 func credentials(n int) []Credential {
@@ -172,7 +173,7 @@ func TestHasteShortensTheWaits(t *testing.T) {
 }
 
 func TestConfigThatCanNotWorkIsRefused(t *testing.T) {
-	broker := Broker{Scheme: "tcp", Host: "localhost:1"}
+	broker := mqttlite.Broker{Scheme: "tcp", Host: "localhost:1"}
 	for _, row := range []struct {
 		name, want string
 		config     Config

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // gateway is the part of a simulated gateway that relays; it is a device beside that.
@@ -172,7 +173,7 @@ func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16,
 }
 
 // Read returns what is for the gateway itself.
-func (t *trunk) Read(deadline time.Time) (Packet, error) {
+func (t *trunk) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
 		p, err := t.client.Read(deadline)
 		if err != nil {
@@ -189,8 +190,8 @@ func (t *trunk) Read(deadline time.Time) (Packet, error) {
 
 // relays passes on what is not for the gateway itself. Chunks of an image that it downloads
 // itself go to both, it and its cache.
-func (t *trunk) relays(p Packet) bool {
-	if p.Kind == PubAck {
+func (t *trunk) relays(p mqtt.Packet) bool {
+	if p.Kind == mqtt.PubAck {
 		t.mu.Lock()
 		a, others := t.acks[p.ID]
 		delete(t.acks, p.ID)
@@ -205,7 +206,7 @@ func (t *trunk) relays(p Packet) bool {
 	}
 	topic, err := wire.ParseTopic(string(p.Topic))
 	switch {
-	case p.Kind != Publish || err != nil:
+	case p.Kind != mqtt.Publish || err != nil:
 		return false
 	case topic.Child != "":
 		t.down(topic, p)
@@ -227,7 +228,7 @@ func (t *trunk) attachAcked(id uint16) {
 }
 
 // down passes a message on to the BLE device it is for.
-func (t *trunk) down(topic wire.Topic, p Packet) {
+func (t *trunk) down(topic wire.Topic, p mqtt.Packet) {
 	t.mu.Lock()
 	a := t.airs[topic.Child]
 	t.mu.Unlock()

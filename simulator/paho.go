@@ -9,7 +9,10 @@ import (
 	"sync"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // pahoQueue bounds what arrived and was not read yet: more than the largest window with
@@ -21,9 +24,9 @@ var errOverrun = errors.New("the device does not keep up: its queue is full")
 // pahoClient is the faithful client: eclipse/paho with its own goroutines behind the same
 // methods as Conn. The model decides about reconnecting, so Paho never does.
 type pahoClient struct {
-	client mqtt.Client
+	client paho.Client
 	nc     net.Conn
-	queue  chan Packet
+	queue  chan mqtt.Packet
 	wake   chan struct{}
 
 	mu   sync.Mutex
@@ -31,22 +34,22 @@ type pahoClient struct {
 	why  error         // guarded by mu
 }
 
-// dialPaho connects to broker and waits for CONNACK. A refusal is a *Refused.
-func dialPaho(ctx context.Context, broker Broker, o Connect) (*pahoClient, error) {
+// dialPaho connects to broker and waits for CONNACK. A refusal is a *mqttlite.Refused.
+func dialPaho(ctx context.Context, broker mqttlite.Broker, o mqttlite.Client) (*pahoClient, error) {
 	nc, err := broker.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &pahoClient{nc: nc, queue: make(chan Packet, pahoQueue), wake: make(chan struct{}, 1), lost: make(chan struct{})}
-	options := mqtt.NewClientOptions().AddBroker("tcp://broker").SetProtocolVersion(4).
+	p := &pahoClient{nc: nc, queue: make(chan mqtt.Packet, pahoQueue), wake: make(chan struct{}, 1), lost: make(chan struct{})}
+	options := paho.NewClientOptions().AddBroker("tcp://broker").SetProtocolVersion(4).
 		SetClientID(o.ID).SetUsername(o.User).SetPassword(o.Password).SetCleanSession(true).
-		SetKeepAlive(o.KeepAlive).SetPingTimeout(pingTimeout).SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).
+		SetKeepAlive(o.KeepAlive).SetPingTimeout(mqttlite.PingTimeout).SetConnectTimeout(mqttlite.ConnectTimeout).SetWriteTimeout(mqttlite.WriteTimeout).
 		SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true).
 		SetDefaultPublishHandler(p.arrived).
-		SetConnectionLostHandler(func(_ mqtt.Client, err error) { p.end(err) }).
-		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return nc, nil })
-	p.client = mqtt.NewClient(options)
-	token, _ := p.client.Connect().(*mqtt.ConnectToken)
+		SetConnectionLostHandler(func(_ paho.Client, err error) { p.end(err) }).
+		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return nc, nil })
+	p.client = paho.NewClient(options)
+	token, _ := p.client.Connect().(*paho.ConnectToken)
 	select {
 	case <-token.Done():
 	case <-ctx.Done():
@@ -57,7 +60,7 @@ func dialPaho(ctx context.Context, broker Broker, o Connect) (*pahoClient, error
 	if err := token.Error(); err != nil {
 		_ = nc.Close()
 		if code := token.ReturnCode(); code > 0 && code <= 5 {
-			return nil, &Refused{Code: code}
+			return nil, &mqttlite.Refused{Code: code}
 		}
 		return nil, err
 	}
@@ -65,11 +68,11 @@ func dialPaho(ctx context.Context, broker Broker, o Connect) (*pahoClient, error
 }
 
 // arrived queues a message. It must not block: Paho's reader runs it.
-func (p *pahoClient) arrived(_ mqtt.Client, m mqtt.Message) {
-	p.put(Packet{Kind: Publish, ID: m.MessageID(), Topic: []byte(m.Topic()), Payload: m.Payload()})
+func (p *pahoClient) arrived(_ paho.Client, m paho.Message) {
+	p.put(mqtt.Packet{Kind: mqtt.Publish, ID: m.MessageID(), Topic: []byte(m.Topic()), Payload: m.Payload()})
 }
 
-func (p *pahoClient) put(packet Packet) {
+func (p *pahoClient) put(packet mqtt.Packet) {
 	select {
 	case p.queue <- packet:
 	default:
@@ -89,7 +92,7 @@ func (p *pahoClient) end(err error) {
 }
 
 func (p *pahoClient) Publish(topic string, qos byte, payload []byte) (uint16, error) {
-	token, _ := p.client.Publish(topic, qos, false, payload).(*mqtt.PublishToken)
+	token, _ := p.client.Publish(topic, qos, false, payload).(*paho.PublishToken)
 	if qos == 0 {
 		select { // one that could not be sent at all is done at once
 		case <-token.Done():
@@ -101,14 +104,14 @@ func (p *pahoClient) Publish(topic string, qos byte, payload []byte) (uint16, er
 	go func() {
 		<-token.Done() // also when the connection ends
 		if token.Error() == nil {
-			p.put(Packet{Kind: PubAck, ID: token.MessageID()})
+			p.put(mqtt.Packet{Kind: mqtt.PubAck, ID: token.MessageID()})
 		}
 	}()
 	return token.MessageID(), nil
 }
 
 // Read hands over what came before the connection ended, then why it did.
-func (p *pahoClient) Read(deadline time.Time) (Packet, error) {
+func (p *pahoClient) Read(deadline time.Time) (mqtt.Packet, error) {
 	select {
 	case packet := <-p.queue:
 		return packet, nil
@@ -124,9 +127,9 @@ func (p *pahoClient) Read(deadline time.Time) (Packet, error) {
 	case packet := <-p.queue:
 		return packet, nil
 	case <-expired:
-		return Packet{}, os.ErrDeadlineExceeded
+		return mqtt.Packet{}, os.ErrDeadlineExceeded
 	case <-p.wake:
-		return Packet{}, os.ErrDeadlineExceeded
+		return mqtt.Packet{}, os.ErrDeadlineExceeded
 	case <-p.lost:
 	}
 	select {
@@ -135,7 +138,7 @@ func (p *pahoClient) Read(deadline time.Time) (Packet, error) {
 	default:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return Packet{}, p.why
+		return mqtt.Packet{}, p.why
 	}
 }
 
@@ -155,7 +158,7 @@ func (p *pahoClient) Disconnect() error {
 
 // Close cuts the connection; Paho then finds it lost and ends its goroutines.
 func (p *pahoClient) Close() error {
-	_ = cutOff(p.nc)
+	_ = mqttlite.Abort(p.nc)
 	p.client.Disconnect(0)
 	p.end(net.ErrClosed)
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // firmware is an image as the cloud offers it.
@@ -53,10 +54,10 @@ func (l *link) feed(f firmware) wire.Report {
 	for {
 		m := l.next()
 		switch {
-		case m.kind == Publish && m.topic.Kind == wire.TopicWant:
+		case m.kind == mqtt.Publish && m.topic.Kind == wire.TopicWant:
 			w := decoded(l.t, wire.DecodeWant, m)
 			l.push(f, w.First, w.Count)
-		case m.kind == Publish && m.topic.Kind == wire.TopicReport:
+		case m.kind == mqtt.Publish && m.topic.Kind == wire.TopicReport:
 			r := decoded(l.t, wire.DecodeReport, m)
 			l.ack(m)
 			if r.State != wire.ReportDownloading {
@@ -80,10 +81,10 @@ func (c *cloud) serve(f firmware) {
 func (l *link) serve(f firmware) {
 	for m := range l.in {
 		switch {
-		case m.kind == connect:
+		case m.kind == mqtt.Connect:
 			l.device = fleet.DeviceID(fields(m.payload[10:])[0])
-			l.send([]byte{byte(connAck) << 4, 2, 0, 0})
-		case m.kind != Publish:
+			l.send([]byte{mqtt.ConnAck.Head(0), 2, 0, 0})
+		case m.kind != mqtt.Publish:
 		case m.topic.Kind == wire.TopicHello:
 			h, _ := wire.DecodeHello(m.payload)
 			l.welcome(h)

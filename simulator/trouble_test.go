@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // runFor is what a fleet came to whose time is over.
@@ -42,13 +44,13 @@ func (c *cloud) attaches(outcomes func(fleet.DeviceID) []wire.AttachOutcome) {
 		go func() {
 			for m := range l.in {
 				switch {
-				case m.kind == connect:
+				case m.kind == mqtt.Connect:
 					l.device = fleet.DeviceID(fields(m.payload[10:])[0])
-					l.send([]byte{byte(connAck) << 4, 2, 0, 0})
-				case m.kind == Publish && m.topic.Kind == wire.TopicHello:
+					l.send([]byte{mqtt.ConnAck.Head(0), 2, 0, 0})
+				case m.kind == mqtt.Publish && m.topic.Kind == wire.TopicHello:
 					h, _ := wire.DecodeHello(m.payload)
 					l.welcome(h)
-				case m.kind == Publish && m.topic.Kind == wire.TopicAttach:
+				case m.kind == mqtt.Publish && m.topic.Kind == wire.TopicAttach:
 					a, _ := wire.DecodeAttach(m.payload)
 					if told := outcomes(a.IDs[0]); told != nil {
 						l.tell(wire.TopicAttached, wire.Attached{Outcomes: told}.Encode())
@@ -83,7 +85,7 @@ func TestTheEndOfARunHidesNoTrouble(t *testing.T) {
 		{"the gateway is refused", func(c *cloud) {
 			for l := range c.links {
 				c.t.Cleanup(l.close)
-				l.send([]byte{byte(connAck) << 4, 2, 0, 5})
+				l.send([]byte{mqtt.ConnAck.Head(0), 2, 0, 5})
 			}
 		}, map[fleet.DeviceID]string{
 			"gw": "it never got a Welcome; " + refused, "ble": "it never got a Welcome; its gateway gw is not connected",
@@ -101,7 +103,7 @@ func TestTheEndOfARunHidesNoTrouble(t *testing.T) {
 				c := newCloud(t)
 				go row.cloud(c)
 				t.Cleanup(func() { close(c.links) })
-				f := runFor(t, connectTimeout-time.Second, Config{Broker: Broker{Dialer: c.dial}, Devices: devices})
+				f := runFor(t, mqttlite.ConnectTimeout-time.Second, Config{Broker: mqttlite.Broker{Dialer: c.dial}, Devices: devices})
 				if got := f.reasons(); fmt.Sprint(got) != fmt.Sprint(row.want) {
 					t.Errorf("got %q, want %q", got, row.want)
 				}
@@ -121,7 +123,7 @@ func TestSnapshotNamesTheCommonestTrouble(t *testing.T) {
 			from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40_000 + n}
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Source: from, Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, Err: errors.New("refused")}
 		}
-		f := runFor(t, time.Microsecond, Config{Broker: Broker{Dialer: dial}, Devices: credentials(4), Ramp: 1e9})
+		f := runFor(t, time.Microsecond, Config{Broker: mqttlite.Broker{Dialer: dial}, Devices: credentials(4), Ramp: 1e9})
 		if s := f.Snapshot(); s.Trouble != "dial tcp 127.0.0.1:1: refused" || s.Troubled != 3 {
 			t.Errorf("got %q of %d devices", s.Trouble, s.Troubled)
 		}

@@ -10,12 +10,14 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // Device is a device that a test drives packet by packet. It is not safe for concurrent use.
 type Device struct {
-	*simulator.Conn
+	*mqttlite.Conn
 	ID fleet.DeviceID
 	t  testing.TB
 }
@@ -33,9 +35,9 @@ func (s *Server) Dial(c simulator.Credential) *Device {
 }
 
 // Dial connects a device with credential c.
-func Dial(t testing.TB, broker simulator.Broker, c simulator.Credential) *Device {
+func Dial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) *Device {
 	t.Helper()
-	conn, err := simulator.Dial(t.Context(), broker, simulator.Connect{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	conn, err := mqttlite.Dial(t.Context(), broker, mqttlite.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +46,7 @@ func Dial(t testing.TB, broker simulator.Broker, c simulator.Credential) *Device
 }
 
 // From makes connections to b come from another address of this machine.
-func From(b simulator.Broker, last byte) simulator.Broker {
+func From(b mqttlite.Broker, last byte) mqttlite.Broker {
 	b.Source = net.IPv4(127, 0, 1, last)
 	return b
 }
@@ -99,15 +101,15 @@ func (d *Device) Report(o wire.Offer, state wire.ReportState, reason fleet.Reaso
 
 // Next is the next packet, with the message of a PUBLISH; its Kind is 0 when the connection
 // has ended.
-func (d *Device) Next() (simulator.Packet, Message) {
+func (d *Device) Next() (mqtt.Packet, Message) {
 	d.t.Helper()
 	p, err := d.Read(time.Now().Add(Patience))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		d.t.Fatal("nothing came")
 	case err != nil:
-		return simulator.Packet{}, Message{}
-	case p.Kind != simulator.Publish:
+		return mqtt.Packet{}, Message{}
+	case p.Kind != mqtt.Publish:
 		return p, Message{}
 	}
 	return p, Message{Must[wire.Topic](d.t)(wire.ParseTopic(string(p.Topic))), bytes.Clone(p.Payload)}
@@ -121,9 +123,9 @@ func (d *Device) Receive(kind wire.TopicKind) Message {
 		switch {
 		case p.Kind == 0:
 			d.t.Fatalf("the connection ended before a message of kind %d", kind)
-		case p.Kind == simulator.Publish && m.Topic.Kind != kind:
+		case p.Kind == mqtt.Publish && m.Topic.Kind != kind:
 			d.t.Fatalf("got %s, want a message of kind %d", m.Topic, kind)
-		case p.Kind == simulator.Publish:
+		case p.Kind == mqtt.Publish:
 			return m
 		}
 	}
@@ -136,9 +138,9 @@ func (d *Device) WaitAck(id uint16, other func(Message)) {
 		switch p, m := d.Next(); {
 		case p.Kind == 0:
 			d.t.Fatal("the connection ended before PUBACK")
-		case p.Kind == simulator.PubAck && p.ID == id:
+		case p.Kind == mqtt.PubAck && p.ID == id:
 			return
-		case p.Kind == simulator.Publish:
+		case p.Kind == mqtt.Publish:
 			other(m)
 		}
 	}

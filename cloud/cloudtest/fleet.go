@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // haste divides the time that simulated reboots and reconnects take.
@@ -149,8 +150,8 @@ func (s *Server) Online(id fleet.DeviceID) bool {
 }
 
 // Broker is where the server's devices connect to.
-func (s *Server) Broker() simulator.Broker {
-	return simulator.Broker{Scheme: "tcp", Host: s.Cloud.Addresses().MQTT}
+func (s *Server) Broker() mqttlite.Broker {
+	return mqttlite.Broker{Scheme: "tcp", Host: s.Cloud.Addresses().MQTT}
 }
 
 // Simulate runs a fleet until the test ends; a config without a broker gets the server's.

@@ -2,8 +2,8 @@ package cloudtest
 
 import (
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // ReceiveFor is the next message of that kind for child; others are ignored.
@@ -14,7 +14,7 @@ func (d *Device) ReceiveFor(child fleet.DeviceID, kind wire.TopicKind) []byte {
 		if p.Kind == 0 {
 			d.t.Fatalf("the connection ended before a message of kind %d for %s", kind, child)
 		}
-		if p.Kind == simulator.Publish && m.Topic.Child == child && m.Topic.Kind == kind {
+		if p.Kind == mqtt.Publish && m.Topic.Child == child && m.Topic.Kind == kind {
 			return m.Payload
 		}
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
-	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 var (
@@ -116,8 +116,8 @@ func (p *Process) Kill() {
 }
 
 // Broker is where devices connect to: wherever the server listens at that moment.
-func (p *Process) Broker() simulator.Broker {
-	return simulator.Broker{Dialer: func(ctx context.Context) (net.Conn, error) {
+func (p *Process) Broker() mqttlite.Broker {
+	return mqttlite.Broker{Dialer: func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", p.mqtt.Load().(string))
 	}}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 type demoCmd struct {
@@ -183,7 +184,7 @@ func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential
 }
 
 func (d *demo) start(ctx context.Context, tasks *sync.WaitGroup, mqtt string, devices []simulator.Credential) error {
-	broker, err := simulator.ParseBroker("tcp://" + mqtt)
+	broker, err := mqttlite.ParseBroker("tcp://" + mqtt)
 	if err != nil {
 		return err
 	}

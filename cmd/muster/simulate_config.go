@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // chanceOrAll is the value of a flag that may stand alone: all, then.
@@ -36,7 +37,7 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 	if err := s.check(); err != nil {
 		return simulator.Config{}, err
 	}
-	broker, err := simulator.ParseBroker(s.Broker)
+	broker, err := mqttlite.ParseBroker(s.Broker)
 	if err != nil {
 		return simulator.Config{}, wrongUse("--broker: %s", err)
 	}

@@ -1,4 +1,4 @@
-package simulator
+package mqttlite
 
 import (
 	"context"
@@ -9,30 +9,26 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// Connect is what a client says of itself in CONNECT. The session is always clean.
-type Connect struct {
-	ID        string
-	User      string
-	Password  string
-	KeepAlive time.Duration // whole seconds; 0: none
-}
-
-func (o Connect) keepAliveSeconds() uint16 { return uint16(min(o.KeepAlive/time.Second, 65535)) }
+// How long a client waits.
+const (
+	ConnectTimeout = 30 * time.Second // from the first byte to CONNACK
+	WriteTimeout   = 30 * time.Second // for one packet
+	PingTimeout    = 20 * time.Second // from PINGREQ to any packet
+)
 
 const (
-	connectTimeout = 30 * time.Second // from the first byte to CONNACK
-	writeTimeout   = 30 * time.Second // one packet
-	pingTimeout    = 20 * time.Second // from PINGREQ to any packet
-	smallBuffer    = 512              // bytes; enough for all but chunks
-	maxIncoming    = 128 << 10        // bytes of a packet
+	smallBuffer = 512       // bytes; enough for all but chunks
+	maxIncoming = 128 << 10 // bytes of a packet
 )
 
-// Conn is the light client: one MQTT 3.1.1 connection without a goroutine of its own.
-// One goroutine calls Read; Publish, Subscribe, Wake, Disconnect and Close may be called
-// from others at the same time. What Read returns is acknowledged by it (QoS 1), and
-// pings are sent from within it, so it has to be called steadily.
+// Conn is one MQTT 3.1.1 connection without a goroutine of its own. One goroutine calls
+// Read, steadily, since Read acknowledges what it returns (QoS 1) and sends the pings.
+// Publish, Subscribe, Wake, Disconnect and Close may be called from others at the same
+// time.
 type Conn struct {
 	nc        net.Conn
 	keepAlive time.Duration
@@ -53,7 +49,7 @@ type Conn struct {
 
 // Dial connects to broker (see ParseBroker) and waits for CONNACK, at most 30 s. A
 // refusal is a *Refused.
-func Dial(ctx context.Context, broker Broker, o Connect) (*Conn, error) {
+func Dial(ctx context.Context, broker Broker, o Client) (*Conn, error) {
 	nc, err := broker.Dial(ctx)
 	if err != nil {
 		return nil, err
@@ -61,8 +57,8 @@ func Dial(ctx context.Context, broker Broker, o Connect) (*Conn, error) {
 	return Open(ctx, nc, o)
 }
 
-// Open is Dial over a connection that is already there; it closes nc when it fails.
-func Open(ctx context.Context, nc net.Conn, o Connect) (*Conn, error) {
+// Open connects over nc, which it closes when it fails, and waits for CONNACK as Dial does.
+func Open(ctx context.Context, nc net.Conn, o Client) (*Conn, error) {
 	c := &Conn{nc: nc, keepAlive: o.KeepAlive}
 	c.buf = c.small[:]
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
@@ -77,19 +73,23 @@ func Open(ctx context.Context, nc net.Conn, o Connect) (*Conn, error) {
 	return c, nil
 }
 
-func (c *Conn) connect(o Connect) error {
-	deadline := time.Now().Add(connectTimeout)
-	if err := c.write(func(b []byte) []byte { return appendConnect(b, o) }); err != nil {
+func (c *Conn) connect(o Client) error {
+	deadline := time.Now().Add(ConnectTimeout)
+	if err := c.write(func(b []byte) []byte {
+		return mqtt.AppendConnect(b, mqtt.V311, mqtt.Client{
+			ID: o.ID, User: o.User, Password: o.Password, KeepAlive: uint16(min(o.KeepAlive/time.Second, 65535)),
+		})
+	}); err != nil {
 		return err
 	}
 	if err := c.await(deadline); err != nil {
 		return fmt.Errorf("waiting for CONNACK: %w", err)
 	}
-	p, _, err := c.take()
+	p, err := c.take()
 	switch {
 	case err != nil:
 		return err
-	case p.Kind != connAck:
+	case p.Kind != mqtt.ConnAck:
 		return fmt.Errorf("packet type %d instead of CONNACK", p.Kind)
 	case p.ID&0xff != 0:
 		return &Refused{Code: byte(p.ID)}
@@ -102,28 +102,28 @@ func (c *Conn) Publish(topic string, qos byte, payload []byte) (id uint16, err e
 	if qos > 0 {
 		id = c.nextID()
 	}
-	return id, c.write(func(b []byte) []byte { return appendPublish(b, topic, qos, id, payload) })
+	return id, c.write(func(b []byte) []byte { return mqtt.AppendPublish(b, mqtt.V311, topic, qos, id, payload) })
 }
 
 // Subscribe asks for filter; a SubAck with id answers. Devices need no subscription.
 func (c *Conn) Subscribe(filter string, qos byte) (id uint16, err error) {
 	id = c.nextID()
-	return id, c.write(func(b []byte) []byte { return appendSubscribe(b, id, filter, qos) })
+	return id, c.write(func(b []byte) []byte { return mqtt.AppendSubscribe(b, mqtt.V311, id, qos, filter) })
 }
 
 // nextID counts 1 to 65535 and around. Far fewer than that are ever in flight.
 func (c *Conn) nextID() uint16 { return uint16((c.lastID.Add(1)-1)%65535 + 1) }
 
-// Read returns the next Publish, PubAck or SubAck. It waits until deadline, for ever when
-// that is zero, and returns os.ErrDeadlineExceeded then or when woken; the connection
+// Read returns the next Publish, PubAck or SubAck; its Topic and Payload are valid until
+// the next Read. It waits until deadline, without limit when that is zero, and returns os.ErrDeadlineExceeded then or when woken; the connection
 // stays good. Any other error ends it.
 //
 // Thousands of goroutines wait in here: Read, await and fill keep their frames small, so
 // that the runtime gives each no more than 4 KiB of stack.
-func (c *Conn) Read(deadline time.Time) (Packet, error) {
+func (c *Conn) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
 		if err := c.await(deadline); err != nil {
-			return Packet{}, err
+			return mqtt.Packet{}, err
 		}
 		if p, ok, err := c.received(); ok || err != nil {
 			return p, err
@@ -134,19 +134,19 @@ func (c *Conn) Read(deadline time.Time) (Packet, error) {
 // received takes the buffered packet; ok is false for one that Read does not return.
 //
 //go:noinline
-func (c *Conn) received() (p Packet, ok bool, err error) {
-	p, qos, err := c.take()
+func (c *Conn) received() (p mqtt.Packet, ok bool, err error) {
+	p, err = c.take()
 	switch {
 	case err != nil:
-		return Packet{}, false, err
-	case p.Kind == Publish && qos > 0:
-		return p, true, c.write(func(b []byte) []byte { return append(b, byte(PubAck)<<4, 2, byte(p.ID>>8), byte(p.ID)) })
-	case p.Kind == Publish || p.Kind == PubAck || p.Kind == SubAck:
+		return mqtt.Packet{}, false, err
+	case p.Kind == mqtt.Publish && p.QoS > 0:
+		return p, true, c.write(func(b []byte) []byte { return mqtt.AppendPubAck(b, p.ID) })
+	case p.Kind == mqtt.Publish || p.Kind == mqtt.PubAck || p.Kind == mqtt.SubAck:
 		return p, true, nil
-	case p.Kind == pingResp:
-		return Packet{}, false, nil
+	case p.Kind == mqtt.PingResp:
+		return mqtt.Packet{}, false, nil
 	}
-	return Packet{}, false, fmt.Errorf("unexpected packet type %d", p.Kind)
+	return mqtt.Packet{}, false, fmt.Errorf("unexpected packet type %d", p.Kind)
 }
 
 // Wake makes the Read that runs, or the next one, return os.ErrDeadlineExceeded.
@@ -155,17 +155,17 @@ func (c *Conn) Wake() {
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 }
 
-// Disconnect says goodbye and closes.
+// Disconnect sends DISCONNECT and closes.
 func (c *Conn) Disconnect() error {
-	err := c.write(func(b []byte) []byte { return append(b, byte(disconnect)<<4, 0) })
+	err := c.write(func(b []byte) []byte { return append(b, mqtt.Disconnect.Head(0), 0) })
 	return errors.Join(err, c.nc.Close())
 }
 
-// Close closes without a word, as a device does that lost its power.
-func (c *Conn) Close() error { return cutOff(c.nc) }
+// Close closes without DISCONNECT, like a device that lost its power.
+func (c *Conn) Close() error { return Abort(c.nc) }
 
-// cutOff resets a TCP connection, so that no TIME_WAIT keeps its port.
-func cutOff(nc net.Conn) error {
+// Abort closes a connection, a TCP connection with a reset: no TIME_WAIT then keeps its port.
+func Abort(nc net.Conn) error {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
@@ -193,7 +193,7 @@ func (c *Conn) await(deadline time.Time) error {
 //
 //go:noinline
 func (c *Conn) nextSize() (int, error) {
-	_, remaining, taken, ok, err := header(c.buf[c.r:c.w])
+	_, remaining, taken, ok, err := mqtt.Header(c.buf[c.r:c.w])
 	switch {
 	case err != nil || !ok:
 		return 0, err
@@ -204,11 +204,11 @@ func (c *Conn) nextSize() (int, error) {
 }
 
 // take removes the buffered packet, which is whole.
-func (c *Conn) take() (Packet, byte, error) {
-	first, remaining, taken, _, _ := header(c.buf[c.r:c.w])
+func (c *Conn) take() (mqtt.Packet, error) {
+	first, remaining, taken, _, _ := mqtt.Header(c.buf[c.r:c.w])
 	body := c.buf[c.r+taken : c.r+taken+remaining]
 	c.r += taken + remaining
-	return parseBody(first, body)
+	return mqtt.Parse(first, body)
 }
 
 // fill reads what there is, at least one byte, and keeps the connection alive meanwhile.
@@ -242,7 +242,11 @@ func (c *Conn) prepare(deadline time.Time) error {
 	if !deadline.IsZero() && !now.Before(deadline) {
 		return os.ErrDeadlineExceeded
 	}
-	c.arm(now, earlier(deadline, beat))
+	until := deadline
+	if until.IsZero() || !beat.IsZero() && beat.Before(until) {
+		until = beat
+	}
+	c.arm(now, until)
 	if c.woken.Swap(false) {
 		c.armed = time.Time{}
 		return os.ErrDeadlineExceeded
@@ -256,9 +260,9 @@ func (c *Conn) beat(now time.Time) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	if !c.pinged.IsZero() {
-		end := c.pinged.Add(pingTimeout)
+		end := c.pinged.Add(PingTimeout)
 		if !now.Before(end) {
-			return end, fmt.Errorf("no answer to a ping in %v", pingTimeout)
+			return end, fmt.Errorf("no answer to a ping in %v", PingTimeout)
 		}
 		return end, nil
 	}
@@ -267,22 +271,15 @@ func (c *Conn) beat(now time.Time) (time.Time, error) {
 		return due, nil
 	}
 	c.pinged = now
-	return now.Add(pingTimeout), c.write(func(b []byte) []byte { return append(b, byte(pingReq)<<4, 0) })
+	return now.Add(PingTimeout), c.write(func(b []byte) []byte { return append(b, mqtt.PingReq.Head(0), 0) })
 }
 
-// arm sets the read deadline. One that is armed and earlier is left: it fires for
-// nothing once, which is cheaper than setting it anew for each packet.
+// arm sets the read deadline. An earlier one is left: that it fires once in vain costs less
+// than setting it for each packet.
 func (c *Conn) arm(now, until time.Time) {
 	if !c.armed.IsZero() && c.armed.After(now) && (until.IsZero() || !c.armed.After(until)) {
 		return
 	}
 	_ = c.nc.SetReadDeadline(until)
 	c.armed = until
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -1,4 +1,4 @@
-package simulator
+package mqttlite
 
 import (
 	"context"
@@ -85,10 +85,10 @@ func (b Broker) Dial(ctx context.Context) (net.Conn, error) {
 	return nil, fmt.Errorf("no broker to connect to")
 }
 
-// spread is b with the source address of the n-th of many connections: one of
+// Spread is b with the source address of the n-th of many connections: one of
 // 127.0.0.0/8 for each perSource, since one address has some 28,000 ports to one
 // destination. Only Linux has all of these addresses without configuration.
-func (b Broker) spread(n int) Broker {
+func (b Broker) Spread(n int) Broker {
 	const perSource = 250
 	k := n/perSource + 1
 	b.Source = net.IPv4(127, byte(k>>16&0x7f), byte(k>>8), byte(k))

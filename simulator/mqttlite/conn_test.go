@@ -1,4 +1,4 @@
-package simulator
+package mqttlite
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // pair is an open Conn and the other side's raw connection.
@@ -21,9 +22,9 @@ func pair(t *testing.T, keepAlive time.Duration) (*Conn, net.Conn) {
 	near, far := net.Pipe()
 	t.Cleanup(func() { _ = far.Close() })
 	go func() {
-		exchange(far, []byte{byte(connAck) << 4, 2, 0, 0})
+		exchange(far, []byte{mqtt.ConnAck.Head(0), 2, 0, 0})
 	}()
-	c, err := Open(t.Context(), near, Connect{ID: "dev-1", User: "dev-1", Password: "x", KeepAlive: keepAlive})
+	c, err := Open(t.Context(), near, Client{ID: "dev-1", User: "dev-1", Password: "x", KeepAlive: keepAlive})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestConnReadsPacketsOfEverySizeHoweverTheyAreCut(t *testing.T) {
 		for range 200 {
 			size := []int{0, 1, 100, 480, 520, 4096, 16 << 10, 33 << 10, wire.MaxChunk}[r.IntN(9)]
 			sizes = append(sizes, size)
-			stream = appendPublish(stream, "d/dev-1/down/chunk", 0, 0, bytes.Repeat([]byte{byte(size)}, size))
+			stream = mqtt.AppendPublish(stream, mqtt.V311, "d/dev-1/down/chunk", 0, 0, bytes.Repeat([]byte{byte(size)}, size))
 		}
 		go func() {
 			for len(stream) > 0 {
@@ -79,11 +80,11 @@ func TestConnPingsAndGivesUpWithoutAnAnswer(t *testing.T) {
 		c, far := pair(t, time.Minute)
 		start := time.Now()
 		go func() {
-			exchange(far, []byte{byte(pingResp) << 4, 0})
+			exchange(far, []byte{mqtt.PingResp.Head(0), 0})
 			_, _ = far.Read(make([]byte, 10)) // the second one stays without an answer
 		}()
 		_, err := c.Read(time.Time{})
-		if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "ping") || took != 2*45*time.Second+pingTimeout {
+		if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "ping") || took != 2*45*time.Second+PingTimeout {
 			t.Errorf("got %v after %v, want two pings, then an end", err, took)
 		}
 	})
@@ -100,8 +101,8 @@ func TestWakeEndsOneRead(t *testing.T) {
 		if _, err := c.Read(time.Time{}); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("woken within: got %v", err)
 		}
-		go func() { _, _ = far.Write([]byte{byte(PubAck) << 4, 2, 1, 2}) }()
-		if p, err := c.Read(time.Time{}); err != nil || p.Kind != PubAck || p.ID != 0x102 {
+		go func() { _, _ = far.Write([]byte{mqtt.PubAck.Head(0), 2, 1, 2}) }()
+		if p, err := c.Read(time.Time{}); err != nil || p.Kind != mqtt.PubAck || p.ID != 0x102 {
 			t.Errorf("after: got %+v, %v", p, err)
 		}
 	})
@@ -112,7 +113,7 @@ func TestConnAcknowledgesWhatComesAtQoS1(t *testing.T) {
 		c, far := pair(t, 0)
 		got := make(chan []byte)
 		go func() {
-			_, _ = far.Write(appendPublish(nil, "t", 1, 77, []byte("hi")))
+			_, _ = far.Write(mqtt.AppendPublish(nil, mqtt.V311, "t", 1, 77, []byte("hi")))
 			b := make([]byte, 10)
 			n, _ := far.Read(b)
 			got <- b[:n]
@@ -120,7 +121,7 @@ func TestConnAcknowledgesWhatComesAtQoS1(t *testing.T) {
 		if p, err := c.Read(time.Time{}); err != nil || string(p.Payload) != "hi" || p.ID != 77 {
 			t.Errorf("got %+v, %v", p, err)
 		}
-		if ack := <-got; !bytes.Equal(ack, []byte{byte(PubAck) << 4, 2, 0, 77}) {
+		if ack := <-got; !bytes.Equal(ack, []byte{mqtt.PubAck.Head(0), 2, 0, 77}) {
 			t.Errorf("got %x, want a PUBACK of 77", ack)
 		}
 	})
@@ -157,9 +158,9 @@ func TestOpenSaysWhyItWasRefused(t *testing.T) {
 		name, want string
 		answer     []byte
 	}{
-		{"refused", "connection refused: server unavailable (3)", []byte{byte(connAck) << 4, 2, 0, 3}},
-		{"unknown code", "connection refused: code 99", []byte{byte(connAck) << 4, 2, 0, 99}},
-		{"another packet", "packet type 13 instead of CONNACK", []byte{byte(pingResp) << 4, 0}},
+		{"refused", "connection refused: server unavailable (3)", []byte{mqtt.ConnAck.Head(0), 2, 0, 3}},
+		{"unknown code", "connection refused: code 99", []byte{mqtt.ConnAck.Head(0), 2, 0, 99}},
+		{"another packet", "packet type 13 instead of CONNACK", []byte{mqtt.PingResp.Head(0), 0}},
 		{"silence", "waiting for CONNACK: i/o timeout", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestOpenSaysWhyItWasRefused(t *testing.T) {
 				near, far := net.Pipe()
 				t.Cleanup(func() { _ = far.Close() })
 				go exchange(far, row.answer)
-				if _, err := Open(t.Context(), near, Connect{ID: "x"}); err == nil || err.Error() != row.want {
+				if _, err := Open(t.Context(), near, Client{ID: "x"}); err == nil || err.Error() != row.want {
 					t.Errorf("got %v, want %s", err, row.want)
 				}
 			})
@@ -182,7 +183,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		go func() { _, _ = far.Read(make([]byte, 100)) }()
-		if _, err := Open(ctx, near, Connect{ID: "x"}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Open(ctx, near, Client{ID: "x"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package simulator
+package mqttlite
 
 import (
 	"sync"
@@ -69,7 +69,7 @@ func (c *Conn) write(build func([]byte) []byte) error {
 	now := time.Now()
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if err := c.nc.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+	if err := c.nc.SetWriteDeadline(now.Add(WriteTimeout)); err != nil {
 		return err
 	}
 	_, err := c.nc.Write(*buffer)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package simulator
+package mqttlite
 
 import "syscall"
 

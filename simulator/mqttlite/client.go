@@ -1,0 +1,27 @@
+package mqttlite
+
+import (
+	"fmt"
+	"time"
+)
+
+// Client is what a client says of itself in CONNECT. The session is always clean.
+type Client struct {
+	ID        string
+	User      string
+	Password  string
+	KeepAlive time.Duration // whole seconds, 65,535 at most; 0: none
+}
+
+// Refused is a CONNACK that refuses the connection.
+type Refused struct {
+	Code byte // MQTT 3.1.1 §3.2.2.3
+}
+
+func (r *Refused) Error() string {
+	texts := [...]string{"accepted", "protocol version", "client id", "server unavailable", "bad user name or password", "not authorised"}
+	if int(r.Code) < len(texts) {
+		return fmt.Sprintf("connection refused: %s (%d)", texts[r.Code], r.Code)
+	}
+	return fmt.Sprintf("connection refused: code %d", r.Code)
+}
