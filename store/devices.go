@@ -43,26 +43,36 @@ func (s *Devices) Save(ctx context.Context, d *fleet.Device, past ...fleet.Updat
 	return op.catalog, nil
 }
 
-// Edit changes the record of id as change says and saves it, again from a fresh copy
-// while another write comes first. It returns what was written. change may run several
-// times and returns an error to leave the record as it is.
+// Edit changes the record of id and saves it. It returns what was saved. change gets a fresh
+// record each time another write came first, so it may run several times; an error of change
+// leaves the record as it is. It returns fleet.Busy when the record keeps changing.
 func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
-	for range maxConflicts {
-		d, err := s.Device(ctx, id)
-		if err != nil {
-			return fleet.Device{}, err
+	d, _, err := s.Change(ctx, id, func(d *fleet.Device) ([]fleet.Update, bool, error) { return nil, true, change(d) })
+	return d, err
+}
+
+// Change is Edit for a change that may end updates or may turn out to be none: change returns
+// the updates that ended, which join the history in the same step, and whether there is
+// anything to save. Change returns the record as it is now and whether it was saved.
+func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
+	change func(*fleet.Device) (ended []fleet.Update, changed bool, err error),
+) (d fleet.Device, saved bool, err error) {
+	err = untilSaved("device "+string(id), func() (again bool, err error) {
+		if d, err = s.Device(ctx, id); err != nil {
+			return false, err
 		}
-		if err := change(&d); err != nil {
-			return fleet.Device{}, err
+		ended, changed, err := change(&d)
+		if err != nil || !changed {
+			return false, err
 		}
-		if _, err = s.Save(ctx, &d); err == nil {
-			return d, nil
-		}
-		if !errors.Is(err, fleet.Conflict) {
-			return fleet.Device{}, err
-		}
+		_, err = s.Save(ctx, &d, ended...)
+		saved = err == nil
+		return errors.Is(err, fleet.Conflict), err
+	})
+	if err != nil {
+		return fleet.Device{}, false, err
 	}
-	return fleet.Device{}, fleet.Errorf(fleet.Busy, "device %s changes too often: try again", id)
+	return d, saved, nil
 }
 
 // Create writes a new record and sets d.Revision. It returns fleet.Conflict when the id

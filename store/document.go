@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 	"sync"
@@ -142,34 +143,42 @@ func (s *documents[ID, T]) live(ctx context.Context, id ID) (*T, error) {
 	return s.load(ctx, id)
 }
 
-// maxConflicts bounds how often a change is made again because another came first.
+// edit changes a copy of id and writes it, again with a fresh copy while another change
+// comes first. It returns what was written. change may run several times; an error of change
+// leaves the document as it is.
+func (s *documents[ID, T]) edit(ctx context.Context, id ID, change func(*T) error) (changed *T, err error) {
+	latest := s.get
+	err = untilSaved(fmt.Sprintf("%s %v", s.kind.name, id), func() (again bool, err error) {
+		value, err := latest(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		latest = s.load
+		changed = s.kind.clone(value)
+		if err := change(changed); err != nil {
+			return false, err
+		}
+		err = s.write(ctx, id, s.kind.write(value), changed)
+		return errors.Is(err, fleet.Conflict), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, nil
+}
+
+// maxConflicts bounds how often one change is made again because another came first.
 const maxConflicts = 256
 
-// edit changes a copy of id and writes it, again with a fresh copy while another change
-// comes first. It returns what was written. change may run several times.
-func (s *documents[ID, T]) edit(ctx context.Context, id ID, change func(*T) error) (*T, error) {
-	value, err := s.get(ctx, id)
+// untilSaved calls try until it no longer reports that another change came first. It returns
+// the error of try, or fleet.Busy.
+func untilSaved(what string, try func() (again bool, err error)) error {
 	for range maxConflicts {
-		if err != nil {
-			return nil, err
-		}
-		changed := s.kind.clone(value)
-		if err := change(changed); err != nil {
-			return nil, err
-		}
-		err := s.write(ctx, id, s.kind.write(value), changed)
-		if err == nil {
-			return changed, nil
-		}
-		if !errors.Is(err, fleet.Conflict) {
-			return nil, err
-		}
-		value, err = s.load(ctx, id)
-		if err != nil {
-			return nil, err
+		if again, err := try(); !again {
+			return err
 		}
 	}
-	return nil, fleet.Errorf(fleet.Busy, "%s %v changes too often: try again", s.kind.name, id)
+	return fleet.Errorf(fleet.Busy, "%s changes too often: try again", what)
 }
 
 // create writes a new document. It returns a Conflict when id exists.
