@@ -2,7 +2,6 @@ package ota
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -26,7 +25,7 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 	chunk := s.heard(id)
 	var news News
 	var update fleet.UpdateID
-	d, changed, err := s.edit(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
+	d, changed, err := s.devices.Change(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		news, update = News{}, d.Update.ID
 		if d.Session != session {
 			s.counts.staleReports.Add(1)
@@ -95,31 +94,4 @@ func (s *Service) keep(id fleet.DeviceID, update fleet.UpdateID) {
 // dropUpdate drops id's download if it is still of that update.
 func (s *Service) dropUpdate(id fleet.DeviceID, update fleet.UpdateID) {
 	s.drop(id, func(dl *download) bool { return dl != nil && dl.update == update })
-}
-
-// maxTries bounds how often a change is repeated because someone else changed the record.
-const maxTries = 16
-
-// edit loads id's record, changes it and saves it, and repeats that when someone else
-// changed it in between. It returns the record as it is now and whether it was saved.
-func (s *Service) edit(ctx context.Context, id fleet.DeviceID,
-	change func(*fleet.Device) (ended []fleet.Update, changed bool, err error),
-) (fleet.Device, bool, error) {
-	for range maxTries {
-		d, err := s.devices.Device(ctx, id)
-		if err != nil {
-			return fleet.Device{}, false, err
-		}
-		ended, changed, err := change(&d)
-		if err != nil || !changed {
-			return d, false, err
-		}
-		if _, err = s.devices.Save(ctx, &d, ended...); err == nil {
-			return d, true, nil
-		}
-		if !errors.Is(err, fleet.Conflict) {
-			return fleet.Device{}, false, err
-		}
-	}
-	return fleet.Device{}, false, fleet.Errorf(fleet.Busy, "device %s keeps changing: try again later", id)
 }

@@ -13,7 +13,7 @@ import (
 // changes, and its error is returned. Errors: fleet.Conflict when no update runs, or when
 // the device already restarts into it; fleet.NotFound.
 func (s *Service) Stop(ctx context.Context, id fleet.DeviceID, may func(*fleet.Device) error) error {
-	d, _, err := s.edit(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
+	d, _, err := s.devices.Change(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		if err := may(d); err != nil {
 			return nil, false, err
 		}
@@ -45,7 +45,7 @@ func (s *Service) Stop(ctx context.Context, id fleet.DeviceID, may func(*fleet.D
 // device re-evaluated: now if it is online, else at its next handshake. may is as for Stop.
 // Errors: fleet.NotFound.
 func (s *Service) Retry(ctx context.Context, id fleet.DeviceID, may func(*fleet.Device) error) error {
-	_, _, err := s.edit(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
+	_, _, err := s.devices.Change(ctx, id, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		if err := may(d); err != nil {
 			return nil, false, err
 		}

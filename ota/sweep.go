@@ -91,7 +91,7 @@ func (dl *download) lastLife() time.Time {
 
 // timeOut ends the update of a download that shows no sign of life.
 func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) error {
-	d, ended, err := s.edit(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
+	d, ended, err := s.devices.Change(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
 			return nil, false, nil
 		}
@@ -125,7 +125,7 @@ func (s *Service) countTransfers(ctx context.Context, dl *download) error {
 	if more == 0 {
 		return nil
 	}
-	d, saved, err := s.edit(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
+	d, saved, err := s.devices.Change(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
 		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
 			return nil, false, nil
 		}
