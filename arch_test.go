@@ -18,7 +18,8 @@ import (
 const module = "github.com/muster-iot/muster"
 
 // mayImport is who may import whom (docs/architecture.md): what is not listed is
-// forbidden, and a package that is not listed may not exist. "" is this package.
+// forbidden, and a package that is not listed may not exist. "" is this package. Which
+// package may import which library is up to depguard, in .golangci.yml.
 var mayImport = map[string][]string{
 	"":               {},
 	"fleet":          {},
@@ -72,27 +73,6 @@ var testsMayImport = map[string][]string{
 	"simulator/mqttlite": {"wire"}, // it reads chunks
 }
 
-// fences are libraries that one package hides from all others.
-var fences = map[string]struct{ home, reason string }{
-	"github.com/mochi-mqtt/server":        {"broker", "replacing the MQTT server has to touch broker only"},
-	"unsafe":                              {"broker/chunkio", "system calls that bypass Go's scheduler are made in one place (docs/adr/0009)"},
-	"github.com/redis/go-redis":           {"store", "what a round trip costs and what is atomic is decided in one place"},
-	"github.com/alicebob/miniredis":       {"store/redisserver", "which Redis it is, is the store's secret: use store.Ephemeral"},
-	"github.com/fxamacker/cbor":           {"wire", "every limit on what a device sends is in one decoder"},
-	"github.com/goccy/go-yaml":            {"configs", "unknown keys are errors, everywhere or nowhere"},
-	"github.com/eclipse/paho.mqtt.golang": {"simulator", "the server speaks no MQTT as a client"},
-	"github.com/danielgtaylor/huma":       {"api", "HTTP and OpenAPI are the API's; others take and give fleet's types"},
-	"github.com/prometheus/client_golang": {"cloud", "modules count, cloud tells: they give Stats"},
-	"github.com/alecthomas/kong":          {"cmd/muster", "flags are the command's"},
-	"golang.org/x/mod/semver":             {"fleet", "versions are compared by fleet.Version alone"},
-}
-
-// libraries is what the vocabulary may import besides the standard library.
-var libraries = map[string][]string{
-	"fleet":          {"golang.org/x/mod/semver"},
-	"ota/precedence": {},
-}
-
 // badNames say nothing about what a package keeps secret.
 var badNames = []string{"util", "utils", "common", "pkg", "models", "types", "helper", "helpers", "misc", "base", "shared", "lib", "impl", "manager"}
 
@@ -141,36 +121,6 @@ func TestImportsFollowTheTable(t *testing.T) {
 			if imported != room && !slices.Contains(mayImport[room], imported) && !slices.Contains(testsMayImport[room], imported) {
 				t.Errorf("the tests of %s import %s, which docs/architecture.md forbids", room, imported)
 			}
-		}
-	}
-}
-
-func TestLibrariesStayBehindTheirFence(t *testing.T) {
-	inside := map[string]bool{}
-	for _, p := range packages(t) {
-		room := p.room()
-		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
-			for library, fence := range fences {
-				switch {
-				case imported != library && !strings.HasPrefix(imported, library+"/"):
-				case room == fence.home, strings.HasPrefix(room, fence.home+"/"):
-					inside[library] = true
-				default:
-					t.Errorf("%s imports %s, only %s may: %s", room, imported, fence.home, fence.reason)
-				}
-			}
-		}
-		allowed, restricted := libraries[room]
-		for _, imported := range p.Imports {
-			foreign := strings.Contains(strings.Split(imported, "/")[0], ".") && !strings.HasPrefix(imported, module)
-			if restricted && foreign && !slices.Contains(allowed, imported) {
-				t.Errorf("%s imports %s: the vocabulary takes the standard library only", room, imported)
-			}
-		}
-	}
-	for library, fence := range fences {
-		if !inside[library] {
-			t.Errorf("%s does not import %s any more: take down the fence, or move it", fence.home, library)
 		}
 	}
 }

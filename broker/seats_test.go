@@ -116,7 +116,7 @@ func TestOlderConnectionThatDoesNotEndMakesTheNewerTryAgain(t *testing.T) {
 func TestSimultaneousConnectionsOfOneDevice(t *testing.T) {
 	both(t, func(t *testing.T, version byte) {
 		cloud := newCloud()
-		cloud.gone = func(*session) { time.Sleep(time.Millisecond) } // widens the race, as a store would
+		cloud.gone = func(*session) { time.Sleep(time.Millisecond) } //nolint:forbidigo // widens the race, as a store would; no outcome waits for it
 		b, addr := listening(t, Config{}, cloud)
 		connect := connectPacket(version, hello{id: "d1", user: "d1", password: "proof", keepAlive: 60})
 		for range 60 {

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Values[serverKey] = &server{}
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else every command takes a second more with -race
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
