@@ -119,9 +119,8 @@ func (c *Cloud) assemble(images image.Store) {
 	c.cancel = cancel
 	c.conductor = &conductor{
 		handshake: handshake.New(handshake.Config{}, c.store.Devices, c.store.Catalogs),
-		devices:   c.store.Devices, messages: c.store.Messages, catalogs: c.store.Catalogs, index: c.store.Index,
-		moves: newMoves(),
-		log:   c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
+		devices:   c.store.Devices, messages: c.store.Messages,
+		log: c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
 		rechecks: newRechecks(), events: newEvents(), tallies: newTallies(), sessions: make(map[fleet.DeviceID]*session),
 	}
 	c.audit = audit.New(c.store.Messages, c.log)
@@ -139,6 +138,7 @@ func (c *Cloud) assemble(images image.Store) {
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
 		Journal: c.store.Journal, Audit: c.audit, Images: images, Forecast: c.releases, Live: c.conductor, Log: c.log,
 	})
+	c.conductor.registry = c.registry
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,
 	}, c.conductor, c.log)

@@ -13,8 +13,8 @@ import (
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
-	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
 )
@@ -35,9 +35,7 @@ type conductor struct {
 	events    *events
 	tallies   *tallies
 
-	catalogs *store.Catalogs
-	index    *index.Index
-	moves    *moves
+	registry *registry.Registry
 
 	rechecks *rechecks
 	runners  sync.WaitGroup // of sessions' errands

@@ -9,7 +9,6 @@ import (
 const (
 	Recheckers    = recheckers
 	StrangerBurst = strangerBurst
-	MoveBurst     = moveBurst
 )
 
 // Handler is what serves HTTP.

@@ -79,6 +79,9 @@ func refused(t *testing.T, w *world, older *cloudtest.Device, o wire.Offer) {
 	}
 }
 
+// moveBurst is how often a BLE device may move in a row (docs/gateways.md).
+const moveBurst = 10
+
 func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
 	w := serve(t)
 	credentials := w.EnrollGateways("g", "h")
@@ -90,15 +93,15 @@ func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
 	w.SetProduct(func(p *fleet.Product) { p.Roaming = true })
 	var reason fleet.ReasonCode
 	moved := 0
-	for n := range cloud.MoveBurst + 5 {
+	for n := range moveBurst + 5 {
 		to := []*cloudtest.Device{h, g}[n%2]
 		if reason = to.Attach(wire.TopicAttach, "g-0")["g-0"]; reason != wire.ReasonNone {
 			break
 		}
 		moved++
 	}
-	if reason != wire.ReasonOverLimit || moved != cloud.MoveBurst {
-		t.Errorf("%d moves, then reason %d; want %d, then over the limit", moved, reason, cloud.MoveBurst)
+	if reason != wire.ReasonOverLimit || moved != moveBurst {
+		t.Errorf("%d moves, then reason %d; want %d, then over the limit", moved, reason, moveBurst)
 	}
 	for range 3 { // whichever does not have it: no further alert
 		g.Attach(wire.TopicAttach, "g-0")

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -41,8 +40,7 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		s.refused[Saturated].Add(1)
 		return nil, fleet.Errorf(fleet.Busy, "too many admissions at once: try again later")
 	}
-	now := time.Now()
-	if s.byID.exhausted(string(claim.ID), now) || s.byAddress.exhausted(claim.Address, now) {
+	if s.byID.Exhausted(string(claim.ID)) || s.byAddress.Exhausted(claim.Address) {
 		s.refused[Throttled].Add(1)
 		return nil, unauthenticated(Throttled)
 	}
@@ -52,8 +50,7 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		return nil, err
 	}
 	if refusal, proved := prove(&d, known, claim); !proved {
-		s.byID.failed(string(claim.ID), now)
-		s.byAddress.failed(claim.Address, now)
+		s.charge(claim)
 		s.refused[refusal].Add(1)
 		return nil, unauthenticated(refusal)
 	}
@@ -63,6 +60,16 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 	}
 	s.admitted.Add(1)
 	return &Session{id: d.ID, team: d.Team, kind: d.Kind, device: d, address: claim.Address}, nil
+}
+
+// charge counts a failed proof against its id and address, as far as they are known.
+func (s *Service) charge(claim Claim) {
+	if claim.ID != "" {
+		s.byID.Charge(string(claim.ID))
+	}
+	if claim.Address != "" {
+		s.byAddress.Charge(claim.Address)
+	}
 }
 
 // prove does the same work whatever is wrong: one hash and one comparison, for an unknown

@@ -72,7 +72,7 @@ func TestStoreFailureIsNotARefusal(t *testing.T) {
 	if _, err := s.Admit(t.Context(), claim("a")); !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
-	if n := len(s.byID.debt); n != 0 {
+	if n := s.byID.Keys(); n != 0 {
 		t.Errorf("got %d ids with failures, want 0", n)
 	}
 }
@@ -132,7 +132,7 @@ func TestFailuresAreRememberedWithinABound(t *testing.T) {
 		c.Address = fmt.Sprintf("192.0.2.%d", i)
 		_, _ = s.Admit(t.Context(), c)
 	}
-	if ids, addresses := len(s.byID.debt), len(s.byAddress.debt); ids > 100 || addresses > 100 {
+	if ids, addresses := s.byID.Keys(), s.byAddress.Keys(); ids > 100 || addresses > 100 {
 		t.Errorf("got %d ids and %d addresses, want at most 100 each", ids, addresses)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/limit"
 )
 
 // Devices is where device records live.
@@ -59,8 +60,8 @@ type Service struct {
 	devices    Devices
 	catalogs   Catalogs
 	admissions chan struct{} // one token per admission under way
-	byID       *guesses
-	byAddress  *guesses
+	byID       *limit.Limiter[string]
+	byAddress  *limit.Limiter[string]
 	refused    [NotAttached + 1]atomic.Uint64
 	admitted   atomic.Uint64
 	greeted    atomic.Uint64
@@ -73,8 +74,8 @@ func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
 	return &Service{
 		devices: devices, catalogs: catalogs,
 		admissions: make(chan struct{}, cfg.MaxAdmissions),
-		byID:       newGuesses(cfg.FailedBurst, cfg.FailedEvery, cfg.MaxTracked),
-		byAddress:  newGuesses(addressFactor*cfg.FailedBurst, cfg.FailedEvery/addressFactor, cfg.MaxTracked),
+		byID:       limit.New[string](cfg.FailedBurst, cfg.FailedEvery, cfg.MaxTracked),
+		byAddress:  limit.New[string](addressFactor*cfg.FailedBurst, cfg.FailedEvery/addressFactor, cfg.MaxTracked),
 	}
 }
 

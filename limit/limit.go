@@ -62,6 +62,13 @@ func (l *Limiter[K]) Refund(key K) {
 	}
 }
 
+// Keys returns how many keys are remembered.
+func (l *Limiter[K]) Keys() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.paid)
+}
+
 func (l *Limiter[K]) exhausted(key K, now time.Time) bool {
 	return l.paid[key].Sub(now) > l.burst-l.every
 }

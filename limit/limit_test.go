@@ -64,8 +64,8 @@ func TestKeysRememberedAreBounded(t *testing.T) {
 	l := New[int](1, time.Hour, most)
 	for key := range 10 * most {
 		l.Charge(key)
-		if len(l.paid) > most {
-			t.Fatalf("got %d keys, want at most %d", len(l.paid), most)
+		if n := l.Keys(); n > most {
+			t.Fatalf("got %d keys, want at most %d", n, most)
 		}
 	}
 }

@@ -58,8 +58,7 @@ func (r *Registry) detachAll(ctx context.Context, team fleet.TeamID, gateway fle
 	_, errs := each(ids, func(id fleet.DeviceID) (fleet.Device, error) {
 		return r.devices.Edit(ctx, id, func(d *fleet.Device) error {
 			if d.Gateway == gateway {
-				d.Gateway = ""
-				d.Session++
+				reattach(d, "")
 			}
 			return nil
 		})

@@ -173,8 +173,7 @@ func (c change) apply(d *fleet.Device) {
 	set(&d.Lock, c.lock)
 	set(&d.Groups, c.groups)
 	if c.Gateway != nil && *c.Gateway != d.Gateway {
-		d.Gateway = *c.Gateway
-		d.Session++ // rejects what the session through the old gateway still writes
+		reattach(d, *c.Gateway)
 	}
 }
 

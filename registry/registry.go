@@ -1,5 +1,6 @@
-// Package registry manages products, groups and devices for operators, and shows what
-// devices sent and takes what is sent to them.
+// Package registry manages products, groups and devices for operators, shows what devices
+// sent and takes what is sent to them. It also decides which BLE devices a gateway may
+// attach, move and register.
 //
 // Each write has the same order: check the rights of the actor with fleet.May, change the
 // store, record the change in the audit log, notify the connected side. Accounts and tokens
@@ -74,6 +75,7 @@ type Registry struct {
 	audit    *audit.Log
 	forecast Forecast
 	live     Live
+	roaming  *roaming
 	log      *slog.Logger
 }
 
@@ -92,7 +94,7 @@ func New(config Config) *Registry {
 	}
 	return &Registry{
 		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
-		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, log: config.Log,
+		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, roaming: newRoaming(), log: config.Log,
 	}
 }
 

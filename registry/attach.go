@@ -1,0 +1,194 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+// Attach attaches BLE device id to a gateway of team (docs/gateways.md). A device that is
+// attached to another gateway moves if its product allows roaming, at a limited rate; one
+// without a record is created if a product lets gateways register devices. The reason is
+// wire.ReasonNone if the device is attached; wire.ReasonNotAttached if it may not be, with
+// no difference between a device of another team and one that does not exist;
+// wire.ReasonOverLimit and wire.ReasonBusy. An error means that the store did not answer.
+func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
+	var from fleet.DeviceID
+	counted := false // a move, which counts once however often the edit is repeated
+	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		from = d.Gateway
+		switch {
+		case d.Kind != fleet.BLE || d.Team != team:
+			return unchanged(wire.ReasonNotAttached)
+		case d.Gateway == gateway:
+			return unchanged(wire.ReasonNone)
+		case from != "":
+			if err := r.mayMove(ctx, d, &counted); err != nil {
+				return err
+			}
+		}
+		reattach(d, gateway)
+		return nil
+	})
+	if errors.Is(err, fleet.NotFound) {
+		return r.register(ctx, gateway, id)
+	}
+	if err != nil {
+		return reasonOf(err)
+	}
+	r.live.Kick(id) // ends its session through the other gateway
+	if from != "" {
+		r.audit.Record(ctx, gatewayActor(team, gateway), "device.move", string(id), audit.Fields{"gatewayId": from}, audit.Fields{"gatewayId": gateway})
+	}
+	r.announceAttached(after, true)
+	return wire.ReasonNone, nil
+}
+
+// Detach ends the attachment of BLE device id to gateway. The reason is wire.ReasonNone if
+// it was attached there, and wire.ReasonNotAttached if not; wire.ReasonBusy. An error means
+// that the store did not answer.
+func (r *Registry) Detach(ctx context.Context, team fleet.TeamID, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
+	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		if d.Kind != fleet.BLE || d.Gateway != gateway || d.Team != team {
+			return unchanged(wire.ReasonNotAttached)
+		}
+		reattach(d, "")
+		return nil
+	})
+	if err != nil {
+		return reasonOf(err)
+	}
+	r.live.Kick(id)
+	r.announceAttached(after, false)
+	return wire.ReasonNone, nil
+}
+
+// unchanged is the error of an edit that leaves a record as it is, for this reason.
+type unchanged fleet.ReasonCode
+
+func (u unchanged) Error() string { return wire.ReasonText(fleet.ReasonCode(u)) }
+
+// reasonOf returns the answer to the gateway for an edit that failed with err.
+func reasonOf(err error) (fleet.ReasonCode, error) {
+	var u unchanged
+	switch {
+	case errors.Is(err, fleet.Unavailable):
+		return 0, err
+	case errors.As(err, &u):
+		return fleet.ReasonCode(u), nil
+	case errors.Is(err, fleet.NotFound):
+		return wire.ReasonNotAttached, nil
+	case errors.Is(err, fleet.Busy):
+		return wire.ReasonBusy, nil
+	}
+	return 0, err
+}
+
+// reattach attaches d to gateway, "" for none. What the session through the old gateway
+// still writes is rejected.
+func reattach(d *fleet.Device, gateway fleet.DeviceID) {
+	d.Gateway = gateway
+	d.Session++
+}
+
+// mayMove returns an unchanged if d may not move to another gateway. It counts the move
+// unless counted says that it was counted before.
+func (r *Registry) mayMove(ctx context.Context, d *fleet.Device, counted *bool) error {
+	c, err := r.catalogs.Catalog(ctx, d.Product)
+	if err != nil {
+		return err
+	}
+	if !c.Product.Roaming {
+		return unchanged(wire.ReasonNotAttached)
+	}
+	if *counted {
+		return nil
+	}
+	*counted = true
+	if r.roaming.moves.Take(d.ID) {
+		return nil
+	}
+	if r.roaming.alerts.Take(d.ID) {
+		r.raiseFlapping(ctx, d)
+	}
+	return unchanged(wire.ReasonOverLimit)
+}
+
+// raiseFlapping alerts operators that d moves too often, which happens when two gateways
+// claim it.
+func (r *Registry) raiseFlapping(ctx context.Context, d *fleet.Device) {
+	a := fleet.Alert{
+		Team: d.Team, Device: d.ID, Name: "flapping", Raised: time.Now(),
+		Text: "the device keeps moving between gateways, last from " + string(d.Gateway) + ": two gateways claim it",
+	}
+	if _, err := r.messages.Raise(ctx, a); err != nil {
+		r.log.Warn("alert not raised", "device", d.ID, "alert", a.Name, "err", err)
+		return
+	}
+	r.live.Announce(fleet.Event{Payload: fleet.AlertRaised{Alert: a.Name, Text: a.Text}, Team: a.Team, Device: a.Device, At: a.Raised})
+}
+
+// register creates a record of a BLE device that was not imported, attached to gateway, if
+// a product lets it.
+func (r *Registry) register(ctx context.Context, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
+	p, err := r.productFor(ctx, gateway)
+	if err != nil || p.ID == 0 {
+		return wire.ReasonNotAttached, err
+	}
+	attached, err := r.index.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: p.Team, Role: fleet.Owner}, Product: p.ID, Gateway: gateway})
+	if err != nil || !r.roaming.register(gateway, len(attached), p.AutoRegister) {
+		return wire.ReasonOverLimit, err
+	}
+	d := &fleet.Device{
+		ID: id, Team: p.Team, Product: p.ID, Kind: fleet.BLE, Gateway: gateway, UpdatesOn: true, Created: time.Now().UTC(),
+	}
+	switch err := r.devices.CreateMany(ctx, []*fleet.Device{d})[0]; {
+	case errors.Is(err, fleet.Conflict):
+		return r.Attach(ctx, p.Team, gateway, id) // another gateway was quicker
+	case err != nil:
+		return 0, err
+	}
+	r.audit.Record(ctx, gatewayActor(p.Team, gateway), "device.register", string(id), nil, audit.Fields{"gatewayId": gateway})
+	r.announceAttached(*d, true)
+	return wire.ReasonNone, nil
+}
+
+// productFor returns the product that devices registered by gateway belong to: its own, or
+// else the only one of the team that lets gateways register devices. If there is none, the
+// zero Product.
+func (r *Registry) productFor(ctx context.Context, gateway fleet.DeviceID) (fleet.Product, error) {
+	g, err := r.devices.Device(ctx, gateway)
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	products, err := r.catalogs.Products(ctx, g.Team)
+	if err != nil {
+		return fleet.Product{}, err
+	}
+	var open []fleet.Product
+	for _, p := range products {
+		if p.AutoRegister > 0 && p.ID == g.Product {
+			return p, nil
+		}
+		if p.AutoRegister > 0 {
+			open = append(open, p)
+		}
+	}
+	if len(open) != 1 {
+		return fleet.Product{}, nil
+	}
+	return open[0], nil
+}
+
+// gatewayActor is whom the audit log names for what a gateway changed.
+func gatewayActor(team fleet.TeamID, gateway fleet.DeviceID) fleet.Actor {
+	return fleet.Actor{Team: team, Email: "gateway " + string(gateway)}
+}
+
+func (r *Registry) announceAttached(d fleet.Device, attached bool) {
+	r.live.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: attached}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
+}

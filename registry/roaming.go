@@ -1,0 +1,47 @@
+package registry
+
+import (
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/limit"
+)
+
+// Bounds on how often a BLE device may move between gateways: a burst, then once per
+// interval (docs/gateways.md).
+const (
+	moveBurst     = 10
+	moveInterval  = 30 * time.Second
+	alertInterval = time.Hour // between two alerts about the same device
+	maxMovers     = 10_000    // devices whose moves are remembered
+)
+
+// roaming bounds what gateways change. It is safe for concurrent use.
+type roaming struct {
+	moves  *limit.Limiter[fleet.DeviceID] // by the BLE device
+	alerts *limit.Limiter[fleet.DeviceID] // by the BLE device
+
+	mu         sync.Mutex
+	registered map[fleet.DeviceID]int // devices that each gateway has registered; guarded by mu
+}
+
+func newRoaming() *roaming {
+	return &roaming{
+		moves:      limit.New[fleet.DeviceID](moveBurst, moveInterval, maxMovers),
+		alerts:     limit.New[fleet.DeviceID](1, alertInterval, maxMovers),
+		registered: make(map[fleet.DeviceID]int),
+	}
+}
+
+// register counts a device that gateway registers. It reports false if the gateway has most
+// devices attached, or has registered most since the server started.
+func (r *roaming) register(gateway fleet.DeviceID, attached, most int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if attached >= most || r.registered[gateway] >= most {
+		return false
+	}
+	r.registered[gateway]++
+	return true
+}
