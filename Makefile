@@ -26,6 +26,11 @@ run: ## run the demo: a cloud and a simulated fleet, nothing to install
 test: test-tools $(INTEROP)/node_modules/.package-lock.json ## install or find what the tests need, then run all of them, race detector on
 	go test -race -tags interop,browser -count=1 -timeout 15m ./...
 
+.PHONY: pictures
+pictures: ## take pictures of the console's pages, into console/testdata/screenshots
+	@scripts/tools.sh browser
+	MUSTER_SCREENSHOTS=1 go test -tags browser -count=1 ./console/browsertest
+
 .PHONY: test-tools
 test-tools:
 	@scripts/tools.sh test

@@ -26,6 +26,7 @@
 //	api/client          the Go client of the REST API
 //	console             the operator's web pages
 //	console/history     what fleets ran over time, for charts
+//	console/browsertest tests of the pages on whole servers, in a real browser
 //	humane              numbers, sizes and times as people read them
 //	sse                 streams of events to HTTP clients, for api and console
 //	simulator           a fleet of devices in one process

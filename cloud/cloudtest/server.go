@@ -38,7 +38,7 @@ type Server struct {
 }
 
 // Main runs the tests of a package and verifies that they leave no goroutine behind.
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		removeBinary()
 		os.Exit(code) //nolint:forbidigo // this is the main function of a test binary

@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud_test
+package browsertest
 
 import (
 	"testing"
@@ -10,9 +10,8 @@ import (
 )
 
 // An invited person is told where they are and gets to the sign-in by the page itself.
-func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
+func TestInvitationLeadsToTheSignIn(t *testing.T) {
 	w := serve(t)
-	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
 	secret, _, err := w.Cloud.Accounts().Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -20,12 +19,12 @@ func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
 	b := browse(t, w)
 	const page = "/v1/invitation"
 	b.visit(page)
-	b.sees("This link has lost its end.")
+	b.waitText("This link has lost its end.")
 	for _, look := range windows {
-		b.look(look)
+		b.setWindow(look)
 		b.visit("/sign-in") // the fragment alone loads nothing
 		b.visit(page + "#" + secret)
-		b.sees("You are invited to a team")
+		b.waitText("You are invited to a team")
 		for rule, script := range map[string]string{"is wider than the window": spill, "has texts of little contrast": faint, "has what has no name": unlabelled} {
 			if broken := evaluate[[]string](b, script); len(broken) > 0 {
 				t.Errorf("%s (%s) %s: %q", page, look.name, rule, broken)
@@ -35,17 +34,17 @@ func TestConsoleInvitationLeadsToTheSignIn(t *testing.T) {
 	}
 	b.fill("[name=password]", "short")
 	b.press("Accept")
-	b.sees("at least 10 characters")
-	b.shows("#said")
+	b.waitText("at least 10 characters")
+	b.waitVisible("#said")
 	b.fill("[name=password]", cloudtest.OwnerPassword)
 	b.press("Accept")
-	b.sees("You are in Team as editor. Sign in as new@example.com with this password.")
+	b.waitText("You are in Team as editor. Sign in as new@example.com with this password.")
 	b.shot("invitation-accepted")
 	tokens, err := w.Cloud.Accounts().TokensOf(t.Context(), owner, "new@example.com")
 	if err != nil || len(tokens) != 0 {
 		t.Errorf("%d tokens are left behind, error %v", len(tokens), err)
 	}
 	b.press("Sign in")
-	b.shows("[name=email]")
+	b.waitVisible("[name=email]")
 	b.signIn("new@example.com", cloudtest.OwnerPassword)
 }

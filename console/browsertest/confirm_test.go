@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud_test
+package browsertest
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 )
 
 // Flashing asks first, chooses nothing by itself, and the page is true while it goes on.
-func TestConsoleFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
+func TestFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 4)
 	w.ReleaseVersion(1)
@@ -21,41 +21,41 @@ func TestConsoleFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	d.Hello(1)
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	b.open("/p/lamp/device/lamp-1")
-	b.sees("Should run 1 up to date")
+	b.visitLive("/p/lamp/device/lamp-1")
+	b.waitText("Should run 1 up to date")
 	if chosen := evaluate[string](b, `document.querySelector("#flash-form select").value`); chosen != "" {
 		t.Errorf("version %s is chosen before anyone chose", chosen)
 	}
 	b.shot("flash-choose")
 	b.fill("#flash-form select", "4")
 	b.press("Flash")
-	b.sees("Send version 4 to lamp-1 once?")
-	b.sees("it goes back to 1 at a later handshake")
-	b.sees("Version 4 never ran on a device.")
+	b.waitText("Send version 4 to lamp-1 once?")
+	b.waitText("it goes back to 1 at a later handshake")
+	b.waitText("Version 4 never ran on a device.")
 	for _, look := range windows {
-		b.look(look)
+		b.setWindow(look)
 		b.shot("flash-confirm." + look.name)
 	}
-	b.look(windows[0])
+	b.setWindow(windows[0])
 	b.press("Send version 4")
 	if !w.Record("lamp-1").Flash.IsZero() {
 		t.Error("it is flashed although nobody said yes")
 	}
 	b.click("label.check input[required]")
 	b.press("Send version 4")
-	b.sees("Version 4 is being sent to it, once.")
+	b.waitText("Version 4 is being sent to it, once.")
 	o := d.ReceiveOffer()
-	b.sees("Is getting 4 An operator sends this version once; otherwise it should run 1")
+	b.waitText("Is getting 4 An operator sends this version once; otherwise it should run 1")
 	d.Report(o, wire.ReportApplying, wire.ReasonNone)
-	b.sees("applying version 4")
-	b.sees("Is getting 4")
+	b.waitText("applying version 4")
+	b.waitText("Is getting 4")
 	if evaluate[bool](b, `document.querySelector("#live").innerText.includes("up to date")`) {
 		t.Error("it is called up to date while it is flashed")
 	}
 	b.shot("flash-applying")
 }
 
-func TestConsoleLockSaysWhatItDoes(t *testing.T) {
+func TestLockSaysWhatItDoes(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.Dial(w.Enroll("lamp-1")[0]).Hello(2)
@@ -65,8 +65,8 @@ func TestConsoleLockSaysWhatItDoes(t *testing.T) {
 	b.fill("#lock-form select", "1")
 	b.click("#lock-form [name=flash]")
 	b.press("Lock")
-	b.sees("1 device will receive an update")
-	b.sees("Version 1 is older than 2, which it runs.")
+	b.waitText("1 device will receive an update")
+	b.waitText("Version 1 is older than 2, which it runs.")
 	b.shot("lock-confirm")
 	b.press("Lock to version 1")
 	if !w.Record("lamp-1").Lock.IsZero() {
@@ -74,15 +74,14 @@ func TestConsoleLockSaysWhatItDoes(t *testing.T) {
 	}
 	b.click("label.check input[required]")
 	b.press("Lock to version 1")
-	b.sees("Locked to version 1")
+	b.waitText("Locked to version 1")
 }
 
-func TestConsoleGroupIsDeletedAfterAYes(t *testing.T) {
+func TestGroupIsDeletedAfterAYes(t *testing.T) {
 	w := serve(t)
 	hiddenGroup(t, w)
 	w.UploadVersions(imageSize, 2)
 	w.ReleaseVersion(2, func(r *api.Release) { r.Groups = api.Some(api.Names{"beta"}) })
-	owner := fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
 	exists := func() bool {
 		_, err := w.Cloud.Registry().Group(t.Context(), owner, 1, "beta")
 		return !errors.Is(err, fleet.NotFound)
@@ -91,9 +90,9 @@ func TestConsoleGroupIsDeletedAfterAYes(t *testing.T) {
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/p/lamp/group?name=beta")
 	b.press("Delete this group")
-	b.sees("its release of version 2 ends")
-	b.sees("Yes, delete beta: 1 device leaves it")
-	b.shows("#delete-impact .impact")
+	b.waitText("its release of version 2 ends")
+	b.waitText("Yes, delete beta: 1 device leaves it")
+	b.waitVisible("#delete-impact .impact")
 	b.shot("group-delete")
 	b.press("Delete beta")
 	if !exists() {
@@ -101,7 +100,7 @@ func TestConsoleGroupIsDeletedAfterAYes(t *testing.T) {
 	}
 	b.click("details[open] input[required]")
 	b.press("Delete beta")
-	b.sees("Deleted the group beta.")
+	b.waitText("Deleted the group beta.")
 	if exists() {
 		t.Error("it is still there")
 	}

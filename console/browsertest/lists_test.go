@@ -1,6 +1,6 @@
 //go:build browser
 
-package cloud_test
+package browsertest
 
 import (
 	"fmt"
@@ -25,15 +25,17 @@ const buried = `[...document.querySelectorAll("main details.menu[open] .sheet :i
 }).map(e => e.outerHTML.slice(0, 90))`
 
 // A menu in a table is whole: nothing cuts it off, and all in it can be pressed.
-func TestConsoleMenusAreNotCutOff(t *testing.T) {
+func TestMenusAreNotCutOff(t *testing.T) {
 	w := serve(t)
-	settle(t, w)
+	fillTeam(t, w)
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	for _, look := range windows {
-		b.look(look)
-		for path, menus := range map[string]string{"/team": "main td details.menu", "/team/programs": "main td details.menu", "/p/lamp/devices": "#group-filter", "/p/lamp/device/widget-0001": "#add-groups"} {
-			b.visit(path)
+	for path, menus := range map[string]string{
+		"/team": "main td details.menu", "/team/programs": "main td details.menu", "/p/lamp/devices": "#group-filter", "/p/lamp/device/widget-0001": "#add-groups",
+	} {
+		b.visit(path)
+		for _, look := range windows {
+			b.setWindow(look)
 			for i := range int(evaluate[float64](b, `document.querySelectorAll("`+menus+`").length`)) {
 				evaluate[bool](b, `document.querySelectorAll("main details[open]").forEach(e => e.open = false) === undefined`)
 				evaluate[bool](b, `window.menu = document.querySelectorAll("`+menus+`")[`+string(rune('0'+i))+`], menu.querySelector("summary").click(), menu.open`)
@@ -47,16 +49,16 @@ func TestConsoleMenusAreNotCutOff(t *testing.T) {
 			b.shot("menu" + look.name + filename(path))
 		}
 	}
-	b.look(windows[0])
+	b.setWindow(windows[0])
 	b.visit("/team")
 	b.click(`summary[aria-label="Edit viewer@example.com"]`)
 	b.click(`details[open] input[value=beta]`)
 	b.click(`details[open] .primary`)
-	b.sees("Saved viewer@example.com")
+	b.waitText("Saved viewer@example.com")
 }
 
 // Which devices failed is one click from where they are counted.
-func TestConsoleCountsLeadToTheDevicesCounted(t *testing.T) {
+func TestCountsLeadToTheDevicesCounted(t *testing.T) {
 	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
 	for _, c := range w.Enroll("good-1") {
@@ -71,25 +73,25 @@ func TestConsoleCountsLeadToTheDevicesCounted(t *testing.T) {
 	const listed = `[...document.querySelectorAll("table.devices .id")].map(e => e.textContent).join(" ")`
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	b.holds(listed + ` == "a-later good-1 z-first"`)
-	b.holds(`[...document.querySelectorAll("tr")].find(r => r.textContent.includes("a-later")).textContent.includes("failed")`)
+	b.waitUntil(listed + ` == "a-later good-1 z-first"`)
+	b.waitUntil(`[...document.querySelectorAll("tr")].find(r => r.textContent.includes("a-later")).textContent.includes("failed")`)
 	b.shot("list-failed")
 	b.visit("/p/lamp/fleet")
-	b.holds(`[...document.querySelectorAll("#wrong .id")].map(e => e.textContent).join(" ") == "a-later z-first"`)
+	b.waitUntil(`[...document.querySelectorAll("#wrong .id")].map(e => e.textContent).join(" ") == "a-later z-first"`)
 	b.shot("fleet-wrong")
 	b.click(`a[aria-label="2 devices, last update failed"]`)
-	b.holds(listed + ` == "a-later z-first"`)
+	b.waitUntil(listed + ` == "a-later z-first"`)
 	b.visit("/p/lamp/fleet")
 	b.press("Show 2 devices")
-	b.holds(listed + ` == "a-later z-first"`)
+	b.waitUntil(listed + ` == "a-later z-first"`)
 	b.visit("/p/lamp/firmware/2")
 	b.click(`a[aria-label="2 devices, update failed"]`)
-	b.sees("Devices by their last update to version 2: failed.")
-	b.holds(listed + ` == "a-later z-first"`)
+	b.waitText("Devices by their last update to version 2: failed.")
+	b.waitUntil(listed + ` == "a-later z-first"`)
 	b.press("Any version")
-	b.holds(listed + ` == "a-later z-first" && !document.querySelector("[name=to]")`)
+	b.waitUntil(listed + ` == "a-later z-first" && !document.querySelector("[name=to]")`)
 	b.visit("/p/lamp/devices?update=wrong&to=1")
-	b.sees("No device matches")
+	b.waitText("No device matches")
 }
 
 func filename(path string) string {
@@ -98,7 +100,7 @@ func filename(path string) string {
 
 // What a narrow window shows, in a list or a command to copy, is all there is to see:
 // nothing stands beyond the right edge of a box.
-func TestConsoleListsAndCommandsFitAPhone(t *testing.T) {
+func TestListsAndCommandsFitAPhone(t *testing.T) {
 	const cut = `[...document.querySelectorAll("main .scroll, main pre, main .card")].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80) + " " + e.scrollWidth + " in " + e.clientWidth)`
 	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
@@ -114,14 +116,17 @@ func TestConsoleListsAndCommandsFitAPhone(t *testing.T) {
 		d.WaitAck(d.Send(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "the lamp is too hot to be touched"}.Encode()), func(cloudtest.Message) {})
 		d.SendMessage("greeting", strings.Repeat("hello", 20))
 	}
-	cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().CreateProduct(t.Context(), fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}, fleet.Product{Name: "Empty", Slug: "empty"}))
+	cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().CreateProduct(t.Context(), owner, fleet.Product{Name: "Empty", Slug: "empty"}))
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	for _, look := range windows {
-		b.look(look)
-		for path, says := range map[string]string{"/alerts": "too hot", "/messages": "hello", "/p/lamp/fleet": "storage error", "/p/lamp/device/quiet": "mosquitto_pub", "/p/empty/devices": "muster simulate", "/p/empty/firmware": "muster firmware upload", "/team/programs": "curl", "/p/lamp/devices": "failed"} {
-			b.visit(path)
-			b.sees(says)
+	for path, text := range map[string]string{
+		"/alerts": "too hot", "/messages": "hello", "/p/lamp/fleet": "storage error", "/p/lamp/device/quiet": "mosquitto_pub",
+		"/p/empty/devices": "muster simulate", "/p/empty/firmware": "muster firmware upload", "/team/programs": "curl", "/p/lamp/devices": "failed",
+	} {
+		b.visit(path)
+		b.waitText(text)
+		for _, look := range windows {
+			b.setWindow(look)
 			if look.width < 800 {
 				if wide := evaluate[[]string](b, cut); len(wide) > 0 {
 					t.Errorf("%s (%s): cut off: %q", path, look.name, wide)
@@ -133,12 +138,12 @@ func TestConsoleListsAndCommandsFitAPhone(t *testing.T) {
 }
 
 // Fields beside each other stand at one height, and what is chosen together stays together.
-func TestConsoleFormsAreAligned(t *testing.T) {
+func TestFormsAreAligned(t *testing.T) {
 	w := serve(t)
-	settle(t, w)
+	fillTeam(t, w)
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	b.look(windows[0])
+	b.setWindow(windows[0])
 	const uneven = `new Set([...document.querySelectorAll("main form.fields > label:not(.span)")].map(e => Math.round(e.getBoundingClientRect().top))).size`
 	for _, path := range []string{"/team/programs", "/p/lamp/group?name=beta"} {
 		b.visit(path)
@@ -151,12 +156,12 @@ func TestConsoleFormsAreAligned(t *testing.T) {
 	if n := evaluate[float64](b, rows); n != 1 {
 		t.Errorf("order and button stand on %v rows", n)
 	}
-	b.sees("Show as")
-	b.sees("Sort by")
+	b.waitText("Show as")
+	b.waitText("Sort by")
 }
 
 // An address is broken only where there is no room for it.
-func TestConsoleAuditLogIsShort(t *testing.T) {
+func TestAuditLogIsShort(t *testing.T) {
 	w := serve(t)
 	var ids []fleet.DeviceID
 	for i := range 60 {
@@ -165,10 +170,10 @@ func TestConsoleAuditLogIsShort(t *testing.T) {
 	w.Enroll(ids...)
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	b.visit("/team/audit")
+	b.waitText("widget-0000, widget-0001, widget-0002 and 57 more")
 	for _, look := range windows {
-		b.look(look)
-		b.visit("/team/audit")
-		b.sees("widget-0000, widget-0001, widget-0002 and 57 more")
+		b.setWindow(look)
 		if look.width > 800 {
 			if lines := evaluate[float64](b, `document.querySelector(".audit td.break a").getClientRects().length`); lines != 1 {
 				t.Errorf("%s stands on %v lines", cloudtest.OwnerEmail, lines)
@@ -177,21 +182,23 @@ func TestConsoleAuditLogIsShort(t *testing.T) {
 		b.shot("audit-many." + look.name)
 	}
 	b.press("In full")
-	b.sees("widget-0058, widget-0059")
+	b.waitText("widget-0058, widget-0059")
 }
 
-func TestConsoleTeamTellsNamesAndGroups(t *testing.T) {
+func TestTeamShowsNamesAndGroups(t *testing.T) {
 	w := serve(t)
-	settle(t, w)
+	fillTeam(t, w)
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	for _, look := range windows {
-		b.look(look)
-		b.visit("/team")
-		b.holds(`[...document.querySelectorAll("ul.rows li")].find(e => e.textContent.includes("new@example.com")).innerText.includes("secretive")`)
-		b.shot("team-invited." + look.name)
-		b.visit("/team/programs")
-		b.holds(`document.querySelector("td strong").textContent == "build-server"`)
-		b.shot("programs-named." + look.name)
+	for path, shown := range map[string]string{
+		"/team":          `[...document.querySelectorAll("ul.rows li")].find(e => e.textContent.includes("new@example.com")).innerText.includes("secretive")`,
+		"/team/programs": `document.querySelector("td strong").textContent == "build-server"`,
+	} {
+		b.visit(path)
+		for _, look := range windows {
+			b.setWindow(look)
+			b.waitUntil(shown)
+			b.shot("named" + filename(path) + "." + look.name)
+		}
 	}
 }

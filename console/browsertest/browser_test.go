@@ -1,0 +1,300 @@
+//go:build browser
+
+package browsertest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/muster-iot/muster/cloud/cloudtest"
+	"github.com/muster-iot/muster/fleet"
+)
+
+const screenshots = "../testdata/screenshots" // git ignores it
+
+// chromium is the one browser process of all tests, started by the first that needs it.
+var chromium struct {
+	sync.Mutex
+	ctx  context.Context // of its first tab; nil before the start. Guarded by Mutex
+	stop func()          // guarded by Mutex
+}
+
+// suite ends the browser before leaked goroutines are looked for.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	code := s.M.Run()
+	chromium.Lock()
+	defer chromium.Unlock()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+	return code
+}
+
+func TestMain(m *testing.M) { cloudtest.Main(suite{m}) }
+
+// startChromium starts the browser, or returns the one that runs.
+func startChromium(t *testing.T) context.Context {
+	t.Helper()
+	chromium.Lock()
+	defer chromium.Unlock()
+	if chromium.ctx != nil {
+		return chromium.ctx
+	}
+	profile, err := os.MkdirTemp("", "muster-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(cmp.Or(os.Getenv("MUSTER_CHROMIUM"), "chromium")),
+		chromedp.UserDataDir(profile), chromedp.WindowSize(1280, 900),
+	}
+	for _, flag := range []string{
+		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update",
+		"disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
+		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows",
+	} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	chromium.ctx = ctx
+	chromium.stop = func() {
+		_ = chromedp.Cancel(ctx)
+		cancel()
+		end()
+		_ = os.RemoveAll(profile)
+	}
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// browser is a window of its own, with its own cookies.
+type browser struct {
+	*testing.T
+	ctx  context.Context
+	base string
+}
+
+// browse opens a window onto w's console. The test fails for anything the browser complains
+// about: errors of scripts, what the policy forbids, files that can't be loaded.
+func browse(t *testing.T, w *world) *browser {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext())
+	b := &browser{T: t, ctx: ctx, base: w.URL("")}
+	messages := chromedp.Console(ctx)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			// A test checks statuses itself: a refusal is one of the things it looks for.
+			refused := strings.Contains(m.Text, "the server responded with a status of 4")
+			if !refused && (m.IsException() || m.Type == "error" || m.Type == "warning") {
+				t.Errorf("the browser complains: %s (%s)", m, m.URL)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx)
+		cancel()
+		reader.Wait()
+	})
+	if err := chromedp.Do(ctx); err != nil { // opens the window, which must outlive any deadline
+		t.Fatal(err)
+	}
+	b.phone(false)
+	return b
+}
+
+// do carries out steps within the time a person would wait.
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	attempt(b, func(ctx context.Context) (chromedp.Void, error) { return chromedp.Void{}, chromedp.Do(ctx, steps...) })
+}
+
+// attempt is what try finds on the page. A live page replaces its parts at any moment, also
+// between looking for a button and pressing it: like a person, one looks again.
+func attempt[T any](b *browser, try func(context.Context) (T, error)) T {
+	b.Helper()
+	const replaced = -32000 // what the browser answers for a node, or a page, that is no more
+	ctx, cancel := context.WithTimeout(b.ctx, cloudtest.Patience)
+	defer cancel()
+	for {
+		v, err := try(ctx)
+		var refusal *cdproto.Error
+		switch {
+		case err == nil:
+			return v
+		case !errors.As(err, &refusal) || refusal.Code != replaced || ctx.Err() != nil:
+			b.stuck(err)
+		}
+	}
+}
+
+// stuck ends the test, and tells what the page says.
+func (b *browser) stuck(err error) {
+	b.Helper()
+	url, _ := chromedp.Run(b.ctx, chromedp.Location())
+	text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	b.shot("failed-" + filepath.Base(b.Name()))
+	b.Fatalf("%v\nat %s:\n%.1500s", err, url, text)
+}
+
+// evaluate is what a script finds.
+func evaluate[T any](b *browser, script string) T {
+	b.Helper()
+	return attempt(b, func(ctx context.Context) (T, error) { return chromedp.Run(ctx, chromedp.Evaluate[T](script)) })
+}
+
+func (b *browser) visit(path string) {
+	b.Helper()
+	b.do(chromedp.Navigate(b.base+path), chromedp.WaitVisible(chromedp.CSS("main")))
+}
+
+// click presses what a CSS selector finds.
+func (b *browser) click(selector string) { b.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
+
+// press presses the button or link with this text.
+func (b *browser) press(text string) {
+	b.Helper()
+	b.do(chromedp.Click(chromedp.Search(fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, text))))
+}
+
+// waitVisible waits for what a CSS selector finds.
+func (b *browser) waitVisible(selector string) {
+	b.Helper()
+	b.do(chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+func (b *browser) fill(selector, text string) {
+	b.Helper()
+	b.do(chromedp.SetValue(chromedp.CSS(selector), text))
+}
+
+// waitText waits until the page shows text.
+func (b *browser) waitText(text string) {
+	b.Helper()
+	b.await(`!!document.body && document.body.innerText.replace(/\s+/g, " ").includes(`+strconv.Quote(text)+`)`, fmt.Sprintf("the page shows %q", text))
+}
+
+// waitUntil waits until an expression about the page's elements is true.
+func (b *browser) waitUntil(expression string) {
+	b.Helper()
+	b.await(expression, expression)
+}
+
+// await looks whenever the page changes; a page that goes away leaves the wait to the next one.
+func (b *browser) await(expression, what string) {
+	b.Helper()
+	script := `new Promise((resolve) => {
+		const holds = () => { try { return !!(` + expression + `); } catch { return false; } };
+		const look = () => { if (holds()) { observer.disconnect(); resolve(true); } };
+		const observer = new MutationObserver(look);
+		observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+		addEventListener("load", look);
+		look();
+	})`
+	attempt(b, func(ctx context.Context) (bool, error) {
+		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+		if err != nil && ctx.Err() != nil {
+			return false, fmt.Errorf("timed out waiting until %s", what)
+		}
+		return done, err
+	})
+}
+
+// visitLive visits a page and waits until it listens to events. verifyNotReloaded checks later
+// that it is still the same page.
+func (b *browser) visitLive(path string) {
+	b.Helper()
+	b.visit(path)
+	b.waitVisible("body[data-listens]")
+	evaluate[bool](b, `window.kept = true`)
+}
+
+// verifyNotReloaded verifies that nothing has reloaded the page since visitLive.
+func (b *browser) verifyNotReloaded() {
+	b.Helper()
+	if !evaluate[bool](b, `window.kept === true`) {
+		b.Error("the page was reloaded")
+	}
+}
+
+func (b *browser) signIn(email, password string) {
+	b.Helper()
+	b.visit("/sign-in")
+	b.fill("[name=email]", email)
+	b.fill("[name=password]", password)
+	b.press("Sign in")
+	b.waitVisible("nav.side")
+}
+
+// shot keeps a picture of the whole page, for people to look at.
+func (b *browser) shot(name string) {
+	b.Helper()
+	if os.Getenv("MUSTER_SCREENSHOTS") == "" && !b.Failed() {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.Logf("no picture: %v", err)
+		return
+	}
+	if err := os.MkdirAll(screenshots, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// phone makes the window as narrow as a small phone, and back with false.
+func (b *browser) phone(on bool) {
+	b.Helper()
+	if on {
+		b.do(chromedp.EmulateViewport(360, 720, chromedp.EmulateMobile))
+	} else {
+		b.do(chromedp.EmulateViewport(1280, 900))
+	}
+}
+
+// prefers is a system whose user prefers light or dark pages.
+func (b *browser) prefers(scheme string) {
+	b.Helper()
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// visitRaw goes where there may be no page.
+func (b *browser) visitRaw(path string) { b.Helper(); b.do(chromedp.Navigate(b.base + path)) }
+
+// member adds a user with a role and groups, and is their window.
+func (w *world) member(t *testing.T, role fleet.Role, groups ...string) *browser {
+	t.Helper()
+	email := role.String() + "@example.com"
+	if _, err := w.Cloud.Accounts().AddUser(t.Context(), owner, email, cloudtest.OwnerPassword, role, groups); err != nil {
+		t.Fatal(err)
+	}
+	b := browse(t, w)
+	b.signIn(email, cloudtest.OwnerPassword)
+	return b
+}

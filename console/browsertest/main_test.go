@@ -1,0 +1,11 @@
+//go:build !browser
+
+package browsertest
+
+import (
+	"testing"
+
+	"github.com/muster-iot/muster/cloud/cloudtest"
+)
+
+func TestMain(m *testing.M) { cloudtest.Main(m) }

@@ -1,0 +1,80 @@
+package browsertest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator"
+)
+
+// imageSize is the size of uploaded images in bytes: 25 chunks of the default size.
+const imageSize = 100 << 10
+
+// world is a running server.
+type world struct{ *cloudtest.Server }
+
+// owner is the team's owner, for calls past the API.
+var owner = fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}
+
+// serve starts a server for one test. Tests run in parallel.
+func serve(t *testing.T, edits ...func(*cloud.Config)) *world {
+	t.Helper()
+	t.Parallel()
+	return &world{cloudtest.Serve(t, edits...)}
+}
+
+// widgets runs a fleet of n devices, widget-0001 and so on, with version 1.
+func widgets(t *testing.T, w *world, n int) *simulator.Fleet {
+	t.Helper()
+	w.UploadVersions(imageSize, 1)
+	w.ReleaseVersion(1)
+	ids := make([]fleet.DeviceID, n)
+	for i := range ids {
+		ids[i] = fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1))
+	}
+	var credentials []simulator.Credential
+	for len(ids) > 0 {
+		some := min(len(ids), 500)
+		credentials = append(credentials, w.Enroll(ids[:some]...)...)
+		ids = ids[some:]
+	}
+	f := w.Simulate(simulator.Config{Client: simulator.Light, Devices: credentials})
+	cloudtest.WaitOnline(t, f)
+	return f
+}
+
+// hiddenGroup makes the group secretive with the device widget-0002, which editors and viewers
+// must not see.
+func hiddenGroup(t *testing.T, w *world) {
+	t.Helper()
+	widgets(t, w, 3)
+	for _, name := range []string{"beta", "secretive"} {
+		cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, name, ""))
+	}
+	w.EditDevice("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{"beta", "secretive"})})
+	w.EditDevice("widget-0002", api.DeviceUpdate{Groups: api.Some(api.Names{"secretive"})})
+}
+
+// fillTeam makes a team with something on each page: devices in groups and none, versions that
+// run and one that never ran, members of all roles, an invitation, a program, an alert.
+func fillTeam(t *testing.T, w *world) {
+	t.Helper()
+	hiddenGroup(t, w)
+	w.UploadVersions(imageSize, 2)
+	ctx, r, a := t.Context(), w.Cloud.Registry(), w.Cloud.Accounts()
+	for role, groups := range map[fleet.Role][]string{fleet.Admin: nil, fleet.Editor: {"beta"}, fleet.Viewer: {}} {
+		cloudtest.Must[fleet.Member](t)(a.AddUser(ctx, owner, role.String()+"@example.com", cloudtest.OwnerPassword, role, groups))
+	}
+	if _, _, err := a.Invite(ctx, owner, "new@example.com", fleet.Editor, []string{"beta", "secretive"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := a.AddProgram(ctx, owner, "build server", fleet.Editor, []string{"beta", "secretive"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	cloudtest.Must[fleet.Team](t)(a.CreateTeam(ctx, owner, "Second team"))
+	cloudtest.Must[fleet.Product](t)(r.CreateProduct(ctx, owner, fleet.Product{Name: "Street lock with a rather long name", Slug: "lock"}))
+}
