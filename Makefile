@@ -1,4 +1,4 @@
-# Muster: what one does to this repository. `make` lists it.
+# The tasks of this repository. `make` lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -22,9 +22,11 @@ build: ## build the static binary, bin/muster
 run: ## run the demo: a cloud and a simulated fleet, nothing to install
 	go run ./cmd/muster demo
 
+# Nothing is installed unless INSTALL=1: then Debian's packages with apt-get, as root, and
+# npm's into testdata/interop. A race-enabled program waits a second at its exit by default.
 .PHONY: test
-test: test-tools $(INTEROP)/node_modules/.package-lock.json ## install or find what the tests need, then run all of them, race detector on
-	go test -race -tags interop,browser -count=1 -timeout 15m ./...
+test: test-tools ## run all tests with the race detector; INSTALL=1 installs what they need
+	GORACE=atexit_sleep_ms=0 go test -race -tags interop,browser -count=1 -timeout 15m ./...
 
 .PHONY: pictures
 pictures: ## take pictures of the console's pages, into console/testdata/screenshots
@@ -33,12 +35,12 @@ pictures: ## take pictures of the console's pages, into console/testdata/screens
 
 .PHONY: test-tools
 test-tools:
-	@scripts/tools.sh test
-	@scripts/tools.sh browser
+	@scripts/tools.sh test browser
 
-$(INTEROP)/node_modules/.package-lock.json: $(INTEROP)/package.json $(INTEROP)/package-lock.json | test-tools
-	cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
-	@touch $@
+.PHONY: sdk
+sdk: ## check the client SDKs in sdk/; INSTALL=1 installs what that needs
+	@scripts/tools.sh sdk
+	@for makefile in sdk/*/Makefile; do $(MAKE) --no-print-directory -C "$${makefile%/Makefile}" check; done
 
 .PHONY: lint
 lint: $(LINT) ## format check, vet, static analysis and import fences, as .golangci.yml says
@@ -53,7 +55,7 @@ format: $(LINT) ## format the code as `make lint` expects it
 	$(LINT) fmt ./...
 
 .PHONY: check
-check: lint test ## all that must pass before a change lands: lint, then every test and the architecture's rules
+check: lint test ## what must pass before a change lands, but for the SDKs: the linter, then all tests
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (10s)

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Finds the programs that the tests (`tools.sh test`), the tests in a browser (`tools.sh
-# browser`) or the benchmarks (`tools.sh bench`) need. What is missing is installed where
-# that is possible without asking (root, with apt-get), else named, and the exit code is 1.
+# tools.sh PURPOSE...: verifies that the programs for the tests (test), the tests in a
+# browser (browser), the client SDKs (sdk) or the benchmarks (bench) are installed. It lists
+# what is missing and how to install it, and exits with 1. With INSTALL=1 in the environment
+# it installs what is missing: Debian's packages with apt-get, as root, npm's in place.
 set -euo pipefail
 
-missing=()  # what is missing, in words
-packages=() # Debian's packages that bring it
+interop=testdata/interop # where the Node.js programs of the tests are
+missing=()               # what is missing, in words
+packages=()              # Debian's packages that contain it
 
 # need WORDS PACKAGES COMMAND...: when COMMAND fails, PACKAGES have to be installed.
 need() {
@@ -13,7 +15,7 @@ need() {
 	local -a package
 	read -ra package <<<"$2"
 	shift 2
-	if ! "$@" >/dev/null 2>&1 </dev/null; then
+	if [[ " ${packages[*]} " != *" ${package[*]} "* ]] && ! "$@" >/dev/null 2>&1 </dev/null; then
 		missing+=("$words (Debian: ${package[*]})")
 		packages+=("${package[@]}")
 	fi
@@ -21,8 +23,8 @@ need() {
 
 has() { command -v "$1"; }
 
-# The tests look at the same two places, in this order: an interpreter found first on PATH
-# may be one that does not see Debian's modules.
+# The tests try the same two interpreters, in this order: the first one on PATH may not find
+# Debian's modules.
 python_has() {
 	local python
 	for python in /usr/bin/python3 python3; do
@@ -31,16 +33,28 @@ python_has() {
 	return 1
 }
 
-compiles_c() { echo '#include <stdlib.h>' | "${CC:-gcc}" -fsyntax-only -x c -; }
+compiles() { "$@" -fsyntax-only -x c - <<<'#include <stdlib.h>'; }
 
-look() {
-	missing=()
-	packages=()
-	need "go" golang-go has go
-	need "redis-server" redis-server has redis-server
-	case $purpose in
+includes() { "${CC:-gcc}" -fsyntax-only -x c - <<<"#include <$1>"; }
+
+links_sanitizers() {
+	local out
+	out=$(mktemp)
+	clang -fsanitize=address,fuzzer-no-link -x c -o "$out" - <<<'int main(void) { return 0; }'
+	local status=$?
+	rm -f "$out"
+	return $status
+}
+
+has_broker() { has mosquitto || [ -x /usr/sbin/mosquitto ]; }
+
+has_modules() { [ "$interop/node_modules/.package-lock.json" -nt "$interop/package-lock.json" ]; }
+
+look_for() {
+	case $1 in
 	test)
-		need "a C compiler for the race detector" "gcc libc6-dev" compiles_c
+		need "redis-server" redis-server has redis-server
+		need "a C compiler for the race detector" "gcc libc6-dev" compiles "${CC:-gcc}"
 		need "mosquitto_pub and mosquitto_sub" mosquitto-clients has mosquitto_pub
 		need "python3 with paho.mqtt" python3-paho-mqtt python_has paho.mqtt.client
 		need "python3 with cbor2" python3-cbor2 python_has cbor2
@@ -50,16 +64,40 @@ look() {
 	browser)
 		need "chromium" chromium has "${MUSTER_CHROMIUM:-chromium}"
 		;;
+	sdk)
+		need "redis-server" redis-server has redis-server
+		need "a C compiler" "gcc libc6-dev" compiles "${CC:-gcc}"
+		need "clang with its sanitizers" "clang libclang-rt-14-dev" links_sanitizers
+		need "a C compiler for ARM" "gcc-arm-none-eabi libnewlib-arm-none-eabi" compiles arm-none-eabi-gcc
+		need "qemu-system-arm" qemu-system-arm has qemu-system-arm
+		need "libmosquitto's headers" libmosquitto-dev includes mosquitto.h
+		need "python3 with paho.mqtt" python3-paho-mqtt python_has paho.mqtt.client
+		need "python3 with cbor2" python3-cbor2 python_has cbor2
+		need "python3 with mypy" python3-mypy python_has mypy
+		;;
 	bench)
+		need "redis-server" redis-server has redis-server
 		need "mosquitto" mosquitto has_broker
+		;;
+	*)
+		echo "usage: $0 test|browser|sdk|bench..." >&2
+		exit 2
 		;;
 	esac
 }
 
-has_broker() { has mosquitto || [ -x /usr/sbin/mosquitto ]; }
+look() {
+	missing=()
+	packages=()
+	need "go" golang-go has go
+	local purpose
+	for purpose in "$@"; do
+		look_for "$purpose"
+	done
+}
 
-# Debian starts a server as soon as its package is in. The tests start their own on free
-# ports, so no service may come up: policy-rc.d is how Debian is told.
+# Debian starts a server as soon as its package is installed. The tests start their own on
+# free ports, so policy-rc.d forbids that for as long as this runs.
 install() {
 	export DEBIAN_FRONTEND=noninteractive
 	local policy=/usr/sbin/policy-rc.d
@@ -73,23 +111,28 @@ install() {
 	apt-get "${options[@]}" install -y --no-install-recommends "$@" </dev/null
 }
 
-purpose=${1:-}
-case $purpose in
-test | browser | bench) ;;
-*)
-	echo "usage: $0 test|browser|bench" >&2
-	exit 2
-	;;
-esac
-
-look
-if [ ${#packages[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && has apt-get >/dev/null; then
+look "$@"
+if [ ${#packages[@]} -gt 0 ] && [ "${INSTALL:-}" = 1 ] && [ "$(id -u)" = 0 ] && has apt-get >/dev/null; then
 	echo "installing ${packages[*]}"
 	install "${packages[@]}"
-	look
+	look "$@"
+fi
+if [[ " $* " == *" test "* ]] && ! has_modules; then
+	if [ "${INSTALL:-}" = 1 ] && has npm >/dev/null; then
+		(cd "$interop" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null)
+		touch "$interop/node_modules/.package-lock.json"
+	else
+		missing+=("the Node.js packages of $interop (npm ci --ignore-scripts, in that folder)")
+	fi
 fi
 if [ ${#missing[@]} -gt 0 ]; then
-	echo "Missing, please install:" >&2
-	printf '  %s\n' "${missing[@]}" >&2
+	{
+		echo "Missing:"
+		printf '  %s\n' "${missing[@]}"
+		echo "Install it, or repeat the command as root with INSTALL=1, which installs it here:"
+		if [ ${#packages[@]} -gt 0 ]; then
+			echo "  apt-get install --no-install-recommends ${packages[*]}"
+		fi
+	} >&2
 	exit 1
 fi
