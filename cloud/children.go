@@ -107,8 +107,8 @@ func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode, 
 	return s.ignore(t, why)
 }
 
-// maxVouches bounds how often a record is read again because its device moved meanwhile.
-const maxVouches = 8
+// maxAdmissions bounds how often a record is read again because its device moved meanwhile.
+const maxAdmissions = 8
 
 // child is the session of a BLE device that s carries. The first message of an attached
 // one begins it. Errors: fleet.Denied when id is not attached to s, errLimited,
@@ -120,9 +120,9 @@ func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error
 	if !s.children.strangers.Allow() {
 		return nil, errLimited
 	}
-	for range maxVouches {
+	for range maxAdmissions {
 		partings := s.conductor.parted(id)
-		device, err := s.conductor.handshake.Vouch(ctx, s.device, id)
+		device, err := s.conductor.handshake.AdmitAttached(ctx, s.device, id)
 		if err != nil {
 			return nil, err
 		}

@@ -145,11 +145,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	defer s.tidy()
-	var plan ota.Plan
-	greeting, err := s.conductor.handshake.Greet(ctx, s.device, h, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
-		plan = s.conductor.ota.Decide(d, c, h, ota.AtHello)
-		return plan.Ended
-	})
+	greeting, err := handshake.Greet(ctx, s.conductor.handshake, s.device, h, s.decide(h, ota.AtHello))
 	if err != nil {
 		return s.unanswered(h, err)
 	}
@@ -161,10 +157,10 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	if err := s.conductor.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
 		s.conductor.log.Warn("the first run of a version is not noted", "device", s.id(), "version", h.Version.String(), "err", err)
 	}
-	if err := s.toDevice().Send(wire.TopicWelcome, plan.Welcome(h.Boot).Encode()); err != nil {
+	if err := s.toDevice().Send(wire.TopicWelcome, greeting.Plan.Welcome(h.Boot).Encode()); err != nil {
 		return err
 	}
-	if err := s.conductor.ota.Start(plan, s.toDevice()); err != nil {
+	if err := s.conductor.ota.Start(greeting.Plan, s.toDevice()); err != nil {
 		return err
 	}
 	if greeting.Device.Pending > 0 {
@@ -183,16 +179,20 @@ func (s *session) recheck(ctx context.Context, at ota.Occasion) error {
 	if !ok {
 		return nil // its Hello decides
 	}
-	var plan ota.Plan
-	greeting, err := s.conductor.handshake.Again(ctx, s.device, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
-		plan = s.conductor.ota.Decide(d, c, h, at)
-		return plan.Ended
-	})
+	greeting, err := handshake.Reevaluate(ctx, s.conductor.handshake, s.device, s.decide(h, at))
 	if err != nil {
 		return err
 	}
 	s.conductor.changedUpdates(ctx, &greeting.Device, greeting.Ended)
-	return s.conductor.ota.Start(plan, s.toDevice())
+	return s.conductor.ota.Start(greeting.Plan, s.toDevice())
+}
+
+// decide is the decision of ota, for a handshake to save.
+func (s *session) decide(h wire.Hello, at ota.Occasion) handshake.Decision[ota.Plan] {
+	return func(d *fleet.Device, c *fleet.Catalog) (ota.Plan, []fleet.Update) {
+		plan := s.conductor.ota.Decide(d, c, h, at)
+		return plan, plan.Ended
+	}
 }
 
 // refuse answers a Hello that can't be read.

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Claim is what a connection says about itself.
+// Claim is who a connection claims to be, and its proof.
 type Claim struct {
 	ID      fleet.DeviceID // the MQTT client id
 	User    string
@@ -20,18 +20,18 @@ type Claim struct {
 // MaxSecret bounds the secret that is hashed, in bytes.
 const MaxSecret = 1 << 10
 
-// unauthenticated is the answer to every peer without a proof. Its text is for the log: the
-// peer is told by the kind alone, which is one (docs/protocol.md, "Connection").
+// unauthenticated is the error for every peer without a proof. Its text is for the log only:
+// the peer learns its kind, which is always the same (docs/protocol.md, "Connection").
 func unauthenticated(r Refusal) error {
 	return fleet.Errorf(fleet.Unauthenticated, "not authenticated: %s", r)
 }
 
 // Admit checks the claim against the device's record, which it loads in one round trip,
-// and returns the session that begins. Errors: fleet.Unauthenticated for an unknown id, a
-// wrong secret, a user name that is not the id, a BLE device and a peer with too many
-// failed proofs, all alike in cost, and the last one also with the right secret;
-// fleet.Disabled after a valid proof; fleet.Busy when too many admissions are under way,
-// without waiting; fleet.Unavailable from the store.
+// and returns a new session. Errors: fleet.Unauthenticated, after the same work each time, for
+// an unknown id, a wrong secret, a user name that is not the id and a BLE device;
+// fleet.Unauthenticated for a peer with too many failed proofs, even with the right secret;
+// fleet.Disabled after a valid proof; fleet.Busy, without waiting, when too many admissions
+// are in progress; fleet.Unavailable from the store.
 func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 	select {
 	case s.admissions <- struct{}{}:
@@ -72,12 +72,12 @@ func (s *Service) charge(claim Claim) {
 	}
 }
 
-// prove does the same work whatever is wrong: one hash and one comparison, for an unknown
-// device against the zero record.
+// prove checks the proof with the same work whatever is wrong: one hash and one comparison,
+// with the zero record for an unknown device.
 func prove(d *fleet.Device, known bool, claim Claim) (refusal Refusal, proved bool) {
 	secret := claim.Secret
 	if len(secret) > MaxSecret {
-		secret = nil // no stored secret is the hash of nothing: see below
+		secret = nil // which never matches
 	}
 	hash := fleet.Secret(sha256.Sum256(secret))
 	matches := subtle.ConstantTimeCompare(hash[:], d.Secret[:]) == 1 && len(secret) > 0

@@ -99,4 +99,4 @@ func admit(t *testing.T, s *Service, id fleet.DeviceID) *Session {
 }
 
 // nothing decides nothing.
-func nothing(*fleet.Device, *fleet.Catalog) []fleet.Update { return nil }
+func nothing(*fleet.Device, *fleet.Catalog) (int, []fleet.Update) { return 0, nil }

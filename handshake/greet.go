@@ -3,133 +3,91 @@ package handshake
 import (
 	"bytes"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
 
-// Decision is made on a device's record and its product's catalog. It changes the record
-// as decided and returns the updates that ended thereby. It may be called more than once
-// per handshake, each time on the record as it then is; the last call counts.
-type Decision func(d *fleet.Device, c *fleet.Catalog) (past []fleet.Update)
-
-// maxTries bounds how often one handshake is decided again because the device or its
-// product moved meanwhile.
-const maxTries = 8
+// Decision decides on a device's record and its product's catalog. It changes the record and
+// returns its plan, which is the caller's affair, and the updates that ended by it. It may be
+// called more than once per handshake, each time with the record as it is then; the last call
+// counts.
+type Decision[P any] func(d *fleet.Device, c *fleet.Catalog) (plan P, ended []fleet.Update)
 
 // Greeting is the outcome of a handshake.
-type Greeting struct {
-	Device  fleet.Device   // as saved
-	Catalog *fleet.Catalog // by which it was decided
-	Ended   []fleet.Update // the updates that ended, of every save it took
-	Differs bool           // news: the device says it runs other bytes than were uploaded
+type Greeting[P any] struct {
+	Saved
+	Plan    P    // of the last decision
+	Differs bool // the device now reports other bytes than were uploaded; false if it did before
 }
 
-// Greet accepts Hello h of session: it writes what h says into the device's record, lets
-// decide act on it, and saves both in one conditional write. The first Hello of a session
-// claims the device: its generation becomes the record's, and Hellos and Reports of
-// earlier sessions are refused from then on. When the device or its catalog moved since
-// they were loaded, it loads and decides again before it returns.
+// Saved is what the decision was made on and what came of it.
+type Saved struct {
+	Device  fleet.Device   // as it was saved
+	Catalog *fleet.Catalog // that the decision was made by
+	Ended   []fleet.Update // the updates that ended, in all saves it took
+}
+
+// Greet accepts a Hello of session: it writes what the Hello reports into the device's record,
+// has decide change it, and saves both in one conditional write. If the device or its catalog
+// changed since they were loaded, it loads them and decides again.
 //
-// While decide runs, the record's Boot is still that of the Hello before h. Errors:
-// fleet.Conflict when the session has ended or is not the device's newest any more;
-// fleet.NotFound, fleet.Disabled when the device was deleted or disabled meanwhile;
-// fleet.Busy when it kept moving; fleet.Unavailable from the store.
-func (s *Service) Greet(ctx context.Context, session *Session, h wire.Hello, decide Decision) (Greeting, error) {
+// The first Hello of a session claims the device: the record's session number grows, and Hellos
+// and Reports of earlier sessions are refused from then on. While decide runs, the record's
+// Boot is still that of the previous Hello (docs/protocol.md#hello).
+//
+// Errors: fleet.Conflict when the session has ended or the device has a newer one;
+// fleet.NotFound and fleet.Disabled when the device was deleted or disabled meanwhile;
+// fleet.Busy when it keeps changing; fleet.Unavailable from the store.
+func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hello, decide Decision[P]) (g Greeting[P], err error) {
 	now := time.Now()
-	news := false
-	g, err := s.settle(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (past []fleet.Update, changed bool) {
+	newlyDiffers := false // stays true when this Hello's own save is decided again
+	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool) {
 		if !claimed {
 			d.Session++
 		}
 		differs := digestDiffers(h, c)
-		news = news && differs || differs && !(d.Differs && d.Running.Equal(h.Version))
+		newlyDiffers = newlyDiffers && differs || differs && !(d.Differs && d.Running.Equal(h.Version))
 		d.Differs = differs
 		write(d, h, session.address, now)
-		past = decide(d, c)
+		g.Plan, ended = decide(d, c)
 		d.Boot = h.Boot
-		return past, true
+		return ended, true
 	})
 	if err != nil {
-		return Greeting{}, err
+		return Greeting[P]{}, err
 	}
-	g.Differs = news
+	g.Differs = newlyDiffers
 	session.greeted(g.Device.Session, h)
 	s.greeted.Add(1)
 	return g, nil
 }
 
-// Again lets decide act on the record of a session that has said Hello, where an operator
-// or a free slot gives reason to: an immediate release, a flash, a lock with flash now.
-// Nothing is written when decide changes nothing. Errors as Greet's, and fleet.Conflict
-// before the first Hello.
-func (s *Service) Again(ctx context.Context, session *Session, decide Decision) (Greeting, error) {
+// Reevaluate has decide change the record of a session that has sent a Hello, because an
+// operator or a free slot gave a reason to. Nothing is saved when decide changes nothing. It
+// returns the errors of Greet, and fleet.Conflict before the first Hello.
+func Reevaluate[P any](ctx context.Context, s *Service, session *Session, decide Decision[P]) (g Greeting[P], err error) {
 	if session.Generation() == 0 {
-		return Greeting{}, fleet.Errorf(fleet.Conflict, "device %s has not said Hello yet", session.ID())
+		return g, fleet.Errorf(fleet.Conflict, "device %s has not sent a Hello yet", session.ID())
 	}
 	fresh, err := s.devices.Device(ctx, session.ID()) // reports and operators have changed it since the Hello
 	if err != nil {
-		return Greeting{}, err
+		return g, err
 	}
 	session.device = fresh
-	return s.settle(ctx, session, func(d *fleet.Device, c *fleet.Catalog, _ bool) (past []fleet.Update, changed bool) {
+	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, _ bool) (ended []fleet.Update, changed bool) {
 		before := *d
-		past = decide(d, c)
-		return past, len(past) > 0 || before.Update != d.Update || before.Attempts != d.Attempts || before.Flash != d.Flash
+		g.Plan, ended = decide(d, c)
+		return ended, len(ended) > 0 || before.Update != d.Update || before.Attempts != d.Attempts || before.Flash != d.Flash
 	})
+	if err != nil {
+		return Greeting[P]{}, err
+	}
+	return g, nil
 }
 
-// change alters a record; claimed says whether the record's session is already the one
-// that asks. Nothing is saved when it reports no change.
-type change func(d *fleet.Device, c *fleet.Catalog, claimed bool) (past []fleet.Update, changed bool)
-
-// settle makes change on the session's snapshot and saves, until neither the device nor
-// its catalog moved in between.
-func (s *Service) settle(ctx context.Context, session *Session, change change) (g Greeting, err error) {
-	generation := session.Generation()
-	loaded := session.device
-	if g.Catalog, err = s.catalogs.Catalog(ctx, loaded.Product); err != nil {
-		return Greeting{}, err
-	}
-	for range maxTries {
-		if err := session.mayWrite(&loaded, generation); err != nil {
-			return Greeting{}, err
-		}
-		d := loaded
-		past, changed := change(&d, g.Catalog, generation != 0)
-		if !changed {
-			session.device, g.Device = d, d
-			return g, nil
-		}
-		newest, err := s.devices.Save(ctx, &d, past...)
-		switch {
-		case err == nil:
-			session.device, g.Device, g.Ended = d, d, append(g.Ended, past...)
-			if newest <= g.Catalog.Revision {
-				return g, nil
-			}
-			// Saved, but decided by releases that are not the newest: once more, on the
-			// record as it is now.
-			generation, loaded = d.Session, d
-		case errors.Is(err, fleet.Conflict):
-			if loaded, err = s.devices.Device(ctx, session.ID()); err != nil {
-				return Greeting{}, err
-			}
-		default:
-			return Greeting{}, err
-		}
-		s.retried.Add(1)
-		if g.Catalog, err = s.catalogs.CatalogAt(ctx, loaded.Product, newest); err != nil {
-			return Greeting{}, err
-		}
-	}
-	return Greeting{}, fleet.Errorf(fleet.Busy, "device %s keeps changing: try again later", session.ID())
-}
-
-// write puts what h says into the record. Facts that did not change keep their slice, so
-// that the store can tell.
+// write puts what a Hello reports into the record. Facts that did not change keep their slice.
 func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
 	d.Running, d.Hardware, d.UpdatesOn = h.Version, h.Hardware, h.UpdatesOn
 	if h.Facts != nil && !bytes.Equal(h.Facts, d.Facts) {
@@ -139,8 +97,8 @@ func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
 	d.LastHandshake, d.LastHeard = now, now
 }
 
-// digestDiffers reports whether a device says it runs a version of c with other bytes
-// than were uploaded: worth an alert when it is new, and nothing else
+// digestDiffers reports whether a device runs a version of c with other bytes than were
+// uploaded. That is worth an alert when it is new, and has no other effect
 // (docs/protocol.md#hello, key 3).
 func digestDiffers(h wire.Hello, c *fleet.Catalog) bool {
 	f, ok := c.Find(h.Version)

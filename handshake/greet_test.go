@@ -19,10 +19,10 @@ func TestHelloIsWrittenWithItsDecisionInOneSave(t *testing.T) {
 	h.Hardware, h.UpdatesOn, h.Boot, h.Facts = "rev-b", false, 8, []byte{0xa0}
 	ended := fleet.Update{ID: fleet.NewUpdateID(), State: fleet.Confirmed}
 	var seen fleet.Device
-	g, err := s.Greet(t.Context(), session, h, func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
+	g, err := Greet(t.Context(), s, session, h, func(d *fleet.Device, c *fleet.Catalog) (int, []fleet.Update) {
 		seen = *d
 		d.Flash = fleet.WholeVersion(9)
-		return []fleet.Update{ended}
+		return 7, []fleet.Update{ended}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +40,9 @@ func TestHelloIsWrittenWithItsDecisionInOneSave(t *testing.T) {
 	if time.Since(d.LastHandshake) > time.Minute || d.LastHeard != d.LastHandshake {
 		t.Errorf("got last handshake %s, last heard %s, want now", d.LastHandshake, d.LastHeard)
 	}
+	if g.Plan != 7 {
+		t.Errorf("got plan %d, want the one that was decided", g.Plan)
+	}
 	if session.Generation() != 5 || len(g.Ended) != 1 || len(m.past) != 1 || m.past[0] != ended {
 		t.Errorf("got generation %d, ended %v, history %v", session.Generation(), g.Ended, m.past)
 	}
@@ -50,7 +53,7 @@ func TestOnlyTheFirstHelloOfASessionClaimsTheDevice(t *testing.T) {
 	s := New(Config{}, m, m)
 	session := admit(t, s, "a")
 	for range 3 {
-		if _, err := s.Greet(t.Context(), session, hello(1), nothing); err != nil {
+		if _, err := Greet(t.Context(), s, session, hello(1), nothing); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,14 +67,14 @@ func TestHelloOfAnEarlierSessionIsRefused(t *testing.T) {
 	s := New(Config{}, m, m)
 	older, newer := admit(t, s, "a"), admit(t, s, "a")
 	for _, session := range []*Session{older, newer} {
-		if _, err := s.Greet(t.Context(), session, hello(1), nothing); err != nil {
+		if _, err := Greet(t.Context(), s, session, hello(1), nothing); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Greet(t.Context(), older, hello(2), nothing); !errors.Is(err, fleet.Conflict) {
+	if _, err := Greet(t.Context(), s, older, hello(2), nothing); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("got %v, want conflict", err)
 	}
-	if _, err := s.Again(t.Context(), older, nothing); !errors.Is(err, fleet.Conflict) {
+	if _, err := Reevaluate(t.Context(), s, older, nothing); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("decided again: got %v, want conflict", err)
 	}
 	if d := m.devices["a"]; d.Running.String() != "1" || d.Session != 2 {
@@ -84,7 +87,7 @@ func TestHelloAfterTheEndIsRefused(t *testing.T) {
 	s := New(Config{}, m, m)
 	session := admit(t, s, "a")
 	session.End()
-	if _, err := s.Greet(t.Context(), session, hello(1), nothing); !errors.Is(err, fleet.Conflict) || m.saves != 0 {
+	if _, err := Greet(t.Context(), s, session, hello(1), nothing); !errors.Is(err, fleet.Conflict) || m.saves != 0 {
 		t.Errorf("got %v and %d saves, want conflict and none", err, m.saves)
 	}
 }
@@ -95,9 +98,9 @@ func TestDeviceThatMovedIsDecidedAgain(t *testing.T) {
 	session := admit(t, s, "a")
 	m.edit("a", func(d *fleet.Device) { d.Lock = fleet.WholeVersion(5) })
 	var locks []string
-	g, err := s.Greet(t.Context(), session, hello(1), func(d *fleet.Device, _ *fleet.Catalog) []fleet.Update {
+	g, err := Greet(t.Context(), s, session, hello(1), func(d *fleet.Device, _ *fleet.Catalog) (int, []fleet.Update) {
 		locks = append(locks, d.Lock.String())
-		return nil
+		return 0, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -118,14 +121,14 @@ func TestCatalogThatMovedIsDecidedAgain(t *testing.T) {
 		}
 	}
 	var revisions []uint64
-	g, err := s.Greet(t.Context(), session, hello(1), func(d *fleet.Device, c *fleet.Catalog) []fleet.Update {
+	g, err := Greet(t.Context(), s, session, hello(1), func(d *fleet.Device, c *fleet.Catalog) (int, []fleet.Update) {
 		revisions = append(revisions, c.Revision)
-		return []fleet.Update{{Attempt: len(revisions)}}
+		return len(revisions), []fleet.Update{{Attempt: len(revisions)}}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(revisions) != 2 || revisions[1] != 2 || g.Catalog.Revision != 2 || g.Device.Session != 1 || len(g.Ended) != 2 {
+	if len(revisions) != 2 || revisions[1] != 2 || g.Catalog.Revision != 2 || g.Device.Session != 1 || len(g.Ended) != 2 || g.Plan != 2 {
 		t.Errorf("decided by %v, by %d in the end, session %d, ended %v; want [1 2], 2, 1 and both", revisions, g.Catalog.Revision, g.Device.Session, g.Ended)
 	}
 }
@@ -135,7 +138,7 @@ func TestDeviceThatKeepsMovingIsBusy(t *testing.T) {
 	s := New(Config{}, m, m)
 	session := admit(t, s, "a")
 	m.onSave = func(d *fleet.Device) { m.edit(d.ID, func(*fleet.Device) {}) }
-	if _, err := s.Greet(t.Context(), session, hello(1), nothing); !errors.Is(err, fleet.Busy) || m.saves != maxTries {
+	if _, err := Greet(t.Context(), s, session, hello(1), nothing); !errors.Is(err, fleet.Busy) || m.saves != maxTries {
 		t.Errorf("got %v after %d saves, want busy after %d", err, m.saves, maxTries)
 	}
 }
@@ -146,10 +149,10 @@ func TestDeviceThatWasDisabledOrDeletedMeanwhileIsRefused(t *testing.T) {
 	a, b := admit(t, s, "a"), admit(t, s, "b")
 	m.edit("a", func(d *fleet.Device) { d.Disabled = true })
 	delete(m.devices, "b")
-	if _, err := s.Greet(t.Context(), a, hello(1), nothing); !errors.Is(err, fleet.Disabled) {
+	if _, err := Greet(t.Context(), s, a, hello(1), nothing); !errors.Is(err, fleet.Disabled) {
 		t.Errorf("disabled: got %v", err)
 	}
-	if _, err := s.Greet(t.Context(), b, hello(1), nothing); !errors.Is(err, fleet.NotFound) {
+	if _, err := Greet(t.Context(), s, b, hello(1), nothing); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("deleted: got %v", err)
 	}
 }
@@ -158,20 +161,20 @@ func TestDecidingAgainWithoutAChangeSavesNothing(t *testing.T) {
 	m := newMemory(fleet.Device{ID: "a"})
 	s := New(Config{}, m, m)
 	session := admit(t, s, "a")
-	if _, err := s.Again(t.Context(), session, nothing); !errors.Is(err, fleet.Conflict) {
+	if _, err := Reevaluate(t.Context(), s, session, nothing); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("before the first Hello: got %v, want conflict", err)
 	}
-	if _, err := s.Greet(t.Context(), session, hello(1), nothing); err != nil {
+	if _, err := Greet(t.Context(), s, session, hello(1), nothing); err != nil {
 		t.Fatal(err)
 	}
 	m.edit("a", func(d *fleet.Device) { d.Flash = fleet.WholeVersion(2) }) // as an operator does
-	g, err := s.Again(t.Context(), session, nothing)
+	g, err := Reevaluate(t.Context(), s, session, nothing)
 	if err != nil || m.saves != 1 || g.Device.Flash.String() != "2" {
 		t.Errorf("got %v, %d saves, flash %s; want none, 1, 2", err, m.saves, g.Device.Flash)
 	}
-	g, err = s.Again(t.Context(), session, func(d *fleet.Device, _ *fleet.Catalog) []fleet.Update {
+	g, err = Reevaluate(t.Context(), s, session, func(d *fleet.Device, _ *fleet.Catalog) (int, []fleet.Update) {
 		d.Flash = fleet.Version{}
-		return nil
+		return 0, nil
 	})
 	if err != nil || m.saves != 2 || !m.devices["a"].Flash.IsZero() || g.Device.Session != 1 {
 		t.Errorf("got %v, %d saves, %+v", err, m.saves, m.devices["a"])
@@ -185,12 +188,12 @@ func TestFactsThatAreTheSameKeepTheirSlice(t *testing.T) {
 	session := admit(t, s, "a")
 	h := hello(1)
 	h.Facts = []byte{0xa0}
-	g, err := s.Greet(t.Context(), session, h, nothing)
+	g, err := Greet(t.Context(), s, session, h, nothing)
 	if err != nil || &g.Device.Facts[0] != &kept[0] {
 		t.Errorf("got %v, another slice", err)
 	}
 	h.Facts = nil
-	if g, err = s.Greet(t.Context(), session, h, nothing); err != nil || len(g.Device.Facts) != 1 {
+	if g, err = Greet(t.Context(), s, session, h, nothing); err != nil || len(g.Device.Facts) != 1 {
 		t.Errorf("facts not said: got %v %x, want them kept", err, g.Device.Facts)
 	}
 }
@@ -217,7 +220,7 @@ func TestOtherBytesAreNewsOnce(t *testing.T) {
 	} {
 		h := hello(row.version)
 		h.Digest = fleet.Digest{row.digest}
-		g, err := s.Greet(t.Context(), admit(t, s, "a"), h, nothing) // each in a session of its own
+		g, err := Greet(t.Context(), s, admit(t, s, "a"), h, nothing) // each in a session of its own
 		if err != nil || g.Differs != row.want {
 			t.Errorf("%s: got %v, %v, want %v", row.name, g.Differs, err, row.want)
 		}

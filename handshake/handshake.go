@@ -9,17 +9,17 @@ import (
 	"github.com/muster-iot/muster/limit"
 )
 
-// Devices is where device records live.
+// Devices are the records of devices.
 type Devices interface {
 	// Device loads the record of id; fleet.NotFound when there is none.
 	Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error)
-	// Save writes d if it is still at d.Revision (fleet.Conflict otherwise), raises
-	// d.Revision, adds past to d's history in the same step, and returns the revision the
-	// catalog of d's product had in that moment.
-	Save(ctx context.Context, d *fleet.Device, past ...fleet.Update) (catalog uint64, err error)
+	// Save writes d if its record is still at d.Revision (fleet.Conflict otherwise), raises
+	// d.Revision, adds the ended updates to d's history in the same step, and returns the
+	// revision of the catalog of d's product at that moment.
+	Save(ctx context.Context, d *fleet.Device, ended ...fleet.Update) (catalog uint64, err error)
 }
 
-// Catalogs is where the catalogs of products are cached.
+// Catalogs are the cached catalogs of products.
 type Catalogs interface {
 	// Catalog returns the newest known catalog of product.
 	Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error)
@@ -55,11 +55,11 @@ func (c Config) withDefaults() Config {
 // address behind a NAT.
 const addressFactor = 10
 
-// Service admits devices and greets them. It is safe for concurrent use.
+// Service admits devices and accepts their Hellos. It is safe for concurrent use.
 type Service struct {
 	devices    Devices
 	catalogs   Catalogs
-	admissions chan struct{} // one token per admission under way
+	admissions chan struct{} // one token per admission in progress
 	byID       *limit.Limiter[string]
 	byAddress  *limit.Limiter[string]
 	refused    [NotAttached + 1]atomic.Uint64
@@ -68,7 +68,7 @@ type Service struct {
 	retried    atomic.Uint64
 }
 
-// New makes a Service.
+// New returns a Service.
 func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
 	cfg = cfg.withDefaults()
 	return &Service{
@@ -79,8 +79,8 @@ func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
 	}
 }
 
-// Refusal is why an admission was refused, for logs and metrics only: the peer is told
-// less.
+// Refusal is why an admission was refused, for logs and metrics only: it is not revealed to
+// the peer.
 type Refusal uint8
 
 // The refusals.
@@ -92,18 +92,18 @@ const (
 	SwitchedOff // disabled, after a valid proof
 	Saturated
 	Throttled   // too many failed proofs of this id or from this address
-	NotAttached // a gateway spoke for a device it may not speak for
+	NotAttached // a gateway relayed a device that it may not relay
 )
 
 // Stats counts since the start.
 type Stats struct {
 	Admitted uint64
 	Greeted  uint64 // Hellos accepted
-	Retried  uint64 // handshakes decided more than once because device or product moved
+	Retried  uint64 // decisions repeated because the device or its product changed
 	Refused  map[Refusal]uint64
 }
 
-// Stats returns what was counted so far.
+// Stats returns the counts so far.
 func (s *Service) Stats() Stats {
 	stats := Stats{
 		Admitted: s.admitted.Load(), Greeted: s.greeted.Load(), Retried: s.retried.Load(),

@@ -7,15 +7,15 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// Session is one connection of one device, from its admission on. Greet and Again are
-// called by one goroutine at a time per session; the session's own methods by any.
+// Session is one connection of one device, from its admission on. Greet and Reevaluate must be
+// called by one goroutine at a time per session; its own methods are safe for concurrent use.
 type Session struct {
 	id      fleet.DeviceID
 	team    fleet.TeamID
 	kind    fleet.DeviceKind
-	gateway fleet.DeviceID // whose word the session begins on, "" for a proof of its own
+	gateway fleet.DeviceID // that relays the device; "" if it proved itself
 	address string
-	device  fleet.Device // as last loaded or saved; owned by Greet and Again
+	device  fleet.Device // as last loaded or saved; owned by Greet and Reevaluate
 
 	mu         sync.Mutex
 	generation uint64     // fencing token, 0 before the first Hello; guarded by mu
@@ -23,31 +23,31 @@ type Session struct {
 	ended      bool       // guarded by mu
 }
 
-// ID is the device's id.
+// ID returns the device's id.
 func (s *Session) ID() fleet.DeviceID { return s.id }
 
-// Team is the device's team.
+// Team returns the device's team.
 func (s *Session) Team() fleet.TeamID { return s.team }
 
-// Kind is the device's kind as it was admitted.
+// Kind returns the device's kind at its admission.
 func (s *Session) Kind() fleet.DeviceKind { return s.kind }
 
-// Generation is the session's number among the device's sessions, the fencing token of
-// its writes; 0 before the first Hello was accepted.
+// Generation returns the session's number among the device's sessions, the fencing token of
+// its writes; 0 before the first Hello is accepted.
 func (s *Session) Generation() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.generation
 }
 
-// Hello is the last Hello accepted; ok is false before the first.
+// Hello returns the last Hello that was accepted; ok is false before the first.
 func (s *Session) Hello() (hello wire.Hello, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.hello, s.generation != 0
 }
 
-// End makes the session refuse every further Hello: its connection has ended.
+// End makes the session refuse further Hellos, because its connection has ended.
 func (s *Session) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +61,7 @@ func (s *Session) Ended() bool {
 	return s.ended
 }
 
-// mayWrite checks that the session may still speak for d, as of generation.
+// mayWrite returns an error if a session of this generation may no longer change d.
 func (s *Session) mayWrite(d *fleet.Device, generation uint64) error {
 	s.mu.Lock()
 	ended := s.ended

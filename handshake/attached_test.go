@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-func TestGatewayVouchesForWhatIsAttachedToIt(t *testing.T) {
+func TestAGatewayRelaysTheDevicesAttachedToIt(t *testing.T) {
 	for name, row := range map[string]struct {
 		device fleet.Device
 		want   error
@@ -24,7 +24,7 @@ func TestGatewayVouchesForWhatIsAttachedToIt(t *testing.T) {
 			m := newMemory(fleet.Device{ID: "g", Kind: fleet.Gateway, Team: 1}, row.device)
 			s := New(Config{}, m, m)
 			gateway := admit(t, s, "g")
-			session, err := s.Vouch(t.Context(), gateway, "b")
+			session, err := s.AdmitAttached(t.Context(), gateway, "b")
 			if !errors.Is(err, row.want) || (err == nil) != (session != nil) {
 				t.Fatalf("got %v, want %v", err, row.want)
 			}
@@ -38,12 +38,12 @@ func TestGatewayVouchesForWhatIsAttachedToIt(t *testing.T) {
 func TestHelloThroughAGatewayTheDeviceHasLeftIsRefused(t *testing.T) {
 	m := newMemory(fleet.Device{ID: "g", Kind: fleet.Gateway}, fleet.Device{ID: "b", Kind: fleet.BLE, Gateway: "g"})
 	s := New(Config{}, m, m)
-	session, err := s.Vouch(t.Context(), admit(t, s, "g"), "b")
+	session, err := s.AdmitAttached(t.Context(), admit(t, s, "g"), "b")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.edit("b", func(d *fleet.Device) { d.Gateway = "h" })
-	_, err = s.Greet(t.Context(), session, hello(1), func(*fleet.Device, *fleet.Catalog) []fleet.Update { return nil })
+	_, err = Greet(t.Context(), s, session, hello(1), nothing)
 	if !errors.Is(err, fleet.Conflict) {
 		t.Errorf("got %v, want Conflict", err)
 	}

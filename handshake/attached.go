@@ -7,11 +7,11 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Vouch returns the session of BLE device id that begins on its gateway's word instead of
-// a proof of its own. It loads the record in one round trip. Errors: fleet.Denied for every
-// device the gateway may not speak for, unknown, disabled, of another team and attached
-// elsewhere alike; fleet.Unavailable from the store.
-func (s *Service) Vouch(ctx context.Context, gateway *Session, id fleet.DeviceID) (*Session, error) {
+// AdmitAttached returns a new session of BLE device id, which its gateway relays: the gateway's
+// session replaces a proof of the device's own. It loads the record in one round trip. Errors:
+// fleet.Denied for every device the gateway may not relay, whether unknown, disabled, of another
+// team or attached elsewhere; fleet.Unavailable from the store.
+func (s *Service) AdmitAttached(ctx context.Context, gateway *Session, id fleet.DeviceID) (*Session, error) {
 	d, err := s.devices.Device(ctx, id)
 	if errors.Is(err, fleet.NotFound) || err == nil && !attached(&d, gateway) {
 		s.refused[NotAttached].Add(1)
@@ -24,7 +24,7 @@ func (s *Service) Vouch(ctx context.Context, gateway *Session, id fleet.DeviceID
 	return &Session{id: d.ID, team: d.Team, kind: d.Kind, gateway: gateway.id, device: d, address: gateway.address}, nil
 }
 
-// attached reports whether gateway may speak for d.
+// attached reports whether gateway may relay d.
 func attached(d *fleet.Device, gateway *Session) bool {
 	return d.Kind == fleet.BLE && d.Gateway == gateway.id && d.Team == gateway.team && !d.Disabled
 }
