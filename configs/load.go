@@ -16,6 +16,9 @@ type Sources struct {
 	File  string   // path of a YAML file; "" for none
 	Env   []string // NAME=value, as os.Environ gives it
 	Flags []Flag   // those given, and no others
+
+	// Check applies rules of other packages to what was read; nil for none.
+	Check func(Config) error
 }
 
 // Flag is one flag given on the command line.
@@ -32,6 +35,9 @@ func Load(s Sources) (Config, error) {
 	err := errors.Join(c.readFile(s.File), c.readEnv(s.Env), c.readFlags(s.Flags))
 	if err == nil {
 		err = c.Validate()
+		if s.Check != nil {
+			err = errors.Join(err, s.Check(c))
+		}
 	}
 	return c, err
 }

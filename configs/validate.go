@@ -6,9 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Bounds of keys, as muster.yaml tells them.
@@ -19,8 +17,6 @@ const (
 	minRate       = Rate(1e3)
 	minCache      = Size(1 << 20)
 	minSessionAge = time.Second
-	minPassword   = 10  // bytes, as of every password
-	maxPassword   = 256 // bytes
 )
 
 // Validate returns every reason why c can't be served, joined, each a sentence that names
@@ -78,12 +74,6 @@ func (c *Config) validateStore(v *verdict) {
 	v.require(c.Redis.URL == "" || !c.Redis.Ephemeral, "redis.url and redis.ephemeral are both set: choose one")
 	v.require(c.Redis.URL == "" || redisURL(c.Redis.URL.Reveal()),
 		"redis.url is not one: use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH")
-	name, host, ok := strings.Cut(c.Owner.Email, "@")
-	v.require(ok && name != "" && host != "" && !strings.ContainsAny(c.Owner.Email, " \t\r\n"),
-		"owner.email is %.80q: use name@host", c.Owner.Email)
-	password := c.Owner.Password.Reveal()
-	v.require(password == "" || len(password) >= minPassword && len(password) <= maxPassword && utf8.ValidString(password),
-		"owner.password has %d bytes: use %d to %d, or none to have one made", len(password), minPassword, maxPassword)
 }
 
 func (c *Config) validateUpdates(v *verdict) {

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/configs"
+	"github.com/muster-iot/muster/fleet"
 )
 
 type serveCmd struct {
@@ -58,7 +60,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 
 // load reads all layers. What holds without the flags is wrong use with them.
 func (s *serveCmd) load() (configs.Config, error) {
-	sources := configs.Sources{File: s.Config, Env: os.Environ(), Flags: s.flags()}
+	sources := configs.Sources{File: s.Config, Env: os.Environ(), Flags: s.flags(), Check: checkOwner}
 	config, err := configs.Load(sources)
 	if err == nil {
 		return config, nil
@@ -68,6 +70,19 @@ func (s *serveCmd) load() (configs.Config, error) {
 		err = wrongUse("%s", err)
 	}
 	return config, err
+}
+
+// checkOwner holds the owner that the first start creates to the rules of all accounts.
+func checkOwner(c configs.Config) error {
+	var errs []error
+	if _, err := fleet.ParseEmail(c.Owner.Email); err != nil {
+		errs = append(errs, fmt.Errorf("owner.email is %.80q: use name@host", c.Owner.Email))
+	}
+	password := c.Owner.Password.Reveal()
+	if password != "" && fleet.CheckPassword(password) != nil {
+		errs = append(errs, fmt.Errorf("owner.password has %d bytes: use %d to %d, or none to have one made", len(password), fleet.MinPassword, fleet.MaxPassword))
+	}
+	return errors.Join(errs...)
 }
 
 // flags are those given on the command line, with the key each sets.
