@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"api":            {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse"},
 	"api/client":     {"fleet", "api", "sse"},
 	"console":        {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
-	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
+	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api", "console"},
 	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 	"console/browsertest": {}, // tests only
 
 	"simulator/mqttlite": {"fleet", "wire/mqtt"},
+	"simulator/ble":      {"fleet", "wire", "wire/mqtt"},
 
 	"cloud/cloudtest": {"fleet", "wire", "wire/mqtt", "cloud", "api", "api/client", "simulator", "simulator/mqttlite"}, // for tests only
 	"ota/otatest":     {"fleet", "ota/image", "store"},                                                                 // for tests only

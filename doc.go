@@ -31,6 +31,7 @@
 //	sse                 streams of events to HTTP clients, for api and console
 //	simulator           a fleet of devices in one process
 //	simulator/mqttlite  a light MQTT client
+//	simulator/ble       BLE devices behind gateways
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms
 //	cloud/cloudtest     whole servers for tests of the whole path

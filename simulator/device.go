@@ -12,19 +12,14 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator/ble"
 	"github.com/muster-iot/muster/wire"
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// client is one MQTT connection of one device: Conn, or Paho behind the same methods.
-// Disconnect says goodbye first, Close does not.
-type client interface {
-	Publish(topic string, qos byte, payload []byte) (id uint16, err error)
-	Read(deadline time.Time) (mqtt.Packet, error)
-	Wake()
-	Disconnect() error
-	Close() error
-}
+// client is one MQTT connection of one device: mqttlite.Conn, Paho behind the same methods,
+// or one that a gateway carries.
+type client = ble.Client
 
 // How a device comes back (docs/protocol.md#connection).
 const (
@@ -37,8 +32,8 @@ const (
 type device struct {
 	id        fleet.DeviceID
 	dial      func(ctx context.Context) (client, error)
-	haste     float64 // divides the waits between connections
-	cache     *cache  // of a gateway, else nil
+	haste     float64      // divides the waits between connections
+	gateway   *ble.Gateway // nil unless the device is one
 	publishes wire.Topic
 	chunks    string // its chunk topic
 
@@ -166,8 +161,8 @@ func (d *device) flush(c client) (action, time.Time, error) {
 		out, do, deadline, image := d.model.out, d.model.do, d.model.deadline(), d.model.downloads()
 		d.model.out = nil
 		d.mu.Unlock()
-		if d.cache != nil {
-			d.cache.owns(image)
+		if d.gateway != nil {
+			d.gateway.Downloads(image)
 		}
 		if len(out) == 0 {
 			return do, deadline, nil

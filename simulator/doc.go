@@ -5,7 +5,7 @@
 //
 // A device is one state machine (model.go and the files named after its parts) that
 // neither blocks nor reads a clock. device.go drives it over a connection, of which there
-// are two kinds: eclipse/paho (paho.go), faithful, about 40 KB each, and Conn (conn.go),
-// our own few packets of MQTT 3.1.1 on one goroutine, about 5 KB each. Fleet runs many of
-// them; Verdict says whether each runs what it should.
+// are three kinds: eclipse/paho (paho.go), faithful, about 40 KB each; simulator/mqttlite,
+// on one goroutine, about 5 KB each; and for BLE devices those of simulator/ble, through a
+// gateway. Fleet runs many devices; Verdict says whether each runs what it should.
 package simulator

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator/ble"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
 )
@@ -36,6 +37,9 @@ func (k *ClientKind) UnmarshalText(text []byte) error {
 	}
 	return fleet.Errorf(fleet.Invalid, "client %.40q: use auto, paho or light", text)
 }
+
+// Radio is the radio of the BLE devices.
+type Radio = ble.Radio
 
 // Config is a fleet. Zero fields are defaults that work, but for Broker and Devices.
 type Config struct {
@@ -105,42 +109,40 @@ func New(config Config) (*Fleet, error) {
 		switch {
 		case c.Gateway != "":
 			self = wire.Topic{Speaker: c.Gateway, Child: c.ID}
-			dial = (&roamer{id: c.ID, gateways: reach(gateways, c.Gateway, config.Radio.Roam > 0)}).dial
+			dial = ble.NewRoamer(c.ID, reach(gateways, c.Gateway, config.Radio.Roam > 0)).Dial
 		case g != nil:
-			dial = g.carried(dial)
+			dial = g.Carry(dial)
 		}
 		m := newModel(&f.config.Profile, &f.config.Faults, config.Seed, self, c.Version)
 		m.caches = g != nil && config.Radio.Caches
 		d := newDevice(m, dial, config.Haste)
-		if g != nil {
-			d.cache = &g.cache
-		}
+		d.gateway = g
 		f.devices, f.byID[c.ID] = append(f.devices, d), d
 	}
 	return f, nil
 }
 
 // gateways are the devices that others name as theirs.
-func (c *Config) gateways() (map[fleet.DeviceID]*gateway, error) {
+func (c *Config) gateways() (map[fleet.DeviceID]*ble.Gateway, error) {
 	own := map[fleet.DeviceID]bool{}
 	for _, d := range c.Devices {
 		own[d.ID] = d.Gateway == ""
 	}
-	all := map[fleet.DeviceID]*gateway{}
+	all := map[fleet.DeviceID]*ble.Gateway{}
 	for _, d := range c.Devices {
 		if d.Gateway != "" && !own[d.Gateway] {
 			return nil, fleet.FieldErrorf("devices", "device %s is behind %s, which is no device with a connection of its own", d.ID, d.Gateway)
 		}
 		if d.Gateway != "" && all[d.Gateway] == nil {
-			all[d.Gateway] = newGateway(d.Gateway, &c.Radio)
+			all[d.Gateway] = ble.NewGateway(d.Gateway, &c.Radio)
 		}
 	}
 	return all, nil
 }
 
 // reach is the gateways a BLE device can get into reach of, its first one first.
-func reach(all map[fleet.DeviceID]*gateway, first fleet.DeviceID, roams bool) []*gateway {
-	list := []*gateway{all[first]}
+func reach(all map[fleet.DeviceID]*ble.Gateway, first fleet.DeviceID, roams bool) []*ble.Gateway {
+	list := []*ble.Gateway{all[first]}
 	if !roams {
 		return list
 	}

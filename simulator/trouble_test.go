@@ -80,7 +80,7 @@ func TestTheEndOfARunHidesNoTrouble(t *testing.T) {
 		{"the gateway is none", func(c *cloud) {
 			c.attaches(func(fleet.DeviceID) []wire.AttachOutcome { return nil })
 		}, map[fleet.DeviceID]string{
-			"gw": "it was offered nothing", "ble": "it never got a Welcome; not attached to gw, which is no gateway: its attach was acknowledged without effect",
+			"gw": "it was offered nothing", "ble": "it never got a Welcome; not attached to gw, which is not a gateway: its attach was acknowledged without effect",
 		}},
 		{"the gateway is refused", func(c *cloud) {
 			for l := range c.links {

@@ -55,7 +55,7 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 	return simulator.Config{
 		Broker: broker, Devices: devices, Version: version, Client: s.Client, Seed: s.Seed,
 		Ramp: s.Ramp, Haste: s.Haste, Spread: s.Spread,
-		Radio:   simulator.Radio{Rate: s.Radio.Rate, Loss: s.Loss, Roam: s.Roam, Caches: s.Caches},
+		Radio:   simulator.Radio{Rate: s.Radio.Rate, Loss: float64(s.Loss), Roam: s.Roam, Caches: s.Caches},
 		Profile: simulator.Profile{Product: s.Product, Rehello: s.Rehello},
 		Faults: simulator.Faults{
 			FailAt: s.FailAt, PowerLoss: s.Powerloss, Revert: s.Revert,

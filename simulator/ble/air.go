@@ -1,4 +1,4 @@
-package simulator
+package ble
 
 import (
 	"bytes"
@@ -13,18 +13,18 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// Radio is the way between gateways and their BLE devices. The zero value is perfect.
+// Radio is the radio between gateways and their BLE devices. The zero value is perfect.
 type Radio struct {
 	Rate   int64         // bytes per second to each device; 0: no limit
 	Delay  time.Duration // of each message to a device
-	Loss   Chance        // of chunks on their way to a device
-	Roam   time.Duration // a device comes into another gateway's reach about this often; 0: never
+	Loss   float64       // share of chunks lost on their way to a device, 0 to 1
+	Roam   time.Duration // a device moves to another gateway about this often; 0: never
 	Caches bool          // gateways fetch an image once for all their devices
 }
 
 var (
 	errOutOfReach = errors.New("out of the gateway's reach")
-	errDetached   = errors.New("the cloud says that it is not attached")
+	errDetached   = errors.New("the cloud answered that it is not attached")
 )
 
 // air is the connection of one BLE device through its gateway, behind the same methods as
@@ -50,13 +50,14 @@ type late struct {
 func newAir(t *trunk, child fleet.DeviceID) *air {
 	a := &air{trunk: t, child: child, notice: make(chan struct{}, 1)}
 	if roam := t.gateway.radio.Roam; roam > 0 {
-		time.AfterFunc(jitter(roam), func() { a.end(errOutOfReach) })
+		after := roam - roam/10 + time.Duration(rand.Int64N(int64(roam)/5+1)) //nolint:gosec // no secret
+		time.AfterFunc(after, func() { a.end(errOutOfReach) })
 	}
 	return a
 }
 
-// Publish says something through the gateway; a Want of an image that the gateway has or
-// fetches stays with it.
+// Publish publishes through the gateway. A Want of an image that the gateway has, or is
+// fetching, goes no further.
 func (a *air) Publish(topic string, qos byte, payload []byte) (uint16, error) {
 	a.mu.Lock()
 	why := a.why
@@ -78,7 +79,7 @@ func (a *air) Publish(topic string, qos byte, payload []byte) (uint16, error) {
 // deliver sends a packet to the device. Its bytes are copied.
 func (a *air) deliver(p mqtt.Packet, chunk bool) {
 	radio := a.trunk.gateway.radio
-	if chunk && rand.Float64() < float64(radio.Loss) { //nolint:gosec // no secret
+	if chunk && rand.Float64() < radio.Loss { //nolint:gosec // no secret
 		return
 	}
 	p.Topic, p.Payload = bytes.Clone(p.Topic), bytes.Clone(p.Payload)
@@ -87,7 +88,9 @@ func (a *air) deliver(p mqtt.Packet, chunk bool) {
 	if a.why != nil {
 		return
 	}
-	a.busy = later(a.busy, time.Now())
+	if now := time.Now(); a.busy.Before(now) {
+		a.busy = now
+	}
 	if radio.Rate > 0 {
 		a.busy = a.busy.Add(time.Duration(float64(len(p.Payload)) / float64(radio.Rate) * float64(time.Second)))
 	}
@@ -102,7 +105,7 @@ func (a *air) signal() {
 	}
 }
 
-// Read is Conn.Read.
+// Read implements Client.
 func (a *air) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
 		p, until, err := a.next(deadline)
@@ -137,13 +140,14 @@ func (a *air) next(deadline time.Time) (p mqtt.Packet, until time.Time, err erro
 		a.woken = false
 		return p, until, os.ErrDeadlineExceeded
 	}
-	if len(a.queue) > 0 {
-		return p, earlier(deadline, a.queue[0].due), nil
+	until = deadline
+	if len(a.queue) > 0 && (until.IsZero() || a.queue[0].due.Before(until)) {
+		until = a.queue[0].due
 	}
-	return p, deadline, nil
+	return p, until, nil
 }
 
-// Wake is Conn.Wake.
+// Wake implements Client.
 func (a *air) Wake() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -151,7 +155,7 @@ func (a *air) Wake() {
 	a.signal()
 }
 
-// Disconnect leaves the gateway's reach; BLE has no goodbye.
+// Disconnect leaves the gateway's reach: BLE has no DISCONNECT.
 func (a *air) Disconnect() error { return a.Close() }
 
 // Close leaves the gateway's reach.

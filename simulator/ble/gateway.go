@@ -1,4 +1,4 @@
-package simulator
+package ble
 
 import (
 	"context"
@@ -13,8 +13,19 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// gateway is the part of a simulated gateway that relays; it is a device beside that.
-type gateway struct {
+// Client is an MQTT connection of a device: mqttlite.Conn, or another with its methods.
+// Disconnect sends DISCONNECT first, Close does not.
+type Client interface {
+	Publish(topic string, qos byte, payload []byte) (id uint16, err error)
+	Read(deadline time.Time) (mqtt.Packet, error)
+	Wake()
+	Disconnect() error
+	Close() error
+}
+
+// Gateway is the part of a simulated gateway that relays. The gateway's own device runs over
+// the same connection.
+type Gateway struct {
 	id    fleet.DeviceID
 	radio *Radio
 	cache cache
@@ -24,18 +35,19 @@ type gateway struct {
 	ready chan struct{} // closed when there is one; guarded by mu
 }
 
-func newGateway(id fleet.DeviceID, radio *Radio) *gateway {
-	return &gateway{id: id, radio: radio, ready: make(chan struct{})}
+// NewGateway returns a gateway that is not connected yet.
+func NewGateway(id fleet.DeviceID, radio *Radio) *Gateway {
+	return &Gateway{id: id, radio: radio, ready: make(chan struct{})}
 }
 
-// carried makes the device's connections carry BLE devices too.
-func (g *gateway) carried(dial func(context.Context) (client, error)) func(context.Context) (client, error) {
-	return func(ctx context.Context) (client, error) {
+// Carry returns dial, made to return connections that carry BLE devices too.
+func (g *Gateway) Carry(dial func(context.Context) (Client, error)) func(context.Context) (Client, error) {
+	return func(ctx context.Context) (Client, error) {
 		c, err := dial(ctx)
 		if err != nil {
 			return nil, err
 		}
-		t := &trunk{client: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]*attempt)}
+		t := &trunk{Client: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]*attempt)}
 		g.mu.Lock()
 		g.trunk = t
 		close(g.ready)
@@ -45,8 +57,12 @@ func (g *gateway) carried(dial func(context.Context) (client, error)) func(conte
 	}
 }
 
-// lost says that t has ended.
-func (g *gateway) lost(t *trunk) {
+// Downloads sets which image the gateway's own device downloads, zero: none. That goes before
+// what the cache fetches.
+func (g *Gateway) Downloads(image fleet.Image) { g.cache.owns(image) }
+
+// lost notes that t has ended.
+func (g *Gateway) lost(t *trunk) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trunk == t {
@@ -55,7 +71,7 @@ func (g *gateway) lost(t *trunk) {
 }
 
 // connection waits for the gateway's connection. Its error says that there was none.
-func (g *gateway) connection(ctx context.Context) (*trunk, error) {
+func (g *Gateway) connection(ctx context.Context) (*trunk, error) {
 	for {
 		g.mu.Lock()
 		t, ready := g.trunk, g.ready
@@ -73,21 +89,14 @@ func (g *gateway) connection(ctx context.Context) (*trunk, error) {
 
 // trunk is a gateway's connection. Read takes out what is for the BLE devices.
 type trunk struct {
-	client
-	gateway *gateway
+	Client
+	gateway *Gateway
 
 	mu        sync.Mutex // held while publishing for others, so that no answer comes before it is known whose
 	airs      map[fleet.DeviceID]*air
 	acks      map[uint16]*air // packet ids of what was published for BLE devices
 	attaching map[fleet.DeviceID]*attempt
 	ended     bool
-}
-
-// attempt is an attach that has no outcome yet.
-type attempt struct {
-	outcome chan fleet.ReasonCode
-	id      uint16 // its packet id
-	acked   bool
 }
 
 func (t *trunk) open(child fleet.DeviceID) *air {
@@ -111,48 +120,6 @@ func (t *trunk) forget(a *air) {
 	t.gateway.cache.leave(a)
 }
 
-// attachTimeout is how long the gateway waits for what became of an attach.
-const attachTimeout = 10 * time.Second
-
-// attach says that child is in reach and waits for the outcome.
-func (t *trunk) attach(ctx context.Context, child fleet.DeviceID) error {
-	a, err := t.try(child)
-	if err != nil {
-		return err
-	}
-	timer := time.NewTimer(attachTimeout)
-	defer timer.Stop()
-	select {
-	case reason := <-a.outcome:
-		if reason != wire.ReasonNone {
-			return fmt.Errorf("not attached to %s: %s", t.gateway.id, wire.ReasonText(reason))
-		}
-		return nil
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if a.acked { // docs/gateways.md#what-is-refused
-		return fmt.Errorf("not attached to %s, which is no gateway: its attach was acknowledged without effect", t.gateway.id)
-	}
-	return fmt.Errorf("gateway %s was told nothing about its attach", t.gateway.id)
-}
-
-// try publishes an attach of child.
-func (t *trunk) try(child fleet.DeviceID) (*attempt, error) {
-	topic := wire.Topic{Speaker: t.gateway.id, Kind: wire.TopicAttach}.String()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	id, err := t.publish(nil, topic, 1, wire.Attach{IDs: []fleet.DeviceID{child}}.Encode())
-	if err != nil {
-		return nil, err
-	}
-	a := &attempt{outcome: make(chan fleet.ReasonCode, 1), id: id}
-	t.attaching[child] = a
-	return a, nil
-}
-
 // publishFor publishes for a BLE device, nil for the gateway's own relaying.
 func (t *trunk) publishFor(a *air, topic string, qos byte, payload []byte) (uint16, error) {
 	t.mu.Lock()
@@ -165,7 +132,7 @@ func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16,
 	if t.ended {
 		return 0, errOutOfReach
 	}
-	id, err := t.client.Publish(topic, qos, payload)
+	id, err := t.Client.Publish(topic, qos, payload)
 	if err == nil && qos > 0 {
 		t.acks[id] = a
 	}
@@ -175,7 +142,7 @@ func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16,
 // Read returns what is for the gateway itself.
 func (t *trunk) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
-		p, err := t.client.Read(deadline)
+		p, err := t.Client.Read(deadline)
 		if err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.end()
@@ -220,13 +187,6 @@ func (t *trunk) relays(p mqtt.Packet) bool {
 	return true
 }
 
-// attachAcked notes that the attach with packet id was taken. The caller holds mu.
-func (t *trunk) attachAcked(id uint16) {
-	for _, a := range t.attaching {
-		a.acked = a.acked || a.id == id
-	}
-}
-
 // down passes a message on to the BLE device it is for.
 func (t *trunk) down(topic wire.Topic, p mqtt.Packet) {
 	t.mu.Lock()
@@ -249,37 +209,22 @@ func (t *trunk) down(topic wire.Topic, p mqtt.Packet) {
 	a.deliver(p, topic.Kind == wire.TopicChunk)
 }
 
-func (t *trunk) outcomes(payload []byte) {
-	a, err := wire.DecodeAttached(payload)
-	if err != nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, o := range a.Outcomes {
-		if waits := t.attaching[o.ID]; waits != nil {
-			waits.outcome <- o.Reason
-			delete(t.attaching, o.ID)
-		}
-	}
-}
-
 // serves answers a device's Want from the cache; false when the image is not in it.
 func (t *trunk) serves(a *air, payload []byte) bool {
 	w, err := wire.DecodeWant(payload)
 	return err == nil && t.gateway.cache.want(a, w)
 }
 
-// Disconnect says goodbye for the gateway; its devices are out of reach.
+// Disconnect disconnects the gateway; its devices are then out of reach.
 func (t *trunk) Disconnect() error {
 	t.end()
-	return t.client.Disconnect()
+	return t.Client.Disconnect()
 }
 
 // Close cuts the gateway off, as a power loss does.
 func (t *trunk) Close() error {
 	t.end()
-	return t.client.Close()
+	return t.Client.Close()
 }
 
 func (t *trunk) end() {

@@ -1,4 +1,4 @@
-package simulator
+package ble
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ type cache struct {
 	trunk  *trunk                       // the connection, or the last one; guarded by mu
 	images map[fleet.Image]*cachedImage // guarded by mu
 	line   []*cachedImage               // incomplete ones; the first is being fetched; guarded by mu
-	timer  *time.Timer                  // repeats a Want that nothing came of; guarded by mu
+	timer  *time.Timer                  // repeats a Want that was not answered; guarded by mu
 }
 
 // cachedImage is guarded by its cache's mu.
@@ -34,7 +34,7 @@ type cachedImage struct {
 // span is what a device still waits for.
 type span struct{ next, end uint32 }
 
-// connected goes on over a new connection.
+// connected continues over a new connection.
 func (c *cache) connected(t *trunk) {
 	c.mu.Lock()
 	c.trunk = t
@@ -45,8 +45,7 @@ func (c *cache) connected(t *trunk) {
 	c.mu.Unlock()
 }
 
-// owns says which image the gateway itself downloads, zero where it does not. A link has
-// one range under way, so that comes first (docs/gateways.md).
+// owns is Gateway.Downloads: a connection has one range under way (docs/gateways.md).
 func (c *cache) owns(image fleet.Image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +56,7 @@ func (c *cache) owns(image fleet.Image) {
 	c.again()
 }
 
-// fetch begins to get an offered image, or goes on with it.
+// fetch starts or continues fetching an offered image.
 func (c *cache) fetch(o wire.Offer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,7 +80,7 @@ func (c *cache) goOn() {
 	}
 }
 
-// again goes on where what was under way is lost, if a device waits for it. The caller
+// again asks again for what was under way and is lost, if a device waits for it. The caller
 // holds mu.
 func (c *cache) again() {
 	if len(c.line) == 0 {
@@ -94,7 +93,7 @@ func (c *cache) again() {
 	}
 }
 
-// ask wants the chunks of i from first on, unless the gateway downloads something itself.
+// ask asks for the chunks of i from first on, unless the gateway downloads something itself.
 // The caller holds mu.
 func (c *cache) ask(i *cachedImage, first uint32) {
 	count := min(wire.DefaultWindow*2, uint32(len(i.chunks))-first)
@@ -104,22 +103,22 @@ func (c *cache) ask(i *cachedImage, first uint32) {
 	i.asked = first + count
 	w := wire.Want{Image: i.image, First: first, Count: count, Chunk: i.size}
 	topic := wire.Topic{Speaker: c.trunk.gateway.id, Kind: wire.TopicWant}.String()
-	_, _ = c.trunk.publishFor(nil, topic, 0, w.Encode()) // a connection that is lost is found out by its reader
+	_, _ = c.trunk.publishFor(nil, topic, 0, w.Encode()) // its reader notices a lost connection
 	if c.timer == nil {
 		c.timer = time.AfterFunc(wire.ChunkTimeout, c.silence)
 	}
 	c.timer.Reset(wire.ChunkTimeout)
 }
 
-// silence is what comes of a Want that nothing came of.
+// silence is called when nothing came for a Want.
 func (c *cache) silence() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.again()
 }
 
-// take keeps a chunk of an image that is being fetched; false when it is of another, or of
-// the one that the gateway downloads itself.
+// take keeps a chunk of an image that is being fetched. It returns false for chunks of
+// others, and of the image that the gateway downloads itself.
 func (c *cache) take(payload []byte) bool {
 	chunk, err := wire.ParseChunk(payload)
 	if err != nil {
@@ -151,8 +150,8 @@ func (c *cache) take(payload []byte) bool {
 	return i.image != c.own
 }
 
-// want gives a device chunks of an image of the cache, as soon as they are there; false
-// when the image is not in it.
+// want delivers chunks of a cached image to a device as they come in. It returns false when
+// the image is not in the cache.
 func (c *cache) want(a *air, w wire.Want) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,7 +179,7 @@ func (c *cache) serve(i *cachedImage, a *air, s *span) {
 	}
 }
 
-// leave forgets what a device out of reach waits for.
+// leave drops what a device out of reach waits for.
 func (c *cache) leave(a *air) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
