@@ -41,11 +41,15 @@ var mayImport = map[string][]string{
 	"registry":       {"fleet", "wire", "ota/precedence", "index", "store", "audit", "limit"},
 	"sse":            {"fleet"},
 	"humane":         {},
-	"api":            {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse"},
+	"api":            {"fleet"},
 	"api/client":     {"fleet", "api", "sse"},
+	"api/route":      {"fleet", "api"},
+	"api/rest":       {"fleet", "wire", "ota/precedence", "accounts", "registry", "ota/release", "api", "api/route"},
+	"api/particle":   {"fleet", "wire", "sse", "api", "api/route", "api/rest"},
+	"api/nrf":        {"fleet", "api", "api/route", "api/rest"},
 	"console":        {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api", "console"},
+	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
 	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
 
@@ -65,9 +69,9 @@ var mayImport = map[string][]string{
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
-	"cloud":      {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api/client"}, // the whole path, in one process
-	"api":        {"store", "api/client"},                                                           // operations run against the real rules on an ephemeral store
-	"api/client": {"cloud"},                                                                         // its example calls a whole server
+	"cloud":      {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
+	"api/rest":   {"store", "api/client", "api/particle", "api/nrf"},                                       // operations run against the real rules on an ephemeral store
+	"api/client": {"cloud"},                                                                                // its example calls a whole server
 	"console":    {"store"},
 
 	"ota":                 {"ota/otatest"},

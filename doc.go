@@ -22,8 +22,12 @@
 //	store/redisserver   the redis-server that Muster starts for itself
 //	store/lockfile      one process per data folder
 //	index               lists, filters and counts of devices, in memory
-//	api                 REST for operators
+//	api                 the shapes of the REST API
 //	api/client          the Go client of the REST API
+//	api/route           functions as HTTP operations: tokens, rights, bodies, errors, OpenAPI
+//	api/rest            the operations
+//	api/particle        operations for Particle's clients
+//	api/nrf             operations for nRF Cloud's clients
 //	console             the operator's web pages
 //	console/history     what fleets ran over time, for charts
 //	console/browsertest tests of the pages on whole servers, in a real browser

@@ -1,11 +1,6 @@
 package api
 
-import (
-	"time"
-
-	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/wire"
-)
+import "time"
 
 // Device is the one shape of a device, wherever one is answered: Particle's fields, nRF
 // Cloud's, and Muster's own.
@@ -55,9 +50,6 @@ type DeviceFirmware struct {
 	App      AppName  `json:"app"`
 }
 
-// supported is nRF Cloud's word for what every device can update: its application.
-const supported = "APP"
-
 // AppName is a firmware's name, its product's slug, and its version as a string.
 type AppName struct {
 	Name    string `json:"name"`
@@ -71,71 +63,34 @@ type DeviceMeta struct {
 	Version string     `json:"version" doc:"Grows with each write of the record"`
 }
 
-// Update is one try to move one device from one version to another.
-type Update struct {
-	ID         string     `json:"id"`
-	DeviceID   string     `json:"device_id"`
-	ProductID  uint32     `json:"product_id"`
-	From       Reported   `json:"from"`
-	To         Version    `json:"to"`
-	State      string     `json:"state" enum:"offered,downloading,stored,applying,confirmed,rolled_back,failed,superseded,stopped"`
-	Reason     uint16     `json:"reason" doc:"Reason code of the protocol; 0: none"`
-	ReasonText string     `json:"reason_text" doc:"The reason in words"`
-	Text       string     `json:"text" doc:"What the device said about it"`
-	Attempt    int        `json:"attempt" doc:"1 for the first try at this version"`
-	Size       int64      `json:"size" doc:"Bytes"`
-	Received   int64      `json:"received" doc:"Bytes the device is known to hold"`
-	SHA256     string     `json:"sha256"`
-	Started    *time.Time `json:"started_at"`
-	Stored     *time.Time `json:"stored_at"`
-	Applied    *time.Time `json:"applied_at"`
-	Changed    *time.Time `json:"updated_at"`
+// DeviceList is one page of a product's devices, in Particle's shape.
+type DeviceList struct {
+	Devices   []Device   `json:"devices"`
+	Customers []struct{} `json:"customers"`
+	Meta      ListMeta   `json:"meta"`
 }
 
-func shownDevice(v *fleet.DeviceView) Device {
-	d := Device{
-		ID: string(v.ID), Name: v.Name, Notes: v.Notes,
-		ProductID: uint32(v.Product), FirmwareProductID: uint32(v.Product),
-		Groups: list(v.GroupNames), Tags: list(v.GroupNames),
-		Running: Reported{v.Running}, Lock: Version{v.Lock}, Released: Version{v.Released},
-		Target: Version{v.Target}, TargetReason: string(v.Reason),
-		Development: v.Development, Disabled: v.Disabled, Online: v.Online, Connected: v.Online,
-		LastHandshake: moment(v.LastHandshake), LastHeard: moment(v.LastHeard),
-		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware,
-		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
-		Firmware: DeviceFirmware{Supports: []string{supported}, App: AppName{Name: v.Slug, Version: v.Running.String()}},
-		Meta:     DeviceMeta{Created: moment(v.Created), Updated: moment(lastTouched(v)), Version: decimal(v.Revision)},
-	}
-	for _, id := range v.Children {
-		d.Children = append(d.Children, string(id))
-	}
-	if v.Address != "" {
-		d.LastAddress = &v.Address
-	}
-	if v.Update.State != fleet.NoUpdate {
-		u := shownUpdate(fleet.DeviceUpdate{Device: v.ID, Update: v.Update})
-		d.Update = &u
-	}
-	return d
+// ListMeta says how far a list goes.
+type ListMeta struct {
+	TotalPages int `json:"total_pages"`
+	Page       int `json:"page"`
+	PerPage    int `json:"per_page"`
+	Total      int `json:"total" doc:"Devices the filters select"`
 }
 
-// lastTouched is the latest moment the record tells of.
-func lastTouched(v *fleet.DeviceView) time.Time {
-	latest := v.Created
-	for _, t := range []time.Time{v.LastHandshake, v.LastHeard, v.Update.Changed} {
-		if t.After(latest) {
-			latest = t
-		}
-	}
-	return latest
+// Flash sends one version to one online device, once.
+type Flash struct {
+	Version Version `json:"version"`
 }
 
-func shownUpdate(u fleet.DeviceUpdate) Update {
-	return Update{
-		ID: u.ID.String(), DeviceID: string(u.Device), ProductID: uint32(u.Product),
-		From: Reported{u.From}, To: Version{u.To}, State: u.State.String(),
-		Reason: uint16(u.Reason), ReasonText: wire.ReasonText(u.Reason), Text: u.Text,
-		Attempt: u.Attempt, Size: u.Size, Received: u.Next, SHA256: u.Digest.String(),
-		Started: moment(u.Started), Stored: moment(u.Stored), Applied: moment(u.Applied), Changed: moment(u.Changed),
-	}
+// Secret is a device's new secret.
+type Secret struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret" doc:"Shown this once"`
+}
+
+// Flashed is Particle's answer to a flash.
+type Flashed struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
 }

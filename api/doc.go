@@ -1,6 +1,5 @@
-// Package api is Muster's REST interface for operators.
+// Package api is the shapes of Muster's REST API: what requests and answers hold, as JSON.
 //
-// It hides HTTP: paths, bodies as JSON or forms, the shapes other clouds' clients know,
-// paging, status codes and the OpenAPI document. It decides nothing: every operation is
-// one call to what New is given, which asks fleet.May.
+// It hides how versions, absent fields, lists of names and payloads are written. The server
+// (package rest) and the client (package client) share it.
 package api

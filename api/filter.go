@@ -64,11 +64,3 @@ type Heard struct {
 	Name string `json:"name"`
 	Event
 }
-
-// NewFirmware describes an image to upload.
-type NewFirmware struct {
-	Version     Version
-	Title       string
-	Description string
-	File        string // the file name to store with the image
-}

@@ -40,29 +40,6 @@ func TestReportedKeepsAnyText(t *testing.T) {
 	}
 }
 
-func TestAbsentNullAndValueDiffer(t *testing.T) {
-	for name, row := range map[string]struct {
-		body string
-		want Optional[Version]
-	}{
-		"absent": {`{}`, Optional[Version]{}},
-		"null":   {`{"desired_firmware_version":null}`, Null[Version]()},
-		"value":  {`{"desired_firmware_version":"7"}`, Some(Version{version("7")})},
-	} {
-		var u DeviceUpdate
-		if err := decodeJSON([]byte(row.body), &u); err != nil {
-			t.Fatal(err)
-		}
-		if u.Lock != row.want {
-			t.Errorf("%s: got %+v, want %+v", name, u.Lock, row.want)
-		}
-		back, err := json.Marshal(u)
-		if want := row.body; err != nil || name != "value" && string(back) != want {
-			t.Errorf("%s: written as %s, %v", name, back, err)
-		}
-	}
-}
-
 func TestPayloadKeepsEveryByte(t *testing.T) {
 	for name, row := range map[string]struct {
 		payload Payload
@@ -82,19 +59,6 @@ func TestPayloadKeepsEveryByte(t *testing.T) {
 		if err := json.Unmarshal(got, &back); err != nil || string(back) != string(row.payload) {
 			t.Errorf("%s: came back as %q, %v", name, back, err)
 		}
-	}
-}
-
-func TestNamesInEverySpelling(t *testing.T) {
-	want := Names{"a", "b"}
-	for _, query := range []string{"groups=a,b", "groups=a&groups=b", "groups[]=a&groups[]=b", "tags=a,b", "groups[0]=a&groups[1]=b"} {
-		got, given := namesIn(parseQuery(t, query))
-		if !given || len(got) != 2 || !cmp.Equal(sorted(got), want) {
-			t.Errorf("%s: got %v, want %v", query, got, want)
-		}
-	}
-	if _, given := namesIn(parseQuery(t, "groupsx=a")); given {
-		t.Error("groupsx is not groups")
 	}
 }
 

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/accounts"
-	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/nrf"
+	"github.com/muster-iot/muster/api/particle"
+	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/console"
@@ -182,10 +184,13 @@ func (c *Cloud) listen() error {
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, operators{c.registry, c.accounts}, c.releases, watch{c.conductor.events, c.conductor.tallies}, c.log)
+	operations := rest.New(rest.Config{
+		Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
+	}, rest.Domain{
+		Accounts: c.accounts, Registry: c.registry, OTA: c.releases, Events: c.conductor.events, Repeats: c.store.Repeats,
+	}, c.log)
 	c.http = &http.Server{
-		Handler: c.serveMux(api.New(api.Config{
-			Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
-		}, operators{c.registry, c.accounts}, c.releases, c.conductor.events, c.store.Repeats, c.log), c.console),
+		Handler:           c.serveMux(operations.Handler(particle.Tables(operations), nrf.Tables(operations)), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}

@@ -58,20 +58,26 @@ func May(actor Actor, action Action, object Object) error {
 	if object.Device != nil && !Sees(actor, object.Device, object.Gateway) {
 		return Errorf(NotFound, "no such device: %s", object.Device.ID)
 	}
+	if err := MayInTeam(actor, action); err != nil {
+		return err
+	}
 	switch action {
-	case SeeTeam, SeeMessages, SeeDevice:
-		return nil
-	case SeeGroup:
-		return mayGroup(actor, object.Group, NotFound)
+	case SeeGroup, ReleaseToGroup:
+		return mayGroup(actor, object.Group)
 	case EditDevice, OperateDevice, DeleteDevice:
 		return mayChange(actor, action, object)
-	case DownloadImage, UploadFirmware:
+	}
+	return nil
+}
+
+// MayInTeam is the part of May that concerns the team alone: whether the actor's role
+// permits action at all. nil does not mean that it permits it to every object.
+func MayInTeam(actor Actor, action Action) error {
+	switch action {
+	case SeeTeam, SeeMessages, SeeDevice, SeeGroup:
+		return atLeast(actor, Viewer)
+	case EditDevice, OperateDevice, DeleteDevice, DownloadImage, UploadFirmware, ReleaseToGroup:
 		return atLeast(actor, Editor)
-	case ReleaseToGroup:
-		if err := atLeast(actor, Editor); err != nil {
-			return err
-		}
-		return mayGroup(actor, object.Group, NotFound)
 	case OwnTeam, ManageAdmins:
 		return atLeast(actor, Owner)
 	default: // every action not named above is for admins: deny by default
@@ -112,9 +118,6 @@ func reaches(actor Actor, d *Device) bool {
 }
 
 func mayChange(actor Actor, action Action, object Object) error {
-	if err := atLeast(actor, Editor); err != nil {
-		return err
-	}
 	if object.Device == nil || !actor.Role.Restricted() {
 		return nil
 	}
@@ -132,11 +135,11 @@ func mayChange(actor Actor, action Action, object Object) error {
 	return nil
 }
 
-func mayGroup(actor Actor, g GroupID, otherwise Kind) error {
+func mayGroup(actor Actor, g GroupID) error {
 	if !actor.Role.Restricted() || holds(actor, g) {
 		return nil
 	}
-	return Errorf(otherwise, "no such group")
+	return Errorf(NotFound, "no such group")
 }
 
 func holds(actor Actor, g GroupID) bool { return shares([]GroupID{g}, actor.Groups) }

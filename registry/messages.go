@@ -26,15 +26,21 @@ func (r *Registry) Alerts(ctx context.Context, actor fleet.Actor, q fleet.AlertQ
 	return r.messages.Alerts(ctx, actor.Team, q.Device, q.Archived, q.After, q.Limit)
 }
 
+// Alert returns one of the team's alerts, whatever the groups of its device.
+func (r *Registry) Alert(ctx context.Context, actor fleet.Actor, id string) (fleet.Alert, error) {
+	if err := actor.May(fleet.SeeMessages); err != nil {
+		return fleet.Alert{}, err
+	}
+	a, err := r.messages.Alert(ctx, actor.Team, id)
+	return a, fleet.Hide(err, "no such alert: %.80s", id)
+}
+
 // ArchiveAlert archives an alert, or makes it active again. It requires the right to operate
 // the alert's device.
 func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id string, archived bool) error {
-	if err := actor.May(fleet.SeeMessages); err != nil {
-		return err
-	}
-	a, err := r.messages.Alert(ctx, actor.Team, id)
+	a, err := r.Alert(ctx, actor, id)
 	if err != nil {
-		return fleet.Hide(err, "no such alert: %.80s", id)
+		return err
 	}
 	if err := r.mayArchive(ctx, actor, a); err != nil {
 		return err

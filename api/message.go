@@ -1,0 +1,59 @@
+package api
+
+import "time"
+
+// Alert is something a person should look at.
+type Alert struct {
+	ID     string    `json:"id"`
+	Device string    `json:"deviceId"`
+	Type   uint64    `json:"type" doc:"The device's own number; 0 when Muster raised it"`
+	Name   string    `json:"name" doc:"Muster's word for it"`
+	Text   string    `json:"description"`
+	Raised time.Time `json:"createdAt"`
+	Status string    `json:"status" enum:"ACTIVE,ARCHIVED"`
+}
+
+// Event is what a stream tells in the data of one event, in Particle's shape.
+type Event struct {
+	Data      string    `json:"data" doc:"A word, or JSON"`
+	TTL       int       `json:"ttl"`
+	Published time.Time `json:"published_at"`
+	CoreID    string    `json:"coreid" doc:"Device id, or api"`
+	Product   uint32    `json:"productID,omitempty"`
+	Version   *Reported `json:"version,omitempty" doc:"What the device runs"`
+	Public    bool      `json:"public"`
+}
+
+// Message is what a device sent, in nRF Cloud's shape.
+type Message struct {
+	Topic    string    `json:"topic"`
+	Device   string    `json:"deviceId"`
+	Received time.Time `json:"receivedAt"`
+	Tenant   string    `json:"tenantId"`
+	Message  Payload   `json:"message" doc:"JSON as it was sent; other bytes as {\"base64\": ...}"`
+}
+
+// NewCommand asks for a command to be queued.
+type NewCommand struct {
+	Name      string  `json:"name,omitempty" doc:"What follows the number in the topic"`
+	Message   Payload `json:"message" doc:"Any JSON, or {\"base64\": ...} for other bytes"`
+	ExpiresIn uint32  `json:"expires_in,omitempty" doc:"Seconds it waits for the device; absent: the server's default"`
+}
+
+// Command is a command with what became of it.
+type Command struct {
+	Number  uint32     `json:"number"`
+	Device  string     `json:"deviceId"`
+	Name    string     `json:"name"`
+	Message Payload    `json:"message"`
+	Queued  *time.Time `json:"queued_at"`
+	Expires *time.Time `json:"expires_at"`
+	Done    *time.Time `json:"done_at" doc:"null until the device answered"`
+	Result  Payload    `json:"result,omitempty" doc:"What it answered"`
+}
+
+// NewMessage is nRF Cloud's SendDeviceMessage: a command by another name.
+type NewMessage struct {
+	Topic   string  `json:"topic,omitempty" doc:"Name of the command"`
+	Message Payload `json:"message"`
+}

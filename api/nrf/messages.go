@@ -1,0 +1,52 @@
+package nrf
+
+import (
+	"context"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/rest"
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+)
+
+func (n *adapter) listMessages(ctx context.Context, who fleet.Actor, in *struct {
+	route.Cursors
+	Device string    `query:"deviceId"`
+	Topic  string    `query:"topic"`
+	App    string    `query:"appId" doc:"The message is JSON with this appId"`
+	From   time.Time `query:"inclusiveStart" doc:"RFC 3339"`
+	From2  time.Time `query:"start" doc:"The same as inclusiveStart"`
+	To     time.Time `query:"exclusiveEnd" doc:"RFC 3339"`
+	To2    time.Time `query:"end" doc:"The same as exclusiveEnd"`
+	Sort   string    `query:"pageSort" enum:"asc,desc" default:"desc"`
+}) (*route.Reply[api.Page[api.Message]], error) {
+	messages, next, err := n.Registry.Messages(ctx, who, fleet.MessageQuery{
+		Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, App: in.App,
+		From: either(in.From, in.From2), To: either(in.To, in.To2),
+		Ascending: in.Sort == "asc", After: in.PageNextToken, Limit: in.PageLimit,
+	})
+	shown := make([]api.Message, 0, len(messages))
+	for _, m := range messages {
+		shown = append(shown, api.Message{
+			Topic: m.Topic, Device: string(m.Device), Received: m.Received.UTC(), Tenant: m.Team.String(), Message: m.Payload,
+		})
+	}
+	return route.Answer(api.PageOf(shown, next), err)
+}
+
+func either(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
+	}
+	return a
+}
+
+// sendMessage is nRF Cloud's SendDeviceMessage: a command by another name.
+func (n *adapter) sendMessage(ctx context.Context, who fleet.Actor, in *struct {
+	rest.TeamDevicePath
+	route.Input[api.NewMessage]
+}) (*route.Reply[api.Command], error) {
+	c, err := n.SendCommand(ctx, who, in.Target(), api.NewCommand{Name: in.In.Topic, Message: in.In.Message})
+	return c, route.About(err, "name", "topic")
+}

@@ -1,0 +1,41 @@
+package api
+
+// Release decides where a version is released. Groups and Default are absolute for the
+// version when present and leave as it is when absent; a bare version makes it default.
+type Release struct {
+	Version     Version         `json:"version"`
+	Groups      Optional[Names] `json:"groups,omitzero" doc:"Released to these groups and no others"`
+	Default     *bool           `json:"product_default,omitempty"`
+	Intelligent bool            `json:"intelligent,omitempty" doc:"Online devices get it at once; the others at their next handshake"`
+}
+
+// Impact is how many devices receive an update as a direct result of an action.
+type Impact struct {
+	Devices ImpactDevices `json:"devices"`
+}
+
+// ImpactDevices is Particle's wrapper.
+type ImpactDevices struct {
+	Update  ImpactUpdate  `json:"firmware_update"`
+	Of      int           `json:"of" doc:"Devices looked at"`
+	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes but that can't get it now, and why"`
+}
+
+// ImpactUpdate is the devices that will get an update.
+type ImpactUpdate struct {
+	Total     int            `json:"total"`
+	ByVersion []VersionCount `json:"by_version" doc:"By the version they will receive"`
+	Due       int            `json:"due" doc:"Of a release: devices beside the total whose target it is already and that don't run it yet; an immediate release sends it to them, too"`
+}
+
+// VersionCount counts devices by a version.
+type VersionCount struct {
+	Version Version `json:"version"`
+	Total   int     `json:"total"`
+}
+
+// ReasonCount counts devices by a word.
+type ReasonCount struct {
+	Reason string `json:"reason"`
+	Total  int    `json:"total"`
+}

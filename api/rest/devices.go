@@ -1,0 +1,140 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// deviceExample is an edit of one device.
+const deviceExample = `{"name":"Hall","desired_firmware_version":7,"flash":true}`
+
+// devices are a product's.
+func (a *API) devices() route.Table {
+	const all, one = "/v1/products/{product}/devices", "/v1/products/{product}/devices/{device}"
+	return route.Table{Tag: "devices", Routes: []route.Route{
+		route.Get("ListProductDevices", all, "Devices of a product: filter, sort, page", route.Needs(fleet.SeeDevice), a.listProductDevices),
+		route.Put("UpdateProductDevices", all, "Change many devices: groups, lock, unlock, development", route.Needs(fleet.EditDevice), a.updateMany).
+			Example(`{"action":"groups","devices":["lamp-7","lamp-8"],"metadata":{"add":["beta"],"remove":["eu"]}}`),
+		route.Get("GetProductDevice", one, "One device", route.Needs(fleet.SeeDevice), a.getProductDevice),
+		route.Put("UpdateProductDevice", one, "Change one device: name, notes, groups, lock, development ...", route.Needs(fleet.EditDevice), a.updateProductDevice).
+			Fails(http.StatusConflict, http.StatusPreconditionFailed).Example(deviceExample),
+		route.Delete("DeleteProductDevice", one, "Remove a device and its credential", route.Needs(fleet.DeleteDevice), a.deleteProductDevice),
+		a.importRoute(all),
+	}}
+}
+
+func (a *API) listProductDevices(ctx context.Context, who fleet.Actor, in *struct {
+	ProductPath
+	DeviceQuery
+	ParticleList
+	route.Pages
+}) (*route.Reply[api.DeviceList], error) {
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	if q.Skip, q.Limit, err = in.Window(); err != nil {
+		return nil, err
+	}
+	q.Product = in.product.ID
+	views, err := a.FindDevices(ctx, who, q, in.GroupsQuery)
+	if err != nil {
+		return nil, err
+	}
+	return route.Answer(api.DeviceList{
+		Devices: ShownDevices(views), Customers: []struct{}{},
+		Meta: api.ListMeta{TotalPages: route.PageCount(views.Total, q.Limit), Page: in.Page, PerPage: q.Limit, Total: views.Total},
+	}, nil)
+}
+
+func (a *API) getProductDevice(ctx context.Context, who fleet.Actor, in *DevicePath) (*route.Tagged[api.Device], error) {
+	return a.GetDevice(ctx, who, in.target)
+}
+
+// GetDevice answers one device.
+func (a *API) GetDevice(ctx context.Context, who fleet.Actor, t Target) (*route.Tagged[api.Device], error) {
+	v, err := a.Registry.Device(ctx, who, t.Product, t.Device)
+	return route.AnswerTagged(v.Tag, ShownDevice(&v), err)
+}
+
+func (a *API) updateProductDevice(ctx context.Context, who fleet.Actor, in *struct {
+	DevicePath
+	Preview
+	route.IfMatch
+	route.Input[api.DeviceUpdate]
+}) (*route.Tagged[any], error) {
+	return a.UpdateDevice(ctx, who, in.target, in.In, in.IfMatch, in.Preview)
+}
+
+// UpdateDevice changes one device, or previews that.
+func (a *API) UpdateDevice(
+	ctx context.Context, who fleet.Actor, t Target, u api.DeviceUpdate, match route.IfMatch, p Preview,
+) (*route.Tagged[any], error) {
+	if u.Groups.Null {
+		return nil, fleet.FieldErrorf("groups", "groups is a list: send [] to take the device out of all groups")
+	}
+	edit := deviceEdit(u)
+	edit.If = match.Seen
+	if p.DryRun {
+		impact, err := a.Registry.PreviewDevice(ctx, who, t.Product, t.Device, edit)
+		return route.AnswerTagged[any]("", ShownImpact(impact), err)
+	}
+	v, err := a.Registry.EditDevice(ctx, who, t.Product, t.Device, edit)
+	return route.AnswerTagged[any](v.Tag, api.Updated{Device: ShownDevice(&v), At: time.Now().UTC()}, err)
+}
+
+func deviceEdit(u api.DeviceUpdate) fleet.DeviceEdit {
+	edit := fleet.DeviceEdit{
+		Name: u.Name.Pointer(), Notes: u.Notes.Pointer(), Development: u.Development, Force: u.Forced, Disabled: u.Disabled, Flash: u.Flash,
+	}
+	if v := u.Lock.Pointer(); v != nil {
+		edit.Lock = &v.Version
+	}
+	if names := u.Groups.Pointer(); names != nil {
+		edit.Groups = (*[]string)(names)
+	}
+	if id := u.Gateway.Pointer(); id != nil {
+		edit.Gateway = (*fleet.DeviceID)(id)
+	}
+	return edit
+}
+
+func (a *API) deleteProductDevice(ctx context.Context, who fleet.Actor, in *struct {
+	DevicePath
+	Preview
+}) (*removed, error) {
+	return a.deleteDevice(ctx, who, in.target, in.Preview)
+}
+
+func (a *API) deleteDevice(ctx context.Context, who fleet.Actor, t Target, p Preview) (*removed, error) {
+	if p.DryRun {
+		return previewed(a.Registry.PreviewDelete(ctx, who, t.Product, t.Device))
+	}
+	return removal(a.Registry.DeleteDevice(ctx, who, t.Product, t.Device))
+}
+
+// removed is the answer to a delete: nothing, or with dry_run the impact it would have.
+type removed struct {
+	Status int
+	Body   *api.Impact
+}
+
+func removal(err error) (*removed, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &removed{Status: http.StatusNoContent}, nil
+}
+
+func previewed(impact fleet.Impact, err error) (*removed, error) {
+	if err != nil {
+		return nil, err
+	}
+	shown := ShownImpact(impact)
+	return &removed{Status: http.StatusOK, Body: &shown}, nil
+}

@@ -1,0 +1,81 @@
+package rest
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Supported is nRF Cloud's word for what every device can update: its application.
+const Supported = "APP"
+
+// ShownDevice is a device in the one shape of the API.
+func ShownDevice(v *fleet.DeviceView) api.Device {
+	d := api.Device{
+		ID: string(v.ID), Name: v.Name, Notes: v.Notes,
+		ProductID: uint32(v.Product), FirmwareProductID: uint32(v.Product),
+		Groups: list(v.GroupNames), Tags: list(v.GroupNames),
+		Running: reported(v.Running), Lock: version(v.Lock), Released: version(v.Released),
+		Target: version(v.Target), TargetReason: string(v.Reason),
+		Development: v.Development, Disabled: v.Disabled, Online: v.Online, Connected: v.Online,
+		LastHandshake: moment(v.LastHandshake), LastHeard: moment(v.LastHeard),
+		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware,
+		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
+		Firmware: api.DeviceFirmware{Supports: []string{Supported}, App: api.AppName{Name: v.Slug, Version: v.Running.String()}},
+		Meta:     api.DeviceMeta{Created: moment(v.Created), Updated: moment(lastChange(v)), Version: strconv.FormatUint(v.Revision, 10)},
+	}
+	for _, id := range v.Children {
+		d.Children = append(d.Children, string(id))
+	}
+	if v.Address != "" {
+		d.LastAddress = &v.Address
+	}
+	if v.Update.State != fleet.NoUpdate {
+		u := shownUpdate(fleet.DeviceUpdate{Device: v.ID, Update: v.Update})
+		d.Update = &u
+	}
+	return d
+}
+
+// ShownDevices is a page of devices.
+func ShownDevices(views fleet.DeviceViews) []api.Device {
+	devices := make([]api.Device, 0, len(views.Devices))
+	for i := range views.Devices {
+		devices = append(devices, ShownDevice(&views.Devices[i]))
+	}
+	return devices
+}
+
+// lastChange is the latest time in a device's record.
+func lastChange(v *fleet.DeviceView) time.Time {
+	latest := v.Created
+	for _, t := range []time.Time{v.LastHandshake, v.LastHeard, v.Update.Changed} {
+		if t.After(latest) {
+			latest = t
+		}
+	}
+	return latest
+}
+
+func version(v fleet.Version) api.Version { return api.Version{Version: v} }
+
+func reported(v fleet.Version) api.Reported { return api.Reported{Version: v} }
+
+// list returns l, or an empty list for nil: JSON shows [] instead of null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+// moment returns t in UTC, or nil for the zero time.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// ProductExample is a product to create.
+const ProductExample = `{"product":{"name":"Smart lamp","slug":"lamp"}}`
+
+func (a *API) products() route.Table {
+	const all, one = "/v1/products", "/v1/products/{product}"
+	return route.Table{Tag: "products", Routes: []route.Route{
+		route.Get("ListProducts", all, "All products of the team", route.Needs(fleet.SeeTeam), a.ListProducts),
+		route.Post("CreateProduct", all, "Create a product", route.Needs(fleet.EditProducts), a.CreateProduct).
+			Created().Example(ProductExample),
+		route.Get("GetProduct", one, "One product", route.Needs(fleet.SeeTeam), a.getProduct),
+		route.Delete("DeleteProduct", one, "Delete a product that has no devices, with its firmware", route.Needs(fleet.EditProducts), a.deleteProduct).
+			Fails(http.StatusConflict),
+		route.Put("UpdateProduct", one, "Change a product", route.Needs(fleet.EditProducts), a.updateProduct).
+			Fails(http.StatusConflict, http.StatusPreconditionFailed).Example(`{"description":"The lamp in the hall"}`),
+	}}
+}
+
+// ProductBody is a product's fields, bare or below "product".
+type ProductBody struct {
+	api.ProductFields
+	Product *api.ProductFields `json:"product,omitempty"`
+}
+
+// fields returns the fields that were sent, in either form but not in both.
+func (b ProductBody) fields() (api.ProductFields, error) {
+	if b.Product == nil {
+		return b.ProductFields, nil
+	}
+	outside := map[string]bool{
+		"name": b.Name != nil, "slug": b.Slug != nil, "description": b.Description != nil, "roaming": b.Roaming != nil, "auto_register": b.AutoRegister != nil,
+	}
+	for name, given := range outside {
+		if given {
+			return api.ProductFields{}, fleet.FieldErrorf(name, "%s is outside product: send all fields below product, or none", name)
+		}
+	}
+	return *b.Product, nil
+}
+
+// ListProducts answers all products of the team.
+func (a *API) ListProducts(ctx context.Context, who fleet.Actor, _ *struct{}) (*route.Reply[api.ProductList], error) {
+	products, err := a.Registry.Products(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	out := api.ProductList{Products: []api.Product{}}
+	for _, p := range products {
+		shown, err := a.shownProduct(ctx, who, p)
+		if err != nil {
+			return nil, err
+		}
+		out.Products = append(out.Products, shown)
+	}
+	return route.Answer(out, nil)
+}
+
+// CreateProduct creates a product.
+func (a *API) CreateProduct(ctx context.Context, who fleet.Actor, in *struct{ route.Input[ProductBody] }) (*route.Tagged[api.OneProduct], error) {
+	f, err := in.In.fields()
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.Registry.CreateProduct(ctx, who, fleet.Product{
+		Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description),
+		Roaming: f.Roaming == nil || *f.Roaming, AutoRegister: deref(f.AutoRegister),
+	})
+	return a.oneProduct(ctx, who, p, err)
+}
+
+func (a *API) getProduct(ctx context.Context, who fleet.Actor, in *ProductPath) (*route.Tagged[api.OneProduct], error) {
+	return a.oneProduct(ctx, who, in.product, nil)
+}
+
+func (a *API) deleteProduct(ctx context.Context, who fleet.Actor, in *ProductPath) (*route.None, error) {
+	return nil, a.Registry.DeleteProduct(ctx, who, in.product.ID)
+}
+
+func (a *API) updateProduct(ctx context.Context, who fleet.Actor, in *struct {
+	ProductPath
+	route.IfMatch
+	route.Input[ProductBody]
+}) (*route.Tagged[api.OneProduct], error) {
+	f, err := in.In.fields()
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.Registry.EditProduct(ctx, who, in.product.ID, fleet.ProductEdit{
+		Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: f.Roaming, AutoRegister: f.AutoRegister, If: in.Seen,
+	})
+	return a.oneProduct(ctx, who, p, err)
+}
+
+func (a *API) oneProduct(ctx context.Context, who fleet.Actor, p fleet.Product, err error) (*route.Tagged[api.OneProduct], error) {
+	if err != nil {
+		return nil, err
+	}
+	shown, err := a.shownProduct(ctx, who, p)
+	return route.AnswerTagged(p.Tag(), api.OneProduct{Product: shown}, err)
+}
+
+func (a *API) shownProduct(ctx context.Context, who fleet.Actor, p fleet.Product) (api.Product, error) {
+	groups, err := a.Registry.GroupNames(ctx, who, p.ID)
+	return api.Product{
+		ID: uint32(p.ID), Name: p.Name, Slug: p.Slug, Description: p.Description, Groups: list(slices.Sorted(maps.Values(groups))),
+		OrganizationID: p.Team.String(), Roaming: p.Roaming, AutoRegister: p.AutoRegister,
+	}, err
+}
+
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

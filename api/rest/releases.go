@@ -1,0 +1,94 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+)
+
+func (a *API) releases() route.Table {
+	const firmware = "/v1/products/{product}/firmware"
+	return route.Table{Tag: "releases", Routes: []route.Route{
+		route.Put("ReleaseFirmware", firmware+"/release", "Release a version to groups or as the product default",
+			route.Needs(fleet.ReleaseToGroup), a.release).
+			Fails(http.StatusConflict, http.StatusPreconditionFailed).
+			Example(`{"version":7,"groups":["beta"],"product_default":false,"intelligent":true}`),
+		route.Get("GetProgress", firmware+"/{version}/progress", "How far the release of a version has come", route.Needs(fleet.SeeTeam), a.progress),
+	}}
+}
+
+func (a *API) release(ctx context.Context, who fleet.Actor, in *struct {
+	ProductPath
+	Preview
+	route.IfMatch
+	route.Input[api.Release]
+}) (*route.Tagged[any], error) {
+	if in.In.Groups.Null {
+		return nil, fleet.FieldErrorf("groups", "groups is a list: send [] to withdraw the version from all groups")
+	}
+	order, err := a.Order(ctx, who, in.product.ID, in.In)
+	if err != nil {
+		return nil, err
+	}
+	order.If = in.Seen
+	if in.DryRun {
+		impact, err := a.OTA.Impact(ctx, who, in.product.ID, order)
+		return route.AnswerTagged[any]("", ShownImpact(impact), err)
+	}
+	released, err := a.OTA.Release(ctx, who, in.product.ID, order)
+	if err != nil {
+		return nil, err
+	}
+	one, err := a.oneFirmware(ctx, who, released, nil)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	one.Body.Intelligent, one.Body.Updated = order.Now, &now
+	return route.AnswerTagged[any](released.Tag, one.Body, nil)
+}
+
+func (a *API) progress(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*route.Reply[api.Progress], error) {
+	p, err := a.OTA.Progress(ctx, who, in.product.ID, in.version)
+	out := api.Progress{Version: version(p.Version), Devices: p.Devices, Running: p.Running, States: map[string]int{}}
+	for state, n := range p.States {
+		if word := state.String(); word != "" {
+			out.States[word] = n
+		} else {
+			out.States["none"] = n
+		}
+	}
+	return route.Answer(out, err)
+}
+
+// Order is a release with the ids of its groups.
+func (a *API) Order(ctx context.Context, who fleet.Actor, product fleet.ProductID, r api.Release) (fleet.ReleaseOrder, error) {
+	order := fleet.ReleaseOrder{Version: r.Version.Version, Default: r.Default, Now: r.Intelligent}
+	if order.Version.IsZero() {
+		return order, fleet.FieldErrorf("version", "the version is missing")
+	}
+	if !r.Groups.Set {
+		return order, nil
+	}
+	ids, err := a.exactGroupIDs(ctx, who, product, r.Groups.Value)
+	order.Groups = &ids
+	return order, err
+}
+
+// ShownImpact is an impact in Particle's shape.
+func ShownImpact(i fleet.Impact) api.Impact {
+	byVersion := make([]api.VersionCount, 0, len(i.ByVersion))
+	for _, row := range i.ByVersion {
+		byVersion = append(byVersion, api.VersionCount{Version: version(row.Version), Total: row.Devices})
+	}
+	blocked := make([]api.ReasonCount, 0, len(i.Blocked))
+	for _, row := range i.Blocked {
+		blocked = append(blocked, api.ReasonCount{Reason: row.Reason, Total: row.Devices})
+	}
+	update := api.ImpactUpdate{Total: i.Total, ByVersion: byVersion, Due: i.Due}
+	return api.Impact{Devices: api.ImpactDevices{Update: update, Of: i.Of, Blocked: blocked}}
+}

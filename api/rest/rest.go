@@ -1,0 +1,65 @@
+package rest
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Config is the settings of an API.
+type Config struct {
+	Version   string        // of Muster, for GET /v1/version and the OpenAPI document
+	MaxImage  int64         // bytes of the largest firmware image accepted; 0: 64 MiB
+	MQTT      string        // the MQTT endpoint that GET /v1/account reports, "host:port"
+	Heartbeat time.Duration // between comments on an event stream; 0: sse.Heartbeat
+	Spool     string        // folder for uploads in progress; "": the system's temporary one
+}
+
+// Domain is what the operations call.
+type Domain struct {
+	Accounts Accounts
+	Registry Registry
+	OTA      OTA
+	Events   Events
+	Repeats  route.Repeats
+}
+
+// Events is where events come from.
+type Events interface {
+	// Listen returns a team's events from now on, until leave is called or the server ends,
+	// which closes the channel.
+	Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func())
+}
+
+// API is the operations. Its methods may be called concurrently.
+type API struct {
+	Domain
+	Config Config
+	Log    *slog.Logger
+}
+
+// New returns the API of a domain.
+func New(config Config, domain Domain, log *slog.Logger) *API {
+	if config.MaxImage == 0 {
+		config.MaxImage = 64 << 20
+	}
+	return &API{Domain: domain, Config: config, Log: log}
+}
+
+// Handler serves the API's own routes and more, below /v1 and at /oauth/token.
+func (a *API) Handler(more ...[]route.Table) http.Handler {
+	return route.Serve(route.Config{
+		Version: a.Config.Version, Actor: a.Accounts.Actor, Admit: a.Admit, Repeats: a.Repeats, Log: a.Log,
+	}, slices.Concat(a.Tables(), slices.Concat(more...))...)
+}
+
+// Tables returns the routes, a table for each resource.
+func (a *API) Tables() []route.Table {
+	return []route.Table{
+		a.session(), a.teams(), a.products(), a.devices(), a.teamDevices(), a.groups(), a.firmware(), a.releases(), a.updates(), a.alerts(), a.system(),
+	}
+}

@@ -1,0 +1,76 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
+)
+
+func (a *API) updates() route.Table {
+	const one = "/v1/devices/{device}/updates"
+	return route.Table{Tag: "updates", Routes: []route.Route{
+		route.Get("ListProductUpdates", "/v1/products/{product}/updates", "Each device's newest update, by state and version",
+			route.Needs(fleet.SeeDevice), a.listProductUpdates),
+		route.Get("ListDeviceUpdates", one, "Updates of one device, newest first", route.Needs(fleet.SeeDevice), a.listDeviceUpdates),
+		route.Post("StopUpdate", one+"/stop", "Stop its running update, until the target changes or a retry", route.Needs(fleet.OperateDevice), a.stopUpdate).
+			Fails(http.StatusConflict),
+		route.Post("RetryUpdate", one+"/retry", "Reset its attempts and re-evaluate it", route.Needs(fleet.OperateDevice), a.retryUpdate).
+			Fails(http.StatusConflict),
+	}}
+}
+
+func (a *API) listProductUpdates(ctx context.Context, who fleet.Actor, in *struct {
+	ProductPath
+	route.Cursors
+	State   string `query:"state" doc:"States between commas" example:"failed,rolled_back"`
+	Version string `query:"version" doc:"Moves to this version"`
+}) (*route.Reply[api.Page[api.Update]], error) {
+	q := fleet.UpdateQuery{Actor: who, Product: in.product.ID, After: in.PageNextToken, Limit: in.PageLimit}
+	var err error
+	if q.Version, err = VersionParam("version", in.Version); err != nil {
+		return nil, err
+	}
+	for _, text := range api.SplitNames(in.State) {
+		state, err := fleet.ParseUpdateState(text)
+		if err != nil {
+			return nil, err
+		}
+		q.States = append(q.States, state)
+	}
+	return a.findUpdates(ctx, who, q)
+}
+
+func (a *API) listDeviceUpdates(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.Reply[api.Page[api.Update]], error) {
+	return a.findUpdates(ctx, who, fleet.UpdateQuery{Actor: who, Device: in.target.Device, Limit: api.MaxRows})
+}
+
+func (a *API) findUpdates(ctx context.Context, who fleet.Actor, q fleet.UpdateQuery) (*route.Reply[api.Page[api.Update]], error) {
+	updates, next, err := a.OTA.Updates(ctx, who, q)
+	shown := make([]api.Update, 0, len(updates))
+	for _, u := range updates {
+		shown = append(shown, shownUpdate(u))
+	}
+	return route.Answer(api.PageOf(shown, next), err)
+}
+
+func (a *API) stopUpdate(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.None, error) {
+	return nil, a.OTA.Stop(ctx, who, in.target.Device)
+}
+
+func (a *API) retryUpdate(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.None, error) {
+	return nil, a.OTA.Retry(ctx, who, in.target.Device)
+}
+
+func shownUpdate(u fleet.DeviceUpdate) api.Update {
+	return api.Update{
+		ID: u.ID.String(), DeviceID: string(u.Device), ProductID: uint32(u.Product),
+		From: reported(u.From), To: version(u.To), State: u.State.String(),
+		Reason: uint16(u.Reason), ReasonText: wire.ReasonText(u.Reason), Text: u.Text,
+		Attempt: u.Attempt, Size: u.Size, Received: u.Next, SHA256: u.Digest.String(),
+		Started: moment(u.Started), Stored: moment(u.Stored), Applied: moment(u.Applied), Changed: moment(u.Changed),
+	}
+}

@@ -1,0 +1,82 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+)
+
+// maxBody bounds a request body other than a firmware image or an import file, in bytes.
+const maxBody = 1 << 20
+
+// bodyTimeout bounds the time a small body takes, and the time between two parts of a long one.
+const bodyTimeout = 30 * time.Second
+
+// deadline limits the time in which w's request body can be read; the zero time removes the limit.
+func deadline(w http.ResponseWriter, t time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(t) // test writers have no deadline
+}
+
+// steadyBody is a long body that is bounded in bytes, and ends when nothing arrives.
+type steadyBody struct {
+	io.ReadCloser
+	writer http.ResponseWriter
+}
+
+// LongBody bounds a request's body in bytes, and ends it when nothing arrives for bodyTimeout.
+func LongBody(r *http.Request, w http.ResponseWriter, limit int64) io.ReadCloser {
+	return steadyBody{http.MaxBytesReader(w, r.Body, limit), w}
+}
+
+func (b steadyBody) Read(p []byte) (int, error) {
+	deadline(b.writer, time.Now().Add(bodyTimeout))
+	defer deadline(b.writer, time.Time{})
+	return b.ReadCloser.Read(p)
+}
+
+// SmallBody reads all of a body that fits into memory.
+func SmallBody(r *http.Request, w http.ResponseWriter) ([]byte, error) {
+	deadline(w, time.Now().Add(bodyTimeout))
+	defer deadline(w, time.Time{}) // or it would end the answer
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, BodyError(err)
+	}
+	return data, nil
+}
+
+// contentType returns the content type without parameters, or "" if it is malformed.
+func contentType(r *http.Request) string {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
+}
+
+// IsJSON reports whether a body is JSON, which one without a content type is assumed to be.
+func IsJSON(r *http.Request) bool {
+	kind := contentType(r)
+	return r.Header.Get("Content-Type") == "" || kind == "application/json" || strings.HasSuffix(kind, "+json")
+}
+
+// Unsupported is the error of a body whose content type is not known.
+func Unsupported(r *http.Request, known string) error {
+	return &api.Problem{Code: "unsupported_media_type", Description: fmt.Sprintf("content type %.60q: send %s", r.Header.Get("Content-Type"), known),
+		Status: http.StatusUnsupportedMediaType}
+}
+
+// BodyError is the error of a body that could not be read.
+func BodyError(err error) error {
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return &api.Problem{Code: "too_large", Description: fmt.Sprintf("the body is over its limit of %d bytes", over.Limit), Status: http.StatusRequestEntityTooLarge}
+	}
+	return Malformed("the body ended early: " + err.Error())
+}

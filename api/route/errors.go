@@ -1,0 +1,111 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// About names the input that err is about: outer, which the rooms behind call inner, or
+// can't know of at all where inner is "".
+func About(err error, inner, outer string) error {
+	var detail *fleet.Error
+	if !errors.As(err, &detail) || detail.Field != inner || detail.Kind != fleet.Invalid && detail.Kind != fleet.NotFound {
+		return err
+	}
+	named := *detail
+	named.Field = outer
+	return &named
+}
+
+// WrongInput is a request that was read but breaks rules, by field.
+func WrongInput(fields map[string]string) *api.Problem {
+	return &api.Problem{Code: "invalid", Description: "some fields are wrong: " + sentence(fields), Fields: fields, Status: http.StatusUnprocessableEntity}
+}
+
+// Malformed is a request that can't be read at all.
+func Malformed(text string) *api.Problem {
+	return &api.Problem{Code: "malformed", Description: text, Status: http.StatusBadRequest}
+}
+
+func init() {
+	huma.NewError = fromHuma // the only hook huma has for its own errors; set once, before any API exists
+}
+
+// fromHuma turns an error huma found itself, such as a query parameter that is no
+// number, into a Problem.
+func fromHuma(status int, text string, causes ...error) huma.StatusError {
+	fields := map[string]string{}
+	for _, cause := range causes {
+		var p *api.Problem
+		if errors.As(cause, &p) {
+			return p
+		}
+		var detail huma.ErrorDetailer
+		if errors.As(cause, &detail) {
+			d := detail.ErrorDetail()
+			fields[strings.TrimPrefix(strings.TrimPrefix(d.Location, "query."), "path.")] = d.Message
+		}
+	}
+	switch {
+	case len(fields) > 0:
+		return WrongInput(fields)
+	case status == http.StatusInternalServerError:
+		return api.ProblemOf(errors.New(text))
+	}
+	return &api.Problem{Code: codeOf(status), Description: text, Status: status}
+}
+
+// codeOf is the code of a status that comes without a kind.
+func codeOf(status int) string {
+	for _, row := range api.Statuses {
+		if row.Status == status {
+			return row.Code
+		}
+	}
+	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+}
+
+// refuse answers err in the place of the operation.
+func (s *service) refuse(ctx huma.Context, err error) {
+	p := s.report(ctx.Context(), ctx.Operation().OperationID, err)
+	for name, values := range p.GetHeaders() {
+		ctx.SetHeader(name, values[0])
+	}
+	_ = huma.WriteErr(s.huma, ctx, p.Status, p.Description, p) // the client is gone: nobody to tell
+}
+
+// Report returns what a client may see of err, and logs what that hides.
+func Report(ctx context.Context, log *slog.Logger, operation string, err error) *api.Problem {
+	p := api.ProblemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("operation", operation), slog.Any("err", err))
+	}
+	return p
+}
+
+func (s *service) report(ctx context.Context, operation string, err error) *api.Problem {
+	return Report(ctx, s.config.Log, operation, err)
+}
+
+// sentence is "field: text" for each field, in order.
+func sentence(fields map[string]string) string {
+	var parts []string
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		if strings.HasPrefix(fields[field], field) {
+			parts = append(parts, fields[field])
+		} else {
+			parts = append(parts, field+": "+fields[field])
+		}
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,34 @@
+package route
+
+import "github.com/muster-iot/muster/fleet"
+
+// Pages are the query parameters of Particle-shaped lists.
+type Pages struct {
+	Page     int `query:"page" minimum:"1" default:"1" doc:"Page, from 1"`
+	PerPage  int `query:"per_page" minimum:"1" maximum:"100" doc:"Rows of a page; 25 when absent"`
+	PerPage2 int `query:"perPage" minimum:"1" maximum:"100" doc:"The same as per_page"`
+}
+
+// Window is how many rows to skip and to take.
+func (p Pages) Window() (skip, limit int, err error) {
+	limit = 25
+	for _, given := range []int{p.PerPage, p.PerPage2} {
+		if given != 0 {
+			limit = given
+		}
+	}
+	skip = (p.Page - 1) * limit
+	if p.Page > fleet.MaxSkip || skip+limit > fleet.MaxSkip {
+		return 0, 0, fleet.FieldErrorf("page", "page numbers reach %d rows: filter, or use pageNextToken of GET /v1/devices", fleet.MaxSkip)
+	}
+	return skip, limit, nil
+}
+
+// PageCount is how many pages total rows fill; an empty list has one.
+func PageCount(total, limit int) int { return max(1, (total+limit-1)/limit) }
+
+// Cursors are the query parameters of nRF-shaped lists.
+type Cursors struct {
+	PageLimit     int    `query:"pageLimit" minimum:"1" maximum:"100" default:"10" doc:"Rows of a page"`
+	PageNextToken string `query:"pageNextToken" doc:"pageNextToken of the page before"`
+}

@@ -1,0 +1,133 @@
+package route
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// tokenParam is where Particle's oldest clients put the token once more. Muster reads it
+// from the header alone: addresses are logged.
+const tokenParam = "access_token"
+
+// maxUnknown bounds the unknown parameters one answer names.
+const maxUnknown = 10
+
+// maxParameters bounds the parameters of one query.
+const maxParameters = 2000
+
+// maxQueryText bounds a text in a query, or an element of a list there, in bytes.
+const maxQueryText = 1024
+
+// knownQuery refuses query parameters the operation does not have: a filter that is
+// ignored would answer, or change, more than was asked for.
+func (s *service) knownQuery(ctx huma.Context, next func(huma.Context)) {
+	address := ctx.URL()
+	if strings.Count(address.RawQuery, "&") >= maxParameters {
+		s.refuse(ctx, WrongInput(tooMany(address.RawQuery)))
+		return
+	}
+	query, err := url.ParseQuery(address.RawQuery)
+	if err != nil {
+		s.refuse(ctx, Malformed("the query is not well formed: "+err.Error()))
+		return
+	}
+	faults := unknownParameters(query, ctx.Operation().Parameters)
+	if len(faults) == 0 {
+		faults = wrongValues(query)
+	}
+	if len(faults) > 0 {
+		s.refuse(ctx, WrongInput(faults))
+		return
+	}
+	next(huma.WithValue(ctx, queryKey{}, query))
+}
+
+// queryKey is the context key of the parsed query.
+type queryKey struct{}
+
+// listed are the parameters that may come several times, as lists may be spelled.
+var listed = map[string]bool{"groups": true, "tags": true, "deviceIds": true, "deviceTypes": true}
+
+// wrongValues are what no parameter takes, whatever it is about. Of a parameter that comes
+// twice one value would be ignored.
+func wrongValues(query url.Values) map[string]string {
+	faults := map[string]string{}
+	for key, values := range query {
+		name, _, _ := strings.Cut(key, "[")
+		if len(values) > 1 && !listed[name] {
+			faults[name] = fmt.Sprintf("sent %d times: send it once", len(values))
+			continue
+		}
+		for _, text := range values {
+			if fault := WrongText(text); fault != "" {
+				faults[name] = fault
+				break
+			}
+		}
+	}
+	return faults
+}
+
+// WrongText says what is wrong with a text, or with an element of a list between commas;
+// "" for nothing.
+func WrongText(text string) string {
+	if !utf8.ValidString(text) {
+		return notUTF8
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return "control characters are not taken"
+	}
+	for element := range strings.SplitSeq(text, ",") {
+		if len(element) > maxQueryText {
+			return fmt.Sprintf("longer than %d bytes", maxQueryText)
+		}
+	}
+	return ""
+}
+
+// tooMany names the parameter that comes most often.
+func tooMany(raw string) map[string]string {
+	times := map[string]int{}
+	most := ""
+	for parameter := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(parameter, "=")
+		if times[name]++; times[name] > times[most] {
+			most = name
+		}
+	}
+	return map[string]string{shortened(most): fmt.Sprintf("sent %d times: a query has at most %d parameters", times[most], maxParameters)}
+}
+
+// shortened is a parameter's name as an answer repeats it.
+func shortened(key string) string { return strings.ToValidUTF8(key[:min(len(key), 80)], "?") }
+
+// unknownParameters are what query has beside known, with what there is instead.
+func unknownParameters(query url.Values, known []*huma.Param) map[string]string {
+	var names []string
+	for _, p := range known {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	advice := "unknown parameter: this call takes none"
+	if len(names) > 0 {
+		advice = "unknown parameter: use " + strings.Join(names, ", ")
+	}
+	faults := map[string]string{}
+	for key := range query {
+		name := key
+		if namesKey.MatchString(key) { // groups[]=a and groups[0]=a are groups
+			name, _, _ = strings.Cut(key, "[")
+		}
+		if name != tokenParam && !slices.Contains(names, name) && len(faults) < maxUnknown {
+			faults[shortened(key)] = advice
+		}
+	}
+	return faults
+}

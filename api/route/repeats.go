@@ -1,0 +1,180 @@
+package route
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Limits of what is kept for repeated requests.
+const (
+	maxRepeatBytes = 32 << 10 // of an answer; of a longer one only that it was given
+	repeatLifetime = 24 * time.Hour
+	maxRepeatKey   = 255 // bytes
+)
+
+// outcome is what is kept of the first request with a key.
+type outcome struct {
+	Server string // which server process took it
+	Nonce  string // no two outcomes are the same
+	Body   []byte // the request's, as a code that tells nothing of it
+	Done   bool
+	Answer []byte // sealed: it may hold secrets; empty where it was too long
+}
+
+// answered is an answer as it went out.
+type answered struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// repeatable answers a request that repeats an earlier one by what that came to, so that a
+// client that got no answer may ask again without doing twice what it asked for, also after
+// a restart of the server. It comes after authenticate.
+func (s *service) repeatable(ctx huma.Context, next func(huma.Context)) {
+	key := ctx.Header("Idempotency-Key")
+	if key == "" || strings.HasPrefix(ctx.Header("Content-Type"), "multipart/") {
+		next(ctx) // an upload or import can't happen twice: versions and ids are unique
+		return
+	}
+	if len(key) > maxRepeatKey {
+		s.refuse(ctx, WrongInput(map[string]string{"Idempotency-Key": "the key has at most 255 bytes"}))
+		return
+	}
+	r, w := humago.Unwrap(ctx)
+	body, err := SmallBody(r, w)
+	if err != nil {
+		s.refuse(ctx, err)
+		return
+	}
+	r = r.WithContext(ctx.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	keys := newRepeatKeys(bearer(r.Header.Get("Authorization")), r.Method+" "+r.URL.RequestURI(), key)
+	first, err := s.take(ctx.Context(), keys, body)
+	switch {
+	case err != nil:
+		s.refuse(ctx, err)
+	case first != nil:
+		first.replay(w)
+	default:
+		held := &holder{ResponseWriter: w}
+		defer s.settle(ctx.Context(), keys, body, held) // also should next panic
+		next(humago.NewContext(ctx.Operation(), r, held))
+	}
+}
+
+// take marks a key as used, or returns what the first request of it was answered.
+func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answered, error) {
+	mine := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body)}
+	record, _ := json.Marshal(mine) // always can be
+	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
+	held, err := s.config.Repeats.Take(ctx, who.Team, keys.id, string(record), time.Now().Add(repeatLifetime))
+	if err != nil || held == string(record) {
+		return nil, err
+	}
+	var first outcome
+	if err := json.Unmarshal([]byte(held), &first); err != nil {
+		return nil, err
+	}
+	switch {
+	case !bytes.Equal(first.Body, mine.Body):
+		return nil, WrongInput(map[string]string{"Idempotency-Key": "this key was used with another body: use a new one for each request"})
+	case !first.Done && first.Server == s.process:
+		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is under way: try again")
+	case !first.Done:
+		return nil, fleet.Errorf(fleet.Conflict, "the server ended during the first request with this key: look whether it was carried out, and use a new key if it was not")
+	case len(first.Answer) == 0:
+		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key was carried out; its answer was too long to keep: read what it made instead")
+	}
+	var answer answered
+	plain, err := keys.open(first.Answer)
+	if err == nil {
+		err = json.Unmarshal(plain, &answer)
+	}
+	return &answer, err
+}
+
+// settle keeps the answer to a request that was carried out, then sends it: a repeat may
+// come as soon as the client has it. What failed may be tried again.
+func (s *service) settle(ctx context.Context, keys repeatKeys, body []byte, held *holder) {
+	var record []byte
+	if held.status >= 200 && held.status < 300 {
+		done := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body), Done: true}
+		if !held.sent {
+			plain, _ := json.Marshal(answered{held.status, held.Header().Clone(), held.body.Bytes()}) // always can be
+			done.Answer = keys.seal(plain)
+		}
+		record, _ = json.Marshal(done) // always can be
+	}
+	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
+	if err := s.config.Repeats.Settle(context.WithoutCancel(ctx), who.Team, keys.id, string(record)); err != nil {
+		s.config.Log.LogAttrs(ctx, slog.LevelWarn, "an answer was not kept: its request can't be repeated", slog.Any("err", err))
+	}
+	held.send()
+}
+
+func (a *answered) replay(w http.ResponseWriter) {
+	for name, values := range a.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Idempotent-Replayed", "true")
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body) // the client is gone: nobody to tell
+}
+
+// holder holds an answer back until send, or until it is too long or flushed.
+type holder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+	sent   bool
+}
+
+// Unwrap lets http.ResponseController reach the writer.
+func (h *holder) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+// WriteHeader notes the status.
+func (h *holder) WriteHeader(status int) {
+	if h.status == 0 {
+		h.status = status
+	}
+}
+
+// Write keeps data, or passes it on once the answer is too long.
+func (h *holder) Write(data []byte) (int, error) {
+	h.WriteHeader(http.StatusOK)
+	if !h.sent && h.body.Len()+len(data) <= maxRepeatBytes {
+		return h.body.Write(data)
+	}
+	h.send()
+	return h.ResponseWriter.Write(data)
+}
+
+// FlushError passes on what there is: a stream is not kept.
+func (h *holder) FlushError() error {
+	h.WriteHeader(http.StatusOK)
+	h.send()
+	return http.NewResponseController(h.ResponseWriter).Flush()
+}
+
+// send passes on what was held back, once.
+func (h *holder) send() {
+	if h.sent || h.status == 0 {
+		return
+	}
+	h.sent = true
+	h.ResponseWriter.WriteHeader(h.status)
+	_, _ = h.ResponseWriter.Write(h.body.Bytes()) // the client is gone: nobody to tell
+}

@@ -1,0 +1,90 @@
+package api
+
+import "time"
+
+// Acceptance takes the place an invitation offers.
+type Acceptance struct {
+	Token    string `json:"token" doc:"The invitation's"`
+	Password string `json:"password" doc:"Of your account; of a new one, the one it is to have"`
+	Name     string `json:"name,omitempty" doc:"Of a new account"`
+}
+
+// Team is a team of the caller's.
+type Team struct {
+	ID      uint32     `json:"id"`
+	Name    string     `json:"name"`
+	Role    string     `json:"role,omitempty" doc:"The caller's role in it"`
+	Created *time.Time `json:"created_at,omitempty"`
+}
+
+// TeamList is the caller's teams, oldest first.
+type TeamList struct {
+	Teams []Team `json:"teams"`
+}
+
+// NewTeam asks for a team.
+type NewTeam struct {
+	Name string `json:"name"`
+}
+
+// NewOwner names a member.
+type NewOwner struct {
+	Email string `json:"email"`
+}
+
+// AuditEntry says who changed what, from what to what.
+type AuditEntry struct {
+	ID     string     `json:"id"`
+	At     *time.Time `json:"at"`
+	Email  string     `json:"email" doc:"Who did it"`
+	Action string     `json:"action" example:"device.update"`
+	Object string     `json:"object" doc:"Id or name of what it was done to"`
+	Before Payload    `json:"before" doc:"null: there was nothing"`
+	After  Payload    `json:"after" doc:"null: nothing is left"`
+}
+
+// TeamUser is one user of the team, or one who is invited.
+type TeamUser struct {
+	Email   string     `json:"email"`
+	Role    string     `json:"role" enum:"owner,admin,editor,viewer"`
+	Groups  []string   `json:"groups" doc:"Names of their groups, as far as you may see them"`
+	Program bool       `json:"program" doc:"It is a program, which signs in by its token"`
+	Status  string     `json:"status" enum:"active,invited"`
+	Joined  *time.Time `json:"joined_at" doc:"null while invited"`
+	Expires *time.Time `json:"expires_at,omitempty" doc:"Until when an invitation can be accepted"`
+}
+
+// TeamUsers is the users of the team, and to who may invite, the open invitations.
+type TeamUsers struct {
+	Users []TeamUser `json:"users"`
+}
+
+// NewUser takes someone into the team. Without a password it is an invitation.
+type NewUser struct {
+	Email    string `json:"email,omitempty"`
+	Role     string `json:"role" enum:"admin,editor,viewer"`
+	Groups   Names  `json:"groups,omitempty" doc:"Their groups, by name; \"*\" for all that the team has now"`
+	Password string `json:"password,omitempty" doc:"For a new account only; absent: the person sets it when accepting the invitation"`
+	Name     string `json:"friendly_name,omitempty" doc:"In the place of email: a program of this name, with a token of its own"`
+	Lifetime uint32 `json:"expires_in,omitempty" doc:"Of a program: seconds its token lives; absent: a year"`
+}
+
+// AddedUser is what came of a NewUser: one of an account, an invitation and a program.
+type AddedUser struct {
+	TeamUser
+	Invitation *Invitation `json:"invitation,omitempty" doc:"Pass it on to the person invited"`
+	Token      *Token      `json:"token,omitempty" doc:"Of a program"`
+}
+
+// Invitation is how an invited person takes their place, once.
+type Invitation struct {
+	Link    string     `json:"link" doc:"A page to accept it at"`
+	Token   string     `json:"token" doc:"For POST /v1/invitations/accept. Shown this once"`
+	Expires *time.Time `json:"expires_at"`
+}
+
+// UserUpdate changes a user of the team. What is absent stays as it is.
+type UserUpdate struct {
+	Role   string          `json:"role,omitempty" enum:"admin,editor,viewer"`
+	Groups Optional[Names] `json:"groups,omitzero" doc:"All their groups; \"*\" for all that the team has now"`
+}
