@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"broker/chunkio": {"fleet", "wire"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio"},
 	"index":          {"fleet"},
-	"store":          {"fleet", "index", "store/record", "store/redisserver"},
+	"store":          {"fleet", "index", "store/document", "store/pipeline", "store/record", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
@@ -53,7 +53,9 @@ var mayImport = map[string][]string{
 	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
 	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
 
+	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/lockfile":    {},
+	"store/pipeline":    {"fleet", "store/record"},
 	"store/record":      {"fleet"},
 	"store/redisserver": {"store/lockfile"},
 
@@ -69,10 +71,12 @@ var mayImport = map[string][]string{
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
-	"cloud":      {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":   {"store", "api/client", "api/particle", "api/nrf"},                                       // operations run against the real rules on an ephemeral store
-	"api/client": {"cloud"},                                                                                // its example calls a whole server
-	"console":    {"store"},
+	"store/document": {"store/redisserver"},
+	"store/pipeline": {"store/redisserver"},
+	"cloud":          {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
+	"api/rest":       {"store", "api/client", "api/particle", "api/nrf"},                                       // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud"},                                                                                // its example calls a whole server
+	"console":        {"store"},
 
 	"ota":                 {"ota/otatest"},
 	"ota/release":         {"ota/otatest"},

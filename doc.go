@@ -18,6 +18,8 @@
 //	limit               how often something may happen per key
 //	audit               the log of who changed what
 //	store               the fleet in Redis
+//	store/document      documents in Redis that are changed by compare-and-set
+//	store/pipeline      round trips to Redis, shared by all callers
 //	store/record        how fleet's types are encoded in Redis
 //	store/redisserver   the redis-server that Muster starts for itself
 //	store/lockfile      one process per data folder

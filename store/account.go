@@ -2,6 +2,7 @@ package store
 
 import (
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -15,15 +16,15 @@ type account struct {
 }
 
 // accountKind has the fields "user", "t:<team>", "k:<token>".
-var accountKind = kind[account]{
-	name: "user",
-	clone: func(a *account) *account {
+var accountKind = document.Kind[account]{
+	Name: "user",
+	Clone: func(a *account) *account {
 		return &account{revision: a.revision, user: a.user, teams: copied(a.teams), tokens: copied(a.tokens)}
 	},
-	fields: func(h *hash, a *account) {
-		one(h, "user", record.User, &a.user)
-		numbered(h, "t:", present{}, a.teams)
-		named(h, "k:", present{}, a.tokens)
+	Fields: func(h *document.Hash, a *account) {
+		document.One(h, "user", record.User, &a.user)
+		document.Numbered(h, "t:", document.Present{}, a.teams)
+		document.Named(h, "k:", document.Present{}, a.tokens)
 	},
-	revision: func(a *account) *uint64 { return &a.revision },
+	Revision: func(a *account) *uint64 { return &a.revision },
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -17,8 +18,8 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 	if a.Raised.IsZero() {
 		a.Raised = time.Now()
 	}
-	a.ID = alertTime(a.Raised) + "-" + s.core.nonce()
-	_, err := s.core.run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team)},
+	a.ID = alertTime(a.Raised) + "-" + s.core.Nonce()
+	_, err := s.core.Run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team)},
 		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts, alertTime(a.Raised.Add(-s.core.keep.Age)))
 	if err != nil {
 		return fleet.Alert{}, err
@@ -46,8 +47,8 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 	}
 	oldest := "[" + alertTime(time.Now().Add(-s.core.keep.Age))
 	for {
-		ids, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]string] {
-			return p.ZRevRangeByLex(background, alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: streamChunk})
+		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] {
+			return p.ZRevRangeByLex(context.Background(), alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: streamChunk})
 		})
 		if err != nil || len(ids) == 0 {
 			return page, "", err
@@ -74,8 +75,8 @@ func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) 
 	for _, id := range ids {
 		fields = append(fields, id, "x"+id)
 	}
-	values, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]any] {
-		return p.HMGet(background, alertsKey(team), fields...)
+	values, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]any] {
+		return p.HMGet(context.Background(), alertsKey(team), fields...)
 	})
 	if err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func (s *Messages) ArchiveAlert(ctx context.Context, team fleet.TeamID, id strin
 	if archived {
 		flag = "1"
 	}
-	status, err := s.core.runStatus(ctx, archiveScript, []string{alertsKey(team)}, id, flag)
+	status, err := s.core.RunStatus(ctx, archiveScript, []string{alertsKey(team)}, id, flag)
 	if err == nil && status == 0 {
 		return noAlert(id)
 	}

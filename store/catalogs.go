@@ -6,33 +6,34 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/document"
 )
 
 // Catalogs reads and writes products with their firmware and releases. The catalogs it
 // hands out are shared and must not be modified.
 type Catalogs struct {
 	core  *core
-	docs  *documents[fleet.ProductID, fleet.Catalog]
+	docs  *document.Documents[fleet.ProductID, fleet.Catalog]
 	teams *Teams
 }
 
 func newCatalogs(c *core) *Catalogs {
-	return &Catalogs{core: c, docs: newDocuments(c, catalogKind, productKey)}
+	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, productKey)}
 }
 
 // Catalog returns the newest catalog this process knows of, without a trip when it has
 // it: its own changes at once, another process's from the first Save of a device of the
 // product on. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
-	return s.docs.get(ctx, product)
+	return s.docs.Get(ctx, product)
 }
 
 // CatalogAt is Catalog at revision atLeast or a newer one, as Save reported it.
 func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLeast uint64) (*fleet.Catalog, error) {
-	if c := s.docs.cached(product); c != nil && c.Revision >= atLeast {
+	if c := s.docs.Cached(product); c != nil && c.Revision >= atLeast {
 		return c, nil
 	}
-	return s.docs.load(ctx, product)
+	return s.docs.Load(ctx, product)
 }
 
 // EditCatalog changes a copy of the catalog as change says and writes it, again from a
@@ -40,7 +41,7 @@ func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLea
 // slug is claimed before; fleet.Conflict when another product has it.
 func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
 	var before, claimed string
-	edited, err := s.docs.edit(ctx, product, func(c *fleet.Catalog) error {
+	edited, err := s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
 		before = c.Product.Slug
 		if err := change(c); err != nil {
 			return err
@@ -76,7 +77,7 @@ func (s *Catalogs) claimSlug(ctx context.Context, slug string, product fleet.Pro
 // CreateProduct makes a product of p with an empty catalog and returns it with its id.
 // It returns fleet.Conflict when the slug is taken in the installation.
 func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Product, error) {
-	if _, err := s.teams.docs.live(ctx, p.Team); err != nil {
+	if _, err := s.teams.docs.Live(ctx, p.Team); err != nil {
 		return fleet.Product{}, err
 	}
 	id, err := s.core.next(ctx, "product")
@@ -88,10 +89,10 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return fleet.Product{}, err
 	}
 	undo := context.WithoutCancel(ctx)
-	if err := s.docs.create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})); err != nil {
+	if err := s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})); err != nil {
 		return fleet.Product{}, errors.Join(err, s.core.unclaim(undo, slugKey(p.Slug), id))
 	}
-	_, err = s.teams.docs.edit(ctx, p.Team, func(r *roster) error {
+	_, err = s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {
 		r.products[p.ID] = true
 		return nil
 	})
@@ -103,7 +104,7 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 
 // Products returns the products of a team, oldest first.
 func (s *Catalogs) Products(ctx context.Context, team fleet.TeamID) ([]fleet.Product, error) {
-	r, err := s.teams.docs.live(ctx, team)
+	r, err := s.teams.docs.Live(ctx, team)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Produc
 // DeleteProduct removes a product and its catalog. Its devices are the caller's to
 // delete before. It returns fleet.NotFound when there is none.
 func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) error {
-	c, err := s.docs.load(ctx, product)
+	c, err := s.docs.Load(ctx, product)
 	if err != nil {
 		return err
 	}
@@ -153,12 +154,12 @@ func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
 	if err := s.core.unclaim(ctx, slugKey(p.Slug), uint32(p.ID)); err != nil {
 		return err
 	}
-	_, err := s.teams.docs.edit(ctx, p.Team, func(r *roster) error {
+	_, err := s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {
 		delete(r.products, p.ID)
 		return nil
 	})
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return err
 	}
-	return s.docs.remove(ctx, p.ID) // last: until then a retry finds the rest
+	return s.docs.Remove(ctx, p.ID) // last: until then a retry finds the rest
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -24,7 +25,7 @@ func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, e
 	if c.Queued.IsZero() {
 		c.Queued = time.Now()
 	}
-	number, err := s.core.runStatus(ctx, queueScript, outboxKeys(c.Device), s.core.nonce(), MaxPending, record.Command.Pack(&c))
+	number, err := s.core.RunStatus(ctx, queueScript, outboxKeys(c.Device), s.core.Nonce(), MaxPending, record.Command.Pack(&c))
 	switch {
 	case err != nil:
 		return fleet.Command{}, err
@@ -57,7 +58,7 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 		}
 	}
 	if len(expired) > 0 {
-		if _, err := s.core.run(ctx, expireScript, outboxKeys(id), expired...); err != nil {
+		if _, err := s.core.Run(ctx, expireScript, outboxKeys(id), expired...); err != nil {
 			return nil, err
 		}
 	}
@@ -66,8 +67,8 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 
 // Commands returns all commands kept for id, finished ones too, lowest number first.
 func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
-	fields, err := read(ctx, s.core, func(p redis.Pipeliner) result[map[string]string] {
-		return p.HGetAll(background, outboxKey(id))
+	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+		return p.HGetAll(context.Background(), outboxKey(id))
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Com
 // fleet.NotFound for a command that was never queued or is no longer kept.
 func (s *Messages) Finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
 	text := record.CommandResult.Pack(&fleet.Command{Done: time.Now(), Result: result})
-	status, err := s.core.runStatus(ctx, finishScript, outboxKeys(id), number, text, s.core.keep.Commands)
+	status, err := s.core.RunStatus(ctx, finishScript, outboxKeys(id), number, text, s.core.keep.Commands)
 	if err == nil && status < 0 {
 		return fleet.Errorf(fleet.NotFound, "device %s has no command %d", id, number)
 	}

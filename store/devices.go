@@ -9,6 +9,8 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -23,7 +25,7 @@ type Devices struct {
 // fleet.NotFound when there is none.
 func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error) {
 	op := &loadDevice{id: id}
-	if err := s.core.reads.do(ctx, op); err != nil {
+	if err := s.core.Read(ctx, op); err != nil {
 		return fleet.Device{}, err
 	}
 	return op.device, nil
@@ -35,8 +37,8 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 // when d.Revision is old and fleet.NotFound when the device was deleted. After an error
 // of kind Unavailable d may have been written.
 func (s *Devices) Save(ctx context.Context, d *fleet.Device, past ...fleet.Update) (catalog uint64, err error) {
-	op := &saveDevice{store: s, device: *d, past: past, nonce: s.core.nonce()}
-	if err := s.core.writes.do(ctx, op); err != nil {
+	op := &saveDevice{store: s, device: *d, past: past, nonce: s.core.Nonce()}
+	if err := s.core.Write(ctx, op); err != nil {
 		return 0, err
 	}
 	d.Revision = op.device.Revision
@@ -57,7 +59,7 @@ func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 	change func(*fleet.Device) (ended []fleet.Update, changed bool, err error),
 ) (d fleet.Device, saved bool, err error) {
-	err = untilSaved("device "+string(id), func() (again bool, err error) {
+	err = document.UntilSaved("device "+string(id), func() (again bool, err error) {
 		if d, err = s.Device(ctx, id); err != nil {
 			return false, err
 		}
@@ -92,7 +94,7 @@ func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []err
 		some := devices[:min(len(devices), maxCreated)]
 		devices = devices[len(some):]
 		op := newCreateDevices(s, some)
-		err := s.core.writes.do(ctx, op)
+		err := s.core.Write(ctx, op)
 		for i, d := range some {
 			if err != nil {
 				outcomes = append(outcomes, err)
@@ -110,13 +112,13 @@ func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []err
 // Delete removes a device with its history and its commands. It returns fleet.NotFound
 // when there is none.
 func (s *Devices) Delete(ctx context.Context, id fleet.DeviceID) error {
-	return s.core.writes.do(ctx, &deleteDevice{store: s, id: id})
+	return s.core.Write(ctx, &deleteDevice{store: s, id: id})
 }
 
 // History returns the past updates of id, newest first; none for an unknown device.
 func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Update, error) {
-	records, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]string] {
-		return p.LRange(background, historyKey(id), 0, -1)
+	records, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] {
+		return p.LRange(context.Background(), historyKey(id), 0, -1)
 	})
 	if err != nil {
 		return nil, err

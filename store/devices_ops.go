@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -17,11 +19,11 @@ type loadDevice struct {
 	device fleet.Device
 }
 
-func (op *loadDevice) queue(p redis.Pipeliner, _ bool) {
-	op.sent = p.HGetAll(background, deviceKey(op.id))
+func (op *loadDevice) Queue(p redis.Pipeliner, _ bool) {
+	op.sent = p.HGetAll(context.Background(), deviceKey(op.id))
 }
 
-func (op *loadDevice) settle(bool) error {
+func (op *loadDevice) Settle(bool) error {
 	fields, err := op.sent.Result()
 	if err != nil {
 		return err
@@ -43,7 +45,7 @@ type saveDevice struct {
 	catalog uint64
 }
 
-func (op *saveDevice) queue(p redis.Pipeliner, _ bool) {
+func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := make([]any, 0, 64)
 	args = append(args, strconv.FormatUint(d.Revision, 10), strconv.FormatUint(d.Revision+1, 10), op.nonce,
@@ -52,11 +54,11 @@ func (op *saveDevice) queue(p redis.Pipeliner, _ bool) {
 		args = append(args, record.Update.Pack(&op.past[i]))
 	}
 	args = record.AppendDevice(args, d)
-	op.sent = p.EvalSha(background, saveScript.sha, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
-	op.rev = p.HGet(background, productKey(d.Product), "rev")
+	op.sent = p.EvalSha(context.Background(), saveScript.SHA, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
+	op.rev = p.HGet(context.Background(), productKey(d.Product), "rev")
 }
 
-func (op *saveDevice) settle(bool) error {
+func (op *saveDevice) Settle(bool) error {
 	status, err := op.sent.Int64()
 	if err != nil {
 		return err
@@ -72,7 +74,7 @@ func (op *saveDevice) settle(bool) error {
 		return noDevice(op.device.ID)
 	}
 	op.catalog = decimal(rev)
-	op.store.catalogs.docs.saw(op.device.Product, op.catalog)
+	op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
 	op.device.Revision++
 	op.store.index.Put(&op.device)
 	return nil
@@ -89,7 +91,7 @@ type createDevices struct {
 // newCreateDevices copies devices and gives them their first revision: the time in
 // µs, so that an id deleted and created again never shows a revision it had before.
 func newCreateDevices(s *Devices, devices []*fleet.Device) *createDevices {
-	op := &createDevices{store: s, nonce: s.core.nonce(), outcomes: make([]error, len(devices))}
+	op := &createDevices{store: s, nonce: s.core.Nonce(), outcomes: make([]error, len(devices))}
 	first := uint64(max(time.Now().UnixMicro(), 1))
 	for _, d := range devices {
 		op.devices = append(op.devices, *d)
@@ -98,20 +100,20 @@ func newCreateDevices(s *Devices, devices []*fleet.Device) *createDevices {
 	return op
 }
 
-func (op *createDevices) queue(p redis.Pipeliner, _ bool) {
+func (op *createDevices) Queue(p redis.Pipeliner, _ bool) {
 	op.sent = op.sent[:0]
 	for i := range op.devices {
 		d := &op.devices[i]
 		args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
-		op.sent = append(op.sent, p.EvalSha(background, createScript.sha, []string{deviceKey(d.ID)}, record.AppendDevice(args, d)...))
+		op.sent = append(op.sent, p.EvalSha(context.Background(), createScript.SHA, []string{deviceKey(d.ID)}, record.AppendDevice(args, d)...))
 	}
 }
 
-func (op *createDevices) settle(bool) error {
+func (op *createDevices) Settle(bool) error {
 	for i, sent := range op.sent {
 		status, err := sent.Int64()
 		switch {
-		case passing(err):
+		case pipeline.Transient(err):
 			return err
 		case err != nil:
 			op.outcomes[i] = err
@@ -131,12 +133,12 @@ type deleteDevice struct {
 	sent  []*redis.IntCmd // by key: the replies of a multi-key DEL say nothing about each
 }
 
-func (op *deleteDevice) queue(p redis.Pipeliner, _ bool) {
-	op.sent = append(op.sent[:0], p.Del(background, deviceKey(op.id)),
-		p.Del(background, historyKey(op.id), outboxKey(op.id)))
+func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
+	op.sent = append(op.sent[:0], p.Del(context.Background(), deviceKey(op.id)),
+		p.Del(context.Background(), historyKey(op.id), outboxKey(op.id)))
 }
 
-func (op *deleteDevice) settle(again bool) error {
+func (op *deleteDevice) Settle(again bool) error {
 	if i := slices.IndexFunc(op.sent, func(c *redis.IntCmd) bool { return c.Err() != nil }); i >= 0 {
 		return op.sent[i].Err()
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/document"
 )
 
 // TestEveryDocumentComesBackAsItWentIn writes and reads one of each kind. Records within are
@@ -38,15 +39,15 @@ func TestEveryDocumentComesBackAsItWentIn(t *testing.T) {
 
 // checkKind writes and reads a document none of whose fields is zero but elsewhere, which is
 // stored apart.
-func checkKind[T any](t *testing.T, k kind[T], in *T, elsewhere string) {
+func checkKind[T any](t *testing.T, k document.Kind[T], in *T, elsewhere string) {
 	t.Helper()
 	for i, v := 0, reflect.ValueOf(in).Elem(); i < v.NumField(); i++ {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == elsewhere) {
 			t.Errorf("field %s: give it something to store", name)
 		}
 	}
-	for name, value := range map[string]*T{"document": in, "copy": k.clone(in)} {
-		out, err := k.read(k.write(value))
+	for name, value := range map[string]*T{"document": in, "copy": k.Clone(in)} {
+		out, err := k.Read(k.Write(value))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +59,7 @@ func checkKind[T any](t *testing.T, k kind[T], in *T, elsewhere string) {
 
 func TestABrokenRecordInADocumentIsAnError(t *testing.T) {
 	for _, fields := range []map[string]string{{"team": "\x01\xff"}, {"m:7": "\x01\xff"}, {"m:x": ""}, {"i:a": "\x01\xff"}} {
-		if _, err := rosterKind.read(fields); err == nil {
+		if _, err := rosterKind.Read(fields); err == nil {
 			t.Errorf("%q was read", fields)
 		}
 	}

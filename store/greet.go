@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // greet waits until Redis answers, checks its version and, of a server someone else
@@ -14,7 +16,7 @@ func (c *core) greet(ctx context.Context, foreign bool) error {
 	if err := c.awaitRedis(ctx); err != nil {
 		return err
 	}
-	info, err := c.client.Info(ctx, "server").Result()
+	info, err := c.Client.Info(ctx, "server").Result()
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
@@ -31,11 +33,11 @@ func (c *core) greet(ctx context.Context, foreign bool) error {
 func (c *core) awaitRedis(ctx context.Context) error {
 	began, told := time.Now(), false
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := c.client.Ping(ctx).Err()
+		err := c.Client.Ping(ctx).Err()
 		if err == nil {
 			return nil
 		}
-		if !passing(err) {
+		if !pipeline.Transient(err) {
 			return fmt.Errorf("redis: %w", err)
 		}
 		if !told && time.Since(began) > 2*time.Second {
@@ -78,7 +80,7 @@ func (c *core) warn(ctx context.Context) {
 		{"appendonly", "yes", "acknowledged writes are lost when redis stops"},
 		{"appendfsync", "always", "the last second of acknowledged writes is lost when the machine stops"},
 	} {
-		answer, err := c.client.ConfigGet(ctx, check.key).Result()
+		answer, err := c.Client.ConfigGet(ctx, check.key).Result()
 		if got := answer[check.key]; err == nil && got != "" && got != check.want {
 			c.log.Warn("redis is configured to lose data", "setting", check.key, "is", got, "want", check.want, "why", check.why)
 		}

@@ -35,7 +35,7 @@ func (r *roster) put(g fleet.Group) error {
 
 // Groups returns the groups of a team, by name.
 func (s *Teams) Groups(ctx context.Context, team fleet.TeamID) ([]fleet.Group, error) {
-	r, err := s.docs.live(ctx, team)
+	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Teams) Groups(ctx context.Context, team fleet.TeamID) ([]fleet.Group, e
 
 // Group returns one group of a team; fleet.NotFound when there is none.
 func (s *Teams) Group(ctx context.Context, team fleet.TeamID, id fleet.GroupID) (fleet.Group, error) {
-	r, err := s.docs.live(ctx, team)
+	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return fleet.Group{}, err
 	}
@@ -68,7 +68,7 @@ func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, er
 		return fleet.Group{}, err
 	}
 	g.ID = fleet.GroupID(id)
-	_, err = s.docs.edit(ctx, g.Team, func(r *roster) error { return r.put(g) })
+	_, err = s.docs.Edit(ctx, g.Team, func(r *roster) error { return r.put(g) })
 	if err != nil {
 		return fleet.Group{}, err
 	}
@@ -78,7 +78,7 @@ func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, er
 // EnsureGroups returns the groups of the names of like, in like's order, and makes those
 // that are missing as like says, all in one step. like must be of one team.
 func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, like []fleet.Group) ([]fleet.Group, error) {
-	r, err := s.docs.live(ctx, team)
+	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, like []flee
 		}
 		like[i].ID, like[i].Team = fleet.GroupID(id), team
 	}
-	r, err = s.docs.edit(ctx, team, func(r *roster) error {
+	r, err = s.docs.Edit(ctx, team, func(r *roster) error {
 		for _, g := range like {
 			if !r.hasName(g.Name) {
 				r.groups[g.ID] = g
@@ -134,7 +134,7 @@ func (r *roster) named(like []fleet.Group) (groups []fleet.Group, missing int) {
 // fleet.Conflict when the team has another group of the new name.
 func (s *Teams) EditGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID, change func(*fleet.Group) error) (fleet.Group, error) {
 	var edited fleet.Group
-	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		g, ok := r.groups[id]
 		if !ok {
 			return fleet.Errorf(fleet.NotFound, "no such group: %s", id)
@@ -155,7 +155,7 @@ func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.Gro
 	if !s.store.Index.Ready() {
 		return index.ErrNotReady
 	}
-	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		if _, ok := r.groups[id]; !ok {
 			return fleet.Errorf(fleet.NotFound, "no such group: %s", id)
 		}
@@ -179,7 +179,7 @@ func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.Gro
 
 // clearGroup takes the releases of group id and its devices out of it, then the note.
 func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
-	r, err := s.docs.get(ctx, team)
+	r, err := s.docs.Get(ctx, team)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 			return err
 		}
 	}
-	_, err = s.docs.edit(ctx, team, func(r *roster) error {
+	_, err = s.docs.Edit(ctx, team, func(r *roster) error {
 		delete(r.leaving, id)
 		return nil
 	})
@@ -259,7 +259,7 @@ func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.G
 	if err != nil {
 		return nil
 	}
-	r, err := s.docs.live(ctx, team) // after the devices: a group is there before they are in it
+	r, err := s.docs.Live(ctx, team) // after the devices: a group is there before they are in it
 	if err != nil {
 		return nil
 	}

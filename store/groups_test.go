@@ -64,7 +64,7 @@ func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
 		ctx := t.Context()
 		team, _, product := newTeam(t, s)
 		gone, stays := groupWithAll(t, s, team, product, "gone"), groupWithAll(t, s, team, product, "stays")
-		got[*roster](t)(s.Teams.docs.edit(ctx, team.ID, func(r *roster) error { // the first step, and no other
+		got[*roster](t)(s.Teams.docs.Edit(ctx, team.ID, func(r *roster) error { // the first step, and no other
 			delete(r.groups, gone)
 			r.leaving[gone] = true
 			for id, m := range r.members {
@@ -107,7 +107,7 @@ func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
 		ghost := newDevice("ghost")
 		ghost.Team, ghost.Product, ghost.Groups = team.ID, product.ID, []fleet.GroupID{gone}
 		must(t, s.Devices.Create(ctx, ghost))
-		must(t, s.core.client.Del(ctx, deviceKey("ghost")).Err()) // as another process would
+		must(t, s.core.Client.Del(ctx, deviceKey("ghost")).Err()) // as another process would
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))
@@ -171,7 +171,7 @@ func checkGroupGone(t *testing.T, s *Store, team fleet.Team, product fleet.Produ
 			t.Errorf("device %s is in groups %v, want %v", id, d.Groups, want)
 		}
 	}
-	if r := got[*roster](t)(s.Teams.docs.load(ctx, team.ID)); len(r.leaving) != 0 {
+	if r := got[*roster](t)(s.Teams.docs.Load(ctx, team.ID)); len(r.leaving) != 0 {
 		t.Errorf("the note of the deletion is still there: %v", r.leaving)
 	}
 }

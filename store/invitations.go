@@ -14,7 +14,7 @@ const maxInvitations = 1000
 // Invite keeps an invitation to i.Team; an earlier one of the same email ends. It returns
 // fleet.NotFound for a group the team does not have, and fleet.Busy when too many wait.
 func (s *Teams) Invite(ctx context.Context, i fleet.Invitation) error {
-	_, err := s.docs.edit(ctx, i.Team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, i.Team, func(r *roster) error {
 		for id, other := range r.invited {
 			if other.Email == i.Email {
 				delete(r.invited, id)
@@ -32,7 +32,7 @@ func (s *Teams) Invite(ctx context.Context, i fleet.Invitation) error {
 // Invitations returns the open invitations of a team, by email. Whether one has expired is
 // for the caller to judge.
 func (s *Teams) Invitations(ctx context.Context, team fleet.TeamID) ([]fleet.Invitation, error) {
-	r, err := s.docs.live(ctx, team)
+	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (s *Teams) Invitations(ctx context.Context, team fleet.TeamID) ([]fleet.Inv
 
 // Uninvite takes an invitation back; fleet.NotFound when it is not open any more.
 func (s *Teams) Uninvite(ctx context.Context, team fleet.TeamID, id string) error {
-	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		if _, ok := r.invited[id]; !ok {
 			return noInvitation()
 		}
@@ -63,7 +63,7 @@ func (s *Teams) AcceptInvitation(ctx context.Context, id string, m fleet.Member)
 	if err := s.join(ctx, m); err != nil {
 		return fleet.Member{}, err
 	}
-	_, err := s.docs.edit(ctx, m.Team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, m.Team, func(r *roster) error {
 		i, ok := r.invited[id]
 		if !ok {
 			return noInvitation()

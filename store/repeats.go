@@ -17,7 +17,7 @@ type Repeats struct{ core *core }
 // Take keeps record for id until expires and returns it, or the record that id has
 // already. No two calls may bring the same record.
 func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string, expires time.Time) (held string, err error) {
-	reply, err := s.core.run(ctx, takeScript, []string{repeatsKey(team), repeatOrderKey(team)},
+	reply, err := s.core.Run(ctx, takeScript, []string{repeatsKey(team), repeatOrderKey(team)},
 		id, record, millis(time.Now()), millis(expires), maxRepeats)
 	held, _ = reply.(string)
 	return held, err
@@ -25,7 +25,7 @@ func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string
 
 // Settle replaces the record of id; "" forgets it. One that made room for others stays away.
 func (s *Repeats) Settle(ctx context.Context, team fleet.TeamID, id, record string) error {
-	_, err := s.core.run(ctx, settleScript, []string{repeatsKey(team), repeatOrderKey(team)}, id, record)
+	_, err := s.core.Run(ctx, settleScript, []string{repeatsKey(team), repeatOrderKey(team)}, id, record)
 	return err
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 func TestARepeatIsTakenOnceAndHeldUntilItExpires(t *testing.T) {
@@ -73,9 +75,9 @@ func TestRepeatsOfATeamAreBoundedAndGoWithIt(t *testing.T) {
 // held is how many records are at key, a hash or a sorted set.
 func held(t *testing.T, s *Store, key string) int64 {
 	t.Helper()
-	count := func(p redis.Pipeliner) result[int64] { return p.HLen(background, key) }
+	count := func(p redis.Pipeliner) pipeline.Result[int64] { return p.HLen(context.Background(), key) }
 	if key == repeatOrderKey(1) {
-		count = func(p redis.Pipeliner) result[int64] { return p.ZCard(background, key) }
+		count = func(p redis.Pipeliner) pipeline.Result[int64] { return p.ZCard(context.Background(), key) }
 	}
-	return got[int64](t)(read(context.Background(), s.core, count))
+	return got[int64](t)(pipeline.Fetch(t.Context(), s.core.Pipeline, count))
 }

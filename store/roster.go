@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -21,24 +22,24 @@ type roster struct {
 
 // rosterKind has the fields "team", "m:<user>", "g:<group>", "p:<product>", "i:<invitation>",
 // "x:<group>".
-var rosterKind = kind[roster]{
-	name: "team",
-	clone: func(r *roster) *roster {
+var rosterKind = document.Kind[roster]{
+	Name: "team",
+	Clone: func(r *roster) *roster {
 		return &roster{
 			revision: r.revision, team: r.team,
 			members: copied(r.members), groups: copied(r.groups), products: copied(r.products),
 			invited: copied(r.invited), leaving: copied(r.leaving),
 		}
 	},
-	fields: func(h *hash, r *roster) {
-		one(h, "team", record.Team, &r.team)
-		numbered(h, "m:", record.Member, r.members)
-		numbered(h, "g:", record.Group, r.groups)
-		numbered(h, "p:", present{}, r.products)
-		named(h, "i:", record.Invitation, r.invited)
-		numbered(h, "x:", present{}, r.leaving)
+	Fields: func(h *document.Hash, r *roster) {
+		document.One(h, "team", record.Team, &r.team)
+		document.Numbered(h, "m:", record.Member, r.members)
+		document.Numbered(h, "g:", record.Group, r.groups)
+		document.Numbered(h, "p:", document.Present{}, r.products)
+		document.Named(h, "i:", record.Invitation, r.invited)
+		document.Numbered(h, "x:", document.Present{}, r.leaving)
 	},
-	revision: func(r *roster) *uint64 { return &r.revision },
+	Revision: func(r *roster) *uint64 { return &r.revision },
 }
 
 // copied is a copy of m, an empty map for nil.

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -18,7 +19,7 @@ const readChunk = 500 // device records read in one trip
 func (s *Devices) readAll(ctx context.Context) {
 	began := time.Now()
 	for cursor := uint64(0); ; {
-		keys, next, err := s.core.client.Scan(ctx, cursor, deviceKeys, readChunk).Result()
+		keys, next, err := s.core.Client.Scan(ctx, cursor, deviceKeys, readChunk).Result()
 		if err == nil {
 			err = s.readDevices(ctx, keys)
 		}
@@ -42,12 +43,12 @@ func (s *Devices) readDevices(ctx context.Context, keys []string) error {
 	for len(keys) > 0 {
 		some := keys[:min(len(keys), readChunk)]
 		keys = keys[len(some):]
-		pipe := s.core.client.Pipeline()
+		pipe := s.core.Client.Pipeline()
 		replies := make([]*redis.MapStringStringCmd, 0, len(some))
 		for _, key := range some {
 			replies = append(replies, pipe.HGetAll(ctx, key))
 		}
-		if _, err := pipe.Exec(ctx); passing(err) {
+		if _, err := pipe.Exec(ctx); pipeline.Transient(err) {
 			return err
 		}
 		for i, reply := range replies {

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,7 +25,7 @@ func openChild(t *testing.T, dir string) (*Store, *redisserver.Server) {
 // serverProcess finds the running server of s, which may just be restarting.
 func serverProcess(t *testing.T, s *Store) *os.Process {
 	t.Helper()
-	info := got[string](t)(s.core.client.Info(t.Context(), "server").Result())
+	info := got[string](t)(s.core.Client.Info(t.Context(), "server").Result())
 	pid := got[int](t)(strconv.Atoi(infoField(info, "process_id")))
 	return got[*os.Process](t)(os.FindProcess(pid))
 }
@@ -96,7 +95,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 		if d.Boot != acknowledged[w] {
 			t.Errorf("writer %d: %d edits on disk, %d were acknowledged", w, d.Boot, acknowledged[w])
 		}
-		kept := got[int64](t)(again.core.client.XLen(t.Context(), messagesKey(fleet.TeamID(w+1))).Result())
+		kept := got[int64](t)(again.core.Client.XLen(t.Context(), messagesKey(fleet.TeamID(w+1))).Result())
 		if int(kept) != messages[w] {
 			t.Errorf("writer %d: %d messages on disk, %d were acknowledged", w, kept, messages[w])
 		}
@@ -114,25 +113,6 @@ func TestTheIndexIsReadAgainAtTheNextStart(t *testing.T) {
 	again, _ := openChild(t, dir)
 	if len(before[1]) != 1200 || len(entries(again.Index)[1]) != 1200 {
 		t.Errorf("%d devices before, %d after, want 1200", len(before[1]), len(entries(again.Index)[1]))
-	}
-}
-
-func TestARedisThatStaysAwayIsUnavailable(t *testing.T) {
-	s, server := openChild(t, t.TempDir())
-	must(t, s.Devices.Create(t.Context(), newDevice("a")))
-	server.Stop()
-	s.core.reads.patience = 300 * time.Millisecond
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := s.Devices.Device(ctx, "a"); !errors.Is(err, fleet.Unavailable) {
-		t.Errorf("got %v, want unavailable when the context ends", err)
-	}
-	if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) {
-		t.Errorf("got %v, want unavailable when patience ends", err)
-	}
-	began := time.Now()
-	if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) || time.Since(began) > time.Second {
-		t.Errorf("got %v after %v, want unavailable at once", err, time.Since(began))
 	}
 }
 
@@ -177,7 +157,7 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 	s, _ := openChild(t, t.TempDir())
 	process := serverProcess(t, s)
 	t.Cleanup(func() { _ = process.Kill() }) // one that writes its first append-only file does not end when asked
-	url := "unix://" + s.core.client.Options().Addr
+	url := "unix://" + s.core.Client.Options().Addr
 	for name, row := range map[string]struct {
 		setting, value string
 		warned         bool
@@ -187,8 +167,8 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 		"no append-only file": {"appendonly", "no", true},
 		"evicts keys":         {"maxmemory-policy", "allkeys-lru", true},
 	} {
-		before := got[map[string]string](t)(s.core.client.ConfigGet(t.Context(), row.setting).Result())
-		must(t, s.core.client.ConfigSet(t.Context(), row.setting, row.value).Err())
+		before := got[map[string]string](t)(s.core.Client.ConfigGet(t.Context(), row.setting).Result())
+		must(t, s.core.Client.ConfigSet(t.Context(), row.setting, row.value).Err())
 		var log bytes.Buffer
 		other, err := Open(t.Context(), Options{URL: url, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		must(t, err)
@@ -196,6 +176,6 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 		if warned := strings.Contains(log.String(), row.setting); warned != row.warned {
 			t.Errorf("%s: warned %v, want %v: %s", name, warned, row.warned, log.String())
 		}
-		must(t, s.core.client.ConfigSet(t.Context(), row.setting, before[row.setting]).Err())
+		must(t, s.core.Client.ConfigSet(t.Context(), row.setting, before[row.setting]).Err())
 	}
 }

@@ -2,19 +2,17 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // Options say where the fleet is kept and for how long.
@@ -76,22 +74,15 @@ type Store struct {
 
 // core is what the facets share.
 type core struct {
-	client *redis.Client
-	log    *slog.Logger
-	keep   Retention
-	reads  *batcher
-	writes *batcher
-
-	writer   string // tells this process's nonces from others'
-	sequence atomic.Uint64
+	*pipeline.Pipeline
+	log      *slog.Logger
+	keep     Retention
+	appended atomic.Uint64 // entries of all streams
 
 	base   context.Context // ends with the store
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 }
-
-// nonce names one write, so that its retry is told from another's write.
-func (c *core) nonce() string { return c.writer + strconv.FormatUint(c.sequence.Add(1), 36) }
 
 // Open uses a Redis that someone else runs. It waits until it answers, or ctx ends, and
 // warns where its configuration can lose what was acknowledged.
@@ -110,14 +101,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // assemble builds a store whose goroutines do not run yet.
 func assemble(redisOptions *redis.Options, o Options) *Store {
-	log := o.log()
-	client := redis.NewClient(explicit(redisOptions))
-	away := &outage{log: log}
 	base, cancel := context.WithCancel(context.Background())
 	c := &core{
-		client: client, log: log, keep: o.Keep.orDefaults(),
-		reads: newBatcher(client, false, away), writes: newBatcher(client, true, away),
-		writer: rand.Text()[:8] + ".", base: base, cancel: cancel,
+		Pipeline: pipeline.New(redisOptions, o.log(), scripts),
+		log:      o.log(), keep: o.Keep.orDefaults(), base: base, cancel: cancel,
 	}
 	s := &Store{core: c}
 	s.Index = index.New()
@@ -128,14 +115,12 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 	s.Messages = &Messages{core: c}
 	s.Journal = &Journal{core: c}
 	s.Repeats = &Repeats{core: c}
-	c.tasks.Go(c.reads.run)
-	c.tasks.Go(c.writes.run)
 	return s
 }
 
 // start loads the scripts and begins to build the index.
 func (s *Store) start(ctx context.Context) (*Store, error) {
-	if err := loadScripts(ctx, s.core.client); err != nil {
+	if err := s.core.Load(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("redis: loading scripts: %w", err)
 	}
@@ -146,33 +131,13 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 	return s, nil
 }
 
-// poolSize is far more connections than the batchers use: after as many failed dials
-// go-redis would only try once a second, and callers would wait for a Redis that is back.
-const poolSize = 32
-
-// explicit sets every default of go-redis that matters here: a batcher decides about
-// retries, and a handful of connections serves all callers.
-func explicit(o *redis.Options) *redis.Options {
-	o.MaxRetries = -1
-	o.DialTimeout, o.DialerRetries = 2*time.Second, 1
-	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = tripTimeout, tripTimeout, tripTimeout
-	o.ContextTimeoutEnabled = true
-	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns = poolSize, -1, 0
-	o.ReadBufferSize, o.WriteBufferSize = 64<<10, 64<<10
-	o.Protocol, o.DisableIdentity = 2, true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return o
-}
-
 // Close ends the store: operations under way end, later ones are Unavailable. A server
 // started by Serve or Ephemeral ends too.
 func (s *Store) Close() {
 	s.ending.Do(func() {
 		s.core.cancel()
-		s.core.reads.close()
-		s.core.writes.close()
 		s.core.tasks.Wait()
-		_ = s.core.client.Close()
+		s.core.Pipeline.Close()
 		if s.server != nil {
 			s.server()
 		}
@@ -181,38 +146,16 @@ func (s *Store) Close() {
 
 // Ping reports whether Redis answers; nil says that it does.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := read(ctx, s.core, func(p redis.Pipeliner) result[string] { return p.Ping(background) })
+	_, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] { return p.Ping(context.Background()) })
 	return err
 }
 
-// Stats counts what the store asked of Redis since it was opened. The building of the
-// index is not counted.
-type Stats struct {
-	ReadTrips, ReadCommands, Reads    uint64 // round trips, commands in them, callers' operations
-	WriteTrips, WriteCommands, Writes uint64
-	Retries                           uint64 // trips made again
-}
+// Stats counts what the store asked of Redis since it was opened, without the first reading of
+// the device records.
+type Stats = pipeline.Stats
 
-// Stats returns the counts of this moment.
-func (s *Store) Stats() Stats {
-	r, w := s.core.reads, s.core.writes
-	return Stats{
-		ReadTrips: r.trips.Load(), ReadCommands: r.commands.Load(), Reads: r.operations.Load(),
-		WriteTrips: w.trips.Load(), WriteCommands: w.commands.Load(), Writes: w.operations.Load(),
-		Retries: r.retries.Load() + w.retries.Load(),
-	}
-}
-
-// driverLog takes what go-redis would print to standard error: the store reports what
-// matters of it once, where an operation fails.
-type driverLog struct{}
-
-// Printf logs for debugging only.
-func (driverLog) Printf(ctx context.Context, format string, v ...any) {
-	slog.DebugContext(ctx, "go-redis", "said", fmt.Sprintf(format, v...))
-}
-
-func init() { redis.SetLogger(driverLog{}) }
+// Stats returns the counts so far.
+func (s *Store) Stats() Stats { return s.core.Stats() }
 
 // absent reports whether err says that a key does not exist.
 func absent(err error) bool { return errors.Is(err, redis.Nil) }

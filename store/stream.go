@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // A stream keeps the records of one team in order. The id of an entry is its time in ms
@@ -18,20 +19,16 @@ import (
 
 // append adds a record at time at and returns its cursor, once it is written.
 func (c *core) append(ctx context.Context, key string, at time.Time, keep int, record string) (string, error) {
-	op := &call{script: appendScript, keys: []string{key}, tells: true, args: []any{
-		"0", c.nonce(), strconv.FormatInt(at.UnixMilli(), 10), keep, c.oldestMillis(at), record,
-	}}
-	if err := c.writes.do(ctx, op); err != nil {
-		return "", err
-	}
-	id, _ := op.reply.(string)
-	return id, nil
+	reply, err := c.Run(ctx, appendScript, []string{key},
+		c.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), keep, c.oldestMillis(at), record)
+	id, _ := reply.(string)
+	return id, err
 }
 
 // oldestMillis is the time from which records are kept, said by one append of 64: to
 // look for what is too old costs more than to append.
 func (c *core) oldestMillis(at time.Time) string {
-	if c.sequence.Load()%64 != 0 {
+	if c.appended.Add(1)%64 != 0 {
 		return ""
 	}
 	return strconv.FormatInt(at.Add(-c.keep.Age).UnixMilli(), 10)
@@ -59,11 +56,11 @@ func (c *core) scan(ctx context.Context, key string, q streamQuery, take func(id
 	}
 	taken, chunk := 0, int64(q.limit)+1 // most pages need no more
 	for looked := 0; looked < streamReach; chunk = min(2*chunk, streamChunk) {
-		entries, err := read(ctx, c, func(p redis.Pipeliner) result[[]redis.XMessage] {
+		entries, err := pipeline.Fetch(ctx, c.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]redis.XMessage] {
 			if q.ascending {
-				return p.XRangeN(background, key, low, high, chunk)
+				return p.XRangeN(context.Background(), key, low, high, chunk)
 			}
-			return p.XRevRangeN(background, key, high, low, chunk)
+			return p.XRevRangeN(context.Background(), key, high, low, chunk)
 		})
 		if err != nil {
 			return "", err

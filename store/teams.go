@@ -9,6 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // Teams reads and writes teams, their members and groups, users and their tokens. Every
@@ -16,15 +18,15 @@ import (
 type Teams struct {
 	core     *core
 	store    *Store
-	docs     *documents[fleet.TeamID, roster]
-	accounts *documents[fleet.UserID, account]
+	docs     *document.Documents[fleet.TeamID, roster]
+	accounts *document.Documents[fleet.UserID, account]
 }
 
 func newTeams(c *core, s *Store) *Teams {
 	return &Teams{
 		core: c, store: s,
-		docs:     newDocuments(c, rosterKind, teamKey),
-		accounts: newDocuments(c, accountKind, userKey),
+		docs:     document.New(c.Pipeline, rosterKind, teamKey),
+		accounts: document.New(c.Pipeline, accountKind, userKey),
 	}
 }
 
@@ -40,18 +42,18 @@ func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member
 	if err := s.join(ctx, owner); err != nil {
 		return fleet.Team{}, err
 	}
-	r := rosterKind.clone(&roster{})
+	r := rosterKind.Clone(&roster{})
 	r.team = t
 	r.members[owner.User] = owner
-	if err := s.docs.create(ctx, t.ID, r); err != nil {
+	if err := s.docs.Create(ctx, t.ID, r); err != nil {
 		return fleet.Team{}, err
 	}
-	return t, s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(background, teamsKey, id) })
+	return t, s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), teamsKey, id) })
 }
 
 // AllTeams returns the id of every team of the installation, lowest first.
 func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
-	words, err := read(ctx, s.core, func(p redis.Pipeliner) result[[]string] { return p.SMembers(background, teamsKey) })
+	words, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), teamsKey) })
 	ids := make([]fleet.TeamID, 0, len(words))
 	for _, word := range words {
 		ids = append(ids, fleet.TeamID(decimal(word)))
@@ -62,7 +64,7 @@ func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
 
 // Team returns a team; fleet.NotFound when there is none.
 func (s *Teams) Team(ctx context.Context, id fleet.TeamID) (fleet.Team, error) {
-	r, err := s.docs.live(ctx, id)
+	r, err := s.docs.Live(ctx, id)
 	if err != nil {
 		return fleet.Team{}, err
 	}
@@ -71,7 +73,7 @@ func (s *Teams) Team(ctx context.Context, id fleet.TeamID) (fleet.Team, error) {
 
 // EditTeam changes a team as change says and returns what was written.
 func (s *Teams) EditTeam(ctx context.Context, id fleet.TeamID, change func(*fleet.Team) error) (fleet.Team, error) {
-	r, err := s.docs.edit(ctx, id, func(r *roster) error { return change(&r.team) })
+	r, err := s.docs.Edit(ctx, id, func(r *roster) error { return change(&r.team) })
 	if err != nil {
 		return fleet.Team{}, err
 	}
@@ -81,7 +83,7 @@ func (s *Teams) EditTeam(ctx context.Context, id fleet.TeamID, change func(*flee
 // DeleteTeam removes a team with its members, groups, messages, alerts and audit log. It
 // returns fleet.Conflict while the team has products.
 func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
-	r, err := s.docs.load(ctx, id)
+	r, err := s.docs.Load(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -93,21 +95,21 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 			return err
 		}
 	}
-	err = s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder {
-		return p.Del(background, messagesKey(id), auditKey(id), alertsKey(id), alertOrderKey(id), repeatsKey(id), repeatOrderKey(id))
+	err = s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
+		return p.Del(context.Background(), messagesKey(id), auditKey(id), alertsKey(id), alertOrderKey(id), repeatsKey(id), repeatOrderKey(id))
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SRem(background, teamsKey, id.String()) }); err != nil {
+	if err := s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SRem(context.Background(), teamsKey, id.String()) }); err != nil {
 		return err
 	}
-	return s.docs.remove(ctx, id)
+	return s.docs.Remove(ctx, id)
 }
 
 // Members returns the members of a team, by email.
 func (s *Teams) Members(ctx context.Context, team fleet.TeamID) ([]fleet.Member, error) {
-	r, err := s.docs.live(ctx, team)
+	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func (s *Teams) Members(ctx context.Context, team fleet.TeamID) ([]fleet.Member,
 
 // Member returns a user's part in a team; fleet.NotFound when they have none.
 func (s *Teams) Member(ctx context.Context, team fleet.TeamID, user fleet.UserID) (fleet.Member, error) {
-	r, err := s.docs.live(ctx, team)
+	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return fleet.Member{}, err
 	}
@@ -138,7 +140,7 @@ func (s *Teams) AddMember(ctx context.Context, m fleet.Member) error {
 	if err := s.join(ctx, m); err != nil {
 		return err
 	}
-	_, err := s.docs.edit(ctx, m.Team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, m.Team, func(r *roster) error {
 		if _, ok := r.members[m.User]; ok {
 			return fleet.Errorf(fleet.Conflict, "%s is a member of the team already", m.Email)
 		}
@@ -173,7 +175,7 @@ func (s *Teams) EditMember(ctx context.Context, team fleet.TeamID, user fleet.Us
 // replaces values of the map, whose Groups it must not modify in place. It can't add or
 // remove members; that is AddMember and RemoveMember.
 func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(map[fleet.UserID]fleet.Member) error) error {
-	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		before := len(r.members)
 		if err := change(r.members); err != nil {
 			return err
@@ -195,7 +197,7 @@ func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(
 // tokens for the team end with the membership: who reads one asks for the member too.
 // It returns fleet.Conflict for the owner.
 func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
-	_, err := s.docs.edit(ctx, team, func(r *roster) error {
+	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		m, ok := r.members[user]
 		if !ok {
 			return noMember(user)
@@ -214,7 +216,7 @@ func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.
 
 // TeamsOf returns a user's part in each of their teams, oldest team first.
 func (s *Teams) TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error) {
-	a, err := s.accounts.live(ctx, user)
+	a, err := s.accounts.Live(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +238,7 @@ func (s *Teams) TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member,
 // join and leave keep the user's side of a membership. It is written before the roster
 // and taken back after it, so that a crash between leaves a hint too many, never one too few.
 func (s *Teams) join(ctx context.Context, m fleet.Member) error {
-	_, err := s.accounts.edit(ctx, m.User, func(a *account) error {
+	_, err := s.accounts.Edit(ctx, m.User, func(a *account) error {
 		a.teams[m.Team] = true
 		return nil
 	})
@@ -244,7 +246,7 @@ func (s *Teams) join(ctx context.Context, m fleet.Member) error {
 }
 
 func (s *Teams) leave(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
-	_, err := s.accounts.edit(ctx, user, func(a *account) error {
+	_, err := s.accounts.Edit(ctx, user, func(a *account) error {
 		delete(a.teams, team)
 		return nil
 	})

@@ -93,7 +93,7 @@ func TestConcurrentCatalogEditsLoseNothing(t *testing.T) {
 			})
 		}
 		all.Wait()
-		c := got[*fleet.Catalog](t)(s.Catalogs.docs.load(ctx, product.ID))
+		c := got[*fleet.Catalog](t)(s.Catalogs.docs.Load(ctx, product.ID))
 		if len(c.Groups) != 20 || len(c.Firmware) != 20 {
 			t.Errorf("got %d releases and %d images, want 20 of each", len(c.Groups), len(c.Firmware))
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -22,9 +23,9 @@ func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error
 	if err := s.claimEmail(ctx, u.Email, u.ID); err != nil {
 		return fleet.User{}, err
 	}
-	a := accountKind.clone(&account{})
+	a := accountKind.Clone(&account{})
 	a.user = u
-	if err := s.accounts.create(ctx, u.ID, a); err != nil {
+	if err := s.accounts.Create(ctx, u.ID, a); err != nil {
 		return fleet.User{}, errors.Join(err, s.core.unclaim(ctx, emailKey(u.Email), id))
 	}
 	return u, nil
@@ -40,7 +41,7 @@ func (s *Teams) claimEmail(ctx context.Context, email string, user fleet.UserID)
 
 // User returns a user; fleet.NotFound when there is none.
 func (s *Teams) User(ctx context.Context, id fleet.UserID) (fleet.User, error) {
-	a, err := s.accounts.live(ctx, id)
+	a, err := s.accounts.Live(ctx, id)
 	if err != nil {
 		return fleet.User{}, err
 	}
@@ -62,7 +63,7 @@ func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, erro
 // EditUser changes a user as change says and returns what was written. The email can't
 // change.
 func (s *Teams) EditUser(ctx context.Context, id fleet.UserID, change func(*fleet.User) error) (fleet.User, error) {
-	a, err := s.accounts.edit(ctx, id, func(a *account) error {
+	a, err := s.accounts.Edit(ctx, id, func(a *account) error {
 		email := a.user.Email
 		if err := change(&a.user); err != nil {
 			return err
@@ -81,7 +82,7 @@ func (s *Teams) EditUser(ctx context.Context, id fleet.UserID, change func(*flee
 // DeleteUser removes a user, their tokens and their part in every team. It returns
 // fleet.Conflict for one who owns a team.
 func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
-	a, err := s.accounts.load(ctx, id)
+	a, err := s.accounts.Load(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 	if err := s.core.unclaim(ctx, emailKey(a.user.Email), uint32(id)); err != nil {
 		return err
 	}
-	return s.accounts.remove(ctx, id)
+	return s.accounts.Remove(ctx, id)
 }
 
 // maxTokens bounds the tokens of one user: the next one is refused as fleet.Busy.
@@ -106,7 +107,7 @@ const maxTokens = 1000
 
 // CreateToken keeps t, whose id must be new and whose user must exist.
 func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
-	_, err := s.accounts.edit(ctx, t.User, func(a *account) error {
+	_, err := s.accounts.Edit(ctx, t.User, func(a *account) error {
 		if len(a.tokens) >= maxTokens {
 			return fleet.Errorf(fleet.Busy, "this user has %d tokens: revoke some", maxTokens)
 		}
@@ -116,15 +117,15 @@ func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 	if err != nil {
 		return err
 	}
-	return s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder {
-		return p.Set(background, tokenKey(t.ID), record.Token.Pack(&t), 0)
+	return s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
+		return p.Set(context.Background(), tokenKey(t.ID), record.Token.Pack(&t), 0)
 	})
 }
 
 // Token returns a token by its public part; fleet.NotFound when there is none. Whether
 // it has expired is for the caller to judge.
 func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
-	text, err := read(ctx, s.core, func(p redis.Pipeliner) result[string] { return p.Get(background, tokenKey(id)) })
+	text, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] { return p.Get(context.Background(), tokenKey(id)) })
 	if absent(err) {
 		return fleet.Token{}, fleet.Errorf(fleet.NotFound, "no such token")
 	}
@@ -138,7 +139,7 @@ func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 
 // Tokens returns the tokens of a user in a team, 0: in all, newest first.
 func (s *Teams) Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error) {
-	a, err := s.accounts.live(ctx, user)
+	a, err := s.accounts.Live(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,7 @@ func (s *Teams) DeleteToken(ctx context.Context, id string) error {
 	if err := s.dropToken(ctx, id); err != nil {
 		return err
 	}
-	_, err = s.accounts.edit(ctx, t.User, func(a *account) error {
+	_, err = s.accounts.Edit(ctx, t.User, func(a *account) error {
 		delete(a.tokens, id)
 		return nil
 	})
@@ -179,5 +180,5 @@ func (s *Teams) DeleteToken(ctx context.Context, id string) error {
 }
 
 func (s *Teams) dropToken(ctx context.Context, id string) error {
-	return s.core.write(ctx, func(p redis.Pipeliner) redis.Cmder { return p.Del(background, tokenKey(id)) })
+	return s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), tokenKey(id)) })
 }

@@ -1,4 +1,4 @@
-package store
+package document
 
 import (
 	"strconv"
@@ -8,22 +8,22 @@ import (
 	"github.com/muster-iot/muster/store/record"
 )
 
-// hash is the Redis hash of a document being written or read, so that a kind lists its fields
+// Hash is the Redis hash of a document being written or read, so that a Kind lists its fields
 // once for both directions.
-type hash struct {
+type Hash struct {
 	reading bool
 	fields  map[string]string
 	err     error
 }
 
-// coder turns values of a hash into T and back; record.Codec is one.
-type coder[T any] interface {
+// Coder turns values of type T into the text of a field and back; record.Codec is one.
+type Coder[T any] interface {
 	Pack(value *T) string
 	Unpack(text string, value *T) error
 }
 
-// one visits a single field; an empty value is left out.
-func one[T any](h *hash, field string, c coder[T], value *T) {
+// One visits a single field. It is left out if its text is empty.
+func One[T any](h *Hash, field string, c Coder[T], value *T) {
 	if !h.reading {
 		if text := c.Pack(value); text != "" {
 			h.fields[field] = text
@@ -35,8 +35,8 @@ func one[T any](h *hash, field string, c coder[T], value *T) {
 	}
 }
 
-// numbered visits the fields that are prefix and a number.
-func numbered[K ~uint32, V any](h *hash, prefix string, c coder[V], entries map[K]V) {
+// Numbered visits the fields whose names are prefix and a number.
+func Numbered[K ~uint32, V any](h *Hash, prefix string, c Coder[V], entries map[K]V) {
 	if !h.reading {
 		for key, value := range entries {
 			h.fields[prefix+strconv.FormatUint(uint64(key), 10)] = c.Pack(&value)
@@ -58,8 +58,8 @@ func numbered[K ~uint32, V any](h *hash, prefix string, c coder[V], entries map[
 	}
 }
 
-// named visits the fields that are prefix and a text.
-func named[V any](h *hash, prefix string, c coder[V], entries map[string]V) {
+// Named visits the fields whose names are prefix and a text.
+func Named[V any](h *Hash, prefix string, c Coder[V], entries map[string]V) {
 	if !h.reading {
 		for key, value := range entries {
 			h.fields[prefix+key] = c.Pack(&value)
@@ -75,28 +75,32 @@ func named[V any](h *hash, prefix string, c coder[V], entries map[string]V) {
 	}
 }
 
-func (h *hash) fail(err error) {
+func (h *Hash) fail(err error) {
 	if h.err == nil {
 		h.err = err
 	}
 }
 
-// present packs what is only there or not.
-type present struct{}
+// Present is the Coder of an entry that has no value.
+type Present struct{}
 
-func (present) Pack(*bool) string { return "1" }
+// Pack implements Coder.
+func (Present) Pack(*bool) string { return "1" }
 
-func (present) Unpack(_ string, is *bool) error {
+// Unpack implements Coder.
+func (Present) Unpack(_ string, is *bool) error {
 	*is = true
 	return nil
 }
 
-// versionText packs a version as it was written.
-type versionText struct{}
+// VersionText is the Coder of a version, as it was written.
+type VersionText struct{}
 
-func (versionText) Pack(v *fleet.Version) string { return v.String() }
+// Pack implements Coder.
+func (VersionText) Pack(v *fleet.Version) string { return v.String() }
 
-func (versionText) Unpack(text string, v *fleet.Version) error {
+// Unpack implements Coder.
+func (VersionText) Unpack(text string, v *fleet.Version) error {
 	*v = fleet.ReportedVersion(text)
 	return nil
 }

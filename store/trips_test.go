@@ -4,9 +4,7 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,90 +42,6 @@ func TestAnAdmissionIsOneTripAndAWriteBackIsOne(t *testing.T) {
 	})
 }
 
-// TestWaitingCallersShareATrip holds up the first trip until others wait.
-func TestWaitingCallersShareATrip(t *testing.T) {
-	each(t, func(t *testing.T, s *Store) {
-		const callers = 100
-		for i := range callers {
-			must(t, s.Devices.Create(t.Context(), newDevice(fleet.DeviceID(fmt.Sprint(i)))))
-		}
-		for what, b := range map[string]*batcher{"reads": s.core.reads, "writes": s.core.writes} {
-			held := &heldOperation{entered: make(chan struct{}), goOn: make(chan struct{})}
-			var all sync.WaitGroup
-			all.Go(func() { _ = b.do(context.Background(), held) })
-			<-held.entered
-			before := s.Stats()
-			for i := range callers {
-				all.Go(func() {
-					id := fleet.DeviceID(fmt.Sprint(i))
-					var err error
-					if what == "reads" {
-						_, err = s.Devices.Device(context.Background(), id)
-					} else {
-						_, err = s.Devices.Edit(context.Background(), id, func(*fleet.Device) error { return nil })
-					}
-					if err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			for len(b.queue) < callers {
-				runtime.Gosched()
-			}
-			close(held.goOn)
-			all.Wait()
-			after := s.Stats()
-			trips := after.ReadTrips - before.ReadTrips
-			if what == "writes" {
-				trips = after.WriteTrips - before.WriteTrips
-			}
-			if trips != 2 { // the one held up, and one for all
-				t.Errorf("%s: %d trips for %d waiting callers, want 1", what, trips-1, callers)
-			}
-		}
-	})
-}
-
-// heldOperation keeps its trip from being sent until told.
-type heldOperation struct{ entered, goOn chan struct{} }
-
-func (h *heldOperation) queue(p redis.Pipeliner, _ bool) {
-	p.Ping(background)
-	close(h.entered)
-	<-h.goOn
-}
-
-func (h *heldOperation) settle(bool) error { return nil }
-
-func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
-	s := openEphemeral(t)
-	must(t, s.Devices.Create(t.Context(), newDevice("a")))
-	held := &heldOperation{entered: make(chan struct{}), goOn: make(chan struct{})}
-	var all, caller sync.WaitGroup
-	all.Go(func() { _ = s.core.reads.do(context.Background(), held) })
-	<-held.entered
-	ctx, cancel := context.WithCancel(t.Context())
-	caller.Go(func() {
-		_, err := s.Devices.Device(ctx, "a")
-		if !errors.Is(err, fleet.Unavailable) || !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, want unavailable because canceled", err)
-		}
-	})
-	for len(s.core.reads.queue) == 0 {
-		runtime.Gosched()
-	}
-	cancel()
-	caller.Wait() // while its trip is still held up
-	close(held.goOn)
-	all.Wait()
-	got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
-	for late := time.Now().Add(10 * time.Second); len(s.core.reads.free) != maxWaiting; runtime.Gosched() { // the start reads, too
-		if time.Now().After(late) {
-			t.Fatalf("%d of %d places came back", len(s.core.reads.free), maxWaiting)
-		}
-	}
-}
-
 // brokenReplies carries out commands and then loses the replies of some trips: what a
 // connection that breaks at the worst moment does.
 type brokenReplies struct {
@@ -158,7 +72,7 @@ func TestAWriteWhoseReplyIsLostIsDoneOnce(t *testing.T) {
 		ctx := t.Context()
 		team, user, product := newTeam(t, s)
 		wire := &brokenReplies{}
-		s.core.client.AddHook(wire)
+		s.core.Client.AddHook(wire)
 		lost := func(what string, write func() error) {
 			t.Helper()
 			wire.mu.Lock()
@@ -207,7 +121,7 @@ func TestForgottenScriptsAreLoadedAgain(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		d := newDevice("a")
 		must(t, s.Devices.Create(t.Context(), d))
-		must(t, s.core.client.ScriptFlush(t.Context()).Err())
+		must(t, s.core.Client.ScriptFlush(t.Context()).Err())
 		got[uint64](t)(s.Devices.Save(t.Context(), d))
 	})
 }

@@ -1,5 +1,5 @@
 //nolint:forbidigo // all sleeps are in synctest bubbles
-package store
+package pipeline
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package store
+package pipeline
 
 import (
 	"context"
@@ -14,54 +14,44 @@ import (
 
 const (
 	maxBatch    = 256             // operations of one trip
-	maxWaiting  = 1024            // operations waiting or under way per batcher; more callers wait for a place
-	maxPatience = 5 * time.Second // a Redis that is away longer makes operations fail
+	maxWaiting  = 1024            // operations waiting or in a trip, per batcher; further callers wait for a ticket
+	maxPatience = 5 * time.Second // after a longer outage of Redis operations fail
 	tripTimeout = 5 * time.Second // of one trip
 )
 
-// operation is what one caller wants of Redis. Both methods run on the batcher's
-// goroutine, so that a connection's goroutine keeps its small stack.
-type operation interface {
-	// queue adds its commands to the trip. again says that they were sent before and
-	// may have been carried out.
-	queue(p redis.Pipeliner, again bool)
-	// settle reads the replies. An error of the transport makes the operation part
-	// of the next trip.
-	settle(again bool) error
-}
-
-// batcher makes one trip to Redis of all operations that wait: group commit. Its tickets
-// and their channels are made once, so that callers in a synctest bubble can wait for a
-// store that was started outside of it.
+// batcher makes one trip to Redis for all operations that wait (group commit). Tickets and
+// their channels are made once, so that callers in a synctest bubble can wait for a batcher
+// that was started outside of it.
 type batcher struct {
 	client   *redis.Client
-	atomic   bool // a trip is one MULTI: carried out in one go, one fsync
+	atomic   bool // a trip is one MULTI: all or nothing, one fsync
 	patience time.Duration
 	outage   *outage
+	load     func(context.Context) error // loads the scripts
 	free     chan *ticket
 	queue    chan *ticket
 	closed   chan struct{}
 	done     chan struct{}
-	down     time.Time // since when trips fail; zero while they succeed
+	down     time.Time // when trips began to fail; zero while they succeed
 
 	trips, commands, operations, retries atomic.Uint64
 }
 
 type ticket struct {
-	op      operation
+	op      Operation
 	outcome chan error
-	state   atomic.Int32 // who still uses the ticket
+	state   atomic.Int32
 }
 
 const (
 	awaited   int32 = iota // the caller waits for the outcome
-	abandoned              // the caller is gone: the batcher takes the ticket back
+	abandoned              // the caller has returned: the batcher frees the ticket
 	settled                // the outcome is in the channel
 )
 
-func newBatcher(client *redis.Client, atomic bool, o *outage) *batcher {
+func newBatcher(client *redis.Client, atomic bool, o *outage, load func(context.Context) error) *batcher {
 	b := &batcher{
-		client: client, atomic: atomic, patience: maxPatience, outage: o,
+		client: client, atomic: atomic, patience: maxPatience, outage: o, load: load,
 		free: make(chan *ticket, maxWaiting), queue: make(chan *ticket, maxWaiting),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -71,10 +61,8 @@ func newBatcher(client *redis.Client, atomic bool, o *outage) *batcher {
 	return b
 }
 
-// do has op carried out and waits for it. It returns the error of op, or one of kind
-// Unavailable when ctx ends first, the store is closed or Redis stays away; op may have
-// been carried out then. The caller must not touch op after an error.
-func (b *batcher) do(ctx context.Context, op operation) error {
+// do waits until op is carried out: see Pipeline.Read.
+func (b *batcher) do(ctx context.Context, op Operation) error {
 	var t *ticket
 	select {
 	case t = <-b.free:
@@ -113,7 +101,7 @@ func gaveUp(ctx context.Context) error {
 	return fleet.Errorf(fleet.Unavailable, "the store did not answer in time: %w", context.Cause(ctx))
 }
 
-// run makes trips until close. What waits then finds the batcher done.
+// run makes trips until close. Operations that still wait then fail.
 func (b *batcher) run() {
 	defer close(b.done)
 	batch := make([]*ticket, 0, maxBatch)
@@ -137,14 +125,14 @@ func (b *batcher) run() {
 	}
 }
 
-// close ends run after the trip it makes now and waits for it.
+// close ends run after the current trip and waits for it.
 func (b *batcher) close() {
 	close(b.closed)
 	<-b.done
 }
 
-// carryOut makes trips until every operation of batch has an outcome. Redis may be away
-// for as long as b.patience says; once it was away longer, each batch has one try.
+// carryOut makes trips until every operation of batch has an outcome. It retries until trips
+// have failed for b.patience; while the outage lasts longer, each batch has one try.
 func (b *batcher) carryOut(batch []*ticket) {
 	waiting := batch[:0]
 	for _, t := range batch {
@@ -180,7 +168,7 @@ func (b *batcher) carryOut(batch []*ticket) {
 }
 
 // trip sends the operations of waiting at once. It returns those that need another
-// trip, in place, and why.
+// trip, in the same array, and why.
 func (b *batcher) trip(waiting []*ticket, again bool) (left []*ticket, cause error) {
 	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
 	defer cancel()
@@ -189,7 +177,7 @@ func (b *batcher) trip(waiting []*ticket, again bool) (left []*ticket, cause err
 		pipe = b.client.TxPipeline()
 	}
 	for _, t := range waiting {
-		t.op.queue(pipe, again)
+		t.op.Queue(pipe, again)
 	}
 	b.trips.Add(1)
 	b.commands.Add(uint64(pipe.Len()))
@@ -197,8 +185,8 @@ func (b *batcher) trip(waiting []*ticket, again bool) (left []*ticket, cause err
 	left = waiting[:0]
 	forgotten := false
 	for _, t := range waiting {
-		err := t.op.settle(again)
-		if !passing(err) {
+		err := t.op.Settle(again)
+		if !Transient(err) {
 			b.settle(t, err)
 			continue
 		}
@@ -207,7 +195,7 @@ func (b *batcher) trip(waiting []*ticket, again bool) (left []*ticket, cause err
 		forgotten = forgotten || redis.HasErrorPrefix(err, "NOSCRIPT")
 	}
 	if forgotten {
-		_ = loadScripts(ctx, b.client) // if this fails, so does the next trip
+		_ = b.load(ctx) // if this fails, so does the next trip
 	}
 	return left, cause
 }
@@ -235,9 +223,10 @@ func (b *batcher) wait(d time.Duration) bool {
 	}
 }
 
-// passing reports whether err may go away by itself: the connection broke, or Redis is
-// starting, failing over, out of memory or unable to write its file.
-func passing(err error) bool {
+// Transient reports whether err may go away by itself: the connection broke, or Redis is
+// starting, failing over, out of memory or unable to write its file. Errors of fleet and of
+// broken records never do.
+func Transient(err error) bool {
 	if err == nil || errors.Is(err, redis.Nil) || errors.As(err, new(*fleet.Error)) || errors.Is(err, record.ErrBroken) {
 		return false
 	}
@@ -254,13 +243,4 @@ func passing(err error) bool {
 		}
 	}
 	return false
-}
-
-func loadScripts(ctx context.Context, client *redis.Client) error {
-	pipe := client.Pipeline()
-	for _, s := range scripts {
-		pipe.ScriptLoad(ctx, s.source)
-	}
-	_, err := pipe.Exec(ctx)
-	return err
 }

@@ -1,0 +1,261 @@
+package document
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/pipeline"
+)
+
+//go:embed write.lua
+var writeSource string
+
+// Script writes documents; the pipeline must load it.
+var Script = pipeline.NewScript(writeSource)
+
+const (
+	maxKnown     = 10_000 // documents of one kind in memory; beyond, any one is dropped for the next
+	maxConflicts = 256    // tries of one change
+)
+
+// Fields of every hash, beside those of its kind.
+const (
+	revisionField = "rev"
+	nonceField    = "by" // of the last write
+)
+
+// Kind is how values of type T are kept.
+type Kind[T any] struct {
+	Name     string          // for errors
+	Fields   func(*Hash, *T) // visits all fields, to write or to read them
+	Clone    func(*T) *T     // copies what a change may touch; the copy has no nil maps
+	Revision func(*T) *uint64
+}
+
+// Write returns the fields of value.
+func (k Kind[T]) Write(value *T) map[string]string {
+	h := Hash{fields: map[string]string{}}
+	k.Fields(&h, value)
+	return h.fields
+}
+
+// Read returns the value of fields.
+func (k Kind[T]) Read(fields map[string]string) (*T, error) {
+	value := k.Clone(new(T))
+	h := Hash{reading: true, fields: fields}
+	k.Fields(&h, value)
+	return value, h.err
+}
+
+// Documents are the documents of one kind. They are safe for concurrent use.
+type Documents[ID comparable, T any] struct {
+	redis *pipeline.Pipeline
+	kind  Kind[T]
+	key   func(ID) string
+
+	mu    sync.Mutex
+	known map[ID]*T     // guarded by mu
+	newer map[ID]uint64 // revisions known to exist in Redis; guarded by mu
+}
+
+// New returns the documents of kind k, which are in the hashes that key names.
+func New[ID comparable, T any](p *pipeline.Pipeline, k Kind[T], key func(ID) string) *Documents[ID, T] {
+	return &Documents[ID, T]{redis: p, kind: k, key: key, known: map[ID]*T{}, newer: map[ID]uint64{}}
+}
+
+// Cached returns the newest state this process knows to exist, nil when it doesn't hold that.
+func (s *Documents[ID, T]) Cached(id ID) *T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value := s.known[id]
+	if value == nil || *s.kind.Revision(value) < s.newer[id] {
+		return nil
+	}
+	return value
+}
+
+// Saw notes that Redis held revision rev of id; 0 means that it held none.
+func (s *Documents[ID, T]) Saw(id ID, rev uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case rev == 0:
+		delete(s.known, id)
+		delete(s.newer, id)
+	case rev > s.newer[id] && s.known[id] != nil:
+		s.newer[id] = rev
+	}
+}
+
+func (s *Documents[ID, T]) keep(id ID, value *T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.known[id]; old != nil && *s.kind.Revision(old) > *s.kind.Revision(value) {
+		return
+	}
+	if len(s.known) >= maxKnown && s.known[id] == nil {
+		for other := range s.known {
+			delete(s.known, other)
+			delete(s.newer, other)
+			break
+		}
+	}
+	s.known[id] = value
+}
+
+// Load reads id from Redis; fleet.NotFound when there is none.
+func (s *Documents[ID, T]) Load(ctx context.Context, id ID) (*T, error) {
+	fields, err := pipeline.Fetch(ctx, s.redis, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+		return p.HGetAll(context.Background(), s.key(id))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(fields) == 0 {
+		s.Saw(id, 0)
+		return nil, s.absent(id)
+	}
+	revision := parseRevision(fields[revisionField])
+	delete(fields, revisionField)
+	delete(fields, nonceField)
+	value, err := s.kind.Read(fields)
+	if err != nil {
+		return nil, err
+	}
+	*s.kind.Revision(value) = revision
+	s.keep(id, value)
+	return value, nil
+}
+
+// Get returns the newest state this process knows to exist, without a round trip if it holds
+// that; fleet.NotFound when there is none.
+func (s *Documents[ID, T]) Get(ctx context.Context, id ID) (*T, error) {
+	if value := s.Cached(id); value != nil {
+		return value, nil
+	}
+	return s.Load(ctx, id)
+}
+
+// Live is Get, but compares the revision with that in Redis first, so that a change by another
+// process is seen.
+func (s *Documents[ID, T]) Live(ctx context.Context, id ID) (*T, error) {
+	value := s.Cached(id)
+	if value == nil {
+		return s.Load(ctx, id)
+	}
+	text, err := pipeline.Fetch(ctx, s.redis, func(p redis.Pipeliner) pipeline.Result[string] {
+		return p.HGet(context.Background(), s.key(id), revisionField)
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	if parseRevision(text) == *s.kind.Revision(value) {
+		return value, nil
+	}
+	return s.Load(ctx, id)
+}
+
+// parseRevision is 0 for a text that is no revision.
+func parseRevision(text string) uint64 {
+	n, _ := strconv.ParseUint(text, 10, 64)
+	return n
+}
+
+// Edit changes a copy of id and writes it. It returns what was written. change gets a fresh
+// copy each time another change came first, so it may run several times; an error of change
+// leaves the document as it is. Edit returns fleet.Busy when the document keeps changing.
+func (s *Documents[ID, T]) Edit(ctx context.Context, id ID, change func(*T) error) (changed *T, err error) {
+	latest := s.Get
+	err = UntilSaved(fmt.Sprintf("%s %v", s.kind.Name, id), func() (again bool, err error) {
+		value, err := latest(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		latest = s.Load
+		changed = s.kind.Clone(value)
+		if err := change(changed); err != nil {
+			return false, err
+		}
+		err = s.write(ctx, id, s.kind.Write(value), changed)
+		return errors.Is(err, fleet.Conflict), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed, nil
+}
+
+// UntilSaved calls try, which changes and saves something, until it no longer reports that
+// another change came first. It returns the error of try, or fleet.Busy after 256 tries.
+func UntilSaved(what string, try func() (again bool, err error)) error {
+	for range maxConflicts {
+		if again, err := try(); !again {
+			return err
+		}
+	}
+	return fleet.Errorf(fleet.Busy, "%s changes too often: try again", what)
+}
+
+// Create writes a new document; fleet.Conflict when id exists.
+func (s *Documents[ID, T]) Create(ctx context.Context, id ID, value *T) error {
+	*s.kind.Revision(value) = 0
+	return s.write(ctx, id, nil, value)
+}
+
+// write makes value the state after the one whose fields are old, and sets its revision.
+func (s *Documents[ID, T]) write(ctx context.Context, id ID, old map[string]string, value *T) error {
+	revision := *s.kind.Revision(value)
+	sets, drops := difference(old, s.kind.Write(value))
+	args := make([]any, 0, 4+len(sets)+len(drops))
+	args = append(args, strconv.FormatUint(revision, 10), strconv.FormatUint(revision+1, 10), s.redis.Nonce(), len(sets))
+	args = append(append(args, sets...), drops...)
+	status, err := s.redis.RunStatus(ctx, Script, []string{s.key(id)}, args...)
+	switch {
+	case err != nil:
+		return err
+	case status == 0:
+		return fleet.Errorf(fleet.Conflict, "%s %v was changed by someone else meanwhile", s.kind.Name, id)
+	case status < 0:
+		s.Saw(id, 0)
+		return s.absent(id)
+	}
+	*s.kind.Revision(value) = revision + 1
+	s.keep(id, value)
+	return nil
+}
+
+// Remove deletes id. It is not an error when there is none.
+func (s *Documents[ID, T]) Remove(ctx context.Context, id ID) error {
+	err := s.redis.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), s.key(id)) })
+	if err == nil {
+		s.Saw(id, 0)
+	}
+	return err
+}
+
+func (s *Documents[ID, T]) absent(id ID) error {
+	return fleet.Errorf(fleet.NotFound, "no such %s: %v", s.kind.Name, id)
+}
+
+// difference returns the fields with values to set and the fields to delete that lead from
+// one state to another.
+func difference(from, to map[string]string) (sets, drops []any) {
+	for field, value := range to {
+		if old, ok := from[field]; !ok || old != value {
+			sets = append(sets, field, value)
+		}
+	}
+	for field := range from {
+		if _, ok := to[field]; !ok {
+			drops = append(drops, field)
+		}
+	}
+	return sets, drops
+}

@@ -1,0 +1,130 @@
+package document_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/record"
+	"github.com/muster-iot/muster/store/redisserver"
+)
+
+// team is a document with a single field and a map.
+type team struct {
+	revision uint64
+	team     fleet.Team
+	names    map[string]bool
+}
+
+var kind = document.Kind[team]{
+	Name: "team",
+	Fields: func(h *document.Hash, x *team) {
+		document.One(h, "team", record.Team, &x.team)
+		document.Named(h, "n:", document.Present{}, x.names)
+	},
+	Clone: func(x *team) *team {
+		n := *x
+		n.names = map[string]bool{}
+		for name := range x.names {
+			n.names[name] = true
+		}
+		return &n
+	},
+	Revision: func(x *team) *uint64 { return &x.revision },
+}
+
+// openTwo opens the documents of one Redis as two processes would.
+func openTwo(t *testing.T) (one, other *document.Documents[string, team]) {
+	t.Helper()
+	server := redisserver.NewMemory()
+	t.Cleanup(server.Close)
+	open := func() *document.Documents[string, team] {
+		p := pipeline.New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, slog.New(slog.DiscardHandler), []*pipeline.Script{document.Script})
+		t.Cleanup(p.Close)
+		if err := p.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return document.New(p, kind, func(id string) string { return "x:{" + id + "}" })
+	}
+	return open(), open()
+}
+
+func add(name string) func(*team) error {
+	return func(x *team) error {
+		x.names[name] = true
+		return nil
+	}
+}
+
+func TestAChangeIsMadeAgainAfterAnother(t *testing.T) {
+	one, other := openTwo(t)
+	ctx := t.Context()
+	if err := one.Create(ctx, "a", &team{team: fleet.Team{ID: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Create(ctx, "a", &team{}); !errors.Is(err, fleet.Conflict) {
+		t.Errorf("created twice: got %v, want conflict", err)
+	}
+	tries := 0
+	changed, err := one.Edit(ctx, "a", func(x *team) error {
+		if tries++; tries == 1 {
+			if _, err := other.Edit(ctx, "a", add("theirs")); err != nil {
+				return err
+			}
+		}
+		return add("ours")(x)
+	})
+	if err != nil || tries != 2 || !changed.names["ours"] || !changed.names["theirs"] || changed.team.ID != 1 {
+		t.Errorf("got %+v, %v after %d tries, want both changes after 2", changed, err, tries)
+	}
+	if _, err := one.Edit(ctx, "a", func(x *team) error { delete(x.names, "theirs"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if cached, err := other.Get(ctx, "a"); err != nil || !cached.names["theirs"] {
+		t.Errorf("got %+v, %v, want the state the other process knows", cached, err)
+	}
+	if live, err := other.Live(ctx, "a"); err != nil || live.names["theirs"] || !live.names["ours"] {
+		t.Errorf("got %+v, %v, want the newest state", live, err)
+	}
+}
+
+func TestADocumentThatKeepsChangingIsBusy(t *testing.T) {
+	one, other := openTwo(t)
+	if err := one.Create(t.Context(), "a", &team{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := one.Edit(t.Context(), "a", func(x *team) error {
+		_, err := other.Edit(context.Background(), "a", add("theirs"))
+		return errors.Join(err, add("ours")(x))
+	})
+	if !errors.Is(err, fleet.Busy) {
+		t.Errorf("got %v, want busy", err)
+	}
+}
+
+func TestAnErrorOfAChangeEndsIt(t *testing.T) {
+	one, _ := openTwo(t)
+	if err := one.Create(t.Context(), "a", &team{}); err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	_, err := one.Edit(t.Context(), "a", func(*team) error {
+		tries++
+		return fleet.Errorf(fleet.Conflict, "the name is taken")
+	})
+	if !errors.Is(err, fleet.Conflict) || tries != 1 {
+		t.Errorf("got %v after %d tries, want its conflict after 1", err, tries)
+	}
+	if err := one.Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Get(t.Context(), "a"); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("removed: got %v, want not found", err)
+	}
+}

@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Operation is what one caller wants of Redis, in one trip. Its methods run on the batcher's
+// goroutine, so that a caller's goroutine keeps its small stack.
+type Operation interface {
+	// Queue adds the operation's commands to the trip. again reports whether they were sent
+	// before and may have been carried out.
+	Queue(p redis.Pipeliner, again bool)
+	// Settle reads the replies. After a Transient error the operation joins the next trip.
+	Settle(again bool) error
+}
+
+// Read carries out op together with other reads. It returns the error of op, or
+// fleet.Unavailable when ctx ends first, the pipeline is closed or Redis does not answer; op
+// may have been carried out then. The caller must not use op after an error.
+func (p *Pipeline) Read(ctx context.Context, op Operation) error { return p.reads.do(ctx, op) }
+
+// Write carries out op together with other writes, all of a trip or none. Its errors are those
+// of Read.
+func (p *Pipeline) Write(ctx context.Context, op Operation) error { return p.writes.do(ctx, op) }
+
+// Result is a go-redis command whose reply is a T.
+type Result[T any] interface{ Result() (T, error) }
+
+// fetch is an operation of one command that reads.
+type fetch[T any] struct {
+	send  func(p redis.Pipeliner) Result[T]
+	sent  Result[T]
+	value T
+}
+
+func (f *fetch[T]) Queue(p redis.Pipeliner, _ bool) { f.sent = f.send(p) }
+
+func (f *fetch[T]) Settle(bool) (err error) {
+	f.value, err = f.sent.Result()
+	return err
+}
+
+// Fetch carries out one command that reads. Where the command says so, the error for an absent
+// key is redis.Nil.
+func Fetch[T any](ctx context.Context, p *Pipeline, send func(p redis.Pipeliner) Result[T]) (value T, err error) {
+	f := &fetch[T]{send: send}
+	if err := p.Read(ctx, f); err != nil {
+		return value, err
+	}
+	return f.value, nil
+}
+
+// command is an operation of one command that writes.
+type command struct {
+	send func(p redis.Pipeliner) redis.Cmder
+	sent redis.Cmder
+}
+
+func (c *command) Queue(p redis.Pipeliner, _ bool) { c.sent = c.send(p) }
+func (c *command) Settle(bool) error               { return c.sent.Err() }
+
+// Do carries out one command that writes and may be carried out twice.
+func (p *Pipeline) Do(ctx context.Context, send func(p redis.Pipeliner) redis.Cmder) error {
+	return p.Write(ctx, &command{send: send})
+}
+
+// scriptRun is an operation of one script.
+type scriptRun struct {
+	script *Script
+	keys   []string
+	args   []any
+	sent   *redis.Cmd
+	reply  any
+}
+
+func (r *scriptRun) Queue(p redis.Pipeliner, again bool) {
+	if r.script.asks {
+		r.args[0] = "0"
+		if again {
+			r.args[0] = "1"
+		}
+	}
+	r.sent = p.EvalSha(context.Background(), r.script.SHA, r.keys, r.args...)
+}
+
+func (r *scriptRun) Settle(bool) (err error) {
+	r.reply, err = r.sent.Result()
+	return err
+}
+
+// Run carries out a script and returns its reply.
+func (p *Pipeline) Run(ctx context.Context, s *Script, keys []string, args ...any) (reply any, err error) {
+	if s.asks {
+		args = append([]any{"0"}, args...)
+	}
+	op := &scriptRun{script: s, keys: keys, args: args}
+	if err := p.Write(ctx, op); err != nil {
+		return nil, err
+	}
+	return op.reply, nil
+}
+
+// RunStatus is Run for a script that replies with a number.
+func (p *Pipeline) RunStatus(ctx context.Context, s *Script, keys []string, args ...any) (int64, error) {
+	reply, err := p.Run(ctx, s, keys, args...)
+	status, _ := reply.(int64)
+	return status, err
+}

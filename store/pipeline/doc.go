@@ -1,0 +1,11 @@
+// Package pipeline sends the commands of all callers to Redis in shared round trips.
+//
+// Reads and writes have a goroutine each. While one trip is in progress, callers wait; the next
+// trip carries all of them (group commit): with an append-only file that is synced on every
+// write, 256 writes cost one fsync. A trip of writes is one MULTI.
+//
+// Trips that fail because of the connection or of a state of Redis that passes are made again,
+// so an operation may be carried out twice: scripts recognize their own retry by a nonce. Redis
+// may be away for 5 seconds before operations fail as fleet.Unavailable. Scripts that Redis has
+// forgotten are loaded again.
+package pipeline

@@ -1,0 +1,40 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha1" // what Redis names scripts by, not a protection
+	"encoding/hex"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Script is a Lua script, which Redis carries out atomically.
+type Script struct {
+	// SHA names the script in Redis.
+	SHA    string
+	source string
+	asks   bool
+}
+
+// NewScript returns the script with this text.
+func NewScript(source string) *Script {
+	sum := sha1.Sum([]byte(source))
+	return &Script{SHA: hex.EncodeToString(sum[:]), source: source}
+}
+
+// NewScriptAskingRetry returns a script whose first argument, which Run adds, is "1" if it may
+// have been carried out before, else "0".
+func NewScriptAskingRetry(source string) *Script {
+	s := NewScript(source)
+	s.asks = true
+	return s
+}
+
+func load(ctx context.Context, client *redis.Client, scripts []*Script) error {
+	pipe := client.Pipeline()
+	for _, s := range scripts {
+		pipe.ScriptLoad(ctx, s.source)
+	}
+	_, err := pipe.Exec(ctx)
+	return err
+}
