@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// asking is a device on TCP, in MQTT 5 and 3.1.1, that is owed what owe says whenever it
-// publishes a Want.
-func asking(t *testing.T, owe func(l *Link), test func(t *testing.T, c *client, cloud *cloud)) {
+// asking is a device on TCP, in MQTT 5 and 3.1.1, for which send queues chunks whenever it publishes a
+// Want.
+func asking(t *testing.T, send func(l *Link), test func(t *testing.T, c *client, cloud *cloud)) {
 	both(t, func(t *testing.T, version byte) {
 		cloud := newCloud()
 		cloud.receive = func(s *session, n note) error {
 			if n.topic.String() == asked {
-				owe(s.link())
+				send(s.link())
 			}
 			return nil
 		}

@@ -85,7 +85,7 @@ func downloading(t *testing.T, test func(t *testing.T, c *client, s *session)) {
 
 const own, child = "d/gw/down/chunk", "d/gw/b/c1/down/chunk"
 
-func TestOwedChunksComeInOrder(t *testing.T) {
+func TestQueuedChunksComeInOrder(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		s.link().Chunks(topicOf(t, own)).Send(newImage(100, 300), 5, 64)
 		for i := range uint32(64) {
@@ -95,7 +95,7 @@ func TestOwedChunksComeInOrder(t *testing.T) {
 	})
 }
 
-func TestNewRangeReplacesTheOwedOne(t *testing.T) {
+func TestNewRangeReplacesTheQueuedOne(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
@@ -110,7 +110,7 @@ func TestNewRangeReplacesTheOwedOne(t *testing.T) {
 	})
 }
 
-func TestRangeThatContinuesTheOwedOneLosesNothing(t *testing.T) {
+func TestRangeThatContinuesTheQueuedOneLosesNothing(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		im := newImage(64, 128)
 		im.most = 1
@@ -156,7 +156,7 @@ func TestClearedRangeStopsBeforeTheNextWrite(t *testing.T) {
 	})
 }
 
-func TestSendChunksInterruptsTheWaitForChunks(t *testing.T) {
+func TestReplacingARangeInterruptsTheWaitForChunks(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		stop func(t *testing.T, s *session)
@@ -238,7 +238,7 @@ func TestChildThatAsksOftenDoesNotStarveTheOthers(t *testing.T) {
 	})
 }
 
-func TestWhatWasSentGoesBeforeChunksOwedAfterIt(t *testing.T) {
+func TestWhatWasSentGoesBeforeChunksQueuedAfterIt(t *testing.T) {
 	downloading(t, func(t *testing.T, c *client, s *session) {
 		go s.link().Send(topicOf(t, "d/gw/down/welcome"), []byte("x"))
 		synctest.Wait() // it is being written, and nobody reads

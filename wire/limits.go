@@ -2,7 +2,15 @@ package wire
 
 import "time"
 
-// Protocol is the version of the protocol spoken here (Hello key 0).
+// Protocol is the version of the device protocol (Hello key 0). Receivers ignore keys they
+// do not know, so that a new key needs no new version; the history of version 1:
+//
+//	2026-11-23  first version, with golden vectors
+//	2026-11-23  null, missing keys and arrays of numbers for byte strings are rejected
+//	2026-11-23  gateways: attach, detach and attached; Hello key 13, Offer key 9 (reserved until then)
+//	2026-11-23  a Welcome with reason 14 that answers no Hello asks for one
+//	2026-11-23  1024 Wants at once, then one per millisecond (before: 256, one per 5 ms); more wait
+//	2026-11-23  messages without effect are acknowledged: sending them again would not help
 const Protocol = 1
 
 // Limits of what a peer may send: docs/protocol.md, "Limits". A message over one of them

@@ -1,12 +1,10 @@
 package wire_test
 
 import (
-	"encoding/json"
 	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -55,36 +53,6 @@ func TestWelcomeWithoutATimeIsAtTheEpoch(t *testing.T) {
 	w, err := wire.DecodeWelcome(wire.Welcome{}.Encode())
 	if err != nil || w.Time.Unix() != 0 {
 		t.Errorf("got %v, %v", w.Time, err)
-	}
-}
-
-func TestFactsBecomeJSON(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		facts map[string]any
-		want  string
-	}{
-		{"none", nil, `{}`},
-		{"number and text", map[string]any{"battery": 87, "sdk": "2.9.0"}, `{"battery":87,"sdk":"2.9.0"}`},
-		{"bytes", map[string]any{"key": []byte{1, 2, 3}}, `{"key":"AQID"}`},
-		{"nested", map[string]any{"modem": map[string]any{"rsrp": -91}}, `{"modem":{"rsrp":-91}}`},
-		{"numbers as keys", map[string]any{"cells": map[int]int{1: 2}}, `{"cells":"{1: 2}"}`},
-		{"numbers as keys, inside", map[string]any{"a": map[string]any{"b": map[int]int{1: 2}, "c": true}}, `{"a":{"b":"{1: 2}","c":true}}`},
-		{"in an array", map[string]any{"a": []any{map[string]any{"b": 1}}}, `{"a":[{"b":1}]}`},
-		{"NaN", map[string]any{"t": math.NaN()}, `{"t":"NaN"}`},
-		{"null", map[string]any{"sim": nil}, `{"sim":null}`},
-	} {
-		var facts []byte
-		if row.facts != nil {
-			facts = marshal(t, row.facts)
-		}
-		got, err := wire.FactsJSON(facts)
-		if err != nil || string(got) != row.want || !json.Valid(got) {
-			t.Errorf("%s: got %s, %v, want %s", row.name, got, err, row.want)
-		}
-	}
-	if _, err := wire.FactsJSON([]byte{0xff}); !errors.Is(err, fleet.Invalid) {
-		t.Errorf("no map: got %v, want %v", err, fleet.Invalid)
 	}
 }
 
