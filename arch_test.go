@@ -76,7 +76,7 @@ var testsMayImport = map[string][]string{
 	"cloud":          {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
 	"api/rest":       {"store", "api/client", "api/particle", "api/nrf"},                                       // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud"},                                                                                // its example calls a whole server
-	"console":        {"store"},
+	"console":        {"store", "ota", "ota/image"},
 
 	"ota":                 {"ota/otatest"},
 	"ota/release":         {"ota/otatest"},

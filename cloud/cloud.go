@@ -146,12 +146,6 @@ func (c *Cloud) assemble(images image.Store) {
 	}, c.conductor, c.log)
 }
 
-// operators is what the front ends offer to operators about everything but firmware.
-type operators struct {
-	*registry.Registry
-	*accounts.Accounts
-}
-
 func (c *Cloud) listen() error {
 	if c.config.MQTT != "" {
 		addr, err := c.broker.ListenTCP(c.config.MQTT)
@@ -183,7 +177,10 @@ func (c *Cloud) listen() error {
 	c.listener = listener
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
-	c.console = console.New(console.Config{MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage}, operators{c.registry, c.accounts}, c.releases, watch{c.conductor.events, c.conductor.tallies}, c.log)
+	c.console = console.New(console.Config{
+		MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: watch{c.conductor.events, c.conductor.tallies}, Log: c.log,
+	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
 	}, rest.Domain{

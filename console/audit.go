@@ -61,7 +61,7 @@ func (v *visit) auditPage() error {
 		form.Set("after", next)
 		b.Next = encoded(form)
 	}
-	if b.Members, err = v.registry.Members(v.ctx(), v.actor); err != nil {
+	if b.Members, err = v.accounts.Members(v.ctx(), v.actor); err != nil {
 		return err
 	}
 	words, err := v.auditNames()

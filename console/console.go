@@ -5,15 +5,34 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/console/history"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/sse"
 )
 
-// Config is what the pages need to know. Zero fields take the defaults.
+// Config is what New needs. Zero values of the first fields take the defaults.
 type Config struct {
-	MQTT     string        // address plain MQTT listens on, for the commands to copy; "" says port 1883
+	MQTT     string        // address plain MQTT listens on, for the commands to copy; "" shows port 1883
 	MaxImage int64         // bytes of an uploaded image; default 64 MiB
 	Session  time.Duration // a sign-in lasts; default 12 h
+
+	Accounts *accounts.Accounts
+	Registry *registry.Registry
+	Releases *release.Service
+	Live     Live
+	Log      *slog.Logger
+}
+
+// Live is what happens in the server right now. It hides the connections.
+type Live interface {
+	// Listen returns the events of a team from now on. The channel is closed when the server
+	// shuts down; leave must be called exactly once.
+	Listen(team fleet.TeamID) (events <-chan fleet.Event, leave func())
+	// Tally returns what was counted of a product since the server started. It checks no rights.
+	Tally(product fleet.ProductID) fleet.Tally
 }
 
 // Limits of what a browser sends.
@@ -26,8 +45,9 @@ const (
 // Console serves the pages. It is safe for concurrent use and keeps no goroutine.
 type Console struct {
 	config   Config
-	registry Registry
-	ota      OTA
+	accounts *accounts.Accounts
+	registry *registry.Registry
+	releases *release.Service
 	live     Live
 	log      *slog.Logger
 	history  *history.History
@@ -35,16 +55,19 @@ type Console struct {
 	handler  http.Handler
 }
 
-// New makes the pages over what registry and ota do for operators, and what live tells.
-func New(config Config, registry Registry, ota OTA, live Live, log *slog.Logger) *Console {
+// New returns the pages over the operations of config.
+func New(config Config) *Console {
 	if config.MaxImage == 0 {
 		config.MaxImage = 64 << 20
 	}
 	if config.Session == 0 {
 		config.Session = 12 * time.Hour
 	}
-	c := &Console{config: config, registry: registry, ota: ota, live: live, log: log, streams: sse.NewOpen(maxSessionStreams)}
-	c.history = history.New(c.sampleFleet, log)
+	c := &Console{
+		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, live: config.Live, log: config.Log,
+		streams: sse.NewOpen(maxSessionStreams),
+	}
+	c.history = history.New(c.sampleFleet, config.Log)
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))
 	return c
 }

@@ -1,10 +1,7 @@
 package console
 
 import (
-	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,100 +11,20 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-const goodSecret = "mst_right"
-
-// team is a registry with one owner, one product and no device. What a test does not
-// reach is the nil interface's to panic about.
-type team struct {
-	Registry
-	signedOut bool
-	err       error // of Products
-}
-
-func (r *team) SignIn(_ context.Context, p fleet.SignIn) (string, fleet.Token, error) {
-	if p.Password != "right" {
-		return "", fleet.Token{}, fleet.Errorf(fleet.Unauthenticated, "email or password is wrong")
-	}
-	return goodSecret, fleet.Token{}, nil
-}
-
-func (r *team) Actor(_ context.Context, secret string) (fleet.Actor, error) {
-	if secret != goodSecret || r.signedOut {
-		return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "no such token")
-	}
-	return fleet.Actor{User: 1, Team: 1, Email: "owner@example.com", Role: fleet.Owner}, nil
-}
-
-func (r *team) SignOut(context.Context, fleet.Actor, string) error {
-	r.signedOut = true
-	return nil
-}
-
-func (r *team) Account(_ context.Context, a fleet.Actor) (fleet.Account, error) {
-	return fleet.Account{User: fleet.User{ID: a.User, Email: a.Email}, Team: fleet.Team{ID: 1, Name: "Acme"}, Role: a.Role}, nil
-}
-
-func (r *team) Teams(context.Context, fleet.Actor) ([]fleet.Account, error) { return nil, nil }
-
-func (r *team) Products(context.Context, fleet.Actor) ([]fleet.Product, error) { return nil, r.err }
-
-func (r *team) CreateProduct(_ context.Context, _ fleet.Actor, p fleet.Product) (fleet.Product, error) {
-	if p.Name == "" {
-		return p, fleet.FieldErrorf("name", "write a name")
-	}
-	p.Slug = "lamp"
-	return p, nil
-}
-
-// send is what the console answers to one request.
-func send(t *testing.T, r *team, method, target string, form url.Values, edits ...func(*http.Request)) *http.Response {
-	t.Helper()
-	return sendTo(t, New(Config{}, r, nil, nil, slog.New(slog.DiscardHandler)), method, target, form, edits...)
-}
-
-// sendTo is what c answers to one request.
-func sendTo(t *testing.T, c *Console, method, target string, form url.Values, edits ...func(*http.Request)) *http.Response {
-	t.Helper()
-	request := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(form.Encode()))
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	for _, edit := range edits {
-		edit(request)
-	}
-	recorder := httptest.NewRecorder()
-	c.ServeHTTP(recorder, request)
-	return recorder.Result()
-}
-
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	text, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-func session(r *http.Request) { r.AddCookie(&http.Cookie{Name: sessionCookie, Value: goodSecret}) }
-
-func header(name, value string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Set(name, value) }
-}
-
 func TestSignInKeepsTheTokenFromScriptsAndOtherSites(t *testing.T) {
-	proof := url.Values{"email": {"owner@example.com"}, "password": {"right"}, "next": {"/p/lamp/fleet?x=1"}}
+	w := newWorld(t)
+	proof := url.Values{"email": {ownerEmail}, "password": {ownerPassword}, "next": {"/p/lamp/fleet?x=1"}}
 	for name, c := range map[string]struct {
 		proxy  string
 		secure bool
 	}{"plain": {"", false}, "behind a proxy with TLS": {"https", true}} {
 		t.Run(name, func(t *testing.T) {
-			answer := send(t, &team{}, http.MethodPost, "/sign-in", proof, header("X-Forwarded-Proto", c.proxy))
+			answer := w.send(http.MethodPost, "/sign-in", proof, header("X-Forwarded-Proto", c.proxy))
 			if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/p/lamp/fleet?x=1" {
 				t.Errorf("got %d to %q, want 303 to the page asked for", answer.StatusCode, answer.Header.Get("Location"))
 			}
 			cookie := answer.Cookies()[0]
-			if cookie.Value != goodSecret || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Secure != c.secure {
+			if _, err := w.accounts.Actor(t.Context(), cookie.Value); err != nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Secure != c.secure {
 				t.Errorf("got %v, want HttpOnly, SameSite=Lax, Secure %t", cookie, c.secure)
 			}
 		})
@@ -115,7 +32,7 @@ func TestSignInKeepsTheTokenFromScriptsAndOtherSites(t *testing.T) {
 }
 
 func TestWrongPasswordShowsTheFormAgain(t *testing.T) {
-	answer := send(t, &team{}, http.MethodPost, "/sign-in", url.Values{"email": {"owner@example.com"}, "password": {"wrong"}})
+	answer := newWorld(t).send(http.MethodPost, "/sign-in", url.Values{"email": {ownerEmail}, "password": {"wrong"}})
 	text := body(t, answer)
 	if answer.StatusCode != http.StatusUnauthorized || len(answer.Cookies()) != 0 ||
 		!strings.Contains(text, "Email or password is wrong.") || !strings.Contains(text, `value="owner@example.com"`) {
@@ -134,12 +51,13 @@ func TestSignInLeadsToPagesOfOurOwnOnly(t *testing.T) {
 }
 
 func TestANoticeLeadsToPagesOfOurOwnOnly(t *testing.T) {
+	w := newWorld(t)
 	for link, want := range map[string]string{"/p/lamp/firmware/2": `<a href="/p/lamp/firmware/2">Follow &lt;it&gt;</a>`, "//evil.example": "Released 2.</p>", "": "Released 2.</p>"} {
 		left := httptest.NewRecorder()
 		if err := (&visit{w: left, r: httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)}).doneWith("/products", notice{"Released 2.", link, "Follow <it>"}); err != nil {
 			t.Fatal(err)
 		}
-		text := body(t, send(t, &team{}, http.MethodGet, "/products", nil, session, func(r *http.Request) { r.AddCookie(left.Result().Cookies()[0]) }))
+		text := body(t, w.send(http.MethodGet, "/products", nil, w.signed, func(r *http.Request) { r.AddCookie(left.Result().Cookies()[0]) }))
 		if !strings.Contains(text, "Released 2.") || !strings.Contains(text, want) {
 			t.Errorf("%q: got %s", link, text)
 		}
@@ -147,14 +65,15 @@ func TestANoticeLeadsToPagesOfOurOwnOnly(t *testing.T) {
 }
 
 func TestSignOutEndsTheTokenItself(t *testing.T) {
-	r := &team{}
-	answer := send(t, r, http.MethodPost, "/sign-out", nil, session)
-	if !r.signedOut || answer.Cookies()[0].MaxAge >= 0 {
-		t.Errorf("signed out %t, cookie %v", r.signedOut, answer.Cookies())
+	w := newWorld(t)
+	answer := w.send(http.MethodPost, "/sign-out", nil, w.signed)
+	if _, err := w.accounts.Actor(t.Context(), w.secret); !errors.Is(err, fleet.Unauthenticated) || answer.Cookies()[0].MaxAge >= 0 {
+		t.Errorf("the session's token: %v, cookie %v", err, answer.Cookies())
 	}
 }
 
-func TestWhoIsNotSignedInIsAskedToAndComesBack(t *testing.T) {
+func TestSignInIsRequiredAndLeadsBack(t *testing.T) {
+	w := newWorld(t)
 	for name, c := range map[string]struct {
 		target, location, redirect string
 		edits                      []func(*http.Request)
@@ -164,7 +83,7 @@ func TestWhoIsNotSignedInIsAskedToAndComesBack(t *testing.T) {
 		"a token that is out": {target: "/team", location: "/sign-in?next=" + url.QueryEscape("/team"), edits: []func(*http.Request){header("Cookie", sessionCookie+"=mst_old")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer := send(t, &team{}, http.MethodGet, c.target, nil, c.edits...)
+			answer := w.send(http.MethodGet, c.target, nil, c.edits...)
 			if answer.Header.Get("Location") != c.location || answer.Header.Get("HX-Redirect") != c.redirect {
 				t.Errorf("got Location %q, HX-Redirect %q", answer.Header.Get("Location"), answer.Header.Get("HX-Redirect"))
 			}
@@ -172,23 +91,25 @@ func TestWhoIsNotSignedInIsAskedToAndComesBack(t *testing.T) {
 	}
 }
 
-func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+func TestFormsOfOtherSitesAreRejected(t *testing.T) {
+	w := newWorld(t)
 	form := url.Values{"name": {"Lamp"}}
 	for name, c := range map[string]struct {
 		site string
 		want int
 	}{"our own": {"same-origin", http.StatusSeeOther}, "another site": {"cross-site", http.StatusForbidden}, "a neighbour": {"same-site", http.StatusForbidden}} {
 		t.Run(name, func(t *testing.T) {
-			if got := send(t, &team{}, http.MethodPost, "/products", form, session, header("Sec-Fetch-Site", c.site)).StatusCode; got != c.want {
+			if got := w.send(http.MethodPost, "/products", form, w.signed, header("Sec-Fetch-Site", c.site)).StatusCode; got != c.want {
 				t.Errorf("got %d, want %d", got, c.want)
 			}
 		})
 	}
 }
 
-func TestEveryAnswerSaysWhatABrowserMayDo(t *testing.T) {
+func TestEveryAnswerRestrictsTheBrowser(t *testing.T) {
+	w := newWorld(t)
 	for _, target := range []string{"/sign-in", "/static/app.js", "/products", "/nowhere"} {
-		h := send(t, &team{}, http.MethodGet, target, nil, session).Header
+		h := w.send(http.MethodGet, target, nil, w.signed).Header
 		policy := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'"} {
 			if !strings.Contains(policy, want) {
@@ -201,23 +122,34 @@ func TestEveryAnswerSaysWhatABrowserMayDo(t *testing.T) {
 	}
 }
 
-func TestWhatGoesWrongIsSaidWhereItWasAsked(t *testing.T) {
+func TestErrorsAreShownWhereTheyHappen(t *testing.T) {
+	w := newWorld(t)
+	failing := func(err error) http.Handler {
+		return w.serve(formTimeout, maxForm, func(v *visit) error { return err })
+	}
 	for name, c := range map[string]struct {
 		method, target, want string
 		form                 url.Values
-		err                  error
+		handler              http.Handler // nil: the console
 		status               int
 		htmx                 string
 		page                 bool
 	}{
-		"a form, as a part":          {method: http.MethodPost, target: "/products", form: url.Values{}, htmx: "true", status: 422, want: "Write a name."},
-		"a form, as a page":          {method: http.MethodPost, target: "/products", form: url.Values{}, status: 422, want: "Write a name.", page: true},
+		"a form, as a part":          {method: http.MethodPost, target: "/products", form: url.Values{}, htmx: "true", status: 422, want: "Name is missing."},
+		"a form, as a page":          {method: http.MethodPost, target: "/products", form: url.Values{}, status: 422, want: "Name is missing.", page: true},
 		"no such page":               {method: http.MethodGet, target: "/nowhere", status: 404, want: "There is no such page.", page: true},
-		"our own fault says nothing": {method: http.MethodGet, target: "/products", err: errors.New("dial redis: secret"), status: 500, want: "Something went wrong on our side.", page: true},
-		"the store is away":          {method: http.MethodGet, target: "/", err: fleet.Errorf(fleet.Unavailable, "the index is being built"), status: 503, want: "The index is being built.", page: true},
+		"our own fault says nothing": {handler: failing(errors.New("dial redis: secret")), status: 500, want: "Something went wrong on our side.", page: true},
+		"the store is unavailable":   {handler: failing(fleet.Errorf(fleet.Unavailable, "the index is being built")), status: 503, want: "The index is being built.", page: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer := send(t, &team{err: c.err}, c.method, c.target, c.form, session, header("HX-Request", c.htmx))
+			var answer *http.Response
+			if c.handler != nil {
+				recorder := httptest.NewRecorder()
+				c.handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+				answer = recorder.Result()
+			} else {
+				answer = w.send(c.method, c.target, c.form, w.signed, header("HX-Request", c.htmx))
+			}
 			text := body(t, answer)
 			if answer.StatusCode != c.status || !strings.Contains(text, c.want) || strings.Contains(text, "<!doctype") != c.page || strings.Contains(text, "redis") {
 				t.Errorf("got %d:\n%s", answer.StatusCode, text)
@@ -236,10 +168,11 @@ func TestTwoMistakesAtOnceHaveOneStatus(t *testing.T) {
 }
 
 func TestFirstProductIsMadeWhereNothingIs(t *testing.T) {
-	if got := send(t, &team{}, http.MethodGet, "/", nil, session).Header.Get("Location"); got != "/products" {
+	w := newWorld(t)
+	if got := w.send(http.MethodGet, "/", nil, w.signed).Header.Get("Location"); got != "/products" {
 		t.Errorf("got %q, want /products", got)
 	}
-	text := body(t, send(t, &team{}, http.MethodGet, "/products", nil, session))
+	text := body(t, w.send(http.MethodGet, "/products", nil, w.signed))
 	if !strings.Contains(text, "No product yet") || !strings.Contains(text, "muster product create") {
 		t.Errorf("the empty state does not tell the next step:\n%s", text)
 	}

@@ -63,10 +63,10 @@ func (v *visit) state(b *deviceBody) (err error) {
 	if b.View, err = v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
 		return err
 	}
-	if b.Trace, err = v.ota.Why(v.ctx(), v.actor, id); err != nil {
+	if b.Trace, err = v.releases.Why(v.ctx(), v.actor, id); err != nil {
 		return err
 	}
-	b.Updates, _, err = v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, Device: id, Limit: 20})
+	b.Updates, _, err = v.releases.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, Device: id, Limit: 20})
 	if len(b.Updates) > 0 && b.Updates[0].State.Running() {
 		b.Running = &b.Updates[0].Update
 	}
@@ -98,7 +98,7 @@ func (v *visit) deviceBody() (b deviceBody, err error) {
 	if err = v.state(&b); err != nil {
 		return b, err
 	}
-	if b.Versions, err = v.ota.Firmware(v.ctx(), v.actor, v.product.ID); err != nil {
+	if b.Versions, err = v.releases.Firmware(v.ctx(), v.actor, v.product.ID); err != nil {
 		return b, err
 	}
 	if b.Groups, err = v.registry.Groups(v.ctx(), v.actor, v.product.ID); err != nil {
@@ -169,9 +169,9 @@ func (v *visit) editDevice() error {
 	case "flash":
 		return v.flash(id, back)
 	case "stop":
-		return v.after(v.ota.Stop(v.ctx(), v.actor, id), back, "Stopped. Nothing is sent until its target changes or someone retries.")
+		return v.after(v.releases.Stop(v.ctx(), v.actor, id), back, "Stopped. Nothing is sent until its target changes or someone retries.")
 	case "retry":
-		return v.after(v.ota.Retry(v.ctx(), v.actor, id), back, "Its attempts are forgotten: it is decided anew.")
+		return v.after(v.releases.Retry(v.ctx(), v.actor, id), back, "Its attempts are forgotten: it is decided anew.")
 	case "delete":
 		return v.after(v.registry.DeleteDevice(v.ctx(), v.actor, v.product.ID, id), v.at("/devices"), "Deleted "+string(id)+".")
 	case "rotate":

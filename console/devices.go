@@ -156,7 +156,7 @@ func (v *visit) versionsOf() (versions []fleet.Version, err error) {
 		}
 	}
 	for _, p := range products {
-		list, err := v.ota.Firmware(v.ctx(), v.actor, p.ID)
+		list, err := v.releases.Firmware(v.ctx(), v.actor, p.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// maxTold bounds the rows told together; of more, the page is told how many.
-const maxTold = 100
+// maxTogether bounds the rows sent together; of further ones the page shows how many.
+const maxTogether = 100
 
 // eventsBody is the page of what happens, from the moment it is opened.
 type eventsBody struct {
@@ -84,7 +84,7 @@ func (f *feed) Take(v fleet.EventView) bool {
 	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name() != fleet.EventMissed {
 		return false
 	}
-	if len(f.rows) == maxTold {
+	if len(f.rows) == maxTogether {
 		f.rows = f.rows[1:]
 		f.skipped++
 	}

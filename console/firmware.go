@@ -24,7 +24,7 @@ type firmwareRow struct {
 
 // versions lists the product's firmware, with the groups by name.
 func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
-	released, err := v.ota.Firmware(v.ctx(), v.actor, v.product.ID)
+	released, err := v.releases.Firmware(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +122,7 @@ func (v *visit) upload() error {
 		}
 		f.File = path.Base(part.FileName())
 		ctx := context.WithoutCancel(v.ctx()) // that the browser is gone is told by sent
-		done, err := v.ota.Upload(ctx, v.actor, f, sent{part})
+		done, err := v.releases.Upload(ctx, v.actor, f, sent{part})
 		if err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (v *visit) versionBody() (b versionBody, err error) {
 		return b, err
 	}
 	b.Live = v.at("/firmware/" + b.Version.String() + "/live")
-	if b.Progress, err = v.ota.Progress(v.ctx(), v.actor, v.product.ID, b.Version); err != nil {
+	if b.Progress, err = v.releases.Progress(v.ctx(), v.actor, v.product.ID, b.Version); err != nil {
 		return b, err
 	}
 	for state := fleet.NoUpdate; state <= fleet.Stopped; state++ {
@@ -230,11 +230,11 @@ func (v *visit) editFirmware() error {
 		return err
 	}
 	if v.text("act") == "delete" {
-		err := v.ota.DeleteFirmware(v.ctx(), v.actor, v.product.ID, row.Version)
+		err := v.releases.DeleteFirmware(v.ctx(), v.actor, v.product.ID, row.Version)
 		return v.after(err, v.at("/firmware"), "Deleted version "+row.Version.String()+".")
 	}
 	title, description := v.text("title"), v.text("description")
-	_, err = v.ota.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{Title: &title, Description: &description, If: v.seen()})
+	_, err = v.releases.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{Title: &title, Description: &description, If: v.seen()})
 	return v.after(err, v.at("/firmware/"+row.Version.String()), "Saved.")
 }
 
@@ -244,7 +244,7 @@ func (v *visit) image() error {
 	if err != nil {
 		return err
 	}
-	image, f, err := v.ota.Image(v.ctx(), v.actor, v.product.ID, row.Version)
+	image, f, err := v.releases.Image(v.ctx(), v.actor, v.product.ID, row.Version)
 	if err != nil {
 		return err
 	}

@@ -12,38 +12,37 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/image"
 )
 
-func (r *team) Product(context.Context, fleet.Actor, string) (fleet.Product, error) {
-	return fleet.Product{ID: 1, Team: 1, Slug: "lamp"}, nil
+// full is an image directory on a disk without room.
+type full struct{ image.Store }
+
+func (full) Stage(_ context.Context, r io.Reader, _ int64) (*image.Staged, error) {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("new image: %w", io.ErrShortWrite)
 }
 
-// shelf takes images, as far as their bytes come, somebody waits, and there is room.
-type shelf struct {
-	OTA
-	full error
+// ending calls end when everything is read.
+type ending struct {
+	io.Reader
+	end func()
 }
 
-func (s shelf) Upload(ctx context.Context, _ fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error) {
-	err := ctx.Err()
-	var size int64
-	if err == nil {
-		size, err = io.Copy(io.Discard, image)
-	}
-	if err == nil {
-		err = s.full
-	}
+func (e ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
 	if err != nil {
-		return f, fmt.Errorf("new image: %w", err)
+		e.end()
 	}
-	f.Size = size
-	return f, nil
+	return n, err
 }
 
 func TestAnUploadThatBreaksOffIsTheBrowsersFault(t *testing.T) {
 	var form bytes.Buffer
 	parts := multipart.NewWriter(&form)
+	_ = parts.WriteField("version", "1")
 	part, err := parts.CreateFormFile("file", "lamp.bin")
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +53,8 @@ func TestAnUploadThatBreaksOffIsTheBrowsersFault(t *testing.T) {
 	half, _, _ := strings.Cut(whole, "AGE")
 	for name, c := range map[string]struct {
 		body   string
-		gone   bool // the browser, which net/http noticed
-		full   error
+		gone   bool // the browser has disconnected, and net/http has noticed
+		full   bool
 		status int
 		want   string
 		logged bool
@@ -64,21 +63,27 @@ func TestAnUploadThatBreaksOffIsTheBrowsersFault(t *testing.T) {
 		"cut within the file": {body: half, status: http.StatusUnprocessableEntity, want: "The upload broke off: try again."},
 		"cut, and noticed":    {body: half, gone: true, status: http.StatusUnprocessableEntity, want: "The upload broke off: try again."},
 		"over the limit":      {body: half + strings.Repeat("x", 2*maxForm), status: http.StatusRequestEntityTooLarge, want: "That is too long"},
-		"no room for it":      {body: whole, full: io.ErrShortWrite, status: http.StatusInternalServerError, want: "Something went wrong on our side.", logged: true},
+		"no room for it":      {body: whole, full: true, status: http.StatusInternalServerError, want: "Something went wrong on our side.", logged: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			console := New(Config{MaxImage: 1000}, &team{}, shelf{full: c.full}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+			w := withLamp(t, func(w *world, config *Config) {
+				config.MaxImage, config.Log = 1000, slog.New(slog.NewTextHandler(&log, nil))
+				if c.full {
+					w.images = full{w.images}
+				}
+			})
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
+			body := io.Reader(strings.NewReader(c.body))
 			if c.gone {
-				leave()
+				body = ending{body, leave}
 			}
-			request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/p/lamp/upload", strings.NewReader(c.body))
+			request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/p/lamp/upload", body)
 			request.Header.Set("Content-Type", parts.FormDataContentType())
-			session(request)
+			w.signed(request)
 			recorder := httptest.NewRecorder()
-			console.ServeHTTP(recorder, request)
+			w.ServeHTTP(recorder, request)
 			if recorder.Code != c.status || !strings.Contains(recorder.Body.String(), c.want) || (log.Len() > 0) != c.logged {
 				t.Errorf("got %d, want %d; logged %q:\n%s", recorder.Code, c.status, log.String(), recorder.Body)
 			}

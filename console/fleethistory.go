@@ -18,7 +18,7 @@ func (c *Console) Watch(ctx context.Context) { c.history.Watch(ctx) }
 // is what charts show; rights are checked where charts are shown.
 func (c *Console) sampleFleet(ctx context.Context, p fleet.Product) (history.Sample, error) {
 	owner := fleet.Actor{Team: p.Team, Role: fleet.Owner}
-	released, err := c.ota.Firmware(ctx, owner, p.ID)
+	released, err := c.releases.Firmware(ctx, owner, p.ID)
 	if err != nil {
 		return history.Sample{}, err
 	}

@@ -83,7 +83,7 @@ func (v *visit) fleetBody() (b fleetBody, err error) {
 	if b.Versions, _, err = v.versions(); err != nil {
 		return b, err
 	}
-	running, next, err := v.ota.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay, Limit: 25})
+	running, next, err := v.releases.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay, Limit: 25})
 	if err != nil {
 		return b, err
 	}
@@ -97,7 +97,7 @@ func (v *visit) fleetBody() (b fleetBody, err error) {
 // standing counts the visible devices' updates, and for who sees all devices also what
 // went wrong since the server began.
 func (v *visit) standing(b *fleetBody) error {
-	standing, err := v.ota.Standing(v.ctx(), v.actor, v.product.ID)
+	standing, err := v.releases.Standing(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (v *visit) standing(b *fleetBody) error {
 // stopUpdates stops one device's update, or all that run.
 func (v *visit) stopUpdates() error {
 	if id := v.text("device"); id != "" {
-		return v.after(v.ota.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
+		return v.after(v.releases.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
 	}
 	stopped, err := v.stopAll(v.ctx(), fleet.Version{})
 	return v.after(err, v.at("/fleet"), "Stopped "+humane.Count(stopped, "update")+".")
@@ -150,7 +150,7 @@ func (v *visit) stopAll(ctx context.Context, to fleet.Version) (stopped int, err
 	}
 	q := fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay[:3], Version: to, Limit: 100}
 	for stopped < maxStops {
-		list, next, err := v.ota.Updates(ctx, v.actor, q)
+		list, next, err := v.releases.Updates(ctx, v.actor, q)
 		if err != nil {
 			return stopped, err
 		}
@@ -172,7 +172,7 @@ func (v *visit) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stoppe
 	for range min(stoppers, len(list)) {
 		running.Go(func() {
 			for id := range ids {
-				results <- v.ota.Stop(ctx, v.actor, id)
+				results <- v.releases.Stop(ctx, v.actor, id)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ func (v *visit) groupsPage() error {
 	if err != nil {
 		return err
 	}
-	members, err := v.registry.Members(v.ctx(), v.actor)
+	members, err := v.accounts.Members(v.ctx(), v.actor)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (v *visit) groupPage() error {
 		return err
 	}
 	body := groupBody{GroupView: g}
-	members, err := v.registry.Members(v.ctx(), v.actor)
+	members, err := v.accounts.Members(v.ctx(), v.actor)
 	if err != nil {
 		return err
 	}

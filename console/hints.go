@@ -33,7 +33,11 @@ func (v *visit) hintsOf() string {
 
 func (v *visit) hintsStream() error {
 	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // what is no number selects nothing less
-	return v.stream(&hints{product: fleet.ProductID(product), device: fleet.DeviceID(v.text("device")), kinds: map[string]bool{}})
+	return v.stream(newHints(fleet.ProductID(product), fleet.DeviceID(v.text("device"))))
+}
+
+func newHints(product fleet.ProductID, device fleet.DeviceID) *hints {
+	return &hints{product: product, device: device, kinds: map[string]bool{}}
 }
 
 // kindOf is the kind of things an event says changed.

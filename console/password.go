@@ -13,7 +13,7 @@ func (v *visit) changePassword() error {
 	if wanted != v.r.PostFormValue("again") {
 		return fleet.FieldErrorf("again", "write the same new password twice")
 	}
-	err := v.registry.ChangePassword(v.ctx(), v.actor, fleet.NewPassword{
+	err := v.accounts.ChangePassword(v.ctx(), v.actor, fleet.NewPassword{
 		Old: v.r.PostFormValue("current_password"), New: wanted, Address: v.address(), Keep: v.secret,
 	})
 	return v.after(err, "/account", "Your password is changed. Everywhere else you are signed out, and your other tokens ended.")
@@ -21,7 +21,7 @@ func (v *visit) changePassword() error {
 
 // leaveTeam ends one's part in the team, and with it the session.
 func (v *visit) leaveTeam() error {
-	if err := v.registry.LeaveTeam(v.ctx(), v.actor); err != nil {
+	if err := v.accounts.LeaveTeam(v.ctx(), v.actor); err != nil {
 		return err
 	}
 	v.streams.End(v.secret)

@@ -42,7 +42,7 @@ func (v *visit) addProgram() error {
 	var m fleet.Member
 	var secret string
 	if email := v.text("email"); email != "" {
-		m, secret, _, err = v.registry.RotateProgram(v.ctx(), v.actor, email, lifetime)
+		m, secret, _, err = v.accounts.RotateProgram(v.ctx(), v.actor, email, lifetime)
 	} else {
 		role, wrong := fleet.ParseRole(v.text("role"))
 		if wrong != nil {
@@ -52,7 +52,7 @@ func (v *visit) addProgram() error {
 		if name == "" {
 			return fleet.FieldErrorf("name", "write the program's name")
 		}
-		m, secret, _, err = v.registry.AddProgram(v.ctx(), v.actor, name, role, v.names("group"), lifetime)
+		m, secret, _, err = v.accounts.AddProgram(v.ctx(), v.actor, name, role, v.names("group"), lifetime)
 	}
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func (v *visit) confirmPage() error {
 		body.Problem, v.code = "Choose a group or the product default first.", http.StatusUnprocessableEntity
 		return v.show("release", "Release version "+body.Version.String(), body)
 	}
-	if body.Impact, err = v.ota.Impact(v.ctx(), v.actor, v.product.ID, order); err != nil {
+	if body.Impact, err = v.releases.Impact(v.ctx(), v.actor, v.product.ID, order); err != nil {
 		return err
 	}
 	return v.show("confirm", "Confirm the release of version "+body.Version.String(), body)
@@ -99,7 +99,7 @@ func (v *visit) release() error {
 	if err != nil {
 		return err
 	}
-	if _, err := v.ota.Release(v.ctx(), v.actor, v.product.ID, order); err != nil {
+	if _, err := v.releases.Release(v.ctx(), v.actor, v.product.ID, order); err != nil {
 		return err
 	}
 	said := "Released version " + body.Version.String() + ". Devices get it at their next handshake."

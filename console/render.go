@@ -87,10 +87,10 @@ func (v *visit) show(name, title string, body any) error {
 
 // frame fills in what stands around a page of who is signed in.
 func (v *visit) frame(p *page) (err error) {
-	if p.Account, err = v.registry.Account(v.ctx(), v.actor); err != nil {
+	if p.Account, err = v.accounts.Account(v.ctx(), v.actor); err != nil {
 		return err
 	}
-	teams, err := v.registry.Teams(v.ctx(), v.actor)
+	teams, err := v.accounts.Teams(v.ctx(), v.actor)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ type settingsBody struct {
 }
 
 func (v *visit) settingsPage() error {
-	members, err := v.registry.Members(v.ctx(), v.actor)
+	members, err := v.accounts.Members(v.ctx(), v.actor)
 	if err != nil {
 		return err
 	}
@@ -29,10 +29,10 @@ func (v *visit) editTeam() error {
 	const here = "/team/settings"
 	switch v.text("act") {
 	case "rename":
-		t, err := v.registry.RenameTeam(v.ctx(), v.actor, fleet.TeamEdit{Name: v.text("name"), If: v.seen()})
+		t, err := v.accounts.RenameTeam(v.ctx(), v.actor, fleet.TeamEdit{Name: v.text("name"), If: v.seen()})
 		return v.after(err, here, "The team is called "+t.Name+" now.")
 	case "create":
-		t, err := v.registry.CreateTeam(v.ctx(), v.actor, v.text("name"))
+		t, err := v.accounts.CreateTeam(v.ctx(), v.actor, v.text("name"))
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (v *visit) editTeam() error {
 		if email == "" {
 			return fleet.FieldErrorf("email", "choose who is to own the team")
 		}
-		return v.after(v.registry.HandOver(v.ctx(), v.actor, email), here, "The team belongs to "+email+" now; you are an admin.")
+		return v.after(v.accounts.HandOver(v.ctx(), v.actor, email), here, "The team belongs to "+email+" now; you are an admin.")
 	case "delete":
 		return v.deleteTeam()
 	}
@@ -51,14 +51,14 @@ func (v *visit) editTeam() error {
 
 // deleteTeam asks for the team's name: nothing brings a team back.
 func (v *visit) deleteTeam() error {
-	account, err := v.registry.Account(v.ctx(), v.actor)
+	account, err := v.accounts.Account(v.ctx(), v.actor)
 	if err != nil {
 		return err
 	}
 	if v.text("name") != account.Team.Name {
 		return fleet.FieldErrorf("name", "write the team's name, %s, to delete it", account.Team.Name)
 	}
-	if err := v.registry.DeleteTeam(v.ctx(), v.actor); err != nil {
+	if err := v.accounts.DeleteTeam(v.ctx(), v.actor); err != nil {
 		return err
 	}
 	return v.done("/sign-in", "Deleted the team "+account.Team.Name+".")

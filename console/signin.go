@@ -29,7 +29,7 @@ func (v *visit) signInPage() error {
 
 func (v *visit) signIn() error {
 	form := signInForm{Email: v.text("email"), Next: local(v.text("next"))}
-	secret, _, err := v.registry.SignIn(v.ctx(), fleet.SignIn{
+	secret, _, err := v.accounts.SignIn(v.ctx(), fleet.SignIn{
 		Email: form.Email, Password: v.r.PostFormValue("password"), Address: v.address(), Lifetime: v.config.Session,
 	})
 	if errors.Is(err, fleet.Unauthenticated) || errors.Is(err, fleet.Busy) {
@@ -58,7 +58,7 @@ func (v *visit) keepSession(secret string, lifetime time.Duration) {
 }
 
 func (v *visit) signOut() error {
-	if err := v.registry.SignOut(v.ctx(), v.actor, v.secret); err != nil {
+	if err := v.accounts.SignOut(v.ctx(), v.actor, v.secret); err != nil {
 		return err
 	}
 	v.streams.End(v.secret)
@@ -73,8 +73,8 @@ func (v *visit) endSession() {
 	if err != nil {
 		return
 	}
-	if actor, err := v.registry.Actor(v.ctx(), cookie.Value); err == nil {
-		_ = v.registry.SignOut(v.ctx(), actor, cookie.Value) // it expires by itself otherwise
+	if actor, err := v.accounts.Actor(v.ctx(), cookie.Value); err == nil {
+		_ = v.accounts.SignOut(v.ctx(), actor, cookie.Value) // it expires by itself otherwise
 		v.streams.End(cookie.Value)
 	}
 }
@@ -93,7 +93,7 @@ func (v *visit) switchTeam() error {
 
 // switchTo turns the session into one in another team: no password is asked for.
 func (v *visit) switchTo(team fleet.TeamID) error {
-	secret, token, err := v.registry.Switch(v.ctx(), v.actor, v.secret, team)
+	secret, token, err := v.accounts.Switch(v.ctx(), v.actor, v.secret, team)
 	if err != nil {
 		return err
 	}

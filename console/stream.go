@@ -1,7 +1,7 @@
 package console
 
 import (
-	"errors"
+	"context"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -24,17 +24,29 @@ func (v *visit) stream(l sse.Listener) error {
 	defer end()
 	events, leave := v.live.Listen(v.actor.Team)
 	defer leave()
-	out := sse.NewWriter(v.w)
-	err = sse.Stream{
-		Listener: l, Rights: v.registry, Secret: v.secret, Events: events, Over: over,
-		Greeting: "retry: 2000\n\n", Delay: sendAfter, Interval: sendEvery,
-	}.Run(v.ctx(), out)
-	switch {
-	case err == nil || v.ctx().Err() != nil:
-	case errors.Is(err, fleet.Unauthenticated):
-		_ = out.Write(sse.Event("over", "signed out")) // the browser may have gone
-	default:
+	if err := streamTo(l, currentRights{v.Console}, v.secret, events, over).Run(v.ctx(), sse.NewWriter(v.w)); err != nil {
 		v.log.Debug("console: a stream ended", "err", err)
 	}
 	return nil
+}
+
+// streamTo is a page's stream: browsers reconnect after 2 s.
+func streamTo(l sse.Listener, rights sse.Rights, secret string, events <-chan fleet.Event, over <-chan struct{}) sse.Stream {
+	return sse.Stream{
+		Listener: l, Rights: rights, Secret: secret, Events: events, Over: over,
+		Greeting: "retry: 2000\n\n", Farewell: sse.Event("over", "signed out"), Delay: sendAfter, Interval: sendEvery,
+	}
+}
+
+// currentRights implements sse.Rights.
+type currentRights struct{ *Console }
+
+// Actor implements sse.Rights.
+func (r currentRights) Actor(ctx context.Context, secret string) (fleet.Actor, error) {
+	return r.accounts.Actor(ctx, secret)
+}
+
+// Hear implements sse.Rights.
+func (r currentRights) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
+	return r.registry.Hear(ctx, actor, e)
 }

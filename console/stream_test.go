@@ -3,7 +3,6 @@ package console
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,15 +14,17 @@ import (
 	"github.com/muster-iot/muster/sse"
 )
 
-// bus has one listener.
-type bus struct{ queue chan fleet.Event }
+// member hears of every device but "hidden", as one of product 1, until signed out.
+type member struct{ signedOut bool }
 
-func (b bus) Listen(fleet.TeamID) (<-chan fleet.Event, func()) { return b.queue, func() {} }
+func (m *member) Actor(context.Context, string) (fleet.Actor, error) {
+	if m.signedOut {
+		return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "no such token")
+	}
+	return owner, nil
+}
 
-func (b bus) Tally(fleet.ProductID) fleet.Tally { return fleet.Tally{} }
-
-// Hear hides device "hidden" and what it may not ask about.
-func (r *team) Hear(_ context.Context, _ fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
+func (m *member) Hear(_ context.Context, _ fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
 	v := fleet.EventView{Event: e}
 	if e.Device != "" {
 		v.Product = 1
@@ -31,24 +32,22 @@ func (r *team) Hear(_ context.Context, _ fleet.Actor, e fleet.Event) (fleet.Even
 	return v, e.Device != "hidden", nil
 }
 
-// listenTo is the stream a page at target hears while the test plays, which runs under
-// fake time.
-func listenTo(t *testing.T, r *team, target string, play func(c *Console, b bus)) string {
+// played returns what a page receives while the test plays, which runs under fake time.
+func played(t *testing.T, l sse.Listener, play func(events chan<- fleet.Event, m *member)) string {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	synctest.Test(t, func(t *testing.T) {
-		b := bus{queue: make(chan fleet.Event, 100)}
-		c := New(Config{}, r, nil, b, slog.New(slog.DiscardHandler))
+		events, m := make(chan fleet.Event, 100), &member{}
 		ctx, cancel := context.WithCancel(t.Context())
-		request := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-		session(request)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			c.ServeHTTP(recorder, request)
+			if err := streamTo(l, m, "", events, nil).Run(ctx, sse.NewWriter(recorder)); err != nil {
+				t.Error(err)
+			}
 		}()
 		synctest.Wait()
-		play(c, b)
+		play(events, m)
 		time.Sleep(time.Second)
 		cancel()
 		<-done
@@ -56,14 +55,14 @@ func listenTo(t *testing.T, r *team, target string, play func(c *Console, b bus)
 	return recorder.Body.String()
 }
 
-func TestStreamTellsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
-	got := listenTo(t, &team{}, "/live?product=1&device=lamp-7", func(_ *Console, b bus) {
+func TestStreamSendsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
+	got := played(t, newHints(1, "lamp-7"), func(events chan<- fleet.Event, _ *member) {
 		for range 2 {
 			for _, e := range []fleet.Event{
 				{Payload: fleet.HandshakeDone{}, Device: "hidden"}, {Payload: fleet.FlashChanged{}, Device: "lamp-8"},
 				{Payload: fleet.MessageReceived{}, Device: "lamp-7"}, {Payload: fleet.DeviceLocked{}, Device: "lamp-7"}, {Payload: fleet.GroupChanged{}},
 			} {
-				b.queue <- e
+				events <- e
 			}
 			time.Sleep(300 * time.Millisecond)
 		}
@@ -73,11 +72,11 @@ func TestStreamTellsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
 	}
 }
 
-func TestStreamOfMessagesIsTheWholeTeams(t *testing.T) {
-	got := listenTo(t, &team{}, "/live", func(_ *Console, b bus) {
-		b.queue <- fleet.Event{Payload: fleet.MessageReceived{}, Device: "hidden"}
-		b.queue <- fleet.Event{Payload: fleet.AlertRaised{}, Device: "hidden"}
-		b.queue <- fleet.Event{Payload: fleet.UpdateChanged{}, Device: "hidden"}
+func TestMessagesAndAlertsConcernTheWholeTeam(t *testing.T) {
+	got := played(t, newHints(0, ""), func(events chan<- fleet.Event, _ *member) {
+		events <- fleet.Event{Payload: fleet.MessageReceived{}, Device: "hidden"}
+		events <- fleet.Event{Payload: fleet.AlertRaised{}, Device: "hidden"}
+		events <- fleet.Event{Payload: fleet.UpdateChanged{}, Device: "hidden"}
 	})
 	if !strings.Contains(got, "data: alerts messages\n") {
 		t.Errorf("got %q, want hints at alerts and messages, and at nothing else", got)
@@ -85,37 +84,48 @@ func TestStreamOfMessagesIsTheWholeTeams(t *testing.T) {
 }
 
 func TestStreamBeatsAndEndsWithItsSession(t *testing.T) {
-	r := &team{}
-	got := listenTo(t, r, "/live?device=a", func(_ *Console, b bus) {
+	got := played(t, newHints(0, "a"), func(events chan<- fleet.Event, m *member) {
 		time.Sleep(sse.Heartbeat + time.Second)
 		synctest.Wait()
-		r.signedOut = true                                                  // elsewhere: the next beat notices
-		b.queue <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "b"} // not of this page: no right is read for it
+		m.signedOut = true                                                 // elsewhere: the next heartbeat notices
+		events <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "b"} // not of this page: no right is read for it
 		time.Sleep(sse.Heartbeat)
-		b.queue <- fleet.Event{Payload: fleet.GroupChanged{}}
+		events <- fleet.Event{Payload: fleet.GroupChanged{}}
 	})
 	if want := "retry: 2000\n\n:\n\nevent: over\ndata: signed out\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
+// opening has one listener, and calls opened when it comes.
+type opening struct {
+	idle
+	opened func()
+}
+
+func (o opening) Listen(team fleet.TeamID) (<-chan fleet.Event, func()) {
+	o.opened()
+	return o.idle.Listen(team)
+}
+
 func TestStreamEndsAtSignOut(t *testing.T) {
-	got := listenTo(t, &team{}, "/live", func(c *Console, _ bus) { c.streams.End(goodSecret) })
-	if !strings.Contains(got, "event: over\n") {
+	var w *world
+	w = newWorld(t, func(_ *world, c *Config) { c.Live = opening{opened: func() { w.streams.End(w.secret) }} })
+	if got := body(t, w.send(http.MethodGet, "/live", nil, w.signed)); !strings.Contains(got, "event: over\n") {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestFeedTellsOfWhatItLeavesOut(t *testing.T) {
-	got := listenTo(t, &team{}, "/events/stream?prefix=muster%2F", func(_ *Console, b bus) {
-		for range maxTold + 5 {
-			b.queue <- fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}
-			b.queue <- fleet.Event{Payload: fleet.DeviceEdited{DeviceName: "<script>"}, Device: "<b>"}
-			b.queue <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "hidden"}
+func TestFeedCountsWhatItLeavesOut(t *testing.T) {
+	got := played(t, &feed{wanted: eventsBody{Prefix: "muster/"}}, func(events chan<- fleet.Event, _ *member) {
+		for range maxTogether + 5 {
+			events <- fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}
+			events <- fleet.Event{Payload: fleet.DeviceEdited{DeviceName: "<script>"}, Device: "<b>"}
+			events <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "hidden"}
 			synctest.Wait()
 		}
 	})
-	if n := strings.Count(got, "name: &lt;script&gt;"); n != maxTold || !strings.Contains(got, "5 events left out: too many at once") || strings.Contains(got, "hidden") || strings.Contains(got, "<b>") {
+	if n := strings.Count(got, "name: &lt;script&gt;"); n != maxTogether || !strings.Contains(got, "5 events left out: too many at once") || strings.Contains(got, "hidden") || strings.Contains(got, "<b>") {
 		t.Errorf("got %d rows:\n%.2000s", n, got)
 	}
 }

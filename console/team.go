@@ -41,7 +41,7 @@ func (v *visit) members(programs bool) (rows []memberRow, groups []fleet.GroupVi
 	if groups, err = v.registry.Groups(v.ctx(), v.actor, 0); err != nil {
 		return nil, nil, err
 	}
-	members, err := v.registry.Members(v.ctx(), v.actor)
+	members, err := v.accounts.Members(v.ctx(), v.actor)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,7 +74,7 @@ func (v *visit) teamPage() error {
 	}
 	b.Members, b.Picker = members, v.pick(groups, nothing)
 	if v.may(fleet.ManageUsers) == nil {
-		invitations, err := v.registry.Invitations(v.ctx(), v.actor)
+		invitations, err := v.accounts.Invitations(v.ctx(), v.actor)
 		if err != nil {
 			return err
 		}
@@ -109,13 +109,13 @@ func (v *visit) addMember() error {
 	if v.r.PostFormValue("password") == "" {
 		return v.invite(role)
 	}
-	m, err := v.registry.AddUser(v.ctx(), v.actor, v.text("email"), v.r.PostFormValue("password"), role, v.names("group"))
+	m, err := v.accounts.AddUser(v.ctx(), v.actor, v.text("email"), v.r.PostFormValue("password"), role, v.names("group"))
 	return v.after(err, "/team", "Added "+m.Email+". Pass the password on by a safe way.")
 }
 
 // invite answers with the link on the page itself: it is kept nowhere.
 func (v *visit) invite(role fleet.Role) error {
-	secret, i, err := v.registry.Invite(v.ctx(), v.actor, v.text("email"), role, v.names("group"))
+	secret, i, err := v.accounts.Invite(v.ctx(), v.actor, v.text("email"), role, v.names("group"))
 	if err != nil {
 		return err
 	}
@@ -140,13 +140,13 @@ func (v *visit) editMember() error {
 		back = "/team/programs"
 	}
 	if v.text("act") == "remove" {
-		return v.after(v.registry.RemoveMember(v.ctx(), v.actor, email), back, "Removed "+email+" from the team.")
+		return v.after(v.accounts.RemoveMember(v.ctx(), v.actor, email), back, "Removed "+email+" from the team.")
 	}
 	role, err := fleet.ParseRole(v.text("role"))
 	if err != nil {
 		return err
 	}
 	groups := v.names("group")
-	_, err = v.registry.EditMember(v.ctx(), v.actor, email, &role, &groups)
+	_, err = v.accounts.EditMember(v.ctx(), v.actor, email, &role, &groups)
 	return v.after(err, back, "Saved "+email+".")
 }

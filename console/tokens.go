@@ -36,7 +36,7 @@ func (v *visit) tokensBody(of string) (b tokensBody, err error) {
 		of = v.actor.Email
 	}
 	b = tokensBody{Of: of, Own: of == v.actor.Email, Lifetime: lifetimes, Origin: v.origin()}
-	tokens, err := v.registry.TokensOf(v.ctx(), v.actor, of)
+	tokens, err := v.accounts.TokensOf(v.ctx(), v.actor, of)
 	if err != nil {
 		return b, err
 	}
@@ -44,7 +44,7 @@ func (v *visit) tokensBody(of string) (b tokensBody, err error) {
 		b.Tokens = append(b.Tokens, tokenRow{t, b.Own && strings.Contains(v.secret, "_"+t.ID+"_")})
 	}
 	if v.may(fleet.SeeAudit) == nil {
-		b.Members, err = v.registry.Members(v.ctx(), v.actor)
+		b.Members, err = v.accounts.Members(v.ctx(), v.actor)
 	}
 	return b, err
 }
@@ -54,7 +54,7 @@ func (v *visit) newToken() error {
 	if err != nil {
 		return err
 	}
-	secret, _, err := v.registry.NewToken(v.ctx(), v.actor, v.text("label"), lifetime)
+	secret, _, err := v.accounts.NewToken(v.ctx(), v.actor, v.text("label"), lifetime)
 	if err != nil {
 		return err
 	}
@@ -71,5 +71,5 @@ func (v *visit) revokeToken() error {
 	if of := v.text("of"); of != "" && of != v.actor.Email {
 		back = v.tokensOf(of)
 	}
-	return v.after(v.registry.RevokeToken(v.ctx(), v.actor, v.text("id")), back, "Revoked.")
+	return v.after(v.accounts.RevokeToken(v.ctx(), v.actor, v.text("id")), back, "Revoked.")
 }

@@ -1,53 +1,31 @@
 package console
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-// broken is a registry whose devices' last updates all went wrong; it keeps the queries.
-type broken struct {
-	team
-	devices []fleet.DeviceView // in the order of the list asked for
-	asked   []fleet.DeviceQuery
-}
-
-func (r *broken) Devices(_ context.Context, _ fleet.Actor, q fleet.DeviceQuery) (fleet.DeviceViews, error) {
-	r.asked = append(r.asked, q)
-	from, _ := strconv.Atoi(q.After)
-	to := min(from+q.Limit, len(r.devices))
-	page := fleet.DeviceViews{Devices: r.devices[from:to], Total: len(r.devices)}
-	if to < len(r.devices) {
-		page.Next = strconv.Itoa(to)
-	}
-	return page, nil
-}
-
-func visitTo(t *testing.T, r Registry, target string) *visit {
-	t.Helper()
-	c := New(Config{}, r, nil, nil, slog.New(slog.DiscardHandler))
-	return &visit{Console: c, w: httptest.NewRecorder(), r: httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)}
-}
-
 func TestWhatWentWrongLastIsShownFirst(t *testing.T) {
 	began := time.Unix(1_700_000_000, 0)
 	for devices, shown := range map[int]int{0: 0, 3: 3, 251: latestRows} {
-		r := &broken{}
-		for i := range devices { // 7 shares no factor with their number: the order of the list says nothing
-			d := fleet.DeviceView{Device: fleet.Device{ID: fleet.DeviceID(fmt.Sprintf("d-%03d", i))}}
-			d.Update = fleet.Update{State: fleet.Failed, Changed: began.Add(time.Duration(7*i%devices) * time.Minute)}
-			r.devices = append(r.devices, d)
+		w := withLamp(t)
+		var all []*fleet.Device
+		for i := range devices { // 7 shares no factor with their number: the order of the list means nothing
+			all = append(all, &fleet.Device{
+				ID: fleet.DeviceID(fmt.Sprintf("d-%03d", i)), Team: 1, Product: 1, Secret: fleet.Secret{1},
+				Update: fleet.Update{State: fleet.Failed, Changed: began.Add(time.Duration(7*i%devices) * time.Minute)},
+			})
 		}
-		latest, total, err := visitTo(t, r, "/").latestWrong()
+		for _, err := range w.store.Devices.CreateMany(t.Context(), all) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		latest, total, err := w.visit("/").latestWrong()
 		if err != nil || total != devices || len(latest) != shown {
 			t.Errorf("%d devices: got %d of %d, error %v", devices, len(latest), total, err)
 		}
@@ -60,7 +38,7 @@ func TestWhatWentWrongLastIsShownFirst(t *testing.T) {
 }
 
 func TestWhatAnActionTakesIsSaidInPlainWords(t *testing.T) {
-	v := visitTo(t, &broken{}, "/")
+	v := newWorld(t).visit("/")
 	for want, c := range map[string]struct {
 		role   fleet.Role
 		action fleet.Action
@@ -90,6 +68,7 @@ func TestAProgramIsCalledWhatItsAddressBeginsWith(t *testing.T) {
 }
 
 func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
+	w := newWorld(t)
 	for query, want := range map[string]fleet.DeviceQuery{
 		"update=failed&to=3":  {Updates: []fleet.UpdateState{fleet.Failed}, UpdateTo: fleet.WholeVersion(3)},
 		"update=rolled_back":  {Updates: []fleet.UpdateState{fleet.RolledBack}},
@@ -97,13 +76,13 @@ func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
 		"update=running":      {Updates: underWay},
 		"update=nothing-like": {},
 	} {
-		v := visitTo(t, &broken{}, "/p/lamp/devices?"+query)
+		v := w.visit("/p/lamp/devices?" + query)
 		got, err := v.query(v.deviceFilter(), nil)
 		if !slices.Equal(got.Updates, want.Updates) || got.UpdateTo != want.UpdateTo || (err != nil) != (want.Updates == nil) {
 			t.Errorf("%s: got %v to %s, error %v", query, got.Updates, got.UpdateTo, err)
 		}
 	}
-	v := visitTo(t, &broken{}, "/p/lamp/devices?update=failed&to=3&q=a")
+	v := w.visit("/p/lamp/devices?update=failed&to=3&q=a")
 	if got, want := v.deviceFilter().Words(), "“a” in the id or name, last update to version 3: failed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

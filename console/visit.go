@@ -70,7 +70,7 @@ func signedIn(h func(*visit) error) func(*visit) error {
 			return v.toSignIn()
 		}
 		v.secret = cookie.Value
-		v.actor, err = v.registry.Actor(v.ctx(), v.secret)
+		v.actor, err = v.accounts.Actor(v.ctx(), v.secret)
 		if errors.Is(err, fleet.Unauthenticated) {
 			return v.toSignIn()
 		}

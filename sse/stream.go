@@ -2,6 +2,7 @@ package sse
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -40,16 +41,28 @@ type Stream struct {
 	Events   <-chan fleet.Event // the stream ends when it is closed
 	Over     <-chan struct{}    // closed when the session has ended; nil: never
 	Greeting string             // sent first, as server-sent events
+	Farewell string             // sent last when the session has ended, as server-sent events; "": nothing
 
 	Heartbeat time.Duration // between signs of life; 0: Heartbeat
 	Delay     time.Duration // events wait this long for others to be sent with
 	Interval  time.Duration // at least this long between two writes of events; with Delay 0: none
 }
 
-// Run writes events to out until ctx is done or Events is closed, and returns nil then. It
-// returns fleet.Unauthenticated when the session has ended, or the error of a write or of a
-// check of rights. Rights are read again for each event and at each heartbeat.
+// Run writes events to out until ctx is done, Events is closed or the session has ended, and
+// returns nil then. It returns the error of a write or of a check of rights. Rights are read
+// again for each event and at each heartbeat.
 func (s Stream) Run(ctx context.Context, out *Writer) error {
+	err := s.run(ctx, out)
+	if ctx.Err() != nil {
+		err = nil // the client has gone
+	}
+	if errors.Is(err, fleet.Unauthenticated) {
+		err = out.Write(s.Farewell)
+	}
+	return err
+}
+
+func (s Stream) run(ctx context.Context, out *Writer) error {
 	if s.Heartbeat == 0 {
 		s.Heartbeat = Heartbeat
 	}

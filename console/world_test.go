@@ -1,0 +1,146 @@
+package console
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster/accounts"
+	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/store"
+)
+
+const (
+	ownerEmail    = "owner@example.com"
+	ownerPassword = "correct horse battery"
+)
+
+// owner is who signs in in these tests.
+var owner = fleet.Actor{User: 1, Team: 1, Email: ownerEmail, Role: fleet.Owner}
+
+// world is a Console over everything it calls, on an ephemeral store, with one team.
+type world struct {
+	*Console
+	t      testing.TB
+	store  *store.Store
+	images image.Store
+	secret string // of the owner's session
+}
+
+// newWorld returns a world whose images are kept in a directory, unless change replaces it.
+func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	s, err := store.Ephemeral(t.Context(), store.Options{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if err := s.Index.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	images, err := image.OpenDirectory(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, config := &world{t: t, store: s, images: images}, Config{Live: idle{}, Log: quiet}
+	for _, c := range change {
+		c(w, &config)
+	}
+	log := audit.New(s.Messages, quiet)
+	config.Accounts = accounts.New(accounts.Config{Teams: s.Teams, Audit: log, HashMemory: 64})
+	config.Releases = release.New(release.Config{
+		Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: w.images, Audit: log,
+		OTA:      ota.New(ota.Config{}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
+		Announce: func(fleet.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
+	})
+	config.Registry = registry.New(registry.Config{
+		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,
+		Audit: log, Images: w.images, Forecast: config.Releases, Live: idle{}, Log: quiet,
+	})
+	w.Console = New(config)
+	if _, err := w.accounts.Bootstrap(t.Context(), "Acme", ownerEmail, ownerPassword); err != nil {
+		t.Fatal(err)
+	}
+	if w.secret, _, err = w.accounts.SignIn(t.Context(), fleet.SignIn{Email: ownerEmail, Password: ownerPassword}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// withLamp returns a world with the product lamp, which has the id 1.
+func withLamp(t testing.TB, change ...func(*world, *Config)) *world {
+	t.Helper()
+	w := newWorld(t, change...)
+	must[fleet.Product](t)(w.registry.CreateProduct(t.Context(), owner, fleet.Product{Team: 1, Name: "Lamp", Slug: "lamp"}))
+	return w
+}
+
+// idle is a server without connections.
+type idle struct{}
+
+func (idle) Recheck(...fleet.DeviceID) {}
+func (idle) Kick(fleet.DeviceID)       {}
+func (idle) Command(fleet.DeviceID)    {}
+func (idle) Announce(fleet.Event)      {}
+
+func (idle) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
+	return make(chan fleet.Event), func() {}
+}
+
+func (idle) Tally(fleet.ProductID) fleet.Tally { return fleet.Tally{} }
+
+// must returns v and fails the test on an error.
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// visit returns an owner's request.
+func (w *world) visit(target string) *visit {
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, target, nil)
+	return &visit{Console: w.Console, w: httptest.NewRecorder(), r: r, actor: owner, secret: w.secret, product: fleet.Product{ID: 1, Team: 1, Slug: "lamp"}}
+}
+
+// send returns the console's answer to a request; form is nil for none.
+func (w *world) send(method, target string, form url.Values, edits ...func(*http.Request)) *http.Response {
+	w.t.Helper()
+	request := httptest.NewRequestWithContext(w.t.Context(), method, target, strings.NewReader(form.Encode()))
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for _, edit := range edits {
+		edit(request)
+	}
+	recorder := httptest.NewRecorder()
+	w.ServeHTTP(recorder, request)
+	return recorder.Result()
+}
+
+// signed makes a request one of the owner's session.
+func (w *world) signed(r *http.Request) {
+	r.AddCookie(&http.Cookie{Name: sessionCookie, Value: w.secret})
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+func body(t testing.TB, r *http.Response) string {
+	t.Helper()
+	return string(must[[]byte](t)(io.ReadAll(r.Body)))
+}
