@@ -24,7 +24,7 @@ func device(groups ...fleet.GroupID) *fleet.Device {
 	return &fleet.Device{ID: "dev", Team: team, Groups: groups}
 }
 
-// The five rows of product.md, "Who sees what".
+// The rule of docs/rules.md#who-sees-what, number 1, by cases.
 func TestDeviceIsVisibleByItsGroups(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -108,8 +108,8 @@ func TestSightThroughAGatewayIsNotMore(t *testing.T) {
 	}
 }
 
-// actions is every action and who may do it to an object in reach: product.md, "Who sees
-// what", row by row. roles is owner, admin, editor, viewer.
+// actions has the rows of the table in docs/rules.md#who-sees-what: who may do each action
+// to an object they see. roles is owner, admin, editor, viewer.
 var actions = []struct {
 	name   string
 	action fleet.Action

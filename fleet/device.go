@@ -2,7 +2,7 @@ package fleet
 
 import "time"
 
-// DeviceKind says how a device reaches the cloud.
+// DeviceKind is how a device reaches the server.
 type DeviceKind uint8
 
 // The kinds of device.
@@ -12,15 +12,15 @@ const (
 	BLE                       // reached through one gateway
 )
 
-// String is nRF Cloud's word for the kind.
+// String returns nRF Cloud's word for the kind.
 func (k DeviceKind) String() string { return [...]string{"Generic", "Gateway", "BLE"}[k] }
 
 // Secret is the SHA-256 of a device's secret. Secrets are 256 random bits, so one fast
 // hash suffices; the zero value matches no secret.
 type Secret [32]byte
 
-// Device is the whole record of one device. It is the truth: every index is derived
-// from it. A copy shares Groups and Facts, which are replaced and never modified.
+// Device is the record of one device; every index is derived from it. Copies share Groups
+// and Facts, which are replaced and never modified.
 type Device struct {
 	ID      DeviceID
 	Team    TeamID
@@ -36,29 +36,29 @@ type Device struct {
 	Disabled    bool
 	Development bool
 	Lock        Version // zero: not locked
-	Force       bool    // updates go to it although it said "not now"
-	Flash       Version // sent once at the next occasion, whatever the rules say; zero: none
+	Force       bool    // updates are sent although it reported "not now"
+	Flash       Version // sent once at the next decision, whatever the rules are; zero: none
 
-	// What the device says.
+	// What the device reports.
 	Running   Version // of its last Hello; zero before the first
 	Hardware  string
-	UpdatesOn bool   // it takes updates; false is "not now"
-	Differs   bool   // its last Hello told another digest than Running was uploaded with
+	UpdatesOn bool   // it accepts updates; false is "not now"
+	Differs   bool   // its last Hello had another digest than Running was uploaded with
 	Facts     []byte // CBOR map, at most 1 KiB
 	Boot      uint64 // nonce of its last Hello, 0 when it sends none
 
 	// What follows from both.
-	Session       uint64 // generation of its newest session: the fencing token of writes
+	Session       uint64 // number of its newest session; what older sessions write is rejected
 	Update        Update // the running or the last one; zero when there was none
 	Attempts      Attempts
-	LastCommand   uint32 // number of the newest command ever queued
+	LastCommand   uint32 // number of the newest command queued
 	Pending       uint32 // commands not done yet
 	Address       string // of its last connection, without port
 	Created       time.Time
 	LastHandshake time.Time
 	LastHeard     time.Time
 
-	Revision uint64 // grows with each write; a write with an older one is a Conflict
+	Revision uint64 // grows with each write; a write with an old one is a Conflict
 }
 
 // InAnyOf reports whether d is in one of groups.

@@ -1,7 +1,7 @@
-// Package fleet is the vocabulary every other package speaks: teams, users, products,
-// devices, groups, firmware, releases and updates, their ids and versions, the kinds of
-// error, and the one function that decides who may do what.
+// Package fleet is the vocabulary of all other packages: teams, users, products, devices,
+// groups, firmware, releases, updates and events, their ids and versions, the kinds of
+// error, and May, the one function that decides who may do what (docs/rules.md).
 //
-// Its types are plain values. They carry no tags: what crosses HTTP lives in api, the
-// radio in wire, Redis in store. Nothing here blocks, logs or keeps state.
+// Its types are plain values without tags: HTTP's forms are in api, the device protocol's
+// in wire, Redis's in store. Nothing here blocks, logs or keeps state.
 package fleet

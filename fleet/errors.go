@@ -5,30 +5,30 @@ import (
 	"fmt"
 )
 
-// Kind is the class of an error: what a caller branches on with errors.Is. People read
-// the text around it.
+// Kind is the class of an error. Callers branch on it with errors.Is; people read the text of
+// the Error around it.
 type Kind string
 
 // The kinds. api maps each to one HTTP status, broker to one CONNACK code.
 const (
 	Invalid         Kind = "invalid"         // the input breaks a rule; the text says which
-	NotFound        Kind = "not found"       // absent, or not visible to who asks
-	Denied          Kind = "denied"          // visible, but this actor may not
-	Unauthenticated Kind = "unauthenticated" // no proof, or a wrong one
-	Disabled        Kind = "disabled"        // the proof was right, the device is switched off
-	Conflict        Kind = "conflict"        // the state moved, or forbids it
+	NotFound        Kind = "not found"       // absent, or not visible to the actor
+	Denied          Kind = "denied"          // visible, but not allowed to the actor
+	Unauthenticated Kind = "unauthenticated" // no proof of identity, or a wrong one
+	Disabled        Kind = "disabled"        // the proof is right, but the device is disabled
+	Conflict        Kind = "conflict"        // the state has changed, or does not allow it
 	TooLarge        Kind = "too large"       // over a size limit
-	Busy            Kind = "busy"            // over a capacity or a rate: try again later
-	Unavailable     Kind = "unavailable"     // the store does not answer: try again later
+	Busy            Kind = "busy"            // over a capacity or a rate; try again later
+	Unavailable     Kind = "unavailable"     // the store does not answer; try again later
 )
 
-// kinds are in the order in which KindOf looks for them.
+// kinds is the order in which KindOf looks for kinds.
 var kinds = [...]Kind{Unauthenticated, Denied, Disabled, NotFound, Conflict, TooLarge, Busy, Unavailable, Invalid}
 
 func (k Kind) Error() string { return string(k) }
 
-// KindOf is the kind of err; "" for an error without a kind, and for nil. An error that
-// joins several has one kind all the same, wherever it is asked for.
+// KindOf returns the kind of err; "" for an error without a kind, and for nil. For an error
+// that joins several, it always returns the same one of their kinds.
 func KindOf(err error) Kind {
 	for _, k := range kinds {
 		if errors.Is(err, k) {
@@ -38,8 +38,8 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// Error is an error of a kind. Code, when set, is the stable word the REST API shows
-// instead of the kind's own; Field names the input at fault.
+// Error is an error of a kind. Code, if set, is the code that the REST API shows instead of
+// the kind's own; Field names the input at fault.
 type Error struct {
 	Kind  Kind
 	Code  string
@@ -58,16 +58,17 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
-// CodeChanged is the Code of a Conflict with an edit's If: the state is not what it was.
+// CodeChanged is the Code of a Conflict with an edit's If: the state is no longer what the
+// actor has seen.
 const CodeChanged = "precondition_failed"
 
-// Errorf makes an error of kind k. A %w in format keeps its cause reachable.
+// Errorf returns an Error of kind k. A %w in format keeps its cause reachable.
 func Errorf(k Kind, format string, args ...any) error {
 	formatted := fmt.Errorf(format, args...)
 	return &Error{Kind: k, Text: formatted.Error(), Cause: errors.Unwrap(formatted)}
 }
 
-// FieldErrorf is Errorf(Invalid, ...) about one named input.
+// FieldErrorf returns an Error of kind Invalid about the input field.
 func FieldErrorf(field, format string, args ...any) error {
 	return &Error{Kind: Invalid, Field: field, Text: fmt.Sprintf(format, args...)}
 }

@@ -11,7 +11,7 @@ type Product struct {
 	Description  string
 	Created      time.Time
 	Roaming      bool // its BLE devices may move between gateways by themselves
-	AutoRegister int  // unknown BLE devices a gateway may add; 0: none
+	AutoRegister int  // unknown BLE devices that each gateway may register; 0: none
 }
 
 // Firmware is one immutable image of a product. Only title and description change.
@@ -20,18 +20,17 @@ type Firmware struct {
 	Version     Version
 	Title       string
 	Description string
-	File        string // name it was uploaded under
+	File        string // name of the uploaded file
 	Size        int64  // bytes
 	Digest      Digest
 	Uploaded    time.Time
 	By          string    // user name
-	Released    bool      // it was released at some time: it can't be deleted any more
-	Ran         time.Time // a device first said, in a handshake, that it runs it; zero: none ever did
+	Released    bool      // it was ever released, so it can't be deleted
+	Ran         time.Time // when a device first reported in a handshake that it runs this; zero: never
 }
 
-// Catalog is all that decides what a product's devices should run: its firmware and
-// where each version is released, at one revision. It is shared by many readers and
-// never modified.
+// Catalog is what decides what a product's devices should run: its firmware, and where each
+// version is released, at one revision. It is shared by many readers and never modified.
 type Catalog struct {
 	Product  Product
 	Revision uint64              // grows with each change of anything below or of Product
@@ -40,13 +39,13 @@ type Catalog struct {
 	Firmware map[string]Firmware // by Version.Key
 }
 
-// Find returns the firmware of version v; any spelling of v will do.
+// Find returns the firmware of version v, however v is spelled.
 func (c *Catalog) Find(v Version) (Firmware, bool) {
 	f, ok := c.Firmware[v.Key()]
 	return f, ok && v.Valid()
 }
 
-// MovedGroups are the groups whose release is another one in after, in order.
+// MovedGroups returns the groups, sorted, whose release differs between c and after.
 func (c *Catalog) MovedGroups(after *Catalog) []GroupID {
 	var groups []GroupID
 	for g, v := range after.Groups {

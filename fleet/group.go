@@ -16,7 +16,7 @@ type Group struct {
 	Created     time.Time
 }
 
-// SortGroups sorts ids, drops duplicates and returns the rest, nil when there are none.
+// SortGroups sorts ids in place and returns them without duplicates, nil if there are none.
 func SortGroups(ids []GroupID) []GroupID {
 	if len(ids) == 0 {
 		return nil

@@ -24,14 +24,15 @@ func (id UserID) String() string    { return strconv.FormatUint(uint64(id), 10) 
 func (id ProductID) String() string { return strconv.FormatUint(uint64(id), 10) }
 func (id GroupID) String() string   { return strconv.FormatUint(uint64(id), 10) }
 
-// DeviceID names one device in the installation; it is also its MQTT client id.
+// DeviceID identifies one device in the installation; it is also its MQTT client id.
 type DeviceID string
 
 // MaxDeviceID is the longest device id, in bytes.
 const MaxDeviceID = 128
 
 // ParseDeviceID accepts 1 to 128 of `A-Z a-z 0-9 : _ -`, the alphabet of nRF Cloud.
-// "events" and "tags" are path elements of the REST API and refused. Errors are Invalid.
+// It rejects "events" and "tags", which are path elements of the REST API. Errors are
+// Invalid.
 func ParseDeviceID(s string) (DeviceID, error) {
 	if s == "" || len(s) > MaxDeviceID || !every(s, func(c byte) bool {
 		return alphanumeric(c) || c == ':' || c == '_' || c == '-'
@@ -74,10 +75,10 @@ func ParseSlug(s string) (string, error) {
 	return s, nil
 }
 
-// UpdateID names one update: 16 random bytes. The zero id is no update.
+// UpdateID identifies one update: 16 random bytes. The zero id is no update.
 type UpdateID [16]byte
 
-// NewUpdateID draws a random update id.
+// NewUpdateID returns a random update id.
 func NewUpdateID() (id UpdateID) {
 	_, _ = rand.Read(id[:]) // crypto/rand never fails since Go 1.24
 	return id
@@ -85,40 +86,18 @@ func NewUpdateID() (id UpdateID) {
 
 func (id UpdateID) String() string { return hex.EncodeToString(id[:]) }
 
-// ParseUpdateID reads the 32 hexadecimal digits that String writes. Errors are Invalid.
-func ParseUpdateID(s string) (id UpdateID, err error) {
-	if len(s) != 2*len(id) {
-		return UpdateID{}, Errorf(Invalid, "update id %.40q: expected 32 hexadecimal digits", s)
-	}
-	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
-		return UpdateID{}, Errorf(Invalid, "update id %.40q: expected 32 hexadecimal digits", s)
-	}
-	return id, nil
-}
-
 // Digest is the SHA-256 of an image.
 type Digest [sha256.Size]byte
 
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// Image is the name of an image on the radio: the first 8 bytes of its digest.
+// Image identifies an image in the device protocol: the first 8 bytes of its digest.
 type Image [8]byte
 
-// Image is d's name on the radio.
+// Image returns the first 8 bytes of d.
 func (d Digest) Image() Image { return Image(d[:8]) }
 
 func (i Image) String() string { return hex.EncodeToString(i[:]) }
-
-// ParseDigest reads 64 hexadecimal digits. Errors are Invalid.
-func ParseDigest(s string) (d Digest, err error) {
-	if len(s) != 2*len(d) {
-		return Digest{}, Errorf(Invalid, "digest %.70q: expected 64 hexadecimal digits", s)
-	}
-	if _, err := hex.Decode(d[:], []byte(s)); err != nil {
-		return Digest{}, Errorf(Invalid, "digest %.70q: expected 64 hexadecimal digits", s)
-	}
-	return d, nil
-}
 
 func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'

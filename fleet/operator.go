@@ -9,11 +9,11 @@ type DeviceView struct {
 	GroupNames []string
 	Slug       string // of its product
 	Online     bool
-	Target     Version    // what it should run; zero: whatever it runs
-	Reason     Reason     // the rule that gave Target
-	Children   []DeviceID // of a gateway that was asked for by itself: the BLE devices attached to it
-	Released   Version    // what releases alone would give it, without development and lock
-	Tag        string     // changes whenever an operator changes what the actor sees of it
+	Target     Version    // what it should run; zero: it keeps what it runs
+	Reason     Reason     // the rule that decided Target
+	Children   []DeviceID // of a gateway, when it is read on its own: the BLE devices attached to it
+	Released   Version    // its target by releases alone, without development and lock
+	Tag        string     // changes when an operator changes what the actor sees of it
 }
 
 // DeviceViews is one page of a list of devices.
@@ -23,7 +23,7 @@ type DeviceViews struct {
 	Total   int    // devices the query selects in all
 }
 
-// DeviceEdit is what an operator changes of one device. Nil leaves as it is.
+// DeviceEdit is a change of one device. Nil leaves a field unchanged.
 type DeviceEdit struct {
 	Name, Notes *string
 	Development *bool
@@ -33,10 +33,10 @@ type DeviceEdit struct {
 	Flash       bool     // with Lock: also at once, if the device is online
 	Groups      *[]string
 	Gateway     *DeviceID // "" detaches
-	If          string    // only while the device's Tag, as the actor sees it, is this; "": always
+	If          string    // the device's Tag that the actor has seen; "": any
 }
 
-// DevicesEdit changes many devices of a product at once. Nil leaves as it is.
+// DevicesEdit is a change of many devices of a product. Nil leaves a field unchanged.
 type DevicesEdit struct {
 	Product     ProductID
 	Devices     []DeviceID
@@ -45,21 +45,20 @@ type DevicesEdit struct {
 	Development *bool
 }
 
-// Import asks for devices to become members of a product. Groups are names; one that
-// does not exist is created.
+// Import adds devices to a product. Groups are names; one that does not exist is created.
 type Import struct {
 	Product ProductID
-	IDs     []string // as they were sent: an invalid one is an outcome, not an error
+	IDs     []string // as sent; an invalid one is an outcome, not an error
 	Groups  []string
-	Gateway DeviceID // the devices are BLE devices attached to this gateway; "": they are not
+	Gateway DeviceID // makes the devices BLE devices attached to this gateway; "": devices of their own
 }
 
-// Imported is what became of each id of an Import.
+// Imported is the outcome of each id of an Import.
 type Imported struct {
 	Updated   []DeviceID          // new in the product
-	Existing  []DeviceID          // were in it before; left as they were
+	Existing  []DeviceID          // in the product already; unchanged
 	Nonmember []DeviceID          // belong to another product or team
-	Invalid   []string            // can't be a device id
+	Invalid   []string            // not a device id
 	Secrets   map[DeviceID]string // of the new ones; never shown again
 }
 
@@ -70,40 +69,40 @@ type GroupsEdit struct {
 	Add, Remove []string
 }
 
-// ProductEdit is what an operator changes of a product. Nil leaves as it is.
+// ProductEdit is a change of a product. Nil leaves a field unchanged.
 type ProductEdit struct {
 	Name, Slug, Description *string
 	Roaming                 *bool
 	AutoRegister            *int
-	If                      string // only while the product's Tag is this; "": always
+	If                      string // the product's Tag that the actor has seen; "": any
 }
 
-// GroupEdit is what an operator changes of a group. Nil leaves as it is.
+// GroupEdit is a change of a group. Nil leaves a field unchanged.
 type GroupEdit struct {
 	Name, Description, Color *string
-	If                       string // only while the group's Tag is this; "": always
+	If                       string // the group's Tag that the actor has seen; "": any
 }
 
-// FirmwareEdit is what an operator changes of a firmware. Nil leaves as it is.
+// FirmwareEdit is a change of a firmware. Nil leaves a field unchanged.
 type FirmwareEdit struct {
 	Title, Description *string
-	If                 string // only while the Tag of its Released, as the actor sees it, is this; "": always
+	If                 string // the Tag of its Released that the actor has seen; "": any
 }
 
-// TeamEdit is what an owner changes of a team.
+// TeamEdit is a change of a team.
 type TeamEdit struct {
 	Name string
-	If   string // only while the team's Tag is this; "": always
+	If   string // the team's Tag that the actor has seen; "": any
 }
 
-// GroupView is a group with what follows from it, as one actor sees it.
+// GroupView is a group with its release and size, as one actor sees it.
 type GroupView struct {
 	Group
-	Release Version // its release in the product asked about; zero: none
-	Devices int     // visible members in that product, or in the team when none was asked about
+	Release Version // its release in the product of the query; zero: none
+	Devices int     // visible members in that product, or in the team if the query is not about a product
 }
 
-// Account is who an actor is, with names for people.
+// Account is an actor with their team and the names of their groups.
 type Account struct {
 	User   User // without its password
 	Team   Team
@@ -111,24 +110,24 @@ type Account struct {
 	Groups []string // names of the actor's groups
 }
 
-// SignIn is a proof of who someone is, by password.
+// SignIn is a request for a token, proven by a password.
 type SignIn struct {
 	Email    string
 	Password string
 	Team     TeamID        // 0: the user's oldest team
-	Address  string        // of the client, without port: what failed proofs are counted by
-	Lifetime time.Duration // of the token; 0: as long as the server gives
+	Address  string        // of the client, without port; failed proofs are counted per address
+	Lifetime time.Duration // of the token; 0: the default
 }
 
-// NewPassword is how a user changes their own password.
+// NewPassword is a request of a user to change their own password.
 type NewPassword struct {
 	Old, New string
-	Address  string // of the client, without port: what failed proofs are counted by
-	Keep     string // secret of the token that goes on; the user's others end, in every team
+	Address  string // of the client, without port; failed proofs are counted per address
+	Keep     string // secret of the token to keep; the user's other tokens end, in every team
 }
 
-// Acceptance is how an invited person takes the place offered: with the invitation's
-// secret, and the password of their account, or the one it is to have when it is new.
+// Acceptance is a request of an invited person to join the team: with the invitation's
+// secret, and the password of their account, or, if they have none, of the new one.
 type Acceptance struct {
 	Secret   string
 	Password string
@@ -136,7 +135,7 @@ type Acceptance struct {
 	Address  string // of the client, without port
 }
 
-// AuditEntry is one line of a team's audit log: who changed what, from what to what.
+// AuditEntry is an entry of a team's audit log: who changed what, from what to what.
 type AuditEntry struct {
 	Cursor string // position in its team's log; grows
 	Team   TeamID
@@ -144,15 +143,14 @@ type AuditEntry struct {
 	Email  string
 	Action string // "device.update", "firmware.release" ...
 	Object string // id or name of what was changed
-	Before string // JSON, "" when there was nothing
-	After  string // JSON, "" when nothing is left
+	Before string // JSON, "" if it was created
+	After  string // JSON, "" if it was deleted
 	At     time.Time
 }
 
-// AuditQuery selects entries of one team's audit log, newest first. Texts are compared
-// whatever the case; "" selects all.
+// AuditQuery selects entries of one team's audit log, newest first. "" selects all.
 type AuditQuery struct {
-	Text   string // part of anything in the entry
+	Text   string // part of any text in the entry, ignoring case
 	Email  string // who did it
 	Action string // what was done, or how it begins: "device" or "device.update"
 	Object string // what it was done to
@@ -164,12 +162,12 @@ type AuditQuery struct {
 type AlertQuery struct {
 	Team     TeamID
 	Device   DeviceID // "" for all
-	Archived bool     // those put away instead of the active ones
+	Archived bool     // the archived ones instead of the active ones
 	After    string
 	Limit    int // 1 to 100
 }
 
-// DeviceUpdate is an update with the device it moves.
+// DeviceUpdate is an update and its device.
 type DeviceUpdate struct {
 	Device DeviceID
 	Update

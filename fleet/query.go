@@ -2,22 +2,21 @@ package fleet
 
 import "time"
 
-// MaxSkip bounds DeviceQuery.Skip, in rows. A cursor goes further.
+// MaxSkip bounds DeviceQuery.Skip, in rows. To reach further, use a cursor.
 const MaxSkip = 10_000
 
-// DeviceQuery selects devices of one team. Zero fields select everything. Only devices
-// that Actor sees are found and counted.
+// DeviceQuery selects devices of one team that Actor sees. Zero fields select everything.
 type DeviceQuery struct {
 	Actor       Actor
 	Product     ProductID  // 0: all products
 	Groups      []GroupID  // in any of these
 	NoGroup     bool       // in no group that Actor sees
 	IDs         []DeviceID // one of these
-	IDPart      string     // the id contains this, whatever the case
-	NamePart    string     // the name contains this, whatever the case
-	NamePrefix  string     // the name begins with this, whatever the case
+	IDPart      string     // the id contains this, ignoring case
+	NamePart    string     // the name contains this, ignoring case
+	NamePrefix  string     // the name begins with this, ignoring case
 	Version     Version    // runs this
-	NoVersion   bool       // has never said what it runs
+	NoVersion   bool       // has never reported what it runs
 	Gateway     DeviceID   // attached to this gateway
 	Kinds       []DeviceKind
 	Online      *bool
@@ -28,7 +27,7 @@ type DeviceQuery struct {
 	Sort        DeviceSort
 	Descending  bool
 	After       string // cursor of the page before, "" for the first
-	Skip        int    // rows to leave out after the cursor, at most MaxSkip
+	Skip        int    // rows to skip after the cursor, at most MaxSkip
 	Limit       int    // rows, 1 to 100
 }
 
@@ -50,8 +49,8 @@ type DevicePage struct {
 	Total int    // devices the query selects in all
 }
 
-// IndexEntry is what lists, counts and impact know of a device without reading its
-// record. Groups is shared and never modified.
+// IndexEntry is what the index holds of a device, for lists, counts and impact. Groups is
+// shared and never modified.
 type IndexEntry struct {
 	ID            DeviceID
 	Product       ProductID
@@ -70,12 +69,12 @@ type IndexEntry struct {
 	UpdateTo      Version
 	Reason        ReasonCode // of the last update
 	Held          bool
-	Spent         int // attempts spent on the present target
+	Spent         int // attempts spent on the current target
 	AttemptsFor   Version
 	LastHandshake time.Time
 }
 
-// UpdateQuery selects updates of one product's devices, each device's newest.
+// UpdateQuery selects the newest update of each device of a product.
 type UpdateQuery struct {
 	Actor   Actor
 	Product ProductID

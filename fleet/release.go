@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Reason says which rule gave a device its target.
+// Reason is the rule that gave a device its target.
 type Reason string
 
-// The reasons, in the order of the rules (product.md, "Firmware precedence").
+// The reasons, in the order of the rules (docs/rules.md#firmware-precedence).
 const (
 	BecauseDevelopment Reason = "development"
 	BecauseLock        Reason = "lock"
@@ -18,17 +18,17 @@ const (
 	BecauseNone        Reason = "none"
 )
 
-// ReleaseOrder is what an operator decides about one version. Nil leaves as it is;
+// ReleaseOrder is what an operator decides about one version. Nil leaves a field unchanged;
 // an order with neither Groups nor Default makes the version the product default.
 type ReleaseOrder struct {
 	Version Version
-	Groups  *[]GroupID // absolute: released to these and to no others
+	Groups  *[]GroupID // the whole list: released to these and to no others
 	Default *bool
 	Now     bool   // "intelligent": online targets at once, paced; the rest at their handshake
-	If      string // only while the Tag of the version's Released, as the actor sees it, is this; "": always
+	If      string // the Tag of the version's Released that the actor has seen; "": any
 }
 
-// Released is a firmware with where it is released and how many devices run it.
+// Released is a firmware, where it is released, and how many devices run it.
 type Released struct {
 	Firmware
 	Groups  []GroupID // sorted by id; only those the actor may see
@@ -40,16 +40,16 @@ type Released struct {
 // Impact is how many devices will receive an update as a direct result of an action.
 type Impact struct {
 	Total     int            // devices whose target changes to something they don't run
-	Of        int            // devices looked at: the members, or the whole product
+	Of        int            // devices considered: the members of a group, or the whole product
 	ByVersion []VersionCount // by the version they will receive, highest first
 	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why; by reason
 
-	// Due are the devices, of a release, whose target the version is already and that don't
-	// run it yet: an immediate release sends it to them, too.
+	// Due is, for a release, the devices whose target is that version already but that don't
+	// run it yet: an immediate release sends it to them too.
 	Due int
 }
 
-// Add counts in the impact on other devices. Both lists of i must be in their order.
+// Add adds the impact on other devices. The lists of i must be sorted.
 func (i *Impact) Add(other Impact) {
 	i.Total += other.Total
 	i.Of += other.Of
@@ -76,7 +76,7 @@ type VersionCount struct {
 	Devices int
 }
 
-// ReasonCount counts devices by a word: development, locked, exhausted, not_now ...
+// ReasonCount counts devices by a reason: development, locked, exhausted, not_now ...
 type ReasonCount struct {
 	Reason  string
 	Devices int
@@ -90,13 +90,13 @@ type Progress struct {
 	States  map[UpdateState]int // of the rest, by the state of their last update to it
 }
 
-// Standing counts devices by how their last update stands.
+// Standing counts devices by the state of their last update.
 type Standing struct {
 	States  map[UpdateState]int
 	Reasons map[ReasonCode]int // of those whose last update failed or rolled back
 }
 
-// Tally is what happened to a product's devices since the server began, whoever may see
+// Tally is what happened to a product's devices since the server started, whoever may see
 // them.
 type Tally struct {
 	Since      time.Time

@@ -2,7 +2,7 @@ package fleet
 
 import "time"
 
-// Role is a user's general right in one team. A higher role may all a lower one may.
+// Role is a user's general right in one team. Each role includes the rights of those below.
 type Role uint8
 
 // The roles.
@@ -31,7 +31,7 @@ func ParseRole(s string) (Role, error) {
 // Restricted reports whether groups limit what r sees.
 func (r Role) Restricted() bool { return r < Admin }
 
-// Team is the account: it owns products, groups, users and devices.
+// Team is the account that owns products, groups, users and devices.
 type Team struct {
 	ID      TeamID
 	Name    string
@@ -39,7 +39,7 @@ type Team struct {
 }
 
 // User is a person or a program that signs in. Password is an encoded argon2id hash, ""
-// for one who can't sign in by password.
+// if the user can't sign in by password.
 type User struct {
 	ID       UserID
 	Email    string // lower case, unique in the installation
@@ -48,15 +48,15 @@ type User struct {
 	Created  time.Time
 }
 
-// Member is one user's part in one team.
+// Member is one user's membership in one team.
 type Member struct {
 	Team   TeamID
 	User   UserID
 	Email  string
 	Role   Role
-	Groups []GroupID // sorted; what an editor or viewer may see
+	Groups []GroupID // sorted; what an editor or viewer sees
 	Joined time.Time
-	// Program says that the user is one: no person, it signs in by token alone.
+	// Program reports that the user is a program, which signs in with a token only.
 	Program bool
 }
 
@@ -68,14 +68,14 @@ type Invitation struct {
 	Hash    [32]byte
 	Role    Role
 	Groups  []GroupID // sorted
-	By      string    // email of who invited
+	By      string    // email of the inviter
 	Created time.Time
 	Expires time.Time
 }
 
 // Token lets a program act as one user in one team. Only its hash is stored.
 type Token struct {
-	ID      string // public part, also its prefix
+	ID      string // public part, with which its secret begins
 	Hash    [32]byte
 	User    UserID
 	Team    TeamID
@@ -84,7 +84,7 @@ type Token struct {
 	Expires time.Time // zero: never
 }
 
-// Message is what a device sent, or what was sent to it.
+// Message is what a device sent.
 type Message struct {
 	Cursor   string // position in its team's messages; grows
 	Team     TeamID
@@ -99,18 +99,18 @@ type Alert struct {
 	ID       string
 	Team     TeamID
 	Device   DeviceID
-	Type     uint64 // the device's own number; 0 when Muster raised it
-	Name     string // Muster's word: update_exhausted, rolled_back, digest_differs ...
+	Type     uint64 // the device's own number; 0 if Muster raised it
+	Name     string // if Muster raised it: update_exhausted, rolled_back, digest_differs ...
 	Text     string
 	Raised   time.Time
 	Archived bool
 }
 
-// Command is what an operator sends to a device; it is kept until done or expired.
+// Command is what an operator sends to a device; it is kept until answered or expired.
 type Command struct {
 	Number  uint32 // grows per device
 	Device  DeviceID
-	Name    string // what follows the number in the topic; may be empty
+	Name    string // part of the topic after the number; may be empty
 	Payload []byte
 	Queued  time.Time
 	Expires time.Time

@@ -28,7 +28,7 @@ func CheckText(field, value string, limit int) error {
 		return FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
 	}
 	if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) }) {
-		return FieldErrorf(field, "%s: control characters are not taken", field)
+		return FieldErrorf(field, "%s: control characters are not allowed", field)
 	}
 	return nil
 }

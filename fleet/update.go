@@ -2,16 +2,16 @@ package fleet
 
 import "time"
 
-// UpdateState is where one update stands.
+// UpdateState is the state of one update.
 type UpdateState uint8
 
 // The states. From Confirmed on an update is over.
 const (
 	NoUpdate UpdateState = iota
-	Offered              // the Offer went out
+	Offered              // the Offer was sent
 	Downloading
-	Stored   // the device holds the whole image and checked it
-	Applying // it is about to restart into it
+	Stored   // the device has the whole image and verified it
+	Applying // the device is about to restart into it
 	Confirmed
 	RolledBack
 	Failed
@@ -39,14 +39,14 @@ func ParseUpdateState(s string) (UpdateState, error) {
 // Over reports whether an update in state s has ended.
 func (s UpdateState) Over() bool { return s >= Confirmed }
 
-// Running reports whether an update in state s goes on.
+// Running reports whether an update in state s is under way.
 func (s UpdateState) Running() bool { return s > NoUpdate && s < Confirmed }
 
-// ReasonCode is why something was refused, stopped or failed. The list is wire's:
-// docs/protocol.md, "Reason codes".
+// ReasonCode is why something was refused, stopped or failed. Package wire lists the codes
+// (docs/protocol.md, "Reason codes").
 type ReasonCode uint16
 
-// Update is one try to move one device from one version to another.
+// Update is one attempt to move one device from one version to another.
 type Update struct {
 	ID      UpdateID
 	Product ProductID
@@ -56,21 +56,21 @@ type Update struct {
 	Size    int64 // bytes
 	State   UpdateState
 	Reason  ReasonCode // of the end, or of the last report
-	Text    string     // what the device said about it, at most 256 bytes
-	Attempt int        // 1 for the first try at this target
-	Next    int64      // bytes the device is known to hold, from the image's start
+	Text    string     // what the device reported about it, at most 256 bytes
+	Attempt int        // 1 for the first one at this target
+	Next    int64      // bytes from the start of the image that the device is known to have
 	Started time.Time
 	Stored  time.Time // zero until it was
 	Applied time.Time // when it reported applying; zero until it did
 	Changed time.Time // last change of state
 }
 
-// Attempts counts what the present target has cost a device. It starts anew when the
-// target changes or an operator retries.
+// Attempts counts the attempts at a device's current target. It is reset when the target
+// changes or an operator retries.
 type Attempts struct {
 	Target    Version
 	Spent     int
-	NotBefore time.Time // the cool-down's end
-	Transfers int       // whole images sent since the last attempt was spent, without *stored*
-	Held      bool      // an operator stopped it: nothing until the target changes or a retry
+	NotBefore time.Time // end of the cool-down
+	Transfers int       // whole images sent since the last attempt was spent, without a report of stored
+	Held      bool      // an operator stopped it: no update until the target changes or an operator retries
 }
