@@ -148,5 +148,5 @@ func atLeast(actor Actor, role Role) error {
 	if actor.Role >= role {
 		return nil
 	}
-	return Errorf(Denied, "your role %s may not do this: it takes %s", actor.Role, role)
+	return Errorf(Denied, "this requires the %s role; yours is %s", role, actor.Role)
 }

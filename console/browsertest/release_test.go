@@ -209,7 +209,7 @@ func TestViewerLooksAndTouchesNothing(t *testing.T) {
 	}
 	for _, path := range []string{"/p/lamp/upload", "/p/lamp/devices/import", "/p/lamp/firmware/1/release", "/p/lamp/fleet/history"} {
 		b.visitRaw(path)
-		b.waitText("Your role viewer may not do this")
+		b.waitText("role; yours is viewer")
 	}
 	b.visit("/p/lamp/device/widget-0003")
 	b.shot("viewer-device")
