@@ -1,4 +1,5 @@
 //nolint:forbidigo // all sleeps are in synctest bubbles
+//nolint:forbidigo // all sleeps are in synctest bubbles
 package accounts
 
 import (
@@ -145,25 +146,23 @@ func TestRevokedTokensEnd(t *testing.T) {
 	}
 }
 
-func TestSignInsMakeRoomForTokens(t *testing.T) {
-	w := settled(t)
-	most := w.fill(fleet.Token{Team: 1, Label: SignInLabel, Expires: time.Now().Add(time.Hour)})
-	oldest := w.tokens(1)[most-1].ID
-	if _, _, err := w.signIn(password); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(w.tokens(1)); w.hasToken(1, oldest) || n != most {
-		t.Errorf("the oldest session is still there: %t; got %d tokens, want %d", w.hasToken(1, oldest), n, most)
-	}
-}
-
-func TestTokensThatExpiredInOneTeamMakeRoomInAnother(t *testing.T) {
-	w := settled(t)
-	w.fill(fleet.Token{Team: 2, Label: "CI", Expires: time.Now().Add(-time.Hour)})
-	_, token, err := w.signIn(password)
-	if tokens := w.tokens(1); err != nil || len(tokens) != 1 || tokens[0].ID != token.ID {
-		t.Errorf("got %v and %d tokens, want only the new one", err, len(tokens))
-	}
+func TestASignInMakesRoomAmongTooManyTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := settled(t)
+		most := w.fill(time.Now().Add(time.Hour))
+		oldest := w.tokens(1)[most-1].ID
+		if _, _, err := w.signIn(password); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.tokens(1)); w.hasToken(1, oldest) || n != most {
+			t.Errorf("none expired: the oldest session is still there: %t; got %d tokens, want %d", w.hasToken(1, oldest), n, most)
+		}
+		time.Sleep(time.Hour)
+		_, token, err := w.SignIn(t.Context(), fleet.SignIn{Email: boss.Email, Password: password, Lifetime: time.Minute})
+		if tokens := w.tokens(1); err != nil || len(tokens) != 2 || tokens[0].ID != token.ID { // the two of these sign-ins
+			t.Errorf("the others expired: got %v and %d tokens, want the two of the sign-ins", err, len(tokens))
+		}
+	})
 }
 
 func TestADeletedTeamEndsTheTokensForIt(t *testing.T) {

@@ -1,6 +1,8 @@
 package accounts
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
@@ -140,16 +142,15 @@ func (w *world) log(team fleet.TeamID) []fleet.AuditEntry {
 	return entries
 }
 
-// fill gives the owner as many tokens as a user may have, the first one made a minute after
-// the last.
-func (w *world) fill(t fleet.Token) (n int) {
+// fill gives the owner as many sessions as a user may have, in two teams, and returns their
+// number. The first one is the newest.
+func (w *world) fill(expires time.Time) (n int) {
 	w.t.Helper()
-	t.User, t.Created = 1, time.Now()
+	t := fleet.Token{User: 1, Label: SignInLabel, Created: time.Now(), Expires: expires}
 	for ; ; n++ {
-		t.ID = time.Duration(n).String()
-		t.Created = t.Created.Add(-time.Minute)
+		t.ID, t.Team, t.Created = fmt.Sprint(n), fleet.TeamID(1+n%2), t.Created.Add(-time.Minute)
 		err := w.store.Teams.CreateToken(w.t.Context(), t)
-		if fleet.KindOf(err) == fleet.Busy {
+		if errors.Is(err, fleet.Busy) {
 			return n
 		}
 		if err != nil {

@@ -1,4 +1,5 @@
 //nolint:forbidigo // all sleeps are in synctest bubbles
+//nolint:forbidigo // all sleeps are in synctest bubbles
 package limit
 
 import (

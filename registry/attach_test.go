@@ -1,3 +1,4 @@
+//nolint:forbidigo // all sleeps are in synctest bubbles
 package registry
 
 import (
