@@ -125,12 +125,12 @@ func pageAfter(b *testing.B, x *Index, q fleet.DeviceQuery, last bool) string {
 	}
 	page, err := x.Find(q)
 	must(b, err)
-	o := order{by: q.Sort, descending: q.Descending}
+	l := listing{by: q.Sort, descending: q.Descending}
 	if last {
-		o.descending = !q.Descending
+		l.descending = !q.Descending
 	}
-	at := x.places[page.IDs[len(page.IDs)-1]]
-	return o.cursor(x.candidate(q.Sort, at.shelf.at(at.row)))
+	at := x.locations[page.IDs[len(page.IDs)-1]]
+	return l.cursor(x.sortKey(q.Sort, at.shard, at.row))
 }
 
 func must(b *testing.B, err error) {

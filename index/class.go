@@ -8,18 +8,17 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// class is the devices of a shelf that don't differ in what filters, counts and impact
-// look at. A fleet has few classes beside its devices: what is asked of all devices is
-// asked of each class once. A class owns one use of each number in its fact, and is
-// forgotten with its last device.
+// class is the devices of a shard with the same traits. A fleet has few classes compared with
+// its devices, so a question about all devices is asked once per class. A class counts as one
+// user of each number in its traits, and is freed with its last device.
 type class struct {
-	fact fact
-	rows []int32 // in no order
+	traits traits
+	rows   []int32 // in no order
 }
 
-// fact is what the devices of a class have in common. Numbers of versions and group sets
-// point into the pools.
-type fact struct {
+// traits are what filters, counts and impact look at of a device. Numbers of versions and of
+// group sets point into the pools.
+type traits struct {
 	product     fleet.ProductID
 	groups      int32
 	running     int32
@@ -44,21 +43,21 @@ const (
 	rowHeld
 )
 
-// link is where a device is among the classes; class 0 has none: the row is unused.
-type link struct {
+// slot is where a row is among the classes. Class 0 has no rows: it means that the row is unused.
+type slot struct {
 	class int32
-	at    int32 // in the rows of its class
+	at    int32 // in the rows of the class
 }
 
-// versions are the numbers of f that point into the pool of versions.
-func (f *fact) versions() [4]int32 {
-	return [4]int32{f.running, f.lock, f.attemptsFor, f.updateTo}
+// versions returns the numbers that point into the pool of versions.
+func (t *traits) versions() [4]int32 {
+	return [4]int32{t.running, t.lock, t.attemptsFor, t.updateTo}
 }
 
-// fact takes the numbers of what is known of d.
-func (x *Index) fact(d *fleet.Device) fact {
-	f := fact{
-		product: d.Product, kind: d.Kind, groups: x.takeSet(d.Groups),
+// newTraits returns the traits of d, whose numbers the caller must release.
+func (x *Index) newTraits(d *fleet.Device) traits {
+	t := traits{
+		product: d.Product, kind: d.Kind, groups: x.takeGroups(d.Groups),
 		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
 		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
 	}
@@ -70,24 +69,24 @@ func (x *Index) fact(d *fleet.Device) fact {
 		{d.Disabled, rowDisabled}, {d.Attempts.Held, rowHeld},
 	} {
 		if claim.holds {
-			f.flags |= claim.flag
+			t.flags |= claim.flag
 		}
 	}
-	return f
+	return t
 }
 
-func (x *Index) takeSet(ids []fleet.GroupID) int32 {
-	n := x.groups.take(groupsKey(ids))
-	if int(n) == len(x.sets) {
-		x.sets = append(x.sets, nil)
+func (x *Index) takeGroups(ids []fleet.GroupID) int32 {
+	n := x.groupSets.take(groupsKey(ids))
+	if int(n) == len(x.groups) {
+		x.groups = append(x.groups, nil)
 	}
-	if len(ids) > 0 && x.groups.uses[n] == 1 {
-		x.sets[n] = slices.Clone(ids)
+	if len(ids) > 0 && x.groupSets.uses[n] == 1 {
+		x.groups[n] = slices.Clone(ids)
 	}
 	return n
 }
 
-// groupsKey is a text that only sets of the same ids in the same order share, "" for none.
+// groupsKey returns a text that is the same only for the same ids in the same order, "" for none.
 func groupsKey(ids []fleet.GroupID) string {
 	if len(ids) == 0 {
 		return ""
@@ -99,54 +98,55 @@ func groupsKey(ids []fleet.GroupID) string {
 	return string(key)
 }
 
-// keep and release count one more and one less user of what f points at.
-func (x *Index) keep(f *fact) {
-	x.groups.uses[f.groups]++
-	for _, v := range f.versions() {
+// retain counts one more user of each number of t.
+func (x *Index) retain(t *traits) {
+	x.groupSets.uses[t.groups]++
+	for _, v := range t.versions() {
 		x.versions.uses[v]++
 	}
 }
 
-func (x *Index) release(f *fact) {
-	x.groups.release(f.groups)
-	for _, v := range f.versions() {
+// release counts one user less.
+func (x *Index) release(t *traits) {
+	x.groupSets.release(t.groups)
+	for _, v := range t.versions() {
 		x.versions.release(v)
 	}
 }
 
-// join makes row one of the class with fact f, which keeps what f points at.
-func (x *Index) join(s *shelf, row int32, f fact) {
-	n, known := s.numbers[f]
+// join adds a row to the class with these traits. A new class retains their numbers.
+func (x *Index) join(s *shard, row int32, t traits) {
+	n, known := s.numbers[t]
 	if !known {
-		if n = int32(len(s.classes)); len(s.spare) > 0 {
-			n = s.spare[len(s.spare)-1]
-			s.spare = s.spare[:len(s.spare)-1]
+		if n = int32(len(s.classes)); len(s.freeClasses) > 0 {
+			n = s.freeClasses[len(s.freeClasses)-1]
+			s.freeClasses = s.freeClasses[:len(s.freeClasses)-1]
 		} else {
 			s.classes = append(s.classes, class{})
 		}
-		s.numbers[f] = n
-		s.classes[n].fact = f
-		x.keep(&f)
+		s.numbers[t] = n
+		s.classes[n].traits = t
+		x.retain(&t)
 	}
 	c := &s.classes[n]
-	*s.link(row) = link{n, int32(len(c.rows))}
+	*s.slot(row) = slot{n, int32(len(c.rows))}
 	c.rows = append(c.rows, row)
 }
 
-// leave takes row out of its class.
-func (x *Index) leave(s *shelf, row int32) {
-	l := s.link(row)
+// leave removes a row from its class.
+func (x *Index) leave(s *shard, row int32) {
+	l := s.slot(row)
 	c := &s.classes[l.class]
 	end := len(c.rows) - 1
 	moved := c.rows[end]
 	c.rows[l.at] = moved
-	s.link(moved).at = l.at
+	s.slot(moved).at = l.at
 	c.rows = c.rows[:end]
 	if end == 0 {
-		x.release(&c.fact)
-		delete(s.numbers, c.fact)
+		x.release(&c.traits)
+		delete(s.numbers, c.traits)
 		*c = class{}
-		s.spare = append(s.spare, l.class)
+		s.freeClasses = append(s.freeClasses, l.class)
 	}
-	*l = link{}
+	*l = slot{}
 }

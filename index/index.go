@@ -8,43 +8,45 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Index knows of every device what lists, filters, counts and impact need: about 270
-// bytes each, ids and names included. It is derived from the device records: read from Redis once after the
-// start, then fed by this process's own writes; of two states of a device the one with
-// the higher revision stays.
+// Index holds what lists, filters, counts and impact look at of every device. It is fed with
+// device records; of two states of a device, the one with the higher revision is kept. It is
+// safe for concurrent use.
 type Index struct {
-	built chan struct{} // closed when every device was read
-	few   int           // rows, at most, that are sorted for a page; of more, an order that is kept is walked
+	built     chan struct{} // closed by Finish
+	sortLimit int           // rows, at most, that are sorted for a page; for more, a kept order is walked
 
-	searches searches
+	searches recentSearches
 
-	mu       sync.RWMutex // guards all below; texts are searched page by page, so that this holds up no write
-	shelves  map[fleet.TeamID]*shelf
-	places   map[fleet.DeviceID]place
-	versions pool[fleet.Version]
-	gateways pool[fleet.DeviceID]
-	groups   pool[string] // joined ids
-	sets     [][]fleet.GroupID
-	arranged bool                    // all were read: each finds its place as it comes
-	strays   map[fleet.DeviceID]bool // online, but not in the index yet
-	removed  map[fleet.DeviceID]bool // deleted while the index was being built; nil afterwards
+	mu         sync.RWMutex // guards all below; texts are searched one block at a time, so that writes don't wait
+	shards     map[fleet.TeamID]*shard
+	locations  map[fleet.DeviceID]location
+	versions   pool[fleet.Version]
+	gateways   pool[fleet.DeviceID]
+	groupSets  pool[string]            // by groupsKey
+	groups     [][]fleet.GroupID       // of each group set
+	sorted     bool                    // Finish has begun: new shards keep their orders from the start
+	onlineOnly map[fleet.DeviceID]bool // online, but not read yet
+	removed    map[fleet.DeviceID]bool // removed before Finish; nil afterwards
 }
 
-// New returns an empty index. Find, IDs and Count return fleet.Unavailable until Finish.
+// New returns an empty index. Find, IDs and Count return ErrNotReady until Finish.
 func New() *Index {
 	x := &Index{
-		built: make(chan struct{}), few: 1000,
-		shelves: map[fleet.TeamID]*shelf{}, places: map[fleet.DeviceID]place{},
-		strays: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
+		built: make(chan struct{}), sortLimit: 1000,
+		shards: map[fleet.TeamID]*shard{}, locations: map[fleet.DeviceID]location{},
+		onlineOnly: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}
 	x.versions.take(fleet.Version{})
 	x.gateways.take("")
-	x.groups.take("")
-	x.sets = append(x.sets, nil)
+	x.groupSets.take("")
+	x.groups = append(x.groups, nil)
 	return x
 }
 
-// Ready reports whether every device was read since the start.
+// ErrNotReady is returned while devices may be missing from the index.
+var ErrNotReady = fleet.Errorf(fleet.Unavailable, "the list of devices is still being read: try again in some seconds")
+
+// Ready reports whether Finish has returned.
 func (x *Index) Ready() bool {
 	select {
 	case <-x.built:
@@ -54,7 +56,7 @@ func (x *Index) Ready() bool {
 	}
 }
 
-// Wait waits until the index is ready or ctx ends.
+// Wait waits until the index is ready; fleet.Unavailable when ctx ends first.
 func (x *Index) Wait(ctx context.Context) error {
 	select {
 	case <-x.built:
@@ -64,58 +66,48 @@ func (x *Index) Wait(ctx context.Context) error {
 	}
 }
 
-// ErrNotReady is returned while devices may be missing from the index.
-var ErrNotReady = fleet.Errorf(fleet.Unavailable, "the list of devices is still being read: try again in some seconds")
-
-func (x *Index) ready() error {
-	if !x.Ready() {
-		return ErrNotReady
-	}
-	return nil
-}
-
-// Finish ends the first reading of the records: it sorts what was put and makes the index
-// ready. It returns the number of devices. It must be called once.
+// Finish ends the first reading of the records: it sorts the devices and makes the index ready.
+// It returns how many there are. It must be called once.
 func (x *Index) Finish() (devices int) {
 	x.mu.Lock()
 	x.removed = nil
-	devices = len(x.places)
+	devices = len(x.locations)
 	x.mu.Unlock()
-	x.arrange()
+	x.sortAll()
 	close(x.built)
 	return devices
 }
 
-// Put makes the index show d, unless it shows a newer state.
+// Put stores the state of a device, unless the index has a newer one.
 func (x *Index) Put(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.show(d)
+	x.putLocked(d)
 }
 
-// PutRead is Put for a state that was read and may be older than a deletion.
+// PutRead stores a state that was read before Finish and may be older than a removal.
 func (x *Index) PutRead(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.removed[d.ID] {
-		x.show(d)
+		x.putLocked(d)
 	}
 }
 
-// show is Put for who holds the lock.
-func (x *Index) show(d *fleet.Device) {
-	s := x.shelf(d.Team)
-	at, known := x.places[d.ID]
-	if known && at.shelf != s { // created again in another team
+// putLocked is like Put; the caller must hold x.mu.
+func (x *Index) putLocked(d *fleet.Device) {
+	s := x.shard(d.Team)
+	at, known := x.locations[d.ID]
+	if known && at.shard != s { // created again in another team
 		x.drop(d.ID)
 		known = false
 	}
-	if known && s.at(at.row).revision > d.Revision {
+	if known && s.row(at.row).revision > d.Revision {
 		return
 	}
 	if !known {
-		at = place{s, s.take()}
-		x.places[d.ID] = at
+		at = location{s, s.take()}
+		x.locations[d.ID] = at
 	}
 	x.set(s, at.row, known, d)
 	if x.removed != nil {
@@ -123,25 +115,25 @@ func (x *Index) show(d *fleet.Device) {
 	}
 }
 
-// set makes a row show d. known says that it shows an older state of it.
-func (x *Index) set(s *shelf, at int32, known bool, d *fleet.Device) {
-	old, own := *s.row(at), x.row(d)
-	f := x.fact(d)
+// set stores the state of d in a row. known reports whether the row has an older state of d.
+func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
+	old, own := *s.row(at), x.newRow(d)
+	t := x.newTraits(d)
 	if known {
-		f.flags |= s.classes[s.link(at).class].fact.flags & rowOnline
-		own.id = old.id // what the map points at is not replaced by an equal text of another packet
-	} else if x.strays[d.ID] {
-		delete(x.strays, d.ID)
-		f.flags |= rowOnline
+		t.flags |= s.traits(at).flags & rowOnline
+		own.id = old.id // the key of the map, instead of an equal text that keeps another packet in memory
+	} else if x.onlineOnly[d.ID] {
+		delete(x.onlineOnly, d.ID)
+		t.flags |= rowOnline
 	}
-	moved := [sorts]bool{
+	moved := [orders]bool{
 		fleet.ByID: !known, fleet.ByName: !known || own.name != old.name,
-		fleet.ByVersion:       !known || f.running != s.classes[s.link(at).class].fact.running,
+		fleet.ByVersion:       !known || t.running != s.traits(at).running,
 		fleet.ByLastHandshake: !known || own.lastHandshake != old.lastHandshake,
 	}
 	for by := range moved {
 		if known && moved[by] {
-			s.displace(by, at)
+			s.removeFrom(by, at)
 		}
 	}
 	if known {
@@ -149,23 +141,23 @@ func (x *Index) set(s *shelf, at int32, known bool, d *fleet.Device) {
 		x.leave(s, at)
 	}
 	*s.row(at) = own
-	x.join(s, at, f)
-	x.release(&f) // the class keeps it
-	x.attach(s, at)
+	x.join(s, at, t)
+	x.release(&t) // the class counts as a user
+	s.attach(at)
 	for by := range moved {
 		if moved[by] {
-			s.place(by, at)
+			s.insertInto(by, at)
 		}
 	}
 	if moved[fleet.ByID] {
-		s.write(at, idText, string(own.id))
+		s.setText(at, idText, string(own.id))
 	}
 	if moved[fleet.ByName] {
-		s.write(at, nameText, own.name)
+		s.setText(at, nameText, own.name)
 	}
 }
 
-func (x *Index) row(d *fleet.Device) row {
+func (x *Index) newRow(d *fleet.Device) row {
 	r := row{id: d.ID, name: d.Name, revision: d.Revision, gateway: x.gateways.take(d.Gateway)}
 	if !d.LastHandshake.IsZero() {
 		r.lastHandshake = d.LastHandshake.UnixNano()
@@ -173,15 +165,8 @@ func (x *Index) row(d *fleet.Device) row {
 	return r
 }
 
-// attach lists a row with its gateway.
-func (x *Index) attach(s *shelf, row int32) {
-	if g := s.row(row).gateway; g != 0 {
-		s.attached[g] = append(s.attached[g], row)
-	}
-}
-
-// detach takes a row from its gateway, and gives the gateway's number back.
-func (x *Index) detach(s *shelf, row int32) {
+// detach removes a row from its gateway's list and releases the gateway's number.
+func (x *Index) detach(s *shard, row int32) {
 	g := s.row(row).gateway
 	if g != 0 {
 		rows := s.attached[g]
@@ -195,7 +180,7 @@ func (x *Index) detach(s *shelf, row int32) {
 	x.gateways.release(g)
 }
 
-// Remove makes the index forget id.
+// Remove removes a device, whether or not the index has it.
 func (x *Index) Remove(id fleet.DeviceID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -205,50 +190,51 @@ func (x *Index) Remove(id fleet.DeviceID) {
 	x.drop(id)
 }
 
-// Forget removes a device that has no record, if the index still shows the state that
-// Members returned: a newer one means that the device was created again.
+// Forget removes a device that turned out to have no record, if the index still has the state
+// that Members returned: a newer one means that the device was created again.
 func (x *Index) Forget(shown Shown) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at, ok := x.places[shown.ID]; ok && at.shelf.row(at.row).revision == shown.Revision {
+	if at, ok := x.locations[shown.ID]; ok && at.shard.row(at.row).revision == shown.Revision {
 		x.drop(shown.ID)
 	}
 }
 
+// drop removes a device; the caller must hold x.mu.
 func (x *Index) drop(id fleet.DeviceID) {
-	at, ok := x.places[id]
+	at, ok := x.locations[id]
 	if !ok {
 		return
 	}
-	for by := range at.shelf.orders {
-		at.shelf.displace(by, at.row)
+	for by := range at.shard.orders {
+		at.shard.removeFrom(by, at.row)
 	}
-	x.detach(at.shelf, at.row)
-	x.leave(at.shelf, at.row)
-	*at.shelf.row(at.row) = row{}
-	at.shelf.write(at.row, idText, "")
-	at.shelf.write(at.row, nameText, "")
-	at.shelf.free = append(at.shelf.free, at.row)
-	delete(x.places, id)
+	x.detach(at.shard, at.row)
+	x.leave(at.shard, at.row)
+	*at.shard.row(at.row) = row{}
+	at.shard.setText(at.row, idText, "")
+	at.shard.setText(at.row, nameText, "")
+	at.shard.free = append(at.shard.free, at.row)
+	delete(x.locations, id)
 }
 
-// SetOnline is remembered also for a device that was not read yet.
+// SetOnline stores whether a device is connected, also of one that was not read yet.
 func (x *Index) SetOnline(id fleet.DeviceID, online bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	at, ok := x.places[id]
+	at, ok := x.locations[id]
 	switch {
 	case ok:
-		x.mark(at.shelf, at.row, online)
+		x.setOnline(at.shard, at.row, online)
 	case online:
-		x.strays[id] = true
+		x.onlineOnly[id] = true
 	default:
-		delete(x.strays, id)
+		delete(x.onlineOnly, id)
 	}
 }
 
-func (x *Index) mark(s *shelf, row int32, online bool) {
-	was := s.classes[s.link(row).class].fact
+func (x *Index) setOnline(s *shard, row int32, online bool) {
+	was := *s.traits(row)
 	now := was
 	if now.flags &^= rowOnline; online {
 		now.flags |= rowOnline
@@ -256,17 +242,18 @@ func (x *Index) mark(s *shelf, row int32, online bool) {
 	if now == was {
 		return
 	}
-	x.keep(&now) // while it is in no class
+	x.retain(&now) // while no class does
 	x.leave(s, row)
 	x.join(s, row, now)
 	x.release(&now)
 }
 
-func (x *Index) shelf(team fleet.TeamID) *shelf {
-	s := x.shelves[team]
+// shard returns the shard of a team, a new one if it has none.
+func (x *Index) shard(team fleet.TeamID) *shard {
+	s := x.shards[team]
 	if s == nil {
-		s = x.newShelf()
-		x.shelves[team] = s
+		s = x.newShard()
+		x.shards[team] = s
 	}
 	return s
 }

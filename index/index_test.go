@@ -83,7 +83,7 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 			x.SetOnline(id, online[id])
 		}
 		q := drawQuery(t)
-		x.few = rapid.IntRange(0, 10).Draw(t, "few")
+		x.sortLimit = rapid.IntRange(0, 10).Draw(t, "few")
 		want := naive(&q, devices, online)
 		slices.SortFunc(want, func(a, b fleet.DeviceID) int { return naiveCompare(&q, devices[a], devices[b]) })
 		skip := min(q.Skip, len(want))
@@ -266,12 +266,12 @@ func TestADeviceDeletedWhileTheIndexIsBuiltStaysDeleted(t *testing.T) {
 	stale := newDevice("a")
 	x.Remove("a")
 	x.PutRead(stale)
-	if _, ok := x.places["a"]; ok {
+	if _, ok := x.locations["a"]; ok {
 		t.Error("a record read before the deletion came back")
 	}
 	stale.Revision = 5
 	x.Put(stale) // created again
-	if _, ok := x.places["a"]; !ok {
+	if _, ok := x.locations["a"]; !ok {
 		t.Error("the device created again is missing")
 	}
 }
@@ -285,8 +285,8 @@ func TestADeletionDuringTheReadOfARecordIsNotUndone(t *testing.T) {
 		both.Go(func() { x.Remove(d.ID) })
 		both.Wait()
 	}
-	if len(x.places) > 0 {
-		t.Errorf("%d deleted devices are listed", len(x.places))
+	if len(x.locations) > 0 {
+		t.Errorf("%d deleted devices are listed", len(x.locations))
 	}
 }
 

@@ -1,8 +1,9 @@
 package index
 
-// pool keeps each distinct value once and gives it a small number. Number 0 is the zero
-// value, taken first by who makes the pool and never given back. A number is used again when its last user released it,
-// so that devices which report ever new versions don't fill the memory.
+// pool keeps each distinct value once and gives it a small number. Number 0 is the zero value:
+// whoever makes the pool must take it first, and it is never freed. Other numbers are used again
+// once their last user has released them, so that devices that keep reporting new versions don't
+// fill the memory.
 type pool[T comparable] struct {
 	values  []T
 	uses    []int32
@@ -10,7 +11,7 @@ type pool[T comparable] struct {
 	free    []int32
 }
 
-// take returns the number of v for one more user.
+// take returns the number of v, for one more user.
 func (p *pool[T]) take(v T) int32 {
 	if p.numbers == nil {
 		p.numbers = map[T]int32{}
@@ -31,7 +32,7 @@ func (p *pool[T]) take(v T) int32 {
 	return n
 }
 
-// release says that one user of number n is gone.
+// release counts one user less of number n and frees it with the last.
 func (p *pool[T]) release(n int32) {
 	p.uses[n]--
 	if n == 0 || p.uses[n] > 0 {

@@ -7,79 +7,83 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// part is a text that a row's name or id must contain.
-type part struct {
-	kind int
+// substring is a text that the name or the id of a row must contain.
+type substring struct {
+	kind int    // nameText or idText
 	text string // in lower case
 }
 
-// search is where a part was found, page by page. Who pages through a list asks for the
-// same again and again: the texts of a page are read again only when one of them changed.
+// search is where a substring was found, block by block. A user who pages through a list sends
+// the same query again and again: a block is searched again only after one of its texts changed.
 type search struct {
-	team  fleet.TeamID
-	part  part
-	mu    sync.Mutex
-	pages []found // guarded by mu
+	team      fleet.TeamID
+	substring substring
+
+	mu     sync.Mutex
+	blocks []matches // guarded by mu
 }
 
-// found is the rows of a page that had a part when its texts had this version.
-type found struct {
+// matches is the rows of a block that contained a substring when its texts had this version.
+type matches struct {
 	rows    bits
 	version uint32
 	known   bool
 }
 
-// maxSearches are remembered: some 130 KB each at a million devices.
+// maxSearches is how many searches are kept: each takes some 130 KB for a million devices.
 const maxSearches = 32
 
-// searches are those of late, the last one first.
-type searches struct {
+// recentSearches are the last searches, the most recent one first.
+type recentSearches struct {
 	mu  sync.Mutex
-	all []*search
+	all []*search // guarded by mu
 }
 
-func (c *searches) of(team fleet.TeamID, p part) *search {
+// of returns the search for a substring, a new one if there was none recently.
+func (c *recentSearches) of(team fleet.TeamID, p substring) *search {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := slices.IndexFunc(c.all, func(s *search) bool { return s.team == team && s.part == p })
+	at := slices.IndexFunc(c.all, func(s *search) bool { return s.team == team && s.substring == p })
 	if at >= 0 {
 		s := c.all[at]
 		c.all = slices.Insert(slices.Delete(c.all, at, at+1), 0, s)
 		return s
 	}
-	s := &search{team: team, part: p}
+	s := &search{team: team, substring: p}
 	c.all = slices.Insert(c.all[:min(len(c.all), maxSearches-1)], 0, s)
 	return s
 }
 
-// look brings s up to date, with the index's lock held for one page at a time, and returns
-// a copy. Who asks for the same meanwhile waits, and finds it done.
-func (s *search) look(x *Index) []found {
+// run brings s up to date and returns a copy of its matches. It holds the index's lock for one
+// block at a time. A second caller waits and finds it done.
+func (s *search) run(x *Index) []matches {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := 0; s.page(x, i); i++ {
+	for i := 0; s.searchBlock(x, i); i++ {
 	}
-	return slices.Clone(s.pages)
+	return slices.Clone(s.blocks)
 }
 
-func (s *search) page(x *Index, i int) bool {
+// searchBlock reports whether there was a block i to search; the caller must hold s.mu.
+func (s *search) searchBlock(x *Index, i int) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	shelf := x.shelves[s.team]
-	if shelf == nil || i == len(shelf.pages) {
+	shard := x.shards[s.team]
+	if shard == nil || i == len(shard.blocks) {
 		return false
 	}
-	if i == len(s.pages) {
-		s.pages = append(s.pages, found{})
+	if i == len(s.blocks) {
+		s.blocks = append(s.blocks, matches{})
 	}
-	s.pages[i].look(shelf.pages[i], s.part)
+	s.blocks[i].update(shard.blocks[i], s.substring)
 	return true
 }
 
-// look must be called with the index's lock held.
-func (f *found) look(p *page, part part) {
-	t := &p.texts[part.kind]
-	if !f.known || f.version != t.version {
-		*f = found{t.having([]byte(part.text)), t.version, true}
+// update searches b unless its texts are those that were searched; the caller must hold the
+// index's lock.
+func (m *matches) update(b *block, p substring) {
+	t := &b.texts[p.kind]
+	if !m.known || m.version != t.version {
+		*m = matches{t.containing([]byte(p.text)), t.version, true}
 	}
 }

@@ -24,16 +24,16 @@ func TestDevicesWrittenWhileTheOthersAreSortedFindTheirPlace(t *testing.T) {
 			}
 		}
 		edit("before")
-		for _, s := range x.unarranged() {
+		for _, s := range x.beginSorting() {
 			edit("before they are read")
-			rows, ranks := x.snapshot(s)
+			rows, ranks := x.sortables(s)
 			edit("while they are sorted")
-			x.install(s, orders(rows, ranks))
+			x.install(s, sortedRows(rows, ranks))
 		}
 		edit("after")
-		for _, s := range x.shelves {
+		for _, s := range x.shards {
 			var want []int32
-			for _, at := range x.places {
+			for _, at := range x.locations {
 				want = append(want, at.row)
 			}
 			for by := range s.orders {
@@ -48,7 +48,7 @@ func TestDevicesWrittenWhileTheOthersAreSortedFindTheirPlace(t *testing.T) {
 
 // TestFilledChunksTakeMore fills an order with more rows than a chunk holds.
 func TestFilledChunksTakeMore(t *testing.T) {
-	s := sorted{compare: func(a, b int32) int { return int(a - b) }}
+	s := ordering{compare: func(a, b int32) int { return int(a - b) }}
 	var want []int32
 	for row := range int32(3 * chunkRows) {
 		want = append(want, row)

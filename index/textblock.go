@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// texts are the kinds of text that can be searched for a part.
+// The texts of a row that can be searched.
 const (
 	nameText = iota
 	idText
 	texts
 )
 
-// text is the names or ids of a page in lower case, each after a zero byte, and one more
-// of those: one search finds all rows that have a part. A zero byte within a name or id is
-// left out. It is read and written with the index's lock held.
-type text struct {
+// textBlock is the names, or the ids, of a block in lower case, with a zero byte before each and
+// at the end: one search finds all rows that contain a substring. Zero bytes within a name or id
+// are left out. It is read and written with the index's lock held.
+type textBlock struct {
 	bytes   []byte
-	rows    int    // that have an entry
+	rows    int    // that have a text
 	version uint32 // grows with each change
 }
 
-// write sets the text of a row, the next one or one before.
-func (t *text) write(row int, own string) {
+// set sets the text of a row: of the next one, or of one that has a text.
+func (t *textBlock) set(row int, own string) {
 	t.version++
 	own = strings.ReplaceAll(strings.ToLower(own), "\x00", "")
 	if row == t.rows {
@@ -31,8 +31,8 @@ func (t *text) write(row int, own string) {
 			t.bytes = append(t.bytes, 0)
 		}
 		t.bytes = append(append(t.bytes, own...), 0)
-		if t.rows++; t.rows == pageRows {
-			t.bytes = bytes.Clone(t.bytes) // without the room append left
+		if t.rows++; t.rows == blockRows {
+			t.bytes = bytes.Clone(t.bytes) // without spare capacity
 		}
 		return
 	}
@@ -44,20 +44,21 @@ func (t *text) write(row int, own string) {
 	t.bytes = slices.Replace(t.bytes, begin, end, []byte(own)...)
 }
 
-// bits is a set of a page's rows.
-type bits [pageRows / 64]uint64
+// bits is a set of rows of a block.
+type bits [blockRows / 64]uint64
 
 func (b *bits) add(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b *bits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
-func (b *bits) keep(other *bits) {
+func (b *bits) intersect(other *bits) {
 	for i := range b {
 		b[i] &= other[i]
 	}
 }
 
-// having are the rows whose text contains part, which is not empty and in lower case.
-func (t *text) having(part []byte) (found bits) {
+// containing returns the rows whose text contains part, which must not be empty and be in lower
+// case.
+func (t *textBlock) containing(part []byte) (found bits) {
 	row := -1 // of the byte before at
 	for at := 0; ; {
 		i := bytes.Index(t.bytes[at:], part)

@@ -18,7 +18,7 @@ import (
 func TestSortedRowsAreTheSortedRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := make([]int, 4*chunkRows)
-		s := sorted{compare: func(a, b int32) int { return cmp.Or(cmp.Compare(key[a], key[b]), cmp.Compare(a, b)) }}
+		s := ordering{compare: func(a, b int32) int { return cmp.Or(cmp.Compare(key[a], key[b]), cmp.Compare(a, b)) }}
 		var in []int32
 		for row := range int32(rapid.IntRange(0, len(key)).Draw(t, "rows")) {
 			key[row] = int(row) * 7919 % 1000
@@ -99,7 +99,7 @@ func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
 	if page, err := x.Find(fleet.DeviceQuery{Actor: admin, NamePart: "zebra"}); err != nil || page.Total != 1 {
 		t.Errorf("a new name was not found: %+v, %v", page, err)
 	}
-	if _, err := x.Find(fleet.DeviceQuery{Actor: admin, Sort: sorts}); !errors.Is(err, fleet.Invalid) {
+	if _, err := x.Find(fleet.DeviceQuery{Actor: admin, Sort: orders}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("an order that is none: got %v, want invalid", err)
 	}
 }
