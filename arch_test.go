@@ -50,8 +50,9 @@ var mayImport = map[string][]string{
 	"console":        {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
+	"conform":        {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
-	"cmd/muster":     {"fleet", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
+	"cmd/muster":     {"fleet", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/lockfile":    {},
@@ -77,6 +78,7 @@ var testsMayImport = map[string][]string{
 	"api/rest":       {"store", "api/client", "api/particle", "api/nrf"},                                       // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud"},                                                                                // its example calls a whole server
 	"console":        {"store", "ota", "ota/image"},
+	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 
 	"ota":                 {"ota/otatest"},
 	"ota/release":         {"ota/otatest"},

@@ -38,6 +38,7 @@
 //	simulator           a fleet of devices in one process
 //	simulator/mqttlite  a light MQTT client
 //	simulator/ble       BLE devices behind gateways
+//	conform             a test bench for one device, in the server's place
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms
 //	cloud/cloudtest     whole servers for tests of the whole path

@@ -51,10 +51,13 @@ func TestCommandIsCarriedOutOnce(t *testing.T) {
 		l.close() // before PUBACK
 
 		l, _ = s.greet()
-		l.command(3, "four") // its result is owed still
+		l.command(3, "four") // answered again
 		l.ack(l.expect(wire.TopicDone))
 		s.settled()
-		l.command(3, "four") // dropped
+		l.command(3, "four") // answered again
+		if m := l.expect(wire.TopicDone); string(m.payload) != "ok 4" {
+			s.t.Errorf("the repeated command was answered %q", m.payload)
+		}
 		l.quiet(time.Minute)
 		if d := s.settled(); d.Stats.Commands != 1 || d.Stats.Repeated != 2 {
 			s.t.Errorf("got %+v, want carried out once, repeated twice", d.Stats)

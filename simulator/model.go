@@ -98,7 +98,7 @@ type model struct {
 	plan    plan         // of the update begun last
 	last    *wire.Outcome
 	command uint32   // highest number carried out
-	owed    []result // results not acknowledged yet
+	results []result // of the commands executed last
 	takes   bool     // updates are enabled
 
 	// What does not.
@@ -137,7 +137,6 @@ type answer uint8
 
 const (
 	toNothing  answer = iota
-	toDone            // the result of a command is kept by the cloud
 	toApplying        // the device may restart
 	toFailed          // the failure needs not be said again in Hello
 )
@@ -190,9 +189,6 @@ func (m *model) disconnected() {
 	if m.do == restart || m.do == cut || m.state == Applying {
 		m.start()
 	}
-	for i := range m.owed {
-		m.owed[i].id = 0
-	}
 	m.state, m.update, m.out, m.do = Idle, nil, nil, stay
 	m.greeted, m.hello = false, false
 	m.applyID, m.failedID = 0, 0
@@ -220,8 +216,6 @@ func (m *model) receive(now time.Time, kind wire.TopicKind, number uint32, paylo
 // published says which packet id s was sent with.
 func (m *model) published(s send, id uint16) {
 	switch s.answer {
-	case toDone:
-		m.owe(s.number, id)
 	case toApplying:
 		m.applyID = id
 	case toFailed:
@@ -237,7 +231,6 @@ func (m *model) acked(now time.Time, id uint16) {
 	case id == m.failedID:
 		m.last = nil
 	}
-	m.settle(id)
 }
 
 // deadline is when tick has something to do, zero for never.

@@ -20,6 +20,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" group:"Run:" help:"Run the server." example:"muster serve --data /var/lib/muster"`
 	Demo     demoCmd     `cmd:"" group:"Run:" help:"Show the main job: a cloud, a simulated fleet and two releases, with nothing else installed." example:"muster demo --devices 500"`
 	Simulate simulateCmd `cmd:"" group:"Run:" help:"Aim a simulated fleet at a running server." example:"muster simulate --credentials secrets.csv --fail-at verify:2%"`
+	Conform  conformCmd  `cmd:"" group:"Run:" help:"Test whether a device keeps the protocol: take the server's place and aim every behavior at it." example:"muster conform --device lamp-7 --junit conform.xml"`
 	Health   healthCmd   `cmd:"" group:"Run:" help:"Ask a running server whether it is ready; for health checks." example:"muster health --url http://127.0.0.1:8080"`
 
 	ResetPassword resetPasswordCmd `cmd:"" group:"Run:" help:"Give an account whose password is lost a new one, on the server's machine, while the server is stopped." example:"muster reset-password owner@localhost --data /var/lib/muster"`
