@@ -43,7 +43,7 @@ var auditKinds = []string{"device", "group", "firmware", "product", "update", "c
 
 const entriesPerPage = 50
 
-func (v *visit) auditPage() error {
+func (v teamPages) auditPage() error {
 	if err := v.may(fleet.SeeAudit); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (v *visit) auditPage() error {
 }
 
 // auditNames are the names of what entries name by number.
-func (v *visit) auditNames() (n nameOf, err error) {
+func (v teamPages) auditNames() (n nameOf, err error) {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, 0)
 	if err != nil {
 		return n, err

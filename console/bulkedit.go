@@ -22,16 +22,16 @@ type batchStep struct {
 func (s batchStep) Max() int { return max(s.Total, s.Done, 1) }
 
 // selected is the query of the form's filter.
-func (v *visit) selected() (fleet.DeviceQuery, error) {
+func (v bulkPages) selected() (fleet.DeviceQuery, error) {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return fleet.DeviceQuery{}, err
 	}
-	return v.query(v.deviceFilter(), groups)
+	return listPages{v.visit}.query(v.deviceFilter(), groups)
 }
 
 // editStep changes the next devices of the filter and answers with how far that is.
-func (v *visit) editStep(edit fleet.GroupsEdit) error {
+func (v bulkPages) editStep(edit fleet.GroupsEdit) error {
 	q, err := v.selected()
 	if err != nil {
 		return err

@@ -9,6 +9,9 @@ import (
 	"github.com/muster-iot/muster/ota/precedence"
 )
 
+// devicePages is about one device.
+type devicePages struct{ *visit }
+
 // deviceBody is the page of one device.
 type deviceBody struct {
 	View     fleet.DeviceView
@@ -25,10 +28,10 @@ type deviceBody struct {
 	Secret   string            // a new one, shown this once
 }
 
-func (v *visit) deviceID() fleet.DeviceID { return fleet.DeviceID(v.r.PathValue("id")) }
+func (v devicePages) deviceID() fleet.DeviceID { return fleet.DeviceID(v.r.PathValue("id")) }
 
 // findDevice leads from a device's id alone to its page.
-func (v *visit) findDevice() error {
+func (v devicePages) findDevice() error {
 	view, err := v.registry.Device(v.ctx(), v.actor, 0, v.deviceID())
 	if err != nil {
 		return err
@@ -36,7 +39,7 @@ func (v *visit) findDevice() error {
 	return v.redirect("/p/" + view.Slug + "/device/" + url.PathEscape(string(view.ID)))
 }
 
-func (v *visit) devicePage() error {
+func (v devicePages) devicePage() error {
 	body, err := v.deviceBody()
 	if err != nil {
 		return err
@@ -44,11 +47,11 @@ func (v *visit) devicePage() error {
 	return v.showDevice(body)
 }
 
-func (v *visit) showDevice(body deviceBody) error {
+func (v devicePages) showDevice(body deviceBody) error {
 	return v.show("device", string(body.View.ID), body)
 }
 
-func (v *visit) deviceLive() error {
+func (v devicePages) deviceLive() error {
 	var body deviceBody
 	if err := v.state(&body); err != nil {
 		return err
@@ -57,7 +60,7 @@ func (v *visit) deviceLive() error {
 }
 
 // state is what changes by itself.
-func (v *visit) state(b *deviceBody) (err error) {
+func (v devicePages) state(b *deviceBody) (err error) {
 	id := v.deviceID()
 	b.Live = v.at("/device/" + url.PathEscape(string(id)) + "/live")
 	if b.View, err = v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
@@ -83,7 +86,7 @@ func (v *visit) state(b *deviceBody) (err error) {
 
 // denied says why the actor may not edit a device. Of a BLE device a view does not tell
 // all that decides: an edit of nothing is tried.
-func (v *visit) denied(view fleet.DeviceView) string {
+func (v devicePages) denied(view fleet.DeviceView) string {
 	if why := v.takes(fleet.EditDevice); why != "" {
 		return "Changing a device " + why + "."
 	}
@@ -94,7 +97,7 @@ func (v *visit) denied(view fleet.DeviceView) string {
 	return sentence(err)
 }
 
-func (v *visit) deviceBody() (b deviceBody, err error) {
+func (v devicePages) deviceBody() (b deviceBody, err error) {
 	if err = v.state(&b); err != nil {
 		return b, err
 	}
@@ -112,7 +115,7 @@ func (v *visit) deviceBody() (b deviceBody, err error) {
 }
 
 // deviceEdit reads the form of one change; forms name it in act.
-func (v *visit) deviceEdit() (edit fleet.DeviceEdit, said string, err error) {
+func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error) {
 	yes, no := true, false
 	text := func(name string) *string {
 		value := v.text(name)
@@ -151,7 +154,7 @@ func (v *visit) deviceEdit() (edit fleet.DeviceEdit, said string, err error) {
 	}
 }
 
-func (v *visit) editDeviceImpact() error {
+func (v devicePages) editDeviceImpact() error {
 	edit, _, err := v.deviceEdit()
 	if err != nil {
 		return err
@@ -163,7 +166,7 @@ func (v *visit) editDeviceImpact() error {
 	return v.part("impact", impact)
 }
 
-func (v *visit) editDevice() error {
+func (v devicePages) editDevice() error {
 	id, back := v.deviceID(), v.at("/device/"+url.PathEscape(v.r.PathValue("id")))
 	switch v.text("act") {
 	case "flash":
@@ -191,15 +194,7 @@ func (v *visit) editDevice() error {
 	return v.after(err, back, said)
 }
 
-// after leads on when all went well.
-func (v *visit) after(err error, to, said string) error {
-	if err != nil {
-		return err
-	}
-	return v.done(to, said)
-}
-
-func (v *visit) flash(id fleet.DeviceID, back string) error {
+func (v devicePages) flash(id fleet.DeviceID, back string) error {
 	version, err := fleet.ParseVersion(v.text("version"))
 	if err != nil {
 		return err
@@ -208,7 +203,7 @@ func (v *visit) flash(id fleet.DeviceID, back string) error {
 }
 
 // rotate shows the new secret on the page itself: it is kept nowhere.
-func (v *visit) rotate(id fleet.DeviceID) error {
+func (v devicePages) rotate(id fleet.DeviceID) error {
 	if _, err := v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
 		return err
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// listPages is the list of devices.
+type listPages struct{ *visit }
+
 const rowsPerPage = 50
 
 // deviceList is the page of a product's devices, or of the whole team's.
@@ -37,7 +40,7 @@ func (l deviceList) All() bool { return len(l.Page.Devices) == l.Page.Total }
 var sorts = map[string]fleet.DeviceSort{"": fleet.ByID, "id": fleet.ByID, "name": fleet.ByName, "version": fleet.ByVersion, "handshake": fleet.ByLastHandshake}
 
 // query asks for what the form says; groups the actor does not see are not found.
-func (v *visit) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQuery, error) {
+func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, IDPart: f.Search, After: f.After, NoGroup: f.NoGroup != "", Limit: rowsPerPage}
 	if f.ByName != "" {
 		q.IDPart, q.NamePart = "", f.Search
@@ -90,7 +93,7 @@ func choice(text string) *bool {
 }
 
 // devicesPage lists the devices of a product or, without one in the path, of the team.
-func (v *visit) devicesPage() error {
+func (v listPages) devicesPage() error {
 	f := v.deviceFilter()
 	if to := v.productOf(f); to != "" {
 		return v.redirect(to)
@@ -115,7 +118,7 @@ func (v *visit) devicesPage() error {
 }
 
 // fill finds what the filter of l selects.
-func (v *visit) fill(l *deviceList, groups []fleet.GroupView) error {
+func (v listPages) fill(l *deviceList, groups []fleet.GroupView) error {
 	q, err := v.query(l.Filter, groups)
 	if err != nil {
 		return err
@@ -134,7 +137,7 @@ func (v *visit) fill(l *deviceList, groups []fleet.GroupView) error {
 }
 
 // productOf is where the filter's product leads to, "" when it is the one shown.
-func (v *visit) productOf(f deviceFilter) string {
+func (v listPages) productOf(f deviceFilter) string {
 	switch f.Product {
 	case "", v.product.Slug:
 		return ""
@@ -148,7 +151,7 @@ func (v *visit) productOf(f deviceFilter) string {
 }
 
 // versionsOf are the versions of the product, or of all, each once.
-func (v *visit) versionsOf() (versions []fleet.Version, err error) {
+func (v listPages) versionsOf() (versions []fleet.Version, err error) {
 	products := []fleet.Product{v.product}
 	if v.product.ID == 0 {
 		if products, err = v.registry.Products(v.ctx(), v.actor); err != nil {
@@ -169,7 +172,7 @@ func (v *visit) versionsOf() (versions []fleet.Version, err error) {
 }
 
 // find searches ids, and names where no id matches.
-func (v *visit) find(q fleet.DeviceQuery) (found fleet.DeviceViews, byName bool, err error) {
+func (v listPages) find(q fleet.DeviceQuery) (found fleet.DeviceViews, byName bool, err error) {
 	found, err = v.registry.Devices(v.ctx(), v.actor, q)
 	if err != nil || found.Total > 0 || q.IDPart == "" {
 		return found, false, err

@@ -20,7 +20,7 @@ type section struct {
 
 // sections is the first devices of each group, or of each version, that the filter of l
 // leaves; after the groups those in none, after the versions those without one.
-func (v *visit) sections(l *deviceList, groups []fleet.GroupView, q fleet.DeviceQuery) error {
+func (v listPages) sections(l *deviceList, groups []fleet.GroupView, q fleet.DeviceQuery) error {
 	everything, byName, err := v.find(q)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (v *visit) sections(l *deviceList, groups []fleet.GroupView, q fleet.Device
 	return v.byGroup(l, plain, groups, q)
 }
 
-func (v *visit) byGroup(l *deviceList, plain deviceFilter, groups []fleet.GroupView, q fleet.DeviceQuery) error {
+func (v listPages) byGroup(l *deviceList, plain deviceFilter, groups []fleet.GroupView, q fleet.DeviceQuery) error {
 	if len(plain.Groups) > 0 { // only those asked for
 		groups = onlyGroups(groups, plain.Has)
 	}
@@ -67,7 +67,7 @@ func onlyGroups(groups []fleet.GroupView, wanted func(string) bool) (only []flee
 	return only
 }
 
-func (v *visit) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQuery) error {
+func (v listPages) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQuery) error {
 	if q.NoVersion || !q.Version.IsZero() {
 		return v.addSection(l, section{Title: "Version " + plain.Version, Query: encoded(plain.values())}, q)
 	}
@@ -91,7 +91,7 @@ func (v *visit) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQuery
 }
 
 // addSection adds s when a device is in it.
-func (v *visit) addSection(l *deviceList, s section, q fleet.DeviceQuery) (err error) {
+func (v listPages) addSection(l *deviceList, s section, q fleet.DeviceQuery) (err error) {
 	if s.Page, err = v.registry.Devices(v.ctx(), v.actor, q); err == nil && s.Page.Total > 0 {
 		l.Sections = append(l.Sections, s)
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
+// bulkPages edits the groups of many devices.
+type bulkPages struct{ *visit }
+
 // batch is the page that edits groups of many devices: those ticked, or all that a filter
 // selects.
 type batch struct {
@@ -19,7 +22,7 @@ type batch struct {
 	Picker  picker
 }
 
-func (v *visit) chosen() ([]fleet.DeviceID, error) {
+func (v bulkPages) chosen() ([]fleet.DeviceID, error) {
 	if err := v.r.ParseForm(); err != nil {
 		return nil, fleet.Errorf(fleet.Invalid, "the form can't be read: %w", err)
 	}
@@ -36,9 +39,9 @@ func (v *visit) chosen() ([]fleet.DeviceID, error) {
 }
 
 // all reports whether the form is about all that its filter selects.
-func (v *visit) all() bool { return v.text("all") != "" }
+func (v bulkPages) all() bool { return v.text("all") != "" }
 
-func (v *visit) editGroupsPage() error {
+func (v bulkPages) editGroupsPage() error {
 	if err := v.may(fleet.AssignGroups); err != nil {
 		return err
 	}
@@ -63,14 +66,14 @@ func (v *visit) editGroupsPage() error {
 }
 
 // selection counts what the filter selects, and settles whether its search is of names.
-func (v *visit) selection(b *batch) error {
+func (v bulkPages) selection(b *batch) error {
 	b.Filter = v.deviceFilter()
 	b.Filter.After, b.Filter.From = "", 0
-	q, err := v.query(b.Filter, b.Groups)
+	q, err := listPages{v.visit}.query(b.Filter, b.Groups)
 	if err != nil {
 		return err
 	}
-	found, byName, err := v.find(q)
+	found, byName, err := listPages{v.visit}.find(q)
 	if byName {
 		b.Filter.ByName = "yes"
 	}
@@ -79,7 +82,7 @@ func (v *visit) selection(b *batch) error {
 }
 
 // groupsEdit reads which groups are to be added and removed.
-func (v *visit) groupsEdit() (fleet.GroupsEdit, error) {
+func (v bulkPages) groupsEdit() (fleet.GroupsEdit, error) {
 	ids, err := v.chosen()
 	edit := fleet.GroupsEdit{Product: v.product.ID, Devices: ids, Add: v.names("add"), Remove: v.names("remove")}
 	for name, values := range v.r.Form {
@@ -99,7 +102,7 @@ func (v *visit) groupsEdit() (fleet.GroupsEdit, error) {
 	return edit, err
 }
 
-func (v *visit) editGroupsImpact() error {
+func (v bulkPages) editGroupsImpact() error {
 	edit, err := v.groupsEdit()
 	if err != nil {
 		return err
@@ -120,7 +123,7 @@ func (v *visit) editGroupsImpact() error {
 	return v.part("impact", impact)
 }
 
-func (v *visit) editGroups() error {
+func (v bulkPages) editGroups() error {
 	edit, err := v.groupsEdit()
 	if err != nil {
 		return err

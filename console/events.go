@@ -13,6 +13,9 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
+// eventPages shows events as they happen, and which part of an open page to refresh.
+type eventPages struct{ *visit }
+
 // maxTogether bounds the rows sent together; of further ones the page shows how many.
 const maxTogether = 100
 
@@ -26,7 +29,7 @@ type eventsBody struct {
 // Filtered reports whether some events are left out.
 func (b eventsBody) Filtered() bool { return b.Prefix+b.Slug+b.Device != "" }
 
-func (v *visit) eventsBody() (b eventsBody, err error) {
+func (v eventPages) eventsBody() (b eventsBody, err error) {
 	b = eventsBody{Prefix: v.text("prefix"), Slug: v.text("product"), Device: v.text("device")}
 	b.Feed = "/events/stream?" + url.Values{"prefix": {b.Prefix}, "product": {b.Slug}, "device": {b.Device}}.Encode()
 	if b.Slug != "" {
@@ -35,7 +38,7 @@ func (v *visit) eventsBody() (b eventsBody, err error) {
 	return b, err
 }
 
-func (v *visit) eventsPage() error {
+func (v eventPages) eventsPage() error {
 	body, err := v.eventsBody()
 	if err != nil {
 		return err
@@ -43,7 +46,7 @@ func (v *visit) eventsPage() error {
 	return v.show("events", "Events", body)
 }
 
-func (v *visit) eventsStream() error {
+func (v eventPages) eventsStream() error {
 	body, err := v.eventsBody()
 	if err != nil {
 		return err

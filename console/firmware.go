@@ -16,66 +16,10 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// firmwareRow is a version as lists show it.
-type firmwareRow struct {
-	fleet.Released
-	Tags []fleet.GroupView // groups it is released to, as far as the actor sees them
-}
+// firmwarePages is about uploaded versions.
+type firmwarePages struct{ *visit }
 
-// versions lists the product's firmware, with the groups by name.
-func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
-	released, err := v.releases.Firmware(v.ctx(), v.actor, v.product.ID)
-	if err != nil {
-		return nil, nil, err
-	}
-	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
-	if err != nil {
-		return nil, nil, err
-	}
-	rows := make([]firmwareRow, len(released))
-	for i, f := range released {
-		rows[i].Released = f
-		for _, g := range groups {
-			if containsGroup(f.Groups, g.ID) {
-				rows[i].Tags = append(rows[i].Tags, g)
-			}
-		}
-	}
-	return rows, groups, nil
-}
-
-func containsGroup(ids []fleet.GroupID, id fleet.GroupID) bool {
-	for _, g := range ids {
-		if g == id {
-			return true
-		}
-	}
-	return false
-}
-
-// version is the one the path names.
-func (v *visit) version() (firmwareRow, []fleet.GroupView, error) {
-	return v.versionNamed(v.r.PathValue("version"))
-}
-
-func (v *visit) versionNamed(text string) (firmwareRow, []fleet.GroupView, error) {
-	wanted, err := fleet.ParseVersion(text)
-	if err != nil {
-		return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %.80s", text)
-	}
-	rows, groups, err := v.versions()
-	if err != nil {
-		return firmwareRow{}, nil, err
-	}
-	for _, row := range rows {
-		if row.Version.Equal(wanted) {
-			return row, groups, nil
-		}
-	}
-	return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %s", wanted)
-}
-
-func (v *visit) firmwarePage() error {
+func (v firmwarePages) firmwarePage() error {
 	rows, _, err := v.versions()
 	if err != nil {
 		return err
@@ -86,7 +30,7 @@ func (v *visit) firmwarePage() error {
 	return v.show("firmware", "Firmware", rows)
 }
 
-func (v *visit) uploadPage() error {
+func (v firmwarePages) uploadPage() error {
 	if err := v.may(fleet.UploadFirmware); err != nil {
 		return err
 	}
@@ -94,7 +38,7 @@ func (v *visit) uploadPage() error {
 }
 
 // upload streams the image: the fields before it in the form say what it is.
-func (v *visit) upload() error {
+func (v firmwarePages) upload() error {
 	if kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		return fleet.Errorf(fleet.Invalid, "send the form with its file")
 	}
@@ -192,7 +136,7 @@ type stateCount struct {
 	Devices int
 }
 
-func (v *visit) versionPage() error {
+func (v firmwarePages) versionPage() error {
 	body, err := v.versionBody()
 	if err != nil {
 		return err
@@ -200,7 +144,7 @@ func (v *visit) versionPage() error {
 	return v.show("version", "Version "+body.Version.String(), body)
 }
 
-func (v *visit) versionLive() error {
+func (v firmwarePages) versionLive() error {
 	body, err := v.versionBody()
 	if err != nil {
 		return err
@@ -208,7 +152,7 @@ func (v *visit) versionLive() error {
 	return v.fragmentOf("version", "live", body)
 }
 
-func (v *visit) versionBody() (b versionBody, err error) {
+func (v firmwarePages) versionBody() (b versionBody, err error) {
 	if b.firmwareRow, _, err = v.version(); err != nil {
 		return b, err
 	}
@@ -224,7 +168,7 @@ func (v *visit) versionBody() (b versionBody, err error) {
 	return b, nil
 }
 
-func (v *visit) editFirmware() error {
+func (v firmwarePages) editFirmware() error {
 	row, _, err := v.version()
 	if err != nil {
 		return err
@@ -239,7 +183,7 @@ func (v *visit) editFirmware() error {
 }
 
 // image downloads the bytes.
-func (v *visit) image() error {
+func (v firmwarePages) image() error {
 	row, _, err := v.version()
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (b sendBody) Back() fleet.Version {
 	return b.View.Target
 }
 
-func (v *visit) sendPage() error {
+func (v devicePages) sendPage() error {
 	b := sendBody{Lock: v.text("act") == "lock", Now: v.text("flash") != ""}
 	if v.text("version") == "" {
 		return fleet.FieldErrorf("version", "choose a version")

@@ -48,7 +48,7 @@ func (c *Console) sampleFleet(ctx context.Context, p fleet.Product) (history.Sam
 }
 
 // fleetHistory answers with what the charts draw, for owners and admins.
-func (v *visit) fleetHistory() error {
+func (v fleetPages) fleetHistory() error {
 	if err := v.may(fleet.SeeAudit); err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
+// fleetPages shows what a product's fleet is doing.
+type fleetPages struct{ *visit }
+
 const (
 	maxStops = 5000 // by one press of a button; it can be pressed again
 	stoppers = 64   // at the same time: the store writes together what comes together
@@ -50,7 +53,7 @@ type reasonCount struct {
 	Total   int // of all devices since the server began, also those that came right since
 }
 
-func (v *visit) fleetPage() error {
+func (v fleetPages) fleetPage() error {
 	body, err := v.fleetBody()
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func (v *visit) fleetPage() error {
 	return v.show("fleet", "Fleet", body)
 }
 
-func (v *visit) fleetLive() error {
+func (v fleetPages) fleetLive() error {
 	body, err := v.fleetBody()
 	if err != nil {
 		return err
@@ -66,7 +69,7 @@ func (v *visit) fleetLive() error {
 	return v.fragmentOf("fleet", "live", body)
 }
 
-func (v *visit) fleetBody() (b fleetBody, err error) {
+func (v fleetPages) fleetBody() (b fleetBody, err error) {
 	b.Live, b.Watched = v.at("/fleet/live"), v.history.Since(v.product.ID)
 	online := true
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
@@ -96,7 +99,7 @@ func (v *visit) fleetBody() (b fleetBody, err error) {
 
 // standing counts the visible devices' updates, and for who sees all devices also what
 // went wrong since the server began.
-func (v *visit) standing(b *fleetBody) error {
+func (v fleetPages) standing(b *fleetBody) error {
 	standing, err := v.releases.Standing(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return err
@@ -125,7 +128,7 @@ func (v *visit) standing(b *fleetBody) error {
 }
 
 // stopUpdates stops one device's update, or all that run.
-func (v *visit) stopUpdates() error {
+func (v fleetPages) stopUpdates() error {
 	if id := v.text("device"); id != "" {
 		return v.after(v.releases.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
 	}
@@ -134,7 +137,7 @@ func (v *visit) stopUpdates() error {
 }
 
 // stopVersion stops every update to one version that runs.
-func (v *visit) stopVersion() error {
+func (v fleetPages) stopVersion() error {
 	row, _, err := v.version()
 	if err != nil {
 		return err
@@ -144,7 +147,7 @@ func (v *visit) stopVersion() error {
 }
 
 // stopAll stops what runs now and the actor may stop. One that ended meanwhile is no error.
-func (v *visit) stopAll(ctx context.Context, to fleet.Version) (stopped int, err error) {
+func (v fleetPages) stopAll(ctx context.Context, to fleet.Version) (stopped int, err error) {
 	if err := v.may(fleet.OperateDevice); err != nil {
 		return 0, err
 	}
@@ -165,7 +168,7 @@ func (v *visit) stopAll(ctx context.Context, to fleet.Version) (stopped int, err
 }
 
 // stopEach stops these updates, some at a time, and returns how many and what went wrong.
-func (v *visit) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stopped int, failed error) {
+func (v fleetPages) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stopped int, failed error) {
 	ids := make(chan fleet.DeviceID)
 	results := make(chan error)
 	var running sync.WaitGroup

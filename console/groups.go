@@ -2,9 +2,13 @@ package console
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 )
+
+// groupPages is about groups.
+type groupPages struct{ *visit }
 
 // groupRow is a group with how many users hold it.
 type groupRow struct {
@@ -12,7 +16,7 @@ type groupRow struct {
 	Users int
 }
 
-func (v *visit) groupsPage() error {
+func (v groupPages) groupsPage() error {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return err
@@ -25,7 +29,7 @@ func (v *visit) groupsPage() error {
 	for i, g := range groups {
 		rows[i].GroupView = g
 		for _, m := range members {
-			if containsGroup(m.Groups, g.ID) {
+			if slices.Contains(m.Groups, g.ID) {
 				rows[i].Users++
 			}
 		}
@@ -33,7 +37,7 @@ func (v *visit) groupsPage() error {
 	return v.show("groups", "Groups", rows)
 }
 
-func (v *visit) createGroup() error {
+func (v groupPages) createGroup() error {
 	g := fleet.Group{Team: v.actor.Team, Product: v.product.ID, Name: v.text("name"), Description: v.text("description"), Color: v.text("color")}
 	if v.text("scope") == "team" {
 		g.Product = 0
@@ -49,7 +53,7 @@ type groupBody struct {
 	Members fleet.DeviceViews
 }
 
-func (v *visit) groupPage() error {
+func (v groupPages) groupPage() error {
 	g, err := v.registry.Group(v.ctx(), v.actor, v.product.ID, v.text("name"))
 	if err != nil {
 		return err
@@ -60,7 +64,7 @@ func (v *visit) groupPage() error {
 		return err
 	}
 	for _, m := range members {
-		if containsGroup(m.Groups, g.ID) {
+		if slices.Contains(m.Groups, g.ID) {
 			body.Users = append(body.Users, m)
 		}
 	}
@@ -72,9 +76,9 @@ func (v *visit) groupPage() error {
 }
 
 // groupOf is the name in the address: the form may have another.
-func (v *visit) groupOf() string { return v.r.URL.Query().Get("name") }
+func (v groupPages) groupOf() string { return v.r.URL.Query().Get("name") }
 
-func (v *visit) editGroup() error {
+func (v groupPages) editGroup() error {
 	name := v.groupOf()
 	if v.text("act") == "delete" {
 		return v.after(v.registry.DeleteGroup(v.ctx(), v.actor, v.product.ID, name), v.at("/groups"), "Deleted the group "+name+".")
@@ -85,7 +89,7 @@ func (v *visit) editGroup() error {
 }
 
 // deleteGroupImpact is what deleting a group would send out.
-func (v *visit) deleteGroupImpact() error {
+func (v groupPages) deleteGroupImpact() error {
 	impact, err := v.registry.PreviewDeleteGroup(v.ctx(), v.actor, v.product.ID, v.groupOf())
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func (v *visit) hintsOf() string {
 	return "/live?" + q.Encode()
 }
 
-func (v *visit) hintsStream() error {
+func (v eventPages) hintsStream() error {
 	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // what is no number selects nothing less
 	return v.stream(newHints(fleet.ProductID(product), fleet.DeviceID(v.text("device"))))
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
+// importPages imports devices.
+type importPages struct{ *visit }
+
 // intake is the page that imports devices, and what became of them.
 type intake struct {
 	Picker picker
@@ -24,7 +27,7 @@ type intake struct {
 // maxNamedLines bounds the lines an error names; of more it says how many.
 const maxNamedLines = 5
 
-func (v *visit) importPage() error {
+func (v importPages) importPage() error {
 	if err := v.may(fleet.ImportDevices); err != nil {
 		return err
 	}
@@ -35,7 +38,7 @@ func (v *visit) importPage() error {
 	return v.show("import", "Import devices", intake{Picker: v.pick(groups, nothing)})
 }
 
-func (v *visit) importDevices() error {
+func (v importPages) importDevices() error {
 	order := fleet.Import{Product: v.product.ID, Gateway: fleet.DeviceID(v.text("gateway")), Groups: v.names("group")}
 	var err error
 	if order.IDs, err = idsOf(v.r.FormValue("ids")); err != nil {

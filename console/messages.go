@@ -7,6 +7,9 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// messagePages shows messages and alerts.
+type messagePages struct{ *visit }
+
 // messageList is the page of messages.
 type messageList struct {
 	Device, Topic, After string
@@ -14,7 +17,7 @@ type messageList struct {
 	Next                 template.URL // query of the next page, "" for none
 }
 
-func (v *visit) messagesPage() error {
+func (v messagePages) messagesPage() error {
 	list := messageList{Device: v.text("device"), Topic: v.text("topic"), After: v.text("after")}
 	messages, next, err := v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{
 		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Topic: list.Topic, After: list.After, Limit: rowsPerPage,
@@ -41,7 +44,7 @@ type alertList struct {
 	Next     template.URL
 }
 
-func (v *visit) alertsPage() error {
+func (v messagePages) alertsPage() error {
 	list := alertList{Device: v.text("device"), After: v.text("after"), Archived: v.text("archived") != ""}
 	alerts, next, err := v.registry.Alerts(v.ctx(), v.actor, fleet.AlertQuery{
 		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Archived: list.Archived, After: list.After, Limit: rowsPerPage,
@@ -59,7 +62,7 @@ func (v *visit) alertsPage() error {
 	return v.show("alerts", "Alerts", list)
 }
 
-func (v *visit) archiveAlert() error {
+func (v messagePages) archiveAlert() error {
 	archived := v.text("act") != "restore"
 	back, said := url.Values{"device": {v.text("device")}}, "Archived."
 	if !archived {

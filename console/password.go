@@ -5,10 +5,10 @@ import (
 )
 
 // accountPage is about who is signed in, whatever the team.
-func (v *visit) accountPage() error { return v.show("account", "Your account", nil) }
+func (v accountPages) accountPage() error { return v.show("account", "Your account", nil) }
 
 // changePassword ends every other session and token of the account.
-func (v *visit) changePassword() error {
+func (v accountPages) changePassword() error {
 	wanted := v.r.PostFormValue("password")
 	if wanted != v.r.PostFormValue("again") {
 		return fleet.FieldErrorf("again", "write the same new password twice")
@@ -20,7 +20,7 @@ func (v *visit) changePassword() error {
 }
 
 // leaveTeam ends one's part in the team, and with it the session.
-func (v *visit) leaveTeam() error {
+func (v accountPages) leaveTeam() error {
 	if err := v.accounts.LeaveTeam(v.ctx(), v.actor); err != nil {
 		return err
 	}

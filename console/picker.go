@@ -8,41 +8,6 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// inPlace answers a form with a page: in the place of the one it is on where htmx asks.
-func (v *visit) inPlace(name, title string, body any) error {
-	if !v.fragment() {
-		return v.show(name, title, body)
-	}
-	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
-	if err := v.frame(&p); err != nil {
-		return err
-	}
-	v.retarget("#main", "innerHTML show:window:top")
-	return v.execute(name, "content", p)
-}
-
-// retarget has htmx put the answer elsewhere than a form's place for problems.
-func (v *visit) retarget(selector, how string) {
-	v.w.Header().Set("HX-Retarget", selector)
-	v.w.Header().Set("HX-Reswap", how)
-}
-
-// seen is the tag of what the form showed, so that an edit of someone else in between is
-// not undone unread.
-func (v *visit) seen() string { return v.text("seen") }
-
-// names are the values of a field that is there several times, without the empty ones.
-func (v *visit) names(field string) []string {
-	_ = v.text(field) // has the form read
-	names := []string{}
-	for _, name := range v.r.Form[field] {
-		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 // picker is a choice of groups: a box for each or, of very many, for those chosen and the
 // first others; a field that completes names takes the rest.
 type picker struct {

@@ -6,8 +6,11 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// productPages is about products.
+type productPages struct{ *visit }
+
 // home leads to the devices of the product looked at last, or to the first product to make.
-func (v *visit) home() error {
+func (v productPages) home() error {
 	products, err := v.registry.Products(v.ctx(), v.actor)
 	if err != nil {
 		return err
@@ -32,7 +35,7 @@ type productRow struct {
 	Devices int
 }
 
-func (v *visit) productsPage() error {
+func (v productPages) productsPage() error {
 	products, err := v.registry.Products(v.ctx(), v.actor)
 	if err != nil {
 		return err
@@ -46,12 +49,12 @@ func (v *visit) productsPage() error {
 	return v.show("products", "Products", rows)
 }
 
-func (v *visit) productRow(p fleet.Product) (productRow, error) {
+func (v productPages) productRow(p fleet.Product) (productRow, error) {
 	found, err := v.registry.Devices(v.ctx(), v.actor, fleet.DeviceQuery{Actor: v.actor, Product: p.ID, Limit: 1})
 	return productRow{p, found.Total}, err
 }
 
-func (v *visit) createProduct() error {
+func (v productPages) createProduct() error {
 	p, err := v.registry.CreateProduct(v.ctx(), v.actor, fleet.Product{
 		Team: v.actor.Team, Name: v.text("name"), Slug: v.text("slug"), Description: v.text("description"),
 		Roaming: true, // as over the API where nothing is said
@@ -66,7 +69,7 @@ type productBody struct {
 	Groups   int // its own, which go with it
 }
 
-func (v *visit) productPage() error {
+func (v productPages) productPage() error {
 	b := productBody{}
 	var err error
 	if b.productRow, err = v.productRow(v.product); err != nil {
@@ -85,7 +88,7 @@ func (v *visit) productPage() error {
 	return v.show("product", v.product.Name, b)
 }
 
-func (v *visit) editProduct() error {
+func (v productPages) editProduct() error {
 	if v.text("act") == "delete" {
 		return v.after(v.registry.DeleteProduct(v.ctx(), v.actor, v.product.ID), "/products", "Deleted "+v.product.Name+".")
 	}

@@ -17,7 +17,7 @@ type programsBody struct {
 	Origin   string
 }
 
-func (v *visit) programsPage() error {
+func (v teamPages) programsPage() error {
 	body, err := v.programsBody()
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (v *visit) programsPage() error {
 	return v.show("programs", "Programs", body)
 }
 
-func (v *visit) programsBody() (b programsBody, err error) {
+func (v teamPages) programsBody() (b programsBody, err error) {
 	var groups []fleet.GroupView
 	b.Lifetime, b.Origin = lifetimes, v.origin()
 	b.Programs, groups, err = v.members(true)
@@ -34,7 +34,7 @@ func (v *visit) programsBody() (b programsBody, err error) {
 }
 
 // addProgram makes one, or with its email gives it another token.
-func (v *visit) addProgram() error {
+func (v teamPages) addProgram() error {
 	lifetime, err := v.lifetime()
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (v *visit) addProgram() error {
 // lifetimes are the days a token may live, to choose from.
 var lifetimes = []int{7, 30, 90, 365}
 
-func (v *visit) lifetime() (time.Duration, error) {
+func (v teamPages) lifetime() (time.Duration, error) {
 	days, err := strconv.ParseUint(v.text("days"), 10, 16)
 	if err != nil || days == 0 {
 		return 0, fleet.FieldErrorf("days", "choose how long the token lives")

@@ -8,6 +8,9 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// releasePages releases a version: choose, then confirm.
+type releasePages struct{ *visit }
+
 // releaseBody is the two pages of a release: choose, then confirm.
 type releaseBody struct {
 	firmwareRow
@@ -27,7 +30,7 @@ func (b releaseBody) Takes() bool { return b.Released.Default && !b.Default }
 // Nothing reports whether the version ends up released nowhere.
 func (b releaseBody) Nothing() bool { return len(b.Chosen) == 0 && !b.Default }
 
-func (v *visit) releasePage() error {
+func (v releasePages) releasePage() error {
 	row, groups, err := v.version()
 	if err != nil {
 		return err
@@ -36,16 +39,16 @@ func (v *visit) releasePage() error {
 		return err
 	}
 	b := releaseBody{firmwareRow: row, Default: row.Default}
-	b.Picker = v.pick(groups, func(g fleet.GroupView) bool { return containsGroup(row.Groups, g.ID) })
+	b.Picker = v.pick(groups, func(g fleet.GroupView) bool { return slices.Contains(row.Groups, g.ID) })
 	return v.show("release", "Release version "+row.Version.String(), b)
 }
 
 // mayRelease asks for the least right a release takes; the rest is asked for each target.
-func (v *visit) mayRelease() error { return v.may(fleet.UploadFirmware) }
+func (v releasePages) mayRelease() error { return v.may(fleet.UploadFirmware) }
 
 // order reads the form of a release. The product default is left as it is unless the
 // form has it: who may not release it is not shown that field.
-func (v *visit) order() (fleet.ReleaseOrder, releaseBody, error) {
+func (v releasePages) order() (fleet.ReleaseOrder, releaseBody, error) {
 	row, groups, err := v.version()
 	if err != nil {
 		return fleet.ReleaseOrder{}, releaseBody{}, err
@@ -75,7 +78,7 @@ func (v *visit) order() (fleet.ReleaseOrder, releaseBody, error) {
 	return order, b, nil
 }
 
-func (v *visit) confirmPage() error {
+func (v releasePages) confirmPage() error {
 	order, body, err := v.order()
 	if errors.Is(err, fleet.Invalid) {
 		body.Problem, v.code = sentence(err), http.StatusUnprocessableEntity
@@ -94,7 +97,7 @@ func (v *visit) confirmPage() error {
 	return v.show("confirm", "Confirm the release of version "+body.Version.String(), body)
 }
 
-func (v *visit) release() error {
+func (v releasePages) release() error {
 	order, body, err := v.order()
 	if err != nil {
 		return err

@@ -117,6 +117,25 @@ func (v *visit) frame(p *page) (err error) {
 	return nil
 }
 
+// inPlace answers a form with a page: in the place of the one it is on where htmx asks.
+func (v *visit) inPlace(name, title string, body any) error {
+	if !v.fragment() {
+		return v.show(name, title, body)
+	}
+	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
+	if err := v.frame(&p); err != nil {
+		return err
+	}
+	v.retarget("#main", "innerHTML show:window:top")
+	return v.execute(name, "content", p)
+}
+
+// retarget has htmx put the answer elsewhere than a form's place for problems.
+func (v *visit) retarget(selector, how string) {
+	v.w.Header().Set("HX-Retarget", selector)
+	v.w.Header().Set("HX-Reswap", how)
+}
+
 // part answers with a fragment that every page has.
 func (v *visit) part(name string, body any) error { return v.execute("error", name, body) }
 

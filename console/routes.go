@@ -11,70 +11,70 @@ import (
 
 // ofMembers are the pages and forms for who is signed in.
 var ofMembers = map[string]func(*visit) error{
-	"GET /{$}":                 (*visit).home,
-	"GET /account":             (*visit).accountPage,
-	"POST /account/password":   (*visit).changePassword,
-	"POST /account/leave":      (*visit).leaveTeam,
-	"POST /sign-out":           (*visit).signOut,
-	"GET /products":            (*visit).productsPage,
-	"POST /products":           (*visit).createProduct,
-	"GET /messages":            (*visit).messagesPage,
-	"GET /alerts":              (*visit).alertsPage,
-	"GET /events":              (*visit).eventsPage,
-	"GET /events/stream":       (*visit).eventsStream,
-	"GET /live":                (*visit).hintsStream,
-	"POST /alerts":             (*visit).archiveAlert,
-	"GET /team":                (*visit).teamPage,
-	"POST /team/members":       (*visit).addMember,
-	"POST /team/member":        (*visit).editMember,
-	"POST /team/tokens":        (*visit).newToken,
-	"POST /team/tokens/revoke": (*visit).revokeToken,
-	"POST /team/switch":        (*visit).switchTeam,
-	"GET /team/programs":       (*visit).programsPage,
-	"POST /team/programs":      (*visit).addProgram,
-	"GET /team/tokens":         (*visit).tokensPage,
-	"GET /team/audit":          (*visit).auditPage,
-	"GET /team/settings":       (*visit).settingsPage,
-	"POST /team/settings":      (*visit).editTeam,
+	"GET /{$}":                 on(productPages.home),
+	"GET /account":             on(accountPages.accountPage),
+	"POST /account/password":   on(accountPages.changePassword),
+	"POST /account/leave":      on(accountPages.leaveTeam),
+	"POST /sign-out":           on(accountPages.signOut),
+	"GET /products":            on(productPages.productsPage),
+	"POST /products":           on(productPages.createProduct),
+	"GET /messages":            on(messagePages.messagesPage),
+	"GET /alerts":              on(messagePages.alertsPage),
+	"GET /events":              on(eventPages.eventsPage),
+	"GET /events/stream":       on(eventPages.eventsStream),
+	"GET /live":                on(eventPages.hintsStream),
+	"POST /alerts":             on(messagePages.archiveAlert),
+	"GET /team":                on(teamPages.teamPage),
+	"POST /team/members":       on(teamPages.addMember),
+	"POST /team/member":        on(teamPages.editMember),
+	"POST /team/tokens":        on(teamPages.newToken),
+	"POST /team/tokens/revoke": on(teamPages.revokeToken),
+	"POST /team/switch":        on(accountPages.switchTeam),
+	"GET /team/programs":       on(teamPages.programsPage),
+	"POST /team/programs":      on(teamPages.addProgram),
+	"GET /team/tokens":         on(teamPages.tokensPage),
+	"GET /team/audit":          on(teamPages.auditPage),
+	"GET /team/settings":       on(teamPages.settingsPage),
+	"POST /team/settings":      on(teamPages.editTeam),
 	"GET /group-names":         (*visit).groupNames,
-	"GET /devices":             (*visit).devicesPage,
-	"GET /devices/{id}":        (*visit).findDevice,
+	"GET /devices":             on(listPages.devicesPage),
+	"GET /devices/{id}":        on(devicePages.findDevice),
 }
 
 // ofProducts are those about the product their path names.
 var ofProducts = map[string]func(*visit) error{
-	"GET /p/{product}/devices":                     (*visit).devicesPage,
-	"POST /p/{product}/devices/groups":             (*visit).editGroupsPage,
-	"POST /p/{product}/devices/groups/impact":      (*visit).editGroupsImpact,
-	"POST /p/{product}/devices/groups/save":        (*visit).editGroups,
-	"GET /p/{product}/devices/import":              (*visit).importPage,
-	"POST /p/{product}/devices/import":             (*visit).importDevices,
-	"GET /p/{product}/device/{id}":                 (*visit).devicePage,
-	"GET /p/{product}/device/{id}/live":            (*visit).deviceLive,
-	"GET /p/{product}/device/{id}/confirm":         (*visit).sendPage,
-	"POST /p/{product}/device/{id}":                (*visit).editDevice,
-	"POST /p/{product}/device/{id}/impact":         (*visit).editDeviceImpact,
-	"GET /p/{product}/groups":                      (*visit).groupsPage,
-	"POST /p/{product}/groups":                     (*visit).createGroup,
-	"GET /p/{product}/group":                       (*visit).groupPage,
-	"POST /p/{product}/group":                      (*visit).editGroup,
-	"GET /p/{product}/group/impact":                (*visit).deleteGroupImpact,
-	"GET /p/{product}/settings":                    (*visit).productPage,
-	"POST /p/{product}/settings":                   (*visit).editProduct,
-	"GET /p/{product}/firmware":                    (*visit).firmwarePage,
-	"GET /p/{product}/upload":                      (*visit).uploadPage,
-	"GET /p/{product}/firmware/{version}":          (*visit).versionPage,
-	"GET /p/{product}/firmware/{version}/live":     (*visit).versionLive,
-	"POST /p/{product}/firmware/{version}":         (*visit).editFirmware,
-	"GET /p/{product}/firmware/{version}/image":    (*visit).image,
-	"GET /p/{product}/firmware/{version}/release":  (*visit).releasePage,
-	"GET /p/{product}/firmware/{version}/confirm":  (*visit).confirmPage,
-	"POST /p/{product}/firmware/{version}/release": (*visit).release,
-	"POST /p/{product}/firmware/{version}/stop":    (*visit).stopVersion,
-	"GET /p/{product}/fleet":                       (*visit).fleetPage,
-	"GET /p/{product}/fleet/live":                  (*visit).fleetLive,
-	"GET /p/{product}/fleet/history":               (*visit).fleetHistory,
-	"POST /p/{product}/stop":                       (*visit).stopUpdates,
+	"GET /p/{product}/devices":                     on(listPages.devicesPage),
+	"POST /p/{product}/devices/groups":             on(bulkPages.editGroupsPage),
+	"POST /p/{product}/devices/groups/impact":      on(bulkPages.editGroupsImpact),
+	"POST /p/{product}/devices/groups/save":        on(bulkPages.editGroups),
+	"GET /p/{product}/devices/import":              on(importPages.importPage),
+	"POST /p/{product}/devices/import":             on(importPages.importDevices),
+	"GET /p/{product}/device/{id}":                 on(devicePages.devicePage),
+	"GET /p/{product}/device/{id}/live":            on(devicePages.deviceLive),
+	"GET /p/{product}/device/{id}/confirm":         on(devicePages.sendPage),
+	"POST /p/{product}/device/{id}":                on(devicePages.editDevice),
+	"POST /p/{product}/device/{id}/impact":         on(devicePages.editDeviceImpact),
+	"GET /p/{product}/groups":                      on(groupPages.groupsPage),
+	"POST /p/{product}/groups":                     on(groupPages.createGroup),
+	"GET /p/{product}/group":                       on(groupPages.groupPage),
+	"POST /p/{product}/group":                      on(groupPages.editGroup),
+	"GET /p/{product}/group/impact":                on(groupPages.deleteGroupImpact),
+	"GET /p/{product}/settings":                    on(productPages.productPage),
+	"POST /p/{product}/settings":                   on(productPages.editProduct),
+	"GET /p/{product}/firmware":                    on(firmwarePages.firmwarePage),
+	"GET /p/{product}/upload":                      on(firmwarePages.uploadPage),
+	"GET /p/{product}/firmware/{version}":          on(firmwarePages.versionPage),
+	"GET /p/{product}/firmware/{version}/live":     on(firmwarePages.versionLive),
+	"POST /p/{product}/firmware/{version}":         on(firmwarePages.editFirmware),
+	"GET /p/{product}/firmware/{version}/image":    on(firmwarePages.image),
+	"GET /p/{product}/firmware/{version}/release":  on(releasePages.releasePage),
+	"GET /p/{product}/firmware/{version}/confirm":  on(releasePages.confirmPage),
+	"POST /p/{product}/firmware/{version}/release": on(releasePages.release),
+	"POST /p/{product}/firmware/{version}/stop":    on(fleetPages.stopVersion),
+	"GET /p/{product}/fleet":                       on(fleetPages.fleetPage),
+	"GET /p/{product}/fleet/live":                  on(fleetPages.fleetLive),
+	"GET /p/{product}/fleet/history":               on(fleetPages.fleetHistory),
+	"POST /p/{product}/stop":                       on(fleetPages.stopUpdates),
 }
 
 // Routes are the patterns of all pages and forms behind the sign-in, as http.ServeMux takes
@@ -88,8 +88,8 @@ func Routes() []string {
 func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/", static())
-	mux.HandleFunc("GET /sign-in", c.open((*visit).signInPage))
-	mux.HandleFunc("POST /sign-in", c.open((*visit).signIn))
+	mux.HandleFunc("GET /sign-in", c.open(on(accountPages.signInPage)))
+	mux.HandleFunc("POST /sign-in", c.open(on(accountPages.signIn)))
 	mux.HandleFunc("/", c.member((*visit).nowhere))
 	for pattern, h := range ofMembers {
 		mux.HandleFunc(pattern, c.member(h))
@@ -97,6 +97,6 @@ func (c *Console) routes() *http.ServeMux {
 	for pattern, h := range ofProducts {
 		mux.HandleFunc(pattern, c.inProduct(h))
 	}
-	mux.HandleFunc("POST /p/{product}/upload", c.uploading((*visit).upload))
+	mux.HandleFunc("POST /p/{product}/upload", c.uploading(on(firmwarePages.upload)))
 	return mux
 }

@@ -11,7 +11,7 @@ type settingsBody struct {
 	Heirs []fleet.Member // whom the team may be handed over to
 }
 
-func (v *visit) settingsPage() error {
+func (v teamPages) settingsPage() error {
 	members, err := v.accounts.Members(v.ctx(), v.actor)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (v *visit) settingsPage() error {
 	return v.show("settings", "Team settings", b)
 }
 
-func (v *visit) editTeam() error {
+func (v teamPages) editTeam() error {
 	const here = "/team/settings"
 	switch v.text("act") {
 	case "rename":
@@ -50,7 +50,7 @@ func (v *visit) editTeam() error {
 }
 
 // deleteTeam asks for the team's name: nothing brings a team back.
-func (v *visit) deleteTeam() error {
+func (v teamPages) deleteTeam() error {
 	account, err := v.accounts.Account(v.ctx(), v.actor)
 	if err != nil {
 		return err
@@ -64,4 +64,4 @@ func (v *visit) deleteTeam() error {
 	return v.done("/sign-in", "Deleted the team "+account.Team.Name+".")
 }
 
-func (v *visit) tokensOf(email string) string { return "/team/tokens?of=" + url.QueryEscape(email) }
+func (v teamPages) tokensOf(email string) string { return "/team/tokens?of=" + url.QueryEscape(email) }

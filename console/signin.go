@@ -11,6 +11,9 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// accountPages signs in and out, and is about the account signed in.
+type accountPages struct{ *visit }
+
 // Names of cookies. The first holds a token of the registry: signing out ends it there.
 const (
 	sessionCookie = "muster_session"
@@ -23,11 +26,11 @@ type signInForm struct {
 	Email, Next, Problem string
 }
 
-func (v *visit) signInPage() error {
+func (v accountPages) signInPage() error {
 	return v.show("signin", "Sign in", signInForm{Next: local(v.text("next"))})
 }
 
-func (v *visit) signIn() error {
+func (v accountPages) signIn() error {
 	form := signInForm{Email: v.text("email"), Next: local(v.text("next"))}
 	secret, _, err := v.accounts.SignIn(v.ctx(), fleet.SignIn{
 		Email: form.Email, Password: v.r.PostFormValue("password"), Address: v.address(), Lifetime: v.config.Session,
@@ -57,7 +60,7 @@ func (v *visit) keepSession(secret string, lifetime time.Duration) {
 	})
 }
 
-func (v *visit) signOut() error {
+func (v accountPages) signOut() error {
 	if err := v.accounts.SignOut(v.ctx(), v.actor, v.secret); err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (v *visit) endSession() {
 }
 
 // switchTeam goes on in another of one's teams.
-func (v *visit) switchTeam() error {
+func (v accountPages) switchTeam() error {
 	team, err := strconv.ParseUint(v.text("team"), 10, 32)
 	if err != nil {
 		return fleet.Errorf(fleet.NotFound, "you are in no such team")

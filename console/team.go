@@ -1,10 +1,14 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 )
+
+// teamPages is about the team: members, programs, tokens, settings, the audit log.
+type teamPages struct{ *visit }
 
 // teamBody is the page of who is in the team.
 type teamBody struct {
@@ -37,7 +41,7 @@ func (m memberRow) Title() string {
 }
 
 // members are the team's people, or its programs.
-func (v *visit) members(programs bool) (rows []memberRow, groups []fleet.GroupView, err error) {
+func (v teamPages) members(programs bool) (rows []memberRow, groups []fleet.GroupView, err error) {
 	if groups, err = v.registry.Groups(v.ctx(), v.actor, 0); err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +54,7 @@ func (v *visit) members(programs bool) (rows []memberRow, groups []fleet.GroupVi
 			continue
 		}
 		row := memberRow{Member: m, Denied: v.mayManage(m.Role), Names: namesOf(groups, m.Groups)}
-		row.Picker = v.pick(groups, func(g fleet.GroupView) bool { return containsGroup(m.Groups, g.ID) })
+		row.Picker = v.pick(groups, func(g fleet.GroupView) bool { return slices.Contains(m.Groups, g.ID) })
 		rows = append(rows, row)
 	}
 	return rows, groups, nil
@@ -59,14 +63,14 @@ func (v *visit) members(programs bool) (rows []memberRow, groups []fleet.GroupVi
 // namesOf are the names of those groups that ids name.
 func namesOf(groups []fleet.GroupView, ids []fleet.GroupID) (names []string) {
 	for _, g := range groups {
-		if containsGroup(ids, g.ID) {
+		if slices.Contains(ids, g.ID) {
 			names = append(names, g.Name)
 		}
 	}
 	return names
 }
 
-func (v *visit) teamPage() error {
+func (v teamPages) teamPage() error {
 	b := teamBody{Self: v.actor.Email}
 	members, groups, err := v.members(false)
 	if err != nil {
@@ -86,7 +90,7 @@ func (v *visit) teamPage() error {
 }
 
 // mayManage says why the actor may not change a member of this role, "" when they may.
-func (v *visit) mayManage(role fleet.Role) string {
+func (v teamPages) mayManage(role fleet.Role) string {
 	switch {
 	case role == fleet.Owner:
 		return "The owner's part in the team is not edited: hand the team over first."
@@ -101,7 +105,7 @@ func (v *visit) mayManage(role fleet.Role) string {
 const invitationPage = "/v1/invitation"
 
 // addMember makes an account with a password, or a link to pass on where there is none.
-func (v *visit) addMember() error {
+func (v teamPages) addMember() error {
 	role, err := fleet.ParseRole(v.text("role"))
 	if err != nil {
 		return err
@@ -114,7 +118,7 @@ func (v *visit) addMember() error {
 }
 
 // invite answers with the link on the page itself: it is kept nowhere.
-func (v *visit) invite(role fleet.Role) error {
+func (v teamPages) invite(role fleet.Role) error {
 	secret, i, err := v.accounts.Invite(v.ctx(), v.actor, v.text("email"), role, v.names("group"))
 	if err != nil {
 		return err
@@ -134,7 +138,7 @@ func (v *visit) origin() string {
 type link struct{ Email, URL string }
 
 // editMember changes a person or a program, and leads back to the list they are in.
-func (v *visit) editMember() error {
+func (v teamPages) editMember() error {
 	email, back := v.text("email"), "/team"
 	if v.text("program") != "" {
 		back = "/team/programs"

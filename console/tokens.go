@@ -23,7 +23,7 @@ type tokenRow struct {
 	Here bool
 }
 
-func (v *visit) tokensPage() error {
+func (v teamPages) tokensPage() error {
 	body, err := v.tokensBody(v.text("of"))
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (v *visit) tokensPage() error {
 	return v.show("tokens", "Tokens", body)
 }
 
-func (v *visit) tokensBody(of string) (b tokensBody, err error) {
+func (v teamPages) tokensBody(of string) (b tokensBody, err error) {
 	if of == "" {
 		of = v.actor.Email
 	}
@@ -49,7 +49,7 @@ func (v *visit) tokensBody(of string) (b tokensBody, err error) {
 	return b, err
 }
 
-func (v *visit) newToken() error {
+func (v teamPages) newToken() error {
 	lifetime, err := v.lifetime()
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (v *visit) newToken() error {
 	return v.inPlace("tokens", "Tokens", body)
 }
 
-func (v *visit) revokeToken() error {
+func (v teamPages) revokeToken() error {
 	back := "/team/tokens"
 	if of := v.text("of"); of != "" && of != v.actor.Email {
 		back = v.tokensOf(of)

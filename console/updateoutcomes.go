@@ -46,7 +46,7 @@ const (
 // latestWrong are the updates that went wrong last, newest first, and how many devices' last
 // update went wrong in all. Nothing orders updates by their end: of more than maxLooked, one
 // that failed long after its device's handshake may be missed.
-func (v *visit) latestWrong() (latest []fleet.DeviceUpdate, total int, err error) {
+func (v fleetPages) latestWrong() (latest []fleet.DeviceUpdate, total int, err error) {
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: wentBad, Sort: fleet.ByLastHandshake, Descending: true, Limit: 100}
 	for looked := 0; looked < maxLooked; looked += q.Limit {
 		page, err := v.registry.Devices(v.ctx(), v.actor, q)

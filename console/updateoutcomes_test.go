@@ -25,7 +25,7 @@ func TestWhatWentWrongLastIsShownFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		latest, total, err := w.visit("/").latestWrong()
+		latest, total, err := fleetPages{w.visit("/")}.latestWrong()
 		if err != nil || total != devices || len(latest) != shown {
 			t.Errorf("%d devices: got %d of %d, error %v", devices, len(latest), total, err)
 		}
@@ -77,7 +77,7 @@ func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
 		"update=nothing-like": {},
 	} {
 		v := w.visit("/p/lamp/devices?" + query)
-		got, err := v.query(v.deviceFilter(), nil)
+		got, err := listPages{v}.query(v.deviceFilter(), nil)
 		if !slices.Equal(got.Updates, want.Updates) || got.UpdateTo != want.UpdateTo || (err != nil) != (want.Updates == nil) {
 			t.Errorf("%s: got %v to %s, error %v", query, got.Updates, got.UpdateTo, err)
 		}

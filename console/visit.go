@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,11 @@ func (v *visit) ctx() context.Context { return v.r.Context() }
 
 // fragment reports whether htmx asks, for a part of a page.
 func (v *visit) fragment() bool { return v.r.Header.Get("HX-Request") != "" }
+
+// on makes a handler of a page about one thing.
+func on[P ~struct{ *visit }](h func(P) error) func(*visit) error {
+	return func(v *visit) error { return h(P{v}) }
+}
 
 // open serves a page to anyone.
 func (c *Console) open(h func(*visit) error) http.HandlerFunc {
@@ -111,6 +117,14 @@ type notice struct{ Text, Link, Label string }
 // done redirects with a sentence that the next page shows.
 func (v *visit) done(to, said string) error { return v.doneWith(to, notice{Text: said}) }
 
+// after is done when err is nil, and returns err otherwise.
+func (v *visit) after(err error, to, said string) error {
+	if err != nil {
+		return err
+	}
+	return v.done(to, said)
+}
+
 // doneWith is done with a link beside the sentence.
 func (v *visit) doneWith(to string, n notice) error {
 	http.SetCookie(v.w, &http.Cookie{
@@ -165,6 +179,22 @@ func (v *visit) takes(a fleet.Action) string {
 
 // text is a form's or query's field without spaces around it.
 func (v *visit) text(name string) string { return strings.TrimSpace(v.r.FormValue(name)) }
+
+// seen is the tag of what the form showed, so that an edit of someone else in between is
+// not undone unread.
+func (v *visit) seen() string { return v.text("seen") }
+
+// names are the values of a field that is there several times, without the empty ones.
+func (v *visit) names(field string) []string {
+	_ = v.text(field) // has the form read
+	names := []string{}
+	for _, name := range v.r.Form[field] {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // at is a path below the product's.
 func (v *visit) at(path string) string { return "/p/" + v.product.Slug + path }

@@ -1,0 +1,57 @@
+package console
+
+import (
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// firmwareRow is a version as lists show it.
+type firmwareRow struct {
+	fleet.Released
+	Tags []fleet.GroupView // groups it is released to, as far as the actor sees them
+}
+
+// versions lists the product's firmware, with the groups by name.
+func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
+	released, err := v.releases.Firmware(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows := make([]firmwareRow, len(released))
+	for i, f := range released {
+		rows[i].Released = f
+		for _, g := range groups {
+			if slices.Contains(f.Groups, g.ID) {
+				rows[i].Tags = append(rows[i].Tags, g)
+			}
+		}
+	}
+	return rows, groups, nil
+}
+
+// version is the one the path names.
+func (v *visit) version() (firmwareRow, []fleet.GroupView, error) {
+	return v.versionNamed(v.r.PathValue("version"))
+}
+
+func (v *visit) versionNamed(text string) (firmwareRow, []fleet.GroupView, error) {
+	wanted, err := fleet.ParseVersion(text)
+	if err != nil {
+		return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %.80s", text)
+	}
+	rows, groups, err := v.versions()
+	if err != nil {
+		return firmwareRow{}, nil, err
+	}
+	for _, row := range rows {
+		if row.Version.Equal(wanted) {
+			return row, groups, nil
+		}
+	}
+	return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %s", wanted)
+}
