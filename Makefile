@@ -33,6 +33,10 @@ pictures: ## take pictures of the console's pages, into console/testdata/screens
 	@scripts/tools.sh browser
 	MUSTER_SCREENSHOTS=1 go test -tags browser -count=1 ./console/browsertest
 
+.PHONY: soak
+soak: ## run the tests that can run longer at their length: a million bad packets, a town of gateways
+	MUSTER_BAD_INPUT=1000000 MUSTER_TOWN=1 go test -count=1 -run 'BadInputLeaves|Town' -v ./cloud
+
 .PHONY: test-tools
 test-tools:
 	@scripts/tools.sh test browser

@@ -56,7 +56,7 @@ func TestAUserChangesTheirPasswordAndLeaves(t *testing.T) {
 	if !strings.Contains(log, "user.password") || !strings.Contains(log, "user.leave") || strings.Contains(log, fresh) {
 		t.Errorf("the audit log: got %s", log)
 	}
-	if a := owner.ask(t, http.MethodGet, "/v1/events", "", nil); a.status != http.StatusBadRequest || !strings.Contains(string(a.body), "names of the events") {
+	if a := owner.ask(t, http.MethodGet, "/v1/events", "", nil); a.status != http.StatusBadRequest || !strings.Contains(string(a.body), "events' names") {
 		t.Errorf("events without a prefix: got %d %s", a.status, a.body)
 	}
 }

@@ -49,8 +49,10 @@ func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
 	}
 }
 
+// TestDevicesAtOnceShareTrips lets devices reconnect until as many come at once as should:
+// on a busy machine they may come one by one.
 func TestDevicesAtOnceShareTrips(t *testing.T) {
-	const devices = 200
+	const devices, tries = 200, 20
 	w := serve(t, cloudtest.WithRedis)
 	w.warm()
 	ids := make([]fleet.DeviceID, devices)
@@ -66,17 +68,25 @@ func TestDevicesAtOnceShareTrips(t *testing.T) {
 		}
 		tasks.Wait()
 	}
-	admissions := w.cost(func() {
-		together(func(i int) { all[i] = w.Dial(credentials[i]) })
-	})
-	handshakes := w.cost(func() {
-		together(func(i int) { all[i].Hello(1) })
-	})
-	t.Logf("%d admissions: %+v; handshakes: %+v", devices, admissions, handshakes)
-	if admissions.Reads != devices || admissions.ReadTrips > devices/2 || admissions.WriteTrips != 0 {
-		t.Errorf("%d admissions: got %+v, want as many reads in at most half as many trips", devices, admissions)
+	for range tries {
+		admissions := w.cost(func() {
+			together(func(i int) { all[i] = w.Dial(credentials[i]) })
+		})
+		handshakes := w.cost(func() {
+			together(func(i int) { all[i].Hello(1) })
+		})
+		t.Logf("%d admissions: %+v; handshakes: %+v", devices, admissions, handshakes)
+		if admissions.Reads != devices || admissions.WriteTrips != 0 {
+			t.Errorf("%d admissions: got %+v, want as many reads", devices, admissions)
+		}
+		if handshakes.Writes != devices || handshakes.ReadTrips != 0 {
+			t.Errorf("%d handshakes: got %+v, want as many writes", devices, handshakes)
+		}
+		if admissions.ReadTrips <= devices/2 && handshakes.WriteTrips <= devices/2 {
+			return
+		}
+		together(func(i int) { _ = all[i].Close() })
+		cloudtest.Until(t, "all are gone", func() bool { return w.Metric("muster_connections") == 1 })
 	}
-	if handshakes.Writes != devices || handshakes.WriteTrips > devices/2 || handshakes.ReadTrips != 0 {
-		t.Errorf("%d handshakes: got %+v, want as many writes in at most half as many trips", devices, handshakes)
-	}
+	t.Errorf("in %d tries, admissions or handshakes never shared their trips by two", tries)
 }
