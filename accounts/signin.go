@@ -8,8 +8,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// SignInLabel is the label of a token created by a sign-in.
-const SignInLabel = "sign-in"
+// signInLabel is the label of a token created by a sign-in.
+const signInLabel = "sign-in"
 
 // SignIn checks a password and creates a token for the team asked for, or for the user's
 // oldest team. It returns the token's secret, which is not kept. Errors are
@@ -45,7 +45,7 @@ func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 // startSession creates the token of a sign-in whose password was right. If the password
 // was changed in the meantime, all tokens it had opened were ended; this one is too.
 func (a *Accounts) startSession(ctx context.Context, user fleet.User, m fleet.Member, lifetime time.Duration) (string, fleet.Token, error) {
-	secret, t, err := a.newToken(ctx, m, SignInLabel, lifetime)
+	secret, t, err := a.newToken(ctx, m, signInLabel, lifetime)
 	if err != nil {
 		return "", t, err
 	}
@@ -94,7 +94,7 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	if old.User != actor.User || old.Team != actor.Team {
 		return "", old, badToken()
 	}
-	if old.Label != SignInLabel {
+	if old.Label != signInLabel {
 		return "", old, fleet.Errorf(fleet.Denied, "this token is for one team: sign in with your password to switch")
 	}
 	m, err := a.teams.Member(ctx, team, actor.User)
@@ -108,7 +108,7 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	if !old.Expires.IsZero() {
 		lifetime = time.Until(old.Expires)
 	}
-	renewed, t, err := a.newToken(ctx, m, SignInLabel, lifetime)
+	renewed, t, err := a.newToken(ctx, m, signInLabel, lifetime)
 	if err != nil {
 		return "", t, err
 	}

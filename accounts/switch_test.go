@@ -17,7 +17,7 @@ func inTwoTeams(w *world) (me fleet.Actor, secret string) {
 	if err := w.store.Teams.AddMember(w.t.Context(), m); err != nil {
 		w.t.Fatal(err)
 	}
-	secret, _, err := w.newToken(w.t.Context(), m, SignInLabel, time.Hour)
+	secret, _, err := w.newToken(w.t.Context(), m, signInLabel, time.Hour)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestOnlyASessionOfAPersonSwitchesAndOnlyToTheirTeams(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, row.want)
 		}
 	}
-	if _, _, err := w.NewToken(ctx, me, SignInLabel, 0); !errors.Is(err, fleet.Invalid) {
+	if _, _, err := w.NewToken(ctx, me, signInLabel, 0); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a token labelled like a sign-in: got %v, want it refused", err)
 	}
 }

@@ -97,8 +97,8 @@ func (a *Accounts) NewToken(ctx context.Context, actor fleet.Actor, label string
 	if err := fleet.CheckText("label", label, 100); err != nil {
 		return "", t, err
 	}
-	if label == SignInLabel { // or Switch would take a script's token for a person's session
-		return "", t, fleet.FieldErrorf("label", "label %s is reserved for sign-ins: choose another", SignInLabel)
+	if label == signInLabel { // or Switch would take a script's token for a person's session
+		return "", t, fleet.FieldErrorf("label", "label %s is reserved for sign-ins: choose another", signInLabel)
 	}
 	return a.newToken(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}, label, lifetime)
 }
@@ -143,7 +143,7 @@ func (a *Accounts) sweep(ctx context.Context, user fleet.UserID) error {
 		}
 	}
 	for i := len(tokens) - 1; i >= 0 && len(gone) == 0; i-- {
-		if tokens[i].Label == SignInLabel {
+		if tokens[i].Label == signInLabel {
 			gone = tokens[i : i+1]
 		}
 	}

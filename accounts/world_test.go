@@ -146,7 +146,7 @@ func (w *world) log(team fleet.TeamID) []fleet.AuditEntry {
 // number. The first one is the newest.
 func (w *world) fill(expires time.Time) (n int) {
 	w.t.Helper()
-	t := fleet.Token{User: 1, Label: SignInLabel, Created: time.Now(), Expires: expires}
+	t := fleet.Token{User: 1, Label: signInLabel, Created: time.Now(), Expires: expires}
 	for ; ; n++ {
 		t.ID, t.Team, t.Created = fmt.Sprint(n), fleet.TeamID(1+n%2), t.Created.Add(-time.Minute)
 		err := w.store.Teams.CreateToken(w.t.Context(), t)
