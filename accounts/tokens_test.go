@@ -211,6 +211,12 @@ func TestFailedSignInsAreRateLimited(t *testing.T) {
 		if _, _, err := w.SignIn(context.Background(), fleet.SignIn{Email: "owner@example.com", Password: password, Address: "192.0.2.2"}); err != nil {
 			t.Errorf("from another address: %v", err)
 		}
+		for range 30 { // refused attempts use up nothing
+			_, _, _ = w.signIn("wrong password")
+		}
+		if _, _, err := w.SignIn(context.Background(), fleet.SignIn{Email: "other@example.com", Password: password, Address: "192.0.2.1"}); !errors.Is(err, fleet.Unauthenticated) {
+			t.Errorf("another account from the same address: got %v, want Unauthenticated", err)
+		}
 		time.Sleep(time.Minute + time.Second)
 		if _, _, err := w.signIn(password); err != nil {
 			t.Errorf("a minute later: %v", err)
