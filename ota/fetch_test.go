@@ -22,7 +22,7 @@ func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
 		children []fleet.DeviceID
 		edit     func(*wire.Want)
 		served   bool
-		owed     uint32
+		queued     uint32
 	}{
 		{"the image of a child", "g", []fleet.DeviceID{"a"}, nil, true, 4},
 		{"clipped at its end", "g", []fleet.DeviceID{"a"}, func(w *wire.Want) { w.First, w.Count = 20, 64 }, true, 5},
@@ -37,8 +37,8 @@ func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
 			if row.edit != nil {
 				row.edit(&asks)
 			}
-			if served := w.Fetch(row.gateway, row.children, asks, gateway); served != row.served || gateway.count != row.owed {
-				t.Errorf("got %t, %d owed; want %t, %d", served, gateway.count, row.served, row.owed)
+			if served := w.Fetch(row.gateway, row.children, asks, gateway); served != row.served || gateway.count != row.queued {
+				t.Errorf("got %t, %d queued; want %t, %d", served, gateway.count, row.served, row.queued)
 			}
 		})
 	}

@@ -66,7 +66,7 @@ func TestOnlyTheNextHandshakeConfirms(t *testing.T) {
 	}
 }
 
-func TestALostConnectionGoesOnWithTheSameUpdateAndCostsNothing(t *testing.T) {
+func TestALostConnectionContinuesTheSameUpdateAndCostsNothing(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.take(5)
@@ -157,7 +157,7 @@ func TestSupersededIsFreeAndFollowedAtOnce(t *testing.T) {
 	w.Default("3")
 	p := r.again(AtChange)
 	if len(r.offers) != 2 || r.offers[1].Version.String() != "3" || r.count != wire.DefaultWindow || len(r.stops) != 0 {
-		t.Errorf("got offers %v, owed %d, stops %v", r.offers, r.count, r.stops)
+		t.Errorf("got offers %v, queued %d, stops %v", r.offers, r.count, r.stops)
 	}
 	if len(p.Ended) != 1 || p.Ended[0].State != fleet.Superseded || w.Record("a").Attempts.Spent != 0 {
 		t.Errorf("got past %v, %+v", p.Ended, w.Record("a").Attempts)

@@ -120,7 +120,7 @@ func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
 		chunk   uint32
 		window  uint32
 		first   uint32
-		owed    uint32
+		queued    uint32
 	}{
 		{"no partial", 10_000, func(fleet.Image) *wire.Partial { return nil }, 1024, 8, 0, 8},
 		{"partial of this image", 10_000, func(i fleet.Image) *wire.Partial { return &wire.Partial{Image: i, Next: 4, Chunk: 1024} }, 1024, 8, 4, 6},
@@ -144,8 +144,8 @@ func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
 			if len(r.offers) != 1 {
 				t.Fatalf("got %d offers", len(r.offers))
 			}
-			if o := r.offers[0]; o.Chunk != 1024 || o.First != row.first || r.count != row.owed || row.owed > 0 && r.first != row.first {
-				t.Errorf("got first %d in chunks of %d, owed %d from %d; want %d, %d owed", o.First, o.Chunk, r.count, r.first, row.first, row.owed)
+			if o := r.offers[0]; o.Chunk != 1024 || o.First != row.first || r.count != row.queued || row.queued > 0 && r.first != row.first {
+				t.Errorf("got first %d in chunks of %d, queued %d from %d; want %d, %d queued", o.First, o.Chunk, r.count, r.first, row.first, row.queued)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ func TestWantsThatCantBe(t *testing.T) {
 		name string
 		act  func(*radio)
 		stop fleet.ReasonCode // 0: none
-		owed uint32
+		queued uint32
 	}{
 		{"of another image: stop", func(r *radio) { r.want(0, 4, func(w *wire.Want) { w.Image = fleet.Image{1} }) }, wire.ReasonNotYourImage, 8},
 		{"past the end: ignored", func(r *radio) { r.want(25, 4) }, 0, 8},
@@ -34,8 +34,8 @@ func TestWantsThatCantBe(t *testing.T) {
 			if row.stop == 0 && len(r.stops) != 0 || row.stop != 0 && (len(r.stops) != 1 || r.stops[0].Reason != row.stop) {
 				t.Errorf("got stops %v, want reason %d", r.stops, row.stop)
 			}
-			if r.count != row.owed {
-				t.Errorf("got %d owed, want %d", r.count, row.owed)
+			if r.count != row.queued {
+				t.Errorf("got %d queued, want %d", r.count, row.queued)
 			}
 			if before, after := w.Record("a").Update.To.String(), w.Record("a").Attempts.Spent; before != "2" || after != 0 {
 				t.Errorf("a Want changed the record: to %s, spent %d", before, after)

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// radio is the link of one device: it keeps what was sent and owed.
+// radio is the link of one device: it keeps what was sent and queued.
 type radio struct {
 	w      *world
 	id     fleet.DeviceID
@@ -17,7 +17,7 @@ type radio struct {
 	offers []wire.Offer
 	stops  []wire.Stop
 
-	mu     sync.Mutex // the sweeper owes too
+	mu     sync.Mutex // the sweeper uses it too
 	src    wire.ChunkSource
 	first  uint32
 	count  uint32
@@ -55,7 +55,7 @@ func (r *radio) SendChunks(src wire.ChunkSource, first, count uint32) {
 	r.src, r.first, r.count = src, first, count
 }
 
-// take receives up to n of the chunks that are owed.
+// take receives up to n of the chunks that are queued.
 func (r *radio) take(n uint32) {
 	r.w.T.Helper()
 	r.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-func TestNotNowPausesADownloadAndEnabledGoesOn(t *testing.T) {
+func TestNotNowPausesADownloadAndEnabledContinuesIt(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.take(4)
@@ -17,7 +17,7 @@ func TestNotNowPausesADownloadAndEnabledGoesOn(t *testing.T) {
 		t.Errorf("disabled: got %+v", news)
 	}
 	if r.count != 0 || w.Stats().Running != 0 || len(r.stops) != 0 {
-		t.Errorf("got %d owed, %d running, stops %v", r.count, w.Stats().Running, r.stops)
+		t.Errorf("got %d queued, %d running, stops %v", r.count, w.Stats().Running, r.stops)
 	}
 	if p := r.again(AtChange); p.Refused != wire.ReasonNotNow || p.Offer != nil {
 		t.Errorf("got %+v, want not now", p)
@@ -35,13 +35,13 @@ func TestNotNowPausesADownloadAndEnabledGoesOn(t *testing.T) {
 	}
 }
 
-func TestAForcedDeviceThatSaysNotNowGoesOn(t *testing.T) {
+func TestAForcedDeviceThatSaysNotNowContinues(t *testing.T) {
 	w := one(t, Config{})
 	w.Device("a", "1", func(d *fleet.Device) { d.Force = true })
 	r, _ := w.connect("a", "1")
 	r.report(wire.ReportUpdatesDisabled)
 	if r.count == 0 || w.Stats().Running != 1 {
-		t.Errorf("got %d owed, %d running", r.count, w.Stats().Running)
+		t.Errorf("got %d queued, %d running", r.count, w.Stats().Running)
 	}
 }
 
@@ -95,6 +95,6 @@ func TestFailedReportSpendsAnAttempt(t *testing.T) {
 		t.Errorf("got %+v", news)
 	}
 	if len(w.History("a")) != 1 || w.Stats().Running != 0 || r.count != 0 {
-		t.Errorf("got history %v, %d running, %d owed", w.History("a"), w.Stats().Running, r.count)
+		t.Errorf("got history %v, %d running, %d queued", w.History("a"), w.Stats().Running, r.count)
 	}
 }

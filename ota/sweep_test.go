@@ -34,15 +34,15 @@ func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) 
 		time.Sleep(wire.SlotTimeout + 2*time.Second)
 		synctest.Wait()
 		if a.count != 0 || w.Stats().Stalled != 1 || len(w.ready) != 1 || w.ready[0] != "b" {
-			t.Fatalf("got %d owed, %+v, ready %v", a.count, w.Stats(), w.ready)
+			t.Fatalf("got %d queued, %+v, ready %v", a.count, w.Stats(), w.ready)
 		}
 		a.want(8, 8) // alive again, but the slot is b's now
 		if a.count != 0 {
-			t.Error("owed without a slot")
+			t.Error("queued without a slot")
 		}
 		w.Gone(t.Context(), "b", nil)
 		if a.first != 8 || a.count != 8 || w.Stats().Stalled != 0 {
-			t.Fatalf("got %d owed from %d, want what it asked for last", a.count, a.first)
+			t.Fatalf("got %d queued from %d, want what it asked for last", a.count, a.first)
 		}
 		time.Sleep(wire.UpdateTimeout + 2*time.Second)
 		synctest.Wait()
@@ -87,7 +87,7 @@ func TestADeviceMayTakeItsTimeBetweenStoredAndApplying(t *testing.T) {
 		}
 		r.want(3, 2) // it lost a part after all
 		if r.count != 2 || w.Stats().Running != 1 {
-			t.Errorf("got %d owed, %d running, want 2 and 1", r.count, w.Stats().Running)
+			t.Errorf("got %d queued, %d running, want 2 and 1", r.count, w.Stats().Running)
 		}
 		time.Sleep(wire.SlotTimeout + 2*time.Second)
 		synctest.Wait()

@@ -20,7 +20,7 @@ func (r *radio) tries() {
 	}
 }
 
-func TestAnImageThatCannotBeReadHoldsNoSlotAndIsTold(t *testing.T) {
+func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended []fleet.DeviceID
 		var causes []error
@@ -48,7 +48,7 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsTold(t *testing.T) {
 			}
 		}
 		if w.Stats().Running != 0 || len(ended) != 2 || !errors.Is(errors.Join(causes...), fleet.NotFound) || causes[0] != nil && causes[1] != nil {
-			t.Errorf("got %+v, ended %v for %v: want no slot held, both told, the cause once", w.Stats(), ended, causes)
+			t.Errorf("got %+v, ended %v for %v: want no slot held, both reported, the cause once", w.Stats(), ended, causes)
 		}
 		c, p := w.connect("c", "1")
 		if p.Refused != wire.ReasonBusy || p.Again == 0 || len(c.offers) != 0 {

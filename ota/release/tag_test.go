@@ -33,6 +33,6 @@ func TestAReleaseIsRefusedWhenAnotherCameFirst(t *testing.T) {
 		t.Errorf("after looking again: %v", err)
 	}
 	if got := tagOf(editor, c, c.Firmware[two.Key()]); got != seenByEditor {
-		t.Error("the tag tells an editor of a release to a group they don't hold")
+		t.Error("the tag reveals to an editor a release to a group they do not hold")
 	}
 }

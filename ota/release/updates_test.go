@@ -130,7 +130,7 @@ func TestWhy(t *testing.T) {
 	}
 	for _, step := range trace.Steps {
 		if strings.Contains(step.String(), "eu") {
-			t.Errorf("a hidden group's name is told: %+v", step)
+			t.Errorf("the name of a hidden group shows: %+v", step)
 		}
 	}
 	if _, err := w.Why(t.Context(), editor, "eu"); !errors.Is(err, fleet.NotFound) {
