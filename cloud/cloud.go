@@ -182,7 +182,7 @@ func (c *Cloud) listen() error {
 		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: watch{c.conductor.events, c.conductor.tallies}, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
-		Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT, Spool: c.spool(),
+		Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT,
 	}, rest.Domain{
 		Accounts: c.accounts, Registry: c.registry, OTA: c.releases, Events: c.conductor.events, Repeats: c.store.Repeats,
 	}, c.log)

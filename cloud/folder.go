@@ -31,13 +31,7 @@ func (c *Cloud) takeFolder(ctx context.Context) error {
 	if c.folder.lock, err = lockfile.Acquire(ctx, c.config.Data, c.log); err != nil {
 		return err
 	}
-	if err := c.unready(); err != nil { // what an earlier server said is not so any more
-		return err
-	}
-	if err := os.RemoveAll(c.spool()); err != nil { // what a crash left
-		return err
-	}
-	return os.MkdirAll(c.spool(), 0o700)
+	return c.unready() // what an earlier server wrote is not so any more
 }
 
 // leaveFolder gives it back. What takeFolder did not come to is left out.
@@ -54,9 +48,6 @@ func (c *Cloud) leaveFolder() error {
 	}
 	return errors.Join(errs...)
 }
-
-// spool is where uploads under way are.
-func (c *Cloud) spool() string { return filepath.Join(c.config.Data, "spool") }
 
 // ready tells where everything listens.
 func (c *Cloud) ready() error {

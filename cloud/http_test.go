@@ -171,7 +171,7 @@ func TestShutdownLeavesNothingBehind(t *testing.T) {
 
 func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 	w := serve(t, cloudtest.WithRedis)
-	upload := filepath.Join(w.Config.Data, "spool", "upload-under-way")
+	upload := filepath.Join(w.Config.Data, "images", "incoming-7")
 	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
 		t.Fatal(err)
 	}

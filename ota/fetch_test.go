@@ -22,7 +22,7 @@ func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
 		children []fleet.DeviceID
 		edit     func(*wire.Want)
 		served   bool
-		queued     uint32
+		queued   uint32
 	}{
 		{"the image of a child", "g", []fleet.DeviceID{"a"}, nil, true, 4},
 		{"clipped at its end", "g", []fleet.DeviceID{"a"}, func(w *wire.Want) { w.First, w.Count = 20, 64 }, true, 5},

@@ -120,7 +120,7 @@ func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
 		chunk   uint32
 		window  uint32
 		first   uint32
-		queued    uint32
+		queued  uint32
 	}{
 		{"no partial", 10_000, func(fleet.Image) *wire.Partial { return nil }, 1024, 8, 0, 8},
 		{"partial of this image", 10_000, func(i fleet.Image) *wire.Partial { return &wire.Partial{Image: i, Next: 4, Chunk: 1024} }, 1024, 8, 4, 6},

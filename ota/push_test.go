@@ -10,9 +10,9 @@ import (
 
 func TestWantsThatCantBe(t *testing.T) {
 	for _, row := range []struct {
-		name string
-		act  func(*radio)
-		stop fleet.ReasonCode // 0: none
+		name   string
+		act    func(*radio)
+		stop   fleet.ReasonCode // 0: none
 		queued uint32
 	}{
 		{"of another image: stop", func(r *radio) { r.want(0, 4, func(w *wire.Want) { w.Image = fleet.Image{1} }) }, wire.ReasonNotYourImage, 8},

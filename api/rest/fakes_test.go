@@ -121,11 +121,9 @@ func (r *fakeRegistry) Messages(_ context.Context, _ fleet.Actor, _ fleet.Messag
 // fakeOTA holds firmware 7 and notes what it was asked.
 type fakeOTA struct {
 	rest.OTA
-	uploaded fleet.Firmware
-	image    string
-	order    fleet.ReleaseOrder
-	query    fleet.UpdateQuery
-	fails    error
+	order fleet.ReleaseOrder
+	query fleet.UpdateQuery
+	fails error
 }
 
 func (o *fakeOTA) firmware() fleet.Released {
@@ -140,13 +138,6 @@ func (o *fakeOTA) firmware() fleet.Released {
 
 func (o *fakeOTA) Firmware(context.Context, fleet.Actor, fleet.ProductID) ([]fleet.Released, error) {
 	return []fleet.Released{o.firmware()}, o.fails
-}
-
-func (o *fakeOTA) Upload(_ context.Context, _ fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error) {
-	data, err := io.ReadAll(image)
-	o.uploaded, o.image = f, string(data)
-	f.Size, f.Uploaded = int64(len(data)), moment1
-	return f, err
 }
 
 func (o *fakeOTA) Image(context.Context, fleet.Actor, fleet.ProductID, fleet.Version) (io.ReadCloser, fleet.Firmware, error) {
@@ -211,13 +202,12 @@ type serve struct {
 	repeats  *fakeRepeats
 	server   *httptest.Server
 	routes   []route.Route
-	spool    string
 }
 
 func newServe(t *testing.T) *serve {
 	t.Helper()
-	s := &serve{registry: &fakeRegistry{view: sampleDevice()}, ota: &fakeOTA{}, events: newFakeEvents(), repeats: newFakeRepeats(), spool: t.TempDir()}
-	config := rest.Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Spool: s.spool, Heartbeat: 20 * time.Millisecond}
+	s := &serve{registry: &fakeRegistry{view: sampleDevice()}, ota: &fakeOTA{}, events: newFakeEvents(), repeats: newFakeRepeats()}
+	config := rest.Config{Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: 1000, Heartbeat: 20 * time.Millisecond}
 	operations := rest.New(config, rest.Domain{Accounts: s.registry, Registry: s.registry, OTA: s.ota, Events: s.events, Repeats: s.repeats}, slog.New(slog.DiscardHandler))
 	s.server = httptest.NewServer(handler(operations))
 	t.Cleanup(s.server.Close)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
+	"github.com/muster-iot/muster/ota/release"
 )
 
 // Accounts is what users do about teams, members, invitations and tokens.
@@ -160,7 +161,7 @@ type Messages interface {
 
 // Images are a product's firmware.
 type Images interface {
-	Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, image io.Reader) (fleet.Firmware, error)
+	Begin(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (*release.Upload, error)
 	Firmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.Released, error)
 	EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.Released, error)
 	DeleteFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) error

@@ -16,7 +16,6 @@ type Config struct {
 	MaxImage  int64         // bytes of the largest firmware image accepted; 0: 64 MiB
 	MQTT      string        // the MQTT endpoint that GET /v1/account reports, "host:port"
 	Heartbeat time.Duration // between comments on an event stream; 0: sse.Heartbeat
-	Spool     string        // folder for uploads in progress; "": the system's temporary one
 }
 
 // Domain is what the operations call.

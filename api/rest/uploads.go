@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime/multipart"
 	"net/http"
-	"os"
 	"path"
 	"strings"
 
@@ -20,15 +18,15 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Limits of a multipart upload beside the image's own.
+// Limits of a multipart upload, in addition to the image's.
 const (
 	maxFieldBytes = 16 << 10
 	maxParts      = 32
 	maxOverhead   = 64 << 10 // bytes of part headers and boundaries
 )
 
-// UploadBody hands the request to the handler, which reads it after it knows that the
-// actor may upload at all.
+// UploadBody passes the request to the handler, which reads the body after the actor's
+// right to upload was checked.
 type UploadBody struct {
 	request *http.Request
 	writer  http.ResponseWriter
@@ -46,7 +44,7 @@ func (u *UploadBody) RequestBody(huma.Registry) *huma.RequestBody {
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 		Type: "object", Required: []string{"file", "version"}, Properties: map[string]*huma.Schema{
 			"file":        {Type: "string", Format: "binary", Description: "The image; it may come before the other parts, and without a length"},
-			"version":     text("A whole number such as 7, or a semantic version such as 1.4.0"),
+			"version":     text("A whole number such as 7, or a semantic version such as 1.4.0. Sent before the file, it is checked before the image is read"),
 			"title":       text("A few words"),
 			"description": text("What changed"),
 		},
@@ -57,52 +55,51 @@ func (a *API) upload(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	UploadBody
 }) (*route.Tagged[api.Firmware], error) {
-	in.request.Body = route.LongBody(in.request, in.writer, a.Config.MaxImage+maxParts*maxFieldBytes+maxOverhead)
-	parts, err := in.request.MultipartReader()
+	request := in.request.WithContext(ctx) // a copy: with another body, net/http would read on before it answers
+	request.Body = route.LongBody(in.request, in.writer, a.Config.MaxImage+maxParts*maxFieldBytes+maxOverhead)
+	parts, err := request.MultipartReader()
 	if err != nil {
 		return nil, &api.Problem{
 			Code: "unsupported_media_type", Description: "send multipart/form-data with the parts file, version, title and description",
 			Status: http.StatusUnsupportedMediaType,
 		}
 	}
-	image, err := os.CreateTemp(a.Config.Spool, "upload-*")
+	upload, err := a.OTA.Begin(ctx, who, in.product.ID)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(image.Name())
-	defer image.Close()
-	f, err := readUpload(parts, image)
+	defer upload.Close()
+	f, err := readUpload(parts,
+		func(f fleet.Firmware) error { return upload.Check(ctx, f) },
+		func(image io.Reader) error { return upload.Stage(ctx, image) })
 	if err != nil {
 		return nil, err
 	}
-	f.Product, f.By = in.product.ID, who.Email
-	stored, err := a.OTA.Upload(ctx, who, f, image)
+	stored, err := upload.Commit(ctx, f)
 	return a.oneFirmware(ctx, who, fleet.Released{Firmware: stored}, err)
 }
 
-// readUpload reads all parts, in whatever order, and leaves image at its start. The
-// version, which may come last, is needed to store the image: hence the detour by a file.
-func readUpload(parts *multipart.Reader, image *os.File) (f fleet.Firmware, err error) {
+// readUpload reads all parts, in whatever order, and stages the image. Where the version
+// comes before the image, it is checked before the image is read.
+func readUpload(parts *multipart.Reader, check func(fleet.Firmware) error, stage func(io.Reader) error) (f fleet.Firmware, err error) {
 	form := map[string][]string{}
-	found := false
+	file := ""
 	for range maxParts {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			return readUploadFields(f, form, found)
+			return uploadFields(form, file)
 		}
 		if err != nil {
 			return f, route.BodyError(err)
 		}
 		switch name := part.FormName(); {
-		case name == "file" || name == "binary":
-			if found {
-				return f, fleet.FieldErrorf("file", "send one file")
-			}
-			found = true
-			f.File = fileName(part.FileName())
-			err = spool(image, part)
-		default:
+		case name != "file" && name != "binary":
 			err = readField(form, part)
+		case file != "":
+			err = fleet.FieldErrorf("file", "send one file")
+		default:
+			file = fileName(part.FileName())
+			err = readImage(form, file, imagePart{part}, check, stage)
 		}
 		if err != nil {
 			return f, err
@@ -111,7 +108,35 @@ func readUpload(parts *multipart.Reader, image *os.File) (f fleet.Firmware, err 
 	return f, route.Malformed(fmt.Sprintf("more than %d parts", maxParts))
 }
 
-func readUploadFields(f fleet.Firmware, form map[string][]string, found bool) (fleet.Firmware, error) {
+// readImage stages an image, after it has checked the fields that came before it.
+func readImage(form map[string][]string, file string, image io.Reader, check func(fleet.Firmware) error, stage func(io.Reader) error) error {
+	if len(form["version"]) > 0 {
+		f, err := uploadFields(form, file)
+		if err != nil {
+			return err
+		}
+		if err := check(f); err != nil {
+			return err
+		}
+	}
+	return stage(image)
+}
+
+// imagePart is the part with the image. An error of it is the client's; one of the disk is
+// not.
+type imagePart struct{ io.Reader }
+
+func (p imagePart) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = route.BodyError(err)
+	}
+	return n, err
+}
+
+// uploadFields is the firmware that form describes; file is the name of its image, "" where
+// there was none.
+func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err error) {
 	var fields struct {
 		Version     api.Version `json:"version"`
 		Title       string      `json:"title"`
@@ -121,26 +146,13 @@ func readUploadFields(f fleet.Firmware, form map[string][]string, found bool) (f
 	if err := route.DecodeForm(form, &fields); err != nil {
 		return f, err
 	}
-	if !found {
+	if file == "" {
 		return f, fleet.FieldErrorf("file", "the image is missing: send it as the part file")
 	}
 	if fields.Version.IsZero() {
 		return f, fleet.FieldErrorf("version", "the version is missing: send it as the part version")
 	}
-	f.Version, f.Title, f.Description = fields.Version.Version, fields.Title, fields.Description
-	return f, nil
-}
-
-func spool(image *os.File, part io.Reader) error {
-	var disk *fs.PathError
-	switch _, err := io.Copy(image, part); {
-	case errors.As(err, &disk): // not the client's fault
-		return err
-	case err != nil:
-		return route.BodyError(err)
-	}
-	_, err := image.Seek(0, io.SeekStart)
-	return err
+	return fleet.Firmware{Version: fields.Version.Version, Title: fields.Title, Description: fields.Description, File: file}, nil
 }
 
 // fileName is the last element of what a client calls its file.
