@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/store/record"
 )
 
-// Raise keeps an alert of a.Team and returns it with its id. A zero Raised is now.
+// Raise stores an alert of a.Team and returns it with its id. A zero Raised means now.
 func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error) {
 	if a.Raised.IsZero() {
 		a.Raised = time.Now()
@@ -27,15 +27,15 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 	return a, nil
 }
 
-// alertTime begins an alert's id: ids sort by time.
+// alertTime returns the beginning of an alert's id, so that ids sort by time.
 func alertTime(t time.Time) string { return fmt.Sprintf("%011x", max(t.UnixMilli(), 0)) }
 
-// alertForm is what an alert's id looks like.
+// alertForm matches the ids of alerts.
 var alertForm = regexp.MustCompile(`^[0-9a-f]{11,16}-[0-9A-Za-z.]{1,40}$`)
 
-// Alerts returns a page of a team's alerts, newest first, and the cursor of the next, ""
-// after the last. device "" is all devices; archived picks archived or active ones.
-// A cursor that is none is fleet.Invalid.
+// Alerts returns a page of a team's archived or active alerts, newest first, and the cursor of
+// the next page, "" after the last. An empty device means all devices. It returns
+// fleet.Invalid for a cursor of another list.
 func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (page []fleet.Alert, next string, err error) {
 	limit = pageLimit(limit)
 	from := "+"
@@ -69,7 +69,7 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 	}
 }
 
-// alerts reads the alerts of ids; one that was dropped meanwhile is left out.
+// alerts returns the alerts of ids, without those dropped meanwhile.
 func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) ([]fleet.Alert, error) {
 	fields := make([]string, 0, 2*len(ids))
 	for _, id := range ids {

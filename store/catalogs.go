@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/store/document"
 )
 
-// Catalogs reads and writes products with their firmware and releases. The catalogs it
-// hands out are shared and must not be modified.
+// Catalogs reads and writes products with their firmware and releases. The catalogs that it
+// returns are shared and must not be modified.
 type Catalogs struct {
 	core  *core
 	docs  *document.Documents[fleet.ProductID, fleet.Catalog]
@@ -21,14 +21,14 @@ func newCatalogs(c *core) *Catalogs {
 	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, productKey)}
 }
 
-// Catalog returns the newest catalog this process knows of, without a trip when it has
-// it: its own changes at once, another process's from the first Save of a device of the
-// product on. It returns fleet.NotFound for an unknown product.
+// Catalog returns the newest catalog that this process knows to exist, usually without a round
+// trip: its own changes are seen at once, those of another process after the next Save of a
+// device of the product. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
 	return s.docs.Get(ctx, product)
 }
 
-// CatalogAt is Catalog at revision atLeast or a newer one, as Save reported it.
+// CatalogAt returns the catalog at revision atLeast, which Save returned, or a newer one.
 func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLeast uint64) (*fleet.Catalog, error) {
 	if c := s.docs.Cached(product); c != nil && c.Revision >= atLeast {
 		return c, nil
@@ -36,9 +36,9 @@ func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLea
 	return s.docs.Load(ctx, product)
 }
 
-// EditCatalog changes a copy of the catalog as change says and writes it, again from a
-// fresh copy while another change comes first. It returns what was written. A changed
-// slug is claimed before; fleet.Conflict when another product has it.
+// EditCatalog changes a copy of the catalog and writes it. It returns what was written. change
+// gets a fresh copy each time another change came first, so it may run several times. A new
+// slug is claimed first: fleet.Conflict when another product has it.
 func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
 	var before, claimed string
 	edited, err := s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
@@ -61,7 +61,7 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 	case err != nil:
 		return nil, err
 	case before != edited.Product.Slug:
-		_ = s.core.unclaim(ctx, slugKey(before), uint32(product)) // else the old slug stays taken
+		_ = s.core.unclaim(ctx, slugKey(before), uint32(product)) // on an error the old slug stays taken
 	}
 	return edited, nil
 }
@@ -74,7 +74,7 @@ func (s *Catalogs) claimSlug(ctx context.Context, slug string, product fleet.Pro
 	return err
 }
 
-// CreateProduct makes a product of p with an empty catalog and returns it with its id.
+// CreateProduct stores a new product with an empty catalog and returns it with its id.
 // It returns fleet.Conflict when the slug is taken in the installation.
 func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Product, error) {
 	if _, err := s.teams.docs.Live(ctx, p.Team); err != nil {
@@ -123,7 +123,7 @@ func (s *Catalogs) Products(ctx context.Context, team fleet.TeamID) ([]fleet.Pro
 	return products, nil
 }
 
-// ProductBySlug finds the product of a slug; fleet.NotFound when there is none.
+// ProductBySlug returns the product with a slug; fleet.NotFound when there is none.
 func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Product, error) {
 	id, err := s.core.owner(ctx, slugKey(slug))
 	if err != nil {
@@ -139,8 +139,8 @@ func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Produc
 	return c.Product, nil
 }
 
-// DeleteProduct removes a product and its catalog. Its devices are the caller's to
-// delete before. It returns fleet.NotFound when there is none.
+// DeleteProduct removes a product and its catalog. The caller must have deleted its devices. It
+// returns fleet.NotFound when there is none.
 func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) error {
 	c, err := s.docs.Load(ctx, product)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) e
 	return s.erase(ctx, c.Product)
 }
 
-// erase leaves nothing of p, though it was made in part only.
+// erase removes a product, also one that was created only in part.
 func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
 	if err := s.core.unclaim(ctx, slugKey(p.Slug), uint32(p.ID)); err != nil {
 		return err
@@ -161,5 +161,5 @@ func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return err
 	}
-	return s.docs.Remove(ctx, p.ID) // last: until then a retry finds the rest
+	return s.docs.Remove(ctx, p.ID) // last, so that a retry finds the rest
 }

@@ -22,7 +22,7 @@ func (c *core) next(ctx context.Context, kind string) (uint32, error) {
 	return uint32(sent.Val()), nil
 }
 
-// claim makes owner the owner of a unique name's key, or reports that another is.
+// claim makes owner the owner of a unique name's key and reports whether it is now.
 func (c *core) claim(ctx context.Context, key string, owner uint32) (bool, error) {
 	text := strconv.FormatUint(uint64(owner), 10)
 	reply, err := c.Run(ctx, claimScript, []string{key}, text)
@@ -35,7 +35,7 @@ func (c *core) unclaim(ctx context.Context, key string, owner uint32) error {
 	return err
 }
 
-// owner returns who has claimed key, 0 for nobody.
+// owner returns the owner of key, 0 if there is none.
 func (c *core) owner(ctx context.Context, key string) (uint32, error) {
 	text, err := pipeline.Fetch(ctx, c.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] {
 		return p.Get(context.Background(), key)
@@ -46,7 +46,7 @@ func (c *core) owner(ctx context.Context, key string) (uint32, error) {
 	return uint32(decimal(text)), err
 }
 
-// decimal is 0 for a text that is no number.
+// decimal returns the number that s is, 0 if it is none.
 func decimal(s string) uint64 {
 	n, _ := strconv.ParseUint(s, 10, 64)
 	return n

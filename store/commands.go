@@ -15,31 +15,32 @@ import (
 	"github.com/muster-iot/muster/store/record"
 )
 
-// MaxPending bounds the commands a device has not answered; Queue refuses the next.
-const MaxPending = 100
+// maxPending bounds the commands that a device has not answered.
+const maxPending = 100
 
-// Queue puts c into the outbox of c.Device and returns it with the device's next number.
-// It counts the device's pending commands, so its record's revision grows. It returns
-// fleet.NotFound for an unknown device and fleet.Busy at MaxPending. A zero Queued is now.
+// Queue adds c to the outbox of c.Device and returns it with the device's next number. It
+// counts the pending commands in the device's record, whose revision grows. It returns
+// fleet.NotFound for an unknown device, and fleet.Busy when 100 are pending. A zero Queued means
+// now.
 func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, error) {
 	if c.Queued.IsZero() {
 		c.Queued = time.Now()
 	}
-	number, err := s.core.RunStatus(ctx, queueScript, outboxKeys(c.Device), s.core.Nonce(), MaxPending, record.Command.Pack(&c))
+	number, err := s.core.RunStatus(ctx, queueScript, outboxKeys(c.Device), s.core.Nonce(), maxPending, record.Command.Pack(&c))
 	switch {
 	case err != nil:
 		return fleet.Command{}, err
 	case number < 0:
 		return fleet.Command{}, noDevice(c.Device)
 	case number == 0:
-		return fleet.Command{}, fleet.Errorf(fleet.Busy, "device %s has %d commands it did not answer: wait until it does", c.Device, MaxPending)
+		return fleet.Command{}, fleet.Errorf(fleet.Busy, "device %s has %d unanswered commands: wait until it has answered some", c.Device, maxPending)
 	}
 	c.Number = uint32(number)
 	return c, nil
 }
 
-// Pending returns the commands id has not answered, lowest number first, and drops those
-// that expired.
+// Pending returns the commands that device id has not answered, lowest number first, and drops
+// those that have expired.
 func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
 	commands, err := s.Commands(ctx, id)
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 	return pending, nil
 }
 
-// Commands returns all commands kept for id, finished ones too, lowest number first.
+// Commands returns all commands that are kept for id, also finished ones, lowest number first.
 func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
 	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), outboxKey(id))
@@ -89,9 +90,9 @@ func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Com
 	return commands, nil
 }
 
-// Finish keeps the result of command number of id, which is pending no more. A command
-// keeps its first result: a repeated Finish changes nothing and is no error. It returns
-// fleet.NotFound for a command that was never queued or is no longer kept.
+// Finish stores the result of a pending command of device id. A command keeps its first result:
+// a repeated Finish changes nothing and returns nil. It returns fleet.NotFound for a command
+// that was never queued or is no longer kept.
 func (s *Messages) Finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
 	text := record.CommandResult.Pack(&fleet.Command{Done: time.Now(), Result: result})
 	status, err := s.core.RunStatus(ctx, finishScript, outboxKeys(id), number, text, s.core.keep.Commands)

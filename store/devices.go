@@ -21,8 +21,7 @@ type Devices struct {
 	catalogs *Catalogs
 }
 
-// Device reads one record, in one trip shared with other callers. It returns
-// fleet.NotFound when there is none.
+// Device returns the record of id; fleet.NotFound when there is none.
 func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error) {
 	op := &loadDevice{id: id}
 	if err := s.core.Read(ctx, op); err != nil {
@@ -31,13 +30,13 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 	return op.device, nil
 }
 
-// Save writes d if its record is still at d.Revision, which then grows, and adds past to
-// its history, oldest first, in the same step. It returns the revision of the product's
-// catalog, read in the same trip; 0 when the product is gone. It returns fleet.Conflict
-// when d.Revision is old and fleet.NotFound when the device was deleted. After an error
-// of kind Unavailable d may have been written.
-func (s *Devices) Save(ctx context.Context, d *fleet.Device, past ...fleet.Update) (catalog uint64, err error) {
-	op := &saveDevice{store: s, device: *d, past: past, nonce: s.core.Nonce()}
+// Save writes d if its record is still at d.Revision, raises d.Revision, and adds the ended
+// updates to its history, oldest first, in the same step. It returns the revision of the
+// product's catalog at that moment; 0 when the product was deleted. Errors: fleet.Conflict when
+// d.Revision is old; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
+// d may have been written.
+func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Update) (catalog uint64, err error) {
+	op := &saveDevice{store: s, device: *d, ended: ended, nonce: s.core.Nonce()}
 	if err := s.core.Write(ctx, op); err != nil {
 		return 0, err
 	}
@@ -77,17 +76,17 @@ func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 	return d, saved, nil
 }
 
-// Create writes a new record and sets d.Revision. It returns fleet.Conflict when the id
-// exists in the installation.
+// Create writes a new record and sets d.Revision; fleet.Conflict when the installation has a
+// device with this id.
 func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
 	return s.CreateMany(ctx, []*fleet.Device{d})[0]
 }
 
-// maxCreated is how many devices one operation creates.
+// maxCreated bounds the devices of one operation.
 const maxCreated = 128
 
-// CreateMany creates many devices and returns an error for each, nil for those created:
-// fleet.Conflict for an id that exists.
+// CreateMany is Create for many devices. It returns one error per device, nil for those that
+// were created.
 func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
 	outcomes := make([]error, 0, len(devices))
 	for len(devices) > 0 {
@@ -109,8 +108,7 @@ func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []err
 	return outcomes
 }
 
-// Delete removes a device with its history and its commands. It returns fleet.NotFound
-// when there is none.
+// Delete removes a device with its history and its commands; fleet.NotFound when there is none.
 func (s *Devices) Delete(ctx context.Context, id fleet.DeviceID) error {
 	return s.core.Write(ctx, &deleteDevice{store: s, id: id})
 }
@@ -138,7 +136,7 @@ func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Updat
 	return updates, nil
 }
 
-// SetOnline tells the index whether id is connected. It touches memory only.
+// SetOnline stores in the index whether id is connected. It touches memory only.
 func (s *Devices) SetOnline(id fleet.DeviceID, online bool) { s.index.SetOnline(id, online) }
 
 func noDevice(id fleet.DeviceID) error {

@@ -37,8 +37,8 @@ func (op *loadDevice) Settle(bool) error {
 
 type saveDevice struct {
 	store   *Devices
-	device  fleet.Device // at the revision it was read at; at the new one once written
-	past    []fleet.Update
+	device  fleet.Device // at the revision it was read at; once written, at the new one
+	ended   []fleet.Update
 	nonce   string
 	sent    *redis.Cmd
 	rev     *redis.StringCmd
@@ -49,9 +49,9 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := make([]any, 0, 64)
 	args = append(args, strconv.FormatUint(d.Revision, 10), strconv.FormatUint(d.Revision+1, 10), op.nonce,
-		len(op.past), op.store.core.keep.Updates)
-	for i := range op.past {
-		args = append(args, record.Update.Pack(&op.past[i]))
+		len(op.ended), op.store.core.keep.Updates)
+	for i := range op.ended {
+		args = append(args, record.Update.Pack(&op.ended[i]))
 	}
 	args = record.AppendDevice(args, d)
 	op.sent = p.EvalSha(context.Background(), saveScript.SHA, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
@@ -65,7 +65,7 @@ func (op *saveDevice) Settle(bool) error {
 	}
 	rev, err := op.rev.Result()
 	if err != nil && !absent(err) {
-		return err // the whole operation again: the script knows its own write
+		return err // the operation is retried: the script recognizes its own write
 	}
 	switch status {
 	case 0:
@@ -88,8 +88,8 @@ type createDevices struct {
 	outcomes []error
 }
 
-// newCreateDevices copies devices and gives them their first revision: the time in
-// µs, so that an id deleted and created again never shows a revision it had before.
+// newCreateDevices copies devices and sets their first revision to the time in µs, so that an
+// id that is deleted and created again never has a revision it had before.
 func newCreateDevices(s *Devices, devices []*fleet.Device) *createDevices {
 	op := &createDevices{store: s, nonce: s.core.Nonce(), outcomes: make([]error, len(devices))}
 	first := uint64(max(time.Now().UnixMicro(), 1))
@@ -130,7 +130,7 @@ func (op *createDevices) Settle(bool) error {
 type deleteDevice struct {
 	store *Devices
 	id    fleet.DeviceID
-	sent  []*redis.IntCmd // by key: the replies of a multi-key DEL say nothing about each
+	sent  []*redis.IntCmd // one DEL for the record: the reply for several keys is only a sum
 }
 
 func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
@@ -143,7 +143,7 @@ func (op *deleteDevice) Settle(again bool) error {
 		return op.sent[i].Err()
 	}
 	op.store.index.Remove(op.id)
-	if op.sent[0].Val() == 0 && !again { // a retry finds what the first try deleted
+	if op.sent[0].Val() == 0 && !again { // the first try may have deleted it
 		return noDevice(op.id)
 	}
 	return nil

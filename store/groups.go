@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/index"
 )
 
-// haveGroups reports with fleet.NotFound that the team has not all of ids.
+// haveGroups returns fleet.NotFound unless the team has all groups of ids.
 func (r *roster) haveGroups(ids []fleet.GroupID) error {
 	for _, id := range ids {
 		if _, ok := r.groups[id]; !ok {
@@ -22,7 +22,7 @@ func (r *roster) haveGroups(ids []fleet.GroupID) error {
 	return nil
 }
 
-// put adds or replaces g; fleet.Conflict when another group of the team has its name.
+// put adds or replaces g; fleet.Conflict when another group of the team has the name.
 func (r *roster) put(g fleet.Group) error {
 	for id, other := range r.groups {
 		if other.Name == g.Name && id != g.ID {
@@ -60,8 +60,8 @@ func (s *Teams) Group(ctx context.Context, team fleet.TeamID, id fleet.GroupID) 
 	return g, nil
 }
 
-// CreateGroup makes a group of g in g.Team and returns it with its id. It returns
-// fleet.Conflict when the team has a group of that name.
+// CreateGroup stores a new group of g.Team and returns it with its id; fleet.Conflict when the
+// team has a group with that name.
 func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, error) {
 	id, err := s.core.next(ctx, "group")
 	if err != nil {
@@ -75,26 +75,26 @@ func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, er
 	return g, nil
 }
 
-// EnsureGroups returns the groups of the names of like, in like's order, and makes those
-// that are missing as like says, all in one step. like must be of one team.
-func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, like []fleet.Group) ([]fleet.Group, error) {
+// EnsureGroups returns the team's groups with the names of wanted, in that order. It creates the
+// missing ones like those of wanted, all in one step.
+func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, wanted []fleet.Group) ([]fleet.Group, error) {
 	r, err := s.docs.Live(ctx, team)
 	if err != nil {
 		return nil, err
 	}
-	if groups, missing := r.named(like); missing == 0 {
+	if groups, missing := r.named(wanted); missing == 0 {
 		return groups, nil
 	}
-	like = slices.Clone(like)
-	for i := range like {
+	wanted = slices.Clone(wanted)
+	for i := range wanted {
 		id, err := s.core.next(ctx, "group")
 		if err != nil {
 			return nil, err
 		}
-		like[i].ID, like[i].Team = fleet.GroupID(id), team
+		wanted[i].ID, wanted[i].Team = fleet.GroupID(id), team
 	}
 	r, err = s.docs.Edit(ctx, team, func(r *roster) error {
-		for _, g := range like {
+		for _, g := range wanted {
 			if !r.hasName(g.Name) {
 				r.groups[g.ID] = g
 			}
@@ -104,7 +104,7 @@ func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, like []flee
 	if err != nil {
 		return nil, err
 	}
-	groups, _ := r.named(like)
+	groups, _ := r.named(wanted)
 	return groups, nil
 }
 
@@ -113,14 +113,14 @@ func (r *roster) hasName(name string) bool {
 	return missing == 0
 }
 
-// named finds the groups with the names of like and counts those that are missing.
-func (r *roster) named(like []fleet.Group) (groups []fleet.Group, missing int) {
+// named returns the groups with the names of wanted and counts the missing ones.
+func (r *roster) named(wanted []fleet.Group) (groups []fleet.Group, missing int) {
 	byName := make(map[string]fleet.Group, len(r.groups))
 	for _, g := range r.groups {
 		byName[g.Name] = g
 	}
-	for _, want := range like {
-		g, ok := byName[want.Name]
+	for _, w := range wanted {
+		g, ok := byName[w.Name]
 		if !ok {
 			missing++
 			continue
@@ -130,8 +130,8 @@ func (r *roster) named(like []fleet.Group) (groups []fleet.Group, missing int) {
 	return groups, missing
 }
 
-// EditGroup changes a group as change says and returns what was written. It returns
-// fleet.Conflict when the team has another group of the new name.
+// EditGroup changes a group and returns what was written; fleet.Conflict when another group of
+// the team has the new name. change may run several times.
 func (s *Teams) EditGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID, change func(*fleet.Group) error) (fleet.Group, error) {
 	var edited fleet.Group
 	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
@@ -148,9 +148,9 @@ func (s *Teams) EditGroup(ctx context.Context, team fleet.TeamID, id fleet.Group
 	return edited, err
 }
 
-// DeleteGroup takes a group out of the team and its members at once, then ends its
-// releases and takes its devices out of it. A crash between leaves a note, from which
-// the next start goes on. It needs the index: fleet.Unavailable until that is ready.
+// DeleteGroup removes a group from the team, its members and its invitations at once, then from
+// catalogs and devices. After a crash in between, the next start continues. It returns
+// index.ErrNotReady until the index is ready.
 func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
 	if !s.store.Index.Ready() {
 		return index.ErrNotReady
@@ -177,7 +177,7 @@ func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.Gro
 	return s.clearGroup(ctx, team, id)
 }
 
-// clearGroup takes the releases of group id and its devices out of it, then the note.
+// clearGroup removes a group that is leaving from catalogs and devices, and then from the team.
 func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
 	r, err := s.docs.Get(ctx, team)
 	if err != nil {
@@ -195,8 +195,8 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 			return err
 		}
 	}
-	for some := range slices.Chunk(s.store.Index.Members(team, id), maxCleared) { // one put in later is taken out by who did it
-		if err := s.takeOut(ctx, some, id); err != nil {
+	for some := range slices.Chunk(s.store.Index.Members(team, id), maxCleared) { // a device added later is cleared by whoever added it
+		if err := s.clearDevices(ctx, some, id); err != nil {
 			return err
 		}
 	}
@@ -207,11 +207,11 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 	return err
 }
 
-// maxCleared is how many devices leave a group at a time: the batchers make few trips of them.
+// maxCleared is how many devices are cleared at the same time, in few shared trips.
 const maxCleared = 100
 
-// takeOut takes devices out of group id. One without a record leaves the index.
-func (s *Teams) takeOut(ctx context.Context, devices []index.Shown, id fleet.GroupID) error {
+// clearDevices removes a group from devices. A device without a record is removed from the index.
+func (s *Teams) clearDevices(ctx context.Context, devices []index.Shown, id fleet.GroupID) error {
 	failed := make(chan error, len(devices))
 	var all sync.WaitGroup
 	for _, device := range devices {
@@ -229,10 +229,10 @@ func (s *Teams) takeOut(ctx context.Context, devices []index.Shown, id fleet.Gro
 	}
 	all.Wait()
 	close(failed)
-	return <-failed // the first, nil where there is none
+	return <-failed // the first, nil if there is none
 }
 
-// resume finishes what a crash left of deleted groups, once the index is built.
+// resume finishes deletions of groups that a crash interrupted; the index must be ready.
 func (s *Teams) resume(ctx context.Context) {
 	teams, err := s.AllTeams(ctx)
 	for _, team := range teams {
@@ -247,8 +247,8 @@ func (s *Teams) resume(ctx context.Context) {
 	}
 }
 
-// leftovers are groups that a team has no more, but whose deletion was cut short, or that
-// a device was put into while they were deleted.
+// leftovers returns the groups that a team no longer has but that devices may be in: their
+// deletion was interrupted, or a device was added while they were deleted.
 func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.GroupID) {
 	used := map[fleet.GroupID]bool{}
 	err := s.store.Index.Count(fleet.Actor{Team: team, Role: fleet.Owner}, 0, func(e *fleet.IndexEntry, _ int) {
@@ -259,7 +259,7 @@ func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.G
 	if err != nil {
 		return nil
 	}
-	r, err := s.docs.Live(ctx, team) // after the devices: a group is there before they are in it
+	r, err := s.docs.Live(ctx, team) // after the devices: a group exists before they are in it
 	if err != nil {
 		return nil
 	}
@@ -272,7 +272,7 @@ func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.G
 	return ids
 }
 
-// without returns ids less id, in a slice of its own.
+// without returns ids except id, in a new slice.
 func without(ids []fleet.GroupID, id fleet.GroupID) []fleet.GroupID {
 	var rest []fleet.GroupID
 	for _, other := range ids {

@@ -8,11 +8,11 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// maxInvitations bounds the invitations of one team that nobody accepted yet.
+// maxInvitations bounds the open invitations of one team.
 const maxInvitations = 1000
 
-// Invite keeps an invitation to i.Team; an earlier one of the same email ends. It returns
-// fleet.NotFound for a group the team does not have, and fleet.Busy when too many wait.
+// Invite stores an invitation to i.Team, instead of an earlier one to the same email. It returns
+// fleet.NotFound for a group that the team doesn't have, and fleet.Busy when too many are open.
 func (s *Teams) Invite(ctx context.Context, i fleet.Invitation) error {
 	_, err := s.docs.Edit(ctx, i.Team, func(r *roster) error {
 		for id, other := range r.invited {
@@ -21,7 +21,7 @@ func (s *Teams) Invite(ctx context.Context, i fleet.Invitation) error {
 			}
 		}
 		if len(r.invited) >= maxInvitations {
-			return fleet.Errorf(fleet.Busy, "the team has %d open invitations: take some back", maxInvitations)
+			return fleet.Errorf(fleet.Busy, "the team has %d open invitations: revoke some", maxInvitations)
 		}
 		r.invited[i.ID] = i
 		return r.haveGroups(i.Groups)
@@ -29,8 +29,7 @@ func (s *Teams) Invite(ctx context.Context, i fleet.Invitation) error {
 	return err
 }
 
-// Invitations returns the open invitations of a team, by email. Whether one has expired is
-// for the caller to judge.
+// Invitations returns the open invitations of a team, by email. Expired ones are among them.
 func (s *Teams) Invitations(ctx context.Context, team fleet.TeamID) ([]fleet.Invitation, error) {
 	r, err := s.docs.Live(ctx, team)
 	if err != nil {
@@ -44,7 +43,7 @@ func (s *Teams) Invitations(ctx context.Context, team fleet.TeamID) ([]fleet.Inv
 	return invited, nil
 }
 
-// Uninvite takes an invitation back; fleet.NotFound when it is not open any more.
+// Uninvite revokes an invitation; fleet.NotFound when it is no longer open.
 func (s *Teams) Uninvite(ctx context.Context, team fleet.TeamID, id string) error {
 	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		if _, ok := r.invited[id]; !ok {
@@ -56,9 +55,9 @@ func (s *Teams) Uninvite(ctx context.Context, team fleet.TeamID, id string) erro
 	return err
 }
 
-// AcceptInvitation turns an open invitation into m's membership, with the role and the
-// groups it has by then, in one step: it can be accepted once. It returns fleet.NotFound
-// when it is not open any more and fleet.Conflict when m.User is a member already.
+// AcceptInvitation replaces an open invitation by m's membership, with its current role and
+// groups, in one step: it can be accepted once. It returns fleet.NotFound when it is no longer
+// open, and fleet.Conflict when m.User is already a member.
 func (s *Teams) AcceptInvitation(ctx context.Context, id string, m fleet.Member) (fleet.Member, error) {
 	if err := s.join(ctx, m); err != nil {
 		return fleet.Member{}, err
@@ -69,7 +68,7 @@ func (s *Teams) AcceptInvitation(ctx context.Context, id string, m fleet.Member)
 			return noInvitation()
 		}
 		if _, ok := r.members[m.User]; ok {
-			return fleet.Errorf(fleet.Conflict, "%s is a member of the team already", m.Email)
+			return fleet.Errorf(fleet.Conflict, "%s is already a member of the team", m.Email)
 		}
 		m.Role, m.Groups = i.Role, i.Groups
 		r.members[m.User] = m
@@ -80,5 +79,5 @@ func (s *Teams) AcceptInvitation(ctx context.Context, id string, m fleet.Member)
 }
 
 func noInvitation() error {
-	return fleet.Errorf(fleet.NotFound, "no such invitation: it was accepted or taken back")
+	return fleet.Errorf(fleet.NotFound, "no such invitation: it was accepted or revoked")
 }

@@ -29,7 +29,7 @@ func auditKey(id fleet.TeamID) string      { return "l:{" + id.String() + "}" } 
 func alertsKey(id fleet.TeamID) string     { return "a:{" + id.String() + "}" }  // hash: alert id -> alert; x<id> where archived
 func alertOrderKey(id fleet.TeamID) string { return "ao:{" + id.String() + "}" } // sorted set: alert ids, all of score 0
 
-func repeatsKey(id fleet.TeamID) string     { return "i:{" + id.String() + "}" }  // hash: id -> what a request came to
+func repeatsKey(id fleet.TeamID) string     { return "i:{" + id.String() + "}" }  // hash: id -> outcome of a request
 func repeatOrderKey(id fleet.TeamID) string { return "io:{" + id.String() + "}" } // sorted set: ids by when they expire
 
 func tokenKey(id string) string    { return "k:{" + id + "}" }    // string: the token
@@ -40,5 +40,5 @@ const journalKey = "j:{journal}" // hash: id -> what was begun
 
 const teamsKey = "all:{teams}" // set: every team id
 
-// counterKey counts the ids given out of one kind: team, user, product, group.
+// counterKey counts the ids of one kind: team, user, product, group.
 func counterKey(kind string) string { return "n:{" + kind + "}" }

@@ -9,11 +9,10 @@ import (
 	"github.com/muster-iot/muster/store/record"
 )
 
-// Messages keeps what devices and people say: messages, commands, alerts, the audit log.
+// Messages reads and writes messages, commands, alerts and the audit log.
 type Messages struct{ core *core }
 
-// Append keeps a message of m.Team and returns its cursor. It is durable when Append
-// returns. A zero Received is now.
+// Append stores a message of m.Team and returns its cursor. A zero Received means now.
 func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, err error) {
 	if m.Received.IsZero() {
 		m.Received = time.Now()
@@ -21,9 +20,8 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 	return s.core.append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, record.Message.Pack(&m))
 }
 
-// List returns the messages q selects and the cursor of the next page, "" after the
-// last. A page may be short, even empty, and yet not the last, where few of very many
-// messages match.
+// List returns the messages that q selects and the cursor of the next page, "" after the last. A
+// page may be short, even empty, without being the last if few of very many messages match.
 func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet.Message, next string, err error) {
 	next, err = s.core.scan(ctx, messagesKey(q.Team), streamQuery{
 		from: q.From, to: q.To, ascending: q.Ascending, after: q.After, limit: pageLimit(q.Limit),
@@ -49,12 +47,12 @@ func selects(q fleet.MessageQuery, m *fleet.Message) bool {
 		(q.App == "" || q.App == appOf(m.Payload))
 }
 
-// appOf is the appId that devices of nRF Cloud name in their messages.
+// appOf returns the appId in a message of a device for nRF Cloud, "" if there is none.
 func appOf(payload []byte) string {
 	var message struct {
 		App string `json:"appId"`
 	}
-	_ = json.Unmarshal(payload, &message) // other bytes are of no application
+	_ = json.Unmarshal(payload, &message) // other payloads have none
 	return message.App
 }
 
@@ -62,7 +60,7 @@ func within(t, from, to time.Time) bool {
 	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
 }
 
-// Audit adds an entry to the log of e.Team. A zero At is now.
+// Audit adds an entry to the log of e.Team. A zero At means now.
 func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
@@ -71,7 +69,7 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	return err
 }
 
-// AuditLog returns a page of a team's log, newest first, and the cursor of the next, ""
+// AuditLog returns a page of a team's log, newest first, and the cursor of the next page, ""
 // after the last. limit is 1 to 100.
 func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
 	next, err = s.core.scan(ctx, auditKey(team), streamQuery{after: after, limit: pageLimit(limit)},

@@ -8,14 +8,14 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// maxRepeats bounds the records of one team; beyond, the oldest make room.
+// maxRepeats bounds the records of one team; beyond, the oldest are dropped.
 const maxRepeats = 1000
 
-// Repeats keeps what requests that may be repeated came to. Each operation is one script.
+// Repeats keeps the outcomes of requests that a client may repeat.
 type Repeats struct{ core *core }
 
-// Take keeps record for id until expires and returns it, or the record that id has
-// already. No two calls may bring the same record.
+// Take stores record for id until expires and returns it, or returns the record that id already
+// has. Each call must have a record of its own.
 func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string, expires time.Time) (held string, err error) {
 	reply, err := s.core.Run(ctx, takeScript, []string{repeatsKey(team), repeatOrderKey(team)},
 		id, record, millis(time.Now()), millis(expires), maxRepeats)
@@ -23,7 +23,7 @@ func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string
 	return held, err
 }
 
-// Settle replaces the record of id; "" forgets it. One that made room for others stays away.
+// Settle replaces the record of id, or removes it if record is "". A dropped one stays dropped.
 func (s *Repeats) Settle(ctx context.Context, team fleet.TeamID, id, record string) error {
 	_, err := s.core.Run(ctx, settleScript, []string{repeatsKey(team), repeatOrderKey(team)}, id, record)
 	return err

@@ -17,7 +17,7 @@ type roster struct {
 	groups   map[fleet.GroupID]fleet.Group
 	products map[fleet.ProductID]bool
 	invited  map[string]fleet.Invitation // by id
-	leaving  map[fleet.GroupID]bool      // groups being deleted: gone for everyone, devices still to be cleared
+	leaving  map[fleet.GroupID]bool      // groups being deleted: no longer visible, devices still to be cleared
 }
 
 // rosterKind has the fields "team", "m:<user>", "g:<group>", "p:<product>", "i:<invitation>",
@@ -42,7 +42,7 @@ var rosterKind = document.Kind[roster]{
 	Revision: func(r *roster) *uint64 { return &r.revision },
 }
 
-// copied is a copy of m, an empty map for nil.
+// copied returns a copy of m, an empty map for nil.
 func copied[K comparable, V any](m map[K]V) map[K]V {
 	if m == nil {
 		return map[K]V{}

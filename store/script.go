@@ -25,7 +25,7 @@ var (
 	settleScript  = pipeline.NewScript(lua("settle"))
 )
 
-// scripts are all of them.
+// scripts are all scripts, for the pipeline to load.
 var scripts = []*pipeline.Script{
 	saveScript, createScript, document.Script, claimScript, unclaimScript, appendScript,
 	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,

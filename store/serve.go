@@ -25,7 +25,7 @@ func serve(ctx context.Context, o Options) (*Store, *redisserver.Server, error) 
 	}
 	s := assemble(&redis.Options{Network: "unix", Addr: server.Socket()}, o)
 	s.server = server.Stop
-	if err := server.Await(ctx, func(ctx context.Context) error { return s.core.greet(ctx, false) }); err != nil {
+	if err := server.Await(ctx, s.core.await); err != nil {
 		s.Close()
 		return nil, nil, err
 	}

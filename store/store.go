@@ -15,7 +15,7 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Options say where the fleet is kept and for how long.
+// Options are where the fleet is kept and for how long.
 type Options struct {
 	URL  string       // redis://, rediss:// or unix:// of a Redis 7.0 or Valkey 7.2; Open only
 	Dir  string       // folder of the append-only file; Serve only
@@ -30,7 +30,7 @@ func (o Options) log() *slog.Logger {
 	return o.Log
 }
 
-// Retention bounds what grows. Counts may be exceeded by a tenth: Redis trims in blocks.
+// Retention bounds what grows. Redis trims in blocks, so counts may be a tenth higher.
 type Retention struct {
 	Messages int           // per team; default 100,000
 	Audit    int           // entries per team; default 100,000
@@ -57,7 +57,7 @@ func (r Retention) orDefaults() Retention {
 	return r
 }
 
-// Store is the fleet in Redis. Everything of it may be used concurrently.
+// Store is the fleet in Redis. It and its parts are safe for concurrent use.
 type Store struct {
 	Devices  *Devices
 	Index    *index.Index
@@ -68,38 +68,39 @@ type Store struct {
 	Repeats  *Repeats
 
 	core   *core
-	server func() // ends the Redis this store brought; nil with Open
+	server func() // ends the Redis that Serve or Ephemeral started; nil with Open
 	ending sync.Once
 }
 
-// core is what the facets share.
+// core is what the parts of a store share.
 type core struct {
 	*pipeline.Pipeline
 	log      *slog.Logger
 	keep     Retention
-	appended atomic.Uint64 // entries of all streams
+	appended atomic.Uint64 // entries, to all streams
 
 	base   context.Context // ends with the store
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 }
 
-// Open uses a Redis that someone else runs. It waits until it answers, or ctx ends, and
-// warns where its configuration can lose what was acknowledged.
+// Open uses a Redis that someone else runs. It waits until it answers, or ctx ends, and logs
+// where its configuration can lose acknowledged writes.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	redisOptions, err := redis.ParseURL(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("redis url: %w: use redis://, rediss:// or unix://", err)
 	}
 	s := assemble(redisOptions, o)
-	if err := s.core.greet(ctx, true); err != nil {
+	if err := s.core.await(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
+	s.core.warn(ctx)
 	return s.start(ctx)
 }
 
-// assemble builds a store whose goroutines do not run yet.
+// assemble returns a store that has not sent anything to Redis yet.
 func assemble(redisOptions *redis.Options, o Options) *Store {
 	base, cancel := context.WithCancel(context.Background())
 	c := &core{
@@ -118,7 +119,7 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 	return s
 }
 
-// start loads the scripts and begins to build the index.
+// start loads the scripts and begins to read the devices into the index.
 func (s *Store) start(ctx context.Context) (*Store, error) {
 	if err := s.core.Load(ctx); err != nil {
 		s.Close()
@@ -131,8 +132,8 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 	return s, nil
 }
 
-// Close ends the store: operations under way end, later ones are Unavailable. A server
-// started by Serve or Ephemeral ends too.
+// Close ends the store: operations in progress end, later ones are fleet.Unavailable. A server
+// started by Serve or Ephemeral ends too. Later calls do nothing.
 func (s *Store) Close() {
 	s.ending.Do(func() {
 		s.core.cancel()
@@ -144,7 +145,7 @@ func (s *Store) Close() {
 	})
 }
 
-// Ping reports whether Redis answers; nil says that it does.
+// Ping returns nil if Redis answers.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] { return p.Ping(context.Background()) })
 	return err
@@ -157,5 +158,5 @@ type Stats = pipeline.Stats
 // Stats returns the counts so far.
 func (s *Store) Stats() Stats { return s.core.Stats() }
 
-// absent reports whether err says that a key does not exist.
+// absent reports whether err means that a key does not exist.
 func absent(err error) bool { return errors.Is(err, redis.Nil) }

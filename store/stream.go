@@ -13,11 +13,11 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// A stream keeps the records of one team in order. The id of an entry is its time in ms
-// and a sequence number, and is the cursor callers see. Ids never go back; where the
-// clock does, they stay at the newest.
+// A stream keeps the records of one team in order. The id of an entry is its time in ms and a
+// sequence number, and is the cursor that callers see. Ids only grow: if the clock goes back,
+// new entries get the time of the newest.
 
-// append adds a record at time at and returns its cursor, once it is written.
+// append adds a record with this time and returns its cursor.
 func (c *core) append(ctx context.Context, key string, at time.Time, keep int, record string) (string, error) {
 	reply, err := c.Run(ctx, appendScript, []string{key},
 		c.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), keep, c.oldestMillis(at), record)
@@ -25,8 +25,8 @@ func (c *core) append(ctx context.Context, key string, at time.Time, keep int, r
 	return id, err
 }
 
-// oldestMillis is the time from which records are kept, said by one append of 64: to
-// look for what is too old costs more than to append.
+// oldestMillis returns the time from which records are kept for one append of 64, else "": to
+// look for old records costs more than to append one.
 func (c *core) oldestMillis(at time.Time) string {
 	if c.appended.Add(1)%64 != 0 {
 		return ""
@@ -44,17 +44,17 @@ type streamQuery struct {
 
 const (
 	streamChunk = 500     // entries read at a time, at most
-	streamReach = 200_000 // entries looked at for one page; a page may end short of its limit there
+	streamReach = 200_000 // entries looked at for one page, which may end short of its limit
 )
 
-// scan calls take for the entries of key that q selects, until it took q.limit of them.
-// It returns the cursor to go on from, "" at the end.
+// scan calls take for the entries of key that q selects, until take has returned true q.limit
+// times. It returns the cursor to continue from, "" at the end.
 func (c *core) scan(ctx context.Context, key string, q streamQuery, take func(id, record string) (bool, error)) (next string, err error) {
 	low, high, err := q.bounds(time.Now().Add(-c.keep.Age))
 	if err != nil {
 		return "", err
 	}
-	taken, chunk := 0, int64(q.limit)+1 // most pages need no more
+	taken, chunk := 0, int64(q.limit)+1 // enough for most pages
 	for looked := 0; looked < streamReach; chunk = min(2*chunk, streamChunk) {
 		entries, err := pipeline.Fetch(ctx, c.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]redis.XMessage] {
 			if q.ascending {
@@ -96,7 +96,7 @@ func (c *core) scan(ctx context.Context, key string, q streamQuery, take func(id
 	return next, nil
 }
 
-// bounds are the lowest and the highest id of q, not older than oldest.
+// bounds returns the lowest and the highest id of q, not older than oldest.
 func (q streamQuery) bounds(oldest time.Time) (low, high string, err error) {
 	from := oldest
 	if q.from.After(oldest) {
@@ -104,7 +104,7 @@ func (q streamQuery) bounds(oldest time.Time) (low, high string, err error) {
 	}
 	low, high = strconv.FormatInt(max(from.UnixMilli(), 0), 10), "+"
 	if !q.to.IsZero() {
-		high = strconv.FormatInt(max(q.to.UnixMilli(), 0), 10) // its part of a millisecond is judged by the caller
+		high = strconv.FormatInt(max(q.to.UnixMilli(), 0), 10) // the caller compares what is below a millisecond
 	}
 	if q.after == "" {
 		return low, high, nil
@@ -145,5 +145,5 @@ func parseStreamID(s string) (id streamID, ok bool) {
 	return id, err == nil
 }
 
-// pageLimit is limit within the 1 to 100 rows every list allows.
+// pageLimit returns limit, but at least 1 and at most 100 rows.
 func pageLimit(limit int) int { return min(max(limit, 1), 100) }

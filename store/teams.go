@@ -13,8 +13,8 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Teams reads and writes teams, their members and groups, users and their tokens. Every
-// read sees what any process wrote before.
+// Teams reads and writes teams, their members, groups and invitations, users and their tokens.
+// A read sees what any process wrote before it.
 type Teams struct {
 	core     *core
 	store    *Store
@@ -30,8 +30,8 @@ func newTeams(c *core, s *Store) *Teams {
 	}
 }
 
-// CreateTeam makes a team of t with its first member, the owner, and returns it with its
-// id. The user must exist.
+// CreateTeam stores a new team with its first member, the owner, who must be a user. It returns
+// the team with its id.
 func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member) (fleet.Team, error) {
 	id, err := s.core.next(ctx, "team")
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member
 	return t, s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), teamsKey, id) })
 }
 
-// AllTeams returns the id of every team of the installation, lowest first.
+// AllTeams returns the ids of all teams of the installation, lowest first.
 func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
 	words, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), teamsKey) })
 	ids := make([]fleet.TeamID, 0, len(words))
@@ -71,7 +71,7 @@ func (s *Teams) Team(ctx context.Context, id fleet.TeamID) (fleet.Team, error) {
 	return r.team, nil
 }
 
-// EditTeam changes a team as change says and returns what was written.
+// EditTeam changes a team and returns what was written. change may run several times.
 func (s *Teams) EditTeam(ctx context.Context, id fleet.TeamID, change func(*fleet.Team) error) (fleet.Team, error) {
 	r, err := s.docs.Edit(ctx, id, func(r *roster) error { return change(&r.team) })
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Teams) Members(ctx context.Context, team fleet.TeamID) ([]fleet.Member,
 	return members, nil
 }
 
-// Member returns a user's part in a team; fleet.NotFound when they have none.
+// Member returns a user's membership of a team; fleet.NotFound when there is none.
 func (s *Teams) Member(ctx context.Context, team fleet.TeamID, user fleet.UserID) (fleet.Member, error) {
 	r, err := s.docs.Live(ctx, team)
 	if err != nil {
@@ -134,15 +134,15 @@ func (s *Teams) Member(ctx context.Context, team fleet.TeamID, user fleet.UserID
 	return m, nil
 }
 
-// AddMember makes m.User, who must exist, a member of m.Team. It returns fleet.Conflict
-// when they are one already, and fleet.NotFound for a group the team does not have.
+// AddMember adds m.User, who must be a user, to m.Team. It returns fleet.Conflict when they are
+// already a member, and fleet.NotFound for a group that the team doesn't have.
 func (s *Teams) AddMember(ctx context.Context, m fleet.Member) error {
 	if err := s.join(ctx, m); err != nil {
 		return err
 	}
 	_, err := s.docs.Edit(ctx, m.Team, func(r *roster) error {
 		if _, ok := r.members[m.User]; ok {
-			return fleet.Errorf(fleet.Conflict, "%s is a member of the team already", m.Email)
+			return fleet.Errorf(fleet.Conflict, "%s is already a member of the team", m.Email)
 		}
 		r.members[m.User] = m
 		return r.haveGroups(m.Groups)
@@ -150,7 +150,7 @@ func (s *Teams) AddMember(ctx context.Context, m fleet.Member) error {
 	return err
 }
 
-// EditMember changes a member as change says and returns what was written.
+// EditMember changes a member and returns what was written. change may run several times.
 func (s *Teams) EditMember(ctx context.Context, team fleet.TeamID, user fleet.UserID, change func(*fleet.Member) error) (fleet.Member, error) {
 	var edited fleet.Member
 	err := s.EditMembers(ctx, team, func(members map[fleet.UserID]fleet.Member) error {
@@ -171,9 +171,9 @@ func (s *Teams) EditMember(ctx context.Context, team fleet.TeamID, user fleet.Us
 	return edited, nil
 }
 
-// EditMembers changes several members in one step, such as handing over a team: change
-// replaces values of the map, whose Groups it must not modify in place. It can't add or
-// remove members; that is AddMember and RemoveMember.
+// EditMembers changes several members in one step, for example to hand over a team. change
+// replaces values of the map, whose Groups it must not modify, and must not add or remove
+// members. It may run several times.
 func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(map[fleet.UserID]fleet.Member) error) error {
 	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		before := len(r.members)
@@ -193,16 +193,16 @@ func (s *Teams) EditMembers(ctx context.Context, team fleet.TeamID, change func(
 	return err
 }
 
-// RemoveMember takes a user out of a team; fleet.NotFound when they are not in it. Their
-// tokens for the team end with the membership: who reads one asks for the member too.
-// It returns fleet.Conflict for the owner.
+// RemoveMember removes a user from a team. It returns fleet.NotFound when they are not a member,
+// and fleet.Conflict for the owner. Their tokens for the team are kept, but without the
+// membership they are worth nothing: callers that read a token read the member too.
 func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.UserID) error {
 	_, err := s.docs.Edit(ctx, team, func(r *roster) error {
 		m, ok := r.members[user]
 		if !ok {
 			return noMember(user)
 		}
-		if m.Role == fleet.Owner { // they may have become it this moment
+		if m.Role == fleet.Owner { // possibly since a moment ago
 			return fleet.Errorf(fleet.Conflict, "%s owns the team: hand it over first", m.Email)
 		}
 		delete(r.members, user)
@@ -214,7 +214,7 @@ func (s *Teams) RemoveMember(ctx context.Context, team fleet.TeamID, user fleet.
 	return s.leave(ctx, team, user)
 }
 
-// TeamsOf returns a user's part in each of their teams, oldest team first.
+// TeamsOf returns a user's memberships, oldest team first.
 func (s *Teams) TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member, error) {
 	a, err := s.accounts.Live(ctx, user)
 	if err != nil {
@@ -235,8 +235,8 @@ func (s *Teams) TeamsOf(ctx context.Context, user fleet.UserID) ([]fleet.Member,
 	return members, nil
 }
 
-// join and leave keep the user's side of a membership. It is written before the roster
-// and taken back after it, so that a crash between leaves a hint too many, never one too few.
+// join stores the user's side of a membership: before the roster is changed, and leave removes it
+// afterwards, so that a crash in between leaves a hint too many, never one too few.
 func (s *Teams) join(ctx context.Context, m fleet.Member) error {
 	_, err := s.accounts.Edit(ctx, m.User, func(a *account) error {
 		a.teams[m.Team] = true

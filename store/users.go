@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/store/record"
 )
 
-// CreateUser makes a user of u and returns it with its id. It returns fleet.Conflict
-// when the email is taken in the installation.
+// CreateUser stores a new user and returns it with its id; fleet.Conflict when the installation
+// has a user with this email.
 func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error) {
 	id, err := s.core.next(ctx, "user")
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Teams) User(ctx context.Context, id fleet.UserID) (fleet.User, error) {
 	return a.user, nil
 }
 
-// UserByEmail finds the user of an email; fleet.NotFound when there is none.
+// UserByEmail returns the user with an email; fleet.NotFound when there is none.
 func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, error) {
 	id, err := s.core.owner(ctx, emailKey(email))
 	if err != nil {
@@ -60,8 +60,8 @@ func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, erro
 	return s.User(ctx, fleet.UserID(id))
 }
 
-// EditUser changes a user as change says and returns what was written. The email can't
-// change.
+// EditUser changes a user and returns what was written; fleet.Invalid for another email. change
+// may run several times.
 func (s *Teams) EditUser(ctx context.Context, id fleet.UserID, change func(*fleet.User) error) (fleet.User, error) {
 	a, err := s.accounts.Edit(ctx, id, func(a *account) error {
 		email := a.user.Email
@@ -79,8 +79,8 @@ func (s *Teams) EditUser(ctx context.Context, id fleet.UserID, change func(*flee
 	return a.user, nil
 }
 
-// DeleteUser removes a user, their tokens and their part in every team. It returns
-// fleet.Conflict for one who owns a team.
+// DeleteUser removes a user with their tokens and memberships; fleet.Conflict when they own a
+// team.
 func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 	a, err := s.accounts.Load(ctx, id)
 	if err != nil {
@@ -102,10 +102,11 @@ func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 	return s.accounts.Remove(ctx, id)
 }
 
-// maxTokens bounds the tokens of one user: the next one is refused as fleet.Busy.
+// maxTokens bounds the tokens of one user.
 const maxTokens = 1000
 
-// CreateToken keeps t, whose id must be new and whose user must exist.
+// CreateToken stores a token, whose id must be new and whose user must exist; fleet.Busy when they
+// have 1000 tokens.
 func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 	_, err := s.accounts.Edit(ctx, t.User, func(a *account) error {
 		if len(a.tokens) >= maxTokens {
@@ -122,8 +123,8 @@ func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 	})
 }
 
-// Token returns a token by its public part; fleet.NotFound when there is none. Whether
-// it has expired is for the caller to judge.
+// Token returns the token with this public part, also an expired one; fleet.NotFound when there
+// is none.
 func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 	text, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] { return p.Get(context.Background(), tokenKey(id)) })
 	if absent(err) {
@@ -137,7 +138,7 @@ func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 	return t, err
 }
 
-// Tokens returns the tokens of a user in a team, 0: in all, newest first.
+// Tokens returns the tokens of a user for a team, 0 for all teams, newest first.
 func (s *Teams) Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error) {
 	a, err := s.accounts.Live(ctx, user)
 	if err != nil {

@@ -10,28 +10,21 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// greet waits until Redis answers, checks its version and, of a server someone else
-// configured, warns about what could lose data.
-func (c *core) greet(ctx context.Context, foreign bool) error {
-	if err := c.awaitRedis(ctx); err != nil {
+// await waits until Redis answers and checks its version.
+func (c *core) await(ctx context.Context) error {
+	if err := c.awaitAnswer(ctx); err != nil {
 		return err
 	}
 	info, err := c.Client.Info(ctx, "server").Result()
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
-	if err := checkVersion(info); err != nil {
-		return err
-	}
-	if foreign {
-		c.warn(ctx)
-	}
-	return nil
+	return checkVersion(info)
 }
 
-// awaitRedis asks until Redis answers, which takes long while it reads a large file.
-func (c *core) awaitRedis(ctx context.Context) error {
-	began, told := time.Now(), false
+// awaitAnswer pings Redis until it answers, which takes long while it reads a large file.
+func (c *core) awaitAnswer(ctx context.Context) error {
+	began, logged := time.Now(), false
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := c.Client.Ping(ctx).Err()
 		if err == nil {
@@ -40,8 +33,8 @@ func (c *core) awaitRedis(ctx context.Context) error {
 		if !pipeline.Transient(err) {
 			return fmt.Errorf("redis: %w", err)
 		}
-		if !told && time.Since(began) > 2*time.Second {
-			told = true
+		if !logged && time.Since(began) > 2*time.Second {
+			logged = true
 			c.log.Warn("waiting for redis", "err", err)
 		}
 		select {
@@ -72,8 +65,8 @@ func infoField(info, name string) string {
 	return ""
 }
 
-// warn tells an operator how the configuration of their Redis can lose data. Where a
-// hosted Redis forbids the question it stays silent.
+// warn logs how the configuration of an operator's Redis can lose data. A hosted Redis may
+// forbid reading its configuration: then nothing is logged.
 func (c *core) warn(ctx context.Context) {
 	for _, check := range []struct{ key, want, why string }{
 		{"maxmemory-policy", "noeviction", "redis may delete devices when it runs out of memory"},
