@@ -75,8 +75,9 @@ var testsMayImport = map[string][]string{
 	"store/document": {"store/redisserver"},
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"store", "api/client", "api/particle", "api/nrf"},                                       // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud"},                                                                                // its example calls a whole server
+	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},          // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "api/route"},                                                                   // its example calls a whole server
+	"api/route":      {"store"},
 	"console":        {"store", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 

@@ -92,7 +92,13 @@ func mayEditMember(actor fleet.Actor, m fleet.Member, role *fleet.Role, groups *
 			return err
 		}
 	}
-	if role == nil || *role == m.Role {
+	if role == nil {
+		return nil
+	}
+	if err := actor.May(fleet.ManageUsers); err != nil { // also where the role stays the same
+		return err
+	}
+	if *role == m.Role {
 		return nil
 	}
 	if err := errors.Join(mayManage(actor, m.Role), mayManage(actor, *role)); err != nil {

@@ -184,7 +184,7 @@ func (c *Cloud) listen() error {
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, OTA: c.releases, Events: c.conductor.events, Repeats: c.store.Repeats,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Events: c.conductor.events, Repeats: c.store.Repeats,
 	}, c.log)
 	c.http = &http.Server{
 		Handler:           c.serveMux(operations.Handler(particle.Tables(operations), nrf.Tables(operations)), c.console),

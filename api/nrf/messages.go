@@ -26,13 +26,17 @@ func (n *adapter) listMessages(ctx context.Context, who fleet.Actor, in *struct 
 		From: either(in.From, in.From2), To: either(in.To, in.To2),
 		Ascending: in.Sort == "asc", After: in.PageNextToken, Limit: in.PageLimit,
 	})
+	return route.Answer(shownMessages(messages, next), err)
+}
+
+func shownMessages(messages []fleet.Message, next string) api.Page[api.Message] {
 	shown := make([]api.Message, 0, len(messages))
 	for _, m := range messages {
 		shown = append(shown, api.Message{
 			Topic: m.Topic, Device: string(m.Device), Received: m.Received.UTC(), Tenant: m.Team.String(), Message: m.Payload,
 		})
 	}
-	return route.Answer(api.PageOf(shown, next), err)
+	return api.PageOf(shown, next)
 }
 
 func either(a, b time.Time) time.Time {

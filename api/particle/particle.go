@@ -64,7 +64,7 @@ func (p *adapter) impact(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	impact, err := p.OTA.Impact(ctx, who, product, order)
+	impact, err := p.Releases.Impact(ctx, who, product, order)
 	return route.Answer(rest.ShownImpact(impact), err)
 }
 

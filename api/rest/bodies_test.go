@@ -7,7 +7,7 @@ import (
 )
 
 func TestBodiesAreBoundedAndTyped(t *testing.T) {
-	s := newServe(t)
+	w := newWorld(t)
 	for name, row := range map[string]struct {
 		contentType, body string
 		status            int
@@ -17,11 +17,11 @@ func TestBodiesAreBoundedAndTyped(t *testing.T) {
 		"empty":             {"application/json", "", 200},
 		"other type":        {"text/plain", "name=x", 415},
 		"multipart":         {"multipart/form-data; boundary=x", "--x--", 415},
-		"too long":          {"application/json", `{"name":"` + strings.Repeat("x", (1<<20)) + `"}`, 413},
+		"too long":          {"application/json", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413},
 		"deep":              {"application/json", `{"groups":` + strings.Repeat("[", 100_000), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, body := s.do(t, http.MethodPut, "/v1/devices/lamp-7", row.contentType, row.body); status != row.status {
+			if status, body := w.do(http.MethodPut, "/v1/devices/lamp-7", row.contentType, row.body); status != row.status {
 				t.Errorf("got %d %.200s, want %d", status, body, row.status)
 			}
 		})

@@ -46,10 +46,14 @@ func (a *API) listProductDevices(ctx context.Context, who fleet.Actor, in *struc
 	if err != nil {
 		return nil, err
 	}
-	return route.Answer(api.DeviceList{
+	return route.Answer(deviceList(views, in.Page, q.Limit), nil)
+}
+
+func deviceList(views fleet.DeviceViews, page, limit int) api.DeviceList {
+	return api.DeviceList{
 		Devices: ShownDevices(views), Customers: []struct{}{},
-		Meta: api.ListMeta{TotalPages: route.PageCount(views.Total, q.Limit), Page: in.Page, PerPage: q.Limit, Total: views.Total},
-	}, nil)
+		Meta: api.ListMeta{TotalPages: route.PageCount(views.Total, limit), Page: page, PerPage: limit, Total: views.Total},
+	}
 }
 
 func (a *API) getProductDevice(ctx context.Context, who fleet.Actor, in *DevicePath) (*route.Tagged[api.Device], error) {

@@ -13,28 +13,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// fakeEvents has one listener.
-type fakeEvents struct {
-	queue chan fleet.Event
-	left  chan bool
-}
-
-func newFakeEvents() *fakeEvents {
-	return &fakeEvents{queue: make(chan fleet.Event, 10), left: make(chan bool, 10)}
-}
-
-func (f *fakeEvents) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
-	return f.queue, func() { f.left <- true }
-}
-
-// Hear hides events of device "hidden".
-func (r *fakeRegistry) Hear(_ context.Context, _ fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
-	v := fleet.EventView{Event: e, Running: version("6")}
-	if e.Device != "" {
-		v.Product = 42
-	}
-	return v, e.Device != "hidden", nil
-}
+// at is when the events of tests happen.
+var at = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
 
 // listening is an open event stream.
 type listening struct {
@@ -42,19 +22,13 @@ type listening struct {
 	stop  func()
 }
 
-func (s *serve) listen(t *testing.T, path string) *listening {
+func (w *world) listen(t *testing.T, token, path string) *listening {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+testToken)
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := w.request(http.MethodGet, path, "", "").WithContext(ctx)
+	request.Header.Set("Authorization", "Bearer "+token)
+	answer := must[*http.Response](t)(http.DefaultClient.Do(request))
 	t.Cleanup(func() { _ = answer.Body.Close() })
 	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || kind != "text/event-stream" {
 		t.Fatalf("%s: got %d %s", path, answer.StatusCode, kind)
@@ -73,17 +47,19 @@ func (l *listening) next() string {
 }
 
 func TestEventsComeInParticlesShape(t *testing.T) {
-	s := newServe(t)
-	l := s.listen(t, "/v1/products/42/events/spark%2F?nonce=0.123")
+	w := newWorld(t)
+	w.edit(lamp7, func(d *fleet.Device) { d.Running = version("6") })
+	token, _ := w.join("editor@example.com", fleet.Editor, "beta")
+	l := w.listen(t, token, "/v1/products/lamp/events/spark%2F?nonce=0.123")
 	if got := l.next(); got != ":ok" {
 		t.Errorf("a stream begins with %q, want :ok", got)
 	}
 	for _, e := range []fleet.Event{
-		{Payload: fleet.HandshakeDone{}, Device: "lamp-7"},
-		{Payload: fleet.StatusChanged{Status: "offline"}, Device: "hidden"},
-		{Payload: fleet.StatusChanged{Status: "online"}, Device: "lamp-7", At: moment1},
+		{Payload: fleet.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
+		{Payload: fleet.StatusChanged{Status: "offline"}, Device: "lamp-9", Team: w.owner.Team},
+		{Payload: fleet.StatusChanged{Status: "online"}, Device: "lamp-7", Team: w.owner.Team, At: at},
 	} {
-		s.events.queue <- e
+		w.events.queue <- e
 	}
 	if got := l.next(); got != "event: spark/status" {
 		t.Errorf("got %q, want the one event that is selected and seen", got)
@@ -93,35 +69,35 @@ func TestEventsComeInParticlesShape(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"data": "online", "ttl": 60.0, "published_at": "2026-05-04T03:02:01Z", "coreid": "lamp-7", "productID": 42.0, "version": 6.0, "public": false,
+		"data": "online", "ttl": 60.0, "published_at": "2026-05-04T03:02:01Z", "coreid": "lamp-7", "productID": float64(w.product), "version": 6.0, "public": false,
 	}
 	for key, value := range want {
 		if e[key] != value {
 			t.Errorf("%s: got %v, want %v", key, e[key], value)
 		}
 	}
-	close(s.events.queue)
+	close(w.events.queue)
 	if got := l.next(); got != "" {
 		t.Errorf("the server ends, the stream says %q", got)
 	}
 }
 
 func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
+	w := newWorld(t)
 	for path, want := range map[string]string{
 		"/v1/devices/lamp-7/events/muster%2Fh": "muster/handshake lamp-7",
 		"/v1/devices/events/muster%2Fh":        "muster/handshake lamp-8",
 		"/v1/devices/events/spark":             "spark/status lamp-8",
 		"/v1/events/muster%2F":                 "muster/group api",
 	} {
-		s := newServe(t)
-		l := s.listen(t, path)
+		l := w.listen(t, w.token, path)
 		for _, e := range []fleet.Event{
-			{Payload: fleet.GroupChanged{}},
-			{Payload: fleet.HandshakeDone{}, Device: "lamp-8"},
-			{Payload: fleet.StatusChanged{}, Device: "lamp-8"},
-			{Payload: fleet.HandshakeDone{}, Device: "lamp-7"},
+			{Payload: fleet.GroupChanged{}, Team: w.owner.Team},
+			{Payload: fleet.HandshakeDone{}, Device: "lamp-8", Team: w.owner.Team},
+			{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Device: "lamp-8", Team: w.owner.Team},
+			{Payload: fleet.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
 		} {
-			s.events.queue <- e
+			w.events.queue <- e
 		}
 		_ = l.next() // :ok
 		name, data := l.next(), l.next()
@@ -133,12 +109,16 @@ func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
 			t.Errorf("%s: got %s first, want %s", path, got, want)
 		}
 		l.stop()
+		<-w.events.left
+		for len(w.events.queue) > 0 {
+			<-w.events.queue
+		}
 	}
 }
 
 func TestAStreamGivesSignsOfLifeAndEndsWithItsListener(t *testing.T) {
-	s := newServe(t)
-	l := s.listen(t, "/v1/devices/events")
+	w := newWorld(t)
+	l := w.listen(t, w.token, "/v1/devices/events")
 	for beats := 0; beats < 3 && l.lines.Scan(); {
 		if l.lines.Text() == ":" {
 			beats++
@@ -146,8 +126,8 @@ func TestAStreamGivesSignsOfLifeAndEndsWithItsListener(t *testing.T) {
 	}
 	l.stop()
 	select {
-	case <-s.events.left:
-	case <-time.After(10 * time.Second):
+	case <-w.events.left:
+	case <-time.After(patience):
 		t.Error("the stream went on after its listener had gone")
 	}
 }

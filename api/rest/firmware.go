@@ -31,7 +31,7 @@ func (a *API) firmware() route.Table {
 }
 
 func (a *API) listFirmware(ctx context.Context, who fleet.Actor, in *ProductPath) (*route.Reply[[]api.Firmware], error) {
-	released, err := a.OTA.Firmware(ctx, who, in.product.ID)
+	released, err := a.Releases.Firmware(ctx, who, in.product.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (a *API) listFirmware(ctx context.Context, who fleet.Actor, in *ProductPath
 }
 
 func (a *API) getFirmware(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*route.Tagged[api.Firmware], error) {
-	all, err := a.OTA.Firmware(ctx, who, in.product.ID)
+	all, err := a.Releases.Firmware(ctx, who, in.product.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -61,17 +61,17 @@ func (a *API) updateFirmware(ctx context.Context, who fleet.Actor, in *struct {
 	route.Input[api.FirmwareFields]
 }) (*route.Tagged[api.Firmware], error) {
 	edit := fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, If: in.Seen}
-	released, err := a.OTA.EditFirmware(ctx, who, in.product.ID, in.version, edit)
+	released, err := a.Releases.EditFirmware(ctx, who, in.product.ID, in.version, edit)
 	return a.oneFirmware(ctx, who, released, err)
 }
 
 func (a *API) deleteFirmware(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*route.None, error) {
-	return nil, a.OTA.DeleteFirmware(ctx, who, in.product.ID, in.version)
+	return nil, a.Releases.DeleteFirmware(ctx, who, in.product.ID, in.version)
 }
 
 // download streams an image.
 func (a *API) download(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*huma.StreamResponse, error) {
-	image, f, err := a.OTA.Image(ctx, who, in.product.ID, in.version)
+	image, f, err := a.Releases.Image(ctx, who, in.product.ID, in.version)
 	if err != nil {
 		return nil, err
 	}

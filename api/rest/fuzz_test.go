@@ -1,25 +1,23 @@
 package rest_test
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/muster-iot/muster/api/rest"
 )
 
-// fuzzServer is an API over fakes that never fail: what fails is the decoding.
-func fuzzServer() http.Handler {
-	r := &fakeRegistry{view: sampleDevice()}
-	return handler(rest.New(rest.Config{}, rest.Domain{Accounts: r, Registry: r, OTA: &fakeOTA{}, Events: newFakeEvents(), Repeats: newFakeRepeats()}, slog.New(slog.DiscardHandler)))
+// fuzzed is a world, and its handler without a network.
+func fuzzed(f *testing.F) (*world, http.Handler) {
+	w := bare(f)
+	w.fill()
+	return w, w.handler()
 }
 
 // asked is what handler answers to a request that was read from a connection; ok is false
 // for one that could not have been.
-func asked(t *testing.T, handler http.Handler, method, target, body string, header http.Header) (status int, ok bool) {
+func (w *world) asked(t *testing.T, handler http.Handler, method, target, body string, header http.Header) (status int, ok bool) {
 	t.Helper()
 	address, err := url.ParseRequestURI(target)
 	if err != nil || address.Host != "" {
@@ -36,18 +34,18 @@ func asked(t *testing.T, handler http.Handler, method, target, body string, head
 		r.Header[name] = values
 	}
 	if r.Header.Get("Authorization") == "" {
-		r.Header.Set("Authorization", "Bearer "+testToken)
+		r.Header.Set("Authorization", "Bearer "+w.token)
 	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	if w.Code >= http.StatusInternalServerError {
-		t.Fatalf("%s %q %q %v: got %d %s", method, target, body, header, w.Code, w.Body)
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, r)
+	if answer.Code >= http.StatusInternalServerError {
+		t.Fatalf("%s %q %q %v: got %d %s", method, target, body, header, answer.Code, answer.Body)
 	}
-	return w.Code, true
+	return answer.Code, true
 }
 
 func FuzzPaths(f *testing.F) {
-	handler := fuzzServer()
+	w, handler := fuzzed(f)
 	for _, seed := range [][2]string{{"lamp-7", "7"}, {"a%20b", "1.4.0-rc.1"}, {"%00", "99999999999"}, {"..%2f..", "v1"}, {"%ff", "1.4"}, {strings.Repeat("a", 200), "1e3"}} {
 		f.Add(seed[0], seed[1])
 	}
@@ -56,13 +54,13 @@ func FuzzPaths(f *testing.F) {
 			t.Skip("a query, or an endless answer")
 		}
 		for _, path := range []string{"/v1/devices/" + device, "/v1/products/lamp/devices/" + device, "/v1/devices/" + device + "/why", "/v1/products/lamp/firmware/" + version} {
-			asked(t, handler, http.MethodGet, path, "", nil)
+			w.asked(t, handler, http.MethodGet, path, "", nil)
 		}
 	})
 }
 
 func FuzzFilters(f *testing.F) {
-	handler := fuzzServer()
+	w, handler := fuzzed(f)
 	for _, seed := range []string{
 		"page=9223372036854775807&per_page=100", "groups[0]=a&tags=b&sortAttr=deviceName&online=true", "pageLimit=5&pageNextToken=%00", "deviceIds=a,,b&deviceTypes=BLE",
 		"inclusiveStart=2026-01-01T00:00:00Z&pageSort=asc", "start=9999999999-01-01", "firmwareVersion=1.4.0-rc.1&locked=", "state=failed,x&version=7", "%zz", "a;b=1", "firmware_version=7&product_default=no",
@@ -70,20 +68,20 @@ func FuzzFilters(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		for _, path := range []string{"/v1/products/42/devices", "/v1/devices", "/v1/messages", "/v1/products/42/updates", "/v1/products/42/impact", "/v1/products/42/groups"} {
-			asked(t, handler, http.MethodGet, path+"?"+query, "", nil)
+		for _, path := range []string{"/v1/products/lamp/devices", "/v1/devices", "/v1/messages", "/v1/products/lamp/updates", "/v1/products/lamp/impact", "/v1/products/lamp/groups"} {
+			w.asked(t, handler, http.MethodGet, path+"?"+query, "", nil)
 		}
 	})
 }
 
 func FuzzHeaders(f *testing.F) {
-	handler := fuzzServer()
+	w, handler := fuzzed(f)
 	f.Add("Bearer good", `"abc"`, "application/json", "k")
 	f.Add("bearer  ", `W/"a", "b"`, "multipart/form-data; boundary=", "\xff")
 	f.Add("Basic Z29vZA==", "*", "application/x-www-form-urlencoded; charset=\"", "")
 	f.Fuzz(func(t *testing.T, authorization, match, kind, key string) {
 		header := http.Header{"Authorization": {authorization}, "If-Match": {match}, "Content-Type": {kind}, "Idempotency-Key": {key}}
-		asked(t, handler, http.MethodPut, "/v1/devices/lamp-7", `{"name":"x"}`, header)
-		asked(t, handler, http.MethodPost, "/v1/devices/lamp-7/commands", `{"message":1}`, header)
+		w.asked(t, handler, http.MethodPut, "/v1/devices/lamp-7", `{"name":"x"}`, header)
+		w.asked(t, handler, http.MethodPost, "/v1/devices/lamp-7/commands", `{"message":1}`, header)
 	})
 }

@@ -58,11 +58,11 @@ func (a *API) ListProducts(ctx context.Context, who fleet.Actor, _ *struct{}) (*
 	}
 	out := api.ProductList{Products: []api.Product{}}
 	for _, p := range products {
-		shown, err := a.shownProduct(ctx, who, p)
+		names, err := a.Registry.GroupNames(ctx, who, p.ID)
 		if err != nil {
 			return nil, err
 		}
-		out.Products = append(out.Products, shown)
+		out.Products = append(out.Products, shownProduct(p, names))
 	}
 	return route.Answer(out, nil)
 }
@@ -107,16 +107,16 @@ func (a *API) oneProduct(ctx context.Context, who fleet.Actor, p fleet.Product, 
 	if err != nil {
 		return nil, err
 	}
-	shown, err := a.shownProduct(ctx, who, p)
-	return route.AnswerTagged(p.Tag(), api.OneProduct{Product: shown}, err)
+	names, err := a.Registry.GroupNames(ctx, who, p.ID)
+	return route.AnswerTagged(p.Tag(), api.OneProduct{Product: shownProduct(p, names)}, err)
 }
 
-func (a *API) shownProduct(ctx context.Context, who fleet.Actor, p fleet.Product) (api.Product, error) {
-	groups, err := a.Registry.GroupNames(ctx, who, p.ID)
+// shownProduct is a product with the names of the groups its devices may be in.
+func shownProduct(p fleet.Product, names map[fleet.GroupID]string) api.Product {
 	return api.Product{
-		ID: uint32(p.ID), Name: p.Name, Slug: p.Slug, Description: p.Description, Groups: list(slices.Sorted(maps.Values(groups))),
+		ID: uint32(p.ID), Name: p.Name, Slug: p.Slug, Description: p.Description, Groups: list(slices.Sorted(maps.Values(names))),
 		OrganizationID: p.Team.String(), Roaming: p.Roaming, AutoRegister: p.AutoRegister,
-	}, err
+	}
 }
 
 func deref[T any](p *T) (v T) {

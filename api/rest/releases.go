@@ -36,10 +36,10 @@ func (a *API) release(ctx context.Context, who fleet.Actor, in *struct {
 	}
 	order.If = in.Seen
 	if in.DryRun {
-		impact, err := a.OTA.Impact(ctx, who, in.product.ID, order)
+		impact, err := a.Releases.Impact(ctx, who, in.product.ID, order)
 		return route.AnswerTagged[any]("", ShownImpact(impact), err)
 	}
-	released, err := a.OTA.Release(ctx, who, in.product.ID, order)
+	released, err := a.Releases.Release(ctx, who, in.product.ID, order)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (a *API) release(ctx context.Context, who fleet.Actor, in *struct {
 }
 
 func (a *API) progress(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*route.Reply[api.Progress], error) {
-	p, err := a.OTA.Progress(ctx, who, in.product.ID, in.version)
+	p, err := a.Releases.Progress(ctx, who, in.product.ID, in.version)
 	out := api.Progress{Version: version(p.Version), Devices: p.Devices, Running: p.Running, States: map[string]int{}}
 	for state, n := range p.States {
 		if word := state.String(); word != "" {

@@ -6,8 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/registry"
 )
 
 // Config is the settings of an API.
@@ -20,9 +23,9 @@ type Config struct {
 
 // Domain is what the operations call.
 type Domain struct {
-	Accounts Accounts
-	Registry Registry
-	OTA      OTA
+	Accounts *accounts.Accounts
+	Registry *registry.Registry
+	Releases *release.Service
 	Events   Events
 	Repeats  route.Repeats
 }

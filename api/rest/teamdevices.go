@@ -45,7 +45,7 @@ func (a *API) deleteTeamDevice(ctx context.Context, who fleet.Actor, in *struct 
 }
 
 func (a *API) why(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.Reply[api.Why], error) {
-	trace, err := a.OTA.Why(ctx, who, in.target.Device)
+	trace, err := a.Releases.Why(ctx, who, in.target.Device)
 	return route.Answer(shownTrace(trace), err)
 }
 

@@ -49,7 +49,7 @@ func (a *API) listDeviceUpdates(ctx context.Context, who fleet.Actor, in *TeamDe
 }
 
 func (a *API) findUpdates(ctx context.Context, who fleet.Actor, q fleet.UpdateQuery) (*route.Reply[api.Page[api.Update]], error) {
-	updates, next, err := a.OTA.Updates(ctx, who, q)
+	updates, next, err := a.Releases.Updates(ctx, who, q)
 	shown := make([]api.Update, 0, len(updates))
 	for _, u := range updates {
 		shown = append(shown, shownUpdate(u))
@@ -58,11 +58,11 @@ func (a *API) findUpdates(ctx context.Context, who fleet.Actor, q fleet.UpdateQu
 }
 
 func (a *API) stopUpdate(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.None, error) {
-	return nil, a.OTA.Stop(ctx, who, in.target.Device)
+	return nil, a.Releases.Stop(ctx, who, in.target.Device)
 }
 
 func (a *API) retryUpdate(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.None, error) {
-	return nil, a.OTA.Retry(ctx, who, in.target.Device)
+	return nil, a.Releases.Retry(ctx, who, in.target.Device)
 }
 
 func shownUpdate(u fleet.DeviceUpdate) api.Update {

@@ -64,7 +64,7 @@ func (a *API) upload(ctx context.Context, who fleet.Actor, in *struct {
 			Status: http.StatusUnsupportedMediaType,
 		}
 	}
-	upload, err := a.OTA.Begin(ctx, who, in.product.ID)
+	upload, err := a.Releases.Begin(ctx, who, in.product.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -92,9 +92,9 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 	case !bytes.Equal(first.Body, mine.Body):
 		return nil, WrongInput(map[string]string{"Idempotency-Key": "this key was used with another body: use a new one for each request"})
 	case !first.Done && first.Server == s.process:
-		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is under way: try again")
+		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is still in progress: try again")
 	case !first.Done:
-		return nil, fleet.Errorf(fleet.Conflict, "the server ended during the first request with this key: look whether it was carried out, and use a new key if it was not")
+		return nil, fleet.Errorf(fleet.Conflict, "the server stopped during the first request with this key: check whether it was carried out, and use a new key if it was not")
 	case len(first.Answer) == 0:
 		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key was carried out; its answer was too long to keep: read what it made instead")
 	}

@@ -1,0 +1,239 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
+)
+
+// ask serves one operation and returns its answer to a request.
+func ask[I, O any](t *testing.T, method, query, contentType, body string, do route.Func[I, O]) (int, string) {
+	t.Helper()
+	make := map[string]func(id, path, summary string, access route.Access, do route.Func[I, O]) route.Route{
+		http.MethodGet: route.Get[I, O], http.MethodPost: route.Post[I, O],
+	}[method]
+	handler := route.Serve(route.Config{Log: slog.New(slog.DiscardHandler)}, route.Table{Routes: []route.Route{
+		make("X", "/x", "x", route.Public, do),
+	}})
+	request := httptest.NewRequestWithContext(t.Context(), method, "/x"+query, strings.NewReader(body))
+	request.Header.Set("Content-Type", contentType)
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	return answer.Code, answer.Body.String()
+}
+
+var sameVersions = cmp.Comparer(func(a, b fleet.Version) bool { return a == b })
+
+func TestListQueries(t *testing.T) {
+	yes, no := true, false
+	for name, row := range map[string]struct {
+		query  string
+		groups api.Names
+		want   fleet.DeviceQuery
+	}{
+		"defaults are Particle's": {"", api.Names{}, fleet.DeviceQuery{Sort: fleet.ByLastHandshake, Descending: true, Limit: 25}},
+		"per_page":                {"?page=3&per_page=50", api.Names{}, fleet.DeviceQuery{Sort: fleet.ByLastHandshake, Descending: true, Skip: 100, Limit: 50}},
+		"perPage":                 {"?perPage=10", api.Names{}, fleet.DeviceQuery{Sort: fleet.ByLastHandshake, Descending: true, Limit: 10}},
+		"filters": {
+			"?deviceId=p-&deviceName=hall&firmwareVersion=7&online=true&development=false&locked=true&sortAttr=deviceName&sortDir=desc&groups[0]=beta",
+			api.Names{"beta"},
+			fleet.DeviceQuery{
+				IDPart: "p-", NamePart: "hall", Version: fleet.WholeVersion(7), Online: &yes, Development: &no, Locked: &yes,
+				Sort: fleet.ByName, Descending: true, Limit: 25,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got fleet.DeviceQuery
+			var groups api.Names
+			status, body := ask(t, http.MethodGet, row.query, "", "", func(_ context.Context, _ fleet.Actor, in *struct {
+				DeviceQuery
+				ParticleList
+				route.Pages
+			}) (_ *route.None, err error) {
+				if got, err = in.query(); err != nil {
+					return nil, err
+				}
+				groups = in.Names
+				got.Skip, got.Limit, err = in.Window()
+				return nil, err
+			})
+			if status != http.StatusNoContent {
+				t.Fatalf("got %d %s", status, body)
+			}
+			if diff := cmp.Diff(row.want, got, sameVersions) + cmp.Diff(row.groups, groups); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestImportBodies(t *testing.T) {
+	upload := func(fields map[string]string, file string) (string, string) {
+		var b bytes.Buffer
+		w := multipart.NewWriter(&b)
+		part, err := w.CreateFormFile("file", "file")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(part, file)
+		for name, value := range fields {
+			_ = w.WriteField(name, value)
+		}
+		_ = w.Close()
+		return w.FormDataContentType(), b.String()
+	}
+	fileType, file := upload(map[string]string{"groups": "beta,eu"}, "\ufeffa\r\nb\r\n\r\n")
+	for name, row := range map[string]struct {
+		contentType, body string
+		want              api.NewDevices
+	}{
+		"one":     {"application/json", `{"id":"a","claim_user":"x","import_sims":false}`, api.NewDevices{ID: "a"}},
+		"several": {"application/json", `{"ids":["a","b"],"groups":["beta"]}`, api.NewDevices{IDs: []string{"a", "b"}, Groups: api.Names{"beta"}}},
+		"BLE":     {"application/json", `{"ids":["a"],"gateway":"g"}`, api.NewDevices{IDs: []string{"a"}, Gateway: "g"}},
+		"form":    {"application/x-www-form-urlencoded", "ids[]=a&ids[]=b", api.NewDevices{IDs: []string{"a", "b"}}},
+		"file":    {fileType, file, api.NewDevices{IDs: []string{"a", "b"}, Groups: api.Names{"beta", "eu"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got api.NewDevices
+			status, body := ask(t, http.MethodPost, "", row.contentType, row.body,
+				func(_ context.Context, _ fleet.Actor, in *struct{ ImportBody }) (*route.None, error) {
+					got = in.in
+					return nil, nil
+				})
+			if status != http.StatusNoContent {
+				t.Fatalf("got %d %s", status, body)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the shapes in testdata again")
+
+// TestShapes holds the JSON that other clouds' clients rely on: a change of one of these
+// files is a change of the API.
+func TestShapes(t *testing.T) {
+	view := sampleDevice()
+	views := fleet.DeviceViews{Devices: []fleet.DeviceView{view}, Next: "more", Total: 51}
+	names := map[fleet.GroupID]string{1: "beta", 2: "eu"}
+	seven := fleet.Released{
+		Firmware: fleet.Firmware{
+			Product: 42, Version: fleet.WholeVersion(7), Title: "Seven", Description: "better", File: "lamp.bin", Size: 3,
+			Uploaded: sampleTime, By: "me@example.com", Released: true,
+		},
+		Groups: []fleet.GroupID{1, 99}, Default: true, Devices: 12,
+	}
+	for name, shape := range map[string]any{
+		"device":          ShownDevice(&view),
+		"product_devices": deviceList(views, 1, 50),
+		"list_devices":    api.PageOf(ShownDevices(views), views.Next),
+		"import": shownImport(fleet.Imported{
+			Updated: []fleet.DeviceID{"a"}, Existing: []fleet.DeviceID{"b"}, Nonmember: []fleet.DeviceID{"c"}, Invalid: []string{"d e"},
+			Secrets: map[fleet.DeviceID]string{"a": "s3cret"},
+		}),
+		"product": api.OneProduct{Product: shownProduct(fleet.Product{ID: 42, Team: 1, Slug: "lamp", Name: "Lamp"}, names)},
+		"groups": api.GroupList{Groups: []api.Group{shownGroup(fleet.GroupView{
+			Group:   fleet.Group{ID: 1, Name: "beta", Description: "early", Color: "#2f6fde", Product: 42},
+			Release: fleet.WholeVersion(7), Devices: 3,
+		})}},
+		"firmware": []api.Firmware{shownFirmware(seven, names)},
+		"impact": ShownImpact(fleet.Impact{
+			Total: 25, Of: 40, ByVersion: []fleet.VersionCount{{Version: fleet.WholeVersion(7), Devices: 25}},
+			Blocked: []fleet.ReasonCount{{Reason: "locked", Devices: 2}},
+		}),
+		"why": shownTrace(precedence.Trace{
+			Target: fleet.WholeVersion(7), Reason: fleet.BecauseGroup,
+			Steps: []precedence.Step{{Rule: precedence.RuleLock, Outcome: precedence.None}},
+		}),
+		"updates": api.PageOf([]api.Update{shownUpdate(fleet.DeviceUpdate{Device: "lamp-7", Update: sampleUpdate()})}, ""),
+		"command": shownCommand(fleet.Command{
+			Number: 9, Device: "lamp-7", Name: "blink", Payload: []byte(`{"n":3}`), Queued: sampleTime, Expires: sampleTime.Add(time.Minute),
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, body := ask(t, http.MethodGet, "", "", "", func(context.Context, fleet.Actor, *struct{}) (*route.Reply[any], error) {
+				return route.Answer(shape, nil)
+			})
+			golden(t, name, body)
+		})
+	}
+	t.Run("problem", func(t *testing.T) {
+		_, body := ask(t, http.MethodPost, "", "application/json", `{"labl":"x"}`,
+			func(context.Context, fleet.Actor, *struct{ route.Input[api.DeviceUpdate] }) (*route.None, error) {
+				return nil, nil
+			})
+		golden(t, "problem", body)
+	})
+	t.Run("version", func(t *testing.T) {
+		_, body := ask(t, http.MethodGet, "", "", "", (&API{Config: Config{Version: "1.2.3"}}).getVersion)
+		golden(t, "version", body)
+	})
+}
+
+func golden(t *testing.T, name, body string) {
+	t.Helper()
+	var shown bytes.Buffer
+	if err := json.Indent(&shown, []byte(strings.TrimSpace(body)), "", "  "); err != nil {
+		t.Fatalf("answer is not JSON: %q", body)
+	}
+	shown.WriteByte('\n')
+	file := filepath.Join("testdata", name+".json")
+	if *rewrite {
+		if err := os.WriteFile(file, shown.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(shown.Bytes(), want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", file, shown.Bytes(), want)
+	}
+}
+
+var sampleTime = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+
+func sampleUpdate() fleet.Update {
+	return fleet.Update{
+		ID: fleet.UpdateID{1}, Product: 42, From: fleet.ReportedVersion("dev build"), To: fleet.WholeVersion(7), Digest: fleet.Digest{2}, Size: 1000,
+		State: fleet.RolledBack, Reason: 9, Text: "no boot", Attempt: 2, Next: 1000, Started: sampleTime, Stored: sampleTime, Changed: sampleTime,
+	}
+}
+
+func sampleDevice() fleet.DeviceView {
+	candidate, err := fleet.ParseVersion("1.4.0-rc.1")
+	if err != nil {
+		panic(err)
+	}
+	return fleet.DeviceView{
+		Device: fleet.Device{
+			ID: "lamp-7", Team: 1, Product: 42, Name: "Hall", Notes: "by the door", Groups: []fleet.GroupID{1, 2},
+			Lock: candidate, Running: fleet.WholeVersion(6), UpdatesOn: true, Hardware: "rev2", Update: sampleUpdate(),
+			Address: "192.0.2.7", Created: sampleTime, LastHandshake: sampleTime, LastHeard: sampleTime, Revision: 17,
+		},
+		GroupNames: []string{"beta", "eu"}, Slug: "lamp", Online: true,
+		Target: candidate, Reason: fleet.BecauseLock, Released: fleet.WholeVersion(7),
+	}
+}
