@@ -27,7 +27,7 @@ func (a Alert) Encode() []byte {
 // DecodeAlert reads an Alert. Value is a copy.
 func DecodeAlert(data []byte) (Alert, error) {
 	var r alertRecord
-	if err := decode(data, MaxAlert, &r); err != nil {
+	if err := decodeUp(data, MaxAlert, &r); err != nil {
 		return Alert{}, err
 	}
 	if r.Type == nil {

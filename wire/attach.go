@@ -24,7 +24,7 @@ func (a Attach) Encode() []byte {
 // DecodeAttach reads an Attach; every id is a well-formed device id.
 func DecodeAttach(data []byte) (Attach, error) {
 	var r attachRecord
-	if err := decode(data, MaxAttachBytes, &r); err != nil {
+	if err := decodeUp(data, MaxAttachBytes, &r); err != nil {
 		return Attach{}, err
 	}
 	if r.IDs == nil {

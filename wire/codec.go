@@ -15,6 +15,8 @@ var (
 	decoder = mustMode(decoderOptions(cbor.WithRejectedSimpleValue(null), cbor.WithRejectedSimpleValue(undefined)).DecMode())
 	// anyDecoder reads what may hold null too: facts, the value of an alert, unknown keys.
 	anyDecoder = mustMode(decoderOptions().DecMode())
+	// lenientDecoder reads what a device encoded with indefinite lengths (ADR 0011).
+	lenientDecoder = mustMode(indefinite(decoderOptions()).DecMode())
 )
 
 // The two simple values that cbor would take for an absent key (RFC 8949 §3.3).
@@ -34,6 +36,11 @@ func decoderOptions(simple ...func(*cbor.SimpleValueRegistry) error) cbor.DecOpt
 		UTF8:             cbor.UTF8RejectInvalid,
 		SimpleValues:     mustMode(cbor.NewSimpleValueRegistryFromDefaults(simple...)),
 	}
+}
+
+func indefinite(o cbor.DecOptions) cbor.DecOptions {
+	o.IndefLength = cbor.IndefLengthAllowed
+	return o
 }
 
 func mustMode[M any](mode M, err error) M {
@@ -67,6 +74,26 @@ func decode(data []byte, limit int, into any) error {
 		err = decodeWithNulls(data, into)
 	}
 	return refusal(err)
+}
+
+// decodeUp is decode for what devices send. They may use indefinite lengths, as zcbor does
+// unless told otherwise; such a message is encoded again with definite ones and then
+// treated like any other.
+func decodeUp(data []byte, limit int, into any) error {
+	err := decode(data, limit, into)
+	var length *cbor.IndefiniteLengthError
+	if err == nil || len(data) > limit || !errors.As(anyDecoder.Wellformed(data), &length) {
+		return err
+	}
+	var message any
+	if err := lenientDecoder.Unmarshal(data, &message); err != nil {
+		return refusal(err)
+	}
+	definite, err := encoder.Marshal(message)
+	if err != nil {
+		return refusal(err)
+	}
+	return decode(definite, limit, into)
 }
 
 // decodeWithNulls is decode for a message with a null in it, which only fields of type

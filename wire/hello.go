@@ -129,7 +129,7 @@ func (h Hello) Encode() []byte {
 // DecodeHello reads a Hello and fills in the defaults. It keeps nothing of data.
 func DecodeHello(data []byte) (Hello, error) {
 	var r helloRecord
-	if err := decode(data, MaxHello, &r); err != nil {
+	if err := decodeUp(data, MaxHello, &r); err != nil {
 		return Hello{}, err
 	}
 	if r.Protocol != Protocol {

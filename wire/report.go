@@ -50,7 +50,7 @@ func (p Report) Encode() []byte {
 // DecodeReport reads a Report.
 func DecodeReport(data []byte) (Report, error) {
 	var r reportRecord
-	if err := decode(data, MaxControl, &r); err != nil {
+	if err := decodeUp(data, MaxControl, &r); err != nil {
 		return Report{}, err
 	}
 	p := Report{State: ReportState(r.State), Reason: fleet.ReasonCode(r.Reason), Text: r.Text, Next: r.Next}

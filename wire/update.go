@@ -113,7 +113,7 @@ func (w Want) Encode() []byte {
 // DecodeWant reads a Want.
 func DecodeWant(data []byte) (Want, error) {
 	var r wantRecord
-	if err := decode(data, MaxControl, &r); err != nil {
+	if err := decodeUp(data, MaxControl, &r); err != nil {
 		return Want{}, err
 	}
 	switch {
