@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":        {"fleet", "wire", "wire/mqtt", "broker"},
-	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite"},
+	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest"},
 	"cmd/muster":     {"fleet", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
@@ -62,6 +62,10 @@ var mayImport = map[string][]string{
 
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
+
+	"bench/process": {},
+	"bench/report":  {},
+	"bench/rest":    {},
 
 	"simulator/mqttlite": {"fleet", "wire/mqtt"},
 	"simulator/ble":      {"fleet", "wire", "wire/mqtt"},

@@ -44,6 +44,9 @@
 //	cloud/cloudtest     whole servers for tests of the whole path
 //	cmd/muster          the one binary
 //	bench               side-by-side benchmarks
+//	bench/process       servers under test, and what the kernel says of them
+//	bench/report        what a benchmark found, as tables or JSON
+//	bench/rest          the few REST calls that prepare a benchmark
 //
 // The rules between them are in docs/architecture.md and enforced by arch_test.go.
 package muster

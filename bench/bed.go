@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/bench/process"
 )
 
 // bed is what one benchmark lies in: a temporary directory, the binary under test and
@@ -19,14 +21,14 @@ type bed struct {
 	dir     string
 	fleet   string // where a server under test keeps what it stores
 	binary  string
-	started []*process
+	started []*process.Process
 	began   time.Time
 }
 
 // makeBed prepares a bed: it raises the limit on open files, makes the directory and
 // builds the binary where none is given.
 func makeBed(ctx context.Context, o options) (*bed, error) {
-	if err := raiseFiles(uint64(o.connections()) + 200); err != nil {
+	if err := process.RaiseFiles(uint64(o.connections()) + 200); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "muster-bench-")
@@ -58,14 +60,14 @@ func (b *bed) build(ctx context.Context) error {
 // that is kept.
 func (b *bed) close() {
 	for _, p := range slices.Backward(b.started) {
-		p.stop()
+		p.Stop()
 	}
 	_ = os.RemoveAll(b.dir)
 }
 
 // start runs a server that logs into a file of the bed.
-func (b *bed) start(name string, environment []string, path string, args ...string) (*process, error) {
-	p, err := startProcess(name, filepath.Join(b.dir, name+".log"), environment, path, args...)
+func (b *bed) start(name string, environment []string, path string, args ...string) (*process.Process, error) {
+	p, err := process.Start(name, filepath.Join(b.dir, name+".log"), environment, path, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,30 +93,4 @@ func machine() string {
 	}
 	return fmt.Sprintf("%s/%s, %d CPUs (%s), %s, loopback, the load generator on the same CPUs",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version())
-}
-
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// poll calls ready every 20 ms until it says true or fails, or until limit is over.
-func poll(ctx context.Context, limit time.Duration, what string, ready func() (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %v", what, limit))
-	defer cancel()
-	for {
-		if ok, err := ready(); ok || err != nil {
-			return err
-		}
-		if pause(ctx, 20*time.Millisecond) != nil {
-			return context.Cause(ctx)
-		}
-	}
 }

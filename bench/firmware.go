@@ -9,14 +9,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // firmware measures how fast devices get an image they have verified, and what that
 // costs the server. The clock runs from the moment all are connected until the last has
 // checked the SHA-256; for Muster, Hello, decision and Offer lie within.
-func firmware(ctx context.Context, b *bed, o options) (*report, error) {
-	r := &report{Setting: []string{
+func firmware(ctx context.Context, b *bed, o options) (*report.Report, error) {
+	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices × %s, window %d, %d runs each, in turns; every receiver decodes and hashes", o.devices, mebibytes(o.size), o.window, o.runs),
 		"muster: devices' own downloads; redis-server of its own; its CPU is counted with muster's",
@@ -44,11 +46,11 @@ func firmware(ctx context.Context, b *bed, o options) (*report, error) {
 			}
 		}
 		at := fmt.Sprintf(", chunk %s", kibibytes(chunk))
-		rate := r.add("verified"+at, "MiB/s", numbers(ours, delivery.rate), numbers(theirs, delivery.rate))
-		cost := r.add("server CPU"+at, "ms/MiB", numbers(ours, delivery.cost), numbers(theirs, delivery.cost))
-		r.add("load generator CPU"+at, "ms/MiB", numbers(ours, delivery.clientCost), numbers(theirs, delivery.clientCost))
-		r.atLeast("verified bytes/s, Muster / Mosquitto"+at, rate.ratio(), 2, 3)
-		r.atMost("server CPU per MiB, Muster / Mosquitto"+at, "", cost.ratio(), 0.5)
+		rate := r.Add("verified"+at, "MiB/s", report.Numbers(ours, delivery.rate), report.Numbers(theirs, delivery.rate))
+		cost := r.Add("server CPU"+at, "ms/MiB", report.Numbers(ours, delivery.cost), report.Numbers(theirs, delivery.cost))
+		r.Add("load generator CPU"+at, "ms/MiB", report.Numbers(ours, delivery.clientCost), report.Numbers(theirs, delivery.clientCost))
+		r.AtLeast("verified bytes/s, Muster / Mosquitto"+at, rate.Ratio(), 2, 3)
+		r.AtMost("server CPU per MiB, Muster / Mosquitto"+at, "", cost.Ratio(), 0.5)
 	}
 	return r, nil
 }
@@ -65,7 +67,7 @@ type deliveries struct {
 	subscribers []identity // the publisher is the last
 }
 
-func (f *deliveries) start(ctx context.Context, r *report) (err error) {
+func (f *deliveries) start(ctx context.Context, r *report.Report) (err error) {
 	if f.options.sides.muster() {
 		if f.ours, f.ourDevices, err = f.bed.stock(ctx, f.options, nil); err != nil {
 			return err
@@ -133,7 +135,7 @@ func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error)
 	}
 	defer s.close()
 	downloads := f.downloads(s, from, to, chunk)
-	d, err := f.measure("muster", f.ours.process, chunk, func() error {
+	d, err := f.measure("muster", f.ours.Process, chunk, func() error {
 		return s.each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].run() })
 	})
 	if err != nil {
@@ -144,7 +146,7 @@ func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error)
 		return d, err
 	}
 	f.bed.tellHiccups(downloads)
-	return d, f.ours.quiet(ctx)
+	return d, f.ours.Quiet(ctx)
 }
 
 func (f *deliveries) downloads(s *swarm, from, to, chunk uint32) []*download {
@@ -166,7 +168,7 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 	defer s.close()
 	defer p.close()
 	r := f.relay(chunk)
-	d, err := f.measure("mosquitto", f.other.process, chunk, func() error {
+	d, err := f.measure("mosquitto", f.other.Process, chunk, func() error {
 		sent := make(chan error, 1)
 		go func() { sent <- r.send(ctx, p.conns[0]) }()
 		err := s.each(ctx, func(_ context.Context, _ int, c *mqttlite.Conn) error { return r.receive(c) })
@@ -183,18 +185,18 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 	}
 	s.close()
 	p.close()
-	return d, f.other.quiet(ctx)
+	return d, f.other.Quiet(ctx)
 }
 
 // measure takes the time of deliver and the processor time of both ends.
-func (f *deliveries) measure(name string, server *process, chunk uint32, deliver func() error) (delivery, error) {
-	serverBefore, clientBefore, began := server.cpu(), processorTime(os.Getpid()), time.Now()
+func (f *deliveries) measure(name string, server *process.Process, chunk uint32, deliver func() error) (delivery, error) {
+	serverBefore, clientBefore, began := server.CPU(), process.CPUTime(os.Getpid()), time.Now()
 	if err := deliver(); err != nil {
 		return delivery{}, err
 	}
 	d := delivery{
 		bytes: f.options.size * int64(f.options.devices), elapsed: time.Since(began),
-		server: server.cpu() - serverBefore, client: processorTime(os.Getpid()) - clientBefore,
+		server: server.CPU() - serverBefore, client: process.CPUTime(os.Getpid()) - clientBefore,
 	}
 	f.bed.say("%s, chunk %s: %.0f MiB/s, server %.2f ms/MiB", name, kibibytes(chunk), d.rate(), d.cost())
 	return d, nil
@@ -229,5 +231,5 @@ var (
 	lastImageN uint32
 )
 
-func mebibytes(n int64) string  { return number(float64(n)/(1<<20)) + " MiB" }
-func kibibytes(n uint32) string { return number(float64(n)/(1<<10)) + " KiB" }
+func mebibytes(n int64) string  { return report.Number(float64(n)/(1<<20)) + " MiB" }
+func kibibytes(n uint32) string { return report.Number(float64(n)/(1<<10)) + " KiB" }

@@ -6,14 +6,16 @@ import (
 	"os"
 	"time"
 
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // handshakes measures how fast a server lets a whole fleet in. For Mosquitto that is
 // CONNECT with user name and password until CONNACK; for Muster the same, and, beside
 // it, the full handshake: until the Welcome, which comes after the write-back.
-func handshakes(ctx context.Context, b *bed, o options) (*report, error) {
-	r := &report{Setting: []string{
+func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) {
+	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices, %d being connected at a time, %d runs each, in turns", o.devices, o.dialers, o.runs),
 		"muster: redis-server of its own, append-only, in " + os.TempDir() + "; a release to decide on",
@@ -26,8 +28,8 @@ func handshakes(ctx context.Context, b *bed, o options) (*report, error) {
 		if err != nil {
 			return nil, err
 		}
-		full.server, full.address, full.devices = m.process, m.mqtt, devices
-		bare.server, bare.address, bare.devices = m.process, m.mqtt, devices
+		full.server, full.address, full.devices = m.Process, m.mqtt, devices
+		bare.server, bare.address, bare.devices = m.Process, m.mqtt, devices
 		full.then = func(i int, c *mqttlite.Conn) error {
 			return handshake(c, devices[i].id, greeting(1), 1)
 		}
@@ -38,7 +40,7 @@ func handshakes(ctx context.Context, b *bed, o options) (*report, error) {
 			return nil, err
 		}
 		r.Setting = append(r.Setting, "mosquitto "+m.version+": password file, no persistence, no log")
-		other.server, other.address, other.devices = m.process, m.mqtt, devices[:o.devices]
+		other.server, other.address, other.devices = m.Process, m.mqtt, devices[:o.devices]
 	}
 	for range o.runs {
 		for _, a := range []*admission{full, other, bare} {
@@ -51,8 +53,8 @@ func handshakes(ctx context.Context, b *bed, o options) (*report, error) {
 		}
 	}
 	const against = "full handshake : bare CONNECT"
-	add := func(what, unit string, ours *admission, number func(admissionRun) float64) row {
-		return r.add(what, unit, numbers(ours.runs, number), numbers(other.runs, number))
+	add := func(what, unit string, ours *admission, number func(admissionRun) float64) report.Row {
+		return r.Add(what, unit, report.Numbers(ours.runs, number), report.Numbers(other.runs, number))
 	}
 	rate := add(against, "1/s", full, admissionRun.perSecond)
 	add("bare CONNECT", "1/s", bare, admissionRun.perSecond)
@@ -60,14 +62,14 @@ func handshakes(ctx context.Context, b *bed, o options) (*report, error) {
 	add("server CPU, bare CONNECT", "µs each", bare, admissionRun.cost)
 	add("p50, "+against, "ms", full, admissionRun.median)
 	add("p99, "+against, "ms", full, admissionRun.late)
-	r.atLeast("full handshakes / Mosquitto's bare CONNECT", rate.ratio(), 0.5, 0.8)
+	r.AtLeast("full handshakes / Mosquitto's bare CONNECT", rate.Ratio(), 0.5, 0.8)
 	return r, nil
 }
 
 // admission is one way to connect a fleet to one server, measured again and again.
 type admission struct {
 	what    string
-	server  *process
+	server  *process.Process
 	address string
 	devices []identity
 	then    func(i int, c *mqttlite.Conn) error // after CONNACK; nil: nothing
@@ -81,22 +83,22 @@ type admissionRun struct {
 }
 
 func (a *admission) run(ctx context.Context, b *bed, o options) error {
-	before := a.server.cpu()
+	before := a.server.CPU()
 	s, err := connect(ctx, a.address, a.devices, o.dialers, a.then)
 	if err != nil {
 		return err
 	}
 	run := admissionRun{
 		rate: float64(len(a.devices)) / s.elapsed.Seconds(), took: s.took,
-		cpu: (a.server.cpu() - before) / time.Duration(len(a.devices)),
+		cpu: (a.server.CPU() - before) / time.Duration(len(a.devices)),
 	}
 	a.runs = append(a.runs, run)
 	b.say("%s: %.0f/s", a.what, run.rate)
 	s.close()
-	return a.server.quiet(ctx)
+	return a.server.Quiet(ctx)
 }
 
 func (r admissionRun) perSecond() float64 { return r.rate }
 func (r admissionRun) cost() float64      { return float64(r.cpu) / float64(time.Microsecond) }
-func (r admissionRun) median() float64    { return milliseconds(r.took, 0.5) }
-func (r admissionRun) late() float64      { return milliseconds(r.took, 0.99) }
+func (r admissionRun) median() float64    { return report.Milliseconds(r.took, 0.5) }
+func (r admissionRun) late() float64      { return report.Milliseconds(r.took, 0.99) }

@@ -3,54 +3,29 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/rest"
 )
 
-// asked is how long requests of one kind took, in ms.
-type asked struct {
-	What     string  `json:"what"`
-	Requests int     `json:"requests"`
-	P50      float64 `json:"p50"`
-	P99      float64 `json:"p99"`
-	Max      float64 `json:"max"`
-	CPU      float64 `json:"cpu"` // of the server and its Redis, each, with what else it did meanwhile
-}
-
-func summary(what string, took []time.Duration) asked {
-	return asked{
-		What: what, Requests: len(took), P50: milliseconds(took, 0.5), P99: milliseconds(took, 0.99), Max: milliseconds(took, 1),
-	}
-}
-
-// latencies is the table of what was asked, nothing where nothing was.
-func (r *report) latencies() (text []byte) {
-	if len(r.Asked) == 0 {
-		return nil
-	}
-	text = append(text, "\nms\tp50\tp99\tmax\tserver CPU\trequests\t\n"...)
-	for _, a := range r.Asked {
-		text = fmt.Appendf(text, "%s\t%s\t%s\t%s\t%s\t%d\t\n", a.What, number(a.P50), number(a.P99), number(a.Max), number(a.CPU), a.Requests)
-	}
-	return text
-}
-
 // slowest is the greatest p99 of what was asked, nil for nothing.
-func slowest(all []asked) *float64 {
+func slowest(all []report.Asked) *float64 {
 	if len(all) == 0 {
 		return nil
 	}
-	worst := slices.MaxFunc(all, func(a, b asked) int { return cmp.Compare(a.P99, b.P99) })
+	worst := slices.MaxFunc(all, func(a, b report.Asked) int { return cmp.Compare(a.P99, b.P99) })
 	return &worst.P99
 }
 
 // newClient is an HTTP client that keeps as many connections as there are clients.
 func newClient(clients int) *http.Client {
-	return &http.Client{Timeout: restTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}}
+	return &http.Client{Timeout: rest.Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}}
 }
 
 // inTurns calls request n times from several clients, with 0 to n-1, and returns how long
@@ -90,7 +65,7 @@ func startProbe(ctx context.Context, what string, every time.Duration, ask func(
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for pause(ctx, every) == nil {
+		for process.Pause(ctx, every) == nil {
 			began := time.Now()
 			if p.err = ask(); p.err != nil {
 				return

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
@@ -52,15 +53,15 @@ func seenFrom(group string) func(n int) bool {
 }
 
 // load makes the fleet by REST and handshakes, and stops the server.
-func (b *bed) load(ctx context.Context, o options, r *report) error {
+func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 	b.say("starting muster")
 	m, err := b.startMuster(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer m.stop()
-	m.client = newClient(o.dialers)
-	if err := m.createProduct(ctx, product); err != nil {
+	defer m.Stop()
+	m.HTTP = newClient(o.dialers)
+	if err := m.CreateProduct(ctx, product); err != nil {
 		return err
 	}
 	b.say("importing %d devices", o.devices)
@@ -69,7 +70,7 @@ func (b *bed) load(ctx context.Context, o options, r *report) error {
 	if err != nil {
 		return err
 	}
-	r.add("import, per 100,000 devices", "s", []float64{time.Since(began).Seconds() * 100_000 / float64(o.devices)}, nil)
+	r.Add("import, per 100,000 devices", "s", []float64{time.Since(began).Seconds() * 100_000 / float64(o.devices)}, nil)
 	b.say("a handshake of each device")
 	const some = 10_000 // connected at a time, by dialers
 	for from := 0; from < len(devices); from += some {
@@ -87,7 +88,7 @@ func (b *bed) load(ctx context.Context, o options, r *report) error {
 	b.say("a name for each device")
 	if _, err := inTurns(ctx, o.dialers, o.devices, func(ctx context.Context, n int) error {
 		name := map[string]string{"name": fmt.Sprintf("Lamp %d of hall %d", n, n%977)}
-		return m.call(ctx, http.MethodPut, "/v1/products/"+product+"/devices/"+nameOf(n), name, nil)
+		return m.Call(ctx, http.MethodPut, "/v1/products/"+product+"/devices/"+nameOf(n), name, nil)
 	}); err != nil {
 		return err
 	}
@@ -110,12 +111,12 @@ func (m *muster) importGroups(ctx context.Context, n int) ([]identity, error) {
 		for at, i := range numbers {
 			ids[at] = nameOf(i)
 		}
-		imported, err := m.importDevices(ctx, product, ids, groupsOf(numbers[0])...)
+		secrets, err := m.Import(ctx, product, ids, groupsOf(numbers[0])...)
 		if err != nil {
 			return nil, err
 		}
 		for at, i := range numbers {
-			devices[i] = imported[at]
+			devices[i] = identity{id: ids[at], password: secrets[at]}
 		}
 	}
 	return devices, nil
@@ -125,18 +126,18 @@ func (m *muster) importGroups(ctx context.Context, n int) ([]identity, error) {
 // one to the large group, and makes an editor of each of the two groups.
 func (m *muster) firmwareAndUsers(ctx context.Context) error {
 	for v := range uint32(versions + 1) {
-		if err := m.upload(ctx, product, fleet.WholeVersion(v+1).String(), fmt.Appendf(nil, "image %d", v+1)); err != nil {
+		if err := m.Upload(ctx, product, fleet.WholeVersion(v+1).String(), fmt.Appendf(nil, "image %d", v+1)); err != nil {
 			return err
 		}
 	}
 	for _, release := range []map[string]any{{"version": 1, "product_default": true}, {"version": 2, "groups": []string{largeGroup}}} {
-		if err := m.call(ctx, http.MethodPut, "/v1/products/"+product+"/firmware/release", release, nil); err != nil {
+		if err := m.Call(ctx, http.MethodPut, "/v1/products/"+product+"/firmware/release", release, nil); err != nil {
 			return err
 		}
 	}
 	for _, group := range []string{largeGroup, smallGroup} {
 		user := map[string]any{"email": emailOf(group), "role": "editor", "groups": []string{group}, "password": passwordOf(group)}
-		if err := m.call(ctx, http.MethodPost, "/v1/team/users", user, nil); err != nil {
+		if err := m.Call(ctx, http.MethodPost, "/v1/team/users", user, nil); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func (m *muster) rotate(ctx context.Context, o options, n int) ([]identity, erro
 		var out struct {
 			Secret string `json:"secret"`
 		}
-		err := m.call(ctx, http.MethodPost, "/v1/devices/"+url.PathEscape(nameOf(n))+"/credential", struct{}{}, &out)
+		err := m.Call(ctx, http.MethodPost, "/v1/devices/"+url.PathEscape(nameOf(n))+"/credential", struct{}{}, &out)
 		devices[n] = identity{nameOf(n), out.Secret}
 		return err
 	})

@@ -1,8 +1,10 @@
 package main
 
+import "github.com/muster-iot/muster/bench/rest"
+
 // impacts are dry runs. None of the fleet is locked or a development device: what a release
 // moves is known.
-func (a *asking) impacts(quarter *rest) []kind {
+func (a *asking) impacts(quarter *rest.Client) []kind {
 	const products = "/v1/products/" + product
 	const release = products + "/firmware/release?dry_run=true"
 	one := func(path string) func(int) string { return func(int) string { return path } }

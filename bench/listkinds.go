@@ -8,23 +8,27 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/rest"
 )
 
 // asking asks for lists and impacts of each kind and notes how long the answers took.
 type asking struct {
 	bed            *bed
-	server         *process
-	owner          *rest
+	server         *process.Process
+	owner          *rest.Client
 	options        options
 	client         *http.Client
 	walked         []string // cursors of the pages of the list of all devices
-	found, weighed []asked
+	found, weighed []report.Asked
 }
 
 // kind is one kind of request; path and body may differ from one to the next.
 type kind struct {
 	what string
-	rest *rest // who asks
+	rest *rest.Client // who asks
 	path func(i int) string
 	body func(i int) any // of a PUT; nil: a GET
 	want int             // devices in all, to the last one; 0: some
@@ -57,14 +61,14 @@ func (a *asking) everything(ctx context.Context) error {
 }
 
 // as signs in the editor of a group.
-func (a *asking) as(ctx context.Context, group string) (*rest, error) {
-	r := &rest{base: a.owner.base, client: a.client}
-	return r, r.signIn(ctx, emailOf(group), passwordOf(group))
+func (a *asking) as(ctx context.Context, group string) (*rest.Client, error) {
+	r := &rest.Client{Base: a.owner.Base, HTTP: a.client}
+	return r, r.SignIn(ctx, emailOf(group), passwordOf(group))
 }
 
 // walk asks for the list of all devices, page after page, to its end.
 func (a *asking) walk(ctx context.Context) error {
-	before := a.server.cpu()
+	before := a.server.CPU()
 	var took []time.Duration
 	listed := 0
 	for cursor := ""; ; {
@@ -73,7 +77,7 @@ func (a *asking) walk(ctx context.Context) error {
 			Next  string `json:"pageNextToken"`
 		}
 		began := time.Now()
-		if err := a.owner.send(ctx, http.MethodGet, "/v1/devices?pageLimit=100&pageNextToken="+url.QueryEscape(cursor), "", nil, &page); err != nil {
+		if err := a.owner.Send(ctx, http.MethodGet, "/v1/devices?pageLimit=100&pageNextToken="+url.QueryEscape(cursor), "", nil, &page); err != nil {
 			return err
 		}
 		took = append(took, time.Since(began))
@@ -91,22 +95,22 @@ func (a *asking) walk(ctx context.Context) error {
 }
 
 // note sums up what took long since the server had used so much processor time.
-func (a *asking) note(what string, took []time.Duration, before time.Duration) asked {
-	s := summary(what, took)
-	s.CPU = milliseconds([]time.Duration{a.server.cpu() - before}, 0) / float64(len(took))
+func (a *asking) note(what string, took []time.Duration, before time.Duration) report.Asked {
+	s := report.Summary(what, took)
+	s.CPU = report.Milliseconds([]time.Duration{a.server.CPU() - before}, 0) / float64(len(took))
 	a.bed.say("%s: p50 %.2f, p99 %.2f, max %.2f ms, CPU %.2f ms", what, s.P50, s.P99, s.Max, s.CPU)
 	return s
 }
 
-func (a *asking) measure(ctx context.Context, k kind) (asked, error) {
-	before := a.server.cpu()
+func (a *asking) measure(ctx context.Context, k kind) (report.Asked, error) {
+	before := a.server.CPU()
 	took, err := inTurns(ctx, a.options.clients, a.options.asked, func(ctx context.Context, i int) error {
 		var answer []byte
 		var err error
 		if k.body != nil {
-			err = k.rest.call(ctx, http.MethodPut, k.path(i), k.body(i), &answer)
+			err = k.rest.Call(ctx, http.MethodPut, k.path(i), k.body(i), &answer)
 		} else {
-			err = k.rest.send(ctx, http.MethodGet, k.path(i), "", nil, &answer)
+			err = k.rest.Send(ctx, http.MethodGet, k.path(i), "", nil, &answer)
 		}
 		if err == nil && (bytes.Contains(answer, []byte(`"total":0`)) || i == 0 && k.want > 0 && total(answer) != k.want) {
 			err = fmt.Errorf("%s: expected %d devices: %.200s", k.path(i), k.want, answer)
@@ -114,7 +118,7 @@ func (a *asking) measure(ctx context.Context, k kind) (asked, error) {
 		return err
 	})
 	if err != nil {
-		return asked{}, fmt.Errorf("%s: %w", k.what, err)
+		return report.Asked{}, fmt.Errorf("%s: %w", k.what, err)
 	}
 	return a.note(k.what, took, before), nil
 }
@@ -155,7 +159,7 @@ func total(answer []byte) int {
 }
 
 // kinds are the lists and impacts that are measured.
-func (a *asking) kinds(corner, quarter *rest) []kind {
+func (a *asking) kinds(corner, quarter *rest.Client) []kind {
 	owner := a.owner
 	const products = "/v1/products/" + product
 	one := func(path string) func(int) string { return func(int) string { return path } }
@@ -189,7 +193,7 @@ func (a *asking) kinds(corner, quarter *rest) []kind {
 	}
 	for _, editor := range []struct {
 		who  string
-		rest *rest
+		rest *rest.Client
 		sees int
 	}{{"editor of the small group", corner, a.count(seenFrom(smallGroup))}, {"editor of the large group", quarter, a.count(seenFrom(largeGroup))}} {
 		lists = append(lists, []kind{

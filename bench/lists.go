@@ -9,18 +9,19 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // lists measures pages of a long list of devices, in every order and by every filter, and
 // the impact of actions on a large group, over HTTP, several clients at the same time,
 // while a device shakes hands and Redis is asked for a sign of life.
-func lists(ctx context.Context, b *bed, o options) (*report, error) {
+func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	const coming = 100 // devices that connect now and then
 	if o.devices < o.online+coming {
 		return nil, fmt.Errorf("--devices: at least %d, since %d are connected", o.online+coming, o.online)
 	}
-	r := &report{Setting: []string{
+	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices, %d of them connected; %d of them in one group, 1 in 500 in another", o.devices, o.online, o.devices/4),
 		fmt.Sprintf("%d clients at the same time, connections kept open, at least %d requests of each kind", o.clients, o.asked),
@@ -46,8 +47,8 @@ func lists(ctx context.Context, b *bed, o options) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.client = newClient(o.clients)
-	a := &asking{bed: b, server: m.process, owner: m.rest, options: o, client: m.client}
+	m.HTTP = newClient(o.clients)
+	a := &asking{bed: b, server: m.Process, owner: m.Client, options: o, client: m.HTTP}
 	err = a.everything(ctx)
 	for _, p := range probes {
 		p.stop()
@@ -58,22 +59,22 @@ func lists(ctx context.Context, b *bed, o options) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	full, _, _, err := m.settled(ctx, o, nil)
+	full, _, _, err := settled(ctx, m.Process, o, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.add("RSS after the lists", "MiB", []float64{float64(full) / (1 << 20)}, nil)
-	r.atMost("slowest p99 of a list", "ms", slowest(a.found), 50)
-	r.atMost("slowest p99 of an impact", "ms", slowest(a.weighed), 50)
+	r.Add("RSS after the lists", "MiB", []float64{float64(full) / (1 << 20)}, nil)
+	r.AtMost("slowest p99 of a list", "ms", slowest(a.found), 50)
+	r.AtMost("slowest p99 of an impact", "ms", slowest(a.weighed), 50)
 	r.Asked = slices.Concat(a.found, a.weighed)
 	for _, p := range probes {
-		r.Asked = append(r.Asked, summary("meanwhile: "+p.what, p.took))
+		r.Asked = append(r.Asked, report.Summary("meanwhile: "+p.what, p.took))
 	}
-	return r, m.alive()
+	return r, m.Alive()
 }
 
 // stockLists starts Muster anew on a fleet, and makes that first where it is not there.
-func (b *bed) stockLists(ctx context.Context, o options, r *report) (*muster, error) {
+func (b *bed) stockLists(ctx context.Context, o options, r *report.Report) (*muster, error) {
 	if _, err := os.Stat(filepath.Join(b.fleet, "complete")); err != nil {
 		if err := b.load(ctx, o, r); err != nil {
 			return nil, err
@@ -85,13 +86,13 @@ func (b *bed) stockLists(ctx context.Context, o options, r *report) (*muster, er
 	if err != nil {
 		return nil, err
 	}
-	r.add("start until lists are ready", "s", []float64{time.Since(began).Seconds()}, nil)
-	now, peak, _, err := m.settled(ctx, o, nil)
+	r.Add("start until lists are ready", "s", []float64{time.Since(began).Seconds()}, nil)
+	now, peak, _, err := settled(ctx, m.Process, o, nil)
 	if err != nil {
 		return nil, err
 	}
-	r.add("RSS after the start", "MiB", []float64{float64(now) / (1 << 20)}, nil)
-	r.add("most while starting", "MiB", []float64{float64(peak) / (1 << 20)}, nil)
+	r.Add("RSS after the start", "MiB", []float64{float64(now) / (1 << 20)}, nil)
+	r.Add("most while starting", "MiB", []float64{float64(peak) / (1 << 20)}, nil)
 	return m, nil
 }
 

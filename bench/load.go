@@ -16,6 +16,15 @@ import (
 // identity is what a device connects with; its user name is its id.
 type identity struct{ id, password string }
 
+// identities are devices with those ids and, in the same order, secrets.
+func identities(ids, secrets []string) []identity {
+	devices := make([]identity, len(ids))
+	for i, id := range ids {
+		devices[i] = identity{id: id, password: secrets[i]}
+	}
+	return devices
+}
+
 func deviceIDs(n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
@@ -127,13 +136,4 @@ func (s *swarm) each(ctx context.Context, f func(ctx context.Context, i int, c *
 	}
 	wait.Wait()
 	return context.Cause(ctx)
-}
-
-// milliseconds are the q-quantile of durations.
-func milliseconds(took []time.Duration, q float64) float64 {
-	values := make([]float64, len(took))
-	for i, d := range took {
-		values[i] = float64(d) / float64(time.Millisecond)
-	}
-	return quantile(values, q)
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -20,7 +21,7 @@ type benchmark struct {
 	about    string
 	defaults options
 	apart    bool // takes minutes and compares with nobody: not one of all
-	run      func(ctx context.Context, b *bed, o options) (*report, error)
+	run      func(ctx context.Context, b *bed, o options) (*report.Report, error)
 }
 
 // options are what the flags say. Each benchmark has its own defaults.
@@ -126,16 +127,16 @@ func (m benchmark) command(ctx context.Context, args []string) int {
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(r)
 	} else {
-		err = r.print(os.Stdout)
+		err = r.Print(os.Stdout)
 	}
-	if err != nil || !r.met() && !*noBar {
+	if err != nil || !r.Met() && !*noBar {
 		return 1
 	}
 	return 0
 }
 
 // measure runs m with a bed of its own, at most o.timeout long.
-func (m benchmark) measure(ctx context.Context, o options) (*report, error) {
+func (m benchmark) measure(ctx context.Context, o options) (*report.Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done after %v", o.timeout))
 	defer cancel()
 	b, err := makeBed(ctx, o)

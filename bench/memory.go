@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // memory measures what a server needs for devices that are connected and idle: resident
 // memory with them less the same without, both after a rest.
-func memory(ctx context.Context, b *bed, o options) (*report, error) {
-	r := &report{Setting: []string{
+func memory(ctx context.Context, b *bed, o options) (*report.Report, error) {
+	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices, %d runs each, a rest of %v before memory is read", o.devices, o.runs, o.settle),
 		"muster: started anew on a stored fleet; every device has had its handshake; without its redis-server",
@@ -27,13 +29,13 @@ func memory(ctx context.Context, b *bed, o options) (*report, error) {
 			return nil, fmt.Errorf("mosquitto: %w", err)
 		}
 	}
-	rss := r.add("RSS per device", "KiB", numbers(ours, footprint.perDevice), numbers(theirs, footprint.perDevice))
-	r.add("most while connecting, per device", "KiB", numbers(ours, footprint.peakPerDevice), numbers(theirs, footprint.peakPerDevice))
-	r.add("whole RSS per device, nothing subtracted", "KiB", numbers(ours, footprint.whole), numbers(theirs, footprint.whole))
-	r.add("Go stacks per device", "KiB", numbers(ours, footprint.stackPerDevice), nil)
-	r.add("Go heap per device", "KiB", numbers(ours, footprint.heapPerDevice), nil)
-	r.add("RSS before", "MiB", numbers(ours, footprint.before), numbers(theirs, footprint.before))
-	r.atMost("RSS per idle device", "KiB", rss.Muster.median(), 30)
+	rss := r.Add("RSS per device", "KiB", report.Numbers(ours, footprint.perDevice), report.Numbers(theirs, footprint.perDevice))
+	r.Add("most while connecting, per device", "KiB", report.Numbers(ours, footprint.peakPerDevice), report.Numbers(theirs, footprint.peakPerDevice))
+	r.Add("whole RSS per device, nothing subtracted", "KiB", report.Numbers(ours, footprint.whole), report.Numbers(theirs, footprint.whole))
+	r.Add("Go stacks per device", "KiB", report.Numbers(ours, footprint.stackPerDevice), nil)
+	r.Add("Go heap per device", "KiB", report.Numbers(ours, footprint.heapPerDevice), nil)
+	r.Add("RSS before", "MiB", report.Numbers(ours, footprint.before), report.Numbers(theirs, footprint.before))
+	r.AtMost("RSS per idle device", "KiB", rss.Muster.Got(), 30)
 	return r, nil
 }
 
@@ -61,7 +63,7 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 		if m, err = m.restart(ctx, b, o); err != nil {
 			return nil, err
 		}
-		f, err := m.footprint(ctx, b, o, m.gauges, func() (*swarm, error) {
+		f, err := footprintOf(ctx, m.Process, b, o, m.gauges, func() (*swarm, error) {
 			return connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *mqttlite.Conn) error {
 				return handshake(c, devices[i].id, greeting(1), 1)
 			})
@@ -71,11 +73,11 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 		}
 		all = append(all, f)
 	}
-	m.stop()
+	m.Stop()
 	return all, nil
 }
 
-func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report) (all []footprint, err error) {
+func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report.Report) (all []footprint, err error) {
 	for range o.runs {
 		m, devices, err := b.startMosquitto(ctx, o, o.window)
 		if err != nil {
@@ -84,7 +86,7 @@ func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report) (all
 		if len(all) == 0 {
 			r.Setting = append(r.Setting, "mosquitto "+m.version+": every device is subscribed to its own topics")
 		}
-		f, err := m.footprint(ctx, b, o, nil, func() (*swarm, error) {
+		f, err := footprintOf(ctx, m.Process, b, o, nil, func() (*swarm, error) {
 			return connect(ctx, m.mqtt, devices[:o.devices], o.dialers, func(i int, c *mqttlite.Conn) error {
 				return subscribe(c, "d/"+devices[i].id+"/down/#")
 			})
@@ -92,17 +94,17 @@ func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report) (all
 		if err != nil {
 			return nil, err
 		}
-		m.stop()
+		m.Stop()
 		all = append(all, f)
 	}
 	return all, nil
 }
 
-// footprint reads the memory of the server before connect and after it, and ends the
+// footprintOf reads the memory of the server before connect and after it, and ends the
 // connections. inside, where there is one, looks into the process.
-func (p *process) footprint(ctx context.Context, b *bed, o options, inside func(context.Context) (gauges, error), connect func() (*swarm, error)) (f footprint, err error) {
+func footprintOf(ctx context.Context, p *process.Process, b *bed, o options, inside func(context.Context) (gauges, error), connect func() (*swarm, error)) (f footprint, err error) {
 	f.devices = o.devices
-	if f.base, _, f.baseGo, err = p.settled(ctx, o, inside); err != nil {
+	if f.base, _, f.baseGo, err = settled(ctx, p, o, inside); err != nil {
 		return f, err
 	}
 	s, err := connect()
@@ -110,20 +112,20 @@ func (p *process) footprint(ctx context.Context, b *bed, o options, inside func(
 		return f, err
 	}
 	defer s.close()
-	b.say("%s: %d devices are connected", p.name, o.devices)
-	if f.full, f.peak, f.fullGo, err = p.settled(ctx, o, inside); err != nil {
+	b.say("%s: %d devices are connected", p.Name, o.devices)
+	if f.full, f.peak, f.fullGo, err = settled(ctx, p, o, inside); err != nil {
 		return f, err
 	}
-	b.say("%s: %.1f KiB per device", p.name, f.perDevice())
+	b.say("%s: %.1f KiB per device", p.Name, f.perDevice())
 	return f, s.alive(ctx)
 }
 
 // settled is the memory of the server after a rest.
-func (p *process) settled(ctx context.Context, o options, inside func(context.Context) (gauges, error)) (now, peak int64, g gauges, err error) {
-	if err := pause(ctx, o.settle); err != nil {
+func settled(ctx context.Context, p *process.Process, o options, inside func(context.Context) (gauges, error)) (now, peak int64, g gauges, err error) {
+	if err := process.Pause(ctx, o.settle); err != nil {
 		return 0, 0, g, err
 	}
-	if now, peak, err = resident(p.pid); err != nil || inside == nil {
+	if now, peak, err = process.Resident(p.PID); err != nil || inside == nil {
 		return now, peak, g, err
 	}
 	g, err = inside(ctx)

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/bench/process"
 )
 
 // mosquitto is the other broker, with a user name and a password for each device.
 type mosquitto struct {
-	*process
+	*process.Process
 	mqtt    string // host:port
 	version string
 }
@@ -70,11 +72,11 @@ func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mo
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &mosquitto{process: p, mqtt: fmt.Sprintf("127.0.0.1:%d", port), version: mosquittoVersion(ctx, path)}
-	err = poll(ctx, startTimeout, "mosquitto's listener", func() (bool, error) {
+	m := &mosquitto{Process: p, mqtt: fmt.Sprintf("127.0.0.1:%d", port), version: mosquittoVersion(ctx, path)}
+	err = process.Poll(ctx, startTimeout, "mosquitto's listener", func() (bool, error) {
 		nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.mqtt)
 		if err != nil {
-			return false, p.alive()
+			return false, p.Alive()
 		}
 		return true, nc.Close()
 	})

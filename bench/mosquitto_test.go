@@ -33,7 +33,7 @@ func TestEveryBenchmarkMeasuresMosquitto(t *testing.T) {
 			if first := r.Rows[0]; first.Mosquitto == nil {
 				t.Errorf("%s: no number of Mosquitto", first.What)
 			}
-			if !r.met() {
+			if !r.Met() {
 				t.Error("a bar was missed that compares nothing")
 			}
 		})

@@ -13,14 +13,16 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/rest"
 	"github.com/muster-iot/muster/fleet"
 )
 
 // muster is a `muster serve` under test, with its default store: a redis-server of its
 // own on a data folder of the bed.
 type muster struct {
-	*process
-	*rest
+	*process.Process
+	*rest.Client
 	mqtt string // host:port
 }
 
@@ -54,22 +56,22 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 		MQTT string `json:"mqtt"`
 		HTTP string `json:"http"`
 	}
-	err = poll(ctx, startTimeout, "muster's ready file", func() (bool, error) {
+	err = process.Poll(ctx, startTimeout, "muster's ready file", func() (bool, error) {
 		data, err := os.ReadFile(readyFile)
 		if err != nil || json.Unmarshal(data, &at) != nil {
-			return false, p.alive()
+			return false, p.Alive()
 		}
 		return true, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := &muster{process: p, rest: newRest(at.HTTP), mqtt: at.MQTT}
-	err = poll(ctx, startTimeout, "muster's /readyz", func() (bool, error) { return m.ready(ctx), p.alive() })
+	m := &muster{Process: p, Client: rest.New(at.HTTP), mqtt: at.MQTT}
+	err = process.Poll(ctx, startTimeout, "muster's /readyz", func() (bool, error) { return m.Ready(ctx), p.Alive() })
 	if err != nil {
 		return nil, err
 	}
-	return m, m.signIn(ctx, ownerEmail, password)
+	return m, m.SignIn(ctx, ownerEmail, password)
 }
 
 // ownerPassword is drawn once for each bed.
@@ -93,34 +95,35 @@ func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []id
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := m.createProduct(ctx, product); err != nil {
+	if err := m.CreateProduct(ctx, product); err != nil {
 		return nil, nil, err
 	}
 	b.say("importing %d devices", o.devices)
-	devices, err := m.importDevices(ctx, product, deviceIDs(o.devices))
+	ids := deviceIDs(o.devices)
+	secrets, err := m.Import(ctx, product, ids)
 	if err != nil {
 		return nil, nil, err
 	}
 	if image != nil {
 		err = m.publish(ctx, 1, image)
 	}
-	return m, devices, err
+	return m, identities(ids, secrets), err
 }
 
 // publish uploads image as version n and makes it the default.
 func (m *muster) publish(ctx context.Context, n uint32, image []byte) error {
 	version := fleet.WholeVersion(n).String()
-	if err := m.upload(ctx, product, version, image); err != nil {
+	if err := m.Upload(ctx, product, version, image); err != nil {
 		return err
 	}
-	return m.release(ctx, product, version)
+	return m.Release(ctx, product, version)
 }
 
 // restart starts the server anew on what it stored, so that its memory holds nothing of
 // the preparation.
 func (m *muster) restart(ctx context.Context, b *bed, o options) (*muster, error) {
 	b.say("restarting muster")
-	m.stop()
+	m.Stop()
 	return b.startMuster(ctx, o)
 }
 
@@ -128,7 +131,7 @@ func (m *muster) restart(ctx context.Context, b *bed, o options) (*muster, error
 type gauges struct{ stack, heap float64 }
 
 func (m *muster) gauges(ctx context.Context) (g gauges, err error) {
-	text, err := m.metrics(ctx)
+	text, err := m.Metrics(ctx)
 	if err != nil {
 		return g, err
 	}

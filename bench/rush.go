@@ -8,14 +8,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // rush measures what memory a server takes when every idle device begins to download at
 // the same moment: the most that was resident until the last had verified its image,
 // less what was resident with the same devices idle.
-func rush(ctx context.Context, b *bed, o options) (*report, error) {
-	r := &report{Setting: []string{
+func rush(ctx context.Context, b *bed, o options) (*report.Report, error) {
+	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices × %s, chunk %s, window %d, %d runs each, a rest of %v before memory is read", o.devices, mebibytes(o.size), kibibytes(o.chunks[0]), o.window, o.runs, o.settle),
 		"muster: started anew; idle after a handshake; then a release, and a Hello of every device at once",
@@ -41,14 +43,14 @@ func rush(ctx context.Context, b *bed, o options) (*report, error) {
 			theirs = append(theirs, v)
 		}
 	}
-	growth := r.add("RSS growth, most", "MiB", numbers(ours, surge.growth), numbers(theirs, surge.growth))
-	r.add("RSS connected and idle", "MiB", numbers(ours, surge.before), numbers(theirs, surge.before))
-	r.add("until the last is verified", "s", numbers(ours, surge.seconds), numbers(theirs, surge.seconds))
-	verified := r.add("devices verified", "", numbers(ours, surge.good), numbers(theirs, surge.good))
-	r.add("server busy, Hello again", "", numbers(ours, surge.turnedAway), nil)
-	r.add("nothing came for 10 s", "", numbers(ours, surge.stalled), nil)
-	r.atMost("RSS growth over idle", "MiB", growth.Muster.median(), 64)
-	r.atLeast("devices verified, none dropped", verified.Muster.median(), float64(o.devices), 0)
+	growth := r.Add("RSS growth, most", "MiB", report.Numbers(ours, surge.growth), report.Numbers(theirs, surge.growth))
+	r.Add("RSS connected and idle", "MiB", report.Numbers(ours, surge.before), report.Numbers(theirs, surge.before))
+	r.Add("until the last is verified", "s", report.Numbers(ours, surge.seconds), report.Numbers(theirs, surge.seconds))
+	verified := r.Add("devices verified", "", report.Numbers(ours, surge.good), report.Numbers(theirs, surge.good))
+	r.Add("server busy, Hello again", "", report.Numbers(ours, surge.turnedAway), nil)
+	r.Add("nothing came for 10 s", "", report.Numbers(ours, surge.stalled), nil)
+	r.AtMost("RSS growth over idle", "MiB", growth.Muster.Got(), 64)
+	r.AtLeast("devices verified, none dropped", verified.Muster.Got(), float64(o.devices), 0)
 	return r, nil
 }
 
@@ -71,7 +73,7 @@ func (s surge) stalled() float64    { return float64(s.late) }
 // of that, and releases the version once all devices are idle.
 func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 	from, to := f.version, f.version+1
-	if err := f.ours.upload(ctx, product, fmt.Sprint(to), image(f.options.size, to)); err != nil {
+	if err := f.ours.Upload(ctx, product, fmt.Sprint(to), image(f.options.size, to)); err != nil {
 		return surge{}, err
 	}
 	var err error
@@ -90,8 +92,8 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 	}
 	defer s.close()
 	downloads := f.downloads(s, from, to, f.options.chunks[0])
-	v, err := f.surge(ctx, f.ours.process, s, func() error {
-		return f.ours.release(ctx, product, fmt.Sprint(to))
+	v, err := f.surge(ctx, f.ours.Process, s, func() error {
+		return f.ours.Release(ctx, product, fmt.Sprint(to))
 	}, func(i int) error {
 		if err := downloads[i].run(); err != nil {
 			return err
@@ -100,12 +102,12 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 	})
 	f.version = to
 	v.busy, v.late = f.bed.tellHiccups(downloads)
-	return v, errors.Join(err, f.ours.quiet(ctx))
+	return v, errors.Join(err, f.ours.Quiet(ctx))
 }
 
 // rushMosquitto starts Mosquitto anew and sends the image to everyone.
 func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
-	f.other.stop()
+	f.other.Stop()
 	if err := f.startOther(ctx); err != nil {
 		return surge{}, err
 	}
@@ -117,7 +119,7 @@ func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
 	defer p.close()
 	r := f.relay(f.options.chunks[0])
 	sent := make(chan error, 1)
-	v, err := f.surge(ctx, f.other.process, s, func() error {
+	v, err := f.surge(ctx, f.other.Process, s, func() error {
 		go func() { sent <- r.send(ctx, p.conns[0]) }()
 		return nil
 	}, func(i int) error { return r.receive(s.conns[i]) })
@@ -127,12 +129,12 @@ func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
 
 // surge lets the devices rest, begins, and has all of them download at once. A device
 // that fails is not verified; the first failures are told.
-func (f *deliveries) surge(ctx context.Context, server *process, s *swarm, begin func() error, download func(i int) error) (v surge, err error) {
-	f.bed.say("%s: %d devices are connected", server.name, len(s.conns))
-	if v.idle, _, _, err = server.settled(ctx, f.options, nil); err != nil {
+func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swarm, begin func() error, download func(i int) error) (v surge, err error) {
+	f.bed.say("%s: %d devices are connected", server.Name, len(s.conns))
+	if v.idle, _, _, err = settled(ctx, server, f.options, nil); err != nil {
 		return v, err
 	}
-	if err := errors.Join(resetPeak(server.pid), begin()); err != nil {
+	if err := errors.Join(process.ResetPeak(server.PID), begin()); err != nil {
 		return v, err
 	}
 	var verified, failed atomic.Int64
@@ -147,15 +149,15 @@ func (f *deliveries) surge(ctx context.Context, server *process, s *swarm, begin
 			case err == nil:
 				verified.Add(1)
 			case failed.Add(1) <= 5:
-				f.bed.say("%s: device %d: %v", server.name, i, err)
+				f.bed.say("%s: device %d: %v", server.Name, i, err)
 			}
 		})
 	}
 	wait.Wait()
 	v.elapsed, v.verified = time.Since(began), int(verified.Load())
-	if _, v.peak, err = resident(server.pid); err != nil {
-		return v, errors.Join(err, server.alive())
+	if _, v.peak, err = process.Resident(server.PID); err != nil {
+		return v, errors.Join(err, server.Alive())
 	}
-	f.bed.say("%s: %d verified, RSS grew by %.1f MiB", server.name, v.verified, v.growth())
+	f.bed.say("%s: %d verified, RSS grew by %.1f MiB", server.Name, v.verified, v.growth())
 	return v, ctx.Err()
 }

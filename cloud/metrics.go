@@ -48,7 +48,7 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	count("muster_messages_out_total", "Messages to devices, chunks included.", b.MessagesOut)
 	count("muster_bytes_out_total", "Bytes sent to devices.", b.BytesOut)
 	for why, n := range b.Ignored {
-		count("muster_broker_ignored_total", "Packets let fall, by reason.", n, "reason", why)
+		count("muster_broker_ignored_total", "Messages dropped without ending the connection, by reason.", n, "reason", why)
 	}
 	for why := range s.conductor.ignored {
 		count("muster_ignored_total", "Messages from devices without effect, by reason.", s.conductor.ignored[why].Load(), "reason", ignored(why).String())

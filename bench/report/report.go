@@ -1,4 +1,6 @@
-package main
+// Package report is what a benchmark found: rows of two servers side by side, latencies, and
+// the bars that have to be reached; as JSON or as tables.
+package report
 
 import (
 	"fmt"
@@ -9,32 +11,32 @@ import (
 	"text/tabwriter"
 )
 
-// report is what one benchmark found.
-type report struct {
+// Report is what one benchmark found.
+type Report struct {
 	Name    string   `json:"name"`
 	About   string   `json:"about"`
 	Setting []string `json:"setting"` // what was measured with what
-	Asked   []asked  `json:"asked,omitempty"`
-	Rows    []row    `json:"rows"`
-	Bars    []bar    `json:"bars"`
+	Asked   []Asked  `json:"asked,omitempty"`
+	Rows    []Row    `json:"rows"`
+	Bars    []Bar    `json:"bars"`
 }
 
-// row is one quantity on both sides.
-type row struct {
+// Row is one quantity on both sides.
+type Row struct {
 	What      string  `json:"what"`
 	Unit      string  `json:"unit"`
-	Muster    *series `json:"muster,omitempty"`
-	Mosquitto *series `json:"mosquitto,omitempty"`
+	Muster    *Series `json:"muster,omitempty"`
+	Mosquitto *Series `json:"mosquitto,omitempty"`
 }
 
-// series is one quantity over all runs.
-type series struct {
+// Series is one quantity over all runs.
+type Series struct {
 	Median float64   `json:"median"`
 	Runs   []float64 `json:"runs"`
 }
 
-// bar is what a quantity has to reach.
-type bar struct {
+// Bar is what a quantity has to reach.
+type Bar struct {
 	What    string   `json:"what"`
 	Unit    string   `json:"unit,omitempty"`
 	Got     *float64 `json:"got"` // nil: not measured
@@ -44,11 +46,11 @@ type bar struct {
 }
 
 // overRuns is nil for no runs.
-func overRuns(runs []float64) *series {
+func overRuns(runs []float64) *Series {
 	if len(runs) == 0 {
 		return nil
 	}
-	return &series{Median: quantile(runs, 0.5), Runs: runs}
+	return &Series{Median: quantile(runs, 0.5), Runs: runs}
 }
 
 // quantile is the q-quantile of values, 0 ≤ q ≤ 1, between neighbors linearly.
@@ -60,22 +62,23 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[low] + (sorted[high]-sorted[low])*(at-float64(low))
 }
 
-func (r *report) add(what, unit string, muster, mosquitto []float64) row {
-	added := row{What: what, Unit: unit, Muster: overRuns(muster), Mosquitto: overRuns(mosquitto)}
+// Add adds a row, of the numbers of all runs; nil: that server was not measured.
+func (r *Report) Add(what, unit string, muster, mosquitto []float64) Row {
+	added := Row{What: what, Unit: unit, Muster: overRuns(muster), Mosquitto: overRuns(mosquitto)}
 	r.Rows = append(r.Rows, added)
 	return added
 }
 
-// numbers takes one number of each run.
-func numbers[R any](runs []R, number func(R) float64) (values []float64) {
+// Numbers takes one number of each run.
+func Numbers[R any](runs []R, number func(R) float64) (values []float64) {
 	for _, r := range runs {
 		values = append(values, number(r))
 	}
 	return values
 }
 
-// ratio is Muster's median over Mosquitto's, nil when one is missing.
-func (r row) ratio() *float64 {
+// Ratio is Muster's median over Mosquitto's, nil when one is missing.
+func (r Row) Ratio() *float64 {
 	if r.Muster == nil || r.Mosquitto == nil || r.Mosquitto.Median == 0 {
 		return nil
 	}
@@ -83,30 +86,32 @@ func (r row) ratio() *float64 {
 	return &v
 }
 
-// median is nil when nothing was measured.
-func (s *series) median() *float64 {
+// Got is the median, nil when nothing was measured.
+func (s *Series) Got() *float64 {
 	if s == nil {
 		return nil
 	}
 	return &s.Median
 }
 
-func (r *report) atLeast(what string, got *float64, limit, aim float64) {
-	r.Bars = append(r.Bars, bar{What: what, Got: got, AtLeast: true, Limit: limit, Aim: aim})
+// AtLeast adds a bar that got has to reach. Reaching aim, where it is not 0, is better still.
+func (r *Report) AtLeast(what string, got *float64, limit, aim float64) {
+	r.Bars = append(r.Bars, Bar{What: what, Got: got, AtLeast: true, Limit: limit, Aim: aim})
 }
 
-func (r *report) atMost(what, unit string, got *float64, limit float64) {
-	r.Bars = append(r.Bars, bar{What: what, Unit: unit, Got: got, Limit: limit})
+// AtMost adds a bar that got may not pass.
+func (r *Report) AtMost(what, unit string, got *float64, limit float64) {
+	r.Bars = append(r.Bars, Bar{What: what, Unit: unit, Got: got, Limit: limit})
 }
 
-// met reports whether no bar was missed. What was not measured misses none.
-func (r *report) met() bool {
-	return !slices.ContainsFunc(r.Bars, func(b bar) bool { return b.verdict() == missed })
+// Met reports whether no bar was missed. What was not measured misses none.
+func (r *Report) Met() bool {
+	return !slices.ContainsFunc(r.Bars, func(b Bar) bool { return b.verdict() == missed })
 }
 
 const missed = "MISSED"
 
-func (b bar) verdict() string {
+func (b Bar) verdict() string {
 	switch {
 	case b.Got == nil:
 		return "not measured"
@@ -118,20 +123,20 @@ func (b bar) verdict() string {
 	return "met"
 }
 
-func (b bar) want() string {
+func (b Bar) want() string {
 	sign := "≤"
 	if b.AtLeast {
 		sign = "≥"
 	}
-	s := strings.TrimSpace(fmt.Sprintf("%s %s %s", sign, number(b.Limit), b.Unit))
+	s := strings.TrimSpace(fmt.Sprintf("%s %s %s", sign, Number(b.Limit), b.Unit))
 	if b.Aim != 0 {
-		s += fmt.Sprintf(" (aim %s)", number(b.Aim))
+		s += fmt.Sprintf(" (aim %s)", Number(b.Aim))
 	}
 	return s
 }
 
-// print writes r as tables for people.
-func (r *report) print(w io.Writer) error {
+// Print writes r as tables for people.
+func (r *Report) Print(w io.Writer) error {
 	text := fmt.Appendf(nil, "%s: %s\n", r.Name, r.About)
 	for _, line := range r.Setting {
 		text = fmt.Appendf(text, "  %s\n", line)
@@ -140,7 +145,7 @@ func (r *report) print(w io.Writer) error {
 	text = append(text, "\nmedian\tunit\tmuster\tmosquitto\tratio\tleast to most\t\n"...)
 	for _, row := range r.Rows {
 		text = fmt.Appendf(text, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.What, row.Unit,
-			cell(row.Muster.median()), cell(row.Mosquitto.median()), cell(row.ratio()), row.spread())
+			cell(row.Muster.Got()), cell(row.Mosquitto.Got()), cell(row.Ratio()), row.spread())
 	}
 	if len(r.Bars) > 0 {
 		text = append(text, "\nbar\tgot\twant\t\t\n"...)
@@ -156,11 +161,11 @@ func (r *report) print(w io.Writer) error {
 }
 
 // spread shows least and most of each side's runs.
-func (r row) spread() string {
+func (r Row) spread() string {
 	var parts []string
-	for _, s := range []*series{r.Muster, r.Mosquitto} {
+	for _, s := range []*Series{r.Muster, r.Mosquitto} {
 		if s != nil && len(s.Runs) > 1 {
-			parts = append(parts, number(slices.Min(s.Runs))+".."+number(slices.Max(s.Runs)))
+			parts = append(parts, Number(slices.Min(s.Runs))+".."+Number(slices.Max(s.Runs)))
 		}
 	}
 	return strings.Join(parts, " : ")
@@ -170,11 +175,11 @@ func cell(v *float64) string {
 	if v == nil {
 		return "-"
 	}
-	return number(*v)
+	return Number(*v)
 }
 
-// number shows about three digits that matter.
-func number(v float64) string {
+// Number shows about three digits that matter.
+func Number(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 100, v == math.Trunc(v) && a < 100:
 		return fmt.Sprintf("%.0f", v)

@@ -1,4 +1,5 @@
-package main
+// Package process runs servers under test and reads from the kernel what they use.
+package process
 
 import (
 	"bytes"
@@ -12,10 +13,10 @@ import (
 	"time"
 )
 
-// process is a server under test, with the children it started.
-type process struct {
-	name  string
-	pid   int
+// Process is a server under test, with the children it started.
+type Process struct {
+	Name  string
+	PID   int
 	log   string        // file
 	ended chan struct{} // closed once it has ended
 	kill  func(os.Signal) error
@@ -23,7 +24,8 @@ type process struct {
 
 const stopTimeout = 15 * time.Second // from SIGTERM to SIGKILL
 
-func startProcess(name, log string, environment []string, path string, args ...string) (*process, error) {
+// Start runs path, with log as its output and environment besides this process's own.
+func Start(name, log string, environment []string, path string, args ...string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -36,7 +38,7 @@ func startProcess(name, log string, environment []string, path string, args ...s
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	p := &process{name: name, pid: cmd.Process.Pid, log: log, ended: make(chan struct{}), kill: cmd.Process.Signal}
+	p := &Process{Name: name, PID: cmd.Process.Pid, log: log, ended: make(chan struct{}), kill: cmd.Process.Signal}
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
 		close(p.ended)
@@ -44,9 +46,9 @@ func startProcess(name, log string, environment []string, path string, args ...s
 	return p, nil
 }
 
-// stop asks the process to end, insists after a while, and waits for it. It may be
+// Stop asks the process to end, insists after a while, and waits for it. It may be
 // called again.
-func (p *process) stop() {
+func (p *Process) Stop() {
 	_ = p.kill(syscall.SIGTERM)
 	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
@@ -58,25 +60,25 @@ func (p *process) stop() {
 	}
 }
 
-// alive returns an error with the end of the log when the process has ended.
-func (p *process) alive() error {
+// Alive returns an error with the end of the log when the process has ended.
+func (p *Process) Alive() error {
 	select {
 	case <-p.ended:
-		return fmt.Errorf("%s has ended; its log says:\n%s", p.name, p.lastWords())
+		return fmt.Errorf("%s has ended; its log says:\n%s", p.Name, p.lastWords())
 	default:
 		return nil
 	}
 }
 
-func (p *process) lastWords() string {
+func (p *Process) lastWords() string {
 	data, _ := os.ReadFile(p.log)
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
 // family is the process and its descendants, itself first.
-func (p *process) family() []int {
-	pids := []int{p.pid}
+func (p *Process) family() []int {
+	pids := []int{p.PID}
 	for i := 0; i < len(pids); i++ {
 		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pids[i]))
 		for _, task := range tasks {
@@ -91,17 +93,17 @@ func (p *process) family() []int {
 	return pids
 }
 
-// cpu is the processor time that the process and its living descendants have used.
-func (p *process) cpu() (total time.Duration) {
+// CPU is the processor time that the process and its living descendants have used.
+func (p *Process) CPU() (total time.Duration) {
 	for _, pid := range p.family() {
-		total += processorTime(pid)
+		total += CPUTime(pid)
 	}
 	return total
 }
 
-// resident is the memory of one process, in bytes: what is resident now (VmRSS) and the
-// most that was (VmHWM) since the start or the last resetPeak.
-func resident(pid int) (now, peak int64, err error) {
+// Resident is the memory of one process, in bytes: what is resident now (VmRSS) and the
+// most that was (VmHWM) since the start or the last ResetPeak.
+func Resident(pid int) (now, peak int64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
@@ -128,23 +130,23 @@ func statusBytes(status []byte, name string) (int64, error) {
 	return 0, fmt.Errorf("no %s", name)
 }
 
-// resetPeak makes the peak what is resident now (proc(5), clear_refs).
-func resetPeak(pid int) error {
+// ResetPeak makes the peak what is resident now (proc(5), clear_refs).
+func ResetPeak(pid int) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0o200)
 }
 
-// quiet waits until the process has used next to no processor time for half a second, at
+// Quiet waits until the process has used next to no processor time for half a second, at
 // most 20 s: the end of a run before it is over.
-func (p *process) quiet(ctx context.Context) error {
+func (p *Process) Quiet(ctx context.Context) error {
 	const most = 10 * time.Millisecond
 	for range 40 {
-		before := p.cpu()
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		before := p.CPU()
+		if err := Pause(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
-		if p.cpu()-before <= most {
+		if p.CPU()-before <= most {
 			return nil
 		}
 	}
-	return p.alive()
+	return p.Alive()
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package process
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-func processorTime(int) time.Duration { return 0 }
+func CPUTime(int) time.Duration { return 0 }
 
 func childAttributes() *syscall.SysProcAttr { return nil }
 
-// raiseFiles stops a benchmark where it could not measure anything.
-func raiseFiles(uint64) error {
+// RaiseFiles stops a benchmark where it could not measure anything.
+func RaiseFiles(uint64) error {
 	return errors.New("the benchmarks read /proc and need Linux")
 }

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processorTime is the user and system time that all threads of a process have used, 0
+// CPUTime is the user and system time that all threads of a process have used, 0
 // when it has ended: utime and stime of /proc/<pid>/stat, but in nanoseconds instead of
 // ticks of 10 ms, since a run may take only a dozen of those.
-func processorTime(pid int) time.Duration {
+func CPUTime(pid int) time.Duration {
 	const schedulerClock = 2 // CPUCLOCK_SCHED; clock_getcpuclockid(3) computes the same
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|schedulerClock), &t); err != nil {
@@ -25,9 +25,9 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 }
 
-// raiseFiles raises the limit on open files as far as it goes, for this process and its
+// RaiseFiles raises the limit on open files as far as it goes, for this process and its
 // children, and says what to do when that is less than need.
-func raiseFiles(need uint64) error {
+func RaiseFiles(need uint64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"os"
@@ -13,14 +13,14 @@ func TestProcessorTimeIsThatOfTheProcess(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("asks Linux")
 	}
-	before := processorTime(os.Getpid())
+	before := CPUTime(os.Getpid())
 	for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
 		// use it
 	}
-	if used := processorTime(os.Getpid()) - before; used < time.Millisecond {
+	if used := CPUTime(os.Getpid()) - before; used < time.Millisecond {
 		t.Errorf("20 ms of work took %v of processor time", used)
 	}
-	if got := processorTime(1 << 22); got != 0 {
+	if got := CPUTime(1 << 22); got != 0 {
 		t.Errorf("a process that can't exist used %v", got)
 	}
 }
@@ -35,42 +35,32 @@ func TestStatusCountsInBytes(t *testing.T) {
 	}
 }
 
-func TestMetricIsFoundByItsWholeName(t *testing.T) {
-	text := "# HELP heap_bytes x\nheap_bytes_total 1\nheap_bytes 2.5e+06\n"
-	if got, err := metric([]byte(text), "heap_bytes"); err != nil || got != 2.5e6 {
-		t.Errorf("got %v, %v; want 2.5e6", got, err)
-	}
-	if _, err := metric([]byte(text), "heap"); err == nil {
-		t.Error("a metric that is not there was found")
-	}
-}
-
 func TestStoppedProcessIsGoneWithItsWords(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}
 	log := filepath.Join(t.TempDir(), "log")
-	p, err := startProcess("shell", log, []string{"WORDS=here I am"}, "/bin/sh", "-c", `sleep 60 & echo $! "$WORDS"; wait`)
+	p, err := Start("shell", log, []string{"WORDS=here I am"}, "/bin/sh", "-c", `sleep 60 & echo $! "$WORDS"; wait`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.stop)
-	err = poll(t.Context(), 10*time.Second, "the shell's words", func() (bool, error) {
-		return strings.Contains(p.lastWords(), "here I am"), p.alive()
+	t.Cleanup(p.Stop)
+	err = Poll(t.Context(), 10*time.Second, "the shell's words", func() (bool, error) {
+		return strings.Contains(p.lastWords(), "here I am"), p.Alive()
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.family(); len(got) != 2 || got[0] != p.pid {
-		t.Errorf("family %v, want %d and one child", got, p.pid)
+	if got := p.family(); len(got) != 2 || got[0] != p.PID {
+		t.Errorf("family %v, want %d and one child", got, p.PID)
 	}
-	if now, peak, err := resident(p.pid); err != nil || now <= 0 || peak < now {
+	if now, peak, err := Resident(p.PID); err != nil || now <= 0 || peak < now {
 		t.Errorf("resident %d, at most %d, %v", now, peak, err)
 	}
 	child := p.family()[1]
-	p.stop()
-	p.stop()
-	if err := p.alive(); err == nil || !strings.Contains(err.Error(), "here I am") {
+	p.Stop()
+	p.Stop()
+	if err := p.Alive(); err == nil || !strings.Contains(err.Error(), "here I am") {
 		t.Errorf("alive after stop: %v, want an error with the log", err)
 	}
 	if orphan, err := os.FindProcess(child); err == nil {

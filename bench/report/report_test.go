@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bytes"
@@ -23,22 +23,22 @@ func TestBarIsMissedOnlyOnItsWrongSide(t *testing.T) {
 	at := func(v float64) *float64 { return &v }
 	for _, c := range []struct {
 		name string
-		bar  bar
+		bar  Bar
 		want string
 	}{
-		{"enough", bar{Got: at(0.5), AtLeast: true, Limit: 0.5, Aim: 0.8}, "met"},
-		{"as much as one would like", bar{Got: at(0.9), AtLeast: true, Limit: 0.5, Aim: 0.8}, "met, and the aim"},
-		{"too little", bar{Got: at(0.49), AtLeast: true, Limit: 0.5}, missed},
-		{"little enough", bar{Got: at(30), Limit: 30}, "met"},
-		{"too much", bar{Got: at(30.1), Limit: 30}, missed},
-		{"not a number", bar{Got: at(math.NaN()), Limit: 30}, missed},
-		{"one side was left out", bar{Limit: 30}, "not measured"},
+		{"enough", Bar{Got: at(0.5), AtLeast: true, Limit: 0.5, Aim: 0.8}, "met"},
+		{"as much as one would like", Bar{Got: at(0.9), AtLeast: true, Limit: 0.5, Aim: 0.8}, "met, and the aim"},
+		{"too little", Bar{Got: at(0.49), AtLeast: true, Limit: 0.5}, missed},
+		{"little enough", Bar{Got: at(30), Limit: 30}, "met"},
+		{"too much", Bar{Got: at(30.1), Limit: 30}, missed},
+		{"not a number", Bar{Got: at(math.NaN()), Limit: 30}, missed},
+		{"one side was left out", Bar{Limit: 30}, "not measured"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.bar.verdict(); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if got := (&report{Bars: []bar{c.bar}}).met(); got != (c.want != missed) {
+			if got := (&Report{Bars: []Bar{c.bar}}).Met(); got != (c.want != missed) {
 				t.Errorf("met() = %v with verdict %q", got, c.want)
 			}
 		})
@@ -46,14 +46,14 @@ func TestBarIsMissedOnlyOnItsWrongSide(t *testing.T) {
 }
 
 func TestReportComparesMedians(t *testing.T) {
-	r := &report{Name: "n", About: "a"}
-	row := r.add("speed", "1/s", []float64{100, 300, 200}, []float64{100, 100})
-	r.atLeast("speed, Muster / Mosquitto", row.ratio(), 2, 0)
-	if row = r.add("only ours", "KiB", []float64{1}, nil); row.ratio() != nil {
-		t.Errorf("a ratio to nothing: %v", *row.ratio())
+	r := &Report{Name: "n", About: "a"}
+	row := r.Add("speed", "1/s", []float64{100, 300, 200}, []float64{100, 100})
+	r.AtLeast("speed, Muster / Mosquitto", row.Ratio(), 2, 0)
+	if row = r.Add("only ours", "KiB", []float64{1}, nil); row.Ratio() != nil {
+		t.Errorf("a ratio to nothing: %v", *row.Ratio())
 	}
 	var out bytes.Buffer
-	if err := r.print(&out); err != nil {
+	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
 	var fields []string
