@@ -15,8 +15,8 @@ import (
 	"github.com/muster-iot/muster/bench/process"
 )
 
-// bed is what one benchmark lies in: a temporary directory, the binary under test and
-// the processes that were started.
+// bed is what one benchmark uses: a temporary directory, the binary under test and the
+// processes that were started.
 type bed struct {
 	dir     string
 	fleet   string // where a server under test keeps what it stores
@@ -47,7 +47,7 @@ func makeBed(ctx context.Context, o options) (*bed, error) {
 }
 
 func (b *bed) build(ctx context.Context) error {
-	b.say("building muster")
+	b.progress("building muster")
 	b.binary = filepath.Join(b.dir, "muster")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.binary, "github.com/muster-iot/muster/cmd/muster")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -75,8 +75,8 @@ func (b *bed) start(name string, environment []string, path string, args ...stri
 	return p, nil
 }
 
-// say tells who waits what goes on.
-func (b *bed) say(format string, args ...any) {
+// progress logs a line to stderr, with the time since the start.
+func (b *bed) progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
 }
 

@@ -26,7 +26,7 @@ type download struct {
 	idle  int    // times nothing came for wire.ChunkTimeout
 }
 
-// run says Hello and returns when the image is here and its digest right.
+// run sends Hello and returns when the image is complete and its digest right.
 func (d *download) run() error {
 	if err := d.sayHello(); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (d *download) sayHello() error {
 	return err
 }
 
-// takeWelcome returns when to say Hello again: soon when the server is busy.
+// takeWelcome returns when to send Hello again: soon when the server is busy.
 func (d *download) takeWelcome(payload []byte) (time.Time, error) {
 	w, err := wire.DecodeWelcome(payload)
 	if err != nil {

@@ -145,7 +145,7 @@ func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error)
 	if err := s.each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].finish() }); err != nil {
 		return d, err
 	}
-	f.bed.tellHiccups(downloads)
+	f.bed.logDelays(downloads)
 	return d, f.ours.Quiet(ctx)
 }
 
@@ -198,18 +198,18 @@ func (f *deliveries) measure(name string, server *process.Process, chunk uint32,
 		bytes: f.options.size * int64(f.options.devices), elapsed: time.Since(began),
 		server: server.CPU() - serverBefore, client: process.CPUTime(os.Getpid()) - clientBefore,
 	}
-	f.bed.say("%s, chunk %s: %.0f MiB/s, server %.2f ms/MiB", name, kibibytes(chunk), d.rate(), d.cost())
+	f.bed.progress("%s, chunk %s: %.0f MiB/s, server %.2f ms/MiB", name, kibibytes(chunk), d.rate(), d.cost())
 	return d, nil
 }
 
-// tellHiccups says what the devices had to wait for beyond the chunks themselves.
-func (b *bed) tellHiccups(downloads []*download) (busy, idle int) {
+// logDelays logs what the devices had to wait for besides the chunks.
+func (b *bed) logDelays(downloads []*download) (busy, idle int) {
 	for _, d := range downloads {
 		busy += d.busy
 		idle += d.idle
 	}
 	if busy+idle > 0 {
-		b.say("%d times the server was busy, %d times nothing came in time", busy, idle)
+		b.progress("%d times the server was busy, %d times nothing came in time", busy, idle)
 	}
 	return busy, idle
 }

@@ -12,7 +12,7 @@ import (
 // register declares the flags of o, whose values are the defaults. What a benchmark has
 // no use for is not offered.
 func (o *options) register(flags *flag.FlagSet) {
-	flags.IntVar(&o.devices, "devices", o.devices, "devices; where no other flag says so, each has a connection")
+	flags.IntVar(&o.devices, "devices", o.devices, "devices; each has a connection unless another flag sets how many")
 	flags.IntVar(&o.dialers, "dialers", o.dialers, "connections being made at the same time")
 	if o.runs > 0 {
 		flags.IntVar(&o.runs, "runs", o.runs, "measure each server this often, in turns")
@@ -52,7 +52,7 @@ func (o *options) connections() int {
 	return o.devices
 }
 
-// sides says which servers are measured; the zero value is both.
+// sides is which servers are measured; the zero value is both.
 type sides struct{ only string }
 
 func (s *sides) muster() bool    { return s.only != "mosquitto" }
@@ -72,7 +72,7 @@ func (s *sides) Set(text string) error {
 	return nil
 }
 
-// topics says how firmware goes through Mosquitto; the zero value is on one shared topic.
+// topics is how firmware is sent through Mosquitto; the zero value is on one shared topic.
 type topics struct{ each bool }
 
 func (t *topics) shared() bool { return !t.each }

@@ -93,7 +93,7 @@ func (a *admission) run(ctx context.Context, b *bed, o options) error {
 		cpu: (a.server.CPU() - before) / time.Duration(len(a.devices)),
 	}
 	a.runs = append(a.runs, run)
-	b.say("%s: %.0f/s", a.what, run.rate)
+	b.progress("%s: %.0f/s", a.what, run.rate)
 	s.close()
 	return a.server.Quiet(ctx)
 }

@@ -21,7 +21,7 @@ func greeting(n uint32) wire.Hello {
 	return h
 }
 
-// handshake says Hello and waits for its Welcome, which must name the running version as
+// handshake sends Hello and waits for its Welcome, which must name the running version as
 // target: the decision was made, and there is nothing to do. target 0 expects none.
 func handshake(c *mqttlite.Conn, id string, h wire.Hello, target uint32) error {
 	w, err := greet(c, id, h)
@@ -31,7 +31,7 @@ func handshake(c *mqttlite.Conn, id string, h wire.Hello, target uint32) error {
 	return expect(w, target)
 }
 
-// greet says Hello and waits for its Welcome.
+// greet sends Hello and waits for its Welcome.
 func greet(c *mqttlite.Conn, id string, h wire.Hello) (w wire.Welcome, err error) {
 	if _, err := c.Publish(topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
 		return w, err

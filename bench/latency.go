@@ -51,7 +51,7 @@ func inTurns(ctx context.Context, clients, n int, request func(ctx context.Conte
 	return took, context.Cause(ctx)
 }
 
-// probe asks something again and again, with a pause, while something else goes on.
+// probe sends a request again and again, with a pause, while something else runs.
 type probe struct {
 	what string
 	took []time.Duration

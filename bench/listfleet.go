@@ -44,7 +44,7 @@ func groupsOf(n int) (groups []string) {
 	return groups
 }
 
-// seenFrom says whether who holds only group sees device n.
+// seenFrom reports whether a user of group alone sees device n.
 func seenFrom(group string) func(n int) bool {
 	return func(n int) bool {
 		groups := groupsOf(n)
@@ -54,7 +54,7 @@ func seenFrom(group string) func(n int) bool {
 
 // load makes the fleet by REST and handshakes, and stops the server.
 func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
-	b.say("starting muster")
+	b.progress("starting muster")
 	m, err := b.startMuster(ctx, o)
 	if err != nil {
 		return err
@@ -64,14 +64,14 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 	if err := m.CreateProduct(ctx, product); err != nil {
 		return err
 	}
-	b.say("importing %d devices", o.devices)
+	b.progress("importing %d devices", o.devices)
 	began := time.Now()
 	devices, err := m.importGroups(ctx, o.devices)
 	if err != nil {
 		return err
 	}
 	r.Add("import, per 100,000 devices", "s", []float64{time.Since(began).Seconds() * 100_000 / float64(o.devices)}, nil)
-	b.say("a handshake of each device")
+	b.progress("a handshake of each device")
 	const some = 10_000 // connected at a time, by dialers
 	for from := 0; from < len(devices); from += some {
 		batch := devices[from:min(from+some, len(devices))]
@@ -85,7 +85,7 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 		}
 		s.close()
 	}
-	b.say("a name for each device")
+	b.progress("a name for each device")
 	if _, err := inTurns(ctx, o.dialers, o.devices, func(ctx context.Context, n int) error {
 		name := map[string]string{"name": fmt.Sprintf("Lamp %d of hall %d", n, n%977)}
 		return m.Call(ctx, http.MethodPut, "/v1/products/"+product+"/devices/"+nameOf(n), name, nil)
@@ -100,13 +100,13 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 
 // importGroups imports n devices, those of the same groups together.
 func (m *muster) importGroups(ctx context.Context, n int) ([]identity, error) {
-	alike := map[string][]int{}
+	same := map[string][]int{}
 	for i := range n {
 		key := fmt.Sprint(groupsOf(i))
-		alike[key] = append(alike[key], i)
+		same[key] = append(same[key], i)
 	}
 	devices := make([]identity, n)
-	for _, numbers := range alike {
+	for _, numbers := range same {
 		ids := make([]string, len(numbers))
 		for at, i := range numbers {
 			ids[at] = nameOf(i)

@@ -98,7 +98,7 @@ func (a *asking) walk(ctx context.Context) error {
 func (a *asking) note(what string, took []time.Duration, before time.Duration) report.Asked {
 	s := report.Summary(what, took)
 	s.CPU = report.Milliseconds([]time.Duration{a.server.CPU() - before}, 0) / float64(len(took))
-	a.bed.say("%s: p50 %.2f, p99 %.2f, max %.2f ms, CPU %.2f ms", what, s.P50, s.P99, s.Max, s.CPU)
+	a.bed.progress("%s: p50 %.2f, p99 %.2f, max %.2f ms, CPU %.2f ms", what, s.P50, s.P99, s.Max, s.CPU)
 	return s
 }
 
@@ -133,7 +133,7 @@ func (a *asking) count(such func(n int) bool) (devices int) {
 	return devices
 }
 
-// total is how many devices an answer says there are: of a list, or of an impact.
+// total is the number of devices in an answer, of a list or of an impact.
 func total(answer []byte) int {
 	var list struct {
 		Meta struct {

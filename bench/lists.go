@@ -15,7 +15,7 @@ import (
 
 // lists measures pages of a long list of devices, in every order and by every filter, and
 // the impact of actions on a large group, over HTTP, several clients at the same time,
-// while a device shakes hands and Redis is asked for a sign of life.
+// while a device has handshakes and the readiness check is called.
 func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	const coming = 100 // devices that connect now and then
 	if o.devices < o.online+coming {
@@ -25,7 +25,7 @@ func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 		machine(),
 		fmt.Sprintf("%d devices, %d of them connected; %d of them in one group, 1 in 500 in another", o.devices, o.online, o.devices/4),
 		fmt.Sprintf("%d clients at the same time, connections kept open, at least %d requests of each kind", o.clients, o.asked),
-		"muster: started anew on the stored fleet; redis-server of its own, append-only, in " + b.fleet,
+		"muster: restarted on the stored fleet; its own redis-server, append-only, in " + b.fleet,
 	}}
 	m, err := b.stockLists(ctx, o, r)
 	if err != nil {
@@ -73,14 +73,14 @@ func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	return r, m.Alive()
 }
 
-// stockLists starts Muster anew on a fleet, and makes that first where it is not there.
+// stockLists starts Muster on a fleet, which it loads first if there is none.
 func (b *bed) stockLists(ctx context.Context, o options, r *report.Report) (*muster, error) {
 	if _, err := os.Stat(filepath.Join(b.fleet, "complete")); err != nil {
 		if err := b.load(ctx, o, r); err != nil {
 			return nil, err
 		}
 	}
-	b.say("starting muster on %d devices", o.devices)
+	b.progress("starting muster on %d devices", o.devices)
 	began := time.Now()
 	m, err := b.startMuster(ctx, o)
 	if err != nil {

@@ -24,7 +24,7 @@ type benchmark struct {
 	run      func(ctx context.Context, b *bed, o options) (*report.Report, error)
 }
 
-// options are what the flags say. Each benchmark has its own defaults.
+// options are the values of the flags. Each benchmark has its own defaults.
 type options struct {
 	runs    int           // of each server, interleaved
 	devices int           // connections
@@ -37,7 +37,7 @@ type options struct {
 	clients int           // of the REST API, at the same time
 	asked   int           // requests of each kind
 	online  int           // connections, where not every device has one
-	fleet   string        // folder to keep the fleet in; "": made anew, and removed
+	fleet   string        // folder to keep the fleet in; "": a temporary one
 	sides   sides
 	muster  string        // path of the binary; "": build it
 	serve   []string      // further arguments of muster serve

@@ -15,7 +15,7 @@ func memory(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices, %d runs each, a rest of %v before memory is read", o.devices, o.runs, o.settle),
-		"muster: started anew on a stored fleet; every device has had its handshake; without its redis-server",
+		"muster: restarted on a stored fleet; every device has had its handshake; without its redis-server",
 	}}
 	var ours, theirs []footprint
 	var err error
@@ -112,11 +112,11 @@ func footprintOf(ctx context.Context, p *process.Process, b *bed, o options, ins
 		return f, err
 	}
 	defer s.close()
-	b.say("%s: %d devices are connected", p.Name, o.devices)
+	b.progress("%s: %d devices are connected", p.Name, o.devices)
 	if f.full, f.peak, f.fullGo, err = settled(ctx, p, o, inside); err != nil {
 		return f, err
 	}
-	b.say("%s: %.1f KiB per device", p.Name, f.perDevice())
+	b.progress("%s: %.1f KiB per device", p.Name, f.perDevice())
 	return f, s.alive(ctx)
 }
 

@@ -47,7 +47,7 @@ func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mo
 	if err != nil {
 		return nil, nil, err
 	}
-	b.say("starting mosquitto")
+	b.progress("starting mosquitto")
 	var devices []identity
 	for _, id := range append(deviceIDs(o.devices), publisher) {
 		devices = append(devices, identity{id: id, password: rand.Text()})

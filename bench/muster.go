@@ -90,7 +90,7 @@ func (b *bed) ownerPassword() (string, error) {
 // stock starts Muster with a product and n devices in it, which run version 1: the
 // product's default where image is given.
 func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []identity, error) {
-	b.say("starting muster")
+	b.progress("starting muster")
 	m, err := b.startMuster(ctx, o)
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +98,7 @@ func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []id
 	if err := m.CreateProduct(ctx, product); err != nil {
 		return nil, nil, err
 	}
-	b.say("importing %d devices", o.devices)
+	b.progress("importing %d devices", o.devices)
 	ids := deviceIDs(o.devices)
 	secrets, err := m.Import(ctx, product, ids)
 	if err != nil {
@@ -119,15 +119,15 @@ func (m *muster) publish(ctx context.Context, n uint32, image []byte) error {
 	return m.Release(ctx, product, version)
 }
 
-// restart starts the server anew on what it stored, so that its memory holds nothing of
+// restart restarts the server on what it stored, so that its memory holds nothing of
 // the preparation.
 func (m *muster) restart(ctx context.Context, b *bed, o options) (*muster, error) {
-	b.say("restarting muster")
+	b.progress("restarting muster")
 	m.Stop()
 	return b.startMuster(ctx, o)
 }
 
-// gauges are what Go's runtime says of the server's memory, in bytes.
+// gauges are the server's memory as Go's runtime counts it, in bytes.
 type gauges struct{ stack, heap float64 }
 
 func (m *muster) gauges(ctx context.Context) (g gauges, err error) {

@@ -20,7 +20,7 @@ func rush(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	r := &report.Report{Setting: []string{
 		machine(),
 		fmt.Sprintf("%d devices × %s, chunk %s, window %d, %d runs each, a rest of %v before memory is read", o.devices, mebibytes(o.size), kibibytes(o.chunks[0]), o.window, o.runs, o.settle),
-		"muster: started anew; idle after a handshake; then a release, and a Hello of every device at once",
+		"muster: restarted; idle after a handshake; then a release, and a Hello of every device at once",
 	}}
 	f := &deliveries{bed: b, options: o, version: 1}
 	if err := f.start(ctx, r); err != nil {
@@ -101,11 +101,11 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 		return downloads[i].finish()
 	})
 	f.version = to
-	v.busy, v.late = f.bed.tellHiccups(downloads)
+	v.busy, v.late = f.bed.logDelays(downloads)
 	return v, errors.Join(err, f.ours.Quiet(ctx))
 }
 
-// rushMosquitto starts Mosquitto anew and sends the image to everyone.
+// rushMosquitto restarts Mosquitto and sends the image to everyone.
 func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
 	f.other.Stop()
 	if err := f.startOther(ctx); err != nil {
@@ -128,9 +128,9 @@ func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
 }
 
 // surge lets the devices rest, begins, and has all of them download at once. A device
-// that fails is not verified; the first failures are told.
+// that fails is not verified; the first failures are logged.
 func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swarm, begin func() error, download func(i int) error) (v surge, err error) {
-	f.bed.say("%s: %d devices are connected", server.Name, len(s.conns))
+	f.bed.progress("%s: %d devices are connected", server.Name, len(s.conns))
 	if v.idle, _, _, err = settled(ctx, server, f.options, nil); err != nil {
 		return v, err
 	}
@@ -149,7 +149,7 @@ func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swar
 			case err == nil:
 				verified.Add(1)
 			case failed.Add(1) <= 5:
-				f.bed.say("%s: device %d: %v", server.Name, i, err)
+				f.bed.progress("%s: device %d: %v", server.Name, i, err)
 			}
 		})
 	}
@@ -158,6 +158,6 @@ func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swar
 	if _, v.peak, err = process.Resident(server.PID); err != nil {
 		return v, errors.Join(err, server.Alive())
 	}
-	f.bed.say("%s: %d verified, RSS grew by %.1f MiB", server.Name, v.verified, v.growth())
+	f.bed.progress("%s: %d verified, RSS grew by %.1f MiB", server.Name, v.verified, v.growth())
 	return v, ctx.Err()
 }

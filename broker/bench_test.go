@@ -81,6 +81,38 @@ func benchmarkSend(b *testing.B, size, devices int, encrypted bool) {
 	readers.Wait()
 }
 
+// BenchmarkWant has a device ask for eight chunks of 4 KiB at a time, which the reader writes.
+// One operation is one Want.
+func BenchmarkWant(b *testing.B) {
+	const window, size = 8, 4 << 10
+	im := newImage(window, size)
+	cloud := newCloud()
+	var chunks *ChunkStream
+	cloud.begin = func(s *session) { chunks = s.link().Chunks(topicOf(b, "d/gw/down/chunk")) }
+	cloud.receive = func(*session, note) error {
+		chunks.Send(im, 0, window)
+		<-cloud.heard // makes room for itself
+		return nil
+	}
+	cloud.heard <- note{}
+	_, addr := listening(b, Config{}, cloud)
+	c := dial(b, addr, mqtt.V311).join("gw")
+	want := publishPacket(mqtt.V311, 0, 0, "d/gw/up/want", make([]byte, 20))
+	answer := 0
+	for _, chunk := range im.chunks {
+		answer += len(publishPacket(mqtt.V311, 0, 0, "d/gw/down/chunk", chunk))
+	}
+	buffer := make([]byte, answer)
+	b.SetBytes(window * size)
+	b.ReportAllocs()
+	for b.Loop() {
+		c.send(want)
+		if _, err := io.ReadFull(c.conn, buffer); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkConnect is CONNECT, CONNACK and the end, over loopback.
 func BenchmarkConnect(b *testing.B) {
 	cloud := newCloud()

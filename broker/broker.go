@@ -93,7 +93,7 @@ func (b *Broker) serve(transport net.Conn, conn *chunkio.Conn) {
 	b.finish(l, cause, err)
 }
 
-// shakeHands runs TLS where there is any, before MQTT allocates anything.
+// shakeHands runs the TLS handshake, if any, before MQTT allocates anything.
 func (l *Link) shakeHands() error {
 	conn, ok := l.transport.(*tls.Conn)
 	if !ok {

@@ -9,7 +9,7 @@ import (
 )
 
 // Reason codes of MQTT 5 (§2.4). They name the ends of connections in Stats too, also
-// those of MQTT 3.1.1 connections, which never hear of them.
+// those of MQTT 3.1.1 connections, which do not receive them.
 const (
 	codeNone               byte = 0x00
 	codeUnspecified        byte = 0x80
@@ -45,13 +45,13 @@ const (
 	returnNotAuthorized byte = 5
 )
 
-// shown is a code as the log shows it: as MQTT's own documents do.
+// shown is a code as it is logged: in hexadecimal, like in the standard.
 type shown byte
 
 // LogValue implements slog.LogValuer.
 func (c shown) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("0x%02x", byte(c))) }
 
-// refusalText says in words what a CONNECT was refused for before its proof was looked at.
+// refusalText names, for the log, why a CONNECT was refused before its proof was checked.
 func refusalText(code byte) string {
 	switch code {
 	case codeMalformed, codeProtocol:
@@ -59,9 +59,9 @@ func refusalText(code byte) string {
 	case codeVersion:
 		return "neither MQTT 3.1.1 nor 5"
 	case codeAuthMethod:
-		return "authentication methods are not on offer"
+		return "authentication methods are not supported"
 	case codeTopicInvalid:
-		return "its will is not a message of its own"
+		return "its will is not one of its own messages"
 	case codePacketTooLarge:
 		return "its will is too large"
 	case codeQoS:
@@ -74,7 +74,7 @@ func refusalText(code byte) string {
 	return "not accepted"
 }
 
-// connackCode is what a CONNACK says about an error of Admit (docs/protocol.md,
+// connackCode is the CONNACK code for an error of Admit (docs/protocol.md,
 // "Connection"): an unauthenticated peer learns nothing about why.
 func connackCode(err error) byte {
 	switch {
@@ -114,7 +114,7 @@ var disconnectCodes = []struct {
 	{fleet.NotFound, codeAdministrative},
 }
 
-// disconnectCode is what a DISCONNECT says about an error.
+// disconnectCode is the DISCONNECT code for an error.
 func disconnectCode(err error) byte {
 	for _, row := range disconnectCodes {
 		if errors.Is(err, row.kind) {

@@ -14,8 +14,8 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// receiveMaximum is how many QoS 1 messages a client may have under way. Each is dealt
-// with before the next is read, so that this bounds nothing but what TCP holds.
+// receiveMaximum is how many QoS 1 messages a client may have in flight. Each is handled
+// before the next is read, so this only bounds what TCP buffers.
 const receiveMaximum = 64
 
 var errRefused = errors.New("refused")
@@ -55,7 +55,7 @@ func (l *Link) connect(in *bufio.Reader) error {
 	return nil
 }
 
-// validate checks what CONNECT says about itself.
+// validate checks a CONNECT without looking at its proof.
 func validate(pk *packets.Packet) byte {
 	if len(pk.Connect.Password) == 0 {
 		pk.Connect.PasswordFlag = false // an empty secret is none: the cloud refuses it
@@ -71,7 +71,7 @@ func validate(pk *packets.Packet) byte {
 	return codeNone
 }
 
-// admit has the cloud decide, and waits for the device's older connection to end.
+// admit asks the cloud, and waits for the device's older connection to end.
 func (l *Link) admit(pk *packets.Packet) error {
 	b := l.broker
 	id, err := fleet.ParseDeviceID(pk.Connect.ClientIdentifier)
@@ -105,8 +105,7 @@ func (l *Link) admit(pk *packets.Packet) error {
 	return nil
 }
 
-// acceptance is the CONNACK that accepts. It says what is not on offer here (MQTT 5
-// §3.2.2.3).
+// acceptance is the CONNACK that accepts. It lists what is not supported (MQTT 5 §3.2.2.3).
 func (l *Link) acceptance(connect *packets.Packet) ([]byte, error) {
 	limit := l.broker.cfg.keepAlive()
 	keepAlive := connect.Connect.Keepalive
@@ -140,8 +139,7 @@ func (l *Link) acceptance(connect *packets.Packet) ([]byte, error) {
 	return p.Bytes(), nil
 }
 
-// refuse answers with a CONNACK that says why not. What it does not say is in the log; a nil
-// why is what the code says.
+// refuse answers with a CONNACK that has code, and logs why; nil: what code means.
 func (l *Link) refuse(code byte, why error) error {
 	b := l.broker
 	b.count.refused[code].Add(1)

@@ -209,7 +209,7 @@ func TestTheLogSaysWhyAConnectionWasRefused(t *testing.T) {
 		want string
 	}{
 		{codeNotAuthorized, cloud.admit(Connect{}), `device=d1 address=192.0.2.1 code=0x87 err="not authenticated: wrong_secret"`},
-		{codeTopicInvalid, nil, `code=0x90 err="its will is not a message of its own"`},
+		{codeTopicInvalid, nil, `code=0x90 err="its will is not one of its own messages"`},
 		{codeBusy, nil, `code=0x89 err="no room for another connection"`},
 	} {
 		log.Reset()

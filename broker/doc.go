@@ -1,11 +1,11 @@
 // Package broker carries MQTT: it accepts connections over TCP, TLS and WebSocket, asks a
-// Cloud whether a device may come in, hands it what the device publishes, and writes what
-// the cloud sends, firmware above all. It hides the MQTT library completely.
+// Cloud whether a device may connect, passes on what the device publishes, and writes what
+// the cloud sends. It hides the MQTT library completely. DESIGN.md has its promises, states,
+// locks and bounds.
 //
-// One goroutine reads a connection, from CONNECT to its end, and deals with each packet
-// before it reads the next. The library (mochi-mqtt) decodes and validates packets; its
-// server is not used, and nothing is ever routed from one device to another. Everything
-// that goes down is written to the connection by its Link.
+// One goroutine reads a connection, from CONNECT to its end, and handles each packet before
+// it reads the next. The library (mochi-mqtt) decodes and validates packets; its
+// server is not used, and nothing is ever routed from one device to another.
 //
 // session.go is what the cloud sees, with config.go, stats.go and link.go. broker.go,
 // listen.go and websocket.go accept connections, end.go ends them; seats.go keeps one

@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// finish ends a connection whose reader has given up with err, for cause where that is
-// not none: everything that may write or wait first, then the session, then the seat.
+// finish ends a connection whose reader has stopped with err, or for cause if that is not
+// none: first everything that may write or wait, then the session, then the seat.
 func (b *Broker) finish(l *Link, cause byte, err error) {
 	code := cause
 	if code == codeNone {
@@ -40,7 +40,7 @@ func (b *Broker) finish(l *Link, cause byte, err error) {
 	l.fireWill()
 }
 
-// codeOf is what to tell a device whose packets ended with err.
+// codeOf is the reason code for a device whose connection ended with err.
 func (l *Link) codeOf(err error) byte {
 	var code packets.Code
 	switch {
@@ -54,7 +54,7 @@ func (l *Link) codeOf(err error) byte {
 	return codeNone
 }
 
-// finish is end on the reader's goroutine: there is time to let the last packet arrive.
+// finish is end for the reader's goroutine, which waits for the last packet to arrive.
 func (l *Link) finish(code byte) {
 	if !l.shut(code) {
 		return
@@ -75,7 +75,7 @@ func (l *Link) linger() {
 	if !ok || half.CloseWrite() != nil || l.transport.SetReadDeadline(time.Now().Add(lingering)) != nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, l.transport, 2*wire.MaxPacket) // whatever it says, the end follows
+	_, _ = io.CopyN(io.Discard, l.transport, 2*wire.MaxPacket) // the end follows either way
 }
 
 func (l *Link) panicked(r any, stack []byte) {

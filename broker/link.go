@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// farewell is how long a last packet (DISCONNECT, TLS close) may take to leave.
+// farewell bounds the write of a last packet (DISCONNECT, TLS close).
 const farewell = 250 * time.Millisecond
 
 // Link is one device's connection, as the cloud writes to it. All methods may be called
@@ -45,10 +45,10 @@ type Link struct {
 // ChunkStream is how chunks of firmware are sent to one device over a Link.
 type ChunkStream = chunkio.Stream
 
-// Send writes one QoS 0 PUBLISH down. nil means it is on its way, behind at most
-// 32 KiB of other packets; where those wait already, Send waits for as long as the
-// connection takes bytes. It returns fleet.Unavailable once the link has ended and
-// fleet.TooLarge when the client has said that it takes no packet of that size.
+// Send writes one QoS 0 PUBLISH to the device. nil means it is on its way, behind at most
+// 32 KiB of other packets. While those wait already, Send blocks as long as the connection
+// takes bytes. It returns fleet.Unavailable once the link has ended and
+// fleet.TooLarge when the client takes no packet of that size.
 func (l *Link) Send(t wire.Topic, payload []byte) error {
 	topic := t.String()
 	p := make([]byte, 0, mqtt.MaxPublishHead+len(topic)+len(payload))
@@ -68,24 +68,34 @@ func (l *Link) Send(t wire.Topic, payload []byte) error {
 // that device's chunk topic. It may be called from Admit on. All streams of one topic share
 // what is queued.
 func (l *Link) Chunks(t wire.Topic) *ChunkStream {
-	topic, version, most := t.String(), l.version, 0
+	topic, most, head := t.String(), 0, publishHead311
+	if l.version == mqtt.V5 {
+		head = publishHead5
+	}
 	if l.maxPacket > 0 {
 		most = max(1, int(l.maxPacket)-mqtt.MaxPublishHead-len(topic))
 	}
-	return l.out.Stream(topic, most, func(dst []byte, size int) []byte {
-		return mqtt.AppendPublishHead(dst, version, topic, size)
-	})
+	return l.out.Stream(topic, most, head)
 }
 
-// Close ends the connection. An MQTT 5 client is told a reason that fits kind, unless
-// that would have to wait behind a write in progress; an MQTT 3.1.1 client is never sent
-// a DISCONNECT. It blocks for a quarter of a second at most; the session's Gone follows
+// What precedes a chunk, in either version.
+func publishHead311(dst []byte, topic string, size int) []byte {
+	return mqtt.AppendPublishHead(dst, mqtt.V311, topic, size)
+}
+
+func publishHead5(dst []byte, topic string, size int) []byte {
+	return mqtt.AppendPublishHead(dst, mqtt.V5, topic, size)
+}
+
+// Close ends the connection. An MQTT 5 client gets a DISCONNECT with a reason for kind,
+// unless that would have to wait behind a write in progress; an MQTT 3.1.1 client gets
+// none. It blocks for a quarter of a second at most; the session's Gone follows
 // on the link's own goroutine.
 func (l *Link) Close(kind fleet.Kind) { l.end(disconnectCode(kind)) }
 
 func (l *Link) takes(size int) bool { return l.maxPacket == 0 || uint32(size) <= l.maxPacket }
 
-// end ends the link once; code 0 says nothing to the client.
+// end ends the link once. With code 0 no DISCONNECT is sent.
 func (l *Link) end(code byte) {
 	if !l.shut(code) {
 		return

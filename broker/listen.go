@@ -69,7 +69,7 @@ func (b *Broker) accept(ln net.Listener, attach func(net.Conn)) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			b.log.Error("connections can not be accepted, trying again", "address", ln.Addr().String(), "err", err)
+			b.log.Error("can not accept connections, trying again", "address", ln.Addr().String(), "err", err)
 			select {
 			case <-time.After(pause):
 			case <-b.stopping:
@@ -87,8 +87,8 @@ func (b *Broker) accept(ln net.Listener, attach func(net.Conn)) {
 	}
 }
 
-// room takes a slot for a connection that is not admitted yet, waiting for one; false
-// when the broker stops.
+// room waits for and takes a slot for a connection that is not admitted yet. It returns
+// false when the broker stops.
 func (b *Broker) room() bool {
 	select {
 	case b.slots <- struct{}{}:

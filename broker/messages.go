@@ -15,11 +15,11 @@ import (
 )
 
 // errLeft ends a conversation that the device has ended with DISCONNECT.
-var errLeft = errors.New("the device took leave")
+var errLeft = errors.New("the device sent DISCONNECT")
 
-// converse deals with one packet after the other until the connection ends; it returns
-// why. cause is what to tell the device where err does not say it. Between packets its
-// goroutine holds as little stack as can be: that is most of what a connection costs.
+// converse handles packets until the connection ends, and returns why: cause is the reason
+// code, unless it follows from err. Between packets the goroutine uses as little stack as
+// possible: that is most of what an idle connection costs.
 func (l *Link) converse(in *bufio.Reader) (cause byte, err error) {
 	for err == nil && cause == codeNone {
 		if err = l.transport.SetReadDeadline(time.Now().Add(l.silence)); err != nil {
@@ -33,7 +33,7 @@ func (l *Link) converse(in *bufio.Reader) (cause byte, err error) {
 	return cause, err
 }
 
-// receive reads the rest of a packet and deals with it. It returns the code to end the
+// receive reads the rest of a packet and handles it. It returns the code to end the
 // connection with.
 func (l *Link) receive(in *bufio.Reader, h packets.FixedHeader) (cause byte, err error) {
 	pk, err := readBody(in, h, l.version)
@@ -113,7 +113,7 @@ func (l *Link) deliver(t wire.Topic, payload []byte) error {
 	return err
 }
 
-// deny answers a publish to a topic that is not the device's. QoS 0 has no answer, and
+// deny answers a publish to a topic that the device may not use. QoS 0 has no answer, and
 // MQTT 3.1.1 none for QoS 1 but ending the connection (§3.3.5).
 func (l *Link) deny(pk *packets.Packet) byte {
 	l.broker.log.Debug("publish denied", "device", l.id, "topic", pk.TopicName)
@@ -129,8 +129,8 @@ func (l *Link) deny(pk *packets.Packet) byte {
 	return codeNone
 }
 
-// subscribe grants a device its own topics. That changes nothing: the cloud delivers
-// without a subscription.
+// subscribe grants a device its own topics. It has no effect: the cloud delivers without a
+// subscription.
 func (l *Link) subscribe(pk *packets.Packet) byte {
 	if code := pk.SubscribeValidate(); code != packets.CodeSuccess {
 		return code.Code

@@ -49,7 +49,7 @@ func (b *Broker) take(l *Link) bool {
 	return false
 }
 
-// leave gives up l's seat, or its place in the queue for it, to who waits next.
+// leave gives up l's seat, or its place in the queue for it, to the next link that waits.
 func (b *Broker) leave(l *Link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,16 +7,16 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// Cloud decides who may come in.
+// Cloud decides which devices may connect.
 type Cloud interface {
-	// Admit is asked once per CONNECT, on the connection's own goroutine, before the
-	// device is told anything. It may block. An error refuses the connection: Disabled
-	// with 5 / 0x8A, Busy and Unavailable with 3 / 0x89, every other with 5 / 0x87.
+	// Admit is called once per CONNECT, on the connection's own goroutine, before
+	// anything is written. It may block. An error refuses the connection: Disabled with
+	// 5 / 0x8A, Busy and Unavailable with 3 / 0x89, every other with 5 / 0x87.
 	// Password is overwritten when Admit returns.
 	Admit(ctx context.Context, c Connect) (Session, error)
 }
 
-// Connect is a device's claim to be let in.
+// Connect is a device's request to connect.
 type Connect struct {
 	ID       fleet.DeviceID
 	User     string

@@ -20,14 +20,14 @@ type Stats struct {
 	MessagesOut uint64          // PUBLISH packets sent, chunks included
 	ChunksOut   uint64
 	BytesOut    uint64            // bytes of all packets handed to the transport
-	Ignored     map[string]uint64 // what was let fall without ending a connection, by reason
+	Ignored     map[string]uint64 // messages dropped without ending a connection, by reason
 }
 
 // Reasons in Stats.Ignored.
 const (
 	ignoredTopic  = iota // a publish to a topic the device may not publish to, unless that ended the connection
 	ignoredRetain        // the retain flag of an MQTT 3.1.1 publish; the message itself counts
-	ignoredLarge         // a message or chunk above what the MQTT 5 client says it takes
+	ignoredLarge         // a message or chunk larger than the MQTT 5 client takes
 	ignoredSource        // queued chunks whose source failed
 	ignoredReasons
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// will is what a device wants said when its connection breaks.
+// will is the message to publish when a device's connection breaks.
 type will struct {
 	topic   string
 	payload []byte
@@ -27,7 +27,7 @@ func (l *Link) takeWill(c *packets.ConnectParams) {
 }
 
 // checkWill allows a will to the device's own messages only (docs/protocol.md,
-// "Connection"). What 3.1.1 has no way to be told of, QoS 2 and retain, is passed over.
+// "Connection"). QoS 2 and retain, which 3.1.1 has no code to refuse with, are ignored.
 func (l *Link) checkWill() byte {
 	w := l.will
 	if w == nil {
@@ -49,8 +49,8 @@ func (l *Link) checkWill() byte {
 	return codeNone
 }
 
-// fireWill hands the will to the session, unless the device took leave or it is the
-// broker that stops.
+// fireWill hands the will to the session, unless the device sent DISCONNECT or the broker
+// is shutting down.
 func (l *Link) fireWill() {
 	select {
 	case <-l.broker.stopping:

@@ -34,7 +34,7 @@ func TestWillIsTheDevicesLastMessage(t *testing.T) {
 		fires bool
 	}{
 		{"the network broke", func(c *client) { _ = c.conn.Close() }, true},
-		{"the device took leave", func(c *client) { c.send([]byte{mqtt.Disconnect.Head(0), 0}) }, false},
+		{"the device sent DISCONNECT", func(c *client) { c.send([]byte{mqtt.Disconnect.Head(0), 0}) }, false},
 		{"the device broke a rule", func(c *client) { c.send([]byte{0xF1, 0}) }, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {

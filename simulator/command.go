@@ -35,12 +35,12 @@ func (m *model) carryOut(n uint32, payload []byte) {
 			answer.payload = r.bytes
 		}
 	}
-	m.say(answer)
+	m.emit(answer)
 }
 
 func (m *model) sayMessage(now time.Time) {
 	m.stats.Messages++
 	m.messageAt = now.Add(jitter(m.profile.Messages))
-	m.say(send{kind: wire.TopicMessage, name: "status", qos: 1,
+	m.emit(send{kind: wire.TopicMessage, name: "status", qos: 1,
 		payload: []byte(`{"version":"` + m.running.String() + `","state":"` + m.state.String() + `"}`)})
 }

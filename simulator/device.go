@@ -53,7 +53,7 @@ type poke uint8
 
 const (
 	pokeNothing poke = iota
-	pokeHello        // say Hello again
+	pokeHello        // send Hello again
 	pokeDrop         // lose the connection
 	pokePower        // lose the power
 )
@@ -64,8 +64,8 @@ func newDevice(m *model, dial func(context.Context) (client, error), haste float
 	return &device{id: m.self.Device(), model: m, dial: dial, haste: haste, publishes: m.self, chunks: chunks.String()}
 }
 
-// run connects, and connects again, until ctx ends; then it says goodbye. It, converse
-// and Conn.Read are waited in by thousands: what they call is kept out of their frames.
+// run connects, and connects again, until ctx ends; then it disconnects. Thousands of
+// goroutines wait in it, converse and Conn.Read: what these call is kept out of their frames.
 func (d *device) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		c, err := d.open(ctx)
@@ -98,7 +98,7 @@ func (d *device) open(ctx context.Context) (client, error) {
 	return c, nil
 }
 
-// closed tells the model that the connection, or the try to make one, is over.
+// closed informs the model that the connection, or the attempt at one, has ended.
 //
 //go:noinline
 func (d *device) closed(ctx context.Context, why error) time.Duration {
@@ -128,8 +128,8 @@ func (d *device) converse(ctx context.Context, c client) error {
 	}
 }
 
-// speak publishes what the model has to say, then ends the connection where the model or
-// ctx wants that; it returns when the model has to be asked again.
+// speak publishes what the model wants to send, then ends the connection if the model or ctx
+// asks for it. It returns when the model wants to act next.
 //
 //go:noinline
 func (d *device) speak(ctx context.Context, c client) (time.Time, error) {
@@ -154,7 +154,7 @@ func describe(what string, err error) error {
 	return errors.New(what)
 }
 
-// flush publishes what the model has to say. No lock is held meanwhile.
+// flush publishes what the model wants to send. No lock is held meanwhile.
 func (d *device) flush(c client) (action, time.Time, error) {
 	for {
 		d.mu.Lock()
@@ -183,8 +183,8 @@ func (d *device) flush(c client) (action, time.Time, error) {
 	}
 }
 
-// happened tells the model what came of a Read: a packet, or that time went by. An error
-// of the connection ends it.
+// happened passes the result of a Read to the model: a packet, or that time has passed. An
+// error of the connection ends it.
 //
 //go:noinline
 func (d *device) happened(c client, p mqtt.Packet, err error) error {
@@ -215,7 +215,7 @@ func (d *device) happened(c client, p mqtt.Packet, err error) error {
 	return nil
 }
 
-// obey does what was asked for from outside. The caller holds mu.
+// obey does what was requested from outside. The caller holds mu.
 func (d *device) obey(now time.Time) {
 	switch d.poked {
 	case pokeHello:
@@ -228,7 +228,7 @@ func (d *device) obey(now time.Time) {
 	d.poked = pokeNothing
 }
 
-// poke asks the device for something; a device that is not connected ignores it.
+// poke requests something of the device; a device that is not connected ignores it.
 func (d *device) poke(p poke) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -253,8 +253,8 @@ func (d *device) pause(do action, greeted bool, why error) time.Duration {
 	} else {
 		d.kicked = 0
 	}
-	// MQTT 3.1.1 does not say why a server closes. Twice in a row soon after a Welcome is
-	// taken for another connection with the same id.
+	// MQTT 3.1.1 gives no reason when a server closes. Twice in a row soon after a
+	// Welcome is taken for another connection with the same id.
 	if d.kicked >= 2 {
 		return d.scaled(wire.TakeoverPause) + d.backoff()
 	}

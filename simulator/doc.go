@@ -1,6 +1,6 @@
 // Package simulator is a fleet of devices in one process: the client side of the device
 // protocol, with faults, progress and a verdict. It hides how a device behaves and how
-// its packets travel; it knows a cloud only through the protocol, so it can be aimed at
+// its packets travel; it uses nothing but the protocol, so it can be aimed at
 // any deployment.
 //
 // A device is one state machine (model.go and the files named after its parts) that

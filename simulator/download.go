@@ -10,7 +10,7 @@ import (
 )
 
 // kept is the part of an image a device holds, from its start. Its bytes went through
-// hash and are gone, unless Profile.Keep says otherwise.
+// hash and are dropped, unless Profile.Keep is set.
 type kept struct {
 	digest fleet.Digest // what the image should be; zero when nothing is kept
 	size   int64        // bytes of the whole image
@@ -32,7 +32,7 @@ func (k *kept) partial() *wire.Partial {
 	return &wire.Partial{Image: k.digest.Image(), Next: next, Chunk: k.chunk}
 }
 
-// update is what a device knows of a running update until it loses its power.
+// update is the state of a running update, until the device loses its power.
 type update struct {
 	offer    wire.Offer
 	asked    uint32 // chunks below it were pushed or asked for
@@ -168,7 +168,7 @@ func (m *model) take(now time.Time, data []byte) {
 		busy := time.Duration(float64(len(data)) / float64(rate) * float64(time.Second))
 		u.freeAt = later(u.freeAt, now).Add(busy)
 	}
-	if !u.reported || u.offer.Cached && now.Sub(u.toldAt) > wire.SlotTimeout/2 { // no Want tells the cloud that it lives
+	if !u.reported || u.offer.Cached && now.Sub(u.toldAt) > wire.SlotTimeout/2 { // no Want shows the cloud that it is alive
 		u.reported, u.toldAt = true, now
 		m.report(toNothing, wire.Report{State: wire.ReportDownloading, Next: m.next()})
 	}
@@ -210,7 +210,7 @@ func (m *model) ask(now time.Time) {
 	}
 	if m.hello {
 		if next >= u.asked {
-			m.sayHello(now)
+			m.sendHello(now)
 		}
 		return
 	}
@@ -243,7 +243,7 @@ func (m *model) backlog(now time.Time) uint32 {
 // askAgain repeats the Want from the first missing chunk after a silence.
 func (m *model) askAgain(now time.Time) {
 	if m.hello {
-		m.sayHello(now)
+		m.sendHello(now)
 		m.wantAt = now.Add(wire.ChunkTimeout)
 		return
 	}
@@ -258,7 +258,7 @@ func (m *model) want(now time.Time, first, count uint32) {
 	u.asked = first + count
 	m.stats.Wants++
 	m.wantAt = now.Add(wire.ChunkTimeout)
-	m.say(send{kind: wire.TopicWant, payload: wire.Want{Image: u.offer.Image(), First: first, Count: count}.Encode()})
+	m.emit(send{kind: wire.TopicWant, payload: wire.Want{Image: u.offer.Image(), First: first, Count: count}.Encode()})
 }
 
 func later(a, b time.Time) time.Time {

@@ -9,7 +9,7 @@ import (
 )
 
 // The types of Faults read themselves from flags: they are encoding.TextUnmarshalers.
-// Every error is fleet.Invalid and says what is accepted.
+// Every error is fleet.Invalid and lists what is accepted.
 
 var stages = []string{"", "download", "verify", "store", "apply"}
 

@@ -16,8 +16,8 @@ type Faults struct {
 	Revert    Chance        // of updates: boots the old version after applying
 	Corrupt   Chance        // of updates: a received byte flips, so the digest differs
 	Drop      Chance        // of updates: the connection is lost in the middle
-	NotNow    Chance        // of devices: say "not now" from the start ...
-	NotNowFor time.Duration // ... for this long; 0: for ever
+	NotNow    Chance        // of devices: refuse updates from the start ...
+	NotNowFor time.Duration // ... for this long; 0: for good
 	Slow      Slow
 }
 

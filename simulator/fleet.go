@@ -45,14 +45,14 @@ type Radio = ble.Radio
 type Config struct {
 	Broker    mqttlite.Broker
 	Devices   []Credential
-	Version   fleet.Version // what devices run at first where Credential says nothing; zero: 1
+	Version   fleet.Version // what devices run at first, unless their Credential has one; zero: 1
 	Client    ClientKind
 	Profile   Profile
 	Faults    Faults
 	Radio     Radio         // of the BLE devices, those whose Credential names a gateway
 	Seed      uint64        // of the faults
 	Ramp      float64       // connections started per second; 0: all at once
-	Haste     float64       // divides reboot and reconnect waits; 0 or 1: as the protocol says
+	Haste     float64       // divides reboot and reconnect waits; 0 or 1: as in the protocol
 	KeepAlive time.Duration // 0: one minute; below zero: none
 	Spread    bool          // source addresses from all of 127.0.0.0/8 (Linux, beyond 20,000 devices)
 
@@ -60,9 +60,9 @@ type Config struct {
 	// one goroutine. It may call the fleet's methods.
 	Progress func(Snapshot)
 	Every    time.Duration
-	// Done, when set, is asked each Every; true ends Run.
+	// Done, when set, is called each Every; true ends Run.
 	Done func(*Fleet) bool
-	// Expect says what each device should run in the end; nil: Report has no verdict.
+	// Expect returns what each device should run in the end; nil: Report has no verdict.
 	Expect func(fleet.DeviceID) (Expectation, bool)
 }
 
@@ -202,7 +202,7 @@ func noNil[C client](c C, err error) (client, error) {
 	return c, nil
 }
 
-// Run connects the devices and keeps them going until ctx ends or Config.Done says so;
+// Run connects the devices and keeps them going until ctx ends or Config.Done returns true;
 // then every device disconnects properly, and Run waits for that.
 func (f *Fleet) Run(ctx context.Context) Report {
 	f.mu.Lock()
@@ -264,7 +264,7 @@ func (f *Fleet) watch(ctx context.Context, stop func()) {
 	}
 }
 
-// Rehello makes devices say Hello again, within the protocol's rate; without ids, all
+// Rehello makes devices send Hello again, within the protocol's rate; without ids, all
 // of them. Those that are not connected do so anyway.
 func (f *Fleet) Rehello(ids ...fleet.DeviceID) { f.poke(pokeHello, ids) }
 

@@ -8,21 +8,22 @@ import (
 
 const maxHelloWait = 5 * time.Minute
 
-// sayHello says what runs and what is kept; no answer in helloWait, and it says it again.
-func (m *model) sayHello(now time.Time) {
+// sendHello reports what runs and what is kept. Without an answer in helloWait it does so
+// again.
+func (m *model) sendHello(now time.Time) {
 	h := wire.NewHello(m.running)
 	h.Product, h.Hardware, h.MaxImage = m.profile.Product, m.profile.Hardware, m.profile.MaxImage
 	h.Chunk, h.Window = m.profile.chunk(), m.profile.window()
 	h.Digest, h.Boot, h.UpdatesOn, h.Last = m.digest, m.boot, m.takes, m.last
 	h.Partial, h.Caches = m.kept.partial(), m.caches
-	m.say(send{kind: wire.TopicHello, payload: h.Encode()})
+	m.emit(send{kind: wire.TopicHello, payload: h.Encode()})
 	m.helloPace.spend(now)
 	m.greeted, m.hello = false, false
 	m.helloAt, m.rehelloAt = now.Add(m.helloWait), time.Time{}
 	m.helloWait = min(2*m.helloWait, maxHelloWait)
 }
 
-func (m *model) say(s send) { m.out = append(m.out, s) }
+func (m *model) emit(s send) { m.out = append(m.out, s) }
 
 func (m *model) welcome(now time.Time, payload []byte) {
 	w, err := wire.DecodeWelcome(payload)
@@ -56,7 +57,7 @@ func (m *model) greet(now time.Time) {
 	}
 }
 
-// askedForHello says Hello again, within the protocol's rate, and not while chunks are
+// askedForHello sends Hello again, within the protocol's rate, and not while chunks are
 // under way, since those would be sent twice.
 func (m *model) askedForHello(now time.Time) {
 	if wait := m.helloPace.wait(now); wait > 0 {
@@ -64,11 +65,11 @@ func (m *model) askedForHello(now time.Time) {
 		return
 	}
 	switch {
-	case m.state == Applying: // the next boot says it
+	case m.state == Applying: // the next boot sends it
 	case m.state == Downloading && m.update.asked > m.next():
 		m.hello = true
 	default:
-		m.sayHello(now)
+		m.sendHello(now)
 	}
 }
 
@@ -98,5 +99,5 @@ func (p *pace) refill(now time.Time) {
 // enable takes updates from now on.
 func (m *model) enable() {
 	m.takes = true
-	m.say(send{kind: wire.TopicReport, qos: 1, payload: wire.Report{State: wire.ReportUpdatesEnabled}.Encode()})
+	m.emit(send{kind: wire.TopicReport, qos: 1, payload: wire.Report{State: wire.ReportUpdatesEnabled}.Encode()})
 }

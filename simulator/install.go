@@ -25,7 +25,7 @@ func (m *model) complete(now time.Time) {
 	m.step(now)
 }
 
-// step goes on from what a state waited for.
+// step continues after what a state waited for.
 func (m *model) step(now time.Time) {
 	switch m.state {
 	case Downloading:
@@ -65,7 +65,7 @@ func (m *model) verify(now time.Time) {
 	m.apply(now)
 }
 
-// apply says that the device is about to restart, and waits until that is written.
+// apply reports that the device is about to restart, and waits for the acknowledgement.
 func (m *model) apply(now time.Time) {
 	o := m.update.offer
 	m.staged = &staged{update: o.Update, version: o.Version, digest: o.Digest, bytes: m.kept.bytes}
@@ -107,10 +107,10 @@ func (m *model) loses(stage Stage) bool {
 	return true
 }
 
-// report says how the update goes.
+// report reports the progress of the update.
 func (m *model) report(a answer, r wire.Report) {
 	r.Image, r.Update = m.update.offer.Image(), m.update.offer.Update
-	m.say(send{kind: wire.TopicReport, qos: 1, answer: a, payload: r.Encode()})
+	m.emit(send{kind: wire.TopicReport, qos: 1, answer: a, payload: r.Encode()})
 }
 
 // fail ends the update: the device keeps what it runs and forgets the image.

@@ -10,18 +10,18 @@ import (
 
 // Profile is what the devices of a fleet have in common. It is shared and never modified.
 type Profile struct {
-	Product   string        // slug told in Hello; "": not told
-	Hardware  string        // revision told in Hello; "": not told
+	Product   string        // slug in Hello; "": left out
+	Hardware  string        // revision in Hello; "": left out
 	Chunk     uint32        // bytes; 0: the protocol's default
 	Window    uint32        // chunks pushed before the device asks; NoWindow: none; 0: default
-	MaxImage  uint64        // bytes it can store; 0: not told, no limit
+	MaxImage  uint64        // bytes it can store; 0: left out, no limit
 	ApplyTime time.Duration // from *stored* to *applying*
-	Rehello   time.Duration // says Hello again this often (±10 %), not while an update runs; 0: never
+	Rehello   time.Duration // sends Hello this often (±10 %), not while an update runs; 0: never
 	Messages  time.Duration // sends a device message this often; 0: never
 	Keep      bool          // keeps the bytes of the image that runs, for Running
 }
 
-// NoWindow as Profile.Window says 0 in Hello: no chunk comes before the first Want.
+// NoWindow as Profile.Window sends 0 in Hello: no chunk comes before the first Want.
 const NoWindow = ^uint32(0)
 
 func (p *Profile) chunk() uint32 {
@@ -31,7 +31,7 @@ func (p *Profile) chunk() uint32 {
 	return p.Chunk
 }
 
-// window is what Hello says: chunks pushed without a Want.
+// window is the window in Hello: chunks pushed without a Want.
 func (p *Profile) window() uint32 {
 	switch p.Window {
 	case NoWindow:
@@ -79,8 +79,8 @@ type Stats struct {
 }
 
 // model is one device: the protocol's client side as a state machine. It neither blocks
-// nor reads a clock; whoever drives it tells it what happened and when, then sends what
-// is in out and does what do says. It is not safe for concurrent use.
+// nor reads a clock; its driver passes in what happened and when, then sends what is
+// in out and carries out do. It is not safe for concurrent use.
 type model struct {
 	profile *Profile
 	faults  *Faults
@@ -92,7 +92,7 @@ type model struct {
 	// What survives a loss of power.
 	running fleet.Version
 	digest  fleet.Digest // of what runs; zero until an image was received
-	image   []byte       // what runs, where Profile.Keep says so
+	image   []byte       // what runs, with Profile.Keep
 	kept    kept         // a download, complete or not
 	staged  *staged      // what the next boot starts
 	plan    plan         // of the update begun last
@@ -106,7 +106,7 @@ type model struct {
 	state     State
 	update    *update
 	greeted   bool // a Welcome answered the last Hello
-	hello     bool // say Hello once nothing more is owed to us
+	hello     bool // send Hello once all requested chunks are here
 	helloPace pace
 	helloWait time.Duration
 	applyID   uint16 // packet id of *applying*
@@ -173,7 +173,7 @@ func (m *model) connected(now time.Time) {
 	m.stats.Connects++
 	m.out, m.do = m.out[:0], stay
 	m.helloWait = wire.WelcomeTimeout
-	m.sayHello(now)
+	m.sendHello(now)
 	if m.profile.Messages > 0 {
 		m.messageAt = now.Add(jitter(m.profile.Messages))
 	}
@@ -213,7 +213,7 @@ func (m *model) receive(now time.Time, kind wire.TopicKind, number uint32, paylo
 	}
 }
 
-// published says which packet id s was sent with.
+// published notes the packet id that s was sent with.
 func (m *model) published(s send, id uint16) {
 	switch s.answer {
 	case toApplying:
@@ -223,7 +223,7 @@ func (m *model) published(s send, id uint16) {
 	}
 }
 
-// acked says that the message with packet id was written durably.
+// acked notes that the message with that packet id was written durably.
 func (m *model) acked(now time.Time, id uint16) {
 	switch {
 	case id == m.applyID && m.state == Applying:
@@ -246,7 +246,7 @@ func (m *model) deadline() time.Time {
 func (m *model) tick(now time.Time) {
 	if due(&m.helloAt, now) {
 		m.hello = false
-		m.sayHello(now)
+		m.sendHello(now)
 	}
 	if due(&m.rehelloAt, now) {
 		m.askedForHello(now)

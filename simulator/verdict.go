@@ -14,7 +14,7 @@ type Expectation struct {
 	Digest  fleet.Digest // of its image; zero: not compared
 }
 
-// Verdict says whether every device runs exactly what was expected of it.
+// Verdict is whether every device runs exactly what was expected of it.
 type Verdict struct {
 	OK       bool    `json:"ok"`
 	Checked  int     `json:"checked"`  // devices something was expected of
@@ -59,7 +59,7 @@ func (want Expectation) compares(got DeviceStatus) bool {
 	return got.Running.Equal(want.Version) && want.Digest != none && got.Digest != none
 }
 
-// differs says why got is not what was expected, "" when it is.
+// differs is why got is not what was expected, "" when it is.
 func (want Expectation) differs(got DeviceStatus) string {
 	switch {
 	case !got.Running.Equal(want.Version), got.Stats.Handshakes == 0: // what nobody asked for proves nothing
@@ -70,7 +70,7 @@ func (want Expectation) differs(got DeviceStatus) string {
 	return ""
 }
 
-// why tells what is known about a device that does not run what it should.
+// why is what is known about a device that does not run what it should.
 func (s DeviceStatus) why() string {
 	var parts []string
 	if s.State != Idle {
@@ -105,7 +105,7 @@ type Report struct {
 	Devices  int            `json:"devices"`
 	Versions map[string]int `json:"versions"`
 	Totals   Stats          `json:"totals"`
-	Verdict  *Verdict       `json:"verdict,omitempty"` // where Config.Expect says what is right
+	Verdict  *Verdict       `json:"verdict,omitempty"` // with Config.Expect
 }
 
 // Report sums up the run so far, or the last one once it ended.

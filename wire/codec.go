@@ -50,7 +50,7 @@ func mustMode[M any](mode M, err error) M {
 	return mode
 }
 
-// The major types that are told apart by hand (RFC 8949 §3.1).
+// The major types that are checked by hand (RFC 8949 §3.1).
 const (
 	majorTypeBytes = 2
 	majorTypeMap   = 5

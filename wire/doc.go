@@ -18,10 +18,10 @@
 //	                                         ◀──    Welcome: the target is 8
 //
 // Only the Hello that runs the target's version confirms an update. After a lost connection
-// it begins again with Hello, which says up to where the device holds the image; the Offer
+// it begins again with Hello, in which the device names the chunks it holds; the Offer
 // continues there. A Stop ends an update from the server's side, a Report failed from the
 // device's. Messages, Alerts and commands with their results go at any time. A gateway
-// carries all of it for BLE devices, on topics of theirs, once Attach has named them.
+// carries all of it for BLE devices, on their own topics, once it has attached them.
 //
 // A decoder never keeps the bytes it is given unless its doc comment says so, allocates no
 // more than they are long, and returns a *Refusal for what breaks a limit. Everything here

@@ -56,7 +56,7 @@ const (
 
 // Times both sides keep: docs/protocol.md, "Flow".
 const (
-	WelcomeTimeout = 10 * time.Second // no Welcome: the device says Hello again
+	WelcomeTimeout = 10 * time.Second // no Welcome: the device sends Hello again
 	ChunkTimeout   = 10 * time.Second // nothing came: the device repeats its Want
 	ApplyTimeout   = 10 * time.Second // the device waits this long for the PUBACK of applying
 	SlotTimeout    = 60 * time.Second // no Want: the update's slot is freed

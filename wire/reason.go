@@ -23,7 +23,7 @@ const (
 	ReasonMalformed     fleet.ReasonCode = 11
 	ReasonOverLimit     fleet.ReasonCode = 12
 	ReasonTimedOut      fleet.ReasonCode = 13
-	ReasonNotNow        fleet.ReasonCode = 14 // in a Welcome: say Hello first, again
+	ReasonNotNow        fleet.ReasonCode = 14 // unsolicited: send Hello
 	ReasonBusy          fleet.ReasonCode = 15
 	ReasonReplayed      fleet.ReasonCode = 16
 	ReasonNotAttached   fleet.ReasonCode = 17

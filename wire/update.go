@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Offer starts an update, or goes on with the one it names (docs/protocol.md#offer).
+// Offer starts an update, or continues the one it names (docs/protocol.md#offer).
 type Offer struct {
 	Update    fleet.UpdateID
 	Version   fleet.Version

@@ -14,7 +14,7 @@ type Welcome struct {
 	Target fleet.Version    // zero: none
 	Why    string           // the reason in words, "" when not said
 	Reason fleet.ReasonCode // why no update starts though one is due; 0: none
-	Again  time.Duration    // say Hello again after this, whole seconds; 0: no need
+	Again  time.Duration    // send Hello again after this time, whole seconds; 0: not needed
 }
 
 type welcomeRecord struct {
@@ -26,7 +26,7 @@ type welcomeRecord struct {
 	Again  uint64   `cbor:"5,keyasint,omitempty"`
 }
 
-// What a Welcome may say, so that neither overflows a time.Time or a time.Duration.
+// Bounds of a Welcome's times: neither overflows a time.Time or a time.Duration.
 const (
 	maxTime  = 1 << 40 // seconds since 1970
 	maxAgain = 1 << 31 // seconds

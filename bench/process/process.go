@@ -64,7 +64,7 @@ func (p *Process) Stop() {
 func (p *Process) Alive() error {
 	select {
 	case <-p.ended:
-		return fmt.Errorf("%s has ended; its log says:\n%s", p.Name, p.lastWords())
+		return fmt.Errorf("%s has ended; its log ends with:\n%s", p.Name, p.lastWords())
 	default:
 		return nil
 	}

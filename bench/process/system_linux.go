@@ -26,7 +26,7 @@ func childAttributes() *syscall.SysProcAttr {
 }
 
 // RaiseFiles raises the limit on open files as far as it goes, for this process and its
-// children, and says what to do when that is less than need.
+// children. The error describes what to do when that is less than need.
 func RaiseFiles(need uint64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

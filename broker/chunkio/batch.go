@@ -67,7 +67,7 @@ func (b *batch) gather() (n int) {
 		if len(chunk) != size {
 			size = len(chunk)
 			start := len(b.heads)
-			b.heads = b.of.stream.head(b.heads, size)
+			b.heads = b.of.stream.head(b.heads, b.of.stream.name, size)
 			head = b.heads[start:]
 		}
 		b.vector.add(head)
@@ -122,7 +122,7 @@ func (w *Writer) writeFlat(b *batch) (n int) {
 		if n > 0 && len(p)+len(chunk) > maxFlat {
 			break
 		}
-		p = append(b.of.stream.head(p, len(chunk)), chunk...)
+		p = append(b.of.stream.head(p, b.of.stream.name, len(chunk)), chunk...)
 		n++
 	}
 	*flat = p

@@ -59,13 +59,15 @@ type Stream struct {
 	writer *Writer
 	name   string
 	most   int // bytes of an encoded chunk that the device takes, 0: any
-	head   func(dst []byte, size int) []byte
+	head   Head
 }
 
+// Head appends what precedes a chunk of size bytes on the stream of that name.
+type Head func(dst []byte, name string, size int) []byte
+
 // Stream returns the stream of that name, which is unique to a device: streams of one name
-// share one range. head appends what precedes a chunk of size bytes; chunks larger than
-// most bytes are dropped, unless it is 0.
-func (w *Writer) Stream(name string, most int, head func(dst []byte, size int) []byte) *Stream {
+// share one range. Chunks larger than most bytes are dropped, unless it is 0.
+func (w *Writer) Stream(name string, most int, head Head) *Stream {
 	return &Stream{writer: w, name: name, most: most, head: head}
 }
 

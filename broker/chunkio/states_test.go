@@ -55,7 +55,7 @@ func (l *line) SourceFailed(stream string, _ error) {
 
 // to is the stream of a device, whose chunks go behind their size.
 func (l *line) to(device string) *Stream {
-	return l.Stream(device, 0, func(dst []byte, size int) []byte { return binary.BigEndian.AppendUint32(dst, uint32(size)) })
+	return l.Stream(device, 0, func(dst []byte, _ string, size int) []byte { return binary.BigEndian.AppendUint32(dst, uint32(size)) })
 }
 
 func (l *line) expectState(want state) {

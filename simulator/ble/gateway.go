@@ -40,7 +40,7 @@ func NewGateway(id fleet.DeviceID, radio *Radio) *Gateway {
 	return &Gateway{id: id, radio: radio, ready: make(chan struct{})}
 }
 
-// Carry returns dial, made to return connections that carry BLE devices too.
+// Carry wraps dial: its connections carry BLE devices too.
 func (g *Gateway) Carry(dial func(context.Context) (Client, error)) func(context.Context) (Client, error) {
 	return func(ctx context.Context) (Client, error) {
 		c, err := dial(ctx)
@@ -70,7 +70,7 @@ func (g *Gateway) lost(t *trunk) {
 	}
 }
 
-// connection waits for the gateway's connection. Its error says that there was none.
+// connection waits for the gateway's connection. The error means that there was none.
 func (g *Gateway) connection(ctx context.Context) (*trunk, error) {
 	for {
 		g.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Client is what a client says of itself in CONNECT. The session is always clean.
+// Client is who connects. The session is always clean.
 type Client struct {
 	ID        string
 	User      string

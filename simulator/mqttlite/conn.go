@@ -254,7 +254,7 @@ func (c *Conn) prepare(deadline time.Time) error {
 	return nil
 }
 
-// beat sends the PINGREQ that is due and says when to look again, zero for never.
+// beat sends the PINGREQ that is due and returns when to look again, zero for never.
 func (c *Conn) beat(now time.Time) (time.Time, error) {
 	if c.keepAlive <= 0 {
 		return time.Time{}, nil

@@ -13,7 +13,7 @@ import (
 
 // Broker is where devices connect to. The zero value is nowhere.
 type Broker struct {
-	// Dialer opens connections when set; Scheme, Host and Path say nothing then.
+	// Dialer opens connections when set; Scheme, Host and Path are not used then.
 	Dialer func(ctx context.Context) (net.Conn, error)
 	Scheme string // tcp, tls, ws or wss
 	Host   string // host:port
@@ -65,7 +65,7 @@ func ParseBroker(s string) (Broker, error) {
 	return b, nil
 }
 
-// Dial opens one connection, within 20 s; it says nothing over it yet.
+// Dial opens one connection, within 20 s, without sending anything yet.
 func (b Broker) Dial(ctx context.Context) (net.Conn, error) {
 	if b.Dialer != nil {
 		return b.Dialer(ctx)
