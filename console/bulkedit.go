@@ -27,7 +27,7 @@ func (v bulkPages) selected() (fleet.DeviceQuery, error) {
 	if err != nil {
 		return fleet.DeviceQuery{}, err
 	}
-	return listPages{v.visit}.query(v.deviceFilter(), groups)
+	return listPages(v).query(v.deviceFilter(), groups)
 }
 
 // editStep changes the next devices of the filter and answers with how far that is.

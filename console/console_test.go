@@ -138,7 +138,7 @@ func TestErrorsAreShownWhereTheyHappen(t *testing.T) {
 		"a form, as a part":          {method: http.MethodPost, target: "/products", form: url.Values{}, htmx: "true", status: 422, want: "Name is missing."},
 		"a form, as a page":          {method: http.MethodPost, target: "/products", form: url.Values{}, status: 422, want: "Name is missing.", page: true},
 		"no such page":               {method: http.MethodGet, target: "/nowhere", status: 404, want: "There is no such page.", page: true},
-		"our own fault says nothing": {handler: failing(errors.New("dial redis: secret")), status: 500, want: "Something went wrong on our side.", page: true},
+		"our own fault says nothing": {handler: failing(errors.New("dial redis: secret")), status: 500, want: "Something went wrong on the server.", page: true},
 		"the store is unavailable":   {handler: failing(fleet.Errorf(fleet.Unavailable, "the index is being built")), status: 503, want: "The index is being built.", page: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,6 +174,6 @@ func TestFirstProductIsMadeWhereNothingIs(t *testing.T) {
 	}
 	text := body(t, w.send(http.MethodGet, "/products", nil, w.signed))
 	if !strings.Contains(text, "No product yet") || !strings.Contains(text, "muster product create") {
-		t.Errorf("the empty state does not tell the next step:\n%s", text)
+		t.Errorf("the empty state does not show the next step:\n%s", text)
 	}
 }

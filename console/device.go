@@ -125,19 +125,19 @@ func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error
 	case "describe":
 		return fleet.DeviceEdit{Name: text("name"), Notes: text("notes")}, "Saved.", nil
 	case "development":
-		return fleet.DeviceEdit{Development: &yes}, "Marked as a development device: it is not updated by itself any more.", nil
+		return fleet.DeviceEdit{Development: &yes}, "Marked as a development device: it is no longer updated automatically.", nil
 	case "no-development":
 		return fleet.DeviceEdit{Development: &no}, "Unmarked: releases apply to it again.", nil
 	case "force":
-		return fleet.DeviceEdit{Force: &yes}, "Updates are forced: it gets them although it says \"not now\".", nil
+		return fleet.DeviceEdit{Force: &yes}, "Updates are forced: they are sent despite \"not now\".", nil
 	case "no-force":
-		return fleet.DeviceEdit{Force: &no}, "Updates are not forced any more.", nil
+		return fleet.DeviceEdit{Force: &no}, "Updates are no longer forced.", nil
 	case "disable":
 		return fleet.DeviceEdit{Disabled: &yes}, "Disabled: it can't connect.", nil
 	case "enable":
-		return fleet.DeviceEdit{Disabled: &no}, "Enabled: it may connect again.", nil
+		return fleet.DeviceEdit{Disabled: &no}, "Enabled: it can connect again.", nil
 	case "unlock":
-		return fleet.DeviceEdit{Lock: &fleet.Version{}}, "Unlocked: releases apply to it from its next handshake on.", nil
+		return fleet.DeviceEdit{Lock: &fleet.Version{}}, "Unlocked: releases apply again from its next handshake.", nil
 	case "lock":
 		lock, err := fleet.ParseVersion(v.text("version"))
 		return fleet.DeviceEdit{Lock: &lock, Flash: v.text("flash") != ""}, "Locked to version " + lock.String() + ".", err
@@ -148,9 +148,9 @@ func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error
 				groups = append(groups, g)
 			}
 		}
-		return fleet.DeviceEdit{Groups: &groups}, "Changed its groups.", nil
+		return fleet.DeviceEdit{Groups: &groups}, "Groups changed.", nil
 	default:
-		return fleet.DeviceEdit{}, "", fleet.Errorf(fleet.Invalid, "no such change: %.40s", act)
+		return fleet.DeviceEdit{}, "", fleet.Errorf(fleet.Invalid, "unknown action: %.40s", act)
 	}
 }
 
@@ -172,9 +172,9 @@ func (v devicePages) editDevice() error {
 	case "flash":
 		return v.flash(id, back)
 	case "stop":
-		return v.after(v.releases.Stop(v.ctx(), v.actor, id), back, "Stopped. Nothing is sent until its target changes or someone retries.")
+		return v.after(v.releases.Stop(v.ctx(), v.actor, id), back, "Stopped. Nothing is sent until its target changes or the update is retried.")
 	case "retry":
-		return v.after(v.releases.Retry(v.ctx(), v.actor, id), back, "Its attempts are forgotten: it is decided anew.")
+		return v.after(v.releases.Retry(v.ctx(), v.actor, id), back, "Attempts reset; the device will be re-evaluated.")
 	case "delete":
 		return v.after(v.registry.DeleteDevice(v.ctx(), v.actor, v.product.ID, id), v.at("/devices"), "Deleted "+string(id)+".")
 	case "rotate":
@@ -184,7 +184,7 @@ func (v devicePages) editDevice() error {
 		if err == nil && c.Expires.Before(time.Now()) {
 			err = fleet.Errorf(fleet.Conflict, "the command expired at once")
 		}
-		return v.after(err, back, "The command waits for the device.")
+		return v.after(err, back, "The command is queued.")
 	}
 	edit, said, err := v.deviceEdit()
 	if err != nil {
@@ -199,7 +199,7 @@ func (v devicePages) flash(id fleet.DeviceID, back string) error {
 	if err != nil {
 		return err
 	}
-	return v.after(v.registry.FlashDevice(v.ctx(), v.actor, v.product.ID, id, version), back, "Version "+version.String()+" is being sent to it, once.")
+	return v.after(v.registry.FlashDevice(v.ctx(), v.actor, v.product.ID, id, version), back, "Version "+version.String()+" is being sent once.")
 }
 
 // rotate shows the new secret on the page itself: it is kept nowhere.

@@ -134,6 +134,6 @@ func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, 
 type sorting struct{ Value, Text string }
 
 var sortings = []sorting{
-	{"", "id"}, {"-id", "id, last first"}, {"name", "name"}, {"-name", "name, last first"},
-	{"version", "version"}, {"-version", "version, highest first"}, {"handshake", "handshake, longest silent first"}, {"-handshake", "handshake, last heard first"},
+	{"", "id"}, {"-id", "id, descending"}, {"name", "name"}, {"-name", "name, descending"},
+	{"version", "version"}, {"-version", "version, highest first"}, {"handshake", "handshake, oldest first"}, {"-handshake", "handshake, latest first"},
 }

@@ -81,7 +81,7 @@ func (v listPages) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQu
 		}
 	}
 	q.Version, q.NoVersion = fleet.Version{}, true
-	if err := v.addSection(l, section{Title: "Not heard of yet", Query: plain.with("version", noVersion)}, q); err != nil {
+	if err := v.addSection(l, section{Title: "Version unknown", Query: plain.with("version", noVersion)}, q); err != nil {
 		return err
 	}
 	for _, s := range l.Sections {

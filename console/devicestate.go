@@ -45,9 +45,9 @@ func (b deviceBody) Coming() fleet.Version {
 func (b deviceBody) Heading() string {
 	switch {
 	case b.Running != nil:
-		return "Is getting"
+		return "Receiving"
 	case !b.View.Flash.IsZero():
-		return "Is to get"
+		return "Will receive"
 	}
 	return "Should run"
 }
@@ -64,11 +64,11 @@ func (b deviceBody) Because() string {
 	case coming.IsZero() || coming.Equal(b.View.Target):
 		return because(b.View.Reason)
 	case !coming.Equal(b.View.Flash):
-		return "What it should run has changed meanwhile"
+		return "Its target has changed meanwhile"
 	case b.View.Target.IsZero():
-		return "An operator sends this version once"
+		return "Flashed once by an operator"
 	}
-	return "An operator sends this version once; otherwise it should run " + b.View.Target.String()
+	return "Flashed once by an operator; its target is " + b.View.Target.String()
 }
 
 // detail is a step of the trace in words, with times as pages show them.

@@ -21,13 +21,13 @@ func TestStateOfADeviceIsTrueWhileItIsFlashed(t *testing.T) {
 		coming           fleet.Version
 		upToDate         bool
 	}{
-		"at its target":         {deviceBody{View: device(one, fleet.Version{})}, "Should run", "The product default", one, true},
-		"behind its target":     {deviceBody{View: device(three, fleet.Version{})}, "Should run", "The product default", three, false},
-		"on its way":            {deviceBody{View: device(three, fleet.Version{}), Running: &fleet.Update{To: three}}, "Is getting", "The product default", three, false},
-		"flashed":               {deviceBody{View: device(one, four), Running: &fleet.Update{To: four}}, "Is getting", "An operator sends this version once; otherwise it should run 1", four, false},
-		"about to be flashed":   {deviceBody{View: device(one, four)}, "Is to get", "An operator sends this version once; otherwise it should run 1", four, false},
-		"flashed, no target":    {deviceBody{View: device(fleet.Version{}, four)}, "Is to get", "An operator sends this version once", four, false},
-		"overtaken by a target": {deviceBody{View: device(one, fleet.Version{}), Running: &fleet.Update{To: three}}, "Is getting", "What it should run has changed meanwhile", three, false},
+		"at its target":         {deviceBody{View: device(one, fleet.Version{})}, "Should run", "Product default", one, true},
+		"behind its target":     {deviceBody{View: device(three, fleet.Version{})}, "Should run", "Product default", three, false},
+		"on its way":            {deviceBody{View: device(three, fleet.Version{}), Running: &fleet.Update{To: three}}, "Receiving", "Product default", three, false},
+		"flashed":               {deviceBody{View: device(one, four), Running: &fleet.Update{To: four}}, "Receiving", "Flashed once by an operator; its target is 1", four, false},
+		"about to be flashed":   {deviceBody{View: device(one, four)}, "Will receive", "Flashed once by an operator; its target is 1", four, false},
+		"flashed, no target":    {deviceBody{View: device(fleet.Version{}, four)}, "Will receive", "Flashed once by an operator", four, false},
+		"overtaken by a target": {deviceBody{View: device(one, fleet.Version{}), Running: &fleet.Update{To: three}}, "Receiving", "Its target has changed meanwhile", three, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := c.in

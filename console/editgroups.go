@@ -60,7 +60,7 @@ func (v bulkPages) editGroupsPage() error {
 		return err
 	}
 	if b.Total == 0 {
-		return v.done(v.at("/devices"), "Tick the devices first, then choose Edit groups.")
+		return v.done(v.at("/devices"), "Select devices first, then choose Edit groups.")
 	}
 	return v.show("batch", "Edit groups", b)
 }
@@ -69,11 +69,11 @@ func (v bulkPages) editGroupsPage() error {
 func (v bulkPages) selection(b *batch) error {
 	b.Filter = v.deviceFilter()
 	b.Filter.After, b.Filter.From = "", 0
-	q, err := listPages{v.visit}.query(b.Filter, b.Groups)
+	q, err := listPages(v).query(b.Filter, b.Groups)
 	if err != nil {
 		return err
 	}
-	found, byName, err := listPages{v.visit}.find(q)
+	found, byName, err := listPages(v).find(q)
 	if byName {
 		b.Filter.ByName = "yes"
 	}

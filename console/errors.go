@@ -37,7 +37,7 @@ func sentence(err error) string {
 		return ""
 	}
 	if status(err) == http.StatusInternalServerError {
-		return "Something went wrong on our side. Try again, and look into the server's log."
+		return "Something went wrong on the server. Try again, and check the server's log."
 	}
 	text := err.Error()
 	var detail *fleet.Error
@@ -67,7 +67,7 @@ func field(err error) string {
 func (v *visit) fail(err error) {
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
-		err = fleet.Errorf(fleet.TooLarge, "that is too long: at most %d bytes are taken", long.Limit)
+		err = fleet.Errorf(fleet.TooLarge, "that is too long: the limit is %d bytes", long.Limit)
 	}
 	code := status(err)
 	if code == http.StatusInternalServerError {

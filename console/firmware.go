@@ -109,7 +109,7 @@ func unread(err error) error {
 	if errors.As(err, &long) {
 		return err
 	}
-	return fleet.Errorf(fleet.Invalid, "the upload broke off: try again")
+	return fleet.Errorf(fleet.Invalid, "the upload was interrupted: try again")
 }
 
 // versionBody is the page of one version.

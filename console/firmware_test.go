@@ -60,10 +60,10 @@ func TestAnUploadThatBreaksOffIsTheBrowsersFault(t *testing.T) {
 		logged bool
 	}{
 		"all of it":           {body: whole, status: http.StatusSeeOther},
-		"cut within the file": {body: half, status: http.StatusUnprocessableEntity, want: "The upload broke off: try again."},
-		"cut, and noticed":    {body: half, gone: true, status: http.StatusUnprocessableEntity, want: "The upload broke off: try again."},
+		"cut within the file": {body: half, status: http.StatusUnprocessableEntity, want: "The upload was interrupted: try again."},
+		"cut, and noticed":    {body: half, gone: true, status: http.StatusUnprocessableEntity, want: "The upload was interrupted: try again."},
 		"over the limit":      {body: half + strings.Repeat("x", 2*maxForm), status: http.StatusRequestEntityTooLarge, want: "That is too long"},
-		"no room for it":      {body: whole, full: true, status: http.StatusInternalServerError, want: "Something went wrong on our side.", logged: true},
+		"no room for it":      {body: whole, full: true, status: http.StatusInternalServerError, want: "Something went wrong on the server.", logged: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer

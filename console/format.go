@@ -74,13 +74,13 @@ func version(v fleet.Version) string {
 func because(r fleet.Reason) string {
 	switch r {
 	case fleet.BecauseDevelopment:
-		return "Development device: never updated by itself"
+		return "Development device: not updated automatically"
 	case fleet.BecauseLock:
 		return "Locked to this version"
 	case fleet.BecauseGroup:
 		return "Released to one of its groups"
 	case fleet.BecauseDefault:
-		return "The product default"
+		return "Product default"
 	}
 	return "Nothing is released for it"
 }
@@ -151,14 +151,6 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[fmt.Sprint(pairs[i])] = pairs[i+1]
 	}
 	return m, nil
-}
-
-// someone is "an admin", "a viewer".
-func someone(role fleet.Role) string {
-	if role >= fleet.Admin || role == fleet.Editor {
-		return "an " + role.String()
-	}
-	return "a " + role.String()
 }
 
 // roles are those a member may be given; deny is why not the higher one, "" when it may.

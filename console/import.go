@@ -75,7 +75,7 @@ func idsOf(text string) (ids []string, err error) {
 	}
 	switch {
 	case len(ids) == 0:
-		return nil, fleet.FieldErrorf("ids", "write at least one device id, one a line")
+		return nil, fleet.FieldErrorf("ids", "enter at least one device id, one per line")
 	case len(wrong) == 0:
 		return ids, nil
 	}

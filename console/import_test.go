@@ -20,7 +20,7 @@ func TestImportTakesOneIDALineAndNothingWithABadLine(t *testing.T) {
 		"a space inside": {"good-1\nbad id\ngood-2", "Line 2, “bad id”: a device id is", nil},
 		"a bad letter":   {"a,ä", "Line 1, “ä”", nil},
 		"many bad":       {strings.Repeat("no good\n", maxNamedLines+2), "and 2 more: a device id is", nil},
-		"nothing":        {" \n,", "Write at least one device id", nil},
+		"nothing":        {" \n,", "Enter at least one device id", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := withLamp(t)

@@ -11,12 +11,12 @@ func (v accountPages) accountPage() error { return v.show("account", "Your accou
 func (v accountPages) changePassword() error {
 	wanted := v.r.PostFormValue("password")
 	if wanted != v.r.PostFormValue("again") {
-		return fleet.FieldErrorf("again", "write the same new password twice")
+		return fleet.FieldErrorf("again", "enter the same new password twice")
 	}
 	err := v.accounts.ChangePassword(v.ctx(), v.actor, fleet.NewPassword{
 		Old: v.r.PostFormValue("current_password"), New: wanted, Address: v.address(), Keep: v.secret,
 	})
-	return v.after(err, "/account", "Your password is changed. Everywhere else you are signed out, and your other tokens ended.")
+	return v.after(err, "/account", "Password changed. Your other sessions and tokens are revoked.")
 }
 
 // leaveTeam ends one's part in the team, and with it the session.

@@ -94,7 +94,7 @@ func (v productPages) editProduct() error {
 	}
 	register, err := strconv.Atoi(v.text("auto_register"))
 	if err != nil {
-		return fleet.FieldErrorf("auto_register", "write how many unknown BLE devices a gateway may add: 0 for none")
+		return fleet.FieldErrorf("auto_register", "enter how many unknown BLE devices a gateway may add, 0 for none")
 	}
 	name, slug, description, roaming := v.text("name"), v.text("slug"), v.text("description"), v.text("roaming") != ""
 	p, err := v.registry.EditProduct(v.ctx(), v.actor, v.product.ID, fleet.ProductEdit{

@@ -50,7 +50,7 @@ func (v teamPages) addProgram() error {
 		}
 		name := v.text("name")
 		if name == "" {
-			return fleet.FieldErrorf("name", "write the program's name")
+			return fleet.FieldErrorf("name", "enter a name for the program")
 		}
 		m, secret, _, err = v.accounts.AddProgram(v.ctx(), v.actor, name, role, v.names("group"), lifetime)
 	}
@@ -71,7 +71,7 @@ var lifetimes = []int{7, 30, 90, 365}
 func (v teamPages) lifetime() (time.Duration, error) {
 	days, err := strconv.ParseUint(v.text("days"), 10, 16)
 	if err != nil || days == 0 {
-		return 0, fleet.FieldErrorf("days", "choose how long the token lives")
+		return 0, fleet.FieldErrorf("days", "choose the token's lifetime")
 	}
 	return time.Duration(days) * 24 * time.Hour, nil //nolint:gosec // 16 bits
 }

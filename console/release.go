@@ -108,9 +108,9 @@ func (v releasePages) release() error {
 	said := "Released version " + body.Version.String() + ". Devices get it at their next handshake."
 	switch {
 	case body.Nothing():
-		said = "Version " + body.Version.String() + " is not released any more."
+		said = "Version " + body.Version.String() + " is no longer released."
 	case body.Now:
-		said = "Released version " + body.Version.String() + ". Devices online now get it at once, the others at their next handshake."
+		said = "Released version " + body.Version.String() + ". Online devices get it now, the others at their next handshake."
 	}
 	progress := v.at("/firmware/" + body.Version.String())
 	return v.doneWith(v.at("/firmware"), notice{said, progress, "Follow its progress"})

@@ -57,6 +57,17 @@ func (v *visit) broker() broker {
 	return b
 }
 
+// Publish is the shell command that sends a message as a device. Its arguments are quoted where
+// the shell needs that.
+func (b broker) Publish(id any, secret, name, message string) string {
+	return fmt.Sprintf("mosquitto_pub -h %s -p %s -q 1 -i %v -u %v -P %s \\\n  -t d/%v/up/msg/%s -m %s", b.Host, b.Port, id, id, secret, id, name, message)
+}
+
+// Simulate is the shell command that simulates the devices of a file of credentials.
+func (b broker) Simulate(file string) string {
+	return "muster simulate --broker tcp://" + net.JoinHostPort(b.Host, b.Port) + " --credentials " + file
+}
+
 // rights is what it takes to do what the actor may not, as the end of a sentence that begins
 // with what that is; "" where they may.
 type rights struct {

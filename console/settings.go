@@ -30,23 +30,23 @@ func (v teamPages) editTeam() error {
 	switch v.text("act") {
 	case "rename":
 		t, err := v.accounts.RenameTeam(v.ctx(), v.actor, fleet.TeamEdit{Name: v.text("name"), If: v.seen()})
-		return v.after(err, here, "The team is called "+t.Name+" now.")
+		return v.after(err, here, "Renamed the team to "+t.Name+".")
 	case "create":
 		t, err := v.accounts.CreateTeam(v.ctx(), v.actor, v.text("name"))
 		if err != nil {
 			return err
 		}
-		return v.after(v.switchTo(t.ID), "/", "Created "+t.Name+": you are in it now.")
+		return v.after(v.switchTo(t.ID), "/", "Created "+t.Name+" and switched to it.")
 	case "hand-over":
 		email := v.text("email")
 		if email == "" {
-			return fleet.FieldErrorf("email", "choose who is to own the team")
+			return fleet.FieldErrorf("email", "choose the new owner")
 		}
-		return v.after(v.accounts.HandOver(v.ctx(), v.actor, email), here, "The team belongs to "+email+" now; you are an admin.")
+		return v.after(v.accounts.HandOver(v.ctx(), v.actor, email), here, email+" owns the team now; you are an admin.")
 	case "delete":
 		return v.deleteTeam()
 	}
-	return fleet.Errorf(fleet.Invalid, "there is no such action: use a button of the page")
+	return fleet.Errorf(fleet.Invalid, "unknown action: use a button on the page")
 }
 
 // deleteTeam asks for the team's name: nothing brings a team back.
@@ -56,7 +56,7 @@ func (v teamPages) deleteTeam() error {
 		return err
 	}
 	if v.text("name") != account.Team.Name {
-		return fleet.FieldErrorf("name", "write the team's name, %s, to delete it", account.Team.Name)
+		return fleet.FieldErrorf("name", "type the team's name, %s, to delete it", account.Team.Name)
 	}
 	if err := v.accounts.DeleteTeam(v.ctx(), v.actor); err != nil {
 		return err

@@ -86,7 +86,7 @@ func (v *visit) endSession() {
 func (v accountPages) switchTeam() error {
 	team, err := strconv.ParseUint(v.text("team"), 10, 32)
 	if err != nil {
-		return fleet.Errorf(fleet.NotFound, "you are in no such team")
+		return fleet.Errorf(fleet.NotFound, "you are not a member of that team")
 	}
 	if err := v.switchTo(fleet.TeamID(team)); err != nil {
 		return err

@@ -93,7 +93,7 @@ func (v teamPages) teamPage() error {
 func (v teamPages) mayManage(role fleet.Role) string {
 	switch {
 	case role == fleet.Owner:
-		return "The owner's part in the team is not edited: hand the team over first."
+		return "The owner can't be edited: hand the team over first."
 	case role == fleet.Admin:
 		return sentence(v.may(fleet.ManageAdmins))
 	}
@@ -114,7 +114,7 @@ func (v teamPages) addMember() error {
 		return v.invite(role)
 	}
 	m, err := v.accounts.AddUser(v.ctx(), v.actor, v.text("email"), v.r.PostFormValue("password"), role, v.names("group"))
-	return v.after(err, "/team", "Added "+m.Email+". Pass the password on by a safe way.")
+	return v.after(err, "/team", "Added "+m.Email+". Send them the password over a secure channel.")
 }
 
 // invite answers with the link on the page itself: it is kept nowhere.

@@ -20,7 +20,7 @@ type outcomeChoice struct {
 
 // outcomeChoices are several states together, then each by itself under its own name.
 var outcomeChoices = func() []outcomeChoice {
-	all := []outcomeChoice{{"running", "under way", underWay}, {"wrong", "went wrong", wentBad}}
+	all := []outcomeChoice{{"running", "in progress", underWay}, {"wrong", "not successful", wentBad}}
 	for state := fleet.Offered; state <= fleet.Stopped; state++ {
 		all = append(all, outcomeChoice{state.String(), words(state), []fleet.UpdateState{state}})
 	}

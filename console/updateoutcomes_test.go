@@ -43,11 +43,11 @@ func TestWhatAnActionTakesIsSaidInPlainWords(t *testing.T) {
 		role   fleet.Role
 		action fleet.Action
 	}{
-		"takes an admin; you are a viewer":  {fleet.Viewer, fleet.ManageUsers},
-		"takes an editor; you are a viewer": {fleet.Viewer, fleet.UploadFirmware},
-		"takes the owner; you are an admin": {fleet.Admin, fleet.ManageAdmins},
-		"takes an admin; you are an editor": {fleet.Editor, fleet.ReleaseDefault},
-		"":                                  {fleet.Owner, fleet.OwnTeam},
+		"requires the admin role; yours is viewer":  {fleet.Viewer, fleet.ManageUsers},
+		"requires the editor role; yours is viewer": {fleet.Viewer, fleet.UploadFirmware},
+		"requires the owner role; yours is admin":   {fleet.Admin, fleet.ManageAdmins},
+		"requires the admin role; yours is editor":  {fleet.Editor, fleet.ReleaseDefault},
+		"": {fleet.Owner, fleet.OwnTeam},
 	} {
 		v.actor = fleet.Actor{User: 1, Team: 1, Role: c.role}
 		if got := v.takes(c.action); got != want {

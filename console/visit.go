@@ -164,17 +164,17 @@ func (v *visit) may(a fleet.Action) error {
 	return fleet.May(v.actor, a, fleet.Object{Team: v.actor.Team})
 }
 
-// takes is "takes an admin; you are a viewer" where the actor may not do a, "" where they may.
+// takes is "requires the admin role; yours is viewer" if the actor may not do a, "" if they may.
 func (v *visit) takes(a fleet.Action) string {
 	if v.may(a) == nil {
 		return ""
 	}
 	for _, role := range []fleet.Role{fleet.Viewer, fleet.Editor, fleet.Admin} {
 		if fleet.May(fleet.Actor{Team: v.actor.Team, Role: role}, a, fleet.Object{Team: v.actor.Team}) == nil {
-			return "takes " + someone(role) + "; you are " + someone(v.actor.Role)
+			return "requires the " + role.String() + " role; yours is " + v.actor.Role.String()
 		}
 	}
-	return "takes the owner; you are " + someone(v.actor.Role)
+	return "requires the owner role; yours is " + v.actor.Role.String()
 }
 
 // text is a form's or query's field without spaces around it.

@@ -273,6 +273,10 @@ func (b *browser) phone(on bool) {
 	} else {
 		b.do(chromedp.EmulateViewport(1280, 900))
 	}
+	const drawn = `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))` // charts follow the size
+	attempt(b, func(ctx context.Context) (bool, error) {
+		return chromedp.Run(ctx, chromedp.Evaluate[bool](drawn, chromedp.EvalAwaitPromise))
+	})
 }
 
 // prefers is a system whose user prefers light or dark pages.

@@ -30,8 +30,8 @@ func TestFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	b.fill("#flash-form select", "4")
 	b.press("Flash")
 	b.waitText("Send version 4 to lamp-1 once?")
-	b.waitText("it goes back to 1 at a later handshake")
-	b.waitText("Version 4 never ran on a device.")
+	b.waitText("it returns to 1, its target, at a later handshake")
+	b.waitText("Version 4 has never run on a device.")
 	for _, look := range windows {
 		b.setWindow(look)
 		b.shot("flash-confirm." + look.name)
@@ -43,12 +43,12 @@ func TestFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	}
 	b.click("label.check input[required]")
 	b.press("Send version 4")
-	b.waitText("Version 4 is being sent to it, once.")
+	b.waitText("Version 4 is being sent once.")
 	o := d.ReceiveOffer()
-	b.waitText("Is getting 4 An operator sends this version once; otherwise it should run 1")
+	b.waitText("Receiving 4 Flashed once by an operator; its target is 1")
 	d.Report(o, wire.ReportApplying, wire.ReasonNone)
 	b.waitText("applying version 4")
-	b.waitText("Is getting 4")
+	b.waitText("Receiving 4")
 	if evaluate[bool](b, `document.querySelector("#live").innerText.includes("up to date")`) {
 		t.Error("it is called up to date while it is flashed")
 	}

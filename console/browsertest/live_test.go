@@ -43,7 +43,7 @@ func TestDevicePageFollowsItsDevice(t *testing.T) {
 	d.SendMessage("greeting", "hello there")
 	b.waitText("hello there")
 	cloudtest.Must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`1`)}))
-	b.waitText("blink waits")
+	b.waitText("blink queued")
 	done := wire.Topic{Speaker: "a", Kind: wire.TopicDone, Number: d.Receive(wire.TopicCommand).Topic.Number}.String()
 	d.WaitAck(cloudtest.Must[uint16](t)(d.Publish(done, 1, []byte(`"bright"`))), func(cloudtest.Message) {})
 	b.waitText("bright")
@@ -60,10 +60,10 @@ func TestReleaseIsFollowedToItsEnd(t *testing.T) {
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visitLive("/p/lamp/firmware/2")
-	b.waitText("No device should run it")
+	b.waitText("It is not the target of any device")
 	w.ReleaseVersion(2, cloudtest.Intelligent)
 	cloudtest.WaitForVersion(t, f, 2)
-	b.waitText("4 of 4 devices that should run it do")
+	b.waitText("4 of 4 devices with this target run it")
 	b.verifyNotReloaded()
 	b.shot("live-version")
 }
@@ -145,7 +145,7 @@ func TestEventsAreTheirsWhoSeeTheDevice(t *testing.T) {
 	owner.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, b := range []*browser{owner, editor, viewer} {
 		b.visitLive("/events")
-		b.waitText("Nothing has happened yet")
+		b.waitText("No events yet")
 	}
 	owner.shot("events-empty")
 	for _, id := range []fleet.DeviceID{"secret", "beta-1", "open"} {
@@ -173,7 +173,7 @@ func TestEventsAreTheirsWhoSeeTheDevice(t *testing.T) {
 
 	owner.press("Pause")
 	devices["open"].SendMessage("greeting", "while paused")
-	owner.waitText("Go on (1 new)")
+	owner.waitText("Resume (1 new)")
 	owner.click("#pause")
 	owner.waitUntil(`document.querySelector("[data-feed] tbody tr code").textContent == "muster/message"`)
 
@@ -196,7 +196,7 @@ func TestMessagesComeWithoutReload(t *testing.T) {
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visitLive("/messages?device=a")
-	b.waitText("No message matches")
+	b.waitText("No messages match")
 	devices["b"].SendMessage("noise", "of the other")
 	devices["a"].SendMessage("greeting", "first words")
 	b.waitText("first words")
@@ -230,13 +230,13 @@ func TestAlertsComeWithoutReload(t *testing.T) {
 	other.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visitLive("/alerts")
 	other.visitLive("/alerts")
-	b.waitText("All quiet")
+	b.waitText("No active alerts")
 	d.WaitAck(d.Send(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "too hot"}.Encode()), func(cloudtest.Message) {})
 	b.waitText("too hot")
 	other.waitText("too hot")
 	b.press("Archive")
 	b.waitText("Archived.")
-	other.waitText("All quiet")
+	other.waitText("No active alerts")
 	other.verifyNotReloaded()
 }
 
@@ -330,7 +330,7 @@ func TestLivePagesHaveTheirPicturesTaken(t *testing.T) {
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	w.ReleaseVersion(2, cloudtest.Intelligent)
-	for _, p := range []pageSeen{{"/p/lamp/fleet", "Stop all of them now"}, {"/p/lamp/firmware/2", "Stop updates to 2 now"}, {"/p/lamp/device/widget-0001", "attempt 1"}, {"/alerts", "exhausted"}} {
+	for _, p := range []pageSeen{{"/p/lamp/fleet", "Stop all updates now"}, {"/p/lamp/firmware/2", "Stop updates to 2 now"}, {"/p/lamp/device/widget-0001", "attempt 1"}, {"/alerts", "Alerts"}} {
 		b.visitLive(p.path)
 		b.waitText(p.says)
 		name := "look" + strings.ReplaceAll(p.path, "/", "-")

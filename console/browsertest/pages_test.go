@@ -68,7 +68,7 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 			}
 		}
 		b.visit("/team")
-		b.waitText("Adding members takes an admin; you are " + map[fleet.Role]string{fleet.Viewer: "a viewer.", fleet.Editor: "an editor."}[role])
+		b.waitText("Adding members requires the admin role; yours is " + role.String() + ".")
 		if evaluate[bool](b, `document.body.innerText.includes("Audit log")`) {
 			t.Errorf("a %s is offered the audit log", role)
 		}
@@ -79,7 +79,7 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 		b.visit("/team/tokens") // one's own are everyone's to make
 		b.fill("[name=label]", "laptop")
 		b.press("New token")
-		b.waitText("Your new token, shown this once")
+		b.waitText("Your new token, shown only once")
 		b.click(`button[aria-label^="Revoke laptop"]`)
 		b.waitText("Revoked.")
 		b.visit("/account")
@@ -109,7 +109,7 @@ func TestPagesSwitchTheTeamWithoutThePassword(t *testing.T) {
 	b.press("Delete this team")
 	b.fill("details [name=name]", "Team")
 	b.press("Delete the team")
-	b.waitText("Write the team's name, Second team, to delete it")
+	b.waitText("Type the team's name, Second team, to delete it")
 	b.fill("details [name=name]", "Second team")
 	b.press("Delete the team")
 	b.waitVisible("[name=password]")
@@ -130,13 +130,13 @@ func TestPagesChangeOnesOwnPassword(t *testing.T) {
 	b.fill("[name=password]", renewed)
 	b.fill("[name=again]", "something else entirely")
 	b.press("Change password")
-	b.waitText("Write the same new password twice")
+	b.waitText("Enter the same new password twice")
 	b.fill("[name=again]", renewed)
 	b.press("Change password")
 	b.waitVisible("[name=current_password][aria-invalid=true]")
 	b.fill("[name=current_password]", cloudtest.OwnerPassword)
 	b.press("Change password")
-	b.waitText("Your password is changed.") // and this session goes on
+	b.waitText("Password changed.") // and this session goes on
 	other := browse(t, w)
 	other.signIn(cloudtest.OwnerEmail, renewed)
 }
@@ -149,8 +149,8 @@ func TestPagesRunTheTeam(t *testing.T) {
 
 	b.visit("/team/programs")
 	b.fill("[name=name]", "dashboard")
-	b.press("Make the program")
-	b.waitText("shown this once")
+	b.press("Create program")
+	b.waitText("shown only once")
 	b.shot("program")
 	secret := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
 	who := cloudtest.Must[fleet.Actor](t)(w.Cloud.Accounts().Actor(t.Context(), secret))
@@ -160,7 +160,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.visit("/team/programs")
 	b.click(`summary[aria-label="New token for ` + who.Email + `"]`)
 	b.click(`details[open] .primary`)
-	b.waitText("shown this once")
+	b.waitText("shown only once")
 	if _, err := w.Cloud.Accounts().Actor(t.Context(), secret); err == nil {
 		t.Error("the program's old token still works")
 	}
@@ -175,7 +175,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.waitText("role viewer")
 	b.fill("[name=q]", "no such words")
 	b.press("Search")
-	b.waitText("Nothing like this was done")
+	b.waitText("No entry matches")
 
 	b.visit("/team/settings")
 	evaluate[bool](b, `(document.querySelector("input[value=rename] ~ label [name=name]").value = "") === ""`)
@@ -185,12 +185,12 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.waitVisible("[name=name][aria-invalid=true]")
 	b.fill(`input[value=rename] ~ label [name=name]`, "Lamps of the north")
 	b.press("Save")
-	b.waitText("The team is called Lamps of the north now.")
+	b.waitText("Renamed the team to Lamps of the north.")
 	b.fill("select[name=email]", "admin@example.com")
 	b.click("label.check input")
 	b.press("Hand the team over")
-	b.waitText("The team belongs to admin@example.com now")
-	b.waitText("and making another takes the owner; you are an admin.")
+	b.waitText("admin@example.com owns the team now")
+	b.waitText("and making another requires the owner role; yours is admin.")
 }
 
 func TestPagesEditAndDeleteAProduct(t *testing.T) {
@@ -344,7 +344,7 @@ func TestPagesListDevicesInNoGroupAndWithoutAVersion(t *testing.T) {
 	b.waitText("In no group")
 	b.waitText("widget-0003")
 	b.visit("/p/lamp/devices?by=version")
-	b.waitText("Not heard of yet")
+	b.waitText("Version unknown")
 	b.waitText("silent-1")
 	b.visit("/devices?q=silent")
 	b.waitText("Devices of all products")
@@ -358,7 +358,7 @@ func TestPagesWarnOfAVersionThatNeverRan(t *testing.T) {
 	device := w.Enroll("lamp-1")[0]
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	const warning = "This version never ran on a device."
+	const warning = "This version has never run on a device."
 	b.visit("/p/lamp/firmware/1/release")
 	b.waitText(warning)
 	w.Dial(device).Hello(1)

@@ -82,7 +82,7 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.click(`input[name=group][value=prerelease]`)
 	b.shot("release")
 	b.press("Next")
-	b.waitText("15 devices will receive an update of 15 looked at")
+	b.waitText("15 devices will receive an update of 15 checked")
 	b.waitText("Will be released to prerelease")
 	b.shot("confirm")
 	b.press("Release this firmware")
@@ -105,7 +105,7 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.waitUntil(`!!document.querySelector('a[aria-label="15 devices with version 2"]') && !document.querySelector("tbody").textContent.includes("never ran")`)
 	b.verifyNotReloaded()
 	b.press("Follow its progress")
-	b.waitText("15 of 15 devices that should run it do")
+	b.waitText("15 of 15 devices with this target run it")
 	b.shot("version")
 	b.visit("/p/lamp/device/widget-0001")
 	b.waitText("up to date")
@@ -122,10 +122,10 @@ type pageSeen struct{ path, says string }
 var everyPage = []pageSeen{
 	{"/p/lamp/devices", "widget-0001"}, {"/p/lamp/devices?by=version", "Version 1"}, {"/p/lamp/devices?by=group", "beta"},
 	{"/p/lamp/devices?q=nothing-like-it", "No device matches"}, {"/p/lamp/devices/import", "Device ids"},
-	{"/p/lamp/device/widget-0001", "Why"}, {"/p/lamp/groups", "beta"}, {"/p/lamp/group?name=beta", "Users who hold it"},
+	{"/p/lamp/device/widget-0001", "Why"}, {"/p/lamp/groups", "beta"}, {"/p/lamp/group?name=beta", "Users with access"},
 	{"/p/lamp/firmware", "Product default"}, {"/p/lamp/firmware/1", "Progress"}, {"/p/lamp/upload", "Image"},
 	{"/p/lamp/firmware/1/release", "Deliver immediately"}, {"/p/lamp/firmware/1/confirm?group=beta&default=yes", "Impacted devices"},
-	{"/p/lamp/fleet", "Updates under way"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "All quiet"}, {"/events", "Nothing has happened yet"},
+	{"/p/lamp/fleet", "Updates in progress"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "No active alerts"}, {"/events", "No events yet"},
 	{"/team", "Members"}, {"/no/such/page", "There is no such page"},
 }
 
@@ -174,10 +174,10 @@ func TestEditorWorksWithTheirGroupsOnly(t *testing.T) {
 	b.waitText("No such device")
 
 	b.visit("/p/lamp/firmware/2/release")
-	b.waitText("Releasing to all takes an admin; you are an editor.") // the product default, disabled with the reason
+	b.waitText("Releasing to all requires the admin role; yours is editor.") // the product default, disabled with the reason
 	b.click(`input[name=group][value=beta]`)
 	b.press("Next")
-	b.waitText("1 device will receive an update of 1 looked at")
+	b.waitText("1 device will receive an update of 1 checked")
 	b.press("Release this firmware")
 	b.waitText("Released version 2")
 	b.shot("editor-firmware")
@@ -252,9 +252,9 @@ func TestShowsProgressAndStops(t *testing.T) {
 	b.waitVisible("#live progress")
 	b.shot("live-device")
 	b.visit("/p/lamp/fleet")
-	b.waitText("Stop all of them now")
+	b.waitText("Stop all updates now")
 	b.shot("live-fleet")
-	b.press("Stop all of them now")
+	b.press("Stop all updates now")
 	b.waitText("Stopped 4 updates")
 	b.waitText("stopped by an operator")
 	cloudtest.Until(t, "no download runs", func() bool { return w.Cloud.OTA().Stats().Running == 0 })
@@ -314,7 +314,7 @@ func TestOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.press("Add a member")
 	b.fill("[name=email]", "ada@example.com")
 	b.press("Add")
-	b.waitText("Pass this link on to ada@example.com")
+	b.waitText("Send this link to ada@example.com")
 	b.shot("invited")
 	link := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
 	_, secret, _ := strings.Cut(link, "/v1/invitation#")
@@ -327,7 +327,7 @@ func TestOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.visit("/team/tokens")
 	b.fill("[name=label]", "ci")
 	b.press("New token")
-	b.waitText("Your new token, shown this once")
+	b.waitText("Your new token, shown only once")
 	if _, err := w.Cloud.Accounts().Actor(t.Context(), strings.TrimSpace(evaluate[string](b, `document.querySelector(".attention pre").textContent`))); err != nil {
 		t.Errorf("the token shown does not work: %v", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// window is how a page is looked at.
+// window is how a page is checked.
 type window struct {
 	name  string
 	width int

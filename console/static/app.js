@@ -46,7 +46,7 @@ function countPicked() {
   if (button) {
     button.disabled = picked === 0;
     button.parentElement.classList.toggle("on", picked > 0);
-    form.querySelector("[data-picked]").textContent = picked === 0 ? "Tick devices to edit their groups" : picked === 1 ? "1 device ticked" : picked + " devices ticked";
+    form.querySelector("[data-picked]").textContent = picked === 0 ? "Select devices to edit their groups" : picked === 1 ? "1 device selected" : picked + " devices selected";
   }
 }
 

@@ -106,7 +106,7 @@ function pause() {
 }
 
 function sayPaused() {
-  document.getElementById("pause").textContent = paused ? "Go on" + (waiting.length ? " (" + waiting.length + " new)" : "") : "Pause";
+  document.getElementById("pause").textContent = paused ? "Resume" + (waiting.length ? " (" + waiting.length + " new)" : "") : "Pause";
   document.getElementById("pause").setAttribute("aria-pressed", paused);
 }
 
