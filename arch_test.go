@@ -52,7 +52,9 @@ var mayImport = map[string][]string{
 	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":        {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest"},
-	"cmd/muster":     {"fleet", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane"},
+	"cli":            {"fleet", "api", "api/client", "humane", "cli/terminal"},
+	"cli/terminal":   {},
+	"cmd/muster":     {"fleet", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/lockfile":    {},

@@ -42,7 +42,9 @@
 //	configs             the file an operator edits, and its strict loader
 //	cloud               composition, and the conductor: the flow of a device through the rooms
 //	cloud/cloudtest     whole servers for tests of the whole path
-//	cmd/muster          the one binary
+//	cli                 the operator's verbs on the command line
+//	cli/terminal        reading from and drawing on a terminal
+//	cmd/muster          the one binary: server, demo, simulator, and the verbs of cli
 //	bench               side-by-side benchmarks
 //	bench/process       servers under test, and what the kernel says of them
 //	bench/report        what a benchmark found, as tables or JSON

@@ -8,29 +8,31 @@ import (
 	"os"
 	"time"
 
+	"github.com/muster-iot/muster/cli"
 	"github.com/muster-iot/muster/conform"
 	"github.com/muster-iot/muster/fleet"
 )
 
 type conformCmd struct {
-	MQTT     string  `name:"mqtt" placeholder:"ADDR" default:"127.0.0.1:1883" help:"Where the device connects; use :1883 to be reached from other machines."`
-	TLSCert  string  `name:"tls-cert" placeholder:"FILE" help:"Serve MQTT over TLS with this certificate, PEM."`
-	TLSKey   string  `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
-	Device   string  `placeholder:"ID" help:"The device under test; the first that connects when left out."`
-	Secret   string  `placeholder:"SECRET" help:"The secret it must use; any when left out." env:"MUSTER_DEVICE_SECRET"`
-	Image    string  `placeholder:"FILE" type:"existingfile" help:"A real image for this device, for all cases that end in a restart. Without it images are made up: only for firmware that stores anything."`
-	Version  string  `placeholder:"VERSION" help:"The version that the device reports when it runs --image."`
-	Only     string  `placeholder:"PREFIX" help:"Run only the cases whose names begin with this, as in offer/."`
+	MQTT     string  `name:"mqtt" placeholder:"ADDR" default:"127.0.0.1:1883" help:"Address to listen on for the device; use :1883 to accept connections from other machines."`
+	TLSCert  string  `name:"tls-cert" placeholder:"FILE" help:"Serve MQTT over TLS with this certificate, in PEM."`
+	TLSKey   string  `name:"tls-key" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	Device   string  `placeholder:"ID" help:"Device under test; by default the first that connects."`
+	Secret   string  `placeholder:"SECRET" help:"Secret the device must use; by default any." env:"MUSTER_DEVICE_SECRET"`
+	Image    string  `placeholder:"FILE" type:"existingfile" help:"A real image for this device, used in all cases that end in a restart. Without it images are random data, which suits only firmware that does not verify or run them."`
+	Version  string  `placeholder:"VERSION" help:"Version that the device reports when it runs --image."`
+	Only     string  `placeholder:"PREFIX" help:"Run only cases whose names begin with this, as in offer/."`
 	Slow     bool    `help:"Also run the cases that take more than a minute."`
-	Patience float64 `placeholder:"FACTOR" default:"1" help:"Multiply the time the device has for each answer."`
-	JUnit    string  `name:"junit" placeholder:"FILE" help:"Write the results as JUnit XML here."`
+	Patience float64 `placeholder:"FACTOR" default:"1" help:"Multiply the time that the device has for each answer."`
+	JUnit    string  `name:"junit" placeholder:"FILE" help:"Write the results to this file as JUnit XML."`
 	List     bool    `help:"List the cases and exit."`
 }
 
-// errNotConforming ends a run in which the device broke a must. What it broke was printed.
-var errNotConforming = errors.New("the device does not keep the protocol")
+// errNotConforming ends a run in which the device violated a requirement. The violations
+// have been printed already.
+var errNotConforming = errors.New("the device violates the protocol")
 
-// Run tests one device and fails when it broke a rule that is a must.
+// Run tests one device and fails if it violates a requirement.
 func (c *conformCmd) Run(ctx context.Context) error {
 	if c.List {
 		for _, one := range conform.Cases() {
@@ -61,7 +63,7 @@ func (c *conformCmd) Run(ctx context.Context) error {
 		}
 	}
 	if len(report.Results) == 0 {
-		return wrongUse("no case begins with %q: --list names them", c.Only)
+		return cli.Misuse("no case begins with %q: --list shows them all", c.Only)
 	}
 	if report.Broken(conform.Must) > 0 {
 		return errNotConforming
@@ -74,12 +76,12 @@ func (c *conformCmd) config() (conform.Config, error) {
 	if c.Device != "" {
 		id, err := fleet.ParseDeviceID(c.Device)
 		if err != nil {
-			return config, wrongUse("--device: %v", err)
+			return config, cli.Misuse("--device: %v", err)
 		}
 		config.Device = id
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return config, wrongUse("--tls-cert and --tls-key go together")
+		return config, cli.Misuse("--tls-cert and --tls-key go together")
 	}
 	if c.TLSCert != "" {
 		certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
@@ -89,7 +91,7 @@ func (c *conformCmd) config() (conform.Config, error) {
 		config.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	}
 	if (c.Image == "") != (c.Version == "") {
-		return config, wrongUse("--image and --version go together")
+		return config, cli.Misuse("--image and --version go together")
 	}
 	if c.Image != "" {
 		var err error
@@ -97,7 +99,7 @@ func (c *conformCmd) config() (conform.Config, error) {
 			return config, err
 		}
 		if config.Version, err = fleet.ParseVersion(c.Version); err != nil {
-			return config, wrongUse("--version: %v", err)
+			return config, cli.Misuse("--version: %v", err)
 		}
 	}
 	return config, nil

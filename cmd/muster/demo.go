@@ -13,6 +13,8 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/cli"
+	"github.com/muster-iot/muster/cli/terminal"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
@@ -20,12 +22,12 @@ import (
 )
 
 type demoCmd struct {
-	Devices int    `help:"Simulated devices, 10 to 20000." default:"200" placeholder:"N"`
-	Exit    bool   `help:"End with a verdict instead of staying up: exit code 1 when a device does not run what it should."`
-	Seed    uint64 `help:"Same seed, same roles and same faults." default:"1" placeholder:"N"`
-	MQTT    string `name:"mqtt" help:"Address of MQTT; a free port is taken when it is in use." default:"127.0.0.1:1883" placeholder:"ADDR"`
-	HTTP    string `name:"http" help:"Address of REST; a free port is taken when it is in use." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	Plain   bool   `help:"Plain lines instead of a live view."`
+	Devices int    `help:"Number of simulated devices, 10 to 20000." default:"200" placeholder:"N"`
+	Exit    bool   `help:"Exit after the verdict instead of staying up; exit code 1 if a device does not run what it should."`
+	Seed    uint64 `help:"Random seed; the same seed gives the same roles and faults." default:"1" placeholder:"N"`
+	MQTT    string `name:"mqtt" help:"MQTT address; if its port is in use a free one is taken." default:"127.0.0.1:1883" placeholder:"ADDR"`
+	HTTP    string `name:"http" help:"HTTP address; if its port is in use a free one is taken." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Plain   bool   `help:"Print plain lines instead of a live view."`
 }
 
 const (
@@ -33,41 +35,41 @@ const (
 	demoPassword = "muster-demo"
 	demoProduct  = "widget"
 
-	// Each step of the story may take demoPatience, and more in a large fleet. The first
-	// release need not have arrived everywhere for the second to begin.
+	// Each step may take demoPatience, and longer in a large fleet. The second release starts
+	// after demoFirstPatience even if the first has not arrived everywhere.
 	demoPatience          = 20 * time.Second
 	demoFirstPatience     = 8 * time.Second
 	demoPatiencePerDevice = 15 * time.Millisecond
-	// demoRehello is how often a device of the demo says Hello by itself: releases reach
-	// devices at their next handshake, which nobody wants to wait a day for here.
+	// demoRehello is how often a device repeats its Hello. Releases reach devices at their next
+	// handshake, which may otherwise be a day away.
 	demoRehello = 5 * time.Second
-	// demoHaste makes simulated reboots and reconnects quicker than real ones.
+	// demoHaste speeds up reboots and reconnects.
 	demoHaste = 8
-	// demoRadio is how fast the radio to a BLE device is: quicker than a real one too.
+	// demoRadio is the rate of a BLE device's radio link, faster than a real one.
 	demoRadio = 256 << 10 // bytes per second
 )
 
 var demoImageSizes = map[uint32]int{1: 220 << 10, 2: 310 << 10, 3: 370 << 10} // bytes
 
-// demo is one run of the story.
+// demo is one run of the demo.
 type demo struct {
 	cmd    *demoCmd
-	view   *view
+	view   *terminal.View
 	client *client.Client
 	roles  []role
 	images map[uint32][]byte
 	fleet  *simulator.Fleet
 }
 
-// Run tells the story from an empty cloud to a fleet that runs what it should.
+// Run goes from an empty server to a fleet that runs what it should.
 func (c *demoCmd) Run(ctx context.Context) error {
 	if c.Devices < 10 || c.Devices > 20_000 {
-		return wrongUse("--devices %d: use 10 to 20000", c.Devices)
+		return cli.Misuse("--devices %d: use 10 to 20000", c.Devices)
 	}
 	server, err := cloud.New(ctx, cloud.Config{
 		MQTT: free(c.MQTT), HTTP: free(c.HTTP), Ephemeral: true,
 		OwnerEmail: demoOwner, OwnerPassword: demoPassword,
-		MaxAttempts: 5, CoolDown: []time.Duration{time.Second, 2 * time.Second}, // nobody waits ten minutes for a second try here
+		MaxAttempts: 5, CoolDown: []time.Duration{time.Second, 2 * time.Second}, // a second attempt must not take ten minutes here
 		MaxSessionAge: 24 * time.Hour, Version: version(),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
@@ -78,22 +80,22 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	var served error
 	tasks.Go(func() { served = server.Run(serving) })
-	d := &demo{cmd: c, view: newView(os.Stdout, c.Plain), roles: cast(c.Devices, c.Seed), images: map[uint32][]byte{}}
-	err = d.tell(ctx, serving, &tasks, server.Addresses())
+	d := &demo{cmd: c, view: terminal.NewView(os.Stdout, c.Plain), roles: cast(c.Devices, c.Seed), images: map[uint32][]byte{}}
+	err = d.play(ctx, serving, &tasks, server.Addresses())
 	switch {
 	case err == nil && !c.Exit:
-		d.view.say("\nThe fleet goes on. Ctrl-C ends it all.")
+		d.view.Say("\nThe fleet keeps running. Press Ctrl-C to stop.")
 		<-ctx.Done()
 	case err != nil && ctx.Err() != nil && !errors.Is(err, errVerdict):
-		d.view.say("\nNo verdict: the story was interrupted.")
-		err = ctx.Err() // whatever failed, failed because all was told to end
+		d.view.Say("\nNo verdict: the demo was interrupted.")
+		err = ctx.Err() // whatever failed did so because ctx ended
 	}
 	stop()
 	tasks.Wait()
 	return errors.Join(err, served)
 }
 
-// free is addr, or a free port on its host when its port is taken.
+// free returns addr, or a free port on its host if the port is in use.
 func free(addr string) string {
 	l, err := net.Listen("tcp", addr)
 	if err == nil {
@@ -102,18 +104,18 @@ func free(addr string) string {
 	}
 	host, _, splitErr := net.SplitHostPort(addr)
 	if splitErr != nil || !errors.Is(err, syscall.EADDRINUSE) {
-		return addr // the server will say what is wrong with it
+		return addr // the server reports what is wrong with it
 	}
 	return net.JoinHostPort(host, "0")
 }
 
-// tell is the story, step by step.
-func (d *demo) tell(ctx, serving context.Context, tasks *sync.WaitGroup, at cloud.Addresses) error {
-	d.view.say("Muster is up, with everything in memory.")
-	d.view.say("  console http://%s/", at.HTTP)
-	d.view.say("  REST    http://%s/v1  (described at http://%s/v1/docs)", at.HTTP, at.HTTP)
-	d.view.say("  MQTT    %s, and over WebSocket %s", at.MQTT, at.WebSocket)
-	d.view.say("  sign in as %s with %s\n", demoOwner, demoPassword)
+// play runs the demo step by step.
+func (d *demo) play(ctx, serving context.Context, tasks *sync.WaitGroup, at cloud.Addresses) error {
+	d.view.Say("Muster is running, with everything in memory.")
+	d.view.Say("  console http://%s/", at.HTTP)
+	d.view.Say("  REST    http://%s/v1  (documented at http://%s/v1/docs)", at.HTTP, at.HTTP)
+	d.view.Say("  MQTT    %s, and over WebSocket %s", at.MQTT, at.WebSocket)
+	d.view.Say("  sign in as %s with %s\n", demoOwner, demoPassword)
 	credentials, err := d.prepare(ctx, "http://"+at.HTTP)
 	if err != nil {
 		return err
@@ -121,24 +123,24 @@ func (d *demo) tell(ctx, serving context.Context, tasks *sync.WaitGroup, at clou
 	if err := d.start(serving, tasks, at.MQTT, credentials); err != nil {
 		return err
 	}
-	if err := d.wait(ctx, demoPatience, "every device has shaken hands", func() bool {
+	if err := d.wait(ctx, demoPatience, "every device has completed its handshake", func() bool {
 		now := d.fleet.Snapshot()
 		return now.Online == now.Devices
 	}); err != nil {
 		return err
 	}
-	if err := d.release(ctx, "Version 2 goes to the group prerelease, at each device's next handshake.",
+	if err := d.release(ctx, "Releasing version 2 to the group prerelease, at each device's next handshake.",
 		api.Release{Version: whole(prereleaseVersion), Groups: api.Some(api.Names{groupPrerelease})}); err != nil {
 		return err
 	}
 	if err := d.wait(ctx, demoFirstPatience, "the prerelease devices run it", func() bool { return d.arrived(prereleaseVersion) }); err != nil {
 		return err
 	}
-	if err := d.release(ctx, "Version 3 becomes the product default, at once for who is online.",
+	if err := d.release(ctx, "Releasing version 3 as the product default, immediately for devices that are online.",
 		api.Release{Version: whole(defaultVersion), Default: new(true), Intelligent: true}); err != nil {
 		return err
 	}
-	if err := d.wait(ctx, demoPatience, "every device runs what the rules say", func() bool { return d.verdict().OK }); err != nil {
+	if err := d.wait(ctx, demoPatience, "every device runs what the rules require", func() bool { return d.verdict().OK }); err != nil {
 		return err
 	}
 	if err := d.explain(ctx); err != nil {
@@ -147,8 +149,8 @@ func (d *demo) tell(ctx, serving context.Context, tasks *sync.WaitGroup, at clou
 	return d.judge()
 }
 
-// prepare makes product, firmware, groups and devices, over REST like any operator, and
-// returns the devices' secrets.
+// prepare creates the product, firmware, groups and devices over REST, as an operator would,
+// and returns the devices' secrets.
 func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential, error) {
 	client, _, err := client.SignIn(ctx, base, demoOwner, demoPassword)
 	if err != nil {
@@ -174,9 +176,9 @@ func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential
 	if err != nil {
 		return nil, err
 	}
-	d.view.say("Product %s: firmware 1, 2 and 3; groups prerelease, eu, hold-back; %d devices that run version 1,", demoProduct, len(d.roles))
-	d.view.say("a fifth of them Bluetooth LE devices behind gateways.")
-	d.view.say("Version 1 is the product default, and what hold-back stays on.\n")
+	d.view.Say("Product %s: firmware 1, 2 and 3; groups prerelease, eu and hold-back; %d devices running version 1,", demoProduct, len(d.roles))
+	d.view.Say("a fifth of them Bluetooth LE devices behind gateways.")
+	d.view.Say("Version 1 is released as the product default and to the group hold-back.\n")
 	_, err = client.Release(ctx, demoProduct, api.Release{
 		Version: whole(factoryVersion), Groups: api.Some(api.Names{groupHoldBack}), Default: new(true),
 	})
@@ -199,30 +201,31 @@ func (d *demo) start(ctx context.Context, tasks *sync.WaitGroup, mqtt string, de
 			Slow: simulator.Slow{Rate: 96 << 10, Share: 0.03},
 		},
 		Radio:    simulator.Radio{Rate: demoRadio, Delay: 5 * time.Millisecond},
-		Progress: func(now simulator.Snapshot) { d.view.show(fleetLines(now)) },
+		Progress: func(now simulator.Snapshot) { d.view.Show(fleetLines(now)) },
 		Every:    500 * time.Millisecond,
 	})
 	if err != nil {
 		return err
 	}
-	d.view.say("The fleet connects. Some devices are slow, some lose their power or their connection, some fail.")
+	d.view.Say("The fleet is connecting. Some devices are slow, lose power, lose their connection, or fail.")
 	tasks.Go(func() { d.fleet.Run(ctx) })
 	return nil
 }
 
-// release shows the impact before it releases, as the console and the CLI do.
+// release prints the impact before it releases, as the console and the CLI do.
 func (d *demo) release(ctx context.Context, what string, r api.Release) error {
 	impact, err := d.client.PreviewRelease(ctx, demoProduct, r)
 	if err != nil {
 		return err
 	}
-	d.view.say("\n%s", what)
-	d.view.say("Impact: %d of %d devices will receive an update as a direct result.", impact.Devices.Update.Total, impact.Devices.Of)
+	d.view.Say("\n%s", what)
+	d.view.Say("Impact: %d of %d devices will receive an update as a direct result.", impact.Devices.Update.Total, impact.Devices.Of)
 	_, err = d.client.Release(ctx, demoProduct, r)
 	return err
 }
 
-// wait waits until done. When the time is over it goes on: the verdict will tell.
+// wait waits until done. When patience runs out it returns without an error: the verdict
+// shows what is missing.
 func (d *demo) wait(ctx context.Context, patience time.Duration, what string, done func() bool) error {
 	started := time.Now()
 	patience += time.Duration(len(d.roles)) * demoPatiencePerDevice
@@ -235,16 +238,16 @@ func (d *demo) wait(ctx context.Context, patience time.Duration, what string, do
 		case <-tick.C:
 		}
 		if time.Since(started) > patience {
-			d.view.say("Going on after %s, although not everywhere: %s.", patience, what)
+			d.view.Say("Continuing after %s, before %s.", patience, what)
 			return nil
 		}
 	}
-	d.view.show(fleetLines(d.fleet.Snapshot()))
-	d.view.say("After %.1f s %s.", time.Since(started).Seconds(), what)
+	d.view.Show(fleetLines(d.fleet.Snapshot()))
+	d.view.Say("After %.1f s %s.", time.Since(started).Seconds(), what)
 	return nil
 }
 
-// arrived reports whether every device that should end on version v is there.
+// arrived reports whether every device that should end on version v runs it.
 func (d *demo) arrived(v uint32) bool {
 	for _, r := range d.roles {
 		status, _ := d.fleet.Device(r.id)
@@ -255,7 +258,7 @@ func (d *demo) arrived(v uint32) bool {
 	return true
 }
 
-// verdict holds the fleet against the story's own account of the rules.
+// verdict compares the fleet with what shouldRun expects of each role.
 func (d *demo) verdict() simulator.Verdict {
 	should := make(map[fleet.DeviceID]uint32, len(d.roles))
 	for _, r := range d.roles {
@@ -269,7 +272,7 @@ func (d *demo) verdict() simulator.Verdict {
 
 func (d *demo) judge() error {
 	v := d.verdict()
-	d.view.say("")
+	d.view.Say("")
 	printVerdict(os.Stdout, v, d.fleet.Snapshot().Totals)
 	if !v.OK {
 		return errVerdict

@@ -26,19 +26,19 @@ func (d *demo) upload(ctx context.Context) error {
 	return nil
 }
 
-// enroll imports the devices, those with the same gateway and groups together, and gives
-// them their locks and development marks.
+// enroll imports the devices, those with the same gateway and groups in one request, and sets
+// locks and development marks.
 func (d *demo) enroll(ctx context.Context) ([]simulator.Credential, error) {
-	type alike struct {
+	type batch struct {
 		gateway fleet.DeviceID
 		groups  string
 	}
-	together := map[alike][]string{}
+	together := map[batch][]string{}
 	for _, r := range d.roles {
-		key := alike{r.gateway, strings.Join(r.groups, ",")}
+		key := batch{r.gateway, strings.Join(r.groups, ",")}
 		together[key] = append(together[key], string(r.id))
 	}
-	keys := slices.SortedFunc(maps.Keys(together), func(a, b alike) int { // gateways come before what is behind them
+	keys := slices.SortedFunc(maps.Keys(together), func(a, b batch) int { // gateways come before what is behind them
 		return cmp.Or(cmp.Compare(a.gateway, b.gateway), cmp.Compare(a.groups, b.groups))
 	})
 	secrets := map[string]string{}
@@ -79,9 +79,9 @@ func (d *demo) mark(ctx context.Context, r role) error {
 	return err
 }
 
-// explain asks why about one device of each role.
+// explain prints why one device of each role runs what it does.
 func (d *demo) explain(ctx context.Context) error {
-	d.view.say("\nWhy?")
+	d.view.Say("\nWhy?")
 	asked := map[string]bool{}
 	for _, r := range d.roles {
 		kind := r.kind()
@@ -101,18 +101,18 @@ func (d *demo) why(ctx context.Context, id fleet.DeviceID, kind string) error {
 	if err != nil {
 		return err
 	}
-	target := "whatever it runs"
+	target := "what it runs"
 	if !why.Target.IsZero() {
 		target = "version " + why.Target.String()
 	}
-	d.view.say("  %s (%s) should run %s, because of: %s", id, kind, target, why.Reason)
+	d.view.Say("  %s (%s) should run %s, because of: %s", id, kind, target, why.Reason)
 	for _, step := range why.Steps {
-		d.view.say("      %-12s %-12s %s", step.Rule, step.Outcome, step.Detail)
+		d.view.Say("      %-12s %-12s %s", step.Rule, step.Outcome, step.Detail)
 	}
 	return nil
 }
 
-// kind is r's role in words.
+// kind describes r's role.
 func (r role) kind() string {
 	switch {
 	case r.development:

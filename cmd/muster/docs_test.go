@@ -12,16 +12,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write docs/cli.md anew")
+var update = flag.Bool("update", false, "rewrite docs/cli.md")
 
-// serverGroup heads the flags that every verb has that asks a server: the introduction of
-// the reference tells of them once.
+// serverGroup is the group of flags that every verb for a server has. The introduction of the
+// reference describes them once.
 const serverGroup = "Server:"
 
-// reference is the file of all verbs; what is below the mark is made here.
+// reference is the file of all verbs; what follows the mark is generated here.
 const (
 	reference = "../../docs/cli.md"
-	mark      = "<!-- From here on written by: go test ./cmd/muster -run TestReferenceHasEveryVerb -update -->\n"
+	mark      = "<!-- Generated from here on by: go test ./cmd/muster -run TestReferenceHasEveryVerb -update -->\n"
 )
 
 func TestReferenceHasEveryVerb(t *testing.T) {
@@ -41,11 +41,11 @@ func TestReferenceHasEveryVerb(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("docs/cli.md is not what the command line is (go test ./cmd/muster -run %s -update mends it): -want +got\n%s", t.Name(), diff)
+		t.Errorf("docs/cli.md does not match the command line (to fix it: go test ./cmd/muster -run %s -update): -want +got\n%s", t.Name(), diff)
 	}
 }
 
-func TestHelpHasNoHolesLeft(t *testing.T) {
+func TestHelpIsComplete(t *testing.T) {
 	for _, verb := range parser(t).Model.Leaves(true) {
 		for _, f := range verb.Flags {
 			if f.Help == "" || strings.Contains(f.Help, "${") || f.Group != nil && strings.Contains(f.Group.Title, "$") {
@@ -64,7 +64,7 @@ func TestEveryVerbHasAnExample(t *testing.T) {
 	}
 }
 
-// TestEveryVerbIsInAScript keeps the scripts whole as tests and as tutorials.
+// TestEveryVerbIsInAScript keeps the scripts complete as tests and as tutorials.
 func TestEveryVerbIsInAScript(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil {
@@ -94,7 +94,7 @@ func parser(t *testing.T) *kong.Kong {
 	return p
 }
 
-// referenceText is a section for each verb.
+// referenceText is the generated part: a section for each verb.
 func referenceText(p *kong.Kong) string {
 	var b strings.Builder
 	group := ""

@@ -9,10 +9,10 @@ import (
 )
 
 type healthCmd struct {
-	URL string `help:"Where the server's HTTP listens." default:"http://127.0.0.1:8080" env:"MUSTER_URL"`
+	URL string `help:"HTTP address of the server." default:"http://127.0.0.1:8080" env:"MUSTER_URL"`
 }
 
-// Run asks /readyz and fails unless the answer is 200.
+// Run requests /readyz and fails unless the status is 200.
 func (h *healthCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -22,7 +22,7 @@ func (h *healthCmd) Run(ctx context.Context) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w: is the server running, and does --url name it?", err)
+		return fmt.Errorf("%w: is the server running, and is --url right?", err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))

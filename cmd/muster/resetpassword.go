@@ -8,13 +8,13 @@ import (
 )
 
 type resetPasswordCmd struct {
-	Email  string  `arg:"" help:"Whose."`
+	Email  string  `arg:"" help:"Email address of the account."`
 	Config string  `help:"The server's configuration file." type:"existingfile" placeholder:"FILE"`
 	Data   *string `help:"The server's data folder (default data)." placeholder:"DIR"`
-	Redis  *string `help:"The server's Redis, where it is not its own." placeholder:"URL"`
+	Redis  *string `help:"The server's Redis, if it does not start its own." placeholder:"URL"`
 }
 
-// Run makes a password and prints it, this once.
+// Run sets a generated password and prints it.
 func (c *resetPasswordCmd) Run(ctx context.Context) error {
 	config, err := (&serveCmd{Config: c.Config, Data: c.Data, Redis: c.Redis}).load()
 	if err != nil {
@@ -26,6 +26,6 @@ func (c *resetPasswordCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s signs in with the password %s from now on; all tokens of theirs ended.\nIt is not shown again. They change it with muster password, or in the console.\n", c.Email, password)
+	fmt.Printf("The new password of %s is %s\nIt is not shown again; change it with muster password or in the console. All tokens of the account were revoked.\n", c.Email, password)
 	return nil
 }

@@ -33,13 +33,13 @@ const (
 )
 
 // TestScripts runs testdata/script: one script for each resource, which is also its
-// tutorial. Beside testscript's own commands they use
+// tutorial. They use testscript's own commands and
 //
 //	cloud [FLAG...]     start a server in the background; sets MUSTER_URL, MUSTER_TOKEN,
 //	                    BROKER, PORT (of MQTT), ADDRESS (of HTTP) and CONSOLE; ready.json has the addresses
-//	cloud stop          end it by SIGTERM; it must end with exit code 0
+//	cloud stop          stop it with SIGTERM; it must exit with code 0
 //	let NAME PATH       set NAME to what is at PATH (such as 0.id) of the JSON in stdout
-//	image FILE BYTES N  write an image of that size, another one for each N
+//	image FILE BYTES N  write an image of that size, different for each N
 //	await RE CMD...     run CMD until its output matches RE
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Values[serverKey] = &server{}
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // else every command takes a second more with -race
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise every command takes a second longer with -race
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -59,20 +59,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// patience bounds what a script waits for; it is long because machines that test are
-// busy.
+// patience bounds what a script waits for. It is long because test machines are busy.
 const patience = 60 * time.Second
 
 // server is the muster serve of a script.
 type server struct {
-	process *exec.Cmd // nil: none runs
+	process *exec.Cmd // nil: none is running
 	log     bytes.Buffer
 	logged  chan struct{} // closed when the log has ended
 }
 
 const serverKey = "server"
 
-// readyLine is how the server tells where it listens.
+// readyLine is the log line with the addresses the server listens on.
 var readyLine = regexp.MustCompile(`msg=ready mqtt=(\S+) .*http=(\S+) .*console=(\S+)`)
 
 func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -109,14 +108,14 @@ func cloudCommand(ts *testscript.TestScript, neg bool, args []string) {
 	_, token, err := client.SignIn(ctx, url, scriptOwner, scriptPassword)
 	ts.Check(err)
 	ts.Setenv("MUSTER_URL", url)
-	ts.Setenv(tokenVariable, token.AccessToken)
+	ts.Setenv("MUSTER_TOKEN", token.AccessToken)
 	ts.Setenv("BROKER", "tcp://"+at[1])
 	ts.Setenv("PORT", at[1][strings.LastIndexByte(at[1], ':')+1:])
 	ts.Setenv("ADDRESS", at[2])
 	ts.Setenv("CONSOLE", at[3])
 }
 
-// read keeps the log and passes on the ready line, nil when it never came.
+// read keeps the log and sends the addresses of the ready line, nil if it never came.
 func (s *server) read(stderr io.Reader, ready chan<- []string) {
 	defer close(ready)
 	lines := bufio.NewScanner(stderr)
@@ -133,7 +132,7 @@ func (s *server) stop() error {
 	if s.process == nil {
 		return nil
 	}
-	_ = s.process.Process.Signal(syscall.SIGTERM) // one that is gone already is as well
+	_ = s.process.Process.Signal(syscall.SIGTERM) // it may have exited already
 	<-s.logged
 	err := s.process.Wait()
 	s.process = nil
@@ -163,7 +162,7 @@ func letCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text, ok := at.(string)
 	if !ok {
-		ts.Fatalf("%s is no text: %v", args[1], at)
+		ts.Fatalf("%s is not a string: %v", args[1], at)
 	}
 	ts.Setenv(args[0], text)
 }
@@ -191,5 +190,5 @@ func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("never: %s\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	ts.Fatalf("no output matched %s\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 }

@@ -8,27 +8,28 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/muster-iot/muster/cli"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 )
 
 type serveCmd struct {
-	Config        string  `help:"Configuration file; configs/muster.yaml has every key." type:"existingfile" placeholder:"FILE"`
-	MQTT          *string `name:"mqtt" help:"Address of MQTT without TLS (default 127.0.0.1:1883; port 0 takes a free one)." placeholder:"ADDR"`
-	MQTTS         *string `name:"mqtts" help:"Address of MQTT with TLS, usually :8883; needs a certificate." placeholder:"ADDR"`
-	TLSCert       *string `name:"tls-cert" help:"Certificate for --mqtts, PEM." placeholder:"FILE"`
-	TLSKey        *string `name:"tls-key" help:"Its private key, PEM." placeholder:"FILE"`
-	HTTP          *string `name:"http" help:"Address of REST and WebSocket (default 127.0.0.1:8080)." placeholder:"ADDR"`
-	Data          *string `help:"Folder of images and of the own redis-server (default data)." placeholder:"DIR"`
-	Redis         *string `help:"Use this Redis instead of an own one." placeholder:"URL"`
-	Ephemeral     bool    `help:"Keep the fleet in memory; it is gone at exit."`
-	ReadyFile     *string `help:"Write the addresses here as JSON once everything listens." placeholder:"FILE"`
-	OwnerEmail    *string `help:"First user of an empty store (default owner@localhost)." placeholder:"EMAIL"`
-	OwnerPassword *string `help:"Their password; better as MUSTER_OWNER_PASSWORD. Made and printed once when absent." placeholder:"PASSWORD"`
-	LogLevel      *string `help:"debug, info, warn or error (default info)." placeholder:"LEVEL"`
-	LogFormat     *string `help:"text or json (default text)." placeholder:"FORMAT"`
-	Check         bool    `help:"Read the whole configuration, say what is wrong, and end."`
+	Config        string  `help:"Configuration file; configs/muster.yaml lists every key." type:"existingfile" placeholder:"FILE"`
+	MQTT          *string `name:"mqtt" help:"MQTT address without TLS (default 127.0.0.1:1883; port 0 picks a free one)." placeholder:"ADDR"`
+	MQTTS         *string `name:"mqtts" help:"MQTT address with TLS, usually :8883; needs a certificate." placeholder:"ADDR"`
+	TLSCert       *string `name:"tls-cert" help:"Certificate for --mqtts, in PEM." placeholder:"FILE"`
+	TLSKey        *string `name:"tls-key" help:"Private key of the certificate, in PEM." placeholder:"FILE"`
+	HTTP          *string `name:"http" help:"HTTP address of the REST API, the console and MQTT over WebSocket (default 127.0.0.1:8080)." placeholder:"ADDR"`
+	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
+	Redis         *string `help:"Use this Redis instead of starting one." placeholder:"URL"`
+	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
+	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`
+	OwnerEmail    *string `help:"Email of the owner, created on the first start (default owner@localhost)." placeholder:"EMAIL"`
+	OwnerPassword *string `help:"Password of the owner; safer in MUSTER_OWNER_PASSWORD. If missing, one is generated and printed once." placeholder:"PASSWORD"`
+	LogLevel      *string `help:"Log level: debug, info, warn or error (default info)." placeholder:"LEVEL"`
+	LogFormat     *string `help:"Log format: text or json (default text)." placeholder:"FORMAT"`
+	Check         bool    `help:"Check the configuration, print it, and exit."`
 }
 
 // Run serves until ctx ends.
@@ -49,7 +50,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	c := cloudConfig(config)
 	c.Version, c.Log = version(), newLogger(config.Log)
 	c.TellPassword = func(email, password string) {
-		fmt.Printf("The owner %s signs in with the password %s\nIt is not shown again.\n", email, password)
+		fmt.Printf("Sign in as %s with the password %s\nIt is not shown again.\n", email, password)
 	}
 	server, err := cloud.New(ctx, c)
 	if err != nil {
@@ -58,7 +59,8 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	return server.Run(ctx)
 }
 
-// load reads all layers. What holds without the flags is wrong use with them.
+// load reads all layers. If the configuration is valid without the flags, the flags are
+// misuse.
 func (s *serveCmd) load() (configs.Config, error) {
 	sources := configs.Sources{File: s.Config, Env: os.Environ(), Flags: s.flags(), Check: checkOwner}
 	config, err := configs.Load(sources)
@@ -67,12 +69,12 @@ func (s *serveCmd) load() (configs.Config, error) {
 	}
 	sources.Flags = nil
 	if _, other := configs.Load(sources); other == nil {
-		err = wrongUse("%s", err)
+		err = cli.Misuse("%s", err)
 	}
 	return config, err
 }
 
-// checkOwner holds the owner that the first start creates to the rules of all accounts.
+// checkOwner applies the rules for accounts to the owner that the first start creates.
 func checkOwner(c configs.Config) error {
 	var errs []error
 	if _, err := fleet.ParseEmail(c.Owner.Email); err != nil {
@@ -80,12 +82,12 @@ func checkOwner(c configs.Config) error {
 	}
 	password := c.Owner.Password.Reveal()
 	if password != "" && fleet.CheckPassword(password) != nil {
-		errs = append(errs, fmt.Errorf("owner.password has %d bytes: use %d to %d, or none to have one made", len(password), fleet.MinPassword, fleet.MaxPassword))
+		errs = append(errs, fmt.Errorf("owner.password has %d bytes: use %d to %d, or leave it out to generate one", len(password), fleet.MinPassword, fleet.MaxPassword))
 	}
 	return errors.Join(errs...)
 }
 
-// flags are those given on the command line, with the key each sets.
+// flags returns the flags that were given, each with the key it sets.
 func (s *serveCmd) flags() []configs.Flag {
 	var given []configs.Flag
 	for _, f := range []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/configs"
 )
 
-func TestTheOwnerIsHeldToTheRulesOfAllAccounts(t *testing.T) {
+func TestOwnerFollowsTheRulesForAccounts(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		edit func(*configs.Config)
@@ -17,9 +17,9 @@ func TestTheOwnerIsHeldToTheRulesOfAllAccounts(t *testing.T) {
 		{"owner without host", func(c *configs.Config) { c.Owner.Email = "owner" }, `owner.email is "owner": use name@host`},
 		{"owner without name", func(c *configs.Config) { c.Owner.Email = "@host" }, `owner.email is "@host"`},
 		{"owner with white space", func(c *configs.Config) { c.Owner.Email = "a b@c" }, `owner.email is "a b@c"`},
-		{"a password to be made", func(c *configs.Config) { c.Owner.Password = "" }, ""},
+		{"a password to generate", func(c *configs.Config) { c.Owner.Password = "" }, ""},
 		{"the shortest password", func(c *configs.Config) { c.Owner.Password = "0123456789" }, ""},
-		{"a password below it", func(c *configs.Config) { c.Owner.Password = "012345678" }, "owner.password has 9 bytes: use 10 to 256, or none to have one made"},
+		{"a password below it", func(c *configs.Config) { c.Owner.Password = "012345678" }, "owner.password has 9 bytes: use 10 to 256, or leave it out to generate one"},
 		{"the longest password", func(c *configs.Config) { c.Owner.Password = configs.Secret(strings.Repeat("p", 256)) }, ""},
 		{"a password past it", func(c *configs.Config) { c.Owner.Password = configs.Secret(strings.Repeat("p", 257)) }, "owner.password has 257 bytes"},
 	} {

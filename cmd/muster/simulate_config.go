@@ -9,15 +9,16 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/muster-iot/muster/cli"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
-// chanceOrAll is the value of a flag that may stand alone: all, then.
+// chanceOrAll is a chance whose flag may come without a value, which means always.
 type chanceOrAll struct{ simulator.Chance }
 
-// Decode takes the percentage, where there is one before the next flag.
+// Decode reads the percentage, if there is one before the next flag.
 func (c *chanceOrAll) Decode(at *kong.DecodeContext) error {
 	next := at.Scan.Peek()
 	alone := next.IsEOL() || next.Type != kong.FlagValueToken && next.InferredType().IsAny(kong.FlagToken, kong.ShortFlagToken)
@@ -32,21 +33,21 @@ func (c *chanceOrAll) Decode(at *kong.DecodeContext) error {
 	return c.UnmarshalText([]byte(text))
 }
 
-// config is the fleet that the flags describe.
+// config converts the flags.
 func (s *simulateCmd) config() (simulator.Config, error) {
 	if err := s.check(); err != nil {
 		return simulator.Config{}, err
 	}
 	broker, err := mqttlite.ParseBroker(s.Broker)
 	if err != nil {
-		return simulator.Config{}, wrongUse("--broker: %s", err)
+		return simulator.Config{}, cli.Misuse("--broker: %s", err)
 	}
 	if broker.TLS, err = s.trust(); err != nil {
 		return simulator.Config{}, err
 	}
 	version, err := fleet.ParseVersion(s.Version)
 	if err != nil {
-		return simulator.Config{}, wrongUse("--version: %s", err)
+		return simulator.Config{}, cli.Misuse("--version: %s", err)
 	}
 	devices, err := s.devices()
 	if err != nil {
@@ -64,10 +65,10 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 	}, nil
 }
 
-// check refuses numbers that mean nothing.
+// check rejects numbers out of range.
 func (s *simulateCmd) check() error {
 	const minHaste, maxHaste = 0.001, 1e6
-	const sometimes = "a time such as 30s, or 0 for never"
+	const interval = "a time such as 30s, or 0 for never"
 	for _, flag := range []struct {
 		name  string
 		value any
@@ -77,20 +78,20 @@ func (s *simulateCmd) check() error {
 		{"devices", s.Devices, s.Devices >= 0, "1 or more, or 0 for all"},
 		{"ramp", s.Ramp, s.Ramp >= 0, "a number above 0, or 0 for all at once"},
 		{"for", s.For, s.For > 0, "a time such as 5m"},
-		{"rehello", s.Rehello, s.Rehello >= 0, sometimes},
+		{"rehello", s.Rehello, s.Rehello >= 0, interval},
 		{"haste", s.Haste, s.Haste >= minHaste && s.Haste <= maxHaste, fmt.Sprintf("a number from %v to %.0f", minHaste, maxHaste)},
 		{"gateways", s.Gateways, s.Gateways >= 0, "0 or more"},
 		{"ble", s.BLE, s.BLE >= 0, "0 or more"},
-		{"roam", s.Roam, s.Roam >= 0, sometimes},
+		{"roam", s.Roam, s.Roam >= 0, interval},
 	} {
 		if !flag.fine {
-			return wrongUse("--%s %v: use %s", flag.name, flag.value, flag.use)
+			return cli.Misuse("--%s %v: use %s", flag.name, flag.value, flag.use)
 		}
 	}
 	return nil
 }
 
-// trust is nil for the system's certificates.
+// trust returns the TLS settings for --ca, nil for the system's certificates.
 func (s *simulateCmd) trust() (*tls.Config, error) {
 	if s.CA == "" {
 		return nil, nil
@@ -101,12 +102,13 @@ func (s *simulateCmd) trust() (*tls.Config, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--ca %s: no certificate in it", s.CA)
+		return nil, fmt.Errorf("--ca %s contains no certificate", s.CA)
 	}
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
-// devices are those of the file that are wanted, and the ones behind gateways: never none.
+// devices reads the devices of the file and adds those behind gateways. Having none is
+// misuse.
 func (s *simulateCmd) devices() ([]simulator.Credential, error) {
 	var file io.Reader = os.Stdin
 	if s.Credentials != "-" {
@@ -123,9 +125,9 @@ func (s *simulateCmd) devices() ([]simulator.Credential, error) {
 	}
 	switch {
 	case len(devices) == 0:
-		return nil, wrongUse("--credentials %s: no device with a secret in it", s.Credentials)
+		return nil, cli.Misuse("--credentials %s contains no device with a secret", s.Credentials)
 	case s.Devices > len(devices):
-		return nil, wrongUse("--devices %d: %s has %d", s.Devices, s.Credentials, len(devices))
+		return nil, cli.Misuse("--devices %d: %s has only %d", s.Devices, s.Credentials, len(devices))
 	}
 	if s.Devices > 0 {
 		devices = devices[:s.Devices]
@@ -133,10 +135,10 @@ func (s *simulateCmd) devices() ([]simulator.Credential, error) {
 	return s.behind(devices)
 }
 
-// behind adds the devices behind the first of devices, which become gateways.
+// behind makes the first devices gateways and adds the devices behind them.
 func (s *simulateCmd) behind(devices []simulator.Credential) ([]simulator.Credential, error) {
 	if s.Gateways > len(devices) {
-		return nil, wrongUse("--gateways %d: there are %d devices", s.Gateways, len(devices))
+		return nil, cli.Misuse("--gateways %d: there are only %d devices", s.Gateways, len(devices))
 	}
 	for _, gateway := range devices[:s.Gateways] {
 		for n := range s.BLE {

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+)
+
+type auditCmd struct {
+	List auditListCmd `cmd:"" default:"withargs" help:"List every change, newest first: who changed what, and the values before and after." example:"muster audit list --action device --object lamp-7"`
+}
+
+type auditListCmd struct {
+	remote
+	Search string `help:"Only entries that contain this text, in any case." placeholder:"TEXT"`
+	Email  string `help:"Only changes by this user." placeholder:"EMAIL" complete:"user"`
+	Action string `help:"Only this action, such as device.update, or all of a kind, such as device." placeholder:"ACTION"`
+	Object string `help:"Only changes to this object: a device id, a group name ..." placeholder:"OBJECT"`
+	Limit  int    `default:"50" help:"Maximum number of rows; 0 for all." placeholder:"N"`
+}
+
+// Run lists the audit log.
+func (c *auditListCmd) Run(ctx context.Context) error {
+	return ask(ctx, c, func(s server) ([]api.AuditEntry, error) {
+		return upTo(c.Limit, func(after string, rows int) (api.Page[api.AuditEntry], error) {
+			return s.Audit(ctx, api.AuditFilter{Search: c.Search, Email: c.Email, Action: c.Action, Object: c.Object, After: after, Limit: rows})
+		})
+	}, func(t *table, entries []api.AuditEntry) {
+		t.hint(len(entries), "No matching entries. An --action is device.update, say, or just device; run muster audit to see which exist.")
+		t.row("WHEN", "WHO", "ACTION", "OBJECT", "CHANGE")
+		for _, e := range entries {
+			t.row(e.At, e.Email, e.Action, clip(e.Object, 40), clip(changeText(e), 160))
+		}
+	})
+}
+
+// changeText lists the fields that differ between before and after; --json has both in full.
+func changeText(e api.AuditEntry) string {
+	var before, after map[string]any
+	_, _ = json.Unmarshal(e.Before, &before), json.Unmarshal(e.After, &after) // anything but an object has no fields
+	fields := maps.Clone(before)
+	if fields == nil {
+		fields = map[string]any{}
+	}
+	maps.Copy(fields, after)
+	var words []string
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		switch from, to := jsonText(before[key]), jsonText(after[key]); {
+		case from == to:
+		case from == "":
+			words = append(words, key+": "+to)
+		default:
+			words = append(words, key+": "+from+" → "+cmp.Or(to, "-"))
+		}
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
+)
+
+// agree is embedded in verbs that ask before they act.
+type agree struct {
+	Yes bool `short:"y" help:"Don't ask for confirmation. Required where there is no terminal to ask on."`
+}
+
+// confirm asks for a yes and returns an error for anything else. Piped input is not taken
+// as an answer: it may be meant for another command.
+func (a agree) confirm(ctx context.Context, format string, args ...any) error {
+	if a.Yes {
+		return nil
+	}
+	question := terminal.Clean(fmt.Sprintf(format, args...))
+	if !terminal.Interactive() {
+		return fmt.Errorf("%s Nothing was changed: there is no terminal to ask on. To go ahead, add --yes", question)
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
+	line, err := terminal.ReadLine(ctx)
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was changed: the answer was not y")
+}
+
+// noteImpact prints which devices a change will update.
+func noteImpact(i fleet.Impact) {
+	for _, line := range impactLines(i) {
+		note("%s", line)
+	}
+}
+
+func impactLines(i fleet.Impact) []string {
+	lines := []string{fmt.Sprintf("Impact: %s of %s will receive an update as a direct result.", humane.Number(i.Total), humane.Count(i.Of, "device"))}
+	for _, row := range i.ByVersion {
+		lines = append(lines, fmt.Sprintf("  %s to version %s", humane.Number(row.Devices), row.Version))
+	}
+	if i.Due > 0 {
+		lines = append(lines, fmt.Sprintf("  %s already waiting for it: an immediate release reaches these too", humane.Count(i.Due, "device")))
+	}
+	for _, row := range i.Blocked {
+		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Devices, strings.ReplaceAll(row.Reason, "_", " ")))
+	}
+	return lines
+}
+
+// readImpact converts an impact from the API.
+func readImpact(i api.Impact) fleet.Impact {
+	out := fleet.Impact{Total: i.Devices.Update.Total, Of: i.Devices.Of, Due: i.Devices.Update.Due}
+	for _, row := range i.Devices.Update.ByVersion {
+		out.ByVersion = append(out.ByVersion, fleet.VersionCount{Version: row.Version.Version, Devices: row.Total})
+	}
+	for _, row := range i.Devices.Blocked {
+		out.Blocked = append(out.Blocked, fleet.ReasonCount{Reason: row.Reason, Devices: row.Total})
+	}
+	return out
+}

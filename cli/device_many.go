@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
+)
+
+// batchSize is how many devices one request changes or imports.
+const batchSize = 1000
+
+// many is embedded in verbs that make the same change to many devices of a product.
+type many struct {
+	productRemote
+	agree
+	File string `help:"Read more ids from this file, one per line; - for standard input." placeholder:"FILE"`
+
+	same *same // nil if the verb treats all devices as different from its change
+}
+
+// same describes devices that already are as a change would make them.
+type same struct {
+	is    func(api.Device) bool
+	words string // "3 devices <words>: ..."
+	now   string // confirmation for batches too large to look at each device; %s is how many
+}
+
+// change shows the impact of edit on ids and those of --file, asks, and makes the change in
+// batches. The first %s of question and done is how many devices.
+func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, question, done string) error {
+	ids, err := allIDs(ids, c.File)
+	if err != nil {
+		return err
+	}
+	s, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	var impact fleet.Impact
+	for edit.Devices = range slices.Chunk(ids, batchSize) {
+		one, err := s.PreviewDevices(ctx, s.product, edit)
+		if err != nil {
+			return err
+		}
+		impact.Add(readImpact(one))
+	}
+	unchanged, err := c.noteUnchanged(ctx, s, ids)
+	if err != nil {
+		return err
+	}
+	count := humane.Count(len(ids)-unchanged, "device")
+	if unchanged == len(ids) {
+		return c.done(nil, "%s", strings.Replace(done, "%s", count, 1))
+	}
+	if c.same != nil && len(ids) > maxLookedAt {
+		done = c.same.now
+	}
+	noteImpact(impact)
+	if err := c.confirm(ctx, "%s", strings.Replace(question, "%s", count, 1)); err != nil {
+		return err
+	}
+	progress := terminal.NewView(os.Stderr, false)
+	defer progress.End()
+	changed := 0
+	for edit.Devices = range slices.Chunk(ids, batchSize) {
+		if err := s.UpdateDevices(ctx, s.product, edit); err != nil {
+			return fmt.Errorf("after %d of %d devices: %w", changed, len(ids), err)
+		}
+		if changed += len(edit.Devices); len(ids) > batchSize {
+			progress.Show([]string{fmt.Sprintf("%d of %d devices", changed, len(ids))})
+		}
+	}
+	return c.done(nil, "%s", strings.Replace(done, "%s", count, 1))
+}
+
+// maxLookedAt bounds the requests made before a change, one per device.
+const maxLookedAt = 100
+
+// noteUnchanged counts and prints the devices that the change would leave as they are. It
+// looks at none if there are more than maxLookedAt.
+func (c *many) noteUnchanged(ctx context.Context, s server, ids []string) (int, error) {
+	if c.same == nil || len(ids) > maxLookedAt {
+		return 0, nil
+	}
+	var unchanged []string
+	for _, id := range ids {
+		d, err := s.Device(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		if c.same.is(d) {
+			unchanged = append(unchanged, id)
+		}
+	}
+	if len(unchanged) > 0 {
+		note("%s %s: %s", humane.Count(len(unchanged), "device"), c.same.words, clipIDs(unchanged))
+	}
+	return len(unchanged), nil
+}
+
+// allIDs adds the ids in a file to those given. Having none at all is misuse.
+func allIDs(given []string, file string) ([]string, error) {
+	more, err := readIDs(file)
+	if err != nil {
+		return nil, err
+	}
+	ids := append(slices.Clone(given), more...)
+	if len(ids) == 0 {
+		return nil, Misuse("which devices? Give ids, or a file with --file")
+	}
+	return ids, nil
+}
+
+// readIDs reads a file of device ids, one per line, skipping empty lines. Without a name
+// there are none.
+func readIDs(name string) (ids []string, err error) {
+	if name == "" {
+		return nil, nil
+	}
+	var file io.Reader = os.Stdin
+	if name != "-" {
+		opened, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer opened.Close()
+		file = opened
+	}
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if id := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids, lines.Err()
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
+)
+
+type fleetCmd struct {
+	Watch fleetWatchCmd `cmd:"" help:"Watch which versions a product's devices run, and the progress of releases." example:"muster fleet watch --done --for 10m"`
+}
+
+type fleetWatchCmd struct {
+	productRemote
+	Every time.Duration `default:"1s" help:"Refresh interval." placeholder:"TIME"`
+	Done  bool          `help:"Stop as soon as every device runs its target."`
+	For   time.Duration `help:"Stop after this time; with --done that is a failure." placeholder:"TIME"`
+	Plain bool          `help:"Print plain lines instead of a live view."`
+}
+
+// fleetState is a product's devices at one moment.
+type fleetState struct {
+	Devices  int            `json:"devices"`
+	Online   int            `json:"online"`
+	Versions []versionState `json:"versions"` // newest first
+
+	moving []api.Update // some of the running updates, for a live view
+}
+
+// versionState counts a version's devices.
+type versionState struct {
+	Version api.Version    `json:"version"`
+	Running int            `json:"running"` // devices that run it
+	Target  int            `json:"target"`  // devices that should run it
+	Arrived int            `json:"arrived"` // how many of those do
+	States  map[string]int `json:"states"`  // the others, by the state of their update to it
+}
+
+// Run refreshes until ctx ends, --for is over or, with --done, every device runs its target.
+func (c *fleetWatchCmd) Run(ctx context.Context) error {
+	if c.Every <= 0 {
+		return Misuse("--every %s: use a time above 0, such as 1s", c.Every)
+	}
+	s, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	limit := ctx
+	if c.For > 0 {
+		var cancel context.CancelFunc
+		limit, cancel = context.WithTimeout(ctx, c.For)
+		defer cancel()
+	}
+	picture := terminal.NewView(os.Stdout, c.Plain || c.JSON)
+	tick := time.NewTicker(c.Every)
+	defer tick.Stop()
+	for last := (fleetState{}); ; {
+		now, err := look(limit, s, picture.Live())
+		switch {
+		case err == nil:
+			if err := c.draw(picture, now, last); err != nil {
+				return err
+			}
+			last = now
+			if c.Done && now.toGo() == 0 {
+				return nil
+			}
+		case limit.Err() == nil && last.Versions != nil && errors.Is(err, fleet.Unavailable):
+			note("The server does not respond; retrying.") // it may be restarting
+		case limit.Err() == nil:
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-limit.Done():
+			if c.Done && ctx.Err() == nil {
+				return fmt.Errorf("after %s %s still to update", c.For, humane.Count(last.toGo(), "device"))
+			}
+			return nil
+		}
+	}
+}
+
+func (c *fleetWatchCmd) draw(picture *terminal.View, now, last fleetState) error {
+	if !c.JSON {
+		picture.Show(now.lines())
+		return nil
+	}
+	if slices.Equal(now.lines(), last.lines()) {
+		return nil
+	}
+	return c.show(now, nil)
+}
+
+// maxMoving is how many running updates a live view shows.
+const maxMoving = 8
+
+// look reads the state of a product and, if moving is set, its running updates.
+func look(ctx context.Context, s server, moving bool) (state fleetState, err error) {
+	firmware, err := s.Firmware(ctx, s.product)
+	if err != nil {
+		return state, err
+	}
+	all, err := s.Devices(ctx, s.product, api.DeviceFilter{PerPage: 1})
+	if err != nil {
+		return state, err
+	}
+	online, err := s.Devices(ctx, s.product, api.DeviceFilter{PerPage: 1, Online: new(true)})
+	if err != nil {
+		return state, err
+	}
+	if moving {
+		running := api.UpdateFilter{States: []string{"offered", "downloading", "stored", "applying"}, Limit: maxMoving}
+		updates, err := s.Updates(ctx, s.product, running)
+		if err != nil {
+			return state, err
+		}
+		state.moving = updates.Items
+	}
+	state.Devices, state.Online = all.Meta.Total, online.Meta.Total
+	for _, f := range firmware {
+		if f.Devices == 0 && len(places(f)) == 0 {
+			continue // no device runs it or should run it
+		}
+		p, err := s.Progress(ctx, s.product, f.Version)
+		if err != nil {
+			return state, err
+		}
+		state.Versions = append(state.Versions, versionState{Version: f.Version, Running: f.Devices, Target: p.Devices, Arrived: p.Running, States: p.States})
+	}
+	return state, nil
+}
+
+// toGo counts the devices that don't run their target yet.
+func (s fleetState) toGo() int {
+	n := 0
+	for _, v := range s.Versions {
+		n += v.Target - v.Arrived
+	}
+	return n
+}
+
+// lines draws s for a terminal.View: a summary line, then bars of devices online and per
+// version, what is left to do, and running updates.
+func (s fleetState) lines() []string {
+	var runs []string
+	states := map[string]int{}
+	for _, v := range s.Versions {
+		runs = append(runs, fmt.Sprintf("v%s: %d", v.Version, v.Running))
+		for state, n := range v.States {
+			states[state] += n
+		}
+	}
+	parts := []string{fmt.Sprintf("%d of %d online", s.Online, s.Devices)}
+	if len(runs) > 0 {
+		parts = append(parts, strings.Join(runs, ", "))
+	}
+	if s.toGo() == 0 {
+		parts = append(parts, "every device runs its target")
+	} else {
+		parts = append(parts, fmt.Sprintf("%d to update: %s", s.toGo(), statesText(states)))
+	}
+	lines := []string{strings.Join(parts, " | "), fmt.Sprintf("  %-11s %s %d of %d", "online", terminal.Bar(s.Online, s.Devices), s.Online, s.Devices)}
+	for _, v := range s.Versions {
+		line := fmt.Sprintf("  %-11s %s %d run it", "version "+v.Version.String(), terminal.Bar(v.Running, s.Devices), v.Running)
+		if left := v.Target - v.Arrived; left > 0 {
+			line += fmt.Sprintf(", %d more should: %s", left, statesText(v.States))
+		}
+		lines = append(lines, line)
+	}
+	lines = append(lines, "  "+parts[len(parts)-1])
+	for _, u := range s.moving {
+		lines = append(lines, fmt.Sprintf("    %-24s %s to %s  %-11s %s", clip(u.DeviceID, 24), cell(u.From), u.To, u.State, received(u)))
+	}
+	return lines
+}
+
+func statesText(states map[string]int) string {
+	var words []string
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		word := strings.ReplaceAll(state, "_", " ")
+		if state == "none" {
+			word = "not tried yet"
+		}
+		words = append(words, fmt.Sprintf("%d %s", states[state], word))
+	}
+	return strings.Join(words, ", ")
+}
