@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"api/nrf":        {"fleet", "api", "api/route", "api/rest"},
 	"console":        {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":          {"fleet", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
+	"cloud":          {"fleet", "configs", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":        {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest"},
 	"cli":            {"fleet", "api", "api/client", "humane", "cli/terminal"},
@@ -72,8 +72,8 @@ var mayImport = map[string][]string{
 	"simulator/mqttlite": {"fleet", "wire/mqtt"},
 	"simulator/ble":      {"fleet", "wire", "wire/mqtt"},
 
-	"cloud/cloudtest": {"fleet", "wire", "wire/mqtt", "cloud", "api", "api/client", "simulator", "simulator/mqttlite"}, // for tests only
-	"ota/otatest":     {"fleet", "ota/image", "store"},                                                                 // for tests only
+	"cloud/cloudtest": {"fleet", "configs", "wire", "wire/mqtt", "cloud", "api", "api/client", "simulator", "simulator/mqttlite"}, // for tests only
+	"ota/otatest":     {"fleet", "ota/image", "store"},                                                                            // for tests only
 }
 
 // testsMayImport is what tests may import beyond that.
@@ -82,7 +82,7 @@ var testsMayImport = map[string][]string{
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
 	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},          // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "api/route"},                                                                   // its example calls a whole server
+	"api/client":     {"cloud", "configs", "api/route"},                                                        // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
@@ -91,7 +91,7 @@ var testsMayImport = map[string][]string{
 	"ota/release":         {"ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
 	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "console", "simulator"},
-	"simulator":           {"cloud", "api", "api/client"}, // its example runs against a whole server
+	"simulator":           {"cloud", "configs", "api", "api/client"}, // its example runs against a whole server
 }
 
 // badNames say nothing about what a package keeps secret.

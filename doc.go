@@ -1,6 +1,6 @@
 // Package muster is the map of the repository; it holds no code.
 //
-// Muster is a device cloud in one binary. Read the rooms in this order:
+// Muster is a device cloud in one binary. Read the packages in this order:
 //
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
@@ -40,7 +40,7 @@
 //	simulator/ble       BLE devices behind gateways
 //	conform             a test bench for one device, in the server's place
 //	configs             the file an operator edits, and its strict loader
-//	cloud               composition, and the conductor: the flow of a device through the rooms
+//	cloud               composition, and the way of a device through the packages
 //	cloud/cloudtest     whole servers for tests of the whole path
 //	cli                 the operator's verbs on the command line
 //	cli/terminal        reading from and drawing on a terminal

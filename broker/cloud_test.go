@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -119,9 +120,16 @@ func (s *session) link() *Link { return s.connect.Link }
 // that it is gone exactly once.
 func start(t testing.TB, cfg Config, c *cloud) *Broker {
 	t.Helper()
-	b := New(cfg, c, slog.New(slog.DiscardHandler))
+	b := New(bounded(cfg), c, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { stop(t, b, c) })
 	return b
+}
+
+// bounded is cfg with what every broker needs.
+func bounded(cfg Config) Config {
+	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 100_000)
+	cfg.MaxKeepAlive = cmp.Or(cfg.MaxKeepAlive, 20*time.Minute)
+	return cfg
 }
 
 func stop(t testing.TB, b *Broker, c *cloud) {

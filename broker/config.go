@@ -2,11 +2,12 @@ package broker
 
 import "time"
 
-// Config bounds what connections may cost. Zero values mean the defaults named.
+// Config bounds what connections may cost. MaxConnections and MaxKeepAlive are settings of
+// the operator; for the others, zero means the default named.
 type Config struct {
-	MaxConnections   int           // admitted at a time; 100,000. Above it, CONNACK 3 / 0x89
+	MaxConnections   int           // admitted at a time. Above it, CONNACK 3 / 0x89
 	MaxPending       int           // not admitted yet, at a time; 1,024. Above it, accepting waits
-	MaxKeepAlive     time.Duration // longest keep-alive granted; 20 min, at most 12 h
+	MaxKeepAlive     time.Duration // longest keep-alive granted; 1 s to 12 h
 	HandshakeTimeout time.Duration // for TLS; 15 s
 	ConnectTimeout   time.Duration // from then to a complete CONNECT; 5 s
 	WriteTimeout     time.Duration // a connection that takes no byte for so long, or an eighth longer, ends; 30 s
@@ -22,13 +23,9 @@ func (c Config) withDefaults() Config {
 			*d = fallback
 		}
 	}
-	if c.MaxConnections <= 0 {
-		c.MaxConnections = 100_000
-	}
 	if c.MaxPending <= 0 {
 		c.MaxPending = 1024
 	}
-	or(&c.MaxKeepAlive, 20*time.Minute)
 	c.MaxKeepAlive = min(max(c.MaxKeepAlive, time.Second), maxKeepAlive)
 	or(&c.HandshakeTimeout, 15*time.Second)
 	or(&c.ConnectTimeout, 5*time.Second)

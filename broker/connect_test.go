@@ -200,7 +200,7 @@ func TestTheLogSaysWhyAConnectionWasRefused(t *testing.T) {
 	var log bytes.Buffer
 	cloud := newCloud()
 	cloud.admit = func(Connect) error { return fleet.Errorf(fleet.Unauthenticated, "not authenticated: wrong_secret") }
-	b := New(Config{}, cloud, slog.New(slog.NewTextHandler(&log, nil)))
+	b := New(bounded(Config{}), cloud, slog.New(slog.NewTextHandler(&log, nil)))
 	l := &Link{broker: b, id: "d1", version: mqtt.V5, address: "192.0.2.1"}
 	l.out = chunkio.NewWriter(discard{}, nil, owner{l}, &b.count.sent)
 	for _, row := range []struct {

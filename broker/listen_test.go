@@ -236,7 +236,7 @@ func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 func TestShutdownGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newCloud()
-		b := New(Config{}, cloud, slog.New(slog.DiscardHandler))
+		b := New(bounded(Config{}), cloud, slog.New(slog.DiscardHandler))
 		hold := make(chan struct{})
 		cloud.receive = func(*session, note) error { <-hold; return nil }
 		c := pipe(t, b, mqtt.V311).join("d1")

@@ -6,17 +6,17 @@ import (
 	"fmt"
 )
 
-// firstTeam is what the team of an empty store is called until its owner renames it.
+// firstTeam is the name of the first team until its owner renames it.
 const firstTeam = "Team"
 
-// bootstrap makes the first team and its owner on an empty store. Where no password was
-// configured it makes one and tells it, this once.
+// bootstrap creates the first team and its owner on an empty store. Without a configured
+// password it generates one and reports it, once.
 func (c *Cloud) bootstrap(ctx context.Context) error {
 	needed, err := c.accounts.Empty(ctx)
 	if err != nil || !needed {
 		return err
 	}
-	email, password := c.config.OwnerEmail, c.config.OwnerPassword
+	email, password := c.config.Owner.Email, c.config.Owner.Password.Reveal()
 	if password == "" {
 		password = rand.Text()
 	}
@@ -24,8 +24,8 @@ func (c *Cloud) bootstrap(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("first team: %w", err)
 	}
-	if made && c.config.OwnerPassword == "" && c.config.TellPassword != nil {
-		c.config.TellPassword(email, password)
+	if made && c.config.Owner.Password == "" && c.config.ReportPassword != nil {
+		c.config.ReportPassword(email, password)
 	}
 	return nil
 }

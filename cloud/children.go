@@ -14,19 +14,17 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// How many messages for devices that are not attached are looked into, per gateway: each
-// costs a round trip and an answer.
+// How many messages of devices without a session a gateway may relay: each costs a round
+// trip to the store and an answer.
 const (
-	strangerBurst    = 50
-	strangerInterval = 100 * time.Millisecond
+	unattachedBurst    = 50
+	unattachedInterval = 100 * time.Millisecond
 )
 
-var errNotCarried = fleet.Errorf(fleet.Conflict, "the gateway does not carry the device any more")
-
-// children are the BLE devices a gateway's connection carries now. A device is one from
-// its first message on; that it is attached is in its record.
+// children are the BLE devices with a session on a gateway's connection. A session begins
+// with the device's first message; whether the device is attached is in its record.
 type children struct {
-	strangers *rate.Limiter // of the gateway's messages for devices it does not carry
+	unattached *rate.Limiter // of the gateway's messages for devices without a session
 
 	mu   sync.Mutex
 	byID map[fleet.DeviceID]*session // guarded by mu
@@ -34,8 +32,8 @@ type children struct {
 
 func newChildren() *children {
 	return &children{
-		strangers: rate.NewLimiter(rate.Every(strangerInterval), strangerBurst),
-		byID:      make(map[fleet.DeviceID]*session),
+		unattached: rate.NewLimiter(rate.Every(unattachedInterval), unattachedBurst),
+		byID:       make(map[fleet.DeviceID]*session),
 	}
 }
 
@@ -55,8 +53,14 @@ func (c *children) all() []*session {
 	return all
 }
 
-// forget drops child unless another session took its place.
-func (c *children) forget(child *session) {
+func (c *children) add(child *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byID[child.id()] = child
+}
+
+// remove removes child unless another session has taken its place.
+func (c *children) remove(child *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byID[child.id()] == child {
@@ -64,10 +68,11 @@ func (c *children) forget(child *session) {
 	}
 }
 
-// carry takes what a BLE device says through its gateway s. Whatever is wrong with it
-// concerns that device alone: its siblings share the connection, which ends only when what
-// has to be durable could not be written, since it may then not be acknowledged.
-func (s *session) carry(ctx context.Context, t wire.Topic, payload []byte) error {
+// receiveFor handles a message that gateway s relays for a BLE device. An error in it
+// concerns that device alone, since other devices share the connection. The connection ends
+// only when something that has to be durable could not be written, because the message must
+// not be acknowledged then.
+func (s *session) receiveFor(ctx context.Context, t wire.Topic, payload []byte) error {
 	child, err := s.child(ctx, t.Child)
 	if err == nil {
 		err = child.receive(ctx, t, payload)
@@ -80,16 +85,16 @@ func (s *session) carry(ctx context.Context, t wire.Topic, payload []byte) error
 	case errors.Is(err, fleet.Unavailable), errors.Is(err, fleet.Busy):
 		return err
 	case errors.Is(err, errEarly):
-		return s.answer(t, payload, wire.ReasonNotNow, ignoredEarly)
+		return s.stop(t, payload, wire.ReasonNotNow, ignoredEarly)
 	}
 	if child != nil {
-		s.conductor.end(child)
+		s.sessions.end(child)
 	}
-	return s.answer(t, payload, wire.ReasonNotAttached, ignoredStranger)
+	return s.stop(t, payload, wire.ReasonNotAttached, ignoredUnattached)
 }
 
-// answer stops a device whose message has no effect.
-func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode, why ignored) error {
+// stop answers a message that has no effect with a Stop.
+func (s *session) stop(t wire.Topic, payload []byte, reason fleet.ReasonCode, why ignored) error {
 	stop := wire.Stop{Reason: reason}
 	switch t.Kind {
 	case wire.TopicWant:
@@ -107,73 +112,75 @@ func (s *session) answer(t wire.Topic, payload []byte, reason fleet.ReasonCode, 
 	return s.ignore(t, why)
 }
 
-// maxAdmissions bounds how often a record is read again because its device moved meanwhile.
+// maxAdmissions bounds how often a record is read again because its device was detached
+// meanwhile.
 const maxAdmissions = 8
 
-// child is the session of a BLE device that s carries. The first message of an attached
-// one begins it. Errors: fleet.Denied when id is not attached to s, errLimited,
+// child returns the session of a BLE device behind gateway s and begins it at the first
+// message. Errors: fleet.Denied when the device is not attached to s, errLimited,
 // fleet.Unavailable.
 func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error) {
 	if child := s.children.find(id); child != nil {
 		return child, nil
 	}
-	if !s.children.strangers.Allow() {
+	if !s.children.unattached.Allow() {
 		return nil, errLimited
 	}
 	for range maxAdmissions {
-		partings := s.conductor.parted(id)
-		device, err := s.conductor.handshake.AdmitAttached(ctx, s.device, id)
+		before := s.sessions.detached(id)
+		device, err := s.sessions.handshake.AdmitAttached(ctx, s.device, id)
 		if err != nil {
 			return nil, err
 		}
-		if child := s.adopt(device, partings); child != nil {
+		if child := s.beginChild(device, before); child != nil {
 			return child, nil
 		}
 	}
 	return nil, fleet.Errorf(fleet.Unavailable, "device %s keeps moving", id)
 }
 
-// adopt begins the session of a BLE device, unless it had to leave its gateway since
-// partings was counted: then the record may be another one by now.
-func (s *session) adopt(device *handshake.Session, partings uint64) *session {
-	c := s.conductor
+// beginChild begins the session of a BLE device. It returns nil when the device was detached
+// since its detachments were counted as before: its record may have changed.
+func (s *session) beginChild(device *handshake.Session, before uint64) *session {
+	c := s.sessions
 	child := c.newSession(device, s.link, s)
 	c.mu.Lock()
-	if *c.partings.of(device.ID()) != partings {
+	if *c.detachments.of(device.ID()) != before {
 		c.mu.Unlock()
 		return nil
 	}
-	c.sessions[child.id()] = child
-	s.children.mu.Lock()
-	s.children.byID[child.id()] = child
-	s.children.mu.Unlock()
+	c.online[child.id()] = child
+	s.children.add(child)
 	c.mu.Unlock()
-	c.devices.SetOnline(child.id(), true)
-	c.Announce(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: device.Team(), Device: child.id(), At: time.Now()})
+	c.joined(child)
 	return child
 }
 
-// partings counts how often BLE devices had to leave their gateway: several share a count.
-type partings [256]uint64
+// detachments counts how often BLE devices were detached from their gateways: the
+// generation of what their records say. Several devices share a count, which costs some of
+// them another read.
+type detachments [256]uint64
 
-var partingsSeed = maphash.MakeSeed()
+var detachmentsSeed = maphash.MakeSeed()
 
-func (p *partings) of(id fleet.DeviceID) *uint64 {
-	return &p[maphash.String(partingsSeed, string(id))%uint64(len(p))]
+func (d *detachments) of(id fleet.DeviceID) *uint64 {
+	return &d[maphash.String(detachmentsSeed, string(id))%uint64(len(d))]
 }
 
-func (c *conductor) parted(id fleet.DeviceID) uint64 {
+// detached is how often device id was detached.
+func (c *sessions) detached(id fleet.DeviceID) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return *c.partings.of(id)
+	return *c.detachments.of(id)
 }
 
-// part ends device id's session if a gateway carries it, and makes sure that none begins
-// by what its record said before. It returns the session it found, of whatever kind.
-func (c *conductor) part(id fleet.DeviceID) *session {
+// detach ends device id's session behind a gateway, and no session begins from a record that
+// was read before. It returns the session it found, also one with its own connection, which
+// it leaves open.
+func (c *sessions) detach(id fleet.DeviceID) *session {
 	c.mu.Lock()
-	*c.partings.of(id)++
-	s := c.sessions[id]
+	*c.detachments.of(id)++
+	s := c.online[id]
 	c.mu.Unlock()
 	if s != nil && s.gateway != nil {
 		c.end(s)
@@ -181,33 +188,33 @@ func (c *conductor) part(id fleet.DeviceID) *session {
 	return s
 }
 
-// end ends the session of a BLE device; the connection that carried it goes on.
-func (c *conductor) end(child *session) {
+// end ends the session of a BLE device; its gateway's connection stays open.
+func (c *sessions) end(child *session) {
 	child.device.End()
-	child.gateway.children.forget(child)
+	child.gateway.children.remove(child)
 	child.toDevice().StopChunks()
 	c.leave(child)
 }
 
-// endChildren ends what s carried: its connection has ended.
+// endChildren ends the sessions on the connection of s, which has ended.
 func (s *session) endChildren() {
 	if s.children == nil {
 		return
 	}
 	for _, child := range s.children.all() {
-		s.conductor.end(child)
+		s.sessions.end(child)
 	}
 }
 
-// carriedNoMore reports whether s was a BLE device's and has ended; the connection it
-// used may go on.
-func (s *session) carriedNoMore() bool { return s.gateway != nil && s.device.Ended() }
+// detached reports whether s is a BLE device's session that has ended: nothing may be sent
+// on its gateway's connection any more.
+func (s *session) detached() bool { return s.gateway != nil && s.device.Ended() }
 
-// tidy takes back what was started for a BLE device whose session ended meanwhile.
-func (s *session) tidy() {
-	if s.carriedNoMore() {
+// stopIfDetached stops what was started for a BLE device whose session ended meanwhile.
+func (s *session) stopIfDetached() {
+	if s.detached() {
 		s.toDevice().StopChunks()
-		s.conductor.ota.Gone(s.conductor.base, s.id(), s.toDevice())
+		s.sessions.ota.Gone(s.sessions.base, s.id(), s.toDevice())
 	}
 }
 
@@ -217,15 +224,16 @@ func (s *session) caches() bool {
 	return ok && h.Caches
 }
 
-// fetches serves a gateway's Want of an image for its children.
-func (s *session) fetches(w wire.Want) bool {
+// fetchForChildren serves a gateway's Want of an image for its children. It reports whether
+// w was one.
+func (s *session) fetchForChildren(w wire.Want) bool {
 	if s.children == nil {
 		return false
 	}
-	carried := s.children.all()
-	ids := make([]fleet.DeviceID, len(carried))
-	for i, child := range carried {
+	all := s.children.all()
+	ids := make([]fleet.DeviceID, len(all))
+	for i, child := range all {
 		ids[i] = child.id()
 	}
-	return s.conductor.ota.Fetch(s.id(), ids, w, s.toDevice())
+	return s.sessions.ota.Fetch(s.id(), ids, w, s.toDevice())
 }

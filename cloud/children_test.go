@@ -8,24 +8,24 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// TestPartingOfOthersDelaysNoDevice: else disabling thousands of devices would keep those of
-// any gateway from being carried.
-func TestPartingOfOthersDelaysNoDevice(t *testing.T) {
-	c := &conductor{sessions: map[fleet.DeviceID]*session{}}
+// Otherwise disabling thousands of devices would keep devices behind any gateway from
+// getting a session.
+func TestDetachmentOfOthersDelaysNoDevice(t *testing.T) {
+	c := &sessions{online: map[fleet.DeviceID]*session{}}
 	same := 0
 	for n := range 1000 {
-		before := c.parted("ble")
-		c.part(fleet.DeviceID(fmt.Sprint(n)))
-		if c.parted("ble") != before {
+		before := c.detached("ble")
+		c.detach(fleet.DeviceID(fmt.Sprint(n)))
+		if c.detached("ble") != before {
 			same++
 		}
 	}
 	if same > 50 { // 4 are to be expected
-		t.Errorf("%d of 1,000 partings concerned another device", same)
+		t.Errorf("%d of 1,000 detachments concerned another device", same)
 	}
-	before := c.parted("ble")
-	if c.part("ble"); c.parted("ble") == before {
-		t.Error("its own parting goes unnoticed")
+	before := c.detached("ble")
+	if c.detach("ble"); c.detached("ble") == before {
+		t.Error("its own detachment goes unnoticed")
 	}
 }
 

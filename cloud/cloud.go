@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,7 +28,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// shutdownTimeout bounds a clean end; what has not finished by then is cut off.
+// shutdownTimeout bounds a clean shutdown; connections that are open after it are cut.
 const shutdownTimeout = 10 * time.Second
 
 // Cloud is one server. New makes it, Run serves; it is used once.
@@ -44,12 +43,13 @@ type Cloud struct {
 	releases  *release.Service
 	registry  *registry.Registry
 	accounts  *accounts.Accounts
-	conductor *conductor
+	activity  *activity
+	sessions  *sessions
 	console   *console.Console // nil without HTTP
 	http      *http.Server
 	listener  net.Listener
 	addresses Addresses
-	cancel    context.CancelFunc // ends the base context of what no request carries
+	cancel    context.CancelFunc // ends the base context, of work that no request asks for
 }
 
 // New opens the store and listens everywhere; nothing is served before Run. On an error
@@ -57,22 +57,22 @@ type Cloud struct {
 func New(ctx context.Context, config Config) (*Cloud, error) {
 	c := unopened(config)
 	if err := c.open(ctx); err != nil {
-		_ = c.close() // what went wrong first tells more
+		_ = c.close() // the first error matters more
 		return nil, err
 	}
 	return c, nil
 }
 
-// unopened is a server that has opened nothing yet; it may be closed at any moment.
+// unopened returns a server that has opened nothing yet. close may be called from then on.
 func unopened(config Config) *Cloud {
-	c := &Cloud{config: config, log: config.Log}
+	c := &Cloud{config: config, log: config.Logger}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
 
-// open is the start, in the order in which rooms need each other.
+// open starts the parts in the order in which they need each other.
 func (c *Cloud) open(ctx context.Context) error {
 	if err := c.takeFolder(ctx); err != nil {
 		return err
@@ -86,10 +86,10 @@ func (c *Cloud) open(ctx context.Context) error {
 	if err := c.listen(); err != nil {
 		return err
 	}
-	return c.bootstrap(ctx) // last: a password is told once, so not by a start that fails
+	return c.bootstrap(ctx) // last: a start that fails must not use up the one report of a password
 }
 
-// build opens what the folder keeps, and makes the rooms.
+// build opens what the folder keeps and makes the parts.
 func (c *Cloud) build(ctx context.Context) error {
 	var err error
 	if c.store, err = c.openStore(ctx); err != nil { // it waits for the Redis of a server that was killed
@@ -99,67 +99,74 @@ func (c *Cloud) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.assemble(images)
+	c.compose(images)
 	return nil
 }
 
 func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {
-	options := store.Options{URL: c.config.Redis, Dir: filepath.Join(c.config.Data, "redis"), Log: c.log}
+	options := store.Options{URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"), Log: c.log}
 	switch {
-	case c.config.Ephemeral:
-		c.log.Warn("the fleet is kept in memory: it is gone at exit")
+	case c.config.Redis.Ephemeral:
+		c.log.Warn("the fleet is kept in memory and lost at exit")
 		return store.Ephemeral(ctx, options)
-	case c.config.Redis != "":
+	case options.URL != "":
 		return store.Open(ctx, options)
 	}
 	return store.Serve(ctx, options)
 }
 
-// assemble makes the rooms and introduces them to each other.
-func (c *Cloud) assemble(images image.Store) {
+// compose makes the parts. Calls go both ways: sessions and activity call ota and registry,
+// which call back when something happens to a device. Therefore the first two are made
+// first, and their fields for the other two are set last; nothing runs before compose
+// returns.
+func (c *Cloud) compose(images image.Store) {
 	base, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	c.conductor = &conductor{
+	c.activity = &activity{messages: c.store.Messages, events: newEvents(), tallies: newTallies(), log: c.log}
+	c.sessions = &sessions{
 		handshake: handshake.New(handshake.Config{}, c.store.Devices, c.store.Catalogs),
-		devices:   c.store.Devices, messages: c.store.Messages,
-		log: c.log, maxAge: cmp.Or(c.config.MaxSessionAge, defaultSessionAge), base: base,
-		rechecks: newRechecks(), events: newEvents(), tallies: newTallies(), sessions: make(map[fleet.DeviceID]*session),
+		devices:   c.store.Devices, messages: c.store.Messages, activity: c.activity, rechecks: newRechecks(),
+		log: c.log, maxAge: c.config.OTA.MaxSessionAge, base: base, online: make(map[fleet.DeviceID]*session),
 	}
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.ota = ota.New(ota.Config{
-		MaxUpdates: c.config.MaxUpdates, MaxBehind: c.config.GatewayUpdates, MaxAttempts: c.config.MaxAttempts, CoolDown: c.config.CoolDown,
-		Ready: c.conductor.slot, Ended: c.conductor.ended,
-	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, c.config.ChunkCache, c.config.Rate))
+		MaxUpdates: c.config.OTA.MaxUpdates, MaxBehind: c.config.OTA.GatewayUpdates,
+		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
+		Ready: func(id fleet.DeviceID) { c.sessions.rechecks.add(id, ota.AtSlot) },
+		Ended: func(d fleet.Device, unreadable error) { c.activity.endedByOther(base, &d, unreadable) },
+	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
 	c.releases = release.New(release.Config{
-		MaxImage: c.config.MaxImage, Devices: c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
-		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.conductor.Announce, Changed: c.conductor.changed,
+		MaxImage: int64(c.config.OTA.MaxImage),
+		Devices:  c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
+		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.activity.publish, Changed: c.sessions.released,
 	})
-	c.conductor.ota = c.ota
-	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit})
+	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
-		Journal: c.store.Journal, Audit: c.audit, Images: images, Forecast: c.releases, Live: c.conductor, Log: c.log,
+		Journal: c.store.Journal, Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log,
 	})
-	c.conductor.registry = c.registry
 	c.broker = broker.New(broker.Config{
-		MaxConnections: c.config.MaxConnections, MaxKeepAlive: c.config.MaxKeepAlive,
-	}, c.conductor, c.log)
+		MaxConnections: c.config.MQTT.MaxConnections, MaxKeepAlive: c.config.MQTT.MaxKeepalive,
+	}, c.sessions, c.log)
+
+	c.activity.ota = c.ota
+	c.sessions.ota, c.sessions.registry = c.ota, c.registry
 }
 
 func (c *Cloud) listen() error {
-	if c.config.MQTT != "" {
-		addr, err := c.broker.ListenTCP(c.config.MQTT)
+	if c.config.MQTT.Addr != "" {
+		addr, err := c.broker.ListenTCP(c.config.MQTT.Addr)
 		if err != nil {
 			return fmt.Errorf("mqtt: %w", err)
 		}
 		c.addresses.MQTT = addr.String()
 	}
-	if c.config.MQTTS != "" {
-		certificate, err := tls.LoadX509KeyPair(c.config.TLSCert, c.config.TLSKey)
+	if c.config.MQTTS.Addr != "" {
+		certificate, err := tls.LoadX509KeyPair(c.config.MQTTS.TLSCert, c.config.MQTTS.TLSKey)
 		if err != nil {
 			return fmt.Errorf("mqtts: %w", err)
 		}
-		addr, err := c.broker.ListenTLS(c.config.MQTTS, &tls.Config{
+		addr, err := c.broker.ListenTLS(c.config.MQTTS.Addr, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
 		})
 		if err != nil {
@@ -167,10 +174,10 @@ func (c *Cloud) listen() error {
 		}
 		c.addresses.MQTTS = addr.String()
 	}
-	if c.config.HTTP == "" {
+	if c.config.HTTP.Addr == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", c.config.HTTP)
+	listener, err := net.Listen("tcp", c.config.HTTP.Addr)
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
@@ -178,35 +185,35 @@ func (c *Cloud) listen() error {
 	c.addresses.HTTP = listener.Addr().String()
 	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
-		MQTT: c.addresses.MQTT, MaxImage: c.config.MaxImage,
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: watch{c.conductor.events, c.conductor.tallies}, Log: c.log,
+		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: live{c.activity.events, c.activity.tallies}, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
-		Version: c.config.Version, MaxImage: c.config.MaxImage, MQTT: c.addresses.MQTT,
+		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Events: c.conductor.events, Repeats: c.store.Repeats,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Events: c.activity.events, Repeats: c.store.Repeats,
 	}, c.log)
 	c.http = &http.Server{
 		Handler:           c.serveMux(operations.Handler(particle.Tables(operations), nrf.Tables(operations)), c.console),
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
-	c.http.RegisterOnShutdown(c.conductor.events.close) // or event streams would never end
+	c.http.RegisterOnShutdown(c.activity.events.close) // or event streams would never end
 	return nil
 }
 
 // Addresses are where c listens.
 func (c *Cloud) Addresses() Addresses { return c.addresses }
 
-// Run serves until ctx ends, then ends every connection and the store, and returns nil.
-// It returns an error when serving failed or the end took too long.
+// Run serves until ctx ends, then ends every connection, closes the store and returns nil. It
+// returns an error when serving failed or the shutdown took too long.
 func (c *Cloud) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
-	base := c.conductor.base
+	base := c.sessions.base
 	tasks.Go(func() { c.ota.Run(base, c.log) })
-	tasks.Go(func() { c.conductor.refresh(base) })
+	tasks.Go(func() { c.sessions.refresh(base) })
 	tasks.Go(func() {
-		c.conductor.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.conductor.recheck(base, id, at) })
+		c.sessions.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.sessions.recheck(base, id, at) })
 	})
 	tasks.Go(func() { trim(base, c.broker) })
 	failed := make(chan error, 1)
@@ -228,7 +235,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	c.log.Info("stopping")
 	err = errors.Join(err, c.close())
 	tasks.Wait()
-	c.conductor.runners.Wait()
+	c.sessions.workers.Wait()
 	return err
 }
 

@@ -3,44 +3,24 @@ package cloud
 import (
 	"log/slog"
 	"net"
-	"time"
+
+	"github.com/muster-iot/muster/configs"
 )
 
-const defaultSessionAge = 24 * time.Hour
-
-// Config is what an operator decides about one server. The zero value of a number or a
-// duration means the default that configs/muster.yaml states.
+// Config is what one server runs with.
 type Config struct {
-	MQTT  string // address of plain MQTT, "" for none; port 0 picks a free one
-	MQTTS string // address of MQTT over TLS, "" for none
-	HTTP  string // address of REST and WebSocket
+	// The operator's settings, valid as configs.Load or configs.Default returns them.
+	configs.Config
 
-	TLSCert, TLSKey string // PEM files, with MQTTS
+	Version string       // of the program, for GET /v1/version
+	Logger  *slog.Logger // nil logs nothing
 
-	Data      string // directory of images and, without Redis, of the store; not used with Ephemeral
-	Redis     string // URL of a Redis to use instead of an own one
-	Ephemeral bool   // keep the fleet in memory: gone at exit
-	ReadyFile string // written as JSON once everything listens, removed at the end; "" for none
+	// HashMemory is what hashing one password takes, in KiB; 0 is the default of accounts.
+	HashMemory uint32
 
-	OwnerEmail, OwnerPassword string // of the first team, made on an empty store
-
-	// TellPassword is called once, where OwnerPassword was empty and one was made.
-	TellPassword func(email, password string)
-
-	MaxConnections int
-	MaxKeepAlive   time.Duration
-	MaxSessionAge  time.Duration // an older session is asked for a new Hello
-
-	MaxUpdates     int             // devices that download at the same time
-	GatewayUpdates int             // of them, BLE devices behind one gateway
-	Rate           int64           // bytes per second of all downloads together; 0: no limit
-	ChunkCache     int64           // bytes of encoded chunks kept in memory
-	MaxImage       int64           // bytes of one firmware image
-	MaxAttempts    int             // tries at one target before it is exhausted
-	CoolDown       []time.Duration // pause after the first, second ... failed attempt
-
-	Version string // of the program, for GET /v1/version
-	Log     *slog.Logger
+	// ReportPassword is called once, on an empty store without Owner.Password, with the
+	// password that was generated for the first user; nil loses it.
+	ReportPassword func(email, password string)
 }
 
 // Addresses are where a running server listens; "" where it does not.

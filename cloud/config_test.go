@@ -1,9 +1,6 @@
 package cloud
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 func TestConsoleIsWhereABrowserHereFindsIt(t *testing.T) {
 	for listening, want := range map[string]string{
@@ -16,20 +13,5 @@ func TestConsoleIsWhereABrowserHereFindsIt(t *testing.T) {
 		if got := (Addresses{HTTP: listening}).console(); got != want {
 			t.Errorf("%q: got %q, want %q", listening, got, want)
 		}
-	}
-}
-
-func TestASessionNeedsAHelloOnceADayUnlessConfigured(t *testing.T) {
-	c, err := New(t.Context(), Config{Ephemeral: true, OwnerEmail: "owner@example.com", OwnerPassword: "correct horse battery staple"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := c.close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if got := c.conductor.maxAge; got != 24*time.Hour {
-		t.Errorf("got %v, want 24 h", got)
 	}
 }

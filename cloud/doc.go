@@ -1,7 +1,7 @@
-// Package cloud puts the rooms together into one running server. It hides which rooms
-// there are and in what order a device passes through them: New opens the store and the
-// listeners, Run serves until its context ends.
+// Package cloud composes one running server and leads each device through it: from its
+// connection through the handshake to its updates. New opens the store and the listeners,
+// Run serves until its context ends.
 //
-// The conductor (conductor.go, session.go) is the only place that says "handshake first,
-// then OTA"; every room it calls knows nothing of the others.
+// The packages that cloud calls know nothing of each other: sessions.go and session.go are
+// the only place where a handshake is followed by an update (DESIGN.md).
 package cloud

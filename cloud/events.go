@@ -6,12 +6,12 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// maxQueued bounds the events that wait for one listener; one that falls behind further
-// misses events, and is told so.
+// maxQueued bounds the events that wait for one listener. A listener that falls further
+// behind misses events and receives fleet.EventsMissed instead.
 const maxQueued = 256
 
-// events passes on what happened to whoever listens, in this process. Nothing depends on
-// an event: a listener reads state anew where it matters.
+// events distributes events to the listeners in this process. Nothing depends on an event: a
+// listener reads the state again where it matters. It is safe for concurrent use.
 type events struct {
 	mu        sync.Mutex
 	closed    bool               // guarded by mu
@@ -22,13 +22,13 @@ type events struct {
 type listener struct {
 	team   fleet.TeamID
 	queue  chan fleet.Event
-	behind bool // it misses events until its queue is empty; guarded by events.mu
+	behind bool // misses events until its queue is empty; guarded by events.mu
 }
 
 func newEvents() *events { return &events{listeners: make(map[*listener]bool)} }
 
 // Listen returns the events of a team from now on. The channel is closed when the server
-// ends; leave is to be called in any case, and only once. It never blocks.
+// stops. The caller has to call leave, once. Listen never blocks.
 func (e *events) Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func()) {
 	l := &listener{team: team, queue: make(chan fleet.Event, maxQueued)}
 	e.mu.Lock()
@@ -45,16 +45,16 @@ func (e *events) Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func
 	}
 }
 
-// count is how many listen now.
+// count returns the number of listeners.
 func (e *events) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.listeners)
 }
 
-// tell passes event on. It never blocks: who can't follow gets a marker in the place of
-// what it misses.
-func (e *events) tell(event fleet.Event) {
+// publish passes event to the listeners of its team. It never blocks: a listener that can't
+// follow receives fleet.EventsMissed in place of what it misses.
+func (e *events) publish(event fleet.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for l := range e.listeners {
@@ -69,14 +69,14 @@ func (l *listener) take(event fleet.Event) {
 		return
 	}
 	l.behind = false
-	if len(l.queue) == cap(l.queue)-1 { // the last place is the marker's
+	if len(l.queue) == cap(l.queue)-1 { // the last place is reserved for EventsMissed
 		l.behind = true
 		event = fleet.Event{Payload: fleet.EventsMissed{}, Team: l.team, At: event.At}
 	}
 	l.queue <- event
 }
 
-// close ends all subscriptions, and those to come.
+// close ends all subscriptions; later ones end at once.
 func (e *events) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

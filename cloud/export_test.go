@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// Bounds that the tests from outside reach for.
+// Bounds that the tests from outside reach.
 const (
-	Recheckers    = recheckers
-	StrangerBurst = strangerBurst
+	Recheckers      = recheckers
+	UnattachedBurst = unattachedBurst
 )
 
 // Handler is what serves HTTP.

@@ -11,18 +11,18 @@ import (
 	"github.com/muster-iot/muster/store/lockfile"
 )
 
-// folder is the data folder as this server holds it.
+// folder is what this server holds of its data folder.
 type folder struct {
 	lock      *os.File
-	temporary string // what goes at the end, "" for none
-	ready     bool   // the ready file is there
+	temporary string // removed at the end, "" for none
+	ready     bool   // the ready file exists
 }
 
-// takeFolder makes the data folder this server's alone. An ephemeral one has a folder of its
-// own: images of a fleet that is kept are not its to write or delete.
+// takeFolder locks the data folder for this server. An ephemeral server uses a temporary
+// folder instead: it must not touch the images of a fleet that is kept.
 func (c *Cloud) takeFolder(ctx context.Context) error {
 	var err error
-	if c.config.Ephemeral {
+	if c.config.Redis.Ephemeral {
 		if c.config.Data, err = os.MkdirTemp("", "muster-"); err != nil {
 			return err
 		}
@@ -31,10 +31,10 @@ func (c *Cloud) takeFolder(ctx context.Context) error {
 	if c.folder.lock, err = lockfile.Acquire(ctx, c.config.Data, c.log); err != nil {
 		return err
 	}
-	return c.unready() // what an earlier server wrote is not so any more
+	return c.unready() // an earlier server's addresses are stale
 }
 
-// leaveFolder gives it back. What takeFolder did not come to is left out.
+// leaveFolder undoes takeFolder, as far as that has come.
 func (c *Cloud) leaveFolder() error {
 	var errs []error
 	if c.folder.ready {
@@ -49,7 +49,7 @@ func (c *Cloud) leaveFolder() error {
 	return errors.Join(errs...)
 }
 
-// ready tells where everything listens.
+// ready logs the addresses and writes them to the ready file.
 func (c *Cloud) ready() error {
 	a := c.addresses
 	c.log.Info("ready", "mqtt", a.MQTT, "mqtts", a.MQTTS, "http", a.HTTP, "websocket", a.WebSocket, "console", a.console())
@@ -60,7 +60,7 @@ func (c *Cloud) ready() error {
 	if err != nil {
 		return err
 	}
-	part := c.config.ReadyFile + ".part" // who watches for the file must not read half of it
+	part := c.config.ReadyFile + ".part" // a reader must not see half of it
 	if err := os.WriteFile(part, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("ready file: %w", err)
 	}
@@ -68,7 +68,7 @@ func (c *Cloud) ready() error {
 	return os.Rename(part, c.config.ReadyFile)
 }
 
-// unready removes the ready file. A folder for it must be there.
+// unready removes the ready file. It fails when there is no folder for it.
 func (c *Cloud) unready() error {
 	if c.config.ReadyFile == "" {
 		return nil

@@ -36,7 +36,7 @@ func (w *world) town(gateways, behind int, config simulator.Config) *simulator.F
 
 // steady is a cloud whose downloads are bounded per gateway alone.
 func steady(k int) func(*cloud.Config) {
-	return func(c *cloud.Config) { c.GatewayUpdates = k }
+	return func(c *cloud.Config) { c.OTA.GatewayUpdates = k }
 }
 
 func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {

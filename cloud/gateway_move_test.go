@@ -126,7 +126,7 @@ func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
 }
 
 func TestAtMostKChildrenOfAGatewayUpdateAtOnce(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.GatewayUpdates = 2 })
+	w := serve(t, func(c *cloud.Config) { c.OTA.GatewayUpdates = 2 })
 	w.UploadVersions(imageSize, 1, 2)
 	credentials := w.EnrollGateways("g", "h")
 	g, h := w.Dial(credentials[0]), w.Dial(credentials[1])
@@ -158,7 +158,7 @@ func TestAGatewayThatCachesGetsAnImageOnceForTwentyChildren(t *testing.T) {
 	const many = 20
 	bytes := map[bool]uint64{}
 	for _, caches := range []bool{false, true} {
-		w := serve(t, func(c *cloud.Config) { c.GatewayUpdates = many })
+		w := serve(t, func(c *cloud.Config) { c.OTA.GatewayUpdates = many })
 		w.UploadVersions(imageSize, 1, 2)
 		g := w.Dial(w.EnrollGateways("g")[0])
 		g.Hello(1, func(h *wire.Hello) { h.Caches = caches })

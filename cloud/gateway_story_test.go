@@ -111,11 +111,11 @@ func TestWhatIsWrongWithAChildsMessageConcernsItAlone(t *testing.T) {
 func TestUnknownDevicesCostTheGatewayNoMoreThanItsLimit(t *testing.T) {
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
-	for n := range 4 * cloud.StrangerBurst {
+	for n := range 4 * cloud.UnattachedBurst {
 		gateway.SendFor(fleet.DeviceID(fmt.Sprint("x", n)), wire.TopicMessage, 0, []byte("x"))
 	}
 	gateway.VerifyAlive()
-	if n := w.Metric(`muster_ignored_total{reason="not_attached"}`); n > 2*cloud.StrangerBurst {
+	if n := w.Metric(`muster_ignored_total{reason="not_attached"}`); n > 2*cloud.UnattachedBurst {
 		t.Errorf("%v were looked into", n)
 	}
 }

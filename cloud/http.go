@@ -12,15 +12,15 @@ import (
 	"github.com/muster-iot/muster/broker"
 )
 
-// Limits of one HTTP request. Bodies may be large and slow, headers may not.
+// Limits of HTTP requests. Bodies may be large and slow, headers may not.
 const (
 	maxHeader     = 256 << 10 // bytes; ten thousand parameters fit, so that one is named that is wrong
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 )
 
-// serveMux mounts everything that is reached over HTTP. A ServeMux sends a path with .. in
-// it elsewhere; the API refuses it, hence the detour around the mux.
+// serveMux returns the handler of everything served over HTTP. A ServeMux redirects a path
+// with .. in it, which the API has to reject: hence the API does not go through the mux.
 func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(c.collectors()...)
@@ -39,13 +39,13 @@ func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 	})
 }
 
-// healthz says that the process lives.
+// healthz reports that the process runs.
 func (c *Cloud) healthz(w http.ResponseWriter, _ *http.Request) {
 	plain(w, http.StatusOK, "ok")
 }
 
-// readyz says whether devices and operators are served: the store answers and the index
-// is built.
+// readyz reports whether devices and operators can be served: the store answers and the
+// index is built.
 func (c *Cloud) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -62,5 +62,5 @@ func (c *Cloud) readyz(w http.ResponseWriter, r *http.Request) {
 func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // a client that went away needs no answer
+	_, _ = w.Write([]byte(text + "\n")) // the client may have gone
 }

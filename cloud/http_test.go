@@ -89,12 +89,14 @@ func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"mqtt": "stale"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, config := range []cloud.Config{
-		{Ephemeral: true, MQTT: "127.0.0.1:nowhere", ReadyFile: file},
-		{Ephemeral: true, ReadyFile: filepath.Join(filepath.Dir(file), "no", "folder.json")},
+	for _, row := range []struct{ mqtt, file string }{
+		{"127.0.0.1:nowhere", file},
+		{"127.0.0.1:0", filepath.Join(filepath.Dir(file), "no", "folder.json")},
 	} {
+		config := cloudtest.Config(t)
+		config.MQTT.Addr, config.ReadyFile = row.mqtt, row.file
 		if _, err := cloud.New(t.Context(), config); err == nil {
-			t.Errorf("%+v: it started", config)
+			t.Errorf("%+v: it started", row)
 		}
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
@@ -131,11 +133,13 @@ func TestAddressInUseIsAClearErrorThatLeavesNothingBehind(t *testing.T) {
 	taken := cloudtest.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer taken.Close()
 	address := taken.Addr().String()
-	for name, config := range map[string]cloud.Config{
-		"mqtt": {MQTT: address, HTTP: "127.0.0.1:0"},
-		"http": {MQTT: "127.0.0.1:0", HTTP: address},
+	for name, take := range map[string]func(*cloud.Config){
+		"mqtt": func(c *cloud.Config) { c.MQTT.Addr = address },
+		"http": func(c *cloud.Config) { c.HTTP.Addr = address },
 	} {
-		config.Data, config.OwnerEmail, config.OwnerPassword = t.TempDir(), cloudtest.OwnerEmail, cloudtest.OwnerPassword
+		config := cloudtest.Config(t)
+		cloudtest.WithRedis(&config)
+		take(&config)
 		_, err := cloud.New(t.Context(), config)
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "in use") {
 			t.Errorf("%s: got %v, want an error that names it and %s", name, err, address)
@@ -176,16 +180,16 @@ func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	config, elsewhere := w.Config, w.Config
-	elsewhere.Redis = "redis://127.0.0.1:1" // the folder is not its own for that
+	elsewhere.Redis.URL = "redis://127.0.0.1:1" // the folder is not its own for that
 	for _, c := range []cloud.Config{config, elsewhere} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, err := cloud.New(ctx, c)
 		if err == nil || !strings.Contains(err.Error(), "another server uses") {
-			t.Fatalf("redis %q: got %v, want that another server uses the folder", c.Redis, err)
+			t.Fatalf("redis %q: got %v, want that another server uses the folder", c.Redis.URL.Reveal(), err)
 		}
 		if _, err := os.Stat(upload); err != nil {
-			t.Errorf("redis %q: it removed the first server's upload: %v", c.Redis, err)
+			t.Errorf("redis %q: it removed the first server's upload: %v", c.Redis.URL.Reveal(), err)
 		}
 	}
 
@@ -199,28 +203,33 @@ func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
 	}
 }
 
-// TestStartThatCantListenMakesNoOwner has the next start tell the password.
+// TestStartThatCantListenMakesNoOwner leaves it to the next start to report the password.
 func TestStartThatCantListenMakesNoOwner(t *testing.T) {
 	taken := cloudtest.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer taken.Close()
-	told := 0
-	config := cloud.Config{
-		HTTP: taken.Addr().String(), Data: t.TempDir(), OwnerEmail: cloudtest.OwnerEmail,
-		TellPassword: func(string, string) { told++ },
+	reports := 0
+	config := kept(t)
+	config.HTTP.Addr, config.Owner.Password = taken.Addr().String(), ""
+	config.ReportPassword = func(string, string) { reports++ }
+	if _, err := cloud.New(t.Context(), config); err == nil || reports != 0 {
+		t.Errorf("with its port in use: got %v, and the password %d times; want an error and none", err, reports)
 	}
-	if _, err := cloud.New(t.Context(), config); err == nil || told != 0 {
-		t.Errorf("with its port in use: got %v, and the password %d times; want an error and none", err, told)
-	}
-	config.HTTP = "127.0.0.1:0"
+	config.HTTP.Addr = "127.0.0.1:0"
 	cloudtest.Run(t, cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config)))()
-	if told != 1 {
-		t.Errorf("with a free port: got the password %d times, want 1", told)
+	if reports != 1 {
+		t.Errorf("with a free port: got the password %d times, want 1", reports)
 	}
 }
 
-// Who lost the owner's password has the folder, and with it the way to another one.
+// kept is the configuration of a server whose fleet outlives it.
+func kept(t testing.TB) cloud.Config {
+	config := cloudtest.Config(t)
+	cloudtest.WithRedis(&config)
+	return config
+}
+
 func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
-	config := cloud.Config{HTTP: "127.0.0.1:0", Data: t.TempDir(), OwnerEmail: cloudtest.OwnerEmail, OwnerPassword: cloudtest.OwnerPassword}
+	config := kept(t)
 	if _, err := cloud.ResetPassword(t.Context(), config, cloudtest.OwnerEmail); err == nil || !strings.Contains(err.Error(), "no server has kept a fleet") {
 		t.Errorf("in an empty folder: got %v", err)
 	}
@@ -260,12 +269,12 @@ func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
 }
 
 func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
-	data := t.TempDir()
-	told := ""
+	config, told := kept(t), ""
+	config.Owner.Password = ""
 	for start := range 2 {
-		config := cloud.Config{HTTP: "127.0.0.1:0", Data: data, OwnerEmail: cloudtest.OwnerEmail, TellPassword: func(email, password string) {
+		config.ReportPassword = func(email, password string) {
 			told += fmt.Sprintf("%d %s %s\n", start, email, password)
-		}}
+		}
 		c := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
 		stop := cloudtest.Run(t, c)
 		var password string

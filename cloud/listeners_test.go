@@ -12,8 +12,8 @@ func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 	slow, leave := e.Listen(1)
 	defer leave()
 	for range 3 * maxQueued {
-		e.tell(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
-		e.tell(fleet.Event{Payload: fleet.GroupChanged{}, Team: 2})
+		e.publish(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
+		e.publish(fleet.Event{Payload: fleet.GroupChanged{}, Team: 2})
 	}
 	names := map[fleet.EventName]int{}
 	for range maxQueued {
@@ -22,7 +22,7 @@ func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 	if names[fleet.EventHandshake] != maxQueued-1 || names[fleet.EventMissed] != 1 || len(slow) != 0 {
 		t.Errorf("got %v, want %d events of its team and one marker", names, maxQueued-1)
 	}
-	e.tell(fleet.Event{Payload: fleet.MessageReceived{}, Team: 1})
+	e.publish(fleet.Event{Payload: fleet.MessageReceived{}, Team: 1})
 	if got := <-slow; got.Name() != fleet.EventMessage {
 		t.Errorf("after it caught up: got %q", got.Name())
 	}

@@ -180,7 +180,7 @@ func TestMessagesOverTheRateEndTheConnection(t *testing.T) {
 }
 
 func TestSessionWithoutAHelloForLongIsAskedForOne(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.MaxSessionAge = time.Second })
+	w := serve(t, func(c *cloud.Config) { c.OTA.MaxSessionAge = time.Second })
 	d := w.Dial(w.Enroll("a")[0])
 	d.Hello(1)
 	asked := cloudtest.Must[wire.Welcome](t)(wire.DecodeWelcome(d.Receive(wire.TopicWelcome).Payload))

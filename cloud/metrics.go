@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// collectors are what /metrics shows. The rooms count for themselves and know nothing of
-// the metrics library; their counts are read when a scrape asks.
+// collectors returns what /metrics exports. The other packages count for themselves, without
+// the metrics library; their counts are read at each scrape.
 func (c *Cloud) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		collectors.NewGoCollector(),
@@ -17,10 +17,10 @@ func (c *Cloud) collectors() []prometheus.Collector {
 	}
 }
 
-// scrape reads every room's counts at once.
+// scrape reads the counts of all parts at each scrape.
 type scrape struct{ *Cloud }
 
-// Describe sends nothing: which labels there are is known when a scrape asks.
+// Describe implements prometheus.Collector. It sends nothing: the labels are known at a scrape only.
 func (s scrape) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -34,40 +34,40 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 
 	b := s.broker.Stats()
 	gauge("muster_connections", "Devices connected now.", float64(b.Connections))
-	gauge("muster_connections_pending", "Connections not admitted yet.", float64(b.Pending))
+	gauge("muster_connections_pending", "Connections that are not admitted yet.", float64(b.Pending))
 	count("muster_accepted_total", "Connections admitted.", b.Accepted)
 	for code, n := range b.Refused {
 		count("muster_refused_total", "Connections refused, by MQTT 5 reason code.", n, "code", fmt.Sprintf("0x%02x", code))
 	}
 	for code, n := range b.Ended {
-		count("muster_ended_total", "Connections ended, by MQTT 5 reason code; 0x00: by the device or the network.", n, "code", fmt.Sprintf("0x%02x", code))
+		count("muster_ended_total", "Connections ended, by MQTT 5 reason code; 0x00 stands for the device or the network.", n, "code", fmt.Sprintf("0x%02x", code))
 	}
-	count("muster_takeovers_total", "Connections ended by a newer one of the same device.", b.Takeovers)
-	count("muster_panics_total", "Connections ended by a panic: a bug, please report it.", b.Panics)
+	count("muster_takeovers_total", "Connections replaced by a newer one of the same device.", b.Takeovers)
+	count("muster_panics_total", "Connections ended by a panic, which is a bug: please report it.", b.Panics)
 	count("muster_messages_in_total", "Messages from devices.", b.MessagesIn)
 	count("muster_messages_out_total", "Messages to devices, chunks included.", b.MessagesOut)
 	count("muster_bytes_out_total", "Bytes sent to devices.", b.BytesOut)
 	for why, n := range b.Ignored {
 		count("muster_broker_ignored_total", "Messages dropped without ending the connection, by reason.", n, "reason", why)
 	}
-	for why := range s.conductor.ignored {
-		count("muster_ignored_total", "Messages from devices without effect, by reason.", s.conductor.ignored[why].Load(), "reason", ignored(why).String())
+	for why := range s.sessions.ignored {
+		count("muster_ignored_total", "Messages from devices that had no effect, by reason.", s.sessions.ignored[why].Load(), "reason", ignored(why).String())
 	}
 
-	gauge("muster_event_listeners", "Open event streams and live pages.", float64(s.conductor.events.count()))
+	gauge("muster_event_listeners", "Open event streams and live pages.", float64(s.activity.events.count()))
 
-	h := s.conductor.handshake.Stats()
+	h := s.sessions.handshake.Stats()
 	count("muster_handshakes_total", "Hellos accepted.", h.Greeted)
-	count("muster_handshakes_retried_total", "Handshakes decided again because something moved.", h.Retried)
+	count("muster_handshakes_retried_total", "Handshakes evaluated again because the device or the catalog had changed.", h.Retried)
 	for why, n := range h.Refused {
 		count("muster_admission_refused_total", "Admissions refused, by reason.", n, "reason", why.String())
 	}
 
 	o := s.ota.Stats()
-	gauge("muster_updates_running", "Downloads that hold a slot.", float64(o.Running))
-	gauge("muster_updates_waiting", "Devices waiting for a slot.", float64(o.Waiting))
-	gauge("muster_updates_stalled", "Downloads that lost their slot.", float64(o.Stalled))
-	gauge("muster_chunk_cache_bytes", "Encoded chunks in memory.", float64(o.CacheBytes))
+	gauge("muster_updates_running", "Downloads with a slot.", float64(o.Running))
+	gauge("muster_updates_waiting", "Devices that wait for a slot.", float64(o.Waiting))
+	gauge("muster_updates_stalled", "Downloads that lost their slot because the device went silent.", float64(o.Stalled))
+	gauge("muster_chunk_cache_bytes", "Bytes of encoded chunks in memory.", float64(o.CacheBytes))
 	count("muster_offers_total", "Offers sent.", o.Offers)
 	count("muster_chunks_total", "Chunks sent.", o.Chunks)
 	count("muster_chunk_bytes_total", "Bytes of encoded chunks sent.", o.Bytes)
@@ -78,9 +78,9 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	r := s.store.Stats()
 	count("muster_store_trips_total", "Round trips to Redis.", r.ReadTrips, "kind", "read")
 	count("muster_store_trips_total", "Round trips to Redis.", r.WriteTrips, "kind", "write")
-	count("muster_store_operations_total", "Operations that shared these trips.", r.Reads, "kind", "read")
-	count("muster_store_operations_total", "Operations that shared these trips.", r.Writes, "kind", "write")
-	count("muster_store_retries_total", "Round trips made again.", r.Retries)
+	count("muster_store_operations_total", "Operations carried out in these round trips.", r.Reads, "kind", "read")
+	count("muster_store_operations_total", "Operations carried out in these round trips.", r.Writes, "kind", "write")
+	count("muster_store_retries_total", "Round trips that were repeated.", r.Retries)
 }
 
 // send sends one sample; labels are name, value pairs.

@@ -8,12 +8,12 @@ import (
 	"github.com/muster-iot/muster/ota"
 )
 
-// recheckers is how many devices are decided again at the same time. It paces an
-// immediate release: the rest of the devices wait their turn.
+// recheckers is how many devices are re-evaluated at the same time. It paces an immediate
+// release: other devices wait.
 const recheckers = 16
 
-// rechecks are the online devices that wait to be decided again. A device waits at most
-// once, so there are never more than devices online.
+// rechecks are the online devices that wait to be re-evaluated. A device waits at most once,
+// so there are never more than devices online. It is safe for concurrent use.
 type rechecks struct {
 	wake chan struct{} // holds one token when there may be work
 
@@ -26,8 +26,8 @@ func newRechecks() *rechecks {
 	return &rechecks{wake: make(chan struct{}, 1), waiting: make(map[fleet.DeviceID]ota.Occasion)}
 }
 
-// add never blocks. The occasion of a device that waits already stays, except that a
-// free slot, which is held for it, wins.
+// add adds a device. It never blocks. A device that waits already keeps its occasion, unless
+// the new one is a free slot, which is reserved for it.
 func (r *rechecks) add(id fleet.DeviceID, at ota.Occasion) {
 	r.mu.Lock()
 	if _, waits := r.waiting[id]; !waits {
@@ -40,7 +40,7 @@ func (r *rechecks) add(id fleet.DeviceID, at ota.Occasion) {
 	r.signal()
 }
 
-// next takes the device that has waited longest.
+// next removes and returns the device that has waited longest.
 func (r *rechecks) next() (id fleet.DeviceID, at ota.Occasion, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,19 +10,18 @@ import (
 	"time"
 )
 
-// ending is how long a server that was stopped may still hold its folder.
+// ending is how long a server that was stopped may take to release its folder.
 const ending = 2 * time.Second
 
-// ResetPassword makes a new password for an account whose own is lost, ends its tokens, and
-// returns it. Whoever may read the data folder and its Redis needs no other right. The
-// server must be stopped: one that runs is an error. Of config it needs what says where
-// the fleet is kept.
+// ResetPassword generates a new password for an account, revokes its tokens and returns the
+// password. It requires no right other than access to the data folder and its Redis. It
+// returns an error when the server is running. Of config it uses Data and Redis.
 func ResetPassword(ctx context.Context, config Config, email string) (password string, err error) {
-	if config.Ephemeral {
-		return "", errors.New("an ephemeral server keeps no passwords: start it anew")
+	if config.Redis.Ephemeral {
+		return "", errors.New("an ephemeral server keeps no passwords: restart it")
 	}
-	if _, err := os.Stat(filepath.Join(config.Data, "lock")); err != nil { // a typo must not become a new folder
-		return "", fmt.Errorf("no server has kept a fleet in the folder %s: say which with --data", config.Data)
+	if _, err := os.Stat(filepath.Join(config.Data, "lock")); err != nil { // a typo must not create a new folder
+		return "", fmt.Errorf("no server has kept a fleet in the folder %s: name the right one with --data", config.Data)
 	}
 	config.ReadyFile = ""
 	c := unopened(config)
@@ -37,7 +36,7 @@ func ResetPassword(ctx context.Context, config Config, email string) (password s
 	return password, c.accounts.ResetPassword(ctx, email, password)
 }
 
-// alone takes the folder of a server that does not run.
+// alone takes the folder, and fails when a server has it.
 func (c *Cloud) alone(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, ending)
 	defer cancel()

@@ -17,52 +17,34 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// session is one device's connection as the conductor sees it: it carries what the
-// device says from room to room. A BLE device's is carried by its gateway's; the way to
-// the device is the only difference.
+// session is one device's connection: it passes the device's messages to handshake, ota and
+// the store. A BLE device's session uses its gateway's connection; the topics it sends on are
+// the only difference. It implements broker.Session.
 type session struct {
-	conductor *conductor
-	device    *handshake.Session
-	link      *broker.Link
-	chunks    *broker.ChunkStream
-	gateway   *session      // that carries it; nil with a connection of its own
-	children  *children     // carried by it; nil unless it is a gateway's
-	messages  *rate.Limiter // of everything but Hello and Want
-	hellos    *rate.Limiter
-	wants     *rate.Limiter
+	sessions *sessions
+	device   *handshake.Session
+	link     *broker.Link
+	chunks   *broker.ChunkStream
+	gateway  *session      // of a BLE device; nil for a device with its own connection
+	children *children     // of a gateway; nil otherwise
+	messages *rate.Limiter // of everything but Hello and Want
+	hellos   *rate.Limiter
+	wants    *rate.Limiter
 
-	// deciding is held by whoever decides what the device should run: its Hello, or a
-	// recheck. It serialises them and what is sent in consequence.
+	// deciding serialises the evaluations of the device, at a Hello or at a recheck, and
+	// what is sent in consequence.
 	deciding sync.Mutex
 
-	due atomic.Int64 // when to ask for a new Hello, Unix ns; 0 before the first
+	due atomic.Int64 // when to ask for a new Hello, Unix ns; 0 before the first Hello
 
-	errands errands
+	tasks tasks
 }
-
-// deviceLink is a Link bound to one session of one device: what ota writes to.
-type deviceLink struct{ *session }
-
-func (l deviceLink) Send(k wire.TopicKind, payload []byte) error {
-	if l.carriedNoMore() {
-		return errNotCarried
-	}
-	return l.link.Send(l.topic(k), payload)
-}
-
-func (l deviceLink) SendChunks(src wire.ChunkSource, first, count uint32) {
-	if !l.carriedNoMore() {
-		l.chunks.Send(src, first, count)
-	}
-}
-
-func (l deviceLink) StopChunks() { l.chunks.Stop() }
 
 func (s *session) id() fleet.DeviceID { return s.device.ID() }
 
 func (s *session) toDevice() deviceLink { return deviceLink{s} }
 
-// topic is the device's topic of kind k, on the connection that carries it.
+// topic is the device's topic of kind k, on the connection that it uses.
 func (s *session) topic(k wire.TopicKind) wire.Topic {
 	if s.gateway != nil {
 		return wire.Topic{Speaker: s.gateway.id(), Child: s.id(), Kind: k}
@@ -71,7 +53,7 @@ func (s *session) topic(k wire.TopicKind) wire.Topic {
 }
 
 // Begin implements broker.Session.
-func (s *session) Begin() { s.conductor.join(s) }
+func (s *session) Begin() { s.sessions.join(s) }
 
 // Gateway implements broker.Session.
 func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
@@ -80,18 +62,18 @@ func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
 func (s *session) Gone() {
 	s.endChildren()
 	s.device.End()
-	s.conductor.leave(s)
+	s.sessions.leave(s)
 }
 
-// Receive implements broker.Session. Bad input is answered or ignored, and counted; an
-// error, which ends the connection, is left for what could not be written.
+// Receive implements broker.Session. Bad input is answered or ignored, and counted. An error
+// ends the connection: something that has to be durable could not be written.
 func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) error {
 	if t.Child != "" {
-		return s.carry(ctx, t, payload)
+		return s.receiveFor(ctx, t, payload)
 	}
 	err := s.receive(ctx, t, payload)
 	if errors.Is(err, errEarly) {
-		return s.answer(t, payload, wire.ReasonNotNow, ignoredEarly)
+		return s.stop(t, payload, wire.ReasonNotNow, ignoredEarly)
 	}
 	return err
 }
@@ -100,7 +82,7 @@ var errEarly = fleet.Errorf(fleet.Conflict, "a Report before Hello")
 
 var errLimited = fleet.Errorf(fleet.Busy, "too many messages at once")
 
-// receive takes what the device itself says.
+// receive handles a message of the session's own device.
 func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) error {
 	switch t.Kind {
 	case wire.TopicHello:
@@ -115,12 +97,14 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicReport:
 		return s.report(ctx, t, payload)
 	case wire.TopicMessage:
-		return s.conductor.keep(ctx, s.device, t, payload)
+		return s.sessions.activity.message(ctx, fleet.Message{
+			Team: s.device.Team(), Device: s.id(), Topic: t.String(), Payload: payload, Received: time.Now(),
+		})
 	case wire.TopicAlert:
 		return s.alert(ctx, t, payload)
 	case wire.TopicDone:
-		err := s.conductor.finish(ctx, s.device, t.Number, payload)
-		if errors.Is(err, fleet.NotFound) && !s.device.Ended() { // sending it again would not help
+		err := s.sessions.activity.commandDone(ctx, s.device.Team(), s.id(), t.Number, payload)
+		if errors.Is(err, fleet.NotFound) && !s.device.Ended() { // a repetition would not help
 			return s.ignore(t, ignoredTopic)
 		}
 		return err
@@ -130,97 +114,101 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	return s.ignore(t, ignoredTopic)
 }
 
-// hello is the handshake: greet, decide, answer, and start what was decided.
+// hello is the handshake: it evaluates what the device should run, answers, and starts the
+// update where there is one.
 func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error {
 	if !s.hellos.Allow() {
 		return s.ignore(t, ignoredRate)
 	}
 	h, err := wire.DecodeHello(payload)
 	if err != nil {
-		return s.refuse(t, err)
+		return s.rejectHello(t, err)
 	}
 	if s.gateway != nil {
-		h.Caches = s.gateway.caches() // it is the gateway that does
+		h.Caches = s.gateway.caches() // the cache is the gateway's
 	}
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
-	defer s.tidy()
-	greeting, err := handshake.Greet(ctx, s.conductor.handshake, s.device, h, s.decide(h, ota.AtHello))
+	defer s.stopIfDetached()
+	greeting, err := handshake.Greet(ctx, s.sessions.handshake, s.device, h, s.decide(h, ota.AtHello))
 	if err != nil {
-		return s.unanswered(h, err)
+		return s.postpone(h, err)
 	}
-	s.askAt(time.Now().Add(s.conductor.maxAge - tenth(s.conductor.maxAge)))
-	s.conductor.greeted(ctx, &greeting.Device, greeting.Ended)
+	s.askAt(time.Now().Add(s.sessions.maxAge - tenth(s.sessions.maxAge)))
+	s.sessions.activity.handshake(ctx, &greeting.Device, greeting.Ended)
 	if greeting.Differs {
-		s.conductor.raise(ctx, &greeting.Device, "digest_differs", "it says it runs "+h.Version.String()+" with other bytes than were uploaded")
+		s.sessions.activity.raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
 	}
-	if err := s.conductor.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
-		s.conductor.log.Warn("the first run of a version is not noted", "device", s.id(), "version", h.Version.String(), "err", err)
+	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
+		s.sessions.log.Warn("the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, greeting.Plan.Welcome(h.Boot).Encode()); err != nil {
 		return err
 	}
-	if err := s.conductor.ota.Start(greeting.Plan, s.toDevice()); err != nil {
+	if err := s.sessions.ota.Start(greeting.Plan, s.toDevice()); err != nil {
 		return err
 	}
 	if greeting.Device.Pending > 0 {
-		s.run(errandCommands)
+		s.run(taskCommands)
 	}
 	return nil
 }
 
-// recheck decides again for a device that is online and has said Hello, because an
-// operator or a free slot gives reason to.
-func (s *session) recheck(ctx context.Context, at ota.Occasion) error {
+// reevaluate evaluates again what a device that has sent Hello should run, after a change by
+// an operator or because a slot is free.
+func (s *session) reevaluate(ctx context.Context, at ota.Occasion) error {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
-	defer s.tidy()
+	defer s.stopIfDetached()
 	h, ok := s.device.Hello()
 	if !ok {
-		return nil // its Hello decides
+		return nil // its Hello will do that
 	}
-	greeting, err := handshake.Reevaluate(ctx, s.conductor.handshake, s.device, s.decide(h, at))
+	greeting, err := handshake.Reevaluate(ctx, s.sessions.handshake, s.device, s.decide(h, at))
 	if err != nil {
 		return err
 	}
-	s.conductor.changedUpdates(ctx, &greeting.Device, greeting.Ended)
-	return s.conductor.ota.Start(greeting.Plan, s.toDevice())
+	s.sessions.activity.updates(ctx, &greeting.Device, greeting.Ended)
+	return s.sessions.ota.Start(greeting.Plan, s.toDevice())
 }
 
-// decide is the decision of ota, for a handshake to save.
+// decide returns the decision of ota, for a handshake to save.
 func (s *session) decide(h wire.Hello, at ota.Occasion) handshake.Decision[ota.Plan] {
 	return func(d *fleet.Device, c *fleet.Catalog) (ota.Plan, []fleet.Update) {
-		plan := s.conductor.ota.Decide(d, c, h, at)
+		plan := s.sessions.ota.Decide(d, c, h, at)
 		return plan, plan.Ended
 	}
 }
 
-// refuse answers a Hello that can't be read.
-func (s *session) refuse(t wire.Topic, err error) error {
+// rejectHello answers a Hello that can't be read with the reason.
+func (s *session) rejectHello(t wire.Topic, err error) error {
 	var refusal *wire.Refusal
 	if !errors.As(err, &refusal) {
 		return err
 	}
 	_ = s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 		Time: time.Now(), Why: refusal.Text, Reason: refusal.Reason,
-	}.Encode()) // a link that has ended is found out by its reader
+	}.Encode()) // the reader notices a link that has ended
 	return s.malformed(t, err)
 }
 
-// unanswered tells a device whose Hello could not be decided when to try again, and ends
-// a session that is not the device's newest.
-func (s *session) unanswered(h wire.Hello, err error) error {
+// postpone answers a Hello that can't be evaluated now with the time to try again. It
+// returns err, which ends the connection, when the session is not the device's newest.
+func (s *session) postpone(h wire.Hello, err error) error {
 	if !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) {
 		return err
 	}
-	s.conductor.log.Warn("handshake not decided", "device", s.id(), "err", err)
+	s.sessions.log.Warn("handshake postponed", "device", s.id(), "err", err)
 	return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 		Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonBusy, Again: jitter(busyAgain),
 	}.Encode())
 }
 
-// want slows down a device that asks more often than chunks could come: its Wants wait
-// in its own connection.
+// busyAgain is about how long a device waits when its Hello was postponed.
+const busyAgain = 10 * time.Second
+
+// want slows down a device that asks more often than chunks could arrive: its Wants wait in
+// its own connection.
 func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error {
 	w, err := wire.DecodeWant(payload)
 	if err != nil {
@@ -229,13 +217,13 @@ func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error 
 	if err := s.wants.Wait(ctx); err != nil {
 		return fleet.Errorf(fleet.Unavailable, "stopping: %w", err)
 	}
-	if s.fetches(w) {
+	if s.fetchForChildren(w) {
 		return nil
 	}
-	return s.conductor.ota.Want(s.id(), w, s.toDevice())
+	return s.sessions.ota.Want(s.id(), w, s.toDevice())
 }
 
-// report is acknowledged when what it says is durable.
+// report is acknowledged once its content is durable.
 func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) error {
 	r, err := wire.DecodeReport(payload)
 	if err != nil {
@@ -244,28 +232,28 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 	if s.device.Generation() == 0 && !s.device.Ended() {
 		return errEarly
 	}
-	news, err := s.conductor.ota.Report(ctx, s.id(), s.device.Generation(), r)
+	news, err := s.sessions.ota.Report(ctx, s.id(), s.device.Generation(), r)
 	if err != nil {
 		return err
 	}
 	if news.Changed {
-		var past []fleet.Update
+		var ended []fleet.Update
 		if news.Ended != nil {
-			past = append(past, *news.Ended)
+			ended = append(ended, *news.Ended)
 			s.askWhenCool(&news.Device)
 		}
-		s.conductor.changedUpdates(ctx, &news.Device, past)
+		s.sessions.activity.updates(ctx, &news.Device, ended)
 	}
 	if news.Again {
-		s.conductor.rechecks.add(s.id(), ota.AtChange)
+		s.sessions.rechecks.add(s.id(), ota.AtChange)
 	}
 	return nil
 }
 
-// askWhenCool has a device whose update failed asked for the Hello that begins the next
-// try, as soon as that may begin: it may stay connected for long.
+// askWhenCool schedules the Hello that begins the next attempt for the end of the cool-down
+// after a failed update: the device may stay connected for long.
 func (s *session) askWhenCool(d *fleet.Device) {
-	if d.Update.State == fleet.Failed && !s.conductor.ota.Exhausted(d) {
+	if d.Update.State == fleet.Failed && !s.sessions.ota.Exhausted(d) {
 		cool := time.Until(d.Attempts.NotBefore)
 		s.askAt(d.Attempts.NotBefore.Add(tenth(max(cool, time.Second))))
 	}
@@ -276,23 +264,23 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 	if err != nil {
 		return s.malformed(t, err)
 	}
-	return s.conductor.alert(ctx, fleet.Alert{
+	return s.sessions.activity.alert(ctx, fleet.Alert{
 		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Raised: time.Now(),
 	})
 }
 
-// ignore counts a message that has no effect; it is acknowledged all the same, for
-// sending it again would not help.
+// ignore counts a message that has no effect. It is acknowledged nonetheless: a repetition
+// would not help.
 func (s *session) ignore(t wire.Topic, why ignored) error {
-	s.conductor.ignored[why].Add(1)
-	s.conductor.log.Debug("message ignored", "device", s.id(), "topic", t.String(), "reason", why)
+	s.sessions.ignored[why].Add(1)
+	s.sessions.log.Debug("message ignored", "device", s.id(), "topic", t.String(), "reason", why)
 	return nil
 }
 
-// malformed is ignore for a message that can't be read: the log tells authors of firmware
-// what is wrong with it, at its level debug.
+// malformed counts and ignores a message that can't be read. At level debug the log has the
+// reason, for authors of firmware.
 func (s *session) malformed(t wire.Topic, err error) error {
-	s.conductor.ignored[ignoredMalformed].Add(1)
-	s.conductor.log.Debug("message can't be read", "device", s.id(), "topic", t.String(), "err", err)
+	s.sessions.ignored[ignoredMalformed].Add(1)
+	s.sessions.log.Debug("message can't be read", "device", s.id(), "topic", t.String(), "err", err)
 	return nil
 }

@@ -108,7 +108,7 @@ func alertNames(w *world) map[string]int {
 }
 
 func TestFailedUpdateWaitsForItsCoolDown(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
 	f := w.Simulate(simulator.Config{Devices: w.Enroll("a"), Faults: simulator.Faults{Corrupt: 1}})
@@ -308,7 +308,7 @@ func TestStopByAnOperatorEndsTheDownloadWithinItsWindow(t *testing.T) {
 }
 
 func TestAFailedUpdateIsTriedAgainWithoutAReconnect(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.MaxSessionAge = 20 * time.Second }) // looks each 200 ms
+	w := serve(t, func(c *cloud.Config) { c.OTA.MaxSessionAge = 20 * time.Second }) // looks each 200 ms
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
 	failing := simulator.Faults{FailAt: []simulator.StageChance{{Stage: simulator.StageVerify, Chance: 1}}}

@@ -9,7 +9,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// tallies counts what happened in each product since the server began.
+// tallies counts what happened in each product since the server started. It is safe for
+// concurrent use.
 type tallies struct {
 	began    time.Time
 	mu       sync.Mutex
@@ -20,7 +21,7 @@ func newTallies() *tallies {
 	return &tallies{began: time.Now(), products: make(map[fleet.ProductID]*fleet.Tally)}
 }
 
-// Tally is what was counted of a product; nobody's rights are asked. It never blocks.
+// Tally returns the counts of a product. It checks no rights and never blocks.
 func (t *tallies) Tally(product fleet.ProductID) fleet.Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,13 +46,13 @@ func (t *tallies) ended(product fleet.ProductID, u fleet.Update) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	reason := u.Reason
-	if !wire.KnownReason(reason) { // a device may say any number
+	if !wire.KnownReason(reason) { // a device may send any number
 		reason = wire.ReasonOther
 	}
 	t.of(product).Failures[reason]++
 }
 
-// of is product's tally; mu is held.
+// of returns product's tally; the caller holds t.mu.
 func (t *tallies) of(product fleet.ProductID) *fleet.Tally {
 	known := t.products[product]
 	if known == nil {
@@ -61,8 +62,8 @@ func (t *tallies) of(product fleet.ProductID) *fleet.Tally {
 	return known
 }
 
-// watch is what the console hears and counts.
-type watch struct {
+// live is what the console shows of this moment. It implements console.Live.
+type live struct {
 	*events
 	*tallies
 }

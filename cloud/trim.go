@@ -13,9 +13,9 @@ const (
 	trimBurst = 1000 // devices admitted since the last trim that make another worth it
 )
 
-// trim gives memory back to the system some seconds after many devices connected at
-// once: a CONNECT takes several times what an idle connection keeps, and the runtime would
-// hold on to it for minutes. It runs until ctx ends.
+// trim returns memory to the operating system some seconds after many devices have connected
+// at once: a CONNECT needs several times the memory of an idle connection, which the runtime
+// would keep for minutes. It runs until ctx ends.
 func trim(ctx context.Context, b *broker.Broker) {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()

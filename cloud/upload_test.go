@@ -63,7 +63,7 @@ func incoming(t *testing.T, w *world) []string {
 	return cloudtest.Must[[]string](t)(filepath.Glob(filepath.Join(w.Config.Data, "images", "incoming-*")))
 }
 
-func smallImages(c *cloud.Config) { c.MaxImage = 1000 }
+func smallImages(c *cloud.Config) { c.OTA.MaxImage = 1000 }
 
 func TestUploadTakesPartsInAnyOrder(t *testing.T) {
 	image, title := part{"file", `C:\build\firmware.bin`, "IMAGE"}, part{name: "title", value: "Seven"}

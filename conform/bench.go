@@ -88,7 +88,7 @@ func New(config Config) (*Bench, error) {
 		return nil, err
 	}
 	b := &Bench{config: config, listener: listener, device: config.Device, events: make(chan event, maxEvents)}
-	b.broker = broker.New(broker.Config{MaxConnections: 16, MaxPending: 16}, b, config.Log)
+	b.broker = broker.New(broker.Config{MaxConnections: 16, MaxPending: 16, MaxKeepAlive: 20 * time.Minute}, b, config.Log)
 	b.accepted.Go(b.accept)
 	return b, nil
 }

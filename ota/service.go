@@ -25,11 +25,11 @@ type Link interface {
 
 // Config sets the limits of a Service. Zero fields take the defaults.
 type Config struct {
-	MaxUpdates  int             // updates that transfer at the same time; default 1000
-	MaxBehind   int             // of them, those of BLE devices behind one gateway; default 4
+	MaxUpdates  int             // updates that transfer at the same time
+	MaxBehind   int             // of them, those of BLE devices behind one gateway
 	MaxWaiting  int             // devices waiting for a free slot; default 10,000
-	MaxAttempts int             // failed attempts per device and target; default 3
-	CoolDown    []time.Duration // after the first, second ... failed attempt; the last one repeats; default 5 min, 30 min, 2 h
+	MaxAttempts int             // failed attempts per device and target
+	CoolDown    []time.Duration // after the first, second ... failed attempt; the last one repeats; at least one
 	BusyAgain   time.Duration   // how long a device waits when no slot is free, ± half of it; default 30 s
 
 	// Ready is called when a slot is free for a device that waited, and when an operator
@@ -43,20 +43,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxUpdates <= 0 {
-		c.MaxUpdates = 1000
-	}
-	if c.MaxBehind <= 0 {
-		c.MaxBehind = 4
-	}
 	if c.MaxWaiting <= 0 {
 		c.MaxWaiting = 10_000
-	}
-	if c.MaxAttempts <= 0 {
-		c.MaxAttempts = 3
-	}
-	if len(c.CoolDown) == 0 {
-		c.CoolDown = []time.Duration{5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 	}
 	if c.BusyAgain <= 0 {
 		c.BusyAgain = 30 * time.Second

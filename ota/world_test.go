@@ -1,7 +1,9 @@
 package ota
 
 import (
+	"cmp"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
@@ -29,7 +31,13 @@ func newWorld(t testing.TB, cfg Config) *world { return overFleet(otatest.New(t)
 
 func overFleet(f *otatest.Fleet, cfg Config) *world {
 	w := &world{Fleet: f}
+	cfg.MaxUpdates = cmp.Or(cfg.MaxUpdates, 1000)
+	cfg.MaxBehind = cmp.Or(cfg.MaxBehind, 4)
+	cfg.MaxAttempts = cmp.Or(cfg.MaxAttempts, 3)
+	if cfg.CoolDown == nil {
+		cfg.CoolDown = []time.Duration{5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+	}
 	cfg.Ready = func(id fleet.DeviceID) { w.ready = append(w.ready, id) }
-	w.Service = New(cfg, f.Store.Devices, f.Store.Catalogs, image.NewChunker(f.Images, 0, 0))
+	w.Service = New(cfg, f.Store.Devices, f.Store.Catalogs, image.NewChunker(f.Images, 32<<20, 0))
 	return w
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
@@ -50,9 +51,10 @@ func server(ctx context.Context) (mqtt string, devices []simulator.Credential, s
 	const email, password = "me@example.com", "correct horse battery staple"
 	data, err := os.MkdirTemp("", "muster-example")
 	check(err)
-	s, err := cloud.New(ctx, cloud.Config{
-		MQTT: "127.0.0.1:0", HTTP: "127.0.0.1:0", Data: data, Ephemeral: true, OwnerEmail: email, OwnerPassword: password,
-	})
+	config := cloud.Config{Config: configs.Default()}
+	config.MQTT.Addr, config.HTTP.Addr, config.Data, config.Redis.Ephemeral = "127.0.0.1:0", "127.0.0.1:0", data, true
+	config.Owner.Email, config.Owner.Password = email, password
+	s, err := cloud.New(ctx, config)
 	check(err)
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)

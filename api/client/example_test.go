@@ -9,6 +9,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -44,10 +45,10 @@ func Example() {
 func startServer(ctx context.Context) (address string, stop func()) {
 	data, err := os.MkdirTemp("", "muster-example")
 	check(err)
-	server, err := cloud.New(ctx, cloud.Config{
-		HTTP: "127.0.0.1:0", Data: data, Ephemeral: true,
-		OwnerEmail: "me@example.com", OwnerPassword: "correct horse battery staple",
-	})
+	config := cloud.Config{Config: configs.Default()}
+	config.MQTT.Addr, config.HTTP.Addr, config.Data, config.Redis.Ephemeral = "", "127.0.0.1:0", data, true
+	config.Owner.Email, config.Owner.Password = "me@example.com", "correct horse battery staple"
+	server, err := cloud.New(ctx, config)
 	check(err)
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/configs"
 )
 
 // What every server starts with.
@@ -49,10 +50,8 @@ func Main(m interface{ Run() int }) {
 // need not wait for one; edits change the configuration.
 func Serve(t testing.TB, edits ...func(*cloud.Config)) *Server {
 	t.Helper()
-	config := cloud.Config{
-		MQTT: "127.0.0.1:0", HTTP: "127.0.0.1:0", Data: t.TempDir(), Ephemeral: true,
-		OwnerEmail: OwnerEmail, OwnerPassword: OwnerPassword, CoolDown: []time.Duration{0},
-	}
+	config := Config(t)
+	config.OTA.CoolDown = []time.Duration{0}
 	for _, edit := range edits {
 		edit(&config)
 	}
@@ -68,8 +67,18 @@ func Serve(t testing.TB, edits ...func(*cloud.Config)) *Server {
 	return s
 }
 
+// Config returns the default settings, but on free ports, in memory, with a data folder of
+// the test's own, with the owner's password, and with passwords that cost little to hash.
+func Config(t testing.TB) cloud.Config {
+	config := cloud.Config{Config: configs.Default(), HashMemory: 64}
+	config.MQTT.Addr, config.HTTP.Addr = "127.0.0.1:0", "127.0.0.1:0"
+	config.Data, config.Redis.Ephemeral = t.TempDir(), true
+	config.Owner.Email, config.Owner.Password = OwnerEmail, OwnerPassword
+	return config
+}
+
 // WithRedis makes the server keep the fleet in a real redis-server in its data folder.
-func WithRedis(c *cloud.Config) { c.Ephemeral = false }
+func WithRedis(c *cloud.Config) { c.Redis.Ephemeral = false }
 
 // Run runs c until the returned function is called, or the test ends.
 func Run(t testing.TB, c *cloud.Cloud) (stop func()) {

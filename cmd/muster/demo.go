@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/cli"
 	"github.com/muster-iot/muster/cli/terminal"
 	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
@@ -66,12 +67,13 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if c.Devices < 10 || c.Devices > 20_000 {
 		return cli.Misuse("--devices %d: use 10 to 20000", c.Devices)
 	}
+	config := configs.Default()
+	config.MQTT.Addr, config.HTTP.Addr, config.Redis.Ephemeral = free(c.MQTT), free(c.HTTP), true
+	config.Owner.Email, config.Owner.Password = demoOwner, demoPassword
+	config.OTA.Attempts, config.OTA.CoolDown = 5, []time.Duration{time.Second, 2 * time.Second} // a second attempt must not take ten minutes here
 	server, err := cloud.New(ctx, cloud.Config{
-		MQTT: free(c.MQTT), HTTP: free(c.HTTP), Ephemeral: true,
-		OwnerEmail: demoOwner, OwnerPassword: demoPassword,
-		MaxAttempts: 5, CoolDown: []time.Duration{time.Second, 2 * time.Second}, // a second attempt must not take ten minutes here
-		MaxSessionAge: 24 * time.Hour, Version: version(),
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Config: config, Version: version(),
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err

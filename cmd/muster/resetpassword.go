@@ -20,8 +20,8 @@ func (c *resetPasswordCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	where := cloudConfig(config)
-	where.Log = newLogger(config.Log)
+	where := cloud.Config{Config: config}
+	where.Logger = newLogger(config.Log)
 	password, err := cloud.ResetPassword(ctx, where, c.Email)
 	if err != nil {
 		return err

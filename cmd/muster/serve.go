@@ -47,12 +47,12 @@ func (s *serveCmd) Run(ctx context.Context) error {
 		fmt.Print(config)
 		return nil
 	}
-	c := cloudConfig(config)
-	c.Version, c.Log = version(), newLogger(config.Log)
-	c.TellPassword = func(email, password string) {
-		fmt.Printf("Sign in as %s with the password %s\nIt is not shown again.\n", email, password)
-	}
-	server, err := cloud.New(ctx, c)
+	server, err := cloud.New(ctx, cloud.Config{
+		Config: config, Version: version(), Logger: newLogger(config.Log),
+		ReportPassword: func(email, password string) {
+			fmt.Printf("Sign in as %s with the password %s\nIt is not shown again.\n", email, password)
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -115,18 +115,6 @@ func (s *serveCmd) flags() []configs.Flag {
 		given = append(given, configs.Flag{Name: "--ephemeral", Key: "redis.ephemeral", Value: "true"})
 	}
 	return given
-}
-
-func cloudConfig(c configs.Config) cloud.Config {
-	return cloud.Config{
-		MQTT: c.MQTT.Addr, MQTTS: c.MQTTS.Addr, HTTP: c.HTTP.Addr,
-		TLSCert: c.MQTTS.TLSCert, TLSKey: c.MQTTS.TLSKey,
-		Data: c.Data, Redis: string(c.Redis.URL), Ephemeral: c.Redis.Ephemeral, ReadyFile: c.ReadyFile,
-		OwnerEmail: c.Owner.Email, OwnerPassword: string(c.Owner.Password),
-		MaxConnections: c.MQTT.MaxConnections, MaxKeepAlive: c.MQTT.MaxKeepalive, MaxSessionAge: c.OTA.MaxSessionAge,
-		MaxUpdates: c.OTA.MaxUpdates, GatewayUpdates: c.OTA.GatewayUpdates, Rate: int64(c.OTA.Rate), ChunkCache: int64(c.OTA.Cache),
-		MaxImage: int64(c.OTA.MaxImage), MaxAttempts: c.OTA.Attempts, CoolDown: c.OTA.CoolDown,
-	}
 }
 
 func newLogger(c configs.Log) *slog.Logger {

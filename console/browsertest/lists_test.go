@@ -59,7 +59,7 @@ func TestMenusAreNotCutOff(t *testing.T) {
 
 // Which devices failed is one click from where they are counted.
 func TestCountsLeadToTheDevicesCounted(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
 	for _, c := range w.Enroll("good-1") {
 		w.Dial(c).Hello(1)
@@ -102,7 +102,7 @@ func filename(path string) string {
 // nothing stands beyond the right edge of a box.
 func TestListsAndCommandsFitAPhone(t *testing.T) {
 	const cut = `[...document.querySelectorAll("main .scroll, main pre, main .card")].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 80) + " " + e.scrollWidth + " in " + e.clientWidth)`
-	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} })
+	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
 	devices := w.Enroll("a-device-with-quite-a-long-name-0001", "b", "quiet")

@@ -21,7 +21,7 @@ import (
 )
 
 func TestDevicePageFollowsItsDevice(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.CoolDown = []time.Duration{time.Hour} }) // no second try, which begins with a Welcome
+	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} }) // no second try, which begins with a Welcome
 	w.UploadVersions(imageSize, 1, 2)
 	device := w.Enroll("a")[0]
 	b := browse(t, w)
@@ -72,7 +72,7 @@ func TestReleaseIsFollowedToItsEnd(t *testing.T) {
 // the page says so.
 func TestStopEndsEveryDownload(t *testing.T) {
 	const n = 100
-	w := serve(t, func(c *cloud.Config) { c.Rate = 64 << 10 })
+	w := serve(t, func(c *cloud.Config) { c.OTA.Rate = 64 << 10 })
 	widgets(t, w, n)
 	w.UploadVersions(4<<20, 2)
 	b, other := browse(t, w), browse(t, w)
@@ -319,7 +319,7 @@ func TestLivePagesHaveTheirPicturesTaken(t *testing.T) {
 	if os.Getenv("MUSTER_SCREENSHOTS") == "" {
 		t.Skip("set MUSTER_SCREENSHOTS=1 to take pictures")
 	}
-	w := serve(t, func(c *cloud.Config) { c.Rate = 2 << 20 })
+	w := serve(t, func(c *cloud.Config) { c.OTA.Rate = 2 << 20 })
 	f := widgets(t, w, 30)
 	w.UploadVersions(8<<20, 2)
 	w.UploadVersions(imageSize, 3)

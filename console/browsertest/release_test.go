@@ -237,7 +237,7 @@ func verifyNothingHidden(b *browser) {
 
 // A running download is seen live, and stopped at once.
 func TestShowsProgressAndStops(t *testing.T) {
-	w := serve(t, func(c *cloud.Config) { c.Rate = 64 << 10 })
+	w := serve(t, func(c *cloud.Config) { c.OTA.Rate = 64 << 10 })
 	f := widgets(t, w, 4)
 	w.UploadVersions(4<<20, 2)
 	b := browse(t, w)

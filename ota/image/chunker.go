@@ -20,16 +20,9 @@ type Chunker struct {
 	chunks, bytes atomic.Uint64
 }
 
-// defaultCache is the budget of the cache where none is set, in bytes.
-const defaultCache = 32 << 20
-
 // NewChunker returns a Chunker of images. cacheBytes bounds the encoded chunks it keeps in
-// memory, 0 is the default of 32 MiB; bytesPerSecond limits all downloads together, 0 is
-// unlimited.
+// memory; bytesPerSecond limits all downloads together, 0 is unlimited.
 func NewChunker(images Store, cacheBytes, bytesPerSecond int64) *Chunker {
-	if cacheBytes <= 0 {
-		cacheBytes = defaultCache
-	}
 	c := &Chunker{cache: newCache(cacheBytes, images)}
 	if bytesPerSecond > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(bytesPerSecond), burst(bytesPerSecond))

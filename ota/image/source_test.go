@@ -76,7 +76,7 @@ func TestChunksAreTheImage(t *testing.T) {
 		for _, chunk := range []uint32{wire.MinChunk, 4 << 10, wire.MaxChunk} {
 			images := newShelf(t)
 			f, data := images.add(size, 0)
-			src := NewChunker(images, 0, 0).of(f, chunk)
+			src := NewChunker(images, 32<<20, 0).of(f, chunk)
 			if got := all(t, src, 16); !bytes.Equal(got, data) {
 				t.Errorf("%d bytes in chunks of %d: differ", size, chunk)
 			}
@@ -93,7 +93,7 @@ func TestChunksAreTheImage(t *testing.T) {
 func TestASegmentIsEncodedOnceHoweverManyAsk(t *testing.T) {
 	images := newShelf(t)
 	f, _ := images.add(segmentBytes, 0)
-	chunker := NewChunker(images, 0, 0)
+	chunker := NewChunker(images, 32<<20, 0)
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	firsts := map[*byte]bool{}
@@ -153,7 +153,7 @@ func TestALoadThatFailedIsTriedAgain(t *testing.T) {
 	if err := os.Rename(name, name+".away"); err != nil {
 		t.Fatal(err)
 	}
-	src := NewChunker(images, 0, 0).of(f, 4096)
+	src := NewChunker(images, 32<<20, 0).of(f, 4096)
 	if _, err := src.Chunks(nil, nil, 0, 1); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("got %v, want not found", err)
 	}
@@ -171,7 +171,7 @@ func TestAnImageThatIsCutOffIsAnError(t *testing.T) {
 	images := newShelf(t)
 	other, _ := images.add(50_000, 1)
 	f, _ := images.add(50_000, 2)
-	chunker := NewChunker(images, 0, 0)
+	chunker := NewChunker(images, 32<<20, 0)
 	all(t, chunker.of(other, 4096), 16)
 	if err := os.Truncate(images.path(product, f.Digest), 10_000); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func TestPacerHoldsTheRateOverAllDownloads(t *testing.T) {
 		const rate = 100_000
 		images := newShelf(t)
 		f, _ := images.add(500_000, 0)
-		chunker := NewChunker(images, 0, rate)
+		chunker := NewChunker(images, 32<<20, rate)
 		began := time.Now()
 		var wait sync.WaitGroup
 		for range 4 {
@@ -207,7 +207,7 @@ func TestPacerEndsWithTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		images := newShelf(t)
 		f, _ := images.add(100_000, 0)
-		src := NewChunker(images, 0, 1000).of(f, 64<<10)
+		src := NewChunker(images, 32<<20, 1000).of(f, 64<<10)
 		if _, err := src.Chunks(nil, nil, 0, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func BenchmarkChunks(b *testing.B) {
 		b.Run(fmt.Sprintf("cached/%dKiB", chunk>>10), func(b *testing.B) {
 			images := newShelf(b)
 			f, _ := images.add(4<<20, 0)
-			src := NewChunker(images, 0, 0).of(f, chunk)
+			src := NewChunker(images, 32<<20, 0).of(f, chunk)
 			all(b, src, 64)
 			benchmarkImage(b, src)
 		})

@@ -13,7 +13,7 @@ import (
 
 // Config is what a Service works with.
 type Config struct {
-	MaxImage int64 // bytes of an uploaded image; default 64 MiB
+	MaxImage int64 // bytes of an uploaded image
 
 	Devices  *store.Devices
 	Catalogs *store.Catalogs
@@ -32,9 +32,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxImage <= 0 {
-		c.MaxImage = 64 << 20
-	}
 	if c.Announce == nil {
 		c.Announce = func(fleet.Event) {}
 	}

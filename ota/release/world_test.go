@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
@@ -74,10 +75,12 @@ func empty(t testing.TB, change ...func(*Config)) *world {
 		}
 	}
 	w.updates = ota.New(ota.Config{
+		MaxUpdates: 1000, MaxBehind: 4, MaxAttempts: 3, CoolDown: []time.Duration{5 * time.Minute},
 		Ready: func(id fleet.DeviceID) { w.ready = append(w.ready, id) },
-	}, w.Store.Devices, w.Store.Catalogs, image.NewChunker(w.Images, 0, 0))
+	}, w.Store.Devices, w.Store.Catalogs, image.NewChunker(w.Images, 32<<20, 0))
 	config := Config{
-		Devices: w.Store.Devices, Catalogs: w.Store.Catalogs, Teams: w.Store.Teams, Index: w.Store.Index,
+		MaxImage: 64 << 20,
+		Devices:  w.Store.Devices, Catalogs: w.Store.Catalogs, Teams: w.Store.Teams, Index: w.Store.Index,
 		Images: w.Images, OTA: w.updates, Audit: audit.New(w.Store.Messages, slog.New(slog.DiscardHandler)),
 		Announce: func(e fleet.Event) { w.events = append(w.events, e) },
 		Changed:  func(_ fleet.ProductID, now []fleet.DeviceID) { w.changed = append(w.changed, now) },

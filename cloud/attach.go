@@ -19,9 +19,9 @@ func (s *session) attachment(ctx context.Context, t wire.Topic, payload []byte) 
 	if err != nil {
 		return s.malformed(t, err)
 	}
-	change := s.conductor.registry.Attach
+	change := s.sessions.registry.Attach
 	if t.Kind == wire.TopicDetach {
-		change = s.conductor.registry.Detach
+		change = s.sessions.registry.Detach
 	}
 	outcomes := make([]wire.AttachOutcome, len(a.IDs))
 	errs := make([]error, len(a.IDs))

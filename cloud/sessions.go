@@ -1,0 +1,235 @@
+package cloud
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/wire"
+)
+
+// sessions are the devices that are online, and the way they take from connection through
+// handshake to updates. It implements broker.Cloud and registry.Live and is safe for
+// concurrent use.
+type sessions struct {
+	handshake *handshake.Service
+	ota       *ota.Service
+	registry  *registry.Registry
+	devices   *store.Devices
+	messages  *store.Messages
+	activity  *activity
+	rechecks  *rechecks
+	log       *slog.Logger
+	maxAge    time.Duration   // of a session without a Hello
+	base      context.Context //nolint:containedctx // the server's own, for work that no request asks for
+
+	workers sync.WaitGroup // the sessions' tasks
+	ignored [ignoredKinds]atomic.Uint64
+
+	mu          sync.Mutex
+	online      map[fleet.DeviceID]*session // guarded by mu
+	detachments detachments                 // guarded by mu
+}
+
+// ignored is why a message had no effect.
+type ignored int
+
+const (
+	ignoredMalformed ignored = iota
+	ignoredRate
+	ignoredTopic
+	ignoredUnattached
+	ignoredEarly
+	ignoredKinds
+)
+
+func (i ignored) String() string {
+	return [...]string{"malformed", "rate", "topic", "not_attached", "before_hello"}[i]
+}
+
+// Admit implements broker.Cloud.
+func (c *sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Session, error) {
+	admitted, err := c.handshake.Admit(ctx, handshake.Claim{
+		ID: connect.ID, User: connect.User, Secret: connect.Password, Address: connect.Address,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := c.newSession(admitted, connect.Link, nil)
+	if s.Gateway() {
+		s.children = newChildren()
+	}
+	return s, nil
+}
+
+// newSession returns a session on link, which is that of gateway where it is not nil.
+func (c *sessions) newSession(device *handshake.Session, link *broker.Link, gateway *session) *session {
+	s := &session{
+		sessions: c, device: device, link: link, gateway: gateway,
+		messages: rate.NewLimiter(rate.Every(wire.MessageInterval), wire.MessageBurst),
+		hellos:   rate.NewLimiter(rate.Every(wire.HelloInterval), wire.HelloBurst),
+		wants:    rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
+	}
+	s.chunks = link.Chunks(s.topic(wire.TopicChunk))
+	return s
+}
+
+// join makes s its device's session. The broker has ended an older one before.
+func (c *sessions) join(s *session) {
+	c.mu.Lock()
+	c.online[s.id()] = s
+	c.mu.Unlock()
+	c.joined(s)
+}
+
+func (c *sessions) joined(s *session) {
+	c.devices.SetOnline(s.id(), true)
+	c.activity.publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+}
+
+// leave ends what s had running; its device is offline unless it has another session.
+func (c *sessions) leave(s *session) {
+	c.mu.Lock()
+	current := c.online[s.id()] == s
+	if current {
+		delete(c.online, s.id())
+	}
+	c.mu.Unlock()
+	c.ota.Gone(c.base, s.id(), s.toDevice())
+	if current {
+		c.devices.SetOnline(s.id(), false)
+		c.activity.publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+	}
+}
+
+// find returns the session of a device, nil when it is offline.
+func (c *sessions) find(id fleet.DeviceID) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.online[id]
+}
+
+// all is every session, in no order.
+func (c *sessions) all() []*session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*session, 0, len(c.online))
+	for _, s := range c.online {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Announce implements registry.Live.
+func (c *sessions) Announce(e fleet.Event) { c.activity.publish(e) }
+
+// Recheck implements registry.Live: devices that are online are re-evaluated soon, a few at
+// a time. It never blocks.
+func (c *sessions) Recheck(ids ...fleet.DeviceID) {
+	for _, id := range ids {
+		if c.find(id) != nil {
+			c.rechecks.add(id, ota.AtChange)
+		}
+	}
+}
+
+// released follows a change of product's releases: downloads of a version that is no longer
+// the target end, and the devices in now are re-evaluated at once.
+func (c *sessions) released(product fleet.ProductID, now []fleet.DeviceID) {
+	c.Recheck(c.ota.Downloading(product)...)
+	c.Recheck(now...)
+}
+
+// recheckPatience is how long a device that takes no bytes keeps a rechecker from the next
+// device.
+const recheckPatience = time.Second
+
+// recheck re-evaluates one device and waits for that, but not longer than recheckPatience.
+func (c *sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
+	s := c.find(id)
+	if s == nil {
+		c.ota.Gone(ctx, id, nil) // frees the slot that was reserved for it
+		return
+	}
+	t := taskReevaluate
+	if at == ota.AtSlot {
+		t = taskSlot
+	}
+	patience := time.NewTimer(recheckPatience)
+	defer patience.Stop()
+	select {
+	case <-s.run(t):
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+}
+
+// Kick implements registry.Live: it ends the session of a device that was disabled, deleted,
+// given another secret or attached to another gateway. A gateway's connection stays open
+// when a device behind it is kicked.
+func (c *sessions) Kick(id fleet.DeviceID) {
+	if s := c.detach(id); s != nil && s.gateway == nil {
+		s.link.Close(fleet.Disabled)
+	}
+}
+
+// Command implements registry.Live: it sends a device its pending commands, soon. It never
+// blocks.
+func (c *sessions) Command(id fleet.DeviceID) {
+	if s := c.find(id); s != nil {
+		s.run(taskCommands)
+	}
+}
+
+// refreshEvery is the longest time between two looks for sessions that are due.
+const refreshEvery = 5 * time.Second
+
+// refresh asks sessions that are due for a new Hello: those older than maxAge, less up to a
+// tenth, so that releases reach devices that never disconnect, and those whose cool-down
+// after a failed update is over. It runs until ctx ends.
+func (c *sessions) refresh(ctx context.Context) {
+	tick := time.NewTicker(min(max(c.maxAge/100, 100*time.Millisecond), refreshEvery))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, s := range c.all() {
+				s.refresh(now, c.maxAge)
+			}
+		}
+	}
+}
+
+func (s *session) refresh(now time.Time, maxAge time.Duration) {
+	due := s.due.Load()
+	if due == 0 || now.UnixNano() < due {
+		return
+	}
+	if s.due.CompareAndSwap(due, now.Add(maxAge).UnixNano()) { // else a Hello has just come
+		s.run(taskAskHello)
+	}
+}
+
+// askAt sets when the device is asked for a new Hello.
+func (s *session) askAt(at time.Time) { s.due.Store(at.UnixNano()) }
+
+// tenth is up to a tenth of d, at random.
+func tenth(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d)/10 + 1)) }
+
+// jitter is d plus or minus up to half of it.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
+}
