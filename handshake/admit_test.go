@@ -25,7 +25,7 @@ func TestAdmissionIsOneLoad(t *testing.T) {
 	}
 }
 
-func TestAllWithoutAProofAreRefusedAlike(t *testing.T) {
+func TestEveryMissingProofIsRefusedTheSameWay(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		claim  Claim
@@ -59,7 +59,7 @@ func TestAllWithoutAProofAreRefusedAlike(t *testing.T) {
 	}
 }
 
-func TestDisabledIsToldAfterAValidProof(t *testing.T) {
+func TestDisabledIsReportedOnlyAfterAValidProof(t *testing.T) {
 	m := newMemory(fleet.Device{ID: "off", Disabled: true})
 	_, err := New(Config{}, m, m).Admit(t.Context(), claim("off"))
 	if !errors.Is(err, fleet.Disabled) {

@@ -104,9 +104,9 @@ func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
 	}
 }
 
-// TestCountsAreOfWhatEachTells compares the counts of devices that are alike with a count
+// TestCountsAddUpToTheVisibleDevices compares the counts per class with a count
 // by hand of those the actor sees.
-func TestCountsAreOfWhatEachTells(t *testing.T) {
+func TestCountsAddUpToTheVisibleDevices(t *testing.T) {
 	x := newReady()
 	devices := map[fleet.DeviceID]*fleet.Device{}
 	rapid.Check(t, func(t *rapid.T) {

@@ -140,7 +140,7 @@ func TestHistoryKeepsTheNewestUpdates(t *testing.T) {
 	})
 }
 
-func TestASaveTellsTheRevisionOfTheCatalog(t *testing.T) {
+func TestASaveReturnsTheRevisionOfTheCatalog(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		_, _, product := newTeam(t, s)
 		d := newDevice("a")

@@ -45,7 +45,7 @@ func TestTheServerEndsWithItsProcess(t *testing.T) {
 		t.Fatalf("the process said %q, %v", line, err)
 	}
 	left := string(got[[]byte](t)(os.ReadFile(filepath.Join(dir, "socket"))))
-	s, _ := openChild(t, dir) // waits at the lock until the server is gone too
+	s, _ := openChild(t, dir) // waits at the lock until the server has ended too
 	if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
 		t.Errorf("what the killed process wrote: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 // child process that listens on a unix socket only, syncs every write before it is
 // acknowledged, is restarted when it dies and ends with this process. While another process
 // uses o.Dir, Serve waits until it has ended or ctx ends. Without a server on PATH the error
-// says what to do.
+// explains what to do.
 func Serve(ctx context.Context, o Options) (*Store, error) {
 	s, _, err := serve(ctx, o)
 	return s, err

@@ -124,7 +124,7 @@ func TestAnotherProcessIsSeen(t *testing.T) {
 	must(t, theirs.Devices.Create(ctx, d))
 	rev := got[uint64](t)(theirs.Devices.Save(ctx, d))
 	if rev != edited.Revision || rev <= before.Revision {
-		t.Fatalf("the save told revision %d, want %d", rev, edited.Revision)
+		t.Fatalf("the save returned revision %d, want %d", rev, edited.Revision)
 	}
 	if c := got[*fleet.Catalog](t)(theirs.Catalogs.CatalogAt(ctx, product.ID, rev)); c.Groups[group.ID] != version("3") {
 		t.Errorf("the catalog at that revision lacks the release: %v", c.Groups)

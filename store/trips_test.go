@@ -31,7 +31,7 @@ func TestAnAdmissionIsOneTripAndAWriteBackIsOne(t *testing.T) {
 		got[*fleet.Catalog](t)(s.Catalogs.CatalogAt(ctx, product.ID, rev))
 		after := s.Stats()
 		if rev != c.Revision {
-			t.Fatalf("the save told revision %d, the catalog is at %d", rev, c.Revision)
+			t.Fatalf("the save returned revision %d, the catalog is at %d", rev, c.Revision)
 		}
 		if n := after.ReadTrips - before.ReadTrips; n != 1 || after.ReadCommands-before.ReadCommands != 1 {
 			t.Errorf("admission: %d trips, %d commands, want 1 and 1", n, after.ReadCommands-before.ReadCommands)

@@ -25,7 +25,7 @@ const (
 	maxConflicts = 256    // tries of one change
 )
 
-// Fields of every hash, beside those of its kind.
+// Fields of every hash, besides those of its kind.
 const (
 	revisionField = "rev"
 	nonceField    = "by" // of the last write

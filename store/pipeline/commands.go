@@ -42,8 +42,7 @@ func (f *fetch[T]) Settle(bool) (err error) {
 	return err
 }
 
-// Fetch carries out one command that reads. Where the command says so, the error for an absent
-// key is redis.Nil.
+// Fetch carries out one command that reads. For an absent key some commands return redis.Nil.
 func Fetch[T any](ctx context.Context, p *Pipeline, send func(p redis.Pipeliner) Result[T]) (value T, err error) {
 	f := &fetch[T]{send: send}
 	if err := p.Read(ctx, f); err != nil {

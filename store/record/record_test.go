@@ -95,8 +95,8 @@ func storedBy[T any](write func(*T) map[string]string, read func(map[string]stri
 
 var sameVersion = cmp.Comparer(func(a, b fleet.Version) bool { return a == b })
 
-// drawn says how to draw what rapid can't make by reflection, or makes of values that are
-// never stored.
+// drawn configures what rapid can't draw by reflection, or would draw with values that are never
+// stored.
 var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 	reflect.TypeFor[time.Time](): rapid.Custom(func(t *rapid.T) any {
 		if rapid.Bool().Draw(t, "never") {

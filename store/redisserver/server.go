@@ -43,7 +43,7 @@ type Server struct {
 }
 
 // Start starts a server that keeps its data in dir. While another process uses dir it waits
-// until that has ended or ctx ends. The error says what to do when no server is installed.
+// until that has ended or ctx ends. If no server is installed, the error explains what to do.
 // Await must be called next; Stop ends the server.
 func Start(ctx context.Context, dir string, log *slog.Logger) (*Server, error) {
 	binary, err := findBinary()

@@ -72,7 +72,7 @@ func TestWithoutAServerOnPathTheErrorSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAServerThatEndsAtItsStartIsAnErrorWithItsWords(t *testing.T) {
+func TestAServerThatEndsAtItsStartIsAnErrorWithItsOutput(t *testing.T) {
 	dir := t.TempDir()
 	check(t, os.MkdirAll(filepath.Join(dir, "appendonlydir"), 0o700))
 	check(t, os.WriteFile(filepath.Join(dir, "appendonlydir", "appendonly.aof.manifest"), []byte("not a manifest\n"), 0o600))
@@ -83,6 +83,6 @@ func TestAServerThatEndsAtItsStartIsAnErrorWithItsWords(t *testing.T) {
 		return ctx.Err()
 	})
 	if err == nil || !strings.Contains(err.Error(), "manifest") {
-		t.Errorf("got %v, want the server's words about its manifest", err)
+		t.Errorf("got %v, want the output of the server about its manifest", err)
 	}
 }
