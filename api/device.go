@@ -11,29 +11,29 @@ type Device struct {
 	ProductID         uint32         `json:"product_id"`
 	FirmwareProductID uint32         `json:"firmware_product_id"`
 	PlatformID        int            `json:"platform_id"`
-	Groups            []string       `json:"groups" doc:"Names of its groups, as far as you may see them"`
-	Running           Reported       `json:"firmware_version" doc:"What it said it runs"`
-	Lock              Version        `json:"desired_firmware_version" doc:"What it is locked to; null: not locked"`
-	Released          Version        `json:"targeted_firmware_release_version" doc:"What releases alone would give it"`
-	Target            Version        `json:"target_version" doc:"What it should run, lock and development counted; null: what it runs"`
+	Groups            []string       `json:"groups" doc:"Names of those of its groups that you may see"`
+	Running           Reported       `json:"firmware_version" doc:"The version it reported"`
+	Lock              Version        `json:"desired_firmware_version" doc:"The version it is locked to; null: not locked"`
+	Released          Version        `json:"targeted_firmware_release_version" doc:"Its target if only releases counted"`
+	Target            Version        `json:"target_version" doc:"The version it should run; null: the one it runs"`
 	TargetReason      string         `json:"target_reason" enum:"development,lock,group,default,none"`
 	Development       bool           `json:"development"`
-	Disabled          bool           `json:"disabled" doc:"It may not connect"`
+	Disabled          bool           `json:"disabled" doc:"It can't connect"`
 	Online            bool           `json:"online"`
 	Connected         bool           `json:"connected" doc:"The same as online"`
 	LastHandshake     *time.Time     `json:"last_handshake_at"`
 	LastHeard         *time.Time     `json:"last_heard"`
 	LastAddress       *string        `json:"last_ip_address"`
 	Status            string         `json:"status" enum:"normal"`
-	UpdatesEnabled    bool           `json:"firmware_updates_enabled" doc:"False: it said \"not now\""`
-	UpdatesForced     bool           `json:"firmware_updates_forced" doc:"Updates go to it all the same"`
+	UpdatesEnabled    bool           `json:"firmware_updates_enabled" doc:"False: the device said \"not now\""`
+	UpdatesForced     bool           `json:"firmware_updates_forced" doc:"Updates are sent although the device said \"not now\""`
 	Hardware          string         `json:"hardware" doc:"Hardware revision it reported"`
 	Cellular          bool           `json:"cellular"`
 	Quarantined       bool           `json:"quarantined"`
 	Denied            bool           `json:"denied"`
 	Functions         []string       `json:"functions"`
 	Variables         struct{}       `json:"variables"`
-	Update            *Update        `json:"update" doc:"Its newest update; null: there was none"`
+	Update            *Update        `json:"update" doc:"Its newest update; null: none yet"`
 	Tags              []string       `json:"tags" doc:"The same as groups"`
 	Type              string         `json:"type" enum:"Generic,Gateway,BLE"`
 	SubType           string         `json:"subType"`
@@ -60,7 +60,7 @@ type AppName struct {
 type DeviceMeta struct {
 	Created *time.Time `json:"createdAt"`
 	Updated *time.Time `json:"updatedAt"`
-	Version string     `json:"version" doc:"Grows with each write of the record"`
+	Version string     `json:"version" doc:"Increases with each write of the record"`
 }
 
 // DeviceList is one page of a product's devices, in Particle's shape.
@@ -70,7 +70,7 @@ type DeviceList struct {
 	Meta      ListMeta   `json:"meta"`
 }
 
-// ListMeta says how far a list goes.
+// ListMeta is the position and size of a page.
 type ListMeta struct {
 	TotalPages int `json:"total_pages"`
 	Page       int `json:"page"`
@@ -86,7 +86,7 @@ type Flash struct {
 // Secret is a device's new secret.
 type Secret struct {
 	ID     string `json:"id"`
-	Secret string `json:"secret" doc:"Shown this once"`
+	Secret string `json:"secret" doc:"Shown only once"`
 }
 
 // Flashed is Particle's answer to a flash.

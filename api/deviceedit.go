@@ -4,7 +4,7 @@ import "time"
 
 // BatchUpdate changes many devices at once. What metadata holds depends on action.
 type BatchUpdate struct {
-	Action   string        `json:"action" enum:"groups,lock,unlock,development" doc:"groups takes add and remove; lock takes version and flash; development takes development"`
+	Action   string        `json:"action" enum:"groups,lock,unlock,development" doc:"groups uses add and remove; lock uses version and flash"`
 	Devices  []string      `json:"devices" doc:"Device ids, at most 10,000"`
 	Metadata BatchMetadata `json:"metadata,omitzero"`
 }
@@ -13,8 +13,8 @@ type BatchUpdate struct {
 type BatchMetadata struct {
 	Add         Names    `json:"add,omitempty" doc:"Groups to join"`
 	Remove      Names    `json:"remove,omitempty" doc:"Groups to leave"`
-	Version     *Version `json:"version,omitempty" doc:"To lock to"`
-	Flash       bool     `json:"flash,omitempty" doc:"With a lock: also at once, those that are online"`
+	Version     *Version `json:"version,omitempty" doc:"The version to lock to"`
+	Flash       bool     `json:"flash,omitempty" doc:"With a lock: also at once, to devices that are online"`
 	Development *bool    `json:"development,omitempty"`
 }
 
@@ -33,7 +33,7 @@ type DeviceUpdate struct {
 	Flash       bool              `json:"flash,omitempty" doc:"With desired_firmware_version: also at once, if the device is online"`
 	Groups      Optional[Names]   `json:"groups,omitzero" doc:"All its groups, by name; a missing one is created"`
 	Forced      *bool             `json:"firmware_updates_forced,omitempty" doc:"Send updates although the device says \"not now\""`
-	Disabled    *bool             `json:"disabled,omitempty" doc:"It may not connect"`
+	Disabled    *bool             `json:"disabled,omitempty" doc:"It can't connect"`
 	Gateway     Optional[string]  `json:"gatewayId,omitzero" doc:"Of a BLE device: attach it to this gateway; null detaches"`
 }
 

@@ -21,12 +21,12 @@ type Firmware struct {
 	SHA256      string     `json:"sha256"`
 	ProductID   uint32     `json:"product_id"`
 	Default     bool       `json:"product_default" doc:"It is the product default"`
-	Groups      []string   `json:"groups" doc:"Groups it is released to, as far as you may see them"`
-	Released    bool       `json:"released" doc:"It was released at some time: it can't be deleted any more"`
+	Groups      []string   `json:"groups" doc:"Groups it is released to that you may see"`
+	Released    bool       `json:"released" doc:"It was released at least once and can't be deleted"`
 	Devices     int        `json:"device_count" doc:"Devices that run it"`
 	Mandatory   bool       `json:"mandatory"`
 	Current     bool       `json:"current" doc:"The same as product_default"`
-	Intelligent bool       `json:"intelligent" doc:"In the answer to a release: it went out at once"`
+	Intelligent bool       `json:"intelligent" doc:"In the answer to a release: it was sent at once"`
 	Uploaded    *time.Time `json:"uploaded_on"`
 	UploadedAt  *time.Time `json:"uploaded_at"`
 	By          Uploader   `json:"uploaded_by"`

@@ -6,16 +6,16 @@ import "time"
 type Alert struct {
 	ID     string    `json:"id"`
 	Device string    `json:"deviceId"`
-	Type   uint64    `json:"type" doc:"The device's own number; 0 when Muster raised it"`
-	Name   string    `json:"name" doc:"Muster's word for it"`
+	Type   uint64    `json:"type" doc:"A number the device chose; 0 if Muster raised the alert"`
+	Name   string    `json:"name" doc:"Muster's name for it"`
 	Text   string    `json:"description"`
 	Raised time.Time `json:"createdAt"`
 	Status string    `json:"status" enum:"ACTIVE,ARCHIVED"`
 }
 
-// Event is what a stream tells in the data of one event, in Particle's shape.
+// Event is the data of one event in a stream, in Particle's shape.
 type Event struct {
-	Data      string    `json:"data" doc:"A word, or JSON"`
+	Data      string    `json:"data" doc:"A word or JSON"`
 	TTL       int       `json:"ttl"`
 	Published time.Time `json:"published_at"`
 	CoreID    string    `json:"coreid" doc:"Device id, or api"`
@@ -35,9 +35,9 @@ type Message struct {
 
 // NewCommand asks for a command to be queued.
 type NewCommand struct {
-	Name      string  `json:"name,omitempty" doc:"What follows the number in the topic"`
+	Name      string  `json:"name,omitempty" doc:"The part of the topic after the number"`
 	Message   Payload `json:"message" doc:"Any JSON, or {\"base64\": ...} for other bytes"`
-	ExpiresIn uint32  `json:"expires_in,omitempty" doc:"Seconds it waits for the device; absent: the server's default"`
+	ExpiresIn uint32  `json:"expires_in,omitempty" doc:"Seconds to wait for the device; absent: the server's default"`
 }
 
 // Command is a command with what became of it.
@@ -49,7 +49,7 @@ type Command struct {
 	Queued  *time.Time `json:"queued_at"`
 	Expires *time.Time `json:"expires_at"`
 	Done    *time.Time `json:"done_at" doc:"null until the device answered"`
-	Result  Payload    `json:"result,omitempty" doc:"What it answered"`
+	Result  Payload    `json:"result,omitempty" doc:"The device's answer"`
 }
 
 // NewMessage is nRF Cloud's SendDeviceMessage: a command by another name.

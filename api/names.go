@@ -12,10 +12,10 @@ import (
 // maxNames bounds the group names of one request.
 const maxNames = 1000
 
-// Names is a list of group names: a JSON array, or a text of names between commas.
+// Names is a list of group names: a JSON array, or a text of names separated by commas.
 type Names []string
 
-// Check refuses more than maxNames.
+// Check returns fleet.Invalid for more than maxNames.
 func (n Names) Check() error {
 	if len(n) > maxNames {
 		return fleet.Errorf(fleet.Invalid, "%d names: send at most %d", len(n), maxNames)
@@ -38,7 +38,7 @@ func (n *Names) UnmarshalJSON(data []byte) error {
 	return n.Check()
 }
 
-// Schema is a list of strings.
+// Schema describes a list of strings.
 func (Names) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}, Examples: []any{[]string{"beta", "eu"}}}
 }

@@ -42,7 +42,7 @@ func (o *Optional[T]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &o.Value)
 }
 
-// Schema is the value's, or null.
+// Schema describes the value or null.
 func (o Optional[T]) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), {Type: "null"}}}
 }
@@ -64,7 +64,7 @@ type Ignored struct{}
 // UnmarshalJSON accepts anything.
 func (*Ignored) UnmarshalJSON([]byte) error { return nil }
 
-// Schema is anything.
+// Schema describes any value.
 func (Ignored) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Description: "Accepted for other clouds' clients and ignored"}
 }

@@ -7,7 +7,7 @@ const MaxRows = 100
 type Page[T any] struct {
 	Items []T    `json:"items"`
 	Total int    `json:"total" doc:"Rows of this page"`
-	Next  string `json:"pageNextToken,omitempty" doc:"Ask for the next page with it; absent on the last"`
+	Next  string `json:"pageNextToken,omitempty" doc:"Token for the next page; absent on the last"`
 }
 
 // PageOf returns one page of rows; next is empty on the last.

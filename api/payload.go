@@ -8,11 +8,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Payload is the bytes of a message: JSON as it is, anything else as {"base64": "..."}.
+// Payload is the bytes of a message: JSON unchanged, anything else as {"base64": "..."}.
 type Payload []byte
 
-// MarshalJSON writes JSON as it is and other bytes as base64. JSON that would be read
-// as base64 goes out as base64 as well.
+// MarshalJSON writes JSON unchanged and other bytes as base64, also JSON that would be read
+// as base64.
 func (p Payload) MarshalJSON() ([]byte, error) {
 	if _, wrapped := unwrapBase64(p); json.Valid(p) && !wrapped {
 		return p, nil
@@ -30,7 +30,7 @@ func (p *Payload) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Schema is anything.
+// Schema describes any value.
 func (Payload) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Description: "Any JSON; bytes that are not JSON as {\"base64\": \"...\"}"}
 }

@@ -25,7 +25,7 @@ var Statuses = []struct {
 	{fleet.Invalid, http.StatusUnprocessableEntity, "invalid"},
 }
 
-// Problem is the body of every answer that is not a success.
+// Problem is the body of every error answer.
 type Problem struct {
 	Code        string            `json:"error" doc:"A stable code" example:"not_found"`
 	Description string            `json:"error_description" doc:"What went wrong and what to do" example:"no such device: lamp-7"`
@@ -34,13 +34,13 @@ type Problem struct {
 	Status int `json:"-"` // HTTP status
 }
 
-// Error is the description.
+// Error returns the description.
 func (p *Problem) Error() string { return p.Description }
 
-// GetStatus is the HTTP status; huma asks for it.
+// GetStatus returns the HTTP status; huma calls it.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders adds what clients need beside the body; huma asks for it.
+// GetHeaders returns headers that clients need in addition to the body; huma calls it.
 func (p *Problem) GetHeaders() http.Header {
 	switch p.Status {
 	case http.StatusUnauthorized:
@@ -53,8 +53,8 @@ func (p *Problem) GetHeaders() http.Header {
 	return nil
 }
 
-// ProblemOf turns any error into what a client may know of it. An error without a kind is
-// our own fault: its text stays in the log.
+// ProblemOf returns what a client may see of an error. The text of an error without a kind,
+// which is a fault of the server, belongs in the log.
 func ProblemOf(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -84,10 +84,12 @@ func ProblemOf(err error) *Problem {
 		}
 		return p
 	}
-	return &Problem{Code: "internal", Description: "something went wrong on our side: try again, and look into the server's log", Status: http.StatusInternalServerError}
+	return &Problem{
+		Code: "internal", Description: "an error in the server: try again, and see the server's log", Status: http.StatusInternalServerError,
+	}
 }
 
-// parameters are the names of what the rooms behind call otherwise.
+// parameters are the API's names of fields that have other names in the domain.
 var parameters = map[string]string{"after": "pageNextToken", "skip": "page"}
 
 // KindOf returns the kind of error that an answer's status and code stand for, or "" for a
@@ -99,7 +101,7 @@ func KindOf(status int, code string) fleet.Kind {
 	switch status {
 	case http.StatusPreconditionFailed:
 		return fleet.Conflict
-	case http.StatusBadGateway, http.StatusGatewayTimeout: // of a proxy in front of a server that restarts
+	case http.StatusBadGateway, http.StatusGatewayTimeout: // from a proxy in front of a server that restarts
 		return fleet.Unavailable
 	}
 	for _, row := range Statuses {
@@ -118,5 +120,5 @@ func KindOf(status int, code string) fleet.Kind {
 	return fleet.Invalid
 }
 
-// CodeInvalidGrant is OAuth's word for a wrong proof; it comes with 400 (RFC 6749 §5.2).
+// CodeInvalidGrant is OAuth's code for a wrong password; its status is 400 (RFC 6749 §5.2).
 const CodeInvalidGrant = "invalid_grant"

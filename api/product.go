@@ -6,8 +6,8 @@ type Group struct {
 	Description string  `json:"description"`
 	Color       string  `json:"color" example:"#2f6fde"`
 	Release     Version `json:"fw_version" doc:"The version released to it; null: none"`
-	Devices     int     `json:"device_count" doc:"Its members that you may see"`
-	ProductID   *uint32 `json:"product_id" doc:"Its product; null: it takes any device of the team"`
+	Devices     int     `json:"device_count" doc:"Number of its members that you may see"`
+	ProductID   *uint32 `json:"product_id" doc:"Its product; null: any device of the team can join"`
 }
 
 // GroupList is groups by name.
@@ -37,8 +37,8 @@ type Product struct {
 	Groups         []string `json:"groups" doc:"Names of the groups its devices may be in"`
 	OrganizationID string   `json:"organization_id" doc:"The team's id"`
 	Settings       struct{} `json:"settings"`
-	Roaming        bool     `json:"roaming" doc:"Its BLE devices may move between gateways by themselves"`
-	AutoRegister   int      `json:"auto_register" doc:"Unknown BLE devices a gateway may add"`
+	Roaming        bool     `json:"roaming" doc:"Its BLE devices may roam between gateways"`
+	AutoRegister   int      `json:"auto_register" doc:"How many unknown BLE devices a gateway may add"`
 }
 
 // ProductList is every product of the team.
@@ -54,7 +54,7 @@ type OneProduct struct {
 // ProductFields are what a product is created with and changed by.
 type ProductFields struct {
 	Name         *string `json:"name,omitempty"`
-	Slug         *string `json:"slug,omitempty" doc:"1 to 64 of a-z 0-9 - with a letter; absent: made from the name"`
+	Slug         *string `json:"slug,omitempty" doc:"1 to 64 of a-z 0-9 - with a letter; absent: derived from the name"`
 	Description  *string `json:"description,omitempty"`
 	Roaming      *bool   `json:"roaming,omitempty"`
 	AutoRegister *int    `json:"auto_register,omitempty"`

@@ -17,15 +17,15 @@ type Impact struct {
 // ImpactDevices is Particle's wrapper.
 type ImpactDevices struct {
 	Update  ImpactUpdate  `json:"firmware_update"`
-	Of      int           `json:"of" doc:"Devices looked at"`
-	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes but that can't get it now, and why"`
+	Of      int           `json:"of" doc:"Devices considered"`
+	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes but that can't receive it now, by reason"`
 }
 
 // ImpactUpdate is the devices that will get an update.
 type ImpactUpdate struct {
 	Total     int            `json:"total"`
 	ByVersion []VersionCount `json:"by_version" doc:"By the version they will receive"`
-	Due       int            `json:"due" doc:"Of a release: devices beside the total whose target it is already and that don't run it yet; an immediate release sends it to them, too"`
+	Due       int            `json:"due" doc:"Further devices with this target that don't run it yet; an immediate release reaches them, too"`
 }
 
 // VersionCount counts devices by a version.

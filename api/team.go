@@ -5,7 +5,7 @@ import "time"
 // Acceptance takes the place an invitation offers.
 type Acceptance struct {
 	Token    string `json:"token" doc:"The invitation's"`
-	Password string `json:"password" doc:"Of your account; of a new one, the one it is to have"`
+	Password string `json:"password" doc:"The password of your account, or the one for a new account"`
 	Name     string `json:"name,omitempty" doc:"Of a new account"`
 }
 
@@ -32,26 +32,26 @@ type NewOwner struct {
 	Email string `json:"email"`
 }
 
-// AuditEntry says who changed what, from what to what.
+// AuditEntry is one change: who made it, and the values before and after.
 type AuditEntry struct {
 	ID     string     `json:"id"`
 	At     *time.Time `json:"at"`
 	Email  string     `json:"email" doc:"Who did it"`
 	Action string     `json:"action" example:"device.update"`
 	Object string     `json:"object" doc:"Id or name of what it was done to"`
-	Before Payload    `json:"before" doc:"null: there was nothing"`
-	After  Payload    `json:"after" doc:"null: nothing is left"`
+	Before Payload    `json:"before" doc:"null: it did not exist"`
+	After  Payload    `json:"after" doc:"null: it was deleted"`
 }
 
 // TeamUser is one user of the team, or one who is invited.
 type TeamUser struct {
 	Email   string     `json:"email"`
 	Role    string     `json:"role" enum:"owner,admin,editor,viewer"`
-	Groups  []string   `json:"groups" doc:"Names of their groups, as far as you may see them"`
-	Program bool       `json:"program" doc:"It is a program, which signs in by its token"`
+	Groups  []string   `json:"groups" doc:"Names of those of their groups that you may see"`
+	Program bool       `json:"program" doc:"True for a program, which signs in with a token"`
 	Status  string     `json:"status" enum:"active,invited"`
 	Joined  *time.Time `json:"joined_at" doc:"null while invited"`
-	Expires *time.Time `json:"expires_at,omitempty" doc:"Until when an invitation can be accepted"`
+	Expires *time.Time `json:"expires_at,omitempty" doc:"When an invitation expires"`
 }
 
 // TeamUsers is the users of the team, and to who may invite, the open invitations.
@@ -65,21 +65,21 @@ type NewUser struct {
 	Role     string `json:"role" enum:"admin,editor,viewer"`
 	Groups   Names  `json:"groups,omitempty" doc:"Their groups, by name; \"*\" for all that the team has now"`
 	Password string `json:"password,omitempty" doc:"For a new account only; absent: the person sets it when accepting the invitation"`
-	Name     string `json:"friendly_name,omitempty" doc:"In the place of email: a program of this name, with a token of its own"`
-	Lifetime uint32 `json:"expires_in,omitempty" doc:"Of a program: seconds its token lives; absent: a year"`
+	Name     string `json:"friendly_name,omitempty" doc:"Instead of email: creates a program of this name, with its own token"`
+	Lifetime uint32 `json:"expires_in,omitempty" doc:"For a program: seconds its token is valid; absent: one year"`
 }
 
-// AddedUser is what came of a NewUser: one of an account, an invitation and a program.
+// AddedUser is the result of a NewUser: an account, an invitation or a program.
 type AddedUser struct {
 	TeamUser
-	Invitation *Invitation `json:"invitation,omitempty" doc:"Pass it on to the person invited"`
+	Invitation *Invitation `json:"invitation,omitempty" doc:"Pass it on to the invited person"`
 	Token      *Token      `json:"token,omitempty" doc:"Of a program"`
 }
 
 // Invitation is how an invited person takes their place, once.
 type Invitation struct {
 	Link    string     `json:"link" doc:"A page to accept it at"`
-	Token   string     `json:"token" doc:"For POST /v1/invitations/accept. Shown this once"`
+	Token   string     `json:"token" doc:"For POST /v1/invitations/accept. Shown only once"`
 	Expires *time.Time `json:"expires_at"`
 }
 

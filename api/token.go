@@ -7,7 +7,7 @@ type TokenRequest struct {
 	GrantType    string  `json:"grant_type,omitempty" example:"password"`
 	Username     string  `json:"username" example:"me@example.com"`
 	Password     string  `json:"password"`
-	ExpiresIn    *uint32 `json:"expires_in,omitempty" doc:"Seconds the token lives; absent or 0: 90 days"`
+	ExpiresIn    *uint32 `json:"expires_in,omitempty" doc:"Seconds the token is valid; absent or 0: 90 days"`
 	Team         uint32  `json:"team,omitempty" doc:"Absent: your oldest team"`
 	ClientID     Ignored `json:"client_id,omitzero"`
 	ClientSecret Ignored `json:"client_secret,omitzero"`
@@ -16,10 +16,10 @@ type TokenRequest struct {
 
 // Token is the answer to a TokenRequest.
 type Token struct {
-	AccessToken string `json:"access_token" doc:"Shown this once"`
+	AccessToken string `json:"access_token" doc:"Shown only once"`
 	TokenType   string `json:"token_type" example:"bearer"`
 	ExpiresIn   int64  `json:"expires_in" doc:"Seconds"`
-	ID          string `json:"id" doc:"The public part, to list and to revoke by"`
+	ID          string `json:"id" doc:"Public id, for lists and to revoke the token"`
 	Team        uint32 `json:"team"`
 }
 
@@ -32,8 +32,8 @@ type User struct {
 
 // UserUpdates is how users change their password, in Particle's shape.
 type UserUpdates struct {
-	Password   string  `json:"password" doc:"The new one, of 10 to 256 bytes"`
-	Current    string  `json:"current_password" doc:"The one of now"`
+	Password   string  `json:"password" doc:"The new password, of 10 to 256 bytes"`
+	Current    string  `json:"current_password" doc:"The current password"`
 	Invalidate Ignored `json:"invalidate_tokens,omitzero"`
 }
 
@@ -44,7 +44,7 @@ type Account struct {
 	Role         string   `json:"role" enum:"owner,admin,editor,viewer"`
 	UserID       string   `json:"userId"`
 	Email        string   `json:"email"`
-	Tags         []string `json:"tags" doc:"Your groups: you see devices in any of them, and devices in none"`
+	Tags         []string `json:"tags" doc:"Your groups: you see devices in any of them, and devices in no group"`
 }
 
 // TeamName is a team in an Account.
@@ -53,7 +53,7 @@ type TeamName struct {
 	Name     string `json:"name"`
 }
 
-// System says what serves.
+// System is the server's version.
 type System struct {
 	Name     string `json:"name" example:"muster"`
 	Version  string `json:"version"`

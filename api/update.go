@@ -12,8 +12,8 @@ type Update struct {
 	State      string     `json:"state" enum:"offered,downloading,stored,applying,confirmed,rolled_back,failed,superseded,stopped"`
 	Reason     uint16     `json:"reason" doc:"Reason code of the protocol; 0: none"`
 	ReasonText string     `json:"reason_text" doc:"The reason in words"`
-	Text       string     `json:"text" doc:"What the device said about it"`
-	Attempt    int        `json:"attempt" doc:"1 for the first try at this version"`
+	Text       string     `json:"text" doc:"What the device reported about it"`
+	Attempt    int        `json:"attempt" doc:"1 for the first attempt at this version"`
 	Size       int64      `json:"size" doc:"Bytes"`
 	Received   int64      `json:"received" doc:"Bytes the device is known to hold"`
 	SHA256     string     `json:"sha256"`
@@ -27,15 +27,15 @@ type Update struct {
 type Progress struct {
 	Version Version        `json:"version"`
 	Devices int            `json:"devices" doc:"Devices whose target it is"`
-	Running int            `json:"running" doc:"Of them, those that run it"`
-	States  map[string]int `json:"states" doc:"Of the rest, by the state of their last update to it; none: not tried yet"`
+	Running int            `json:"running" doc:"Those of them that run it"`
+	States  map[string]int `json:"states" doc:"The rest, by the state of their last update to it; none: not tried yet"`
 }
 
 // Why is the answer to "why does this device run, or get, what it does?".
 type Why struct {
-	Target Version `json:"target" doc:"What it should run; null: what it runs"`
+	Target Version `json:"target" doc:"The version it should run; null: the one it runs"`
 	Reason string  `json:"reason" enum:"development,lock,group,default,none"`
-	Steps  []Step  `json:"steps" doc:"Each rule that was looked at, in order"`
+	Steps  []Step  `json:"steps" doc:"Each rule that was considered, in order"`
 }
 
 // Step is one line of a Why.

@@ -37,10 +37,10 @@ func (v *Version) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// Schema says number or string.
+// Schema describes a number or a string.
 func (Version) Schema(huma.Registry) *huma.Schema { return versionSchema() }
 
-// Reported is a version a device says it runs; a text that is no version is kept.
+// Reported is a version that a device reported, which may be any text.
 type Reported struct{ fleet.Version }
 
 // MarshalJSON writes 7, "1.4.0" or null.
@@ -56,7 +56,7 @@ func (v *Reported) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// Schema says number or string.
+// Schema describes a number or a string.
 func (Reported) Schema(huma.Registry) *huma.Schema { return versionSchema() }
 
 func versionSchema() *huma.Schema {

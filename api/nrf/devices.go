@@ -21,10 +21,10 @@ type ListParams struct {
 	DeviceParams
 	State     string `query:"includeState" doc:"Accepted for nRF Cloud's clients and ignored: devices have no shadow"`
 	StateMeta string `query:"includeStateMeta" doc:"Accepted for nRF Cloud's clients and ignored"`
-	Supports  string `query:"firmwareSupport" doc:"What it can update, between commas: every device APP and nothing else"`
-	Lacks     string `query:"firmwareSupportExclude" doc:"What it can't update, between commas"`
+	Supports  string `query:"firmwareSupport" doc:"What the device can update, separated by commas; for every device this is APP"`
+	Lacks     string `query:"firmwareSupportExclude" doc:"What the device can't update, separated by commas"`
 	BLE       string `query:"bleFirmwareSupport" doc:"Accepted for nRF Cloud's clients and ignored"`
-	SubTypes  string `query:"subTypes" doc:"Sub-types between commas: no device has one"`
+	SubTypes  string `query:"subTypes" doc:"Sub-types separated by commas: no device has one"`
 }
 
 // selectsNothing reports whether no device matches the filters.
@@ -37,10 +37,10 @@ func (l ListParams) selectsNothing() bool {
 // DeviceQuery is the query parameters that select devices of the team.
 type DeviceQuery struct {
 	route.GroupsQuery
-	IDs         []string `query:"deviceIds,explode" doc:"Device ids between commas, at most 1,000"`
+	IDs         []string `query:"deviceIds,explode" doc:"Device ids separated by commas, at most 1,000"`
 	Identifiers string   `query:"deviceIdentifiers" doc:"The same as deviceIds: a device has no other identifier"`
 	Fuzzy       string   `query:"deviceNameFuzzy" doc:"The name begins with this"`
-	Kinds       []string `query:"deviceTypes,explode" doc:"Generic, Gateway, BLE between commas"`
+	Kinds       []string `query:"deviceTypes,explode" doc:"Generic, Gateway, BLE separated by commas"`
 	Gateway     string   `query:"gatewayId" doc:"Attached to this gateway"`
 }
 

@@ -23,7 +23,7 @@ type ProductUser struct {
 // ProductRole is a role in Particle's shape.
 type ProductRole struct {
 	ID   string `json:"id" enum:"owner,admin,editor,viewer"`
-	Name string `json:"name" doc:"Particle's word for it"`
+	Name string `json:"name" doc:"Particle's name for it"`
 }
 
 // ProductTeam is the users of a product's team.
@@ -36,14 +36,14 @@ type ProductTeam struct {
 type NewProductUser struct {
 	Username string      `json:"username,omitempty" doc:"Email of a person"`
 	Name     string      `json:"friendly_name,omitempty" doc:"Name of a program"`
-	Role     string      `json:"role,omitempty" doc:"A role, or Particle's word for one: Administrator, Developer, Support, View-only. Absent: viewer"`
+	Role     string      `json:"role,omitempty" doc:"A role, or Particle's name for one: Administrator, Developer, Support, View-only. Absent: viewer"`
 	Groups   api.Names   `json:"groups,omitempty"`
 	Scopes   api.Ignored `json:"scopes,omitzero"`
 }
 
 // ProductUserUpdate changes a user; what is absent stays.
 type ProductUserUpdate struct {
-	Role   string      `json:"role,omitempty" doc:"A role, or Particle's word for one: Administrator, Developer, Support, View-only"`
+	Role   string      `json:"role,omitempty" doc:"A role, or Particle's name for one: Administrator, Developer, Support, View-only"`
 	Groups api.Names   `json:"groups,omitempty"`
 	Scopes api.Ignored `json:"scopes,omitzero"`
 }

@@ -19,7 +19,7 @@ func (a *API) alerts() route.Table {
 
 func (a *API) listAlerts(ctx context.Context, who fleet.Actor, in *struct {
 	route.Cursors
-	Device  string `query:"deviceId" doc:"Of this device"`
+	Device  string `query:"deviceId" doc:"Alerts of this device"`
 	Devices string `query:"deviceIds" doc:"The same as deviceId: one device"`
 	Status  string `query:"status" enum:"ACTIVE,ARCHIVED" default:"ACTIVE"`
 }) (*route.Reply[api.Page[api.Alert]], error) {

@@ -113,7 +113,7 @@ func (b *ImportBody) RequestBody(r huma.Registry) *huma.RequestBody {
 		"application/x-www-form-urlencoded": {Schema: schema},
 		"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{
 			"file":   {Type: "string", Format: "binary", Description: "One device id a line"},
-			"groups": {Type: "string", Description: "Names between commas"},
+			"groups": {Type: "string", Description: "Names separated by commas"},
 		}}},
 	}}
 }
@@ -134,7 +134,7 @@ func (a *API) importDevices(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	ParticleImport
 	ImportBody
-	Accept string `header:"Accept" doc:"application/x-ndjson: a line for each device, and one for every thousand"`
+	Accept string `header:"Accept" doc:"application/x-ndjson: answers one line per device, and a progress line per thousand"`
 }) (*huma.StreamResponse, error) {
 	order := fleet.Import{Product: in.product.ID, IDs: in.in.IDs, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
 	if in.in.ID != "" {

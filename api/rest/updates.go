@@ -26,8 +26,8 @@ func (a *API) updates() route.Table {
 func (a *API) listProductUpdates(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	route.Cursors
-	State   string `query:"state" doc:"States between commas" example:"failed,rolled_back"`
-	Version string `query:"version" doc:"Moves to this version"`
+	State   string `query:"state" doc:"States separated by commas" example:"failed,rolled_back"`
+	Version string `query:"version" doc:"To this version"`
 }) (*route.Reply[api.Page[api.Update]], error) {
 	q := fleet.UpdateQuery{Actor: who, Product: in.product.ID, After: in.PageNextToken, Limit: in.PageLimit}
 	var err error

@@ -97,7 +97,7 @@ func (a *API) UpdateUser(ctx context.Context, who fleet.Actor, email string, u a
 	return err
 }
 
-// teamUsers are members and, for who may invite, invitations.
+// teamUsers are the members and, if the actor may invite, the open invitations.
 func (a *API) teamUsers(ctx context.Context, who fleet.Actor) ([]api.TeamUser, error) {
 	members, err := a.Accounts.Members(ctx, who)
 	if err != nil {
@@ -109,7 +109,9 @@ func (a *API) teamUsers(ctx context.Context, who fleet.Actor) ([]api.TeamUser, e
 	}
 	users := make([]api.TeamUser, 0, len(members))
 	for _, m := range members {
-		users = append(users, api.TeamUser{Email: m.Email, Role: m.Role.String(), Groups: NamesOf(m.Groups, names), Program: m.Program, Status: "active", Joined: moment(m.Joined)})
+		users = append(users, api.TeamUser{
+			Email: m.Email, Role: m.Role.String(), Groups: NamesOf(m.Groups, names), Program: m.Program, Status: "active", Joined: moment(m.Joined),
+		})
 	}
 	invites := fleet.May(who, fleet.ManageUsers, fleet.Object{Team: who.Team}) == nil
 	if !invites {

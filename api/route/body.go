@@ -76,7 +76,9 @@ func Unsupported(r *http.Request, known string) error {
 func BodyError(err error) error {
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
-		return &api.Problem{Code: "too_large", Description: fmt.Sprintf("the body is over its limit of %d bytes", over.Limit), Status: http.StatusRequestEntityTooLarge}
+		return &api.Problem{
+			Code: "too_large", Description: fmt.Sprintf("the body is over its limit of %d bytes", over.Limit), Status: http.StatusRequestEntityTooLarge,
+		}
 	}
 	return Malformed("the body ended early: " + err.Error())
 }

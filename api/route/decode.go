@@ -13,9 +13,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// Input is embedded in an operation's input: its T is read from a JSON or a form body.
-// Fields are named by their json tags; one that T doesn't have is an error that names it.
-// An empty body is the zero T.
+// Input is embedded in an operation's input; it reads T from a JSON or form body. Fields are
+// named by their json tags; an unknown field is an error. An empty body is the zero T.
 type Input[T any] struct {
 	In T
 }
@@ -103,7 +102,7 @@ func DecodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 
 const notUTF8 = "this is not UTF-8"
 
-// fault is a decoding error in words for an operator.
+// fault describes a decoding error for an operator.
 func fault(err error) string {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {

@@ -15,8 +15,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// About names the input that err is about: outer, which the rooms behind call inner, or
-// can't know of at all where inner is "".
+// About returns err with outer as the input at fault, if the domain reports it as inner;
+// "" stands for an error without an input.
 func About(err error, inner, outer string) error {
 	var detail *fleet.Error
 	if !errors.As(err, &detail) || detail.Field != inner || detail.Kind != fleet.Invalid && detail.Kind != fleet.NotFound {
@@ -27,12 +27,12 @@ func About(err error, inner, outer string) error {
 	return &named
 }
 
-// WrongInput is a request that was read but breaks rules, by field.
+// WrongInput is the error of a request with invalid fields.
 func WrongInput(fields map[string]string) *api.Problem {
 	return &api.Problem{Code: "invalid", Description: "some fields are wrong: " + sentence(fields), Fields: fields, Status: http.StatusUnprocessableEntity}
 }
 
-// Malformed is a request that can't be read at all.
+// Malformed is the error of a request that can't be parsed.
 func Malformed(text string) *api.Problem {
 	return &api.Problem{Code: "malformed", Description: text, Status: http.StatusBadRequest}
 }
@@ -41,8 +41,8 @@ func init() {
 	huma.NewError = fromHuma // the only hook huma has for its own errors; set once, before any API exists
 }
 
-// fromHuma turns an error huma found itself, such as a query parameter that is no
-// number, into a Problem.
+// fromHuma turns an error of huma's, such as a query parameter that should be a number,
+// into a Problem.
 func fromHuma(status int, text string, causes ...error) huma.StatusError {
 	fields := map[string]string{}
 	for _, cause := range causes {
@@ -65,7 +65,7 @@ func fromHuma(status int, text string, causes ...error) huma.StatusError {
 	return &api.Problem{Code: codeOf(status), Description: text, Status: status}
 }
 
-// codeOf is the code of a status that comes without a kind.
+// codeOf returns the code of a status without a kind.
 func codeOf(status int) string {
 	for _, row := range api.Statuses {
 		if row.Status == status {
@@ -75,13 +75,13 @@ func codeOf(status int) string {
 	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
 }
 
-// refuse answers err in the place of the operation.
+// refuse answers err instead of the operation.
 func (s *service) refuse(ctx huma.Context, err error) {
 	p := s.report(ctx.Context(), ctx.Operation().OperationID, err)
 	for name, values := range p.GetHeaders() {
 		ctx.SetHeader(name, values[0])
 	}
-	_ = huma.WriteErr(s.huma, ctx, p.Status, p.Description, p) // the client is gone: nobody to tell
+	_ = huma.WriteErr(s.huma, ctx, p.Status, p.Description, p) // the client has gone
 }
 
 // Report returns what a client may see of err, and logs what that hides.

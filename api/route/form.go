@@ -13,7 +13,7 @@ import (
 )
 
 // DecodeForm reads form into the struct target points to, by way of JSON: a field's type
-// says how its text is meant. Lists are a=1&a=2, a[]=1&a[]=2, a[0]=1&a[1]=2; objects a[b]=1.
+// determines how its text is read. Lists are a=1&a=2, a[]=1&a[]=2, a[0]=1&a[1]=2; objects a[b]=1.
 func DecodeForm(form url.Values, target any) error {
 	for name, values := range form { // JSON would replace what is wrong
 		if slices.ContainsFunc(values, func(text string) bool { return !utf8.ValidString(text) }) {
@@ -65,7 +65,7 @@ func formObject(form url.Values, t reflect.Type) map[string]any {
 	return object
 }
 
-// formValue is the JSON value that values mean for a field of type t.
+// formValue is the JSON value of a form's values for a field of type t.
 func formValue(values []string, t reflect.Type) any {
 	t = pointee(t)
 	if o, ok := reflect.Zero(t).Interface().(interface{ Elem() reflect.Type }); ok {

@@ -9,10 +9,10 @@ import (
 	"github.com/muster-iot/muster/api"
 )
 
-// GroupsQuery reads the query parameter groups in all its spellings: groups=a,b,
-// groups=a&groups=b, groups[]=a and groups[0]=a; and nRF Cloud's tags, likewise.
+// GroupsQuery reads the query parameter groups in all its forms: groups=a,b,
+// groups=a&groups=b, groups[]=a and groups[0]=a; and nRF Cloud's tags in the same way.
 type GroupsQuery struct {
-	GroupsText string `query:"groups" doc:"Group names between commas; also groups[]=a&groups[]=b"`
+	GroupsText string `query:"groups" doc:"Group names separated by commas; also groups[]=a&groups[]=b"`
 	TagsText   string `query:"tags" doc:"The same as groups"`
 	Names      api.Names
 	Given      bool

@@ -9,7 +9,7 @@ type Pages struct {
 	PerPage2 int `query:"perPage" minimum:"1" maximum:"100" doc:"The same as per_page"`
 }
 
-// Window is how many rows to skip and to take.
+// Window returns how many rows to skip and to return.
 func (p Pages) Window() (skip, limit int, err error) {
 	limit = 25
 	for _, given := range []int{p.PerPage, p.PerPage2} {
@@ -24,11 +24,11 @@ func (p Pages) Window() (skip, limit int, err error) {
 	return skip, limit, nil
 }
 
-// PageCount is how many pages total rows fill; an empty list has one.
+// PageCount returns the number of pages for total rows; an empty list has one.
 func PageCount(total, limit int) int { return max(1, (total+limit-1)/limit) }
 
 // Cursors are the query parameters of nRF-shaped lists.
 type Cursors struct {
 	PageLimit     int    `query:"pageLimit" minimum:"1" maximum:"100" default:"10" doc:"Rows of a page"`
-	PageNextToken string `query:"pageNextToken" doc:"pageNextToken of the page before"`
+	PageNextToken string `query:"pageNextToken" doc:"pageNextToken of the previous page"`
 }

@@ -26,7 +26,7 @@ func (s *service) authenticate(ctx huma.Context, next func(huma.Context)) {
 func (s *service) actor(ctx context.Context, header string) (fleet.Actor, error) {
 	secret := bearer(header)
 	if secret == "" {
-		return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "send a token in the header Authorization: Bearer ...; POST /oauth/token gives one")
+		return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "send a token in the header Authorization: Bearer ...; POST /oauth/token returns one")
 	}
 	return s.config.Actor(ctx, secret)
 }

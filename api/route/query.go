@@ -11,8 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// tokenParam is where Particle's oldest clients put the token once more. Muster reads it
-// from the header alone: addresses are logged.
+// tokenParam is where Particle's oldest clients repeat the token. Muster reads it from the
+// header only, because URLs are logged.
 const tokenParam = "access_token"
 
 // maxUnknown bounds the unknown parameters one answer names.
@@ -24,8 +24,8 @@ const maxParameters = 2000
 // maxQueryText bounds a text in a query, or an element of a list there, in bytes.
 const maxQueryText = 1024
 
-// knownQuery refuses query parameters the operation does not have: a filter that is
-// ignored would answer, or change, more than was asked for.
+// knownQuery rejects query parameters that the operation does not have: an ignored filter
+// would select more than was asked for.
 func (s *service) knownQuery(ctx huma.Context, next func(huma.Context)) {
 	address := ctx.URL()
 	if strings.Count(address.RawQuery, "&") >= maxParameters {
@@ -51,11 +51,11 @@ func (s *service) knownQuery(ctx huma.Context, next func(huma.Context)) {
 // queryKey is the context key of the parsed query.
 type queryKey struct{}
 
-// listed are the parameters that may come several times, as lists may be spelled.
+// listed are the parameters that can be repeated.
 var listed = map[string]bool{"groups": true, "tags": true, "deviceIds": true, "deviceTypes": true}
 
-// wrongValues are what no parameter takes, whatever it is about. Of a parameter that comes
-// twice one value would be ignored.
+// wrongValues are values that no parameter accepts, and repeated parameters, of which all
+// but one value would be ignored.
 func wrongValues(query url.Values) map[string]string {
 	faults := map[string]string{}
 	for key, values := range query {
@@ -74,14 +74,14 @@ func wrongValues(query url.Values) map[string]string {
 	return faults
 }
 
-// WrongText says what is wrong with a text, or with an element of a list between commas;
+// WrongText says what is wrong with a text, or with an element of a list separated by commas;
 // "" for nothing.
 func WrongText(text string) string {
 	if !utf8.ValidString(text) {
 		return notUTF8
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
-		return "control characters are not taken"
+		return "control characters are not accepted"
 	}
 	for element := range strings.SplitSeq(text, ",") {
 		if len(element) > maxQueryText {
@@ -91,7 +91,7 @@ func WrongText(text string) string {
 	return ""
 }
 
-// tooMany names the parameter that comes most often.
+// tooMany returns an error about the most frequent parameter.
 func tooMany(raw string) map[string]string {
 	times := map[string]int{}
 	most := ""
@@ -104,10 +104,10 @@ func tooMany(raw string) map[string]string {
 	return map[string]string{shortened(most): fmt.Sprintf("sent %d times: a query has at most %d parameters", times[most], maxParameters)}
 }
 
-// shortened is a parameter's name as an answer repeats it.
+// shortened is a parameter's name for an answer.
 func shortened(key string) string { return strings.ToValidUTF8(key[:min(len(key), 80)], "?") }
 
-// unknownParameters are what query has beside known, with what there is instead.
+// unknownParameters are the parameters of query that are not known, with advice.
 func unknownParameters(query url.Values, known []*huma.Param) map[string]string {
 	var names []string
 	for _, p := range known {
@@ -115,7 +115,7 @@ func unknownParameters(query url.Values, known []*huma.Param) map[string]string 
 			names = append(names, p.Name)
 		}
 	}
-	advice := "unknown parameter: this call takes none"
+	advice := "unknown parameter: this call accepts none"
 	if len(names) > 0 {
 		advice = "unknown parameter: use " + strings.Join(names, ", ")
 	}

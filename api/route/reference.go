@@ -96,7 +96,9 @@ func (s *service) referenceOperation(r Route) referenceOperation {
 		out.Access = "no token"
 	}
 	for _, p := range op.Parameters {
-		out.Parameters = append(out.Parameters, referenceField{Name: p.Name, In: p.In, Type: typeName(p.Schema), Doc: docOf(p.Schema, p.Description), Required: p.Required})
+		out.Parameters = append(out.Parameters, referenceField{
+			Name: p.Name, In: p.In, Type: typeName(p.Schema), Doc: docOf(p.Schema, p.Description), Required: p.Required,
+		})
 	}
 	if op.RequestBody != nil {
 		if kind := op.RequestBody.Content["application/json"]; kind != nil {

@@ -19,7 +19,7 @@ import (
 
 // Limits of what is kept for repeated requests.
 const (
-	maxRepeatBytes = 32 << 10 // of an answer; of a longer one only that it was given
+	maxRepeatBytes = 32 << 10 // of an answer; of longer answers only the fact is kept
 	repeatLifetime = 24 * time.Hour
 	maxRepeatKey   = 255 // bytes
 )
@@ -28,21 +28,21 @@ const (
 type outcome struct {
 	Server string // which server process took it
 	Nonce  string // no two outcomes are the same
-	Body   []byte // the request's, as a code that tells nothing of it
+	Body   []byte // authentication code of the request's body
 	Done   bool
 	Answer []byte // sealed: it may hold secrets; empty where it was too long
 }
 
-// answered is an answer as it went out.
+// answered is an answer as it was sent.
 type answered struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// repeatable answers a request that repeats an earlier one by what that came to, so that a
-// client that got no answer may ask again without doing twice what it asked for, also after
-// a restart of the server. It comes after authenticate.
+// repeatable replays the answer to an earlier request with the same Idempotency-Key, so that
+// a client without an answer can repeat its request, which is carried out once, also across
+// a restart of the server. It runs after authenticate.
 func (s *service) repeatable(ctx huma.Context, next func(huma.Context)) {
 	key := ctx.Header("Idempotency-Key")
 	if key == "" || strings.HasPrefix(ctx.Header("Content-Type"), "multipart/") {
@@ -75,7 +75,7 @@ func (s *service) repeatable(ctx huma.Context, next func(huma.Context)) {
 	}
 }
 
-// take marks a key as used, or returns what the first request of it was answered.
+// take marks a key as used, or returns the answer to the first request with it.
 func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answered, error) {
 	mine := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body)}
 	record, _ := json.Marshal(mine) // always can be
@@ -94,7 +94,8 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 	case !first.Done && first.Server == s.process:
 		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is still in progress: try again")
 	case !first.Done:
-		return nil, fleet.Errorf(fleet.Conflict, "the server stopped during the first request with this key: check whether it was carried out, and use a new key if it was not")
+		return nil, fleet.Errorf(fleet.Conflict,
+			"the server stopped during the first request with this key: check whether it was carried out, and use a new key if it was not")
 	case len(first.Answer) == 0:
 		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key was carried out; its answer was too long to keep: read what it made instead")
 	}
@@ -107,7 +108,7 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 }
 
 // settle keeps the answer to a request that was carried out, then sends it: a repeat may
-// come as soon as the client has it. What failed may be tried again.
+// arrive as soon as the client has it. A request that failed can be repeated.
 func (s *service) settle(ctx context.Context, keys repeatKeys, body []byte, held *holder) {
 	var record []byte
 	if held.status >= 200 && held.status < 300 {
@@ -120,7 +121,7 @@ func (s *service) settle(ctx context.Context, keys repeatKeys, body []byte, held
 	}
 	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
 	if err := s.config.Repeats.Settle(context.WithoutCancel(ctx), who.Team, keys.id, string(record)); err != nil {
-		s.config.Log.LogAttrs(ctx, slog.LevelWarn, "an answer was not kept: its request can't be repeated", slog.Any("err", err))
+		s.config.Log.LogAttrs(ctx, slog.LevelWarn, "answer not kept: its request can't be repeated", slog.Any("err", err))
 	}
 	held.send()
 }
@@ -131,10 +132,10 @@ func (a *answered) replay(w http.ResponseWriter) {
 	}
 	w.Header().Set("Idempotent-Replayed", "true")
 	w.WriteHeader(a.Status)
-	_, _ = w.Write(a.Body) // the client is gone: nobody to tell
+	_, _ = w.Write(a.Body) // the client has gone
 }
 
-// holder holds an answer back until send, or until it is too long or flushed.
+// holder delays an answer until send, or until it is too long or flushed.
 type holder struct {
 	http.ResponseWriter
 	status int
@@ -152,7 +153,7 @@ func (h *holder) WriteHeader(status int) {
 	}
 }
 
-// Write keeps data, or passes it on once the answer is too long.
+// Write delays data, or sends it if the answer is too long.
 func (h *holder) Write(data []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	if !h.sent && h.body.Len()+len(data) <= maxRepeatBytes {
@@ -162,19 +163,19 @@ func (h *holder) Write(data []byte) (int, error) {
 	return h.ResponseWriter.Write(data)
 }
 
-// FlushError passes on what there is: a stream is not kept.
+// FlushError sends what was written so far: a stream is not kept.
 func (h *holder) FlushError() error {
 	h.WriteHeader(http.StatusOK)
 	h.send()
 	return http.NewResponseController(h.ResponseWriter).Flush()
 }
 
-// send passes on what was held back, once.
+// send sends the delayed answer, once.
 func (h *holder) send() {
 	if h.sent || h.status == 0 {
 		return
 	}
 	h.sent = true
 	h.ResponseWriter.WriteHeader(h.status)
-	_, _ = h.ResponseWriter.Write(h.body.Bytes()) // the client is gone: nobody to tell
+	_, _ = h.ResponseWriter.Write(h.body.Bytes()) // the client has gone
 }

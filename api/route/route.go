@@ -120,8 +120,8 @@ func register[I, O any](s *service, r Route, do Func[I, O]) {
 	if !r.Access.declared {
 		panic("route: operation " + r.ID + " declares no access")
 	}
-	body, readsBody := any(new(I)).(bodyReader)
-	huma.Register(s.huma, s.describe(r, readsBody), func(ctx context.Context, in *I) (*O, error) {
+	body, _ := any(new(I)).(bodyReader) // nil: it has none
+	huma.Register(s.huma, s.describe(r, body), func(ctx context.Context, in *I) (*O, error) {
 		who, _ := ctx.Value(actorKey{}).(fleet.Actor)
 		if !r.Access.public {
 			if err := s.config.Admit(ctx, who, r.Access.action, in); err != nil {
@@ -135,7 +135,7 @@ func register[I, O any](s *service, r Route, do Func[I, O]) {
 		return out, nil
 	})
 	schemas := s.huma.OpenAPI().Components.Schemas
-	if readsBody { // only now: huma would read a body that it knows about
+	if body != nil { // only now: huma would read a body that it knows about
 		described := body.RequestBody(schemas)
 		s.operation(r).RequestBody = described
 		if kind := described.Content["application/json"]; r.example != "" && kind != nil {
@@ -150,13 +150,13 @@ func register[I, O any](s *service, r Route, do Func[I, O]) {
 }
 
 // describe returns the operation for the router and the document, with what runs before it.
-func (s *service) describe(r Route, readsBody bool) huma.Operation {
+func (s *service) describe(r Route, body bodyReader) huma.Operation {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary,
 		DefaultStatus: r.status, Tags: []string{r.tag},
 		Errors: append([]int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable}, r.errors...),
 	}
-	if readsBody {
+	if body != nil {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	if strings.Contains(r.Path, "{") {
@@ -167,7 +167,7 @@ func (s *service) describe(r Route, readsBody bool) huma.Operation {
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 		op.Middlewares = huma.Middlewares{s.authenticate}
 	}
-	op.Middlewares = append(op.Middlewares, s.knownQuery) // after authenticate: a stranger learns nothing
+	op.Middlewares = append(op.Middlewares, s.knownQuery) // after authenticate, so that it reveals nothing without a token
 	if r.Method == http.MethodPost && !r.Access.public {
 		op.Middlewares = append(op.Middlewares, s.repeatable)
 	}

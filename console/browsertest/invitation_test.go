@@ -19,7 +19,7 @@ func TestInvitationLeadsToTheSignIn(t *testing.T) {
 	b := browse(t, w)
 	const page = "/v1/invitation"
 	b.visit(page)
-	b.waitText("This link has lost its end.")
+	b.waitText("This link is incomplete.")
 	for _, look := range windows {
 		b.setWindow(look)
 		b.visit("/sign-in") // the fragment alone loads nothing
@@ -38,7 +38,7 @@ func TestInvitationLeadsToTheSignIn(t *testing.T) {
 	b.waitVisible("#said")
 	b.fill("[name=password]", cloudtest.OwnerPassword)
 	b.press("Accept")
-	b.waitText("You are in Team as editor. Sign in as new@example.com with this password.")
+	b.waitText("You joined Team as editor. Sign in as new@example.com with this password.")
 	b.shot("invitation-accepted")
 	tokens, err := w.Cloud.Accounts().TokensOf(t.Context(), owner, "new@example.com")
 	if err != nil || len(tokens) != 0 {
