@@ -13,7 +13,7 @@ const (
 	maxVector = 130 << 10
 
 	// maxFlat is how many bytes one write takes where packets have to be copied into
-	// one piece (TLS, WebSocket): two TLS records.
+	// one piece (TLS, WebSocket).
 	maxFlat = 32 << 10
 )
 
@@ -113,21 +113,51 @@ var flats = sync.Pool{New: func() any {
 	return &p
 }}
 
-// writeFlat writes copies of some chunks in one piece: one TLS or WebSocket write.
+// writeFlat writes copies of some chunks in one piece: one WebSocket write, or one system
+// call of TLS records.
 func (w *Writer) writeFlat(b *batch) (n int) {
 	flat := flats.Get().(*[]byte)
 	defer flats.Put(flat)
-	p := (*flat)[:0]
+	p, ends := (*flat)[:0], make([]int, 0, 16)
 	for _, chunk := range b.left {
 		if n > 0 && len(p)+len(chunk) > maxFlat {
 			break
 		}
 		p = append(b.of.stream.head(p, b.of.stream.name, len(chunk)), chunk...)
+		ends = append(ends, len(p))
 		n++
 	}
 	*flat = p
-	if w.writeNow(p) != nil {
+	if w.writePackets(p, ends) != nil {
 		return 0
 	}
 	return n
+}
+
+// writePackets writes the packets of p, which end at ends. Over TLS each packet begins a
+// record: a device's TLS library may have room for one chunk only (docs/protocol.md#connection).
+// The caller has the token.
+func (w *Writer) writePackets(p []byte, ends []int) error {
+	if !w.secure || len(ends) < 2 {
+		return w.writeNow(p)
+	}
+	records := flats.Get().(*[]byte)
+	defer flats.Put(records)
+	w.conn.hold(*records)
+	var failed error
+	start := 0
+	for _, end := range ends {
+		if _, err := w.transport.Write(p[start:end]); err != nil {
+			failed = err
+			break
+		}
+		start = end
+	}
+	var err error
+	if *records, err = w.conn.release(); err != nil || failed != nil {
+		w.owner.WriteFailed()
+		return errClosed
+	}
+	w.counters.Bytes.Add(uint64(len(p)))
+	return nil
 }

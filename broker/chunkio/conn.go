@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +19,10 @@ type Conn struct {
 	tcp     *net.TCPConn // Conn, where it is one
 	timeout atomic.Int64 // of a write without progress, time.Duration
 	until   atomic.Int64 // the transport's write deadline, Unix ns
+
+	gather  sync.Mutex
+	gathers bool   // writes are gathered; guarded by gather
+	pieces  []byte // what was gathered; guarded by gather
 
 	// Only the reader uses these.
 	in    reader
@@ -67,6 +72,34 @@ func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (n int, err error) {
+	c.gather.Lock()
+	defer c.gather.Unlock()
+	if c.gathers {
+		c.pieces = append(c.pieces, p...)
+		return len(p), nil
+	}
+	return c.writeAll(p)
+}
+
+// hold gathers what is written until release, in buf, so that several TLS records take one
+// system call.
+func (c *Conn) hold(buf []byte) {
+	c.gather.Lock()
+	defer c.gather.Unlock()
+	c.gathers, c.pieces = true, buf[:0]
+}
+
+// release writes what was gathered and returns the buffer.
+func (c *Conn) release() ([]byte, error) {
+	c.gather.Lock()
+	defer c.gather.Unlock()
+	buf := c.pieces
+	c.gathers, c.pieces = false, nil
+	_, err := c.writeAll(buf)
+	return buf, err
+}
+
+func (c *Conn) writeAll(p []byte) (n int, err error) {
 	for {
 		c.arm()
 		m, err := c.Conn.Write(p[n:])

@@ -1,6 +1,7 @@
 package chunkio
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,7 @@ type Writer struct {
 	transport net.Conn
 	conn      *Conn // the lowest layer
 	vectored  bool  // it is TCP, and the transport itself
+	secure    bool  // it is TLS
 	owner     Owner
 	counters  *Counters
 
@@ -59,14 +61,16 @@ type Writer struct {
 
 	mu      sync.Mutex
 	waiting []byte // whole packets that are written when the token is returned
+	ends    []int  // of those packets
 	pumping bool   // a goroutine does that
 	queue   queue
 }
 
 // NewWriter returns a Writer of transport, which is conn or runs over it.
 func NewWriter(transport net.Conn, conn *Conn, owner Owner, counters *Counters) *Writer {
+	_, secure := transport.(*tls.Conn)
 	return &Writer{
-		transport: transport, conn: conn, vectored: transport == net.Conn(conn) && conn.tcp != nil,
+		transport: transport, conn: conn, secure: secure, vectored: transport == net.Conn(conn) && conn.tcp != nil,
 		owner: owner, counters: counters,
 		closed: make(chan struct{}), token: make(chan struct{}, 1),
 	}
@@ -172,6 +176,7 @@ func (w *Writer) wait(p []byte, room int) (queued bool, err error) {
 		return false, nil
 	}
 	w.waiting = append(w.waiting, p...)
+	w.ends = append(w.ends, len(w.waiting))
 	return true, nil
 }
 
@@ -210,13 +215,13 @@ func (w *Writer) pump() {
 // flush writes what waits. The caller has the token.
 func (w *Writer) flush() error {
 	w.mu.Lock()
-	p := w.waiting
-	w.waiting = nil
+	p, ends := w.waiting, w.ends
+	w.waiting, w.ends = nil, nil
 	w.mu.Unlock()
 	if len(p) == 0 {
 		return nil
 	}
-	return w.writeNow(p)
+	return w.writePackets(p, ends)
 }
 
 // writeNow writes p. The caller has the token.
