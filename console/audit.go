@@ -17,28 +17,28 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// auditBody is the page of who changed what.
+// auditBody is the page of the audit log.
 type auditBody struct {
 	Query   fleet.AuditQuery
 	Entries []auditRow
 	Members []fleet.Member
-	Kinds   []string     // what can be done something to
-	Next    template.URL // query of the page after, "" on the last
-	Asked   bool         // something is searched for
+	Kinds   []string     // of objects, to choose from
+	Next    template.URL // query of the next page, "" on the last
+	Asked   bool         // a search is active
 }
 
-// auditRow is an entry with its change made readable.
+// auditRow is an entry with its changes in readable form.
 type auditRow struct {
 	fleet.AuditEntry
 	Changes []change
-	Whole   []change // the same in full; nil when nothing of it is left out
-	Link    string   // to what was changed, "" where there is no page
+	Whole   []change // unabridged; nil when Changes is
+	Link    string   // to the changed object, "" if it has no page
 }
 
 // change is one field of a change.
 type change struct{ Field, From, To string }
 
-// auditKinds are the words before the dot of what the log names.
+// auditKinds are the first words of the actions in the log.
 var auditKinds = []string{"device", "group", "firmware", "product", "update", "command", "alert", "user", "token", "team"}
 
 const entriesPerPage = 50
@@ -78,7 +78,7 @@ func (v teamPages) auditPage() error {
 	return v.show("audit", "Audit log", b)
 }
 
-// auditNames are the names of what entries name by number.
+// auditNames returns names for the numbers in entries.
 func (v teamPages) auditNames() (n nameOf, err error) {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, 0)
 	if err != nil {
@@ -95,13 +95,13 @@ func (v teamPages) auditNames() (n nameOf, err error) {
 	return n, err
 }
 
-// nameOf are names by number, as entries spell it.
+// nameOf has names by the numbers that entries contain.
 type nameOf struct {
 	groups, products map[string]string
-	full             bool // nothing is left out of long values
+	full             bool // long values are not abridged
 }
 
-// inFull leaves nothing out of long values.
+// inFull returns n with long values unabridged.
 func (n nameOf) inFull() nameOf {
 	n.full = true
 	return n
@@ -127,7 +127,7 @@ func (n nameOf) changes(e fleet.AuditEntry) (list []change) {
 	return list
 }
 
-// fieldsOf reads what an entry shows; what is no object is shown as it is.
+// fieldsOf parses one side of an entry. Text that is not an object is shown as it is.
 func fieldsOf(text string) map[string]any {
 	fields := map[string]any{}
 	if text == "" {
@@ -142,12 +142,12 @@ func fieldsOf(text string) map[string]any {
 }
 
 const (
-	longestValue = 240 // bytes of a value that are shown
-	maxListed    = 5   // items of a list that are all shown; of a longer one firstListed are
+	longestValue = 240 // bytes shown of a value
+	maxListed    = 5   // longer lists are cut to firstListed items
 	firstListed  = 3
 )
 
-// say is a value of a field for people.
+// say formats a value of a field.
 func (n nameOf) say(field string, value any) string {
 	if list, ok := value.([]any); ok && len(list) > maxListed && !n.full {
 		return n.say(field, list[:firstListed]) + " and " + humane.Number(len(list)-firstListed) + " more"
@@ -187,7 +187,7 @@ func (n nameOf) plain(field string, value any) string {
 	return plainText(fmt.Sprint(value))
 }
 
-// plainText makes times readable, and digests short.
+// plainText formats times and shortens digests.
 func plainText(text string) string {
 	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return stamp(at)
@@ -198,7 +198,7 @@ func plainText(text string) string {
 	return text
 }
 
-// number is the name of what a number in a field stands for.
+// number returns the name of the object that a number in a field refers to.
 func (n nameOf) number(field, text string) string {
 	if _, err := strconv.ParseUint(text, 10, 32); err != nil {
 		return text
@@ -217,7 +217,7 @@ func (n nameOf) number(field, text string) string {
 	return text
 }
 
-// objectLink leads to what was changed, where that alone names it.
+// objectLink links to the changed object, if the entry identifies it.
 func objectLink(e fleet.AuditEntry) string {
 	kind, what, _ := strings.Cut(e.Action, ".")
 	switch {

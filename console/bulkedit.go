@@ -6,22 +6,22 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// batchStep is how far a change of all devices that a filter selects has come. The browser
-// asks for step after step: each is finished before it is told of, and closing the page
-// ends the change between two of them.
+// batchStep is the progress of a change of all devices that a filter selects. The browser
+// requests one step after the other. A step is complete when it is answered, and closing the
+// page ends the change between two steps.
 type batchStep struct {
 	Filter      deviceFilter
 	Add, Remove []string
 	Done, Total int
-	After       string // id to go on behind, "" at the end
-	Save        string // where the next step is asked for
+	After       string // id the next step starts after, "" at the end
+	Save        string // address of the next step
 	Back        string
 }
 
-// Max is the end of the bar: devices may have come to match meanwhile.
+// Max is the end of the progress bar; more devices may match by now.
 func (s batchStep) Max() int { return max(s.Total, s.Done, 1) }
 
-// selected is the query of the form's filter.
+// selected returns the query of the form's filter.
 func (v bulkPages) selected() (fleet.DeviceQuery, error) {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
@@ -30,14 +30,14 @@ func (v bulkPages) selected() (fleet.DeviceQuery, error) {
 	return listPages(v).query(v.deviceFilter(), groups)
 }
 
-// editStep changes the next devices of the filter and answers with how far that is.
+// editStep changes the next devices of the filter and answers with the progress.
 func (v bulkPages) editStep(edit fleet.GroupsEdit) error {
 	q, err := v.selected()
 	if err != nil {
 		return err
 	}
 	s := batchStep{Filter: v.deviceFilter(), Add: edit.Add, Remove: edit.Remove, Save: v.at("/devices/groups/save"), Back: v.at("/devices")}
-	s.Done, _ = strconv.Atoi(v.text("done")) // these two are for the bar alone
+	s.Done, _ = strconv.Atoi(v.text("done")) // both are for the progress bar only
 	s.Total, _ = strconv.Atoi(v.text("total"))
 	done, next, err := v.registry.EditGroupsOf(v.ctx(), v.actor, q, edit)
 	if err != nil {

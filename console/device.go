@@ -9,28 +9,28 @@ import (
 	"github.com/muster-iot/muster/ota/precedence"
 )
 
-// devicePages is about one device.
+// devicePages are the pages of one device.
 type devicePages struct{ *visit }
 
 // deviceBody is the page of one device.
 type deviceBody struct {
 	View     fleet.DeviceView
 	Trace    precedence.Trace
-	Updates  []fleet.DeviceUpdate // the running or last one first
+	Updates  []fleet.DeviceUpdate // newest first
 	Running  *fleet.Update        // nil when none runs
-	Live     string               // address of the part that changes by itself
+	Live     string               // address of the part that is refreshed
 	Versions []fleet.Released
 	Groups   []fleet.GroupView // the product's, to choose from
 	Messages []fleet.Message
 	Commands []fleet.Command
 	Attached fleet.DeviceViews // BLE devices of a gateway
-	Denied   string            // why the actor may not edit it, "" when they may
-	Secret   string            // a new one, shown this once
+	Denied   string            // why the actor may not edit it, "" if they may
+	Secret   string            // a new one, shown only once
 }
 
 func (v devicePages) deviceID() fleet.DeviceID { return fleet.DeviceID(v.r.PathValue("id")) }
 
-// findDevice leads from a device's id alone to its page.
+// findDevice redirects from a device's id to its page.
 func (v devicePages) findDevice() error {
 	view, err := v.registry.Device(v.ctx(), v.actor, 0, v.deviceID())
 	if err != nil {
@@ -59,7 +59,7 @@ func (v devicePages) deviceLive() error {
 	return v.fragmentOf("device", "live", body)
 }
 
-// state is what changes by itself.
+// state reads what is refreshed.
 func (v devicePages) state(b *deviceBody) (err error) {
 	id := v.deviceID()
 	b.Live = v.at("/device/" + url.PathEscape(string(id)) + "/live")
@@ -84,8 +84,8 @@ func (v devicePages) state(b *deviceBody) (err error) {
 	return err
 }
 
-// denied says why the actor may not edit a device. Of a BLE device a view does not tell
-// all that decides: an edit of nothing is tried.
+// denied returns why the actor may not edit a device, "" if they may. For a BLE device that
+// also depends on its gateway, so it previews an edit without changes.
 func (v devicePages) denied(view fleet.DeviceView) string {
 	if why := v.takes(fleet.EditDevice); why != "" {
 		return "Changing a device " + why + "."
@@ -114,7 +114,7 @@ func (v devicePages) deviceBody() (b deviceBody, err error) {
 	return b, err
 }
 
-// deviceEdit reads the form of one change; forms name it in act.
+// deviceEdit reads the form of one change, named by its field act.
 func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error) {
 	yes, no := true, false
 	text := func(name string) *string {
@@ -202,7 +202,7 @@ func (v devicePages) flash(id fleet.DeviceID, back string) error {
 	return v.after(v.registry.FlashDevice(v.ctx(), v.actor, v.product.ID, id, version), back, "Version "+version.String()+" is being sent once.")
 }
 
-// rotate shows the new secret on the page itself: it is kept nowhere.
+// rotate answers with the new secret on the page: it is not stored in clear.
 func (v devicePages) rotate(id fleet.DeviceID) error {
 	if _, err := v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
 		return err

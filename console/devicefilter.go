@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// Words of the filter that can't be a product's slug or a version.
+// Values of the filter that can't be a product's slug or a version.
 const (
 	everyProduct = "*"
 	noVersion    = "none"
 )
 
-// deviceFilter is the form of the list of devices.
+// deviceFilter is the filter form of the list of devices.
 type deviceFilter struct {
 	Search, Version, Online, Development, Locked, Sort, By string
-	Update                                                 string // how the last update stands: an outcomeChoice
-	To                                                     string // version the last update moves to
+	Update                                                 string // outcome of the last update: an outcomeChoice
+	To                                                     string // target version of the last update
 	NoGroup                                                string // "yes": in no group
-	ByName                                                 string // "yes": the search is of names; "": of ids, or of names where no id matches
-	Product                                                string // slug to go to, everyProduct, "" for the one in the path
+	ByName                                                 string // "yes": Search is for names; "": for ids, or names if no id matches
+	Product                                                string // slug to switch to, everyProduct, or "" for the one in the path
 	Groups                                                 []string
 	After                                                  string
-	From                                                   int // rows before this page
+	From                                                   int // number of rows before this page
 }
 
 func (v *visit) deviceFilter() deviceFilter {
@@ -34,12 +34,12 @@ func (v *visit) deviceFilter() deviceFilter {
 		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
 		NoGroup: v.text("nogroup"), ByName: v.text("byname"), Product: v.text("product"), Groups: v.names("group"),
 	}
-	f.From, _ = strconv.Atoi(v.text("from")) // what is no number is the first page
+	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
 	return f
 }
 
-// values is the form's fields that are set, without product and position.
+// values returns the fields that are set, without product and position.
 func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
@@ -54,24 +54,24 @@ func (f deviceFilter) values() url.Values {
 	return q
 }
 
-// Fields are the values as hidden fields of another form take them.
+// Fields returns the values for hidden fields of another form.
 func (f deviceFilter) Fields() url.Values { return f.values() }
 
-// with is the query of the list with one field changed.
+// with returns the query of the list with one field changed.
 func (f deviceFilter) with(name, value string) template.URL {
 	q := f.values()
 	q.Set(name, value)
 	return encoded(q)
 }
 
-// Without is the query of the list without one field.
+// Without returns the query of the list without one field.
 func (f deviceFilter) Without(name string) template.URL {
 	q := f.values()
 	q.Del(name)
 	return encoded(q)
 }
 
-// SortBy is the query that sorts by a column, the other way round where it does already.
+// SortBy returns the query that sorts by a column, reversed if the list is sorted by it.
 func (f deviceFilter) SortBy(column string) template.URL {
 	if cmp.Or(f.Sort, "id") == column {
 		column = "-" + column
@@ -79,7 +79,7 @@ func (f deviceFilter) SortBy(column string) template.URL {
 	return f.with("sort", column)
 }
 
-// Direction is how the list is sorted by a column, as aria-sort says it; "" when it is not.
+// Direction returns the value of aria-sort for a column, "" if the list is not sorted by it.
 func (f deviceFilter) Direction(column string) string {
 	switch cmp.Or(f.Sort, "id") {
 	case column:
@@ -90,7 +90,7 @@ func (f deviceFilter) Direction(column string) string {
 	return ""
 }
 
-// Words are what the filter asks for, for people.
+// Words describes the filter.
 func (f deviceFilter) Words() string {
 	var words []string
 	say := func(when bool, text string) {
@@ -115,7 +115,7 @@ func (f deviceFilter) Words() string {
 	return strings.Join(words, ", ")
 }
 
-// Outcome is what the filter asks for about the last update, for people.
+// Outcome describes what the filter selects about the last update.
 func (f deviceFilter) Outcome() string {
 	text := "last update"
 	if f.To != "" {
@@ -127,10 +127,10 @@ func (f deviceFilter) Outcome() string {
 	return text
 }
 
-// Has reports whether the filter names this group.
+// Has reports whether the filter includes this group.
 func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, group) }
 
-// sorting is an order of the list to choose.
+// sorting is an order of the list.
 type sorting struct{ Value, Text string }
 
 var sortings = []sorting{

@@ -11,23 +11,23 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// listPages is the list of devices.
+// listPages are the lists of devices.
 type listPages struct{ *visit }
 
 const rowsPerPage = 50
 
-// deviceList is the page of a product's devices, or of the whole team's.
+// deviceList is the page of the devices of a product or of the whole team.
 type deviceList struct {
 	Filter   deviceFilter
 	Picker   picker
 	Versions []fleet.Version
 	Page     fleet.DeviceViews
-	ByName   bool // nothing matched by id, so names were searched
+	ByName   bool // no id matched, so names were searched
 	Sections []section
-	Rest     int // devices in none of the sections
-	Cut      int // groups or versions there was no room for
+	Rest     int // number of devices in none of the sections
+	Cut      int // number of groups or versions not shown
 	From, To int
-	Previous template.URL // queries of other pages, "" for none
+	Previous template.URL // queries of other pages, "" if there is none
 	Next     template.URL
 	Filtered bool
 	Team     bool   // of all products
@@ -39,7 +39,7 @@ func (l deviceList) All() bool { return len(l.Page.Devices) == l.Page.Total }
 
 var sorts = map[string]fleet.DeviceSort{"": fleet.ByID, "id": fleet.ByID, "name": fleet.ByName, "version": fleet.ByVersion, "handshake": fleet.ByLastHandshake}
 
-// query asks for what the form says; groups the actor does not see are not found.
+// query translates the filter. It returns fleet.Invalid for groups that the actor does not see.
 func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, IDPart: f.Search, After: f.After, NoGroup: f.NoGroup != "", Limit: rowsPerPage}
 	if f.ByName != "" {
@@ -117,7 +117,7 @@ func (v listPages) devicesPage() error {
 	return v.show("devices", "Devices", list)
 }
 
-// fill finds what the filter of l selects.
+// fill reads the devices that the filter of l selects.
 func (v listPages) fill(l *deviceList, groups []fleet.GroupView) error {
 	q, err := v.query(l.Filter, groups)
 	if err != nil {
@@ -136,7 +136,7 @@ func (v listPages) fill(l *deviceList, groups []fleet.GroupView) error {
 	return nil
 }
 
-// productOf is where the filter's product leads to, "" when it is the one shown.
+// productOf returns the address of the filter's product, "" if it is the one shown.
 func (v listPages) productOf(f deviceFilter) string {
 	switch f.Product {
 	case "", v.product.Slug:
@@ -150,7 +150,7 @@ func (v listPages) productOf(f deviceFilter) string {
 	return "/p/" + url.PathEscape(f.Product) + "/devices?" + f.values().Encode()
 }
 
-// versionsOf are the versions of the product, or of all, each once.
+// versionsOf returns the versions of the product, or of all products, each once.
 func (v listPages) versionsOf() (versions []fleet.Version, err error) {
 	products := []fleet.Product{v.product}
 	if v.product.ID == 0 {
@@ -171,7 +171,7 @@ func (v listPages) versionsOf() (versions []fleet.Version, err error) {
 	return slices.CompactFunc(versions, fleet.Version.Equal), nil
 }
 
-// find searches ids, and names where no id matches.
+// find searches ids, then names if no id matches.
 func (v listPages) find(q fleet.DeviceQuery) (found fleet.DeviceViews, byName bool, err error) {
 	found, err = v.registry.Devices(v.ctx(), v.actor, q)
 	if err != nil || found.Total > 0 || q.IDPart == "" {
@@ -182,7 +182,7 @@ func (v listPages) find(q fleet.DeviceQuery) (found fleet.DeviceViews, byName bo
 	return found, found.Total > 0, err
 }
 
-// position says which rows these are and how to reach the others.
+// position sets the numbers of the rows and the queries of the pages around them.
 func (l *deviceList) position() {
 	l.From, l.To = l.Filter.From+1, l.Filter.From+len(l.Page.Devices)
 	if l.Page.Next != "" {

@@ -11,15 +11,15 @@ const (
 	maxSections = 40
 )
 
-// section is a part of a list grouped by group or version.
+// section is one group or version in a grouped list.
 type section struct {
 	Title, Color string
 	Query        template.URL
 	Page         fleet.DeviceViews
 }
 
-// sections is the first devices of each group, or of each version, that the filter of l
-// leaves; after the groups those in none, after the versions those without one.
+// sections reads the first devices of each group or version among those the filter of l
+// selects, then those in no group or without a version.
 func (v listPages) sections(l *deviceList, groups []fleet.GroupView, q fleet.DeviceQuery) error {
 	everything, byName, err := v.find(q)
 	if err != nil {
@@ -38,7 +38,7 @@ func (v listPages) sections(l *deviceList, groups []fleet.GroupView, q fleet.Dev
 }
 
 func (v listPages) byGroup(l *deviceList, plain deviceFilter, groups []fleet.GroupView, q fleet.DeviceQuery) error {
-	if len(plain.Groups) > 0 { // only those asked for
+	if len(plain.Groups) > 0 { // only those of the filter
 		groups = onlyGroups(groups, plain.Has)
 	}
 	plain.Groups = nil
@@ -90,7 +90,7 @@ func (v listPages) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQu
 	return nil
 }
 
-// addSection adds s when a device is in it.
+// addSection adds s unless it is empty.
 func (v listPages) addSection(l *deviceList, s section, q fleet.DeviceQuery) (err error) {
 	if s.Page, err = v.registry.Devices(v.ctx(), v.actor, q); err == nil && s.Page.Total > 0 {
 		l.Sections = append(l.Sections, s)

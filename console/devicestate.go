@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/ota/precedence"
 )
 
-// Percent is how much of the image the device holds.
+// Percent is how much of the image the device has received.
 func (b deviceBody) Percent() int {
 	if b.Running == nil || b.Running.Size == 0 {
 		return 0
@@ -15,8 +15,7 @@ func (b deviceBody) Percent() int {
 	return int(b.Running.Next * 100 / b.Running.Size)
 }
 
-// Left is about how long the download still takes at its pace so far, "" where nobody can
-// say.
+// Left estimates how long the download still takes at its rate so far, "" if it is unknown.
 func (b deviceBody) Left() string {
 	if b.Running == nil || b.Running.State != fleet.Downloading || b.Running.Next == 0 || b.Running.Next >= b.Running.Size {
 		return ""
@@ -29,8 +28,8 @@ func (b deviceBody) Left() string {
 // In reports whether the device is in the group.
 func (b deviceBody) In(group fleet.GroupID) bool { return b.View.InAnyOf([]fleet.GroupID{group}) }
 
-// Coming is what the device will run when all goes well: what is being sent, what an
-// operator has sent once, or its target.
+// Coming is the version the device will run if all goes well: the one being sent, the one an
+// operator flashes, or its target.
 func (b deviceBody) Coming() fleet.Version {
 	switch {
 	case b.Running != nil:
@@ -41,7 +40,7 @@ func (b deviceBody) Coming() fleet.Version {
 	return b.View.Target
 }
 
-// Heading says what Coming is.
+// Heading names what Coming is.
 func (b deviceBody) Heading() string {
 	switch {
 	case b.Running != nil:
@@ -52,12 +51,12 @@ func (b deviceBody) Heading() string {
 	return "Should run"
 }
 
-// UpToDate reports whether nothing is to be done.
+// UpToDate reports whether the device runs its target and nothing else is planned.
 func (b deviceBody) UpToDate() bool {
 	return b.Running == nil && b.View.Flash.IsZero() && !b.View.Target.IsZero() && b.View.Running.Equal(b.View.Target)
 }
 
-// Because is why Coming is what it is, in words.
+// Because explains Coming.
 func (b deviceBody) Because() string {
 	coming := b.Coming()
 	switch {

@@ -8,16 +8,16 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// bulkPages edits the groups of many devices.
+// bulkPages edit the groups of many devices.
 type bulkPages struct{ *visit }
 
-// batch is the page that edits groups of many devices: those ticked, or all that a filter
-// selects.
+// batch is the page that edits the groups of many devices: the selected ones, or all that a
+// filter selects.
 type batch struct {
-	Devices []fleet.DeviceID // ticked
+	Devices []fleet.DeviceID // selected one by one
 	All     bool
 	Filter  deviceFilter // with All
-	Total   int          // devices in all
+	Total   int          // number of devices
 	Groups  []fleet.GroupView
 	Picker  picker
 }
@@ -38,7 +38,7 @@ func (v bulkPages) chosen() ([]fleet.DeviceID, error) {
 	return slices.Compact(ids), nil
 }
 
-// all reports whether the form is about all that its filter selects.
+// all reports whether the form is about all devices that its filter selects.
 func (v bulkPages) all() bool { return v.text("all") != "" }
 
 func (v bulkPages) editGroupsPage() error {
@@ -65,7 +65,7 @@ func (v bulkPages) editGroupsPage() error {
 	return v.show("batch", "Edit groups", b)
 }
 
-// selection counts what the filter selects, and settles whether its search is of names.
+// selection counts the devices the filter selects and decides whether it searches names.
 func (v bulkPages) selection(b *batch) error {
 	b.Filter = v.deviceFilter()
 	b.Filter.After, b.Filter.From = "", 0
@@ -81,7 +81,7 @@ func (v bulkPages) selection(b *batch) error {
 	return err
 }
 
-// groupsEdit reads which groups are to be added and removed.
+// groupsEdit reads which groups to add and to remove.
 func (v bulkPages) groupsEdit() (fleet.GroupsEdit, error) {
 	ids, err := v.chosen()
 	edit := fleet.GroupsEdit{Product: v.product.ID, Devices: ids, Add: v.names("add"), Remove: v.names("remove")}

@@ -23,7 +23,7 @@ var statuses = map[fleet.Kind]int{
 	fleet.Invalid:         http.StatusUnprocessableEntity,
 }
 
-// status is err's HTTP status; 500 for an error without a kind.
+// status returns err's HTTP status: 500 for an error without a kind.
 func status(err error) int {
 	if code, known := statuses[fleet.KindOf(err)]; known {
 		return code
@@ -31,7 +31,8 @@ func status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// sentence is err for people. The text of an error without a kind stays in the log.
+// sentence returns err as a sentence. The text of an error without a kind appears in the log
+// only.
 func sentence(err error) string {
 	if err == nil {
 		return ""
@@ -52,7 +53,7 @@ func sentence(err error) string {
 	return text
 }
 
-// problem is what went wrong, and the field of the form that is at fault, "" for none.
+// problem is an error and the field of the form that caused it, if any.
 type problem struct{ Text, Field string }
 
 func field(err error) string {
@@ -63,7 +64,7 @@ func field(err error) string {
 	return ""
 }
 
-// fail answers with err: as a sentence where htmx puts it, or as a page.
+// fail answers with err: as a fragment for htmx, or as a page.
 func (v *visit) fail(err error) {
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
@@ -90,7 +91,7 @@ func (v *visit) fail(err error) {
 	}
 }
 
-// nowhere is every path that leads to no page.
+// nowhere handles every path without a page.
 func (v *visit) nowhere() error {
 	return fleet.Errorf(fleet.NotFound, "there is no such page")
 }

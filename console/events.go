@@ -13,13 +13,13 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// eventPages shows events as they happen, and which part of an open page to refresh.
+// eventPages show events as they happen, and tell open pages what to refresh.
 type eventPages struct{ *visit }
 
-// maxTogether bounds the rows sent together; of further ones the page shows how many.
+// maxTogether bounds the rows sent at once. Of further ones the page shows the number.
 const maxTogether = 100
 
-// eventsBody is the page of what happens, from the moment it is opened.
+// eventsBody is the page of live events.
 type eventsBody struct {
 	Prefix, Slug, Device string
 	Feed                 string // address of the stream
@@ -62,15 +62,15 @@ func (v eventPages) eventsStream() error {
 	return v.stream(f)
 }
 
-// feed tells events as rows of a table, the newest first.
+// feed sends events as rows of a table, newest first.
 type feed struct {
 	wanted  eventsBody
-	names   map[fleet.ProductID]string // of products, as the page was opened
+	names   map[fleet.ProductID]string // of products, when the page was opened
 	rows    []eventRow
 	skipped int
 }
 
-// eventRow is an event as people read it.
+// eventRow is an event with its product's name.
 type eventRow struct {
 	fleet.EventView
 	ProductName string
@@ -104,7 +104,7 @@ func (f *feed) Flush() (string, error) {
 	return sse.Event("rows", strings.TrimSpace(out.String())), err
 }
 
-// Summary is what the event carries, in a line.
+// Summary describes the event in one line.
 func (e eventRow) Summary() string {
 	switch p := e.Payload.(type) {
 	case fleet.StatusChanged:
@@ -145,7 +145,7 @@ func (e eventRow) Summary() string {
 	return ""
 }
 
-// groups names the groups the event concerns, as far as the user sees them.
+// groups lists the groups the event concerns and the user sees.
 func (e eventRow) groups() string { return "groups: " + strings.Join(e.GroupNames, ", ") }
 
 func updateSummary(u fleet.Update) string {
@@ -156,7 +156,7 @@ func updateSummary(u fleet.Update) string {
 	return text
 }
 
-// either is yes or no.
+// either returns yes if claim holds, otherwise no.
 func either(claim bool, yes, no string) string {
 	if claim {
 		return yes

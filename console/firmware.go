@@ -16,7 +16,7 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// firmwarePages is about uploaded versions.
+// firmwarePages are the pages of uploaded versions.
 type firmwarePages struct{ *visit }
 
 func (v firmwarePages) firmwarePage() error {
@@ -37,7 +37,7 @@ func (v firmwarePages) uploadPage() error {
 	return v.show("upload", "Upload firmware", humane.Size(v.config.MaxImage))
 }
 
-// upload streams the image: the fields before it in the form say what it is.
+// upload streams the image; the form's fields before it describe it.
 func (v firmwarePages) upload() error {
 	if kind, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		return fleet.Errorf(fleet.Invalid, "send the form with its file")
@@ -65,7 +65,7 @@ func (v firmwarePages) upload() error {
 			return fleet.FieldErrorf("file", "choose a file")
 		}
 		f.File = path.Base(part.FileName())
-		ctx := context.WithoutCancel(v.ctx()) // that the browser is gone is told by sent
+		ctx := context.WithoutCancel(v.ctx()) // sent reports a browser that has gone
 		done, err := v.releases.Upload(ctx, v.actor, f, sent{part})
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func describe(f *fleet.Firmware, part *multipart.Part) error {
 	return err
 }
 
-// sent is what a browser sends: that it can't be read is no fault of who reads it.
+// sent reads what a browser sends. Its errors are the browser's, not the server's.
 type sent struct{ io.Reader }
 
 func (s sent) Read(p []byte) (int, error) {
@@ -130,7 +130,7 @@ func (b versionBody) Underway() bool {
 	return false
 }
 
-// stateCount is how many devices stand where.
+// stateCount is the number of devices whose update is in a state.
 type stateCount struct {
 	State   fleet.UpdateState
 	Devices int
@@ -182,7 +182,7 @@ func (v firmwarePages) editFirmware() error {
 	return v.after(err, v.at("/firmware/"+row.Version.String()), "Saved.")
 }
 
-// image downloads the bytes.
+// image answers with the image itself.
 func (v firmwarePages) image() error {
 	row, _, err := v.version()
 	if err != nil {
@@ -197,7 +197,7 @@ func (v firmwarePages) image() error {
 	v.w.Header().Set("Content-Length", strconv.FormatInt(f.Size, 10))
 	v.w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": v.product.Slug + "-" + f.Version.String() + ".bin"}))
 	if _, err := io.Copy(v.w, image); err != nil {
-		v.log.Debug("console: the browser went away", "err", err)
+		v.log.Debug("console: the browser disconnected", "err", err)
 	}
 	return nil
 }

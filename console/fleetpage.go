@@ -13,30 +13,30 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// fleetPages shows what a product's fleet is doing.
+// fleetPages show what a product's fleet is doing.
 type fleetPages struct{ *visit }
 
 const (
-	maxStops = 5000 // by one press of a button; it can be pressed again
-	stoppers = 64   // at the same time: the store writes together what comes together
+	maxStops = 5000 // per request; the user can repeat it
+	stoppers = 64   // concurrent stops: the store writes them in one batch
 )
 
-// fleetBody is what a product's fleet does.
+// fleetBody is the page of a product's fleet.
 type fleetBody struct {
 	Devices, Online int
 	Versions        []firmwareRow
-	Running         []fleet.DeviceUpdate // updates under way, the first of them
+	Running         []fleet.DeviceUpdate // the first updates in progress
 	More            bool
-	Wrong           []fleet.DeviceUpdate // those that went wrong, the latest of them
-	WentWrong       int                  // devices whose last update did
-	States          []stateCount         // devices the user sees by how their last update stands
+	Wrong           []fleet.DeviceUpdate // the latest failures
+	WentWrong       int                  // number of devices whose last update failed
+	States          []stateCount         // visible devices by the state of their last update
 	Reasons         []reasonCount
-	Since           time.Time // Reasons' totals count from here; zero for who does not see all devices
-	Watched         time.Time // charts begin here; zero: now
+	Since           time.Time // totals of Reasons count from here; zero if the user does not see all devices
+	Watched         time.Time // start of the charts; zero: now
 	Live            string
 }
 
-// UnderWay is how many updates are.
+// UnderWay is the number of updates in progress.
 func (b fleetBody) UnderWay() (n int) {
 	for _, s := range b.States {
 		if s.State.Running() {
@@ -46,11 +46,11 @@ func (b fleetBody) UnderWay() (n int) {
 	return n
 }
 
-// reasonCount is how many updates went wrong for one reason.
+// reasonCount is the number of updates that failed for one reason.
 type reasonCount struct {
 	Reason  fleet.ReasonCode
-	Devices int // the last update of so many did
-	Total   int // of all devices since the server began, also those that came right since
+	Devices int // whose last update failed for it
+	Total   int // failures of all devices since the server started
 }
 
 func (v fleetPages) fleetPage() error {
@@ -97,8 +97,8 @@ func (v fleetPages) fleetBody() (b fleetBody, err error) {
 	return b, v.standing(&b)
 }
 
-// standing counts the visible devices' updates, and for who sees all devices also what
-// went wrong since the server began.
+// standing counts the visible devices' updates and, for users who see all devices, the
+// failures since the server started.
 func (v fleetPages) standing(b *fleetBody) error {
 	standing, err := v.releases.Standing(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
@@ -127,7 +127,7 @@ func (v fleetPages) standing(b *fleetBody) error {
 	return nil
 }
 
-// stopUpdates stops one device's update, or all that run.
+// stopUpdates stops one device's update, or all running ones.
 func (v fleetPages) stopUpdates() error {
 	if id := v.text("device"); id != "" {
 		return v.after(v.releases.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
@@ -136,7 +136,7 @@ func (v fleetPages) stopUpdates() error {
 	return v.after(err, v.at("/fleet"), "Stopped "+humane.Count(stopped, "update")+".")
 }
 
-// stopVersion stops every update to one version that runs.
+// stopVersion stops every running update to one version.
 func (v fleetPages) stopVersion() error {
 	row, _, err := v.version()
 	if err != nil {
@@ -146,7 +146,8 @@ func (v fleetPages) stopVersion() error {
 	return v.after(err, v.at("/firmware/"+row.Version.String()), "Stopped "+humane.Count(stopped, "update")+" to version "+row.Version.String()+".")
 }
 
-// stopAll stops what runs now and the actor may stop. One that ended meanwhile is no error.
+// stopAll stops the running updates that the actor may stop. One that has just ended is not an
+// error.
 func (v fleetPages) stopAll(ctx context.Context, to fleet.Version) (stopped int, err error) {
 	if err := v.may(fleet.OperateDevice); err != nil {
 		return 0, err
@@ -167,7 +168,7 @@ func (v fleetPages) stopAll(ctx context.Context, to fleet.Version) (stopped int,
 	return stopped, fleet.Errorf(fleet.Busy, "stopped the first %s updates: press again for the rest", strconv.Itoa(stopped))
 }
 
-// stopEach stops these updates, some at a time, and returns how many and what went wrong.
+// stopEach stops these updates concurrently and returns how many, and the last error.
 func (v fleetPages) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stopped int, failed error) {
 	ids := make(chan fleet.DeviceID)
 	results := make(chan error)
@@ -189,7 +190,7 @@ func (v fleetPages) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (st
 		err := <-results
 		switch status(err) {
 		case http.StatusConflict, http.StatusForbidden, http.StatusNotFound:
-			continue // it ended meanwhile, or is not theirs to stop
+			continue // it has ended, or the actor may not stop it
 		}
 		if err != nil {
 			failed = err

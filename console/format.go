@@ -15,7 +15,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// functions is what templates may call.
+// functions are available in templates.
 var functions = template.FuncMap{
 	"ago": ago, "stamp": stamp, "clock": func(t time.Time) string { return t.UTC().Format("15:04:05") }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"bytes": humane.Size, "num": humane.Number, "plural": humane.Count, "act": act, "version": version, "because": because,
@@ -26,18 +26,18 @@ var functions = template.FuncMap{
 	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "mood": mood, "span": span,
 }
 
-// query is a value in the query of an address, escaped once: html/template would escape a
-// string again.
+// query escapes a value for the query of an address, once: html/template would escape a string
+// again.
 func query(value any) template.URL {
 	return template.URL(url.QueryEscape(fmt.Sprint(value))) //nolint:gosec // escaped
 }
 
-// encoded is a whole query for templates, which would take a string for one value.
+// encoded marks a whole query as escaped; templates would escape a string as one value.
 func encoded(values url.Values) template.URL {
 	return template.URL(values.Encode()) //nolint:gosec // escaped
 }
 
-// ago is how long ago t was.
+// ago formats how long ago t was.
 func ago(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -45,7 +45,7 @@ func ago(t time.Time) string {
 	return humane.Ago(time.Since(t))
 }
 
-// span is the time between two moments.
+// span formats the time between two moments.
 func span(from, to time.Time) string { return humane.Span(to.Sub(from)) }
 
 func stamp(t time.Time) string {
@@ -55,8 +55,8 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
-// act makes a form send itself to path, by htmx where scripts run: what goes wrong then
-// shows in the form's own place for it, and nothing typed is lost.
+// act makes a form post to path, with htmx if scripts run: errors then appear in the form and
+// its fields keep their values.
 func act(path string) template.HTMLAttr {
 	to := template.HTMLEscapeString(path)
 	return template.HTMLAttr(`method="post" action="` + to + `" hx-post="` + to +
@@ -70,7 +70,7 @@ func version(v fleet.Version) string {
 	return v.String()
 }
 
-// because is the rule that gave a device its target, in words.
+// because describes the rule that gave a device its target.
 func because(r fleet.Reason) string {
 	switch r {
 	case fleet.BecauseDevelopment:
@@ -85,7 +85,7 @@ func because(r fleet.Reason) string {
 	return "Nothing is released for it"
 }
 
-// outcome is a class for the outcome of a step of the trace.
+// outcome returns the CSS class for the outcome of a step of the trace.
 func outcome(s precedence.Step) string {
 	if s.Rule == precedence.RuleUpdate {
 		return mood(s.State)
@@ -101,7 +101,7 @@ func outcome(s precedence.Step) string {
 	return "quiet"
 }
 
-// mood is a class for an update's state.
+// mood returns the CSS class for an update's state.
 func mood(s fleet.UpdateState) string {
 	switch {
 	case s.Running():
@@ -114,10 +114,10 @@ func mood(s fleet.UpdateState) string {
 	return "bad"
 }
 
-// words is an identifier for people: "rolled_back" as "rolled back".
+// words formats an identifier: "rolled_back" as "rolled back".
 func words(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }
 
-// payload is what a device said: JSON indented, other text as it is, bytes in hex.
+// payload formats a device's message: text as it is, other bytes in hex.
 func payload(data []byte) string {
 	const enough = 2000 // bytes shown
 	cut := ""
@@ -133,7 +133,7 @@ func payload(data []byte) string {
 
 func hidden(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }
 
-// color is a group's colour, or a neutral one.
+// color returns a group's color, or a neutral one.
 func color(c string) string {
 	if len(c) == 7 && c[0] == '#' {
 		return c
@@ -141,7 +141,7 @@ func color(c string) string {
 	return "#7a8794"
 }
 
-// dict makes several values one, for a template that needs them.
+// dict passes several values to a template.
 func dict(pairs ...any) (map[string]any, error) {
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("dict: a key has no value")
@@ -153,7 +153,8 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// roles are those a member may be given; deny is why not the higher one, "" when it may.
+// roles are the roles the user may give. deny is why they may not give the admin role, "" if
+// they may.
 func roles(deny string) []string {
 	if deny != "" {
 		return []string{fleet.Editor.String(), fleet.Viewer.String()}

@@ -7,10 +7,10 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// groupPages is about groups.
+// groupPages are the pages of groups.
 type groupPages struct{ *visit }
 
-// groupRow is a group with how many users hold it.
+// groupRow is a group with the number of users it is assigned to.
 type groupRow struct {
 	fleet.GroupView
 	Users int
@@ -49,7 +49,7 @@ func (v groupPages) createGroup() error {
 // groupBody is the page of one group.
 type groupBody struct {
 	fleet.GroupView
-	Users   []fleet.Member // who hold it
+	Users   []fleet.Member // it is assigned to
 	Members fleet.DeviceViews
 }
 
@@ -75,7 +75,7 @@ func (v groupPages) groupPage() error {
 	return v.show("group", "Group "+g.Name, body)
 }
 
-// groupOf is the name in the address: the form may have another.
+// groupOf is the group's name in the address; the form may contain a new one.
 func (v groupPages) groupOf() string { return v.r.URL.Query().Get("name") }
 
 func (v groupPages) editGroup() error {
@@ -88,7 +88,7 @@ func (v groupPages) editGroup() error {
 	return v.after(err, v.at("/group?name="+url.QueryEscape(g.Name)), "Saved.")
 }
 
-// deleteGroupImpact is what deleting a group would send out.
+// deleteGroupImpact previews which updates deleting a group would cause.
 func (v groupPages) deleteGroupImpact() error {
 	impact, err := v.registry.PreviewDeleteGroup(v.ctx(), v.actor, v.product.ID, v.groupOf())
 	if err != nil {

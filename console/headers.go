@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// policy is what a page may load and do: only what this server sends, no inline script or
-// style, no frame around it.
+// policy restricts what a page may load: files of this server only, no inline scripts or
+// styles, no frames around it.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 //go:embed static/*.css static/*.js static/*.svg
 var files embed.FS
 
-// secured adds to every answer what keeps a browser from being used against its user.
+// secured adds the security headers to every response.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -29,8 +29,8 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
-// static serves the embedded files. Pages name them with the build's tag in the query, so
-// a browser may keep them.
+// static serves the embedded files. Pages add a tag of their content to the address, so browsers
+// may cache them.
 func static() http.Handler {
 	sub, err := fs.Sub(files, "static")
 	if err != nil {

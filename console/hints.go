@@ -19,7 +19,7 @@ type hints struct {
 	kinds   map[string]bool // changed since the last flush
 }
 
-// hintsOf is the address of the stream of hints for the page shown.
+// hintsOf returns the address of the stream of hints for this page.
 func (v *visit) hintsOf() string {
 	q := url.Values{}
 	if v.product.ID != 0 {
@@ -32,7 +32,7 @@ func (v *visit) hintsOf() string {
 }
 
 func (v eventPages) hintsStream() error {
-	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // what is no number selects nothing less
+	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // anything else selects all products
 	return v.stream(newHints(fleet.ProductID(product), fleet.DeviceID(v.text("device"))))
 }
 
@@ -40,7 +40,7 @@ func newHints(product fleet.ProductID, device fleet.DeviceID) *hints {
 	return &hints{product: product, device: device, kinds: map[string]bool{}}
 }
 
-// kindOf is the kind of things an event says changed.
+// kindOf returns the kind of things an event changes.
 func kindOf(p fleet.Payload) string {
 	switch p.(type) {
 	case fleet.EventsMissed:

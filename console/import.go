@@ -11,20 +11,20 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// importPages imports devices.
+// importPages import devices.
 type importPages struct{ *visit }
 
-// intake is the page that imports devices, and what became of them.
-type intake struct {
+// importBody is the page that imports devices, and the result.
+type importBody struct {
 	Picker picker
 	Done   bool
 	Out    fleet.Imported
-	CSV    template.URL // of the secrets, to download
+	CSV    template.URL // the secrets, to download
 	First  fleet.DeviceID
 	Secret string
 }
 
-// maxNamedLines bounds the lines an error names; of more it says how many.
+// maxNamedLines bounds the lines listed in an error.
 const maxNamedLines = 5
 
 func (v importPages) importPage() error {
@@ -35,7 +35,7 @@ func (v importPages) importPage() error {
 	if err != nil {
 		return err
 	}
-	return v.show("import", "Import devices", intake{Picker: v.pick(groups, nothing)})
+	return v.show("import", "Import devices", importBody{Picker: v.pick(groups, nothing)})
 }
 
 func (v importPages) importDevices() error {
@@ -48,7 +48,7 @@ func (v importPages) importDevices() error {
 	if err != nil {
 		return err
 	}
-	page := intake{Done: true, Out: out, CSV: secretsFile(out)}
+	page := importBody{Done: true, Out: out, CSV: secretsFile(out)}
 	if len(out.Updated) > 0 {
 		page.First = out.Updated[0]
 		page.Secret = out.Secrets[page.First]
@@ -56,8 +56,8 @@ func (v importPages) importDevices() error {
 	return v.inPlace("import", "Imported devices", page)
 }
 
-// idsOf are the device ids of a text, one a line or several with commas between. A line with
-// anything else is an error that names it, so that nothing is imported by mistake.
+// idsOf parses device ids, one per line or separated by commas. Anything else is an error that
+// lists the lines, so that nothing is imported by mistake.
 func idsOf(text string) (ids []string, err error) {
 	var wrong []string
 	at := 0
@@ -86,8 +86,8 @@ func idsOf(text string) (ids []string, err error) {
 	return nil, fleet.FieldErrorf("ids", "%s: a device id is 1 to 128 letters, digits, : _ or -, and not “events” or “tags”. Nothing was imported", said)
 }
 
-// secretsFile is the new devices' secrets as a file that is in the page itself: they are
-// nowhere else. The simulator reads it as it is.
+// secretsFile returns the new devices' secrets as a file inside the page, because they are
+// stored nowhere else. The simulator reads it as it is.
 func secretsFile(out fleet.Imported) template.URL {
 	var text strings.Builder
 	w := csv.NewWriter(&text)

@@ -7,14 +7,14 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// messagePages shows messages and alerts.
+// messagePages show messages and alerts.
 type messagePages struct{ *visit }
 
 // messageList is the page of messages.
 type messageList struct {
 	Device, Topic, After string
 	Messages             []fleet.Message
-	Next                 template.URL // query of the next page, "" for none
+	Next                 template.URL // query of the next page, "" if there is none
 }
 
 func (v messagePages) messagesPage() error {

@@ -4,10 +4,10 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// accountPage is about who is signed in, whatever the team.
+// accountPage shows the account that is signed in.
 func (v accountPages) accountPage() error { return v.show("account", "Your account", nil) }
 
-// changePassword ends every other session and token of the account.
+// changePassword revokes every other session and token of the account.
 func (v accountPages) changePassword() error {
 	wanted := v.r.PostFormValue("password")
 	if wanted != v.r.PostFormValue("again") {
@@ -19,7 +19,7 @@ func (v accountPages) changePassword() error {
 	return v.after(err, "/account", "Password changed. Your other sessions and tokens are revoked.")
 }
 
-// leaveTeam ends one's part in the team, and with it the session.
+// leaveTeam ends the user's membership in the team, and the session.
 func (v accountPages) leaveTeam() error {
 	if err := v.accounts.LeaveTeam(v.ctx(), v.actor); err != nil {
 		return err

@@ -8,13 +8,13 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// picker is a choice of groups: a box for each or, of very many, for those chosen and the
-// first others; a field that completes names takes the rest.
+// picker chooses groups: with a box for each, or for the chosen and the first others if there
+// are many, and a field that completes names for the rest.
 type picker struct {
 	Boxes []groupBox
-	More  bool   // there are groups without a box
-	New   bool   // a name that is not there yet makes a group
-	Of    string // slug of the product the groups are of, "" for the team's
+	More  bool   // some groups have no box
+	New   bool   // an unknown name creates a group
+	Of    string // slug of the groups' product, "" for the team
 }
 
 type groupBox struct {
@@ -24,7 +24,7 @@ type groupBox struct {
 
 const maxBoxes = 24
 
-// pick makes a picker of groups by name; on says which are chosen.
+// pick returns a picker of groups, sorted by name; on reports which are chosen.
 func (v *visit) pick(groups []fleet.GroupView, on func(fleet.GroupView) bool) picker {
 	p := picker{Of: v.product.Slug}
 	var rest []groupBox
@@ -44,15 +44,15 @@ func (v *visit) pick(groups []fleet.GroupView, on func(fleet.GroupView) bool) pi
 
 func nothing(fleet.GroupView) bool { return false }
 
-// named chooses the groups of these names.
+// named chooses the groups with these names.
 func named(names []string) func(fleet.GroupView) bool {
 	return func(g fleet.GroupView) bool { return slices.Contains(names, g.Name) }
 }
 
-// maxNames bounds the names a field is completed with.
+// maxNames bounds the completions of a field.
 const maxNames = 20
 
-// groupNames completes the name of a group with those the actor sees.
+// groupNames completes the name of a group that the actor sees.
 func (v *visit) groupNames() error {
 	product := fleet.ProductID(0)
 	if slug := v.text("of"); slug != "" {

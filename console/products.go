@@ -6,10 +6,10 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// productPages is about products.
+// productPages are the pages of products.
 type productPages struct{ *visit }
 
-// home leads to the devices of the product looked at last, or to the first product to make.
+// home redirects to the devices of the product last viewed, or to the page that creates one.
 func (v productPages) home() error {
 	products, err := v.registry.Products(v.ctx(), v.actor)
 	if err != nil {
@@ -29,7 +29,7 @@ func (v productPages) home() error {
 	return v.redirect("/p/" + to + "/devices")
 }
 
-// productRow is a product with how many devices of it the actor sees.
+// productRow is a product with the number of its devices that the actor sees.
 type productRow struct {
 	fleet.Product
 	Devices int
@@ -57,7 +57,7 @@ func (v productPages) productRow(p fleet.Product) (productRow, error) {
 func (v productPages) createProduct() error {
 	p, err := v.registry.CreateProduct(v.ctx(), v.actor, fleet.Product{
 		Team: v.actor.Team, Name: v.text("name"), Slug: v.text("slug"), Description: v.text("description"),
-		Roaming: true, // as over the API where nothing is said
+		Roaming: true, // the default of the API
 	})
 	return v.after(err, "/p/"+p.Slug+"/devices", "Created "+p.Name+". Import its first devices.")
 }
@@ -66,7 +66,7 @@ func (v productPages) createProduct() error {
 type productBody struct {
 	productRow
 	Versions int
-	Groups   int // its own, which go with it
+	Groups   int // its own, which are deleted with it
 }
 
 func (v productPages) productPage() error {

@@ -12,8 +12,8 @@ type programsBody struct {
 	Programs []memberRow
 	Picker   picker
 	Lifetime []int
-	Made     string // the program a secret was just made for
-	Secret   string // shown this once
+	Made     string // the program a token was just created for
+	Secret   string // shown only once
 	Origin   string
 }
 
@@ -33,7 +33,7 @@ func (v teamPages) programsBody() (b programsBody, err error) {
 	return b, err
 }
 
-// addProgram makes one, or with its email gives it another token.
+// addProgram creates a program, or a new token for the one with this email.
 func (v teamPages) addProgram() error {
 	lifetime, err := v.lifetime()
 	if err != nil {
@@ -65,7 +65,7 @@ func (v teamPages) addProgram() error {
 	return v.inPlace("programs", "Programs", body)
 }
 
-// lifetimes are the days a token may live, to choose from.
+// lifetimes are the lifetimes of tokens to choose from, in days.
 var lifetimes = []int{7, 30, 90, 365}
 
 func (v teamPages) lifetime() (time.Duration, error) {

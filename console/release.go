@@ -8,26 +8,26 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// releasePages releases a version: choose, then confirm.
+// releasePages release a version: choose, then confirm.
 type releasePages struct{ *visit }
 
 // releaseBody is the two pages of a release: choose, then confirm.
 type releaseBody struct {
 	firmwareRow
 	Picker  picker
-	Problem string            // what is wrong with the choice
+	Problem string            // why the choice is invalid
 	Chosen  []fleet.GroupView // on the second page
-	Ended   []fleet.GroupView // groups it is taken back from
-	Default bool              // wanted as product default
+	Ended   []fleet.GroupView // groups it is withdrawn from
+	Default bool              // requested as product default
 	Now     bool
 	Impact  fleet.Impact
-	Names   []string // fields of the form again
+	Names   []string // chosen group names, for the form
 }
 
-// Takes reports whether the version is taken back as product default.
+// Takes reports whether the version is withdrawn as product default.
 func (b releaseBody) Takes() bool { return b.Released.Default && !b.Default }
 
-// Nothing reports whether the version ends up released nowhere.
+// Nothing reports whether the version is released nowhere afterwards.
 func (b releaseBody) Nothing() bool { return len(b.Chosen) == 0 && !b.Default }
 
 func (v releasePages) releasePage() error {
@@ -43,11 +43,11 @@ func (v releasePages) releasePage() error {
 	return v.show("release", "Release version "+row.Version.String(), b)
 }
 
-// mayRelease asks for the least right a release takes; the rest is asked for each target.
+// mayRelease checks the least right that a release requires; each target is checked later.
 func (v releasePages) mayRelease() error { return v.may(fleet.UploadFirmware) }
 
-// order reads the form of a release. The product default is left as it is unless the
-// form has it: who may not release it is not shown that field.
+// order reads the form of a release. The product default stays as it is for users who may not
+// release it: their form lacks the field.
 func (v releasePages) order() (fleet.ReleaseOrder, releaseBody, error) {
 	row, groups, err := v.version()
 	if err != nil {

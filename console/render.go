@@ -20,32 +20,32 @@ import (
 //go:embed templates/*.html
 var sources embed.FS
 
-// pages is a set of templates for each page: the layout and the shared parts with the
-// page's own definitions.
+// pages has a set of templates for each page: the layout, the shared parts and its own
+// definitions.
 var pages = parse()
 
-// tag is in the address of static files: it changes with their contents.
+// tag is added to the address of static files and changes with their contents.
 var tag = contentTag()
 
-// page is what the layout shows, with Body for the page's own template.
+// page is the data of the layout; Body is that of the page's own template.
 type page struct {
 	Title, Name string
 	Account     fleet.Account
-	Teams       []fleet.Account // others the user is in
+	Teams       []fleet.Account // other teams of the user
 	Products    []fleet.Product
-	Product     fleet.Product // the zero Product outside of one
+	Product     fleet.Product // zero outside of a product
 	Notice      notice
 	Tag         string
-	Stream      string // address of what tells the page that it is old
+	Stream      string // address of the stream that refreshes the page
 	Broker      broker
 	May         rights
 	Body        any
 }
 
-// broker is where devices connect to, as commands to copy name it.
+// broker is the address devices connect to, for commands to copy.
 type broker struct{ Host, Port string }
 
-// broker takes the host the browser came to: what the server listens on may be "any".
+// broker uses the host of the request, because the server may listen on all addresses.
 func (v *visit) broker() broker {
 	b := broker{Host: v.r.Host, Port: "1883"}
 	if host, _, err := net.SplitHostPort(v.r.Host); err == nil {
@@ -68,8 +68,8 @@ func (b broker) Simulate(file string) string {
 	return "muster simulate --broker tcp://" + net.JoinHostPort(b.Host, b.Port) + " --credentials " + file
 }
 
-// rights is what it takes to do what the actor may not, as the end of a sentence that begins
-// with what that is; "" where they may.
+// rights are the results of takes: what an action requires that the actor may not do, "" if
+// they may.
 type rights struct {
 	Edit, Import, Assign, Products, Upload, Download, Default, Fleet, Users, Admins string
 }
@@ -96,7 +96,7 @@ func (v *visit) show(name, title string, body any) error {
 	return v.execute(name, "layout", p)
 }
 
-// frame fills in what stands around a page of who is signed in.
+// frame fills in what surrounds a page of a signed-in user.
 func (v *visit) frame(p *page) (err error) {
 	if p.Account, err = v.accounts.Account(v.ctx(), v.actor); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (v *visit) frame(p *page) (err error) {
 	if p.Products, err = v.registry.Products(v.ctx(), v.actor); err != nil {
 		return err
 	}
-	if p.Product.ID == 0 && len(p.Products) > 0 { // the menu leads on into the product left before
+	if p.Product.ID == 0 && len(p.Products) > 0 { // the menu keeps the product last viewed
 		p.Product = p.Products[0]
 		if cookie, err := v.r.Cookie(productCookie); err == nil {
 			for _, product := range p.Products {
@@ -128,7 +128,7 @@ func (v *visit) frame(p *page) (err error) {
 	return nil
 }
 
-// inPlace answers a form with a page: in the place of the one it is on where htmx asks.
+// inPlace answers a form with a page. With htmx it replaces the current one.
 func (v *visit) inPlace(name, title string, body any) error {
 	if !v.fragment() {
 		return v.show(name, title, body)
@@ -141,13 +141,13 @@ func (v *visit) inPlace(name, title string, body any) error {
 	return v.execute(name, "content", p)
 }
 
-// retarget has htmx put the answer elsewhere than a form's place for problems.
+// retarget makes htmx insert the answer elsewhere than in the form's place for errors.
 func (v *visit) retarget(selector, how string) {
 	v.w.Header().Set("HX-Retarget", selector)
 	v.w.Header().Set("HX-Reswap", how)
 }
 
-// part answers with a fragment that every page has.
+// part answers with a fragment of the shared parts.
 func (v *visit) part(name string, body any) error { return v.execute("error", name, body) }
 
 // fragmentOf answers with a fragment of one page.
@@ -155,7 +155,7 @@ func (v *visit) fragmentOf(name, part string, body any) error {
 	return v.execute(name, part, page{Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()})
 }
 
-// execute renders before it writes: an error in a template is not half a page.
+// execute renders before it writes, so that a template error does not send half a page.
 func (v *visit) execute(name, template string, data any) error {
 	var out bytes.Buffer
 	if err := pages[name].ExecuteTemplate(&out, template, data); err != nil {
@@ -166,7 +166,7 @@ func (v *visit) execute(name, template string, data any) error {
 	v.w.WriteHeader(cmp.Or(v.code, http.StatusOK))
 	_, err := v.w.Write(out.Bytes())
 	if err != nil {
-		v.log.Debug("console: the browser went away", "err", err)
+		v.log.Debug("console: the browser disconnected", "err", err)
 	}
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Names that operators choose are never the last part of a path that has other words
-// there: a device may be called "import".
+// Paths keep names that operators choose apart from fixed words: a device may be called
+// "import".
 
-// ofMembers are the pages and forms for who is signed in.
+// ofMembers are the pages and forms for signed-in users.
 var ofMembers = map[string]func(*visit) error{
 	"GET /{$}":                 on(productPages.home),
 	"GET /account":             on(accountPages.accountPage),
@@ -41,7 +41,7 @@ var ofMembers = map[string]func(*visit) error{
 	"GET /devices/{id}":        on(devicePages.findDevice),
 }
 
-// ofProducts are those about the product their path names.
+// ofProducts are those of the product in their path.
 var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/devices":                     on(listPages.devicesPage),
 	"POST /p/{product}/devices/groups":             on(bulkPages.editGroupsPage),
@@ -51,7 +51,7 @@ var ofProducts = map[string]func(*visit) error{
 	"POST /p/{product}/devices/import":             on(importPages.importDevices),
 	"GET /p/{product}/device/{id}":                 on(devicePages.devicePage),
 	"GET /p/{product}/device/{id}/live":            on(devicePages.deviceLive),
-	"GET /p/{product}/device/{id}/confirm":         on(devicePages.sendPage),
+	"GET /p/{product}/device/{id}/confirm":         on(devicePages.flashPage),
 	"POST /p/{product}/device/{id}":                on(devicePages.editDevice),
 	"POST /p/{product}/device/{id}/impact":         on(devicePages.editDeviceImpact),
 	"GET /p/{product}/groups":                      on(groupPages.groupsPage),
@@ -77,8 +77,7 @@ var ofProducts = map[string]func(*visit) error{
 	"POST /p/{product}/stop":                       on(fleetPages.stopUpdates),
 }
 
-// Routes are the patterns of all pages and forms behind the sign-in, as http.ServeMux takes
-// them, for who goes through them all.
+// Routes returns the http.ServeMux patterns of all pages and forms behind the sign-in, sorted.
 func Routes() []string {
 	patterns := slices.AppendSeq(slices.Collect(maps.Keys(ofMembers)), maps.Keys(ofProducts))
 	slices.Sort(patterns)

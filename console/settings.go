@@ -6,9 +6,9 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// settingsBody is the page of the team as a whole.
+// settingsBody is the page of the team's settings.
 type settingsBody struct {
-	Heirs []fleet.Member // whom the team may be handed over to
+	Heirs []fleet.Member // members who can become the owner
 }
 
 func (v teamPages) settingsPage() error {
@@ -49,7 +49,7 @@ func (v teamPages) editTeam() error {
 	return fleet.Errorf(fleet.Invalid, "unknown action: use a button on the page")
 }
 
-// deleteTeam asks for the team's name: nothing brings a team back.
+// deleteTeam requires the team's name, because a deleted team can't be restored.
 func (v teamPages) deleteTeam() error {
 	account, err := v.accounts.Account(v.ctx(), v.actor)
 	if err != nil {

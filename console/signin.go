@@ -11,17 +11,17 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// accountPages signs in and out, and is about the account signed in.
+// accountPages sign users in and out, and show their account.
 type accountPages struct{ *visit }
 
-// Names of cookies. The first holds a token of the registry: signing out ends it there.
+// Names of cookies. The first holds a token of accounts; signing out revokes it.
 const (
 	sessionCookie = "muster_session"
 	noticeCookie  = "muster_notice"
-	productCookie = "muster_product" // slug of the product last looked at
+	productCookie = "muster_product" // slug of the product last viewed
 )
 
-// signInForm is what the form shows again after a wrong proof.
+// signInForm is what the form shows again after a failed sign-in.
 type signInForm struct {
 	Email, Next, Problem string
 }
@@ -43,7 +43,7 @@ func (v accountPages) signIn() error {
 	if err != nil {
 		return err
 	}
-	v.endSession() // the one before
+	v.endSession() // of an earlier sign-in
 	v.keepSession(secret, v.config.Session)
 	if form.Next == "" {
 		form.Next = "/"
@@ -52,7 +52,7 @@ func (v accountPages) signIn() error {
 	return nil
 }
 
-// keepSession has the browser send secret from now on.
+// keepSession stores the session's secret in a cookie.
 func (v *visit) keepSession(secret string, lifetime time.Duration) {
 	http.SetCookie(v.w, &http.Cookie{
 		Name: sessionCookie, Value: secret, Path: "/", MaxAge: int(lifetime.Seconds()),
@@ -69,20 +69,20 @@ func (v accountPages) signOut() error {
 	return v.redirect("/sign-in")
 }
 
-// endSession ends the session the browser came with, if it has one. That it was over
-// already is no error.
+// endSession ends the session of the request's cookie, if there is one. It ignores errors: the
+// session may have ended already.
 func (v *visit) endSession() {
 	cookie, err := v.r.Cookie(sessionCookie)
 	if err != nil {
 		return
 	}
 	if actor, err := v.accounts.Actor(v.ctx(), cookie.Value); err == nil {
-		_ = v.accounts.SignOut(v.ctx(), actor, cookie.Value) // it expires by itself otherwise
+		_ = v.accounts.SignOut(v.ctx(), actor, cookie.Value) // otherwise it expires
 		v.streams.End(cookie.Value)
 	}
 }
 
-// switchTeam goes on in another of one's teams.
+// switchTeam switches to another of the user's teams.
 func (v accountPages) switchTeam() error {
 	team, err := strconv.ParseUint(v.text("team"), 10, 32)
 	if err != nil {
@@ -94,7 +94,7 @@ func (v accountPages) switchTeam() error {
 	return v.redirect("/")
 }
 
-// switchTo turns the session into one in another team: no password is asked for.
+// switchTo turns the session into one of another team, without a password.
 func (v *visit) switchTo(team fleet.TeamID) error {
 	secret, token, err := v.accounts.Switch(v.ctx(), v.actor, v.secret, team)
 	if err != nil {
@@ -113,7 +113,7 @@ func (v *visit) toSignIn() error {
 	return v.redirect(to)
 }
 
-// local is path if it leads to a page of ours, "" otherwise.
+// local returns path if it is on this server, "" otherwise.
 func local(path string) string {
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
 		return ""

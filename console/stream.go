@@ -14,8 +14,8 @@ const (
 	sendEvery         = time.Second // what happens in between is sent together
 )
 
-// stream sends the page what l makes of events until the page is closed, its session ends, or
-// the server shuts down.
+// stream sends l's text to the page until the page is closed, its session ends or the server
+// shuts down.
 func (v *visit) stream(l sse.Listener) error {
 	over, end, err := v.streams.Begin(v.secret)
 	if err != nil {
@@ -30,7 +30,7 @@ func (v *visit) stream(l sse.Listener) error {
 	return nil
 }
 
-// streamTo is a page's stream: browsers reconnect after 2 s.
+// streamTo returns a page's stream. Browsers reconnect after 2 s.
 func streamTo(l sse.Listener, rights sse.Rights, secret string, events <-chan fleet.Event, over <-chan struct{}) sse.Stream {
 	return sse.Stream{
 		Listener: l, Rights: rights, Secret: secret, Events: events, Over: over,

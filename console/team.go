@@ -7,32 +7,32 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// teamPages is about the team: members, programs, tokens, settings, the audit log.
+// teamPages are the pages of the team: members, programs, tokens, settings, the audit log.
 type teamPages struct{ *visit }
 
-// teamBody is the page of who is in the team.
+// teamBody is the page of the members.
 type teamBody struct {
 	Members []memberRow
 	Invited []invitedRow
 	Picker  picker
-	Self    string // one's own email
+	Self    string // the user's own email
 }
 
-// memberRow is a member with the groups the actor sees by name.
+// memberRow is a member with the names of the groups that the actor sees.
 type memberRow struct {
 	fleet.Member
 	Names  []string
-	Denied string // why the actor may not change them, "" when they may
+	Denied string // why the actor may not edit them, "" if they may
 	Picker picker
 }
 
-// invitedRow is an open invitation with the groups the actor sees by name.
+// invitedRow is an open invitation with the names of the groups that the actor sees.
 type invitedRow struct {
 	fleet.Invitation
 	Names []string
 }
 
-// Title is what a program was named by, as far as its address tells: what is before the "+".
+// Title returns a program's name, which is the part of its email before the "+".
 func (m memberRow) Title() string {
 	if name, _, ok := strings.Cut(m.Email, "+"); ok && m.Program {
 		return name
@@ -40,7 +40,7 @@ func (m memberRow) Title() string {
 	return m.Email
 }
 
-// members are the team's people, or its programs.
+// members returns the team's people, or its programs.
 func (v teamPages) members(programs bool) (rows []memberRow, groups []fleet.GroupView, err error) {
 	if groups, err = v.registry.Groups(v.ctx(), v.actor, 0); err != nil {
 		return nil, nil, err
@@ -60,7 +60,7 @@ func (v teamPages) members(programs bool) (rows []memberRow, groups []fleet.Grou
 	return rows, groups, nil
 }
 
-// namesOf are the names of those groups that ids name.
+// namesOf returns the names of the groups with these ids.
 func namesOf(groups []fleet.GroupView, ids []fleet.GroupID) (names []string) {
 	for _, g := range groups {
 		if slices.Contains(ids, g.ID) {
@@ -89,7 +89,7 @@ func (v teamPages) teamPage() error {
 	return v.show("team", "Members", b)
 }
 
-// mayManage says why the actor may not change a member of this role, "" when they may.
+// mayManage returns why the actor may not edit a member of this role, "" if they may.
 func (v teamPages) mayManage(role fleet.Role) string {
 	switch {
 	case role == fleet.Owner:
@@ -100,11 +100,11 @@ func (v teamPages) mayManage(role fleet.Role) string {
 	return sentence(v.may(fleet.ManageUsers))
 }
 
-// invitationPage is where the API lets a person accept an invitation; its secret is in the
-// fragment, which browsers don't send.
+// invitationPage is the page of the API that accepts invitations. The secret is in the fragment,
+// which browsers don't send.
 const invitationPage = "/v1/invitation"
 
-// addMember makes an account with a password, or a link to pass on where there is none.
+// addMember creates an account with a password, or an invitation link without one.
 func (v teamPages) addMember() error {
 	role, err := fleet.ParseRole(v.text("role"))
 	if err != nil {
@@ -117,7 +117,7 @@ func (v teamPages) addMember() error {
 	return v.after(err, "/team", "Added "+m.Email+". Send them the password over a secure channel.")
 }
 
-// invite answers with the link on the page itself: it is kept nowhere.
+// invite answers with the link on the page: it is not stored.
 func (v teamPages) invite(role fleet.Role) error {
 	secret, i, err := v.accounts.Invite(v.ctx(), v.actor, v.text("email"), role, v.names("group"))
 	if err != nil {
@@ -126,7 +126,7 @@ func (v teamPages) invite(role fleet.Role) error {
 	return v.fragmentOf("team", "invited", link{i.Email, v.origin() + invitationPage + "#" + secret})
 }
 
-// origin is the address the browser came to.
+// origin is the scheme and host of the request.
 func (v *visit) origin() string {
 	if v.secure() {
 		return "https://" + v.r.Host
@@ -134,10 +134,10 @@ func (v *visit) origin() string {
 	return "http://" + v.r.Host
 }
 
-// link is a fresh invitation.
+// link is a new invitation.
 type link struct{ Email, URL string }
 
-// editMember changes a person or a program, and leads back to the list they are in.
+// editMember edits a person or a program and redirects to their list.
 func (v teamPages) editMember() error {
 	email, back := v.text("email"), "/team"
 	if v.text("program") != "" {

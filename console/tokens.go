@@ -6,18 +6,18 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// tokensBody is the page of tokens: one's own or, for who may see them, another's.
+// tokensBody is the page of tokens: the user's own or, with the right, another member's.
 type tokensBody struct {
-	Of       string // email of whose they are
+	Of       string // email of their user
 	Own      bool
 	Tokens   []tokenRow
-	Members  []fleet.Member // to choose from, for who may
+	Members  []fleet.Member // to choose from, with the right
 	Lifetime []int
-	Secret   string // of a token just made, shown this once
+	Secret   string // of a new token, shown only once
 	Origin   string
 }
 
-// tokenRow is a token; Here is the one this browser is signed in by.
+// tokenRow is a token; Here marks the current session's.
 type tokenRow struct {
 	fleet.Token
 	Here bool

@@ -12,13 +12,13 @@ var (
 	wentBad  = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
 )
 
-// outcomeChoice is what the list of devices can ask about their last updates.
+// outcomeChoice is a choice of the filter about the last update.
 type outcomeChoice struct {
 	Value, Text string
 	states      []fleet.UpdateState
 }
 
-// outcomeChoices are several states together, then each by itself under its own name.
+// outcomeChoices are groups of states, then each state.
 var outcomeChoices = func() []outcomeChoice {
 	all := []outcomeChoice{{"running", "in progress", underWay}, {"wrong", "not successful", wentBad}}
 	for state := fleet.Offered; state <= fleet.Stopped; state++ {
@@ -27,7 +27,7 @@ var outcomeChoices = func() []outcomeChoice {
 	return all
 }()
 
-// outcomeOf is the choice of this value.
+// outcomeOf returns the choice with this value.
 func outcomeOf(value string) (outcomeChoice, error) {
 	if i := slices.IndexFunc(outcomeChoices, func(c outcomeChoice) bool { return c.Value == value }); i >= 0 {
 		return outcomeChoices[i], nil
@@ -35,17 +35,17 @@ func outcomeOf(value string) (outcomeChoice, error) {
 	return outcomeChoice{}, fleet.FieldErrorf("update", "no such state of an update: %.40s", value)
 }
 
-// wrong reports whether an update ended as it should not.
+// wrong reports whether an update ended without success.
 func wrong(s fleet.UpdateState) bool { return slices.Contains(wentBad, s) }
 
 const (
-	latestRows = 10  // of what went wrong, on the page of the fleet
-	maxLooked  = 500 // devices looked through for them, those heard of last first
+	latestRows = 10  // of failures, on the page of the fleet
+	maxLooked  = 500 // devices examined for them, those seen last first
 )
 
-// latestWrong are the updates that went wrong last, newest first, and how many devices' last
-// update went wrong in all. Nothing orders updates by their end: of more than maxLooked, one
-// that failed long after its device's handshake may be missed.
+// latestWrong returns the latest failures, newest first, and how many devices' last update
+// failed. Updates are not indexed by their end: with more than maxLooked, one that failed long
+// after its device's handshake may be missed.
 func (v fleetPages) latestWrong() (latest []fleet.DeviceUpdate, total int, err error) {
 	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: wentBad, Sort: fleet.ByLastHandshake, Descending: true, Limit: 100}
 	for looked := 0; looked < maxLooked; looked += q.Limit {
@@ -55,7 +55,7 @@ func (v fleetPages) latestWrong() (latest []fleet.DeviceUpdate, total int, err e
 		}
 		total = page.Total
 		for _, d := range page.Devices {
-			if wrong(d.Update.State) { // it may have moved on since the index was asked
+			if wrong(d.Update.State) { // it may have changed since the index was read
 				latest = append(latest, fleet.DeviceUpdate{Device: d.ID, Update: d.Update})
 			}
 		}

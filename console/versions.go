@@ -6,13 +6,13 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// firmwareRow is a version as lists show it.
+// firmwareRow is a version with the groups it is released to.
 type firmwareRow struct {
 	fleet.Released
-	Tags []fleet.GroupView // groups it is released to, as far as the actor sees them
+	Tags []fleet.GroupView // of the groups that the actor sees
 }
 
-// versions lists the product's firmware, with the groups by name.
+// versions returns the product's firmware and its groups.
 func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
 	released, err := v.releases.Firmware(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
@@ -34,7 +34,7 @@ func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
 	return rows, groups, nil
 }
 
-// version is the one the path names.
+// version returns the version in the path.
 func (v *visit) version() (firmwareRow, []fleet.GroupView, error) {
 	return v.versionNamed(v.r.PathValue("version"))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// visit is one request with who makes it.
+// visit is one request and the user who makes it.
 type visit struct {
 	*Console
 	w       http.ResponseWriter
@@ -21,36 +21,36 @@ type visit struct {
 	began   time.Time
 	actor   fleet.Actor   // the zero Actor before sign-in
 	secret  string        // of the session
-	product fleet.Product // the one the path names, if it names one
+	product fleet.Product // the one in the path; zero: none
 	code    int           // HTTP status of the answer; 0: 200
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
 
-// fragment reports whether htmx asks, for a part of a page.
+// fragment reports whether htmx requests a part of a page.
 func (v *visit) fragment() bool { return v.r.Header.Get("HX-Request") != "" }
 
-// on makes a handler of a page about one thing.
+// on makes a handler from a method of a page type.
 func on[P ~struct{ *visit }](h func(P) error) func(*visit) error {
 	return func(v *visit) error { return h(P{v}) }
 }
 
-// open serves a page to anyone.
+// open serves a page without a sign-in.
 func (c *Console) open(h func(*visit) error) http.HandlerFunc {
 	return c.serve(formTimeout, maxForm, h)
 }
 
-// member serves a page to who is signed in.
+// member serves a page to signed-in users.
 func (c *Console) member(h func(*visit) error) http.HandlerFunc {
 	return c.serve(formTimeout, maxForm, signedIn(h))
 }
 
-// inProduct serves a page about the product in its path.
+// inProduct serves a page of the product in its path.
 func (c *Console) inProduct(h func(*visit) error) http.HandlerFunc {
 	return c.serve(formTimeout, maxForm, signedIn(ofProduct(h)))
 }
 
-// uploading is inProduct for a body as long as an image.
+// uploading is inProduct for bodies of the size of an image.
 func (c *Console) uploading(h func(*visit) error) http.HandlerFunc {
 	return c.serve(uploadTimeout, c.config.MaxImage+maxForm, signedIn(ofProduct(h)))
 }
@@ -68,7 +68,7 @@ func (c *Console) serve(timeout time.Duration, limit int64, h func(*visit) error
 	}
 }
 
-// signedIn finds out who asks, and sends who is not signed in to do that.
+// signedIn authenticates the user, and redirects to the sign-in without a session.
 func signedIn(h func(*visit) error) func(*visit) error {
 	return func(v *visit) error {
 		cookie, err := v.r.Cookie(sessionCookie)
@@ -87,7 +87,7 @@ func signedIn(h func(*visit) error) func(*visit) error {
 	}
 }
 
-// ofProduct finds the product the path names.
+// ofProduct reads the product in the path.
 func ofProduct(h func(*visit) error) func(*visit) error {
 	return func(v *visit) error {
 		p, err := v.registry.Product(v.ctx(), v.actor, v.r.PathValue("product"))
@@ -100,7 +100,7 @@ func ofProduct(h func(*visit) error) func(*visit) error {
 	}
 }
 
-// redirect sends the browser on after a form, or answers htmx so that it goes there.
+// redirect redirects the browser, or htmx.
 func (v *visit) redirect(to string) error {
 	if v.fragment() {
 		v.w.Header().Set("HX-Redirect", to)
@@ -111,10 +111,10 @@ func (v *visit) redirect(to string) error {
 	return nil
 }
 
-// notice is a sentence for the next page, and where it leads; the zero notice is none.
+// notice is a message for the next page, with a link; the zero notice is none.
 type notice struct{ Text, Link, Label string }
 
-// done redirects with a sentence that the next page shows.
+// done redirects with a message that the next page shows.
 func (v *visit) done(to, said string) error { return v.doneWith(to, notice{Text: said}) }
 
 // after is done when err is nil, and returns err otherwise.
@@ -125,7 +125,7 @@ func (v *visit) after(err error, to, said string) error {
 	return v.done(to, said)
 }
 
-// doneWith is done with a link beside the sentence.
+// doneWith is done with a link after the message.
 func (v *visit) doneWith(to string, n notice) error {
 	http.SetCookie(v.w, &http.Cookie{
 		Name: noticeCookie, Value: url.QueryEscape(url.Values{"text": {n.Text}, "link": {n.Link}, "label": {n.Label}}.Encode()), Path: "/", MaxAge: 60,
@@ -134,24 +134,24 @@ func (v *visit) doneWith(to string, n notice) error {
 	return v.redirect(to)
 }
 
-// notice is what done left, once.
+// notice returns the message left by done, once.
 func (v *visit) notice() notice {
 	cookie, err := v.r.Cookie(noticeCookie)
 	if err != nil {
 		return notice{}
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: noticeCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	text, _ := url.QueryUnescape(cookie.Value) // what can't be read is not shown
+	text, _ := url.QueryUnescape(cookie.Value) // an invalid notice is not shown
 	left, _ := url.ParseQuery(text)
 	return notice{left.Get("text"), local(left.Get("link")), left.Get("label")}
 }
 
-// secure reports whether the browser came over TLS, here or at a proxy in front.
+// secure reports whether the browser uses TLS, to this server or to a proxy in front.
 func (v *visit) secure() bool {
 	return v.r.TLS != nil || v.r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-// address is the peer's, without port.
+// address returns the peer's address without the port.
 func (v *visit) address() string {
 	if host, _, err := net.SplitHostPort(v.r.RemoteAddr); err == nil {
 		return host
@@ -159,7 +159,7 @@ func (v *visit) address() string {
 	return v.r.RemoteAddr
 }
 
-// may is fleet.May about the team: nil when the actor may.
+// may is fleet.May for the team: nil if the actor may.
 func (v *visit) may(a fleet.Action) error {
 	return fleet.May(v.actor, a, fleet.Object{Team: v.actor.Team})
 }
@@ -177,16 +177,16 @@ func (v *visit) takes(a fleet.Action) string {
 	return "requires the owner role; yours is " + v.actor.Role.String()
 }
 
-// text is a form's or query's field without spaces around it.
+// text returns a field of the form or query without surrounding spaces.
 func (v *visit) text(name string) string { return strings.TrimSpace(v.r.FormValue(name)) }
 
-// seen is the tag of what the form showed, so that an edit of someone else in between is
-// not undone unread.
+// seen returns the tag of the object as the form showed it, so that an edit does not overwrite
+// one made in between.
 func (v *visit) seen() string { return v.text("seen") }
 
-// names are the values of a field that is there several times, without the empty ones.
+// names returns the values of a repeated field, without empty ones.
 func (v *visit) names(field string) []string {
-	_ = v.text(field) // has the form read
+	_ = v.text(field) // parses the form
 	names := []string{}
 	for _, name := range v.r.Form[field] {
 		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
@@ -196,5 +196,5 @@ func (v *visit) names(field string) []string {
 	return names
 }
 
-// at is a path below the product's.
+// at returns a path below the product's.
 func (v *visit) at(path string) string { return "/p/" + v.product.Slug + path }

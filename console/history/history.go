@@ -21,7 +21,7 @@ const (
 
 // Names used in place of a version in Sample.Devices. No version has such a name.
 const (
-	Unknown = "version unknown"   // the device never said
+	Unknown = "version unknown"   // the device never reported one
 	Foreign = "not uploaded here" // the product has no such version
 )
 

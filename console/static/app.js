@@ -76,7 +76,7 @@ document.addEventListener("change", async (event) => {
   if (into && event.target.files.length > 0) event.target.form.elements[into].value = await event.target.files[0].text();
 });
 
-// A problem names its field: the reader is taken there, and a screen reader says what is wrong.
+// A problem may name its field: focus moves there, and screen readers read the problem.
 document.addEventListener("htmx:afterSwap", (event) => {
   const said = event.target.matches(".problem") && event.target.querySelector("[data-field]");
   const form = said && event.target.closest("form");

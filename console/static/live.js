@@ -1,10 +1,10 @@
-// What changes by itself: one stream of server-sent events per page says which kinds of
-// things changed, and htmx fetches the parts anew that show them. A hidden page does not
-// listen. Where the stream breaks, a slow poll is left.
+// Refreshes pages: one stream of server-sent events per page names the kinds of things that
+// changed, and htmx fetches the parts that show them. A hidden page does not listen. If the
+// stream breaks, a slow poll remains.
 "use strict";
 
 const poll = 30000; // ms; it also keeps "2 min ago" true
-const again = 1000; // ms between looks at a download's position, which no event tells
+const again = 1000; // ms between polls of a download's progress, which no event reports
 const errorStays = 6000; // ms that a form's error is kept from being overwritten
 const maxRows = 500; // on the page of events
 
@@ -24,7 +24,7 @@ function fetchPart(part) {
   else htmx.trigger(part, "live");
 }
 
-// countNews tells who reads further down how much is new on top, and moves nothing.
+// countNews shows how many rows are new above the visible part, without moving it.
 async function countNews(list) {
   const answer = await fetch(list.getAttribute("hx-get"), { headers: { "HX-Request": "true" } });
   if (!answer.ok) return;
@@ -48,7 +48,7 @@ function listen() {
   stream = new EventSource(address);
   stream.onopen = () => {
     document.body.dataset.listens = "yes";
-    refresh(); // what happened before is not told
+    refresh(); // earlier changes are not sent
     listening(true);
   };
   stream.onerror = () => {
@@ -74,7 +74,7 @@ function stop() {
 // The page of events: the newest on top, until someone pauses to read.
 let paused = false;
 let waiting = []; // rows that came meanwhile, newest first
-let deaf = 0; // since when nothing was heard, ms; 0 while listening
+let deaf = 0; // time of the disconnect, ms; 0 while listening
 
 function addRows(html) {
   const template = document.createElement("template");
@@ -110,7 +110,7 @@ function sayPaused() {
   document.getElementById("pause").setAttribute("aria-pressed", paused);
 }
 
-// listening shows whether events are heard, and the gap where they were not.
+// listening shows whether the stream is connected, and the gap after a disconnect.
 function listening(yes) {
   const state = document.getElementById("hearing");
   if (!state) return;
