@@ -74,7 +74,8 @@ func (t *table) line(format string, args ...any) {
 	fmt.Fprintln(t.out, terminal.Clean(fmt.Sprintf(format, args...)))
 }
 
-// hint prints a next step to stderr when a list is empty.
+// hint prints a next step to stderr when a list is empty; not with --json, which draws no
+// table.
 func (t *table) hint(rows int, format string, args ...any) {
 	if rows == 0 {
 		note(format, args...)
