@@ -47,6 +47,7 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 		"lossy":   {Rate: 400 << 10, Loss: 0.01},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // radios are slow
 			w := serve(t, steady(8))
 			w.UploadVersions(imageSize, 1, 2)
 			f := w.town(20, 10, simulator.Config{Radio: radio})

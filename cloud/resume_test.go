@@ -55,6 +55,7 @@ func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
 		"reboot":          func(f *simulator.Fleet) { f.PowerCycle() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			eachClient(t, func(t *testing.T, kind simulator.ClientKind) {
 				w := serve(t)
 				w.UploadVersions(resumeSize, 1, 2)

@@ -18,7 +18,10 @@ const imageSize = 100 << 10 // bytes; 25 chunks of the default size
 // eachClient runs test with both kinds of simulated device.
 func eachClient(t *testing.T, test func(t *testing.T, kind simulator.ClientKind)) {
 	for name, kind := range map[string]simulator.ClientKind{"paho": simulator.Paho, "light": simulator.Light} {
-		t.Run(name, func(t *testing.T) { test(t, kind) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // devices wait more than they work
+			test(t, kind)
+		})
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 )
 
 // Patience bounds every wait: a test that waits longer has failed.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // Server is a running server with one product, and its owner's client.
 type Server struct {
@@ -119,16 +119,15 @@ func (s *Server) Token() string {
 	return token.AccessToken
 }
 
-// Until waits until the condition holds; what completes "until ...".
+// Until waits until the condition holds; what completes "until ...". It looks often at first,
+// then less often: a look may be a request.
 func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(Patience)
 	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
+	for pause := time.Millisecond; !holds(); pause = min(2*pause, 50*time.Millisecond) {
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-deadline.C:
 			t.Fatalf("timed out waiting until %s", what)
 		}
