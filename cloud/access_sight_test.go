@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// What no answer to someone who does not hold group b may say.
+// What no answer to a member without group b may contain.
 const (
 	hiddenName  = "zz-hidden-b"
 	hiddenNotes = "zz-described"
@@ -150,9 +150,9 @@ func sorted[T any](items []T, id func(T) string) (ids []string) {
 	return ids
 }
 
-// TestListsCountsAndFiltersShowWhatTheTableSays holds every number and list a restricted
-// member gets to the table of who sees what.
-func TestListsCountsAndFiltersShowWhatTheTableSays(t *testing.T) {
+// TestListsCountsAndFiltersFollowTheTable compares every number and list a restricted
+// member gets with the table of who sees what.
+func TestListsCountsAndFiltersFollowTheTable(t *testing.T) {
 	t.Parallel()
 	s := newSight(t)
 	for who, token := range s.tokens {
@@ -222,9 +222,9 @@ func TestListsCountsAndFiltersShowWhatTheTableSays(t *testing.T) {
 	}
 }
 
-// TestNoAnswerTellsOfAHiddenGroup walks every GET of the document, and refused writes, as
-// members who don't hold a group, for its name, description and colour.
-func TestNoAnswerTellsOfAHiddenGroup(t *testing.T) {
+// TestNoAnswerRevealsAHiddenGroup searches the answers to every GET of the document, and to
+// refused writes, by members without a group for its name, description and colour.
+func TestNoAnswerRevealsAHiddenGroup(t *testing.T) {
 	t.Parallel()
 	s := newSight(t)
 	asked := 0
@@ -283,9 +283,9 @@ func TestMessagesAndAlertsAreOfAllDevices(t *testing.T) {
 	}
 }
 
-// TestStreamsTellWhatTheTableSays has members listen while devices, groups and releases
+// TestStreamsFollowTheTable lets members listen while devices, groups and releases
 // change.
-func TestStreamsTellWhatTheTableSays(t *testing.T) {
+func TestStreamsFollowTheTable(t *testing.T) {
 	t.Parallel()
 	s := newSight(t)
 	streams := map[string]func() string{}

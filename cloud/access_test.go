@@ -42,7 +42,7 @@ var rights = map[string][4]string{
 	"own the team":     {all, no, no, no},
 }
 
-// What an operation is about, as it stands to an editor and a viewer who hold group own.
+// How the object of an operation relates to an editor and a viewer who hold group own.
 const (
 	own     = "own group"
 	shared  = "shared group"     // also in a group they don't hold, which has users
@@ -201,7 +201,8 @@ func (p policy) wanted(role fleet.Role, object string) int {
 }
 
 // TestEveryRouteForEveryRoleAndObject walks the operations of the OpenAPI document, each
-// with every role and with objects of every standing, against what the documentation says.
+// with every role and with objects of every relation, and compares the answers with the
+// documentation.
 func TestEveryRouteForEveryRoleAndObject(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

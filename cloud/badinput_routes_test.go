@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// schema is what the OpenAPI document says of one value.
+// schema is the OpenAPI schema of one value.
 type schema struct {
 	Ref         string             `json:"$ref"`
 	Type        any                `json:"type"` // a word or several

@@ -19,8 +19,8 @@ const (
 	asForm = "application/x-www-form-urlencoded"
 )
 
-// TestBadInputIsRefusedByName sends what no client should: each is a 4xx in JSON that says
-// what to do and, where a field is wrong, names it.
+// TestBadInputIsRefusedByName sends invalid requests: the answer to each is a 4xx in JSON that
+// says what to do and names a field that is wrong.
 func TestBadInputIsRefusedByName(t *testing.T) {
 	w := serve(t)
 	cloudtest.Enroll(t, w.Client, "lamp-1")

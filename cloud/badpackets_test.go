@@ -132,7 +132,7 @@ func (a *attacker) guess() {
 	g.converse(g.mutated(g.connect()))
 }
 
-// converse opens a connection, says all of it, and listens until the server closes.
+// converse opens a connection, sends all packets, and reads until the server closes it.
 func (a *attacker) converse(packets []byte) {
 	conn, err := net.DialTCP("tcp", &net.TCPAddr{IP: a.broker.Source}, mustResolve(a.broker.Host))
 	if err != nil {

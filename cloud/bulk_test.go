@@ -20,8 +20,8 @@ import (
 // crowd is how many devices the test of imports imports; by hand also 100,000.
 const crowd = 3500
 
-// TestImportTellsOfEachLineAsItGoes imports a file with a few lines that are wrong.
-func TestImportTellsOfEachLineAsItGoes(t *testing.T) {
+// TestImportReportsEachLineAsItGoes imports a file with a few lines that are wrong.
+func TestImportReportsEachLineAsItGoes(t *testing.T) {
 	w := serve(t)
 	outcomes, progress := importFile(w, crowd)
 	want := map[string]int{"updated": crowd, "existing": 1, "invalid": 1}

@@ -35,9 +35,9 @@ func atOnceDo(n int, do func(writer int)) {
 	all.Wait()
 }
 
-// TestConcurrentEditsOfOneDeviceLoseNoneUnseen has writers add words to one device's notes,
+// TestConcurrentEditsOfOneDeviceLoseNoneSilently has writers add words to one device's notes,
 // each to what they have read: an edit on old sight is refused, not lost.
-func TestConcurrentEditsOfOneDeviceLoseNoneUnseen(t *testing.T) {
+func TestConcurrentEditsOfOneDeviceLoseNoneSilently(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
 	w.Enroll("a")
@@ -90,9 +90,9 @@ func TestConcurrentEditsOfSeveralFieldsKeepEach(t *testing.T) {
 	}
 }
 
-// TestConcurrentReleasesLoseNoneUnseen has writers add a group each to where one version is
+// TestConcurrentReleasesLoseNoneSilently has writers add a group each to where one version is
 // released: an order on old sight is refused.
-func TestConcurrentReleasesLoseNoneUnseen(t *testing.T) {
+func TestConcurrentReleasesLoseNoneSilently(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(100, 1)
@@ -170,9 +170,9 @@ func TestConcurrentBatchesKeepEach(t *testing.T) {
 	}
 }
 
-// TestOfConcurrentCreationsOneWins has writers make the same thing: one does, the others
-// are told that it is there.
-func TestOfConcurrentCreationsOneWins(t *testing.T) {
+// TestOneOfConcurrentCreationsWins lets writers create the same thing: one succeeds, the others
+// get the error that it exists.
+func TestOneOfConcurrentCreationsWins(t *testing.T) {
 	t.Parallel()
 	w := serve(t)
 	cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, "old", ""))

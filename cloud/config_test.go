@@ -2,7 +2,7 @@ package cloud
 
 import "testing"
 
-func TestConsoleIsWhereABrowserHereFindsIt(t *testing.T) {
+func TestConsoleURLWorksInALocalBrowser(t *testing.T) {
 	for listening, want := range map[string]string{
 		"127.0.0.1:8080": "http://127.0.0.1:8080/",
 		"[::1]:8080":     "http://[::1]:8080/",

@@ -13,10 +13,10 @@ import (
 	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
-// TestTwoWritersNeverLoseAnEditUnseen has two writers add words to the same text, each by
-// reading it and writing it back: every word is there in the end, as who comes second is
-// told to look again.
-func TestTwoWritersNeverLoseAnEditUnseen(t *testing.T) {
+// TestTwoWritersNeverLoseAnEditSilently lets two writers add words to the same text, each by
+// reading it and writing it back: every word is there in the end, because the second writer
+// gets 412 and reads again.
+func TestTwoWritersNeverLoseAnEditSilently(t *testing.T) {
 	const edits = 10 // of each writer; the words fit into a name
 	w := serve(t)
 	w.UploadVersions(100, 1)
@@ -56,7 +56,7 @@ func TestTwoWritersNeverLoseAnEditUnseen(t *testing.T) {
 	}
 }
 
-// editor is a client that says what it has seen.
+// editor is a client that sends the ETags it has read.
 type editor struct{ server, token string }
 
 // addWord appends word to a text as often as it takes, and returns how often someone else

@@ -39,8 +39,8 @@ func (s *stage) listen(path, token string) (next func() string) {
 	return next
 }
 
-// TestAnEventIsHeardByWhoSeesItsDeviceNow changes rights while a stream is open.
-func TestAnEventIsHeardByWhoSeesItsDeviceNow(t *testing.T) {
+// TestEventReachesThoseWhoSeeItsDeviceNow changes rights while a stream is open.
+func TestEventReachesThoseWhoSeeItsDeviceNow(t *testing.T) {
 	s := newStage(t)
 	ctx := t.Context()
 	seen, hidden := s.subject(own)["device"], s.subject(foreign)["device"]
@@ -79,8 +79,8 @@ func TestAnEventIsHeardByWhoSeesItsDeviceNow(t *testing.T) {
 	}
 }
 
-// TestReleasesAreToldWithoutHiddenGroups has an editor listen to two releases.
-func TestReleasesAreToldWithoutHiddenGroups(t *testing.T) {
+// TestReleaseEventsOmitHiddenGroups lets an editor listen to two releases.
+func TestReleaseEventsOmitHiddenGroups(t *testing.T) {
 	s := newStage(t)
 	hidden := s.subject(foreign)["group"]
 	next := s.listen("/v1/products/"+cloudtest.Lamp+"/events/particle%2Ffirmware%2Frelease", s.tokens[fleet.Editor])

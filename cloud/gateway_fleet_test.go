@@ -91,7 +91,7 @@ func TestGatewaysLosePowerInMidUpdate(t *testing.T) {
 	}
 }
 
-// MUSTER_TOWN=1 runs a hundred gateways with twenty devices each and tells what it took.
+// MUSTER_TOWN=1 runs a hundred gateways with twenty devices each and logs what it took.
 func TestTown(t *testing.T) {
 	if os.Getenv("MUSTER_TOWN") == "" {
 		t.Skip("MUSTER_TOWN is not set")

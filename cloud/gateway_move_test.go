@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-func TestMoveInMidUpdateGoesOnFromTheDevicesPosition(t *testing.T) {
+func TestMoveInMidUpdateResumesAtTheDevicesPosition(t *testing.T) {
 	for name, move := range map[string]func(t *testing.T, w *world, to *cloudtest.Device){
 		"by the gateway": func(t *testing.T, _ *world, to *cloudtest.Device) {
 			t.Helper()
@@ -59,7 +59,7 @@ func TestMoveInMidUpdateGoesOnFromTheDevicesPosition(t *testing.T) {
 	}
 }
 
-// refused checks that nothing a gateway says for a device that has moved away counts.
+// refused verifies that messages for a device that has moved away have no effect.
 func refused(t *testing.T, w *world, older *cloudtest.Device, o wire.Offer) {
 	t.Helper()
 	before := w.Record("g-0")
@@ -200,7 +200,7 @@ func TestAGatewayThatCachesGetsAnImageOnceForTwentyChildren(t *testing.T) {
 }
 
 // A gateway killed at any step of the protocol loses nothing: after it has come back and
-// its child has said Hello again, the update goes on, and ends on the right firmware.
+// its child has sent Hello again, the update continues and ends with the right firmware.
 func TestGatewayKilledAtEveryStep(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)

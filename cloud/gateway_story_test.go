@@ -47,7 +47,7 @@ func TestMessagesAlertsAndCommandsOfABLEDevice(t *testing.T) {
 	}
 }
 
-func TestGatewayCanNotSpeakForWhatIsNotAttachedToIt(t *testing.T) {
+func TestGatewayCanNotActForUnattachedDevices(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	credentials := w.EnrollGateways("g", "h")
@@ -86,7 +86,7 @@ func TestGatewayCanNotSpeakForWhatIsNotAttachedToIt(t *testing.T) {
 	gateway.VerifyAlive()
 }
 
-func TestWhatIsWrongWithAChildsMessageConcernsItAlone(t *testing.T) {
+func TestBadMessageOfAChildConcernsItAlone(t *testing.T) {
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
 	junk := []byte{0xff, 0x00}

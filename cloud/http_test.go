@@ -32,7 +32,7 @@ func (w *world) get(path string) (int, string) {
 	return answer.StatusCode, string(cloudtest.Must[[]byte](w)(io.ReadAll(answer.Body)))
 }
 
-func TestHealthIsTold(t *testing.T) {
+func TestHealthIsReported(t *testing.T) {
 	w := serve(t, cloudtest.WithRedis)
 	w.Dial(w.Enroll("a")[0]).Hello(1)
 	for _, row := range []struct{ path, want string }{
@@ -65,7 +65,7 @@ func TestServerWhoseStoreIsGoneIsAliveButNotReady(t *testing.T) {
 	}
 }
 
-func TestReadyFileTellsTheChosenPorts(t *testing.T) {
+func TestReadyFileHasTheChosenPorts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ready.json")
 	w := serve(t, func(c *cloud.Config) { c.ReadyFile = file })
 	var at cloud.Addresses
@@ -173,7 +173,7 @@ func TestShutdownLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestSecondServerOnOneFolderWaitsAndSaysWhy(t *testing.T) {
+func TestSecondServerOnOneFolderWaitsAndNamesTheReason(t *testing.T) {
 	w := serve(t, cloudtest.WithRedis)
 	upload := filepath.Join(w.Config.Data, "images", "incoming-7")
 	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
@@ -269,17 +269,17 @@ func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
 }
 
 func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
-	config, told := kept(t), ""
+	config, reported := kept(t), ""
 	config.Owner.Password = ""
 	for start := range 2 {
 		config.ReportPassword = func(email, password string) {
-			told += fmt.Sprintf("%d %s %s\n", start, email, password)
+			reported += fmt.Sprintf("%d %s %s\n", start, email, password)
 		}
 		c := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
 		stop := cloudtest.Run(t, c)
 		var password string
-		if _, err := fmt.Sscanf(told, "0 "+cloudtest.OwnerEmail+" %s\n", &password); err != nil || strings.Count(told, "\n") != 1 {
-			t.Errorf("start %d: told %q, want the password once, at the first start", start, told)
+		if _, err := fmt.Sscanf(reported, "0 "+cloudtest.OwnerEmail+" %s\n", &password); err != nil || strings.Count(reported, "\n") != 1 {
+			t.Errorf("start %d: got %q, want the password once, at the first start", start, reported)
 		}
 		if _, _, err := client.SignIn(t.Context(), "http://"+c.Addresses().HTTP, cloudtest.OwnerEmail, password); err != nil {
 			t.Errorf("start %d: %v", start, err)

@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// TestASlowListenerIsToldWhatItMissed fills a listener's queue: nobody waits for it.
-func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
+// TestSlowListenerGetsAMarkerForWhatItMissed fills a listener's queue: publishing does not wait for it.
+func TestSlowListenerGetsAMarkerForWhatItMissed(t *testing.T) {
 	e := newEvents()
 	slow, leave := e.Listen(1)
 	defer leave()

@@ -48,9 +48,9 @@ func TestCommandIsSentAfterEachHelloUntilItIsDone(t *testing.T) {
 	}
 }
 
-// TestWhatWouldNotHelpToRepeatIsAcknowledged: a client sends again, over its next
+// TestMessageThatNeedsNoRepetitionIsAcknowledged: a client sends again, over its next
 // connection, what ended the one before without a PUBACK, and would go round for ever.
-func TestWhatWouldNotHelpToRepeatIsAcknowledged(t *testing.T) {
+func TestMessageThatNeedsNoRepetitionIsAcknowledged(t *testing.T) {
 	w := serve(t)
 	d := w.Dial(w.Enroll("a")[0])
 	early := d.Send(wire.TopicReport, 1, wire.Report{State: wire.ReportStored, Image: fleet.Image{1}}.Encode())
@@ -93,7 +93,7 @@ func TestSimulatedDevicesCarryOutACommandOnce(t *testing.T) {
 
 // Devices that take no bytes while a lot waits for them must not keep their readers, an
 // operator or other devices waiting; here there are more of them than recheckers.
-func TestDevicesThatReadNothingHoldUpNobody(t *testing.T) {
+func TestDevicesThatReadNothingDelayNobody(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	good := w.Enroll("good")

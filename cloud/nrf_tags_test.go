@@ -43,7 +43,7 @@ func TestTagsOfADeviceAreReplacedAndMissingOnesMadeInTheTeam(t *testing.T) {
 	}
 }
 
-func TestTagsThatAreNoneAreRefusedByName(t *testing.T) {
+func TestInvalidTagsAreRefusedByName(t *testing.T) {
 	w, token := nrfFleet(t)
 	for _, body := range []string{``, `null`, `{}`, `"beta"`, `["two words"]`, `[1]`, `[null`, `["` + strings.Repeat("x", 100) + `"]`} {
 		status, answer := w.tag(t, token, "lamp-1", body)

@@ -132,8 +132,8 @@ func TestListDevicesSelectsAsNRFClouds(t *testing.T) {
 	}
 }
 
-// TestListsOfNRFCloudRefuseWhatTheyDoNotTake names the parameter that is wrong.
-func TestListsOfNRFCloudRefuseWhatTheyDoNotTake(t *testing.T) {
+// TestListsOfNRFCloudRefuseUnknownParameters names the parameter that is wrong.
+func TestListsOfNRFCloudRefuseUnknownParameters(t *testing.T) {
 	t.Parallel()
 	w, token := nrfFleet(t)
 	devices := nrf[api.Device](t, w, token, "/v1/devices?pageLimit=1").Next

@@ -58,7 +58,7 @@ func connect5(c simulator.Credential) []byte {
 
 func text(s string) []byte { return append([]byte{byte(len(s) >> 8), byte(len(s))}, s...) }
 
-func TestRefusalsSayNothingAboutWhy(t *testing.T) {
+func TestRefusalsGiveNoReason(t *testing.T) {
 	w := serve(t)
 	known := w.Enroll("a", "off")
 	w.EditDevice("off", api.DeviceUpdate{Disabled: new(true)})

@@ -76,7 +76,7 @@ func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
 	}
 }
 
-func TestDownloadGoesOnAcrossARestartOfRedis(t *testing.T) {
+func TestDownloadContinuesAcrossARestartOfRedis(t *testing.T) {
 	w := serve(t, cloudtest.WithRedis)
 	w.UploadVersions(resumeSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -137,7 +137,7 @@ func TestDownloadResumesAfterTheServerIsKilled(t *testing.T) {
 	}
 }
 
-func TestServerThatIsAskedToEndEndsWell(t *testing.T) {
+func TestServerShutsDownCleanlyOnInterrupt(t *testing.T) {
 	p := cloudtest.Spawn(t)
 	client := p.Owner()
 	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))

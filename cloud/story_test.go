@@ -153,7 +153,7 @@ func TestPowerCutAtAnyStageEndsInTheSameImage(t *testing.T) {
 // chunks is how many chunks of the default size make size bytes.
 func chunks(size int64) int { return int(wire.ChunkCount(size, wire.DefaultChunk)) }
 
-func TestNewerConnectionTakesOverAndGoesOnWithTheUpdate(t *testing.T) {
+func TestNewerConnectionTakesOverAndContinuesTheUpdate(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -181,7 +181,7 @@ func TestNewerConnectionTakesOverAndGoesOnWithTheUpdate(t *testing.T) {
 	}
 }
 
-func TestNotNowIsHonouredUntilAnOperatorForces(t *testing.T) {
+func TestNotNowIsHonouredUntilAnOperatorForcesTheUpdate(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)

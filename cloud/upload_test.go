@@ -153,7 +153,7 @@ func TestUploadRefusals(t *testing.T) {
 
 // The server answers before it has read the image, or even before the client has sent
 // anything: a client that waits for "100 Continue" sends nothing of the body.
-func TestUploadIsRefusedBeforeTheImageTravels(t *testing.T) {
+func TestUploadIsRefusedBeforeTheImageIsSent(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(100, 7)
 	for _, row := range []struct {
@@ -205,7 +205,7 @@ func TestUploadIsRefusedBeforeTheImageTravels(t *testing.T) {
 	}
 }
 
-func TestAnUploadThatBreaksOffLeavesNothing(t *testing.T) {
+func TestAbortedUploadLeavesNothing(t *testing.T) {
 	w := serve(t, cloudtest.WithRedis)
 	conn := cloudtest.Must[net.Conn](t)(net.Dial("tcp", w.Cloud.Addresses().HTTP))
 	contentType, body := form(t, part{"file", "f", strings.Repeat("x", 1<<20)}, part{name: "version", value: "7"})

@@ -10,11 +10,11 @@ import (
 //go:embed muster.yaml
 var file string
 
-// File is muster.yaml as it ships: every key, commented, with its default.
+// File returns muster.yaml as it ships: every key, commented, with its default.
 func File() string { return file }
 
-// Config is every setting of the server, valid as Load returns it. muster.yaml says what
-// each means.
+// Config is every setting of the server, valid as Load or Default returns it. muster.yaml
+// describes each.
 type Config struct {
 	Data      string // folder
 	ReadyFile string // "" for none
@@ -27,7 +27,7 @@ type Config struct {
 	Log       Log
 }
 
-// MQTT is the broker's part. Limits hold for connections of every kind.
+// MQTT configures the broker. The limits hold for connections of every kind.
 type MQTT struct {
 	Addr           string // host:port, "" for off
 	MaxConnections int
@@ -46,8 +46,8 @@ type HTTP struct {
 	Addr string // host:port, "" for off
 }
 
-// Redis says where the fleet is kept. With neither set, it is a redis-server of Muster's
-// own in Config.Data.
+// Redis is where the fleet is stored: with neither field set, in a redis-server that Muster
+// starts, in Config.Data.
 type Redis struct {
 	URL       Secret // may hold a password
 	Ephemeral bool
@@ -56,10 +56,10 @@ type Redis struct {
 // Owner is the first user of an empty store.
 type Owner struct {
 	Email    string
-	Password Secret // "" to have one made
+	Password Secret // "" generates one
 }
 
-// OTA is the part of firmware updates.
+// OTA configures firmware updates.
 type OTA struct {
 	MaxUpdates     int
 	GatewayUpdates int  // of them, those behind one gateway
@@ -71,13 +71,13 @@ type OTA struct {
 	MaxSessionAge  time.Duration
 }
 
-// Log is how the server logs.
+// Log configures the log.
 type Log struct {
 	Level  slog.Level
 	Format string // "text" or "json"
 }
 
-// Default is what muster.yaml says as it ships.
+// Default returns the settings of muster.yaml as it ships.
 func Default() Config {
 	var c Config
 	if err := c.read("muster.yaml", []byte(file)); err != nil {
@@ -86,7 +86,7 @@ func Default() Config {
 	return c
 }
 
-// String is every key with its value, a line each, secrets hidden.
+// String returns every key with its value, one per line, with secrets hidden.
 func (c Config) String() string {
 	var b strings.Builder
 	for _, k := range c.keys() {

@@ -2,13 +2,13 @@ package configs
 
 import "strings"
 
-// key is one setting: its name, dots between section and key, and where its value goes.
+// key is one setting: its name, with a dot between section and key, and its place in a Config.
 type key struct {
 	name  string
 	value value
 }
 
-// keys is the one table of what can be set; each value points into c.
+// keys returns the table of all settings; each value points into c.
 func (c *Config) keys() []key {
 	return []key{
 		{"data", text(&c.Data)},
@@ -44,14 +44,14 @@ func (c *Config) keys() []key {
 	}
 }
 
-// env is the key's name in the environment.
+// env returns the key's name in the environment.
 func (k key) env() string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
 }
 
 const prefix = "MUSTER_"
 
-// nearest is the candidate with the fewest edits from name, "" when all take more than
+// nearest returns the candidate with the fewest edits from name, "" when all take more than
 // limit.
 func nearest(name string, candidates []string, limit int) string {
 	best := ""
@@ -63,8 +63,8 @@ func nearest(name string, candidates []string, limit int) string {
 	return best
 }
 
-// edits counts the letters to insert, delete or replace between a and b, or more than
-// limit as soon as it is sure to be more.
+// edits returns how many letters to insert, delete or replace turn a into b. It stops
+// counting above limit.
 func edits(a, b string, limit int) int {
 	if d := len(a) - len(b); d > limit || -d > limit {
 		return limit + 1

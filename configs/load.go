@@ -11,13 +11,13 @@ import (
 // MaxFile bounds a configuration file, in bytes.
 const MaxFile = 32 << 10
 
-// Sources is what Load reads above the defaults, a later field winning over an earlier.
+// Sources is what Load reads in addition to the defaults; later fields win.
 type Sources struct {
 	File  string   // path of a YAML file; "" for none
-	Env   []string // NAME=value, as os.Environ gives it
-	Flags []Flag   // those given, and no others
+	Env   []string // NAME=value, as os.Environ returns it
+	Flags []Flag   // those on the command line
 
-	// Check applies rules of other packages to what was read; nil for none.
+	// Check applies the rules of other packages to the result; nil for none.
 	Check func(Config) error
 }
 
@@ -28,8 +28,8 @@ type Flag struct {
 	Value string
 }
 
-// Load reads all layers and checks the whole. Its error has one line per mistake, each
-// naming the line of the file, the variable or the flag; no secret is in it.
+// Load reads all layers and validates the result. Its error has one line per mistake, with the
+// line of the file, the variable or the flag; it contains no secret.
 func Load(s Sources) (Config, error) {
 	c := Default()
 	err := errors.Join(c.readFile(s.File), c.readEnv(s.Env), c.readFlags(s.Flags))
@@ -61,9 +61,9 @@ func (c *Config) readFile(path string) error {
 	return c.read(path, data)
 }
 
-// readEnv takes what begins with MUSTER_ and names a key. Other names are left alone,
-// because platforms put some there (MUSTER_SERVICE_HOST, for a service named muster), but
-// not one that is an edit or two from a key: that is a mistake.
+// readEnv reads the variables that begin with MUSTER_ and name a key. It ignores other names,
+// because platforms set some (MUSTER_SERVICE_HOST, for a service named muster), but reports
+// a name that is an edit or two from a key as a mistake.
 func (c *Config) readEnv(env []string) error {
 	keys := map[string]value{}
 	var names []string

@@ -21,7 +21,7 @@ type reader struct {
 	errs     []error
 }
 
-// read sets what data, the contents of the file named name, says.
+// read applies data, the contents of the file named name.
 func (c *Config) read(name string, data []byte) error {
 	r := &reader{file: name, keys: map[string]value{}, sections: map[string]bool{}}
 	for _, k := range c.keys() {
@@ -88,8 +88,8 @@ func (r *reader) pair(name string, at, node ast.Node) {
 	}
 }
 
-// nearest is the known name most like the unknown one. A key in the wrong section, or in
-// none, is found by its last part.
+// nearest returns the known name most like the unknown one. It finds a key in the wrong
+// section, or in none, by its last part.
 func (r *reader) nearest(name string) string {
 	if near := nearest(name, r.names, max(2, len(name)/3)); near != "" {
 		return near
@@ -113,7 +113,7 @@ func (r *reader) set(name string, v value, node ast.Node) {
 	}
 }
 
-// text is what a node says, a list's parts with commas between.
+// text returns the text of a node; a list's is separated by commas.
 func (r *reader) text(v value, node ast.Node) (string, bool) {
 	if n, ok := node.(*ast.SequenceNode); ok {
 		if _, several := v.(list); !several {
@@ -136,8 +136,8 @@ func (r *reader) text(v value, node ast.Node) (string, bool) {
 	return text, ok
 }
 
-// plain is the text of a node that is a value in itself: no mapping, and none of the
-// anchors, aliases, tags and merges that make one text mean another.
+// plain returns the text of a node that is a plain value: not a mapping, and not an anchor,
+// alias, tag or merge, which give a text another meaning.
 func plain(node ast.Node) (string, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode:

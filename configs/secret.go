@@ -9,10 +9,10 @@ import (
 // Secret is text that no printing, logging or encoding shows. The zero value is no secret.
 type Secret string
 
-// Reveal is the text itself.
+// Reveal returns the text.
 func (s Secret) Reveal() string { return string(s) }
 
-// String tells only whether there is one.
+// String reports only whether there is a secret.
 func (s Secret) String() string {
 	if s == "" {
 		return `""`
@@ -20,11 +20,11 @@ func (s Secret) String() string {
 	return "(hidden)"
 }
 
-// Format makes every verb print what String says.
+// Format makes every verb print String.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// LogValue is what a log line shows.
+// LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText is what JSON and other encodings show.
+// MarshalText implements encoding.TextMarshaler, for JSON and other encodings.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

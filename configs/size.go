@@ -45,7 +45,7 @@ func ParseRate(s string) (Rate, error) {
 	return Rate(n), nil
 }
 
-// String is s in the largest unit that divides it.
+// String returns s in the largest unit that divides it.
 func (s Size) String() string {
 	for _, u := range units {
 		if s != 0 && int64(s)%u.bytes == 0 {
@@ -55,7 +55,7 @@ func (s Size) String() string {
 	return "0"
 }
 
-// String is r in the largest unit that divides it.
+// String returns r in the largest unit that divides it.
 func (r Rate) String() string {
 	if r == 0 {
 		return "0"

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bounds of keys, as muster.yaml tells them.
+// Bounds of keys, as muster.yaml documents them.
 const (
 	minKeepalive  = 10 * time.Second
 	maxKeepalive  = 12 * time.Hour // MQTT's limit of 65,535 s, less the half that is granted on top
@@ -19,8 +19,8 @@ const (
 	minSessionAge = time.Second
 )
 
-// Validate returns every reason why c can't be served, joined, each a sentence that names
-// the keys; nil when there is none.
+// Validate returns every reason why c can't be served, joined: a sentence each, with the
+// keys. It returns nil when there is none.
 func (c *Config) Validate() error {
 	var v verdict
 	c.validateListeners(&v)

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// value is one setting's text form, both ways. A failed Set says what is allowed and leaves
-// the setting as it was; it repeats the text unless that is secret.
+// value converts one setting from and to text. An error of Set states what is allowed and,
+// unless it is secret, the text; the setting is unchanged then.
 type value interface {
 	Set(text string) error
 	String() string
@@ -63,7 +63,7 @@ func level(at *slog.Level) value {
 	return field[slog.Level]{at, parseLevel, func(l slog.Level) string { return strings.ToLower(l.String()) }}
 }
 
-// list is a value of several durations, in text with commas between.
+// list is a value of several durations, separated by commas.
 type list struct{ field[[]time.Duration] }
 
 func durations(at *[]time.Duration) value {
