@@ -124,7 +124,7 @@ func (c *Cloud) compose(images image.Store) {
 	c.cancel = cancel
 	c.activity = &activity{messages: c.store.Messages, events: newEvents(), tallies: newTallies(), log: c.log}
 	c.sessions = &sessions{
-		handshake: handshake.New(handshake.Config{}, c.store.Devices, c.store.Catalogs),
+		handshake: handshake.New(handshake.Config{Log: c.log}, c.store.Devices, c.store.Catalogs),
 		devices:   c.store.Devices, messages: c.store.Messages, activity: c.activity, rechecks: newRechecks(),
 		log: c.log, maxAge: c.config.OTA.MaxSessionAge, base: base, online: make(map[fleet.DeviceID]*session),
 	}

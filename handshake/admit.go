@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/limit"
 )
 
 // Claim is who a connection claims to be, and its proof.
@@ -29,10 +30,22 @@ func unauthenticated(r Refusal) error {
 // Admit checks the claim against the device's record, which it loads in one round trip,
 // and returns a new session. Errors: fleet.Unauthenticated, after the same work each time, for
 // an unknown id, a wrong secret, a user name that is not the id and a BLE device;
-// fleet.Unauthenticated for a peer with too many failed proofs, even with the right secret;
 // fleet.Disabled after a valid proof; fleet.Busy, without waiting, when too many admissions
 // are in progress; fleet.Unavailable from the store.
+//
+// A secret has too many bits to guess, so failed proofs never refuse the right one
+// (docs/protocol.md, "Refusals"). They only put the claims of that id or address in a queue
+// for the few admissions they share.
 func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
+	suspected := s.byID.Exhausted(string(claim.ID)) || s.byAddress.Exhausted(limit.Network(claim.Address))
+	if suspected {
+		select {
+		case s.suspects <- struct{}{}:
+			defer func() { <-s.suspects }()
+		case <-ctx.Done():
+			return nil, fleet.Errorf(fleet.Busy, "the server is shutting down: %w", ctx.Err())
+		}
+	}
 	select {
 	case s.admissions <- struct{}{}:
 		defer func() { <-s.admissions }()
@@ -40,17 +53,18 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		s.refused[Saturated].Add(1)
 		return nil, fleet.Errorf(fleet.Busy, "too many admissions at once: try again later")
 	}
-	if s.byID.Exhausted(string(claim.ID)) || s.byAddress.Exhausted(claim.Address) {
-		s.refused[Throttled].Add(1)
-		return nil, unauthenticated(Throttled)
-	}
 	d, err := s.devices.Device(ctx, claim.ID)
 	known := err == nil
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return nil, err
 	}
 	if refusal, proved := prove(&d, known, claim); !proved {
-		s.charge(claim)
+		if suspected {
+			s.suspect(claim)
+			refusal = Throttled
+		} else {
+			s.charge(claim)
+		}
 		s.refused[refusal].Add(1)
 		return nil, unauthenticated(refusal)
 	}
@@ -68,7 +82,15 @@ func (s *Service) charge(claim Claim) {
 		s.byID.Charge(string(claim.ID))
 	}
 	if claim.Address != "" {
-		s.byAddress.Charge(claim.Address)
+		s.byAddress.Charge(limit.Network(claim.Address))
+	}
+}
+
+// suspect logs that somebody seems to guess secrets, unless it did so a moment ago.
+func (s *Service) suspect(claim Claim) {
+	if s.warnings.Allow() {
+		s.log.Warn("too many failed proofs: somebody guesses secrets, or a device has a wrong one",
+			"address", claim.Address, "device", claim.ID)
 	}
 }
 

@@ -2,10 +2,13 @@
 package handshake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,44 +86,106 @@ func (broken) Device(context.Context, fleet.DeviceID) (fleet.Device, error) {
 	return fleet.Device{}, fleet.Errorf(fleet.Unavailable, "the store does not answer")
 }
 
-func TestFailedProofsOfAnIDAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(fleet.Device{ID: "a"}, fleet.Device{ID: "b"})
-		s := New(Config{FailedBurst: 3, FailedEvery: 10 * time.Second}, m, m)
-		wrong := claim("a")
-		wrong.Secret = []byte("wrong")
-		for range 3 {
-			_, _ = s.Admit(t.Context(), wrong)
+// wrong is a claim of id with a wrong secret.
+func wrong(id fleet.DeviceID) Claim {
+	c := claim(id)
+	c.Secret = []byte("wrong")
+	return c
+}
+
+func TestTheRightSecretIsAdmittedWhateverFailedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // its clock stands still: no debt is paid off
+		var log bytes.Buffer
+		m := newMemory(fleet.Device{ID: "a"})
+		s := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, m, m)
+		refuse := func(c Claim, want Refusal) {
+			t.Helper()
+			if _, err := s.Admit(t.Context(), c); !errors.Is(err, fleet.Unauthenticated) || !strings.Contains(err.Error(), want.String()) {
+				t.Fatalf("got %v, want unauthenticated and %s", err, want)
+			}
 		}
-		if _, err := s.Admit(t.Context(), claim("a")); !errors.Is(err, fleet.Unauthenticated) {
-			t.Errorf("right secret after 3 failures: got %v, want unauthenticated", err)
+		for range 10 {
+			refuse(wrong("a"), WrongSecret)
 		}
-		if s.Stats().Refused[Throttled] != 1 || m.loads != 3 {
-			t.Errorf("got %v and %d loads, want one throttled and 3", s.Stats().Refused, m.loads)
-		}
-		admit(t, s, "b") // another device from the same address is not concerned
-		time.Sleep(10 * time.Second)
 		admit(t, s, "a")
+		refuse(wrong("a"), Throttled)
+		if !strings.Contains(log.String(), "address=192.0.2.1 device=a") {
+			t.Errorf("the log has no address and id of the guesses:\n%s", log.String())
+		}
+		for i := range 200 {
+			_, _ = s.Admit(t.Context(), claim(fleet.DeviceID(fmt.Sprintf("guess-%d", i))))
+		}
+		refuse(claim("nobody"), Throttled)
+		admit(t, s, "a")
+		if n := strings.Count(log.String(), "\n"); n > 5 {
+			t.Errorf("%d log lines at once, want at most 5", n)
+		}
 	})
 }
 
-func TestFailedProofsFromAnAddressAreLimited(t *testing.T) {
+func TestFailedProofsAreThrottledUntilTheirDebtIsPaid(t *testing.T) {
+	elsewhere := func(c Claim) Claim { c.Address = "192.0.2.2"; return c }
+	for _, row := range []struct {
+		name     string
+		failed   int
+		from     func(i int) Claim
+		last     Claim
+		throttle bool
+	}{
+		{"an id below its limit", 2, func(int) Claim { return wrong("a") }, wrong("a"), false},
+		{"an id", 3, func(int) Claim { return wrong("a") }, wrong("a"), true},
+		{"an id from another address", 3, func(int) Claim { return wrong("a") }, elsewhere(wrong("a")), true},
+		{"another id", 3, func(int) Claim { return wrong("a") }, wrong("b"), false},
+		{"an address", 3 * addressFactor, func(i int) Claim { return wrong(fleet.DeviceID(fmt.Sprintf("guess-%d", i))) }, wrong("b"), true},
+		{"another address", 3 * addressFactor, func(i int) Claim { return wrong(fleet.DeviceID(fmt.Sprintf("guess-%d", i))) }, elsewhere(wrong("b")), false},
+		{"the same IPv6 /64", 3 * addressFactor, func(i int) Claim {
+			c := wrong(fleet.DeviceID(fmt.Sprintf("guess-%d", i)))
+			c.Address = fmt.Sprintf("2001:db8::%x", i)
+			return c
+		}, Claim{ID: "b", User: "b", Address: "2001:db8::ffff:1"}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory(fleet.Device{ID: "a"}, fleet.Device{ID: "b"})
+				s := New(Config{FailedBurst: 3, FailedEvery: 10 * time.Second}, m, m)
+				for i := range row.failed {
+					_, _ = s.Admit(t.Context(), row.from(i))
+				}
+				_, _ = s.Admit(t.Context(), row.last)
+				if got := s.Stats().Refused[Throttled] == 1; got != row.throttle {
+					t.Errorf("got %v, want throttled %t", s.Stats().Refused, row.throttle)
+				}
+				time.Sleep(10 * time.Second)
+				before := s.Stats().Refused[Throttled]
+				_, _ = s.Admit(t.Context(), row.last)
+				if s.Stats().Refused[Throttled] != before {
+					t.Error("still throttled after its debt was paid")
+				}
+			})
+		})
+	}
+}
+
+// Guesses wait for each other, not the devices of others.
+func TestThrottledPeersShareFewAdmissions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(fleet.Device{ID: "a"})
-		s := New(Config{FailedBurst: 2, FailedEvery: 10 * time.Second}, m, m)
-		for i := range 2 * addressFactor {
-			_, _ = s.Admit(t.Context(), claim(fleet.DeviceID(fmt.Sprintf("guess-%d", i))))
+		m := &slow{memory: newMemory(fleet.Device{ID: "a"}), gate: make(chan struct{})}
+		s := New(Config{MaxAdmissions: maxSuspects + 1}, m, m)
+		for range 10 {
+			s.charge(wrong("guessed"))
 		}
-		if _, err := s.Admit(t.Context(), claim("a")); !errors.Is(err, fleet.Unauthenticated) {
-			t.Errorf("from the same address: got %v, want unauthenticated", err)
+		var all sync.WaitGroup
+		for range 3 * maxSuspects {
+			all.Go(func() { _, _ = s.Admit(t.Context(), wrong("guessed")) })
 		}
-		elsewhere := claim("a")
-		elsewhere.Address = "192.0.2.2"
-		if _, err := s.Admit(t.Context(), elsewhere); err != nil {
-			t.Errorf("from another address: got %v, want none", err)
-		}
-		time.Sleep(time.Second)
-		admit(t, s, "a")
+		all.Go(func() {
+			if _, err := s.Admit(t.Context(), claim("a")); err != nil {
+				t.Errorf("another device: got %v, want it admitted", err)
+			}
+		})
+		synctest.Wait()
+		close(m.gate)
+		all.Wait()
 	})
 }
 

@@ -2,8 +2,11 @@ package handshake
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/limit"
@@ -30,9 +33,10 @@ type Catalogs interface {
 // Config sets the limits of a Service. Zero fields take the defaults.
 type Config struct {
 	MaxAdmissions int           // admissions at the same time; default 1000
-	FailedBurst   int           // failed proofs an id, or ten times that an address, may have in a row; default 10
+	FailedBurst   int           // failed proofs an id, or ten times that an address, may have in a row before it is throttled; default 10
 	FailedEvery   time.Duration // after the burst, one more per this much time; default 10 s
 	MaxTracked    int           // ids, and addresses, whose failures are remembered; default 10,000 of each
+	Log           *slog.Logger  // for warnings about guessed secrets; nil: none
 }
 
 func (c Config) withDefaults() Config {
@@ -48,6 +52,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxTracked <= 0 {
 		c.MaxTracked = 10_000
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	return c
 }
 
@@ -55,13 +62,20 @@ func (c Config) withDefaults() Config {
 // address behind a NAT.
 const addressFactor = 10
 
+// maxSuspects is how many admissions all throttled peers share: enough for the devices among
+// them, and few beside those of everybody else.
+const maxSuspects = 32
+
 // Service admits devices and accepts their Hellos. It is safe for concurrent use.
 type Service struct {
 	devices    Devices
 	catalogs   Catalogs
 	admissions chan struct{} // one token per admission in progress
+	suspects   chan struct{} // one token per admission of a throttled peer
 	byID       *limit.Limiter[string]
-	byAddress  *limit.Limiter[string]
+	byAddress  *limit.Limiter[string] // by limit.Network
+	warnings   *rate.Limiter          // of log lines about guesses
+	log        *slog.Logger
 	refused    [NotAttached + 1]atomic.Uint64
 	admitted   atomic.Uint64
 	greeted    atomic.Uint64
@@ -74,8 +88,11 @@ func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
 	return &Service{
 		devices: devices, catalogs: catalogs,
 		admissions: make(chan struct{}, cfg.MaxAdmissions),
+		suspects:   make(chan struct{}, min(maxSuspects, cfg.MaxAdmissions)),
 		byID:       limit.New[string](cfg.FailedBurst, cfg.FailedEvery, cfg.MaxTracked),
 		byAddress:  limit.New[string](addressFactor*cfg.FailedBurst, cfg.FailedEvery/addressFactor, cfg.MaxTracked),
+		warnings:   rate.NewLimiter(rate.Every(10*time.Second), 5),
+		log:        cfg.Log,
 	}
 }
 
@@ -91,7 +108,7 @@ const (
 	NoLink      // a BLE device: it has no connection of its own
 	SwitchedOff // disabled, after a valid proof
 	Saturated
-	Throttled   // too many failed proofs of this id or from this address
+	Throttled   // another failed proof of an id or from an address that has had too many
 	NotAttached // a gateway relayed a device that it may not relay
 )
 

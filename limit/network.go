@@ -1,0 +1,18 @@
+package limit
+
+import "net/netip"
+
+// Network is the key to limit a peer by: an IPv4 address itself, the /64 of an IPv6 address,
+// because one host may use all of that. address has no port. What is no IP address is
+// returned as it is.
+func Network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
+}
