@@ -17,7 +17,7 @@ import (
 
 const module = "github.com/muster-iot/muster"
 
-// mayImport is who may import whom (docs/architecture.md): what is not listed is
+// mayImport is which package may import which (docs/architecture.md): what is not listed is
 // forbidden, and a package that is not listed may not exist. "" is this package. Which
 // package may import which library is up to depguard, in .golangci.yml.
 var mayImport = map[string][]string{
@@ -94,7 +94,7 @@ var testsMayImport = map[string][]string{
 	"simulator":           {"cloud", "configs", "api", "api/client"}, // its example runs against a whole server
 }
 
-// badNames say nothing about what a package keeps secret.
+// badNames do not describe what a package hides.
 var badNames = []string{"util", "utils", "common", "pkg", "models", "types", "helper", "helpers", "misc", "base", "shared", "lib", "impl", "manager"}
 
 // maxLines bounds a file of code; longFiles are the exceptions, each with its reason.
@@ -102,7 +102,7 @@ const maxLines = 300
 
 var longFiles = map[string]string{}
 
-// listed is what `go list` says about a package.
+// listed is what `go list` prints about a package.
 type listed struct {
 	ImportPath, Name, Doc string
 	Imports               []string
@@ -110,43 +110,43 @@ type listed struct {
 	XTestImports          []string
 }
 
-// room is the package's path below the module.
-func (p listed) room() string {
+// below is the package's path below the module.
+func (p listed) below() string {
 	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 }
 
 func TestPackagesAreThoseOfTheTable(t *testing.T) {
 	found := map[string]bool{}
 	for _, p := range packages(t) {
-		found[p.room()] = true
-		if _, known := mayImport[p.room()]; !known {
-			t.Errorf("package %s is not in the table: say what it may import, here and in docs/architecture.md", p.room())
+		found[p.below()] = true
+		if _, known := mayImport[p.below()]; !known {
+			t.Errorf("package %s is not in the table: add what it may import, here and in docs/architecture.md", p.below())
 		}
 	}
-	for room := range mayImport {
-		if !found[room] {
-			t.Errorf("package %q of the table has vanished", room)
+	for pkg := range mayImport {
+		if !found[pkg] {
+			t.Errorf("package %q of the table does not exist", pkg)
 		}
 	}
 }
 
 func TestImportsFollowTheTable(t *testing.T) {
 	for _, p := range packages(t) {
-		room := p.room()
+		pkg := p.below()
 		for _, imported := range ours(p.Imports) {
-			if !slices.Contains(mayImport[room], imported) {
-				t.Errorf("%s imports %s, which docs/architecture.md forbids", room, imported)
+			if !slices.Contains(mayImport[pkg], imported) {
+				t.Errorf("%s imports %s, which docs/architecture.md forbids", pkg, imported)
 			}
 		}
 		for _, imported := range ours(append(p.TestImports, p.XTestImports...)) {
-			if imported != room && !slices.Contains(mayImport[room], imported) && !slices.Contains(testsMayImport[room], imported) {
-				t.Errorf("the tests of %s import %s, which docs/architecture.md forbids", room, imported)
+			if imported != pkg && !slices.Contains(mayImport[pkg], imported) && !slices.Contains(testsMayImport[pkg], imported) {
+				t.Errorf("the tests of %s import %s, which docs/architecture.md forbids", pkg, imported)
 			}
 		}
 	}
 }
 
-func TestPackagesSayWhatTheyAre(t *testing.T) {
+func TestPackagesHaveComments(t *testing.T) {
 	for _, p := range packages(t) {
 		want := "Package " + p.Name + " "
 		if p.Name == "main" {
@@ -155,9 +155,9 @@ func TestPackagesSayWhatTheyAre(t *testing.T) {
 		if !strings.HasPrefix(p.Doc, want) {
 			t.Errorf("%s: the package comment is %q, want one that begins with %q", p.ImportPath, p.Doc, want)
 		}
-		for part := range strings.SplitSeq(p.room(), "/") {
+		for part := range strings.SplitSeq(p.below(), "/") {
 			if slices.Contains(badNames, part) {
-				t.Errorf("%s: %q says nothing about what the package keeps secret", p.ImportPath, part)
+				t.Errorf("%s: %q does not describe what the package hides", p.ImportPath, part)
 			}
 		}
 	}
@@ -211,8 +211,8 @@ func TestFilesNameNoMachine(t *testing.T) {
 	}
 }
 
-// A reference such as docs/protocol.md#hello leads somewhere.
-func TestReferencesToDocumentsLeadSomewhere(t *testing.T) {
+// A reference such as docs/protocol.md#hello has a target.
+func TestReferencesToDocumentsHaveTargets(t *testing.T) {
 	reference := regexp.MustCompile(`docs/([a-z0-9/-]+\.md)(?:#([a-z0-9-]+)|, "([^"]+)")?`)
 	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
 	anchors := map[string][]string{}
@@ -260,13 +260,13 @@ func packages(t *testing.T) (all []listed) {
 }
 
 // ours is the packages of this module among imports, by their path below it.
-func ours(imports []string) (rooms []string) {
+func ours(imports []string) (paths []string) {
 	for _, imported := range imports {
-		if room, ok := strings.CutPrefix(imported, module+"/"); ok {
-			rooms = append(rooms, room)
+		if pkg, ok := strings.CutPrefix(imported, module+"/"); ok {
+			paths = append(paths, pkg)
 		}
 	}
-	return rooms
+	return paths
 }
 
 // tracked is the files with this ending that are, or would be, in the repository.
