@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// Candidate is a device with the version it should get: what the gates look at. OfDevice
-// and OfEntry fill in what a record or an index entry knows; the caller adds the rest.
+// Candidate is a device with the version it should get: what the gates look at. CandidateOf
+// and CandidateOfEntry fill in what a record or an index entry has; the caller adds the rest.
 type Candidate struct {
 	Disabled  bool
 	UpdatesOn bool

@@ -55,7 +55,7 @@ func (s *Service) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 }
 
 // Check returns fleet.Invalid for a version that can't be, fleet.Conflict for one that is
-// uploaded already, and fleet.Invalid for texts over their limits. A caller that knows them
+// uploaded already, and fleet.Invalid for texts over their limits. A caller that has them
 // before the image checks them first, and so does not read an image in vain; Commit checks
 // again.
 func (u *Upload) Check(ctx context.Context, f fleet.Firmware) error {
