@@ -217,7 +217,7 @@ func TestAbortedUploadLeavesNothing(t *testing.T) {
 	cloudtest.Until(t, "the image is being staged", func() bool { return len(incoming(t, w)) == 1 })
 	_ = conn.Close()
 	cloudtest.Until(t, "the staged file is gone", func() bool { return len(incoming(t, w)) == 0 })
-	if list := cloudtest.Must[[]fleet.Released](t)(w.Cloud.Releases().Firmware(t.Context(), uploader, 1)); len(list) != 0 {
+	if list := cloudtest.Must[[]fleet.FirmwareView](t)(w.Cloud.Releases().Firmware(t.Context(), uploader, 1)); len(list) != 0 {
 		t.Errorf("got firmware %+v", list)
 	}
 }

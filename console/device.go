@@ -19,7 +19,7 @@ type deviceBody struct {
 	Updates  []fleet.DeviceUpdate // newest first
 	Running  *fleet.Update        // nil when none runs
 	Live     string               // address of the part that is refreshed
-	Versions []fleet.Released
+	Versions []fleet.FirmwareView
 	Groups   []fleet.GroupView // the product's, to choose from
 	Messages []fleet.Message
 	Commands []fleet.Command

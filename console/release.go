@@ -25,7 +25,7 @@ type releaseBody struct {
 }
 
 // Takes reports whether the version is withdrawn as product default.
-func (b releaseBody) Takes() bool { return b.Released.Default && !b.Default }
+func (b releaseBody) Takes() bool { return b.FirmwareView.Default && !b.Default }
 
 // Nothing reports whether the version is released nowhere afterwards.
 func (b releaseBody) Nothing() bool { return len(b.Chosen) == 0 && !b.Default }

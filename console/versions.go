@@ -8,7 +8,7 @@ import (
 
 // firmwareRow is a version with the groups it is released to.
 type firmwareRow struct {
-	fleet.Released
+	fleet.FirmwareView
 	Tags []fleet.GroupView // of the groups that the actor sees
 }
 
@@ -24,7 +24,7 @@ func (v *visit) versions() ([]firmwareRow, []fleet.GroupView, error) {
 	}
 	rows := make([]firmwareRow, len(released))
 	for i, f := range released {
-		rows[i].Released = f
+		rows[i].FirmwareView = f
 		for _, g := range groups {
 			if slices.Contains(f.Groups, g.ID) {
 				rows[i].Tags = append(rows[i].Tags, g)

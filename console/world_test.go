@@ -59,7 +59,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	log := audit.New(s.Messages, quiet)
 	config.Accounts = accounts.New(accounts.Config{Teams: s.Teams, Audit: log, HashMemory: 64})
 	config.Releases = release.New(release.Config{
-		Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: w.images, Audit: log,
+		MaxImage: 64 << 20, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: w.images, Audit: log,
 		OTA:      ota.New(ota.Config{}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
 		Announce: func(fleet.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
 	})

@@ -25,7 +25,7 @@ type Firmware struct {
 	Digest      Digest
 	Uploaded    time.Time
 	By          string    // user name
-	Released    bool      // it was ever released, so it can't be deleted
+	WasReleased bool      // it was ever released, so it can't be deleted
 	Ran         time.Time // when a device first reported in a handshake that it runs this; zero: never
 }
 

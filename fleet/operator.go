@@ -86,7 +86,7 @@ type GroupEdit struct {
 // FirmwareEdit is a change of a firmware. Nil leaves a field unchanged.
 type FirmwareEdit struct {
 	Title, Description *string
-	If                 string // the Tag of its Released that the actor has seen; "": any
+	If                 string // the Tag of its FirmwareView that the actor has seen; "": any
 }
 
 // TeamEdit is a change of a team.

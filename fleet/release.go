@@ -25,11 +25,12 @@ type ReleaseOrder struct {
 	Groups  *[]GroupID // the whole list: released to these and to no others
 	Default *bool
 	Now     bool   // "intelligent": online targets at once, paced; the rest at their handshake
-	If      string // the Tag of the version's Released that the actor has seen; "": any
+	If      string // the Tag of the version's FirmwareView that the actor has seen; "": any
 }
 
-// Released is a firmware, where it is released, and how many devices run it.
-type Released struct {
+// FirmwareView is a firmware as an actor sees it: where it is released, and how many devices
+// run it.
+type FirmwareView struct {
 	Firmware
 	Groups  []GroupID // sorted by id; only those the actor may see
 	Default bool

@@ -23,7 +23,7 @@ type Link interface {
 	StopChunks()
 }
 
-// Config sets the limits of a Service. Zero fields take the defaults.
+// Config sets the limits of a Service. The limits without a default must be set.
 type Config struct {
 	MaxUpdates  int             // updates that transfer at the same time
 	MaxBehind   int             // of them, those of BLE devices behind one gateway

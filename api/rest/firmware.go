@@ -48,7 +48,7 @@ func (a *API) getFirmware(ctx context.Context, who fleet.Actor, in *FirmwarePath
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(r fleet.Released) bool { return r.Version.Equal(in.version) })
+	i := slices.IndexFunc(all, func(r fleet.FirmwareView) bool { return r.Version.Equal(in.version) })
 	if i < 0 {
 		return nil, fleet.Errorf(fleet.NotFound, "no such firmware: %s", in.version)
 	}
@@ -85,7 +85,7 @@ func (a *API) download(ctx context.Context, who fleet.Actor, in *FirmwarePath) (
 	}}, nil
 }
 
-func (a *API) oneFirmware(ctx context.Context, who fleet.Actor, r fleet.Released, err error) (*route.Tagged[api.Firmware], error) {
+func (a *API) oneFirmware(ctx context.Context, who fleet.Actor, r fleet.FirmwareView, err error) (*route.Tagged[api.Firmware], error) {
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +93,11 @@ func (a *API) oneFirmware(ctx context.Context, who fleet.Actor, r fleet.Released
 	return route.AnswerTagged(r.Tag, shownFirmware(r, names), err)
 }
 
-func shownFirmware(r fleet.Released, names map[fleet.GroupID]string) api.Firmware {
+func shownFirmware(r fleet.FirmwareView, names map[fleet.GroupID]string) api.Firmware {
 	return api.Firmware{
 		ID: r.Product.String() + "-" + r.Version.Key(), Version: version(r.Version), Title: r.Title, Description: r.Description,
 		Name: r.File, Size: r.Size, SHA256: r.Digest.String(), ProductID: uint32(r.Product),
-		Default: r.Default, Current: r.Default, Groups: NamesOf(r.Groups, names), Released: r.Released, Devices: r.Devices,
+		Default: r.Default, Current: r.Default, Groups: NamesOf(r.Groups, names), Released: r.WasReleased, Devices: r.Devices,
 		Uploaded: moment(r.Uploaded), UploadedAt: moment(r.Uploaded), By: api.Uploader{Username: r.By},
 	}
 }

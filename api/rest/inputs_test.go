@@ -137,10 +137,10 @@ func TestShapes(t *testing.T) {
 	view := sampleDevice()
 	views := fleet.DeviceViews{Devices: []fleet.DeviceView{view}, Next: "more", Total: 51}
 	names := map[fleet.GroupID]string{1: "beta", 2: "eu"}
-	seven := fleet.Released{
+	seven := fleet.FirmwareView{
 		Firmware: fleet.Firmware{
 			Product: 42, Version: fleet.WholeVersion(7), Title: "Seven", Description: "better", File: "lamp.bin", Size: 3,
-			Uploaded: sampleTime, By: "me@example.com", Released: true,
+			Uploaded: sampleTime, By: "me@example.com", WasReleased: true,
 		},
 		Groups: []fleet.GroupID{1, 99}, Default: true, Devices: 12,
 	}

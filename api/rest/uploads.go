@@ -76,7 +76,7 @@ func (a *API) upload(ctx context.Context, who fleet.Actor, in *struct {
 		return nil, err
 	}
 	stored, err := upload.Commit(ctx, f)
-	return a.oneFirmware(ctx, who, fleet.Released{Firmware: stored}, err)
+	return a.oneFirmware(ctx, who, fleet.FirmwareView{Firmware: stored}, err)
 }
 
 // readUpload reads all parts, in whatever order, and stages the image. Where the version

@@ -136,7 +136,7 @@ func (f *Fleet) Clear() {
 		c.Default = fleet.Version{}
 		clear(c.Groups)
 		for key, firmware := range c.Firmware {
-			firmware.Released = false
+			firmware.WasReleased = false
 			c.Firmware[key] = firmware
 		}
 	})

@@ -16,7 +16,7 @@ const unknown = -1
 // Firmware lists product's versions, the highest first, each with where it is released, as
 // far as actor may see, and how many of the devices that actor sees run it, or -1 until the
 // index is built.
-func (s *Service) Firmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.Released, error) {
+func (s *Service) Firmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID) ([]fleet.FirmwareView, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
 		return nil, err
@@ -25,23 +25,23 @@ func (s *Service) Firmware(ctx context.Context, actor fleet.Actor, product fleet
 	if err != nil {
 		return nil, err
 	}
-	list := make([]fleet.Released, 0, len(c.Firmware))
+	list := make([]fleet.FirmwareView, 0, len(c.Firmware))
 	for _, f := range c.Firmware {
 		list = append(list, tags(actor, c, f, running))
 	}
-	slices.SortFunc(list, func(a, b fleet.Released) int { return b.Version.Compare(a.Version) })
+	slices.SortFunc(list, func(a, b fleet.FirmwareView) int { return b.Version.Compare(a.Version) })
 	return list, nil
 }
 
 // released is one version as Firmware lists it.
-func (s *Service) released(actor fleet.Actor, c *fleet.Catalog, v fleet.Version) (fleet.Released, error) {
+func (s *Service) released(actor fleet.Actor, c *fleet.Catalog, v fleet.Version) (fleet.FirmwareView, error) {
 	f, err := find(c, v)
 	if err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	running, err := s.runners(actor, c)
 	if err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	return tags(actor, c, f, running), nil
 }
@@ -58,8 +58,8 @@ func (s *Service) runners(actor fleet.Actor, c *fleet.Catalog) (map[string]int, 
 }
 
 // tags says where f is released, as far as actor may see.
-func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[string]int) fleet.Released {
-	r := fleet.Released{Firmware: f, Default: c.Default.Equal(f.Version), Devices: unknown, Tag: tagOf(actor, c, f)}
+func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[string]int) fleet.FirmwareView {
+	r := fleet.FirmwareView{Firmware: f, Default: c.Default.Equal(f.Version), Devices: unknown, Tag: tagOf(actor, c, f)}
 	if running != nil {
 		r.Devices = running[f.Version.Key()]
 	}
@@ -87,9 +87,9 @@ func tagOf(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware) string {
 // EditFirmware changes title and description of a version; nil leaves as it is. Errors:
 // fleet.NotFound, fleet.Invalid for texts over the limit, fleet.Conflict when edit.If is
 // not the version's tag.
-func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.Released, error) {
+func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.FirmwareView, error) {
 	if _, err := s.catalogFor(ctx, actor, fleet.EditProducts, product); err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	var before, after fleet.Firmware
 	c, err := s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) (err error) {
@@ -110,7 +110,7 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 		return texts(after)
 	})
 	if err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	fields := func(f fleet.Firmware) audit.Fields {
 		return audit.Fields{"product_id": product, "title": f.Title, "description": f.Description}
@@ -140,7 +140,7 @@ func (s *Service) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 		if f, err = find(c, v); err != nil {
 			return err
 		}
-		if f.Released {
+		if f.WasReleased {
 			return fleet.Errorf(fleet.Conflict, "version %s was released: released firmware is kept", f.Version)
 		}
 		delete(c.Firmware, f.Version.Key())

@@ -36,7 +36,7 @@ func TestUpload(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w := shop(t, func(c *Config) { c.MaxImage = 100 })
 			images := w.ImageCount()
-			f, err := w.Upload(t.Context(), row.actor, fleet.Firmware{Product: product, Version: v(row.version), Title: row.title, Released: true}, strings.NewReader(row.image))
+			f, err := w.Upload(t.Context(), row.actor, fleet.Firmware{Product: product, Version: v(row.version), Title: row.title, WasReleased: true}, strings.NewReader(row.image))
 			if !errors.Is(err, row.want) {
 				t.Fatalf("got %v, want %v", err, row.want)
 			}
@@ -47,7 +47,7 @@ func TestUpload(t *testing.T) {
 				return
 			}
 			kept, ok := w.Catalog().Find(v("4"))
-			if !ok || kept != f || f.Size != 5 || f.Title != "new" || f.Released || f.By != editor.Email || f.Uploaded.IsZero() {
+			if !ok || kept != f || f.Size != 5 || f.Title != "new" || f.WasReleased || f.By != editor.Email || f.Uploaded.IsZero() {
 				t.Errorf("got %+v, kept %+v", f, kept)
 			}
 		})

@@ -19,14 +19,14 @@ import (
 // fleet.NotFound for an unknown version or group, fleet.Invalid for a group of another
 // product, fleet.Denied by group and default; fleet.Unavailable also when order.Now could
 // not be done because the index is not built.
-func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Released, error) {
+func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.FirmwareView, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	groups, err := s.groupsOf(ctx, c)
 	if err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	var before *fleet.Catalog
 	c, err = s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
@@ -34,7 +34,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 		return apply(actor, c, groups, order)
 	})
 	if err != nil {
-		return fleet.Released{}, err
+		return fleet.FirmwareView{}, err
 	}
 	s.recordRelease(ctx, actor, order, before, c)
 	var now []fleet.DeviceID
@@ -43,7 +43,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	}
 	s.changed(product, now)
 	if err != nil {
-		return fleet.Released{}, fmt.Errorf("released, but only for the next handshakes: %w", err)
+		return fleet.FirmwareView{}, fmt.Errorf("released, but only for the next handshakes: %w", err)
 	}
 	return s.released(actor, c, order.Version)
 }
@@ -77,8 +77,8 @@ func apply(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Gr
 			return err
 		}
 	}
-	if isReleased(c, f.Version) && !f.Released {
-		f.Released = true
+	if isReleased(c, f.Version) && !f.WasReleased {
+		f.WasReleased = true
 		c.Firmware[f.Version.Key()] = f
 	}
 	return nil

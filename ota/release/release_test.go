@@ -71,7 +71,7 @@ func TestRelease(t *testing.T) {
 				t.Errorf("got default %s, groups %v; want %s, %v", w.Catalog().Default, w.Catalog().Groups, row.wantDef, want)
 			}
 			f, _ := w.Catalog().Find(row.order.Version)
-			if anywhere := row.wantDef == f.Version.String() || slices.Contains(mapValues(row.want), f.Version.String()); anywhere && !f.Released {
+			if anywhere := row.wantDef == f.Version.String() || slices.Contains(mapValues(row.want), f.Version.String()); anywhere && !f.WasReleased {
 				t.Error("not marked as released")
 			}
 			if r.Default != (row.wantDef == f.Version.String()) || len(w.changed) != 1 {

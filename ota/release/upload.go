@@ -91,7 +91,7 @@ func (u *Upload) Commit(ctx context.Context, f fleet.Firmware) (fleet.Firmware, 
 		return fleet.Firmware{}, err
 	}
 	f.Product, f.Digest, f.Size = u.product, u.staged.Digest, u.staged.Size
-	f.Uploaded, f.By, f.Released, f.Ran = time.Now(), u.actor.Email, false, time.Time{}
+	f.Uploaded, f.By, f.WasReleased, f.Ran = time.Now(), u.actor.Email, false, time.Time{}
 	if err := u.service.add(ctx, f, u.staged); err != nil {
 		return fleet.Firmware{}, err
 	}

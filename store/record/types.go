@@ -87,7 +87,7 @@ var Firmware = Codec[fleet.Firmware]{func(f *fields, w *fleet.Firmware) {
 	array(f, 7, w.Digest[:])
 	instant(f, 8, &w.Uploaded)
 	text(f, 9, &w.By)
-	flag(f, 10, &w.Released)
+	flag(f, 10, &w.WasReleased)
 	instant(f, 11, &w.Ran)
 }}
 
