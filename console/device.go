@@ -180,7 +180,7 @@ func (v devicePages) editDevice() error {
 	case "rotate":
 		return v.rotate(id)
 	case "command":
-		c, err := v.registry.Command(v.ctx(), v.actor, id, v.text("name"), []byte(v.r.FormValue("payload")), 0)
+		c, err := v.registry.Command(v.ctx(), v.actor, id, v.text("name"), []byte(v.value("payload")), 0)
 		if err == nil && c.Expires.Before(time.Now()) {
 			err = fleet.Errorf(fleet.Conflict, "the command expired at once")
 		}

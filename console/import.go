@@ -41,7 +41,7 @@ func (v importPages) importPage() error {
 func (v importPages) importDevices() error {
 	order := fleet.Import{Product: v.product.ID, Gateway: fleet.DeviceID(v.text("gateway")), Groups: v.names("group")}
 	var err error
-	if order.IDs, err = idsOf(v.r.FormValue("ids")); err != nil {
+	if order.IDs, err = idsOf(v.value("ids")); err != nil {
 		return err
 	}
 	out, err := v.registry.Import(v.ctx(), v.actor, order)

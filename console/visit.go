@@ -62,6 +62,9 @@ func (c *Console) serve(timeout time.Duration, limit int64, h func(*visit) error
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder has none
 			v.r = r.WithContext(r.Context())                                           // a copy: net/http reads on in a body it does not know before it answers
 			v.r.Body = http.MaxBytesReader(w, r.Body, limit)
+		} else {
+			v.r = r.WithContext(r.Context())
+			v.r.Body = http.NoBody // reading the query as a form would parse a multipart body, too
 		}
 		if err := h(v); err != nil {
 			v.fail(err)
@@ -179,7 +182,13 @@ func (v *visit) takes(a fleet.Action) string {
 }
 
 // text returns a field of the form or query without surrounding spaces.
-func (v *visit) text(name string) string { return strings.TrimSpace(v.r.FormValue(name)) }
+func (v *visit) text(name string) string { return strings.TrimSpace(v.value(name)) }
+
+// value is a form's or query's field as it was sent.
+func (v *visit) value(name string) string {
+	_ = v.r.PostFormValue(name) // reads the form, whose size serve bounds
+	return v.r.Form.Get(name)
+}
 
 // seen returns the tag of the object as the form showed it, so that an edit does not overwrite
 // one made in between.
