@@ -83,9 +83,6 @@ func (l *Link) admit(pk *packets.Packet) error {
 	if code := l.checkWill(); code != codeNone {
 		return l.refuse(code, nil)
 	}
-	if b.full(l.id) {
-		return l.refuse(codeBusy, nil)
-	}
 	session, err := b.cloud.Admit(b.base, Connect{
 		ID: l.id, User: string(pk.Connect.Username), Password: pk.Connect.Password,
 		Address: l.address, Link: l,
@@ -96,7 +93,7 @@ func (l *Link) admit(pk *packets.Packet) error {
 	}
 	l.session = session
 	b.admitted(l)
-	if !b.take(l) {
+	if !b.take(l) { // after the proof: a stranger learns neither that all seats are taken nor who holds one
 		return l.refuse(codeBusy, nil)
 	}
 	l.seated = true

@@ -170,6 +170,13 @@ func TestMaxConnections(t *testing.T) {
 		if ack := c.connect(hello{id: "d2", user: "d2", password: "proof"}); ack.body[1] != want {
 			t.Errorf("CONNACK %#x, want %#x", ack.body[1], want)
 		}
+		for _, id := range []string{"d1", "d2"} { // online, and one too many
+			stranger := pipe(t, b, version)
+			want := map[byte]byte{mqtt.V311: 5, mqtt.V5: 0x87}[version]
+			if ack := stranger.connect(hello{id: id, user: id, password: "guess"}); ack.body[1] != want {
+				t.Errorf("%s without a proof: CONNACK %#x, want %#x", id, ack.body[1], want)
+			}
+		}
 		again := pipe(t, b, version)
 		again.join("d1") // a device that is online may always come back
 	})

@@ -1,10 +1,6 @@
 package broker
 
-import (
-	"time"
-
-	"github.com/muster-iot/muster/fleet"
-)
+import "time"
 
 // seat lets one connection per device in at a time. A newer connection ends the holder
 // and waits until that has finished, its Gone included; a still newer one takes the
@@ -64,14 +60,4 @@ func (b *Broker) leave(l *Link) {
 	case s.next == l:
 		b.seats[l.id] = seat{holder: s.holder}
 	}
-}
-
-// full reports whether another device would be one too many, before its proof is looked at;
-// take decides. A device that is online already may always come back: its older connection
-// makes room.
-func (b *Broker) full(id fleet.DeviceID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, online := b.seats[id]
-	return !online && len(b.seats) >= b.cfg.MaxConnections
 }
