@@ -1,47 +1,51 @@
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Device is the one shape of a device, wherever one is answered: Particle's fields, nRF
 // Cloud's, and Muster's own.
 type Device struct {
-	ID                string         `json:"id"`
-	Name              string         `json:"name"`
-	Notes             string         `json:"notes"`
-	ProductID         uint32         `json:"product_id"`
-	FirmwareProductID uint32         `json:"firmware_product_id"`
-	PlatformID        int            `json:"platform_id"`
-	Groups            []string       `json:"groups" doc:"Names of those of its groups that you may see"`
-	Running           Reported       `json:"firmware_version" doc:"The version it reported"`
-	Lock              Version        `json:"desired_firmware_version" doc:"The version it is locked to; null: not locked"`
-	Released          Version        `json:"targeted_firmware_release_version" doc:"Its target if only releases counted"`
-	Target            Version        `json:"target_version" doc:"The version it should run; null: the one it runs"`
-	TargetReason      string         `json:"target_reason" enum:"development,lock,group,default,none"`
-	Development       bool           `json:"development"`
-	Disabled          bool           `json:"disabled" doc:"It can't connect"`
-	Online            bool           `json:"online"`
-	Connected         bool           `json:"connected" doc:"The same as online"`
-	LastHandshake     *time.Time     `json:"last_handshake_at"`
-	LastHeard         *time.Time     `json:"last_heard"`
-	LastAddress       *string        `json:"last_ip_address"`
-	Status            string         `json:"status" enum:"normal"`
-	UpdatesEnabled    bool           `json:"firmware_updates_enabled" doc:"False: the device said \"not now\""`
-	UpdatesForced     bool           `json:"firmware_updates_forced" doc:"Updates are sent although the device said \"not now\""`
-	Hardware          string         `json:"hardware" doc:"Hardware revision it reported"`
-	Cellular          bool           `json:"cellular"`
-	Quarantined       bool           `json:"quarantined"`
-	Denied            bool           `json:"denied"`
-	Functions         []string       `json:"functions"`
-	Variables         struct{}       `json:"variables"`
-	Update            *Update        `json:"update" doc:"Its newest update; null: none yet"`
-	Tags              []string       `json:"tags" doc:"The same as groups"`
-	Type              string         `json:"type" enum:"Generic,Gateway,BLE"`
-	SubType           string         `json:"subType"`
-	Gateway           string         `json:"gatewayId,omitempty" doc:"Of a BLE device: the gateway it is attached to"`
-	Children          []string       `json:"bleDeviceIds,omitempty" doc:"Of a gateway fetched by its id: the BLE devices attached to it"`
-	Tenant            string         `json:"tenantId" doc:"The team's id"`
-	Firmware          DeviceFirmware `json:"firmware"`
-	Meta              DeviceMeta     `json:"$meta"`
+	ID                string          `json:"id"`
+	Name              string          `json:"name"`
+	Notes             string          `json:"notes"`
+	ProductID         uint32          `json:"product_id"`
+	FirmwareProductID uint32          `json:"firmware_product_id"`
+	PlatformID        int             `json:"platform_id"`
+	Groups            []string        `json:"groups" doc:"Names of those of its groups that you may see"`
+	Running           Reported        `json:"firmware_version" doc:"The version it reported"`
+	Lock              Version         `json:"desired_firmware_version" doc:"The version it is locked to; null: not locked"`
+	Released          Version         `json:"targeted_firmware_release_version" doc:"Its target if only releases counted"`
+	Target            Version         `json:"target_version" doc:"The version it should run; null: the one it runs"`
+	TargetReason      string          `json:"target_reason" enum:"development,lock,group,default,none"`
+	Development       bool            `json:"development"`
+	Disabled          bool            `json:"disabled" doc:"It can't connect"`
+	Online            bool            `json:"online"`
+	Connected         bool            `json:"connected" doc:"The same as online"`
+	LastHandshake     *time.Time      `json:"last_handshake_at"`
+	LastHeard         *time.Time      `json:"last_heard"`
+	LastAddress       *string         `json:"last_ip_address"`
+	Status            string          `json:"status" enum:"normal"`
+	UpdatesEnabled    bool            `json:"firmware_updates_enabled" doc:"False: the device said \"not now\""`
+	UpdatesForced     bool            `json:"firmware_updates_forced" doc:"Updates are sent although the device said \"not now\""`
+	Hardware          string          `json:"hardware" doc:"Hardware revision it reported"`
+	Facts             json.RawMessage `json:"facts,omitempty" doc:"The facts it reported, such as battery and modem, as a JSON object"`
+	Cellular          bool            `json:"cellular"`
+	Quarantined       bool            `json:"quarantined"`
+	Denied            bool            `json:"denied"`
+	Functions         []string        `json:"functions"`
+	Variables         struct{}        `json:"variables"`
+	Update            *Update         `json:"update" doc:"Its newest update; null: none yet"`
+	Tags              []string        `json:"tags" doc:"The same as groups"`
+	Type              string          `json:"type" enum:"Generic,Gateway,BLE"`
+	SubType           string          `json:"subType"`
+	Gateway           string          `json:"gatewayId,omitempty" doc:"Of a BLE device: the gateway it is attached to"`
+	Children          []string        `json:"bleDeviceIds,omitempty" doc:"Of a gateway fetched by its id: the BLE devices attached to it"`
+	Tenant            string          `json:"tenantId" doc:"The team's id"`
+	Firmware          DeviceFirmware  `json:"firmware"`
+	Meta              DeviceMeta      `json:"$meta"`
 }
 
 // DeviceFirmware is what a device runs, in nRF Cloud's shape.

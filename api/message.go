@@ -1,16 +1,20 @@
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Alert is something a person should look at.
 type Alert struct {
-	ID     string    `json:"id"`
-	Device string    `json:"deviceId"`
-	Type   uint64    `json:"type" doc:"A number the device chose; 0 if Muster raised the alert"`
-	Name   string    `json:"name" doc:"Muster's name for it"`
-	Text   string    `json:"description"`
-	Raised time.Time `json:"createdAt"`
-	Status string    `json:"status" enum:"ACTIVE,ARCHIVED"`
+	ID     string          `json:"id"`
+	Device string          `json:"deviceId"`
+	Type   uint64          `json:"type" doc:"A number the device chose; 0 if Muster raised the alert"`
+	Name   string          `json:"name" doc:"Muster's name for it"`
+	Text   string          `json:"description"`
+	Value  json.RawMessage `json:"value,omitempty" doc:"The value the device sent with it, as JSON"`
+	Raised time.Time       `json:"createdAt"`
+	Status string          `json:"status" enum:"ACTIVE,ARCHIVED"`
 }
 
 // Event is the data of one event in a stream, in Particle's shape.

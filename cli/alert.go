@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
@@ -36,7 +37,7 @@ func (c *alertListCmd) Run(ctx context.Context) error {
 		t.hint(len(alerts), "No matching alerts.")
 		t.row("ID", "RAISED", "DEVICE", "ALERT", "DESCRIPTION")
 		for _, a := range alerts {
-			t.row(a.ID, a.Raised, a.Device, cmp.Or(a.Name, "type "+strconv.FormatUint(a.Type, 10)), clip(a.Text, 120))
+			t.row(a.ID, a.Raised, a.Device, cmp.Or(a.Name, "type "+strconv.FormatUint(a.Type, 10)), clip(strings.TrimSpace(a.Text+" "+string(a.Value)), 120))
 		}
 	})
 }

@@ -143,6 +143,7 @@ func drawDevice(t *table, d api.Device) {
 		t.row("address", *d.LastAddress)
 	}
 	t.row("hardware", d.Hardware)
+	t.row("facts", string(d.Facts))
 	if !d.UpdatesEnabled {
 		t.row("updates", "declined by the device for now")
 	}

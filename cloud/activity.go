@@ -96,7 +96,7 @@ func (a *activity) alert(ctx context.Context, alert fleet.Alert) error {
 	if _, err := a.messages.Raise(ctx, alert); err != nil {
 		return err
 	}
-	a.publish(fleet.Event{Payload: fleet.AlertRaised{Type: alert.Type, Alert: alert.Name, Text: alert.Text}, Team: alert.Team, Device: alert.Device, At: alert.Raised})
+	a.publish(fleet.Event{Payload: fleet.AlertRaised{Type: alert.Type, Alert: alert.Name, Text: alert.Text, Value: alert.Value}, Team: alert.Team, Device: alert.Device, At: alert.Raised})
 	return nil
 }
 

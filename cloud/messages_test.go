@@ -145,7 +145,7 @@ func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
 		a.WaitAck(cloudtest.Must[uint16](t)(a.Publish(topic, 1, []byte(m.payload))), quiet)
 	}
 	b.WaitAck(b.Send(wire.TopicMessage, 1, []byte(`"b"`)), quiet)
-	b.WaitAck(b.Send(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "hot"}.Encode()), quiet)
+	b.WaitAck(b.Send(wire.TopicAlert, 1, wire.Alert{Type: 7, Text: "hot", Value: []byte{0x82, 0x18, 0x5a, 0xf9, 0x38, 0x00}}.Encode()), quiet)
 
 	page := cloudtest.Must[api.Page[api.Message]](t)(w.Messages(t.Context(), api.MessageFilter{Ascending: true}))
 	got := ""
@@ -156,8 +156,21 @@ func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
 		t.Errorf("got messages\n%q, want\n%q", got, want)
 	}
 	alerts := cloudtest.Must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), api.AlertFilter{})).Items
-	if len(alerts) != 1 || alerts[0].Device != "b" || alerts[0].Type != 7 || alerts[0].Text != "hot" || alerts[0].Status != "ACTIVE" {
+	if len(alerts) != 1 || alerts[0].Device != "b" || alerts[0].Type != 7 || alerts[0].Text != "hot" || string(alerts[0].Value) != "[90,0.5]" || alerts[0].Status != "ACTIVE" {
 		t.Errorf("got alerts %+v", alerts)
+	}
+}
+
+func TestFactsOfTheLastHelloAreShown(t *testing.T) {
+	w := serve(t)
+	d := w.Dial(w.Enroll("a")[0])
+	h := wire.NewHello(fleet.WholeVersion(1))
+	h.Facts = []byte("\xa2\x64rssi\x38\x5a\x67battery\xf9\x43\x6c") // {"rssi": -91, "battery": 3.7109375}
+	d.Send(wire.TopicHello, 0, h.Encode())
+	d.Receive(wire.TopicWelcome)
+	got := cloudtest.Must[api.Device](t)(w.Device(t.Context(), "a"))
+	if want := `{"battery":3.7109375,"rssi":-91}`; string(got.Facts) != want {
+		t.Errorf("got the facts %s, want %s", got.Facts, want)
 	}
 }
 

@@ -265,7 +265,7 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 		return s.malformed(t, err)
 	}
 	return s.sessions.activity.alert(ctx, fleet.Alert{
-		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Raised: time.Now(),
+		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Value: wire.JSON(a.Value), Raised: time.Now(),
 	})
 }
 

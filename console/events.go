@@ -120,7 +120,7 @@ func (e eventRow) Summary() string {
 	case fleet.MessageReceived:
 		return fmt.Sprintf("%s, %s", p.Topic, humane.Size(int64(p.Size)))
 	case fleet.AlertRaised:
-		return strings.TrimPrefix(words(p.Alert)+": "+p.Text, ": ")
+		return strings.TrimSpace(strings.TrimPrefix(words(p.Alert)+": "+p.Text, ": ") + " " + p.Value)
 	case fleet.AlertArchived:
 		return either(p.Archived, "archived", "restored")
 	case fleet.CommandChanged:

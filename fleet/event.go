@@ -94,6 +94,7 @@ type AlertRaised struct {
 	Type  uint64 // as in Alert
 	Alert string
 	Text  string
+	Value string // JSON, "": none
 }
 
 // AlertArchived is EventAlert too: an operator archived an alert, or restored it.

@@ -104,6 +104,7 @@ type Alert struct {
 	Text     string
 	Raised   time.Time
 	Archived bool
+	Value    string // that the device sent with it, as JSON of at most a few KiB; "": none
 }
 
 // Command is what an operator sends to a device; it is kept until answered or expired.

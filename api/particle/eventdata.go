@@ -44,7 +44,11 @@ func eventFields(p fleet.Payload) map[string]any {
 	case fleet.MessageReceived:
 		return map[string]any{"topic": p.Topic, "size": p.Size}
 	case fleet.AlertRaised:
-		return map[string]any{"type": p.Type, "alert": p.Alert, "message": p.Text}
+		data := map[string]any{"type": p.Type, "alert": p.Alert, "message": p.Text}
+		if p.Value != "" {
+			data["value"] = json.RawMessage(p.Value)
+		}
+		return data
 	case fleet.AlertArchived:
 		return map[string]any{"archived": p.Archived}
 	case fleet.CommandChanged:

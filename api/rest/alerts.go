@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/route"
@@ -62,5 +63,5 @@ func shownAlert(a fleet.Alert) api.Alert {
 	if a.Archived {
 		status = "ARCHIVED"
 	}
-	return api.Alert{ID: a.ID, Device: string(a.Device), Type: a.Type, Name: a.Name, Text: a.Text, Raised: a.Raised.UTC(), Status: status}
+	return api.Alert{ID: a.ID, Device: string(a.Device), Type: a.Type, Name: a.Name, Text: a.Text, Value: json.RawMessage(a.Value), Raised: a.Raised.UTC(), Status: status}
 }

@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"encoding/json"
 	"strconv"
 	"time"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
 )
 
 // Supported is nRF Cloud's word for what every device can update: its application.
@@ -21,7 +23,7 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 		Target: version(v.Target), TargetReason: string(v.Reason),
 		Development: v.Development, Disabled: v.Disabled, Online: v.Online, Connected: v.Online,
 		LastHandshake: moment(v.LastHandshake), LastHeard: moment(v.LastHeard),
-		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware,
+		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware, Facts: json.RawMessage(wire.JSON(v.Facts)),
 		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
 		Firmware: api.DeviceFirmware{Supports: []string{Supported}, App: api.AppName{Name: v.Slug, Version: v.Running.String()}},
 		Meta:     api.DeviceMeta{Created: moment(v.Created), Updated: moment(lastChange(v)), Version: strconv.FormatUint(v.Revision, 10)},

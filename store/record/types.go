@@ -146,6 +146,7 @@ var Alert = Codec[fleet.Alert]{func(f *fields, a *fleet.Alert) {
 	text(f, 3, &a.Name)
 	text(f, 4, &a.Text)
 	instant(f, 5, &a.Raised)
+	text(f, 6, &a.Value)
 }}
 
 // Command packs a command without its number and its device, which are where it is kept, and
