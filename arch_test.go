@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"ota/precedence": {"fleet", "wire"},
 	"wire/mqtt":      {},
 	"broker/chunkio": {"fleet", "wire"},
-	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio"},
+	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit"},
 	"index":          {"fleet"},
 	"store":          {"fleet", "index", "store/document", "store/pipeline", "store/record", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},

@@ -20,11 +20,11 @@ import (
 
 // Broker serves MQTT connections. Its methods may be called concurrently.
 type Broker struct {
-	cfg   Config
-	cloud Cloud
-	log   *slog.Logger
-	count counters
-	slots chan struct{} // one element per connection not admitted yet
+	cfg    Config
+	cloud  Cloud
+	log    *slog.Logger
+	count  counters
+	places *places // of connections not admitted yet
 
 	refusals *rate.Limiter // of log lines about refused connections: a flood must not fill the log
 
@@ -44,7 +44,7 @@ func New(cfg Config, cloud Cloud, log *slog.Logger) *Broker {
 	cfg = cfg.withDefaults()
 	b := &Broker{
 		cfg: cfg, cloud: cloud, log: log,
-		slots:     make(chan struct{}, cfg.MaxPending),
+		places:    newPlaces(cfg.MaxPending, cfg.MaxPendingPer),
 		refusals:  rate.NewLimiter(10, 100),
 		stopping:  make(chan struct{}),
 		listeners: make(map[io.Closer]struct{}),
@@ -58,25 +58,23 @@ func New(cfg Config, cloud Cloud, log *slog.Logger) *Broker {
 // Attach serves one connection on the calling goroutine until it has ended, its
 // session's Gone included.
 func (b *Broker) Attach(conn net.Conn) {
-	if !b.room() {
-		_ = conn.Close()
-		return
+	if p := b.room(conn); p != nil {
+		b.attach(conn, p)
 	}
-	b.attach(conn)
 }
 
-// attach is Attach for a connection that has a slot.
-func (b *Broker) attach(conn net.Conn) {
+// attach is Attach for a connection that has a place.
+func (b *Broker) attach(conn net.Conn, p *place) {
 	c := chunkio.NewConn(conn, b.cfg.WriteTimeout)
-	b.serve(c, c)
+	b.serve(c, c, p)
 }
 
-// serve takes over one of the slots. transport is conn itself or runs over it.
-func (b *Broker) serve(transport net.Conn, conn *chunkio.Conn) {
+// serve takes over p. transport is conn itself or runs over it.
+func (b *Broker) serve(transport net.Conn, conn *chunkio.Conn, p *place) {
 	l := &Link{
 		broker: b, transport: transport, conn: conn,
 		address: address(transport.RemoteAddr()),
-		pending: true,
+		place:   p,
 	}
 	l.out = chunkio.NewWriter(transport, conn, owner{l}, &b.count.sent)
 	b.count.pending.Add(1)
@@ -99,7 +97,14 @@ func (l *Link) shakeHands() error {
 	if !ok {
 		return nil
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(l.broker.cfg.HandshakeTimeout)) // a closed one fails at once
+	if below, ok := conn.NetConn().(*firstByte); ok {
+		begun := time.Now()
+		_ = conn.SetReadDeadline(begun.Add(l.broker.cfg.FirstByteTimeout)) // a closed one fails at once
+		below.heard = func() {
+			l.broker.places.reach(l.place, speaking)
+			_ = conn.SetReadDeadline(begun.Add(l.broker.cfg.HandshakeTimeout))
+		}
+	}
 	return conn.HandshakeContext(l.broker.base)
 }
 
@@ -124,12 +129,12 @@ func (b *Broker) exit(l *Link) {
 	b.served.Done()
 }
 
-// admitted gives back l's slot.
+// admitted gives back l's place.
 func (b *Broker) admitted(l *Link) {
-	if l.pending {
-		l.pending = false
+	if l.place != nil {
 		b.count.pending.Add(-1)
-		<-b.slots
+		b.places.leave(l.place)
+		l.place = nil
 	}
 }
 
@@ -141,8 +146,16 @@ func (l *Link) speak() (cause byte, err error) {
 			cause, err = codeUnspecified, fmt.Errorf("panic: %v", r)
 		}
 	}()
-	_ = l.transport.SetReadDeadline(time.Now().Add(l.broker.cfg.ConnectTimeout)) // a closed one fails at once
 	in := bufio.NewReaderSize(l.transport, readBuffer)
+	begun := time.Now()
+	if l.transport == net.Conn(l.conn) { // with TLS and WebSocket it has spoken
+		_ = l.transport.SetReadDeadline(begun.Add(l.broker.cfg.FirstByteTimeout)) // a closed one fails at once
+		if _, err := in.Peek(1); err != nil {
+			return codeNone, err
+		}
+	}
+	l.broker.places.reach(l.place, speaking)
+	_ = l.transport.SetReadDeadline(begun.Add(l.broker.cfg.ConnectTimeout))
 	if err := l.connect(in); err != nil {
 		return codeNone, err
 	}

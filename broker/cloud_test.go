@@ -146,9 +146,9 @@ func stop(t testing.TB, b *Broker, c *cloud) {
 			t.Errorf("session %s#%d: Gone was called %d times, want 1", s.connect.ID, s.number, s.left)
 		}
 	}
-	if s := b.Stats(); s.Connections != 0 || s.Pending != 0 || len(b.seats) != 0 || len(b.slots) != 0 || len(b.links) != 0 {
-		t.Errorf("left behind: %d connections, %d pending, %d seats, %d slots, %d links",
-			s.Connections, s.Pending, len(b.seats), len(b.slots), len(b.links))
+	if s := b.Stats(); s.Connections != 0 || s.Pending != 0 || len(b.seats) != 0 || b.places.held.Len() != 0 || len(b.links) != 0 {
+		t.Errorf("left behind: %d connections, %d pending, %d seats, %d places, %d links",
+			s.Connections, s.Pending, len(b.seats), b.places.held.Len(), len(b.links))
 	}
 }
 

@@ -6,9 +6,11 @@ import "time"
 // the operator; for the others, zero means the default named.
 type Config struct {
 	MaxConnections   int           // admitted at a time. Above it, CONNACK 3 / 0x89
-	MaxPending       int           // not admitted yet, at a time; 1,024. Above it, accepting waits
+	MaxPending       int           // not admitted yet, at a time; 1,024. Above it, the oldest silent one ends, or accepting waits
 	MaxKeepAlive     time.Duration // longest keep-alive granted; 1 s to 12 h
-	HandshakeTimeout time.Duration // for TLS; 15 s
+	MaxPendingPer    int           // of these, from one IPv4 address or IPv6 /64; a quarter. Above it, the oldest silent one ends
+	FirstByteTimeout time.Duration // for the first byte, of MQTT or TLS; 2 s
+	HandshakeTimeout time.Duration // for TLS, the first byte included; 5 s
 	ConnectTimeout   time.Duration // from then to a complete CONNECT; 5 s
 	WriteTimeout     time.Duration // a connection that takes no byte for so long, or an eighth longer, ends; 30 s
 	TakeoverTimeout  time.Duration // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
@@ -26,8 +28,12 @@ func (c Config) withDefaults() Config {
 	if c.MaxPending <= 0 {
 		c.MaxPending = 1024
 	}
+	if c.MaxPendingPer <= 0 {
+		c.MaxPendingPer = max(1, c.MaxPending/4)
+	}
 	c.MaxKeepAlive = min(max(c.MaxKeepAlive, time.Second), maxKeepAlive)
-	or(&c.HandshakeTimeout, 15*time.Second)
+	or(&c.FirstByteTimeout, 2*time.Second)
+	or(&c.HandshakeTimeout, 5*time.Second)
 	or(&c.ConnectTimeout, 5*time.Second)
 	or(&c.WriteTimeout, 30*time.Second)
 	or(&c.TakeoverTimeout, 15*time.Second)

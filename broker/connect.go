@@ -34,6 +34,7 @@ func (l *Link) connect(in *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
+	l.broker.places.reach(l.place, claiming)
 	l.version = pk.ProtocolVersion
 	l.takeWill(&pk.Connect)
 	if code := validate(&pk); code != codeNone {

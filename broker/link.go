@@ -28,7 +28,7 @@ type Link struct {
 	version   byte          // of MQTT
 	maxPacket uint32        // bytes the MQTT 5 client takes, 0: no limit
 	expiry    bool          // the client asked for a session that lasts
-	pending   bool          // it counts as not admitted
+	place     *place        // while it is not admitted
 	seated    bool          // it holds its device's seat
 	refused   bool          // a CONNACK other than 0 was written
 	open      bool          // CONNACK 0 was written

@@ -22,13 +22,13 @@ func (b *Broker) ListenTCP(addr string) (net.Addr, error) {
 
 // ListenTLS accepts MQTT over TLS until Shutdown and returns the address chosen.
 func (b *Broker) ListenTLS(addr string, cfg *tls.Config) (net.Addr, error) {
-	return b.listen(addr, func(conn net.Conn) {
+	return b.listen(addr, func(conn net.Conn, p *place) {
 		c := chunkio.NewConn(conn, b.cfg.WriteTimeout)
-		b.serve(tls.Server(c, cfg), c)
+		b.serve(tls.Server(&firstByte{Conn: c}, cfg), c, p)
 	})
 }
 
-func (b *Broker) listen(addr string, attach func(net.Conn)) (net.Addr, error) {
+func (b *Broker) listen(addr string, attach func(net.Conn, *place)) (net.Addr, error) {
 	ln, err := listenConfig.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, err
@@ -58,9 +58,9 @@ func (b *Broker) add(ln io.Closer) bool {
 	return true
 }
 
-// accept serves connections until ln is closed. While all slots are taken it leaves the
+// accept serves connections until ln is closed. While there is no place it leaves the
 // next ones to the kernel's queue. Running out of descriptors, it tries again.
-func (b *Broker) accept(ln net.Listener, attach func(net.Conn)) {
+func (b *Broker) accept(ln net.Listener, attach func(net.Conn, *place)) {
 	const longestPause = time.Second
 	pause := 5 * time.Millisecond
 	for {
@@ -79,21 +79,8 @@ func (b *Broker) accept(ln net.Listener, attach func(net.Conn)) {
 			continue
 		}
 		pause = 5 * time.Millisecond
-		if !b.room() {
-			_ = conn.Close()
-			return
+		if p := b.room(conn); p != nil {
+			b.served.Go(func() { attach(conn, p) })
 		}
-		b.served.Go(func() { attach(conn) })
-	}
-}
-
-// room waits for and takes a slot for a connection that is not admitted yet. It returns
-// false when the broker stops.
-func (b *Broker) room() bool {
-	select {
-	case b.slots <- struct{}{}:
-		return true
-	case <-b.stopping:
-		return false
 	}
 }

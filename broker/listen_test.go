@@ -186,20 +186,29 @@ func TestTextMessagesEndAWebSocket(t *testing.T) {
 }
 
 func TestSilenceInTheTLSHandshakeEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, Config{}, newCloud())
-		near, far := net.Pipe()
-		b.slots <- struct{}{}
-		conn := chunkio.NewConn(far, b.cfg.WriteTimeout)
-		go b.serve(tls.Server(conn, new(tls.Config)), conn)
-		begun := time.Now()
-		if _, err := bufio.NewReader(near).ReadByte(); err == nil {
-			t.Error("it spoke first")
-		}
-		if took := time.Since(begun); took != 15*time.Second {
-			t.Errorf("ended after %v, want 15s", took)
-		}
-	})
+	for _, row := range []struct {
+		name, sent string
+		ends       time.Duration
+	}{{"nothing sent", "", 2 * time.Second}, {"the head of a ClientHello", "\x16\x03\x01", 5 * time.Second}} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := start(t, Config{}, newCloud())
+				near, far := net.Pipe()
+				conn := chunkio.NewConn(far, b.cfg.WriteTimeout)
+				go b.serve(tls.Server(&firstByte{Conn: conn}, new(tls.Config)), conn, b.room(far))
+				begun := time.Now()
+				if row.sent != "" {
+					_, _ = near.Write([]byte(row.sent))
+				}
+				if _, err := bufio.NewReader(near).ReadByte(); err == nil {
+					t.Error("it spoke first")
+				}
+				if took := time.Since(begun); took != row.ends {
+					t.Errorf("ended after %v, want %v", took, row.ends)
+				}
+			})
+		})
+	}
 }
 
 // shortOfDescriptors fails to accept at first.

@@ -37,9 +37,15 @@ func (b *Broker) WebSocket() http.Handler {
 			http.Error(w, `offer the WebSocket subprotocol "mqtt"`, http.StatusBadRequest)
 			return
 		}
-		select {
-		case b.slots <- struct{}{}:
-		default:
+		from := r.RemoteAddr
+		if host, _, err := net.SplitHostPort(from); err == nil {
+			from = host
+		}
+		p, lost, _, _ := b.places.take(nil, from)
+		if lost != nil {
+			b.crowdedOut(lost)
+		}
+		if p == nil {
 			w.Header().Set("Retry-After", "5")
 			http.Error(w, "too many connections are being made, try again", http.StatusServiceUnavailable)
 			return
@@ -47,11 +53,12 @@ func (b *Broker) WebSocket() http.Handler {
 		h := &hijacker{ResponseWriter: w, timeout: b.cfg.WriteTimeout}
 		ws, err := upgrader.Upgrade(h, r, nil)
 		if err != nil {
-			<-b.slots
+			b.places.leave(p)
 			return // Upgrade has answered
 		}
 		ws.SetReadLimit(maxFrame)
-		b.serve(mqtt.NewStream(h.conn, ws), h.conn)
+		b.places.attach(p, h.conn)
+		b.serve(mqtt.NewStream(h.conn, ws), h.conn, p)
 	})
 }
 
