@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/store/redisserver"
 )
 
 // lists measures pages of a long list of devices, in every order and by every filter, and
@@ -98,11 +99,11 @@ func (b *bed) stockLists(ctx context.Context, o options, r *report.Report) (*mus
 
 // probes watches Redis, by PINGs on its socket, and handshakes of devices that come and go.
 func (m *muster) probes(ctx context.Context, b *bed, spare []identity) ([]*probe, error) {
-	socket, err := os.ReadFile(filepath.Join(b.fleet, "data", "redis", "socket"))
+	socket, err := redisserver.FindSocket(filepath.Join(b.fleet, "data", "redis"))
 	if err != nil {
 		return nil, err
 	}
-	redis, err := net.Dial("unix", string(socket))
+	redis, err := net.Dial("unix", socket)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/muster-iot/muster/store/redisserver"
 )
 
 const orphanDir = "MUSTER_STORE_ORPHAN_DIR"
@@ -44,7 +46,7 @@ func TestTheServerEndsWithItsProcess(t *testing.T) {
 	if err != nil || line != "written: <nil>\n" {
 		t.Fatalf("the process said %q, %v", line, err)
 	}
-	left := string(got[[]byte](t)(os.ReadFile(filepath.Join(dir, "socket"))))
+	left := got[string](t)(redisserver.FindSocket(dir))
 	s, _ := openChild(t, dir) // waits at the lock until the server has ended too
 	if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
 		t.Errorf("what the killed process wrote: %v", err)

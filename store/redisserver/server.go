@@ -25,10 +25,10 @@ const (
 // syncs every write to disk before it replies, is restarted when it dies, and ends with this
 // process. Its methods are safe for concurrent use.
 type Server struct {
-	binary, dir, socket string
-	removeSocket        func()
-	lock                *os.File // held by this process and inherited by the server
-	log                 *slog.Logger
+	binary, dir string
+	socket      *socket
+	lock        *os.File // held by this process and inherited by the server
+	log         *slog.Logger
 
 	answered  chan struct{} // closed by Await when the server first answers
 	failed    chan error    // why the server ended before that; receives at most one value
@@ -57,13 +57,13 @@ func Start(ctx context.Context, dir string, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, removeSocket, err := newSocket(dir)
+	socket, err := newSocket(dir)
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
 	s := &Server{
-		binary: binary, dir: dir, socket: socket, removeSocket: removeSocket, lock: lock, log: log,
+		binary: binary, dir: dir, socket: socket, lock: lock, log: log,
 		answered: make(chan struct{}), failed: make(chan error, 1),
 		stopping: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -90,7 +90,7 @@ func findBinary() (string, error) {
 
 // Socket returns the path of the unix socket the server listens on. It doesn't change when the
 // server is restarted.
-func (s *Server) Socket() string { return s.socket }
+func (s *Server) Socket() string { return s.socket.path }
 
 // Await calls answers, which returns nil once the server answers, and returns its error. When
 // the server ends first, the context of answers is canceled and the error has the last lines
@@ -128,6 +128,6 @@ func (s *Server) Stop() {
 			s.kill()
 			<-s.ended
 		}
-		s.removeSocket()
+		s.socket.remove()
 	})
 }

@@ -86,3 +86,55 @@ func TestAServerThatEndsAtItsStartIsAnErrorWithItsOutput(t *testing.T) {
 		t.Errorf("got %v, want the output of the server about its manifest", err)
 	}
 }
+
+// TestACopyOfTheDataFolderLeavesTheLiveServerAlone copies the folder of a running server, as
+// docs/operations.md describes, and starts the copy on the same machine.
+func TestACopyOfTheDataFolderLeavesTheLiveServerAlone(t *testing.T) {
+	original := t.TempDir()
+	live, client := started(t, original)
+	check(t, client.Set(t.Context(), "key", "of the live server", 0).Err())
+	duplicate := filepath.Join(t.TempDir(), "copy")
+	check(t, os.CopyFS(duplicate, os.DirFS(original)))
+	copied, other := started(t, duplicate)
+	if got := must[string](t)(other.Get(t.Context(), "key").Result()); got != "of the live server" {
+		t.Errorf("the copy has %q", got)
+	}
+	check(t, other.Set(t.Context(), "key", "of the copy", 0).Err())
+	copied.Stop()
+
+	again := redis.NewClient(&redis.Options{Network: "unix", Addr: live.Socket()}) // dials, as after a broken connection
+	defer func() { _ = again.Close() }()
+	if got, err := again.Get(t.Context(), "key").Result(); err != nil || got != "of the live server" {
+		t.Errorf("got %q, %v from the live server", got, err)
+	}
+}
+
+func TestOnlyFoldersWhoseServerHasEndedAreRemoved(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	running := must[*socket](t)(newSocket(dir))
+	foreign := must[*socket](t)(newSocket(other))
+	killed := must[*socket](t)(newSocket(dir))
+	check(t, killed.owner.Close())
+	foreignKilled := must[*socket](t)(newSocket(other))
+	check(t, foreignKilled.owner.Close())
+	t.Cleanup(func() {
+		for _, s := range []*socket{running, foreign, killed, foreignKilled} {
+			s.remove()
+		}
+	})
+	last := must[*socket](t)(newSocket(dir))
+	t.Cleanup(last.remove)
+	for name, row := range map[string]struct {
+		socket *socket
+		kept   bool
+	}{
+		"running":                         {running, true},
+		"killed":                          {killed, false},
+		"running, of another data folder": {foreign, true},
+		"killed, of another data folder":  {foreignKilled, true},
+	} {
+		if _, err := os.Stat(filepath.Dir(row.socket.path)); (err == nil) != row.kept {
+			t.Errorf("%s: kept %v, want %v", name, err == nil, row.kept)
+		}
+	}
+}

@@ -54,7 +54,7 @@ var errExited = errors.New("it exited with status 0")
 func (s *Server) runOnce() error {
 	cmd := exec.Command(s.binary, s.arguments()...)
 	cmd.Dir = s.dir
-	cmd.ExtraFiles = []*os.File{s.lock}
+	cmd.ExtraFiles = []*os.File{s.lock, s.socket.owner}
 	cmd.SysProcAttr = childAttributes()
 	output, err := cmd.StdoutPipe()
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Server) begin(cmd *exec.Cmd) error {
 // reply; there are no snapshots as well.
 func (s *Server) arguments() []string {
 	return []string{
-		"--port", "0", "--unixsocket", s.socket, "--unixsocketperm", "700",
+		"--port", "0", "--unixsocket", s.socket.path, "--unixsocketperm", "700",
 		"--dir", s.dir, "--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
 		"--save", "", "--maxmemory", "0", "--maxmemory-policy", "noeviction",
 		"--hash-max-listpack-value", "512", // device records with an update stay compact
