@@ -97,18 +97,22 @@ class Connection:
         return int(info.mid) if info.rc == mqtt.MQTT_ERR_SUCCESS else None
 
     def _run(self) -> None:
-        wait = self._first_wait
+        wait, kicked = self._first_wait, 0
         while not self._over.is_set():
             pause = self._rng.uniform(0, wait)
             if self._connect():
                 self._lost.wait()
                 lived = time.monotonic() - self._since
                 self.listener.disconnected()
-                if self._settled.is_set():
+                served = self._settled.is_set()
+                if served:
                     wait, pause = self._first_wait, self._rng.uniform(0, self._first_wait)
                     self._settled.clear()
-                if lived < 5 and not self._over.is_set():  # most likely another client with this id
-                    pause = max(pause, min(TAKEOVER_PAUSE, wait * 4))
+                # MQTT 3.1.1 does not say why a server closes. Twice in a row soon after a Welcome is
+                # taken for another client with the same id.
+                kicked = kicked + 1 if served and lived < TAKEOVER_PAUSE else 0
+                if kicked >= 2:
+                    pause += TAKEOVER_PAUSE
             self._drop()
             wait = min(2 * wait, LONGEST_WAIT)
             self._over.wait(pause)

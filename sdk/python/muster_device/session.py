@@ -301,6 +301,7 @@ class Session:
                 self._refuse(o, verdict)
                 return
             if o.digest != r.digest or o.size != r.size:
+                self._unsaved = 0  # what was written belongs to the image that is replaced
                 self._save(replace(r, update=b"", version=None, digest=b"", size=0, held=0))
                 try:
                     self.slot.begin(o.size)
@@ -348,8 +349,8 @@ class Session:
             self._more()
 
     def _on_stop(self, s: p.Stop) -> None:
-        if self.record.applying:
-            return
+        if self.record.applying or self._apply_due is not None:
+            return  # applying was reported: it is too late
         if s.reason == Reason.NOT_NOW:
             self.hello()
         elif self.record.update and s.image == self.record.image and s.update in (None, self.record.update):

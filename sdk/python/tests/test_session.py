@@ -266,6 +266,30 @@ class Updates(unittest.TestCase):
         path, message, qos = server.sent[-1]
         self.assertEqual((path, message[1], message[2], message[5], qos), ("report", p.State.FAILED, Reason.HARDWARE, server.update, 1))
 
+    def test_another_image_replaces_the_one_under_way(self) -> None:
+        first, flash, app = Server(image=IMAGE[::-1]), Flash(), Application()
+        s = session(first, flash, app)
+        s.connected()
+        for _ in range(6):
+            s.received(*first.queue.pop(0))
+        second = Server()
+        second.update = b"v" * 16
+        s.publish = second.publish
+        s.hello()
+        second.run(s)
+        self.assertEqual(bytes(flash.durable), IMAGE)
+        self.assertEqual(second.reports(), [p.State.STORED, p.State.APPLYING])
+
+    def test_a_stop_after_applying_is_ignored(self) -> None:
+        server, flash, app = Server(), Flash(), Application()
+        s = session(server, flash, app)
+        s.connected()
+        while p.State.APPLYING not in server.reports():
+            s.received(*server.queue.pop(0))
+        s.received("stop", p.encode({0: server.digest[:8], 1: 2, 2: server.update}))
+        server.run(s)
+        self.assertIsNotNone(app.restarted)
+
     def test_the_chunk_size_may_change_on_resume(self) -> None:
         server, flash, app = Server(chunk=4096), Flash(), Application()
         s = session(server, flash, app)
