@@ -101,11 +101,11 @@ OUT_OF_LINE static void arm_seconds(muster_t *m, unsigned timer, uint32_t second
 
 OUT_OF_LINE static void await(muster_t *m, unsigned timer) { arm(m, timer, ANSWER_WAIT); }
 
-/* hash is FNV-1a: it tells a torn record from a whole one, and one version from another. */
+/* hash is FNV-1a but for its start: it tells a torn record from a whole one, and one version from another. */
 OUT_OF_LINE static uint32_t hash(const void *data, size_t n)
 {
     const uint8_t *p = data;
-    uint32_t h = 2166136261u;
+    uint32_t h = (uint32_t)n;
     for (; n > 0u; n--) {
         h = (h ^ *p++) * 16777619u;
     }
@@ -439,7 +439,7 @@ static void check(muster_t *m)
 
 static void greet(muster_t *m);
 
-static bool same_image(const muster_t *m) { return memcmp(m->rec.what.image, m->msg.what.image, sizeof m->rec.what.image) == 0; }
+OUT_OF_LINE static bool same_image(const muster_t *m) { return memcmp(m->rec.what.image, m->msg.what.image, sizeof m->rec.what.image) == 0; }
 
 /* adopt makes the offered image the one the slot is for. The record forgets what the slot
  * held before anything of it is erased. */
@@ -1106,10 +1106,10 @@ bool muster_on_trial(const muster_t *m) { return m->trial; }
 
 void muster_takes(muster_t *m, bool on)
 {
-    if (!on && m->state < APPLYING) {
+    m->declines = !on;
+    if (m->declines && m->state < APPLYING) {
         idle(m);
     }
-    m->declines = !on;
     map(m, "report");
     put_uint(m, 1, on ? UPDATES_ON : UPDATES_OFF);
     (void)send(m, 1);
