@@ -15,24 +15,28 @@ static const uint32_t k[64] = {
 
 static uint32_t rotr(uint32_t x, unsigned n) { return (x >> n) | (x << (32u - n)); }
 
+/* compress takes a block. Instead of moving a to h along in each round, it moves where they
+ * are: a of round t is v[-t mod 8]. */
 static void compress(sha256_t *s)
 {
     uint32_t v[8], w[16];
     (void)memcpy(v, s->state, sizeof v);
     for (unsigned t = 0; t < 64u; t++) {
-        uint32_t t1, t2;
+        uint32_t a = v[(0u - t) & 7u], b = v[(1u - t) & 7u], c = v[(2u - t) & 7u];
+        uint32_t e = v[(4u - t) & 7u], f = v[(5u - t) & 7u], g = v[(6u - t) & 7u];
+        uint32_t *h = &v[(7u - t) & 7u];
+        uint32_t next;
         if (t < 16u) {
-            const uint8_t *b = &s->block[4u * t];
-            w[t] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+            const uint8_t *p = &s->block[4u * t];
+            next = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
         } else {
             uint32_t w1 = w[(t + 1u) & 15u], w14 = w[(t + 14u) & 15u];
-            w[t & 15u] += (rotr(w1, 7) ^ rotr(w1, 18) ^ w1 >> 3) + w[(t + 9u) & 15u] + (rotr(w14, 17) ^ rotr(w14, 19) ^ w14 >> 10);
+            next = w[t & 15u] + (rotr(w1, 7) ^ rotr(w1, 18) ^ w1 >> 3) + w[(t + 9u) & 15u] + (rotr(w14, 17) ^ rotr(w14, 19) ^ w14 >> 10);
         }
-        t1 = v[7] + (rotr(v[4], 6) ^ rotr(v[4], 11) ^ rotr(v[4], 25)) + ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[t] + w[t & 15u];
-        t2 = (rotr(v[0], 2) ^ rotr(v[0], 13) ^ rotr(v[0], 22)) + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-        (void)memmove(&v[1], &v[0], 7u * sizeof v[0]);
-        v[4] += t1;
-        v[0] = t1 + t2;
+        w[t & 15u] = next;
+        *h += (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + k[t] + next;
+        v[(3u - t) & 7u] += *h;
+        *h += (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));
     }
     for (unsigned i = 0; i < 8u; i++) {
         s->state[i] += v[i];
