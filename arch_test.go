@@ -65,6 +65,8 @@ var mayImport = map[string][]string{
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
 
+	"sdk/ctest": {}, // tests only
+
 	"bench/process": {},
 	"bench/report":  {},
 	"bench/rest":    {},

@@ -80,7 +80,7 @@ func (p *proxy) copy(to, from net.Conn, count *atomic.Int64) {
 		if count != nil {
 			count.Add(int64(n))
 			if rate := p.rate.Load(); rate > 0 {
-				time.Sleep(time.Duration(int64(n) * int64(time.Second) / rate))
+				<-time.After(time.Duration(int64(n) * int64(time.Second) / rate))
 			}
 		}
 		if _, failed := to.Write(buffer[:n]); failed != nil || err != nil {

@@ -179,10 +179,14 @@ func (s *server) confirmed(version string) {
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if holds() {
-			return
+	end := time.After(patience)
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-end:
+			t.Fatalf("after %v, it is still not so that %s", patience, what)
 		}
 	}
-	t.Fatalf("after %v, it is still not so that %s", patience, what)
 }
