@@ -265,11 +265,11 @@ int main(int argc, char **argv)
     start = ms(&d.muster);
     while (!ended) {
         converse(&d);
-        if (d.restart) {
-            restart(&d);
-        }
         if (!ended) {
             rest(&d);
+        }
+        if (d.restart) {
+            restart(&d);
         }
         if (d.options.trial != 0 && muster_on_trial(&d.muster) && ms(&d.muster) - start > d.options.trial * 1000u) {
             fprintf(stderr, "muster-device: no Welcome within the trial\n");
