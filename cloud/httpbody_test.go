@@ -70,6 +70,7 @@ func TestALongMultipartGetCostsNoFileAndLittleMemory(t *testing.T) {
 			for i := 0; i < 64 && err == nil; i++ {
 				_, err = io.WriteString(out, chunk)
 			}
+			_, _ = io.WriteString(out, "9\r\n\r\n--x--\r\n\r\n0\r\n\r\n") // the server may have closed
 		})
 	runtime.ReadMemStats(&after)
 	if answer.StatusCode != http.StatusBadRequest {
