@@ -256,6 +256,11 @@ func (c *Cloud) close() error {
 	if c.cancel != nil {
 		c.cancel()
 	}
+	if c.registry != nil {
+		if err := c.registry.Settle(ctx); err != nil {
+			c.log.Error("a batch that was answered is still in the journal: the next start repeats it", "err", err)
+		}
+	}
 	if c.store != nil {
 		c.store.Close()
 	}

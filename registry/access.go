@@ -46,6 +46,9 @@ func (v *visibleDevice) may(actor fleet.Actor, action fleet.Action) error {
 // deleted, or deleted and imported by another team since it was loaded, it returns
 // fleet.NotFound.
 func (r *Registry) edit(ctx context.Context, team fleet.TeamID, product fleet.ProductID, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
+	if err := r.fences.flush(ctx, r.journal); err != nil {
+		return fleet.Device{}, err
+	}
 	d, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
 		if d.Team != team || product != 0 && d.Product != product {
 			return fleet.NotFound

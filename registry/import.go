@@ -75,6 +75,9 @@ func newDevices(team fleet.TeamID, order fleet.Import, groups []fleet.GroupID, o
 
 // create writes devices and sorts their ids in out by the outcome.
 func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fleet.Imported) error {
+	if err := r.fences.flush(ctx, r.journal); err != nil {
+		return err
+	}
 	var taken []*fleet.Device
 	var failed error
 	for i, err := range r.devices.CreateMany(ctx, devices) {

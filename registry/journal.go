@@ -28,23 +28,32 @@ type batch struct {
 func (b batch) actor() fleet.Actor { return fleet.Actor{Team: b.Team, User: b.User, Email: b.Email} }
 
 // journaled carries out the batch b by calling work. If the process ends before work
-// returns, Resume of the next one finishes b.
+// returns, Resume of the next one finishes b. What was answered must not run again: an entry
+// that can't be closed now is fenced before anything newer is decided about a device.
 func (r *Registry) journaled(ctx context.Context, b batch, work func() error) error {
 	record, err := json.Marshal(b)
 	if err != nil {
 		return err
 	}
-	id, err := r.config.Journal.Open(ctx, string(record))
-	if err != nil {
+	if err := r.fences.flush(ctx, r.journal); err != nil {
 		return err
 	}
-	defer func() {
-		if err := r.config.Journal.Close(ctx, id); err != nil {
-			r.log.LogAttrs(ctx, slog.LevelWarn, "a finished batch stays in the journal: the next start repeats it", slog.Any("err", err))
-		}
-	}()
-	return work()
+	id, err := r.journal.Open(ctx, string(record))
+	if err != nil {
+		r.fences.add(id)
+		return err
+	}
+	err = work()
+	if closing := r.journal.Close(ctx, id); closing != nil {
+		r.fences.add(id)
+		r.log.LogAttrs(ctx, slog.LevelWarn, "a batch that was answered is still in the journal: it is closed before the next change of a device", slog.Any("err", closing))
+	}
+	return err
 }
+
+// Settle closes what is left in the journal of batches that were answered. It must be called
+// before the store is closed.
+func (r *Registry) Settle(ctx context.Context) error { return r.fences.flush(ctx, r.journal) }
 
 // regroup changes the groups of each device on its own, each in one write, and returns the
 // devices as they are now.
@@ -66,7 +75,7 @@ func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []erro
 // Resume finishes the batches that were interrupted by a crash. It must be called before
 // anything else can change devices. Devices and groups that were deleted are left out.
 func (r *Registry) Resume(ctx context.Context) error {
-	unfinished, err := r.config.Journal.Unfinished(ctx)
+	unfinished, err := r.journal.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,7 +86,7 @@ func (r *Registry) Resume(ctx context.Context) error {
 		} else if err := r.finish(ctx, b, change); err != nil {
 			return err
 		}
-		if err := r.config.Journal.Close(ctx, id); err != nil {
+		if err := r.journal.Close(ctx, id); err != nil {
 			return err
 		}
 	}

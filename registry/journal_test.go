@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
@@ -46,4 +48,119 @@ func TestABatchLeavesTheJournalWhenItsOutcomeIsKnown(t *testing.T) {
 			t.Errorf("%v: still in the journal: %v", devices, left)
 		}
 	}
+}
+
+// away is a journal whose Redis is away from one call on: it carries the call out, or not, and
+// answers none from then on.
+type away struct {
+	journal
+	from    string // open or close
+	carried bool   // Redis carried out that call
+	gone    atomic.Bool
+}
+
+func (a *away) fails(call string) bool {
+	if call == a.from {
+		a.gone.Store(true)
+	}
+	return a.gone.Load()
+}
+
+func (a *away) Open(ctx context.Context, record string) (string, error) {
+	if !a.fails("open") {
+		return a.journal.Open(ctx, record)
+	}
+	if !a.carried {
+		return "lost", fleet.Errorf(fleet.Unavailable, "redis does not answer")
+	}
+	id, _ := a.journal.Open(ctx, record)
+	return id, fleet.Errorf(fleet.Unavailable, "redis does not answer")
+}
+
+func (a *away) Close(ctx context.Context, id string) error {
+	if a.fails("close") {
+		return fleet.Errorf(fleet.Unavailable, "redis does not answer")
+	}
+	return a.journal.Close(ctx, id)
+}
+
+func (a *away) Fence(ctx context.Context, id string) error {
+	if a.gone.Load() {
+		return fleet.Errorf(fleet.Unavailable, "redis does not answer")
+	}
+	return a.journal.Fence(ctx, id)
+}
+
+// TestABatchThatWasAnsweredDoesNotRunAgain takes a batch back after Redis was away while it
+// was opened or closed, and starts again.
+func TestABatchThatWasAnsweredDoesNotRunAgain(t *testing.T) {
+	lock := version("1")
+	for name, row := range map[string]struct {
+		from    string
+		carried bool
+		batch   func(*world) error
+		back    func(*world) error
+	}{
+		"groups, opened unnoticed, taken back as a batch": {"open", true, joinA, leaveA},
+		"groups, never opened, taken back as a batch":     {"open", false, joinA, leaveA},
+		"groups, not closed, taken back as a batch":       {"close", false, joinA, leaveA},
+		"lock, not closed, taken back for the device": {"close", false,
+			func(w *world) error {
+				return w.EditDevices(w.t.Context(), actor(fleet.Owner), fleet.DevicesEdit{Product: 1, Devices: []fleet.DeviceID{"free"}, Lock: &lock})
+			},
+			func(w *world) error {
+				_, err := w.EditDevice(w.t.Context(), actor(fleet.Owner), 1, "free", fleet.DeviceEdit{Lock: &fleet.Version{}})
+				return err
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			outage := &away{journal: w.store.Journal, from: row.from, carried: row.carried}
+			w.Registry.journal = outage
+			_ = row.batch(w)
+			if err := row.back(w); err == nil {
+				t.Error("a newer change was accepted while the older batch is in the journal")
+			}
+			outage.from = ""
+			outage.gone.Store(false)
+			if err := row.back(w); err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprint(w.device("free"))
+			next := New(w.config) // of the next process
+			if err := next.Resume(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(w.device("free")); got != want {
+				t.Errorf("after the restart:\n%s, want\n%s", got, want)
+			}
+			if left := w.unfinished(); len(left) != 0 {
+				t.Errorf("still in the journal: %v", left)
+			}
+		})
+	}
+}
+
+func TestABatchThatWasAnsweredDoesNotRunAgainAfterAStopInOrder(t *testing.T) {
+	w := newWorld(t)
+	outage := &away{journal: w.store.Journal, from: "open", carried: true}
+	w.Registry.journal = outage
+	if err := joinA(w); err == nil {
+		t.Fatal("the outage was not noticed")
+	}
+	outage.gone.Store(false)
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.unfinished(); len(left) != 0 {
+		t.Errorf("still in the journal: %v", left)
+	}
+}
+
+func joinA(w *world) error {
+	return w.EditGroups(w.t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free"}, Add: []string{"a"}})
+}
+
+func leaveA(w *world) error {
+	return w.EditGroups(w.t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free"}, Remove: []string{"a"}})
 }

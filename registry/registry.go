@@ -76,6 +76,8 @@ type Registry struct {
 	forecast Forecast
 	live     Live
 	roaming  *roaming
+	journal  journal
+	fences   fences
 	log      *slog.Logger
 }
 
@@ -94,7 +96,8 @@ func New(config Config) *Registry {
 	}
 	return &Registry{
 		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
-		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, roaming: newRoaming(), log: config.Log,
+		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, roaming: newRoaming(),
+		journal: config.Journal, log: config.Log,
 	}
 }
 

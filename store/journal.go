@@ -11,11 +11,14 @@ import (
 // Journal keeps records of what was begun and must be finished, if need be by the next process.
 type Journal struct{ core *core }
 
+// fenced is the record of an id that must not be finished any more.
+const fenced = ""
+
 // Open stores a record and returns the id to close it by. After fleet.Unavailable it may have
-// been stored.
+// been stored, or may still be: Fence the id.
 func (s *Journal) Open(ctx context.Context, record string) (id string, err error) {
 	id = s.core.Nonce()
-	return id, s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.HSet(context.Background(), journalKey, id, record) })
+	return id, s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.HSetNX(context.Background(), journalKey, id, record) })
 }
 
 // Close removes the record of something that is finished. An unknown id is not an error. After
@@ -24,9 +27,29 @@ func (s *Journal) Close(ctx context.Context, id string) error {
 	return s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.HDel(context.Background(), journalKey, id) })
 }
 
-// Unfinished returns the records that were opened and not closed, by id.
+// Fence closes an id whose Open or Close failed, so that it holds even if Redis carries out
+// those commands later. The id stays in Redis until it is closed.
+func (s *Journal) Fence(ctx context.Context, id string) error {
+	return s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.HSet(context.Background(), journalKey, id, fenced) })
+}
+
+// Unfinished returns the records that were opened and neither closed nor fenced, by id, and
+// closes those that were fenced. No other process may use the journal.
 func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
-	return pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+	records, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), journalKey)
 	})
+	if err != nil {
+		return nil, err
+	}
+	for id, record := range records {
+		if record != fenced {
+			continue
+		}
+		if err := s.Close(ctx, id); err != nil {
+			return nil, err
+		}
+		delete(records, id)
+	}
+	return records, nil
 }

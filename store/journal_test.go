@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -31,5 +32,22 @@ func TestTheJournalOfAClosedStoreIsUnavailable(t *testing.T) {
 		if !errors.Is(err, fleet.Unavailable) {
 			t.Errorf("%s: got %v, want unavailable", method, err)
 		}
+	}
+}
+
+func TestAFencedEntryIsNeverFinished(t *testing.T) {
+	s := openEphemeral(t)
+	ctx := t.Context()
+	open := got[string](t)(s.Journal.Open(ctx, "one"))
+	must(t, s.Journal.Fence(ctx, open))
+	must(t, s.Journal.Fence(ctx, "late"))
+	must(t, s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { // an Open that Redis carries out after its caller gave up
+		return p.HSetNX(context.Background(), journalKey, "late", "two")
+	}))
+	if left := got[map[string]string](t)(s.Journal.Unfinished(ctx)); len(left) != 0 {
+		t.Errorf("unfinished: %v", left)
+	}
+	if n := got[int64](t)(s.core.Client.HLen(ctx, journalKey).Result()); n != 0 {
+		t.Errorf("%d entries are kept for ever", n)
 	}
 }
