@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -122,11 +124,18 @@ func refusal(err error) error {
 	var nesting *cbor.MaxNestedLevelError
 	var elements *cbor.MaxArrayElementsError
 	var pairs *cbor.MaxMapPairsError
+	var mismatch *cbor.UnmarshalTypeError // its text names Go types, and a device gets the refusal's
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &mismatch):
+		name := mismatch.StructFieldName
+		if key, err := strconv.Atoi(name[strings.LastIndex(name, ".")+1:]); err == nil {
+			return refuse(ReasonMalformed, "key %d: wrong type or out of range: %s", key, mismatch.CBORType)
+		}
+		return refuse(ReasonMalformed, "an item of the wrong type or out of range: %s", mismatch.CBORType)
 	case errors.As(err, &nesting), errors.As(err, &elements), errors.As(err, &pairs):
 		return refuse(ReasonOverLimit, "%v", err)
 	}

@@ -75,7 +75,7 @@ type helloRecord struct {
 	Digest   octets          `cbor:"3,keyasint,omitempty"`
 	Chunk    *uint32         `cbor:"4,keyasint,omitempty"`
 	Window   *uint32         `cbor:"5,keyasint,omitempty"`
-	Partial  *partialRecord  `cbor:"6,keyasint,omitempty"`
+	Partial  cbor.RawMessage `cbor:"6,keyasint,omitempty"`
 	MaxImage uint64          `cbor:"7,keyasint,omitempty"`
 	Updates  *bool           `cbor:"8,keyasint,omitempty"`
 	Last     *outcomeRecord  `cbor:"9,keyasint,omitempty"`
@@ -84,10 +84,6 @@ type helloRecord struct {
 	Boot     uint64          `cbor:"12,keyasint,omitempty"`
 	Caches   bool            `cbor:"13,keyasint,omitempty"`
 }
-
-// partialRecord and outcomeRecord are arrays on the radio; partial's last element may be
-// missing, so both are read element by element.
-type partialRecord []cbor.RawMessage
 
 type outcomeRecord struct {
 	_      struct{} `cbor:",toarray"`
@@ -112,10 +108,11 @@ func (h Hello) Encode() []byte {
 		r.Window = &h.Window
 	}
 	if p := h.Partial; p != nil {
-		r.Partial = &partialRecord{encode(p.Image[:]), encode(p.Next)}
+		elements := []cbor.RawMessage{encode(p.Image[:]), encode(p.Next)}
 		if p.Chunk != h.Chunk {
-			*r.Partial = append(*r.Partial, encode(p.Chunk))
+			elements = append(elements, encode(p.Chunk))
 		}
+		r.Partial = encode(elements)
 	}
 	if !h.UpdatesOn {
 		r.Updates = &h.UpdatesOn
@@ -185,27 +182,26 @@ func flow(r *helloRecord, h *Hello) error {
 // defaultWindow is DefaultWindow, less where that many chunks would break MaxInFlight.
 func defaultWindow(chunk uint32) uint32 { return min(DefaultWindow, MaxInFlight/max(chunk, 1)) }
 
+// partial reads key 6. It is a hint: one that can't be used counts as absent, so that a
+// damaged note on a device does not keep it from updates.
 func partial(r *helloRecord, h *Hello) error {
-	if r.Partial == nil {
+	var elements []cbor.RawMessage
+	if err := decoder.Unmarshal(r.Partial, &elements); err != nil || len(elements) < 2 || len(elements) > 3 {
 		return nil
-	}
-	elements := *r.Partial
-	if len(elements) != 2 && len(elements) != 3 {
-		return refuse(ReasonMalformed, "key 6, partial: %d elements, expected 2 or 3", len(elements))
 	}
 	p := Partial{Chunk: h.Chunk}
 	var image octets
 	into := []any{&image, &p.Next, &p.Chunk}
 	for i, element := range elements {
 		if err := decoder.Unmarshal(element, into[i]); err != nil {
-			return refuse(ReasonMalformed, "key 6, partial: %v", err)
+			return nil
 		}
 	}
-	if p.Chunk < MinChunk || p.Chunk > MaxChunk {
-		return refuse(ReasonOverLimit, "key 6, partial: chunks of %d bytes, %d to %d are allowed", p.Chunk, MinChunk, MaxChunk)
+	if p.Chunk < MinChunk || p.Chunk > MaxChunk || fixed(p.Image[:], image, "") != nil {
+		return nil
 	}
 	h.Partial = &p
-	return fixed(p.Image[:], image, "key 6, image")
+	return nil
 }
 
 func outcome(r *helloRecord, h *Hello) error {

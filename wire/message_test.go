@@ -144,3 +144,25 @@ func marshal(t *testing.T, value any) []byte {
 	}
 	return data
 }
+
+func TestTheTextOfARefusalNamesTheKeyAndNoGoType(t *testing.T) {
+	for name, data := range map[string]string{
+		"key 2 is a number":          "\xa3\x00\x01\x01\x07\x02\x05",
+		"key 4 does not fit":         "\xa3\x00\x01\x01\x07\x04\x1b\x00\x00\x01\x00\x00\x00\x00\x00",
+		"key 9 is a text":            "\xa3\x00\x01\x01\x07\x09\x61a",
+		"key 9 has texts":            "\xa3\x00\x01\x01\x07\x09\x83\x61a\x61a\x61a",
+		"key 1 is a map":             "\xa2\x00\x01\x01\xa0",
+		"key 8 is a negative number": "\xa3\x00\x01\x01\x07\x08\x20",
+	} {
+		_, err := wire.DecodeHello([]byte(data))
+		if err == nil {
+			t.Errorf("%s: taken", name)
+			continue
+		}
+		for _, word := range []string{"Go ", "wire.", "Record", "uint", "bool"} {
+			if strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %q is in the text: %v", name, word, err)
+			}
+		}
+	}
+}
