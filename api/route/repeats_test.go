@@ -2,13 +2,16 @@ package route_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/route"
@@ -149,6 +152,18 @@ func TestAnAnswerTooLongToKeepIsNotMadeTwice(t *testing.T) {
 
 // TestAStreamIsNotHeldBack: what an operation flushes goes out at once, also with a key.
 func TestAStreamIsNotHeldBack(t *testing.T) {
+	ended := make(chan struct{})
+	stream := func(context.Context, fleet.Actor, *struct{}) (*huma.StreamResponse, error) {
+		return &huma.StreamResponse{Body: func(ctx huma.Context) {
+			r, w := humago.Unwrap(ctx)
+			_, _ = io.WriteString(w, "first")
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-ended:
+			case <-r.Context().Done():
+			}
+		}}, nil
+	}
 	config := route.Config{
 		Actor: func(context.Context, string) (fleet.Actor, error) {
 			return fleet.Actor{Team: 1, Role: fleet.Owner}, nil
@@ -175,7 +190,7 @@ func TestAStreamIsNotHeldBack(t *testing.T) {
 	if _, err := answer.Body.Read(line); err != nil || string(line) != "first" {
 		t.Errorf("got %q, %v before the operation ended, want its first line", line, err)
 	}
-	close(streamed)
+	close(ended)
 	_ = answer.Body.Close()
 }
 
@@ -197,8 +212,3 @@ func TestTheAddressOfAPeerHasNoPort(t *testing.T) {
 		}
 	}
 }
-
-// streamed ends stream.
-var streamed = make(chan struct{})
-
-const patience = 10 * time.Second
