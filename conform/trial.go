@@ -33,7 +33,7 @@ func Cases() []Case {
 // skip, which run turns into a Result, so that cases read as a sequence of steps.
 type trial struct {
 	*Bench
-	ctx   context.Context
+	base  context.Context
 	hello wire.Hello // the last one the device sent
 	line  *line      // the connection it was sent on
 	offer wire.Offer // the last one sent
@@ -58,7 +58,7 @@ func (b *Bench) Run(ctx context.Context, cases []Case, done func(Result)) (Repor
 			result.Outcome, result.Detail = Skipped, "takes more than a minute: add --slow"
 		} else {
 			started := time.Now()
-			t := &trial{Bench: b, ctx: ctx}
+			t := &trial{Bench: b, base: ctx}
 			result.Outcome, result.Detail = t.run(c)
 			result.Took = time.Since(started)
 		}
@@ -121,7 +121,7 @@ func (t *trial) cleanUp() {
 		case <-t.events:
 		case <-time.After(300 * time.Millisecond):
 			quiet = true
-		case <-t.ctx.Done():
+		case <-t.base.Done():
 			quiet = true
 		}
 	}
@@ -141,7 +141,7 @@ func (t *trial) next(until time.Time) (event, bool) {
 		return e, true
 	case <-timer.C:
 		return event{}, false
-	case <-t.ctx.Done():
+	case <-t.base.Done():
 		t.skipf("interrupted")
 		return event{}, false
 	}
