@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,6 +73,10 @@ func (c *Config) validateListeners(v *verdict) {
 func (c *Config) validateStore(v *verdict) {
 	v.require(c.Data != "" || c.Redis.Ephemeral, "data is empty: name a folder for firmware images")
 	v.require(c.Redis.URL == "" || !c.Redis.Ephemeral, "redis.url and redis.ephemeral are both set: choose one")
+	if severalAddresses(c.Redis.URL.Reveal()) {
+		v.require(false, "redis.url has several addresses: Muster uses one Redis, name one (not a Cluster, not Sentinel): redis://HOST:PORT")
+		return
+	}
 	v.require(c.Redis.URL == "" || redisURL(c.Redis.URL.Reveal()),
 		"redis.url is not one: use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH")
 }
@@ -112,4 +117,16 @@ func redisURL(s string) bool {
 		return u.Path != ""
 	}
 	return false
+}
+
+// severalAddresses reports whether a Redis URL names more than one server, as some clients take
+// for a Cluster. A password may have a comma.
+func severalAddresses(url string) bool {
+	scheme, rest, _ := strings.Cut(url, "://")
+	if scheme != "redis" && scheme != "rediss" {
+		return false
+	}
+	authority, query, _ := strings.Cut(rest, "?")
+	host, _, _ := strings.Cut(authority[strings.LastIndex(authority, "@")+1:], "/")
+	return strings.Contains(host, ",") || strings.Contains(query, "addr=")
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,8 +20,15 @@ func (c *core) await(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
+	if infoField(info, "redis_mode") == "cluster" {
+		return errCluster
+	}
 	return checkVersion(info)
 }
+
+// A Cluster of one node refuses a script or transaction across slots too.
+var errCluster = errors.New("redis runs in cluster mode, which Muster can't use: " +
+	"name a Redis with cluster-enabled no (--redis URL), or let Muster start its own (without --redis)")
 
 // awaitAnswer pings Redis until it answers, which takes long while it reads a large file.
 func (c *core) awaitAnswer(ctx context.Context) error {

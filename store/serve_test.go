@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -178,4 +181,33 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 		}
 		must(t, s.core.Client.ConfigSet(t.Context(), row.setting, before[row.setting]).Err())
 	}
+}
+
+func TestAClusterIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(got[string](t)(os.MkdirTemp("", "c")), "s")
+	t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(socket)) })
+	server := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
+		"--cluster-enabled", "yes", "--bind", "127.0.0.1", "--cluster-port", freePort(t))
+	must(t, server.Start())
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	s, err := Open(t.Context(), Options{URL: "unix://" + socket, Log: quiet()})
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "cluster mode") || !strings.Contains(err.Error(), "--redis URL") {
+		t.Errorf("got %v, want that a cluster can't be used and what to do", err)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener := got[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer func() { _ = listener.Close() }()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	must(t, err)
+	return port
 }
