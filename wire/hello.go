@@ -137,11 +137,12 @@ func DecodeHello(data []byte) (Hello, error) {
 	}
 	h := NewHello(r.Version.Version)
 	h.Product, h.MaxImage, h.Hardware, h.Boot, h.Caches = r.Product, r.MaxImage, r.Hardware, r.Boot, r.Caches
-	for _, part := range []func(*helloRecord, *Hello) error{words, flow, partial, outcome, facts} {
+	for _, part := range []func(*helloRecord, *Hello) error{words, flow, outcome, facts} {
 		if err := part(&r, &h); err != nil {
 			return Hello{}, err
 		}
 	}
+	h.Partial = usablePartial(r.Partial, h.Chunk)
 	return h, nil
 }
 
@@ -182,26 +183,25 @@ func flow(r *helloRecord, h *Hello) error {
 // defaultWindow is DefaultWindow, less where that many chunks would break MaxInFlight.
 func defaultWindow(chunk uint32) uint32 { return min(DefaultWindow, MaxInFlight/max(chunk, 1)) }
 
-// partial reads key 6. It is a hint: one that can't be used counts as absent, so that a
-// damaged note on a device does not keep it from updates.
-func partial(r *helloRecord, h *Hello) error {
+// usablePartial reads key 6, nil when absent. It is a hint: one that can't be used counts as
+// absent, so that a damaged note on a device does not keep it from updates.
+func usablePartial(data cbor.RawMessage, chunk uint32) *Partial {
 	var elements []cbor.RawMessage
-	if err := decoder.Unmarshal(r.Partial, &elements); err != nil || len(elements) < 2 || len(elements) > 3 {
+	if decoder.Unmarshal(data, &elements) != nil || len(elements) < 2 || len(elements) > 3 {
 		return nil
 	}
-	p := Partial{Chunk: h.Chunk}
+	p := Partial{Chunk: chunk}
 	var image octets
 	into := []any{&image, &p.Next, &p.Chunk}
 	for i, element := range elements {
-		if err := decoder.Unmarshal(element, into[i]); err != nil {
+		if decoder.Unmarshal(element, into[i]) != nil {
 			return nil
 		}
 	}
-	if p.Chunk < MinChunk || p.Chunk > MaxChunk || fixed(p.Image[:], image, "") != nil {
+	if p.Chunk < MinChunk || p.Chunk > MaxChunk || fixed(p.Image[:], image, "key 6, image") != nil {
 		return nil
 	}
-	h.Partial = &p
-	return nil
+	return &p
 }
 
 func outcome(r *helloRecord, h *Hello) error {
