@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -116,14 +117,14 @@ var commandCases = []Case{
 	}},
 }
 
-// commandNumber begins with the time, so that it grows over runs of the bench: a device
+// Numbers of commands begin with the time, so that they grow over runs of the bench: a device
 // remembers the highest one it executed.
-var commandNumber = uint32(time.Now().Unix())
+var (
+	firstCommand = uint32(time.Now().Unix())
+	commands     atomic.Uint32 // numbered so far; benches may run at the same time
+)
 
-func nextCommand() uint32 {
-	commandNumber++
-	return commandNumber
-}
+func nextCommand() uint32 { return firstCommand + commands.Add(1) }
 
 func (t *trial) commanded(n uint32) []byte {
 	topic := wire.Topic{Speaker: t.device, Kind: wire.TopicCommand, Number: n, Name: "conform"}
