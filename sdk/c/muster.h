@@ -145,7 +145,7 @@ typedef struct {
 
 /* What the device is. Strings and pointers have to stay valid. */
 typedef struct {
-    const char *id;        /* device id */
+    const char *id;        /* device id, at most 128 bytes; {gateway}/b/{id} behind a gateway */
     const char *version;   /* what runs: "7", or semantic like "1.4.0" */
     const char *product;   /* slug of the product it was built for, or NULL */
     const char *hardware;  /* hardware revision, or NULL */

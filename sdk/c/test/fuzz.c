@@ -26,8 +26,8 @@ static uint8_t next(void) { return left > 0 ? (left--, *script++) : 0; }
 static void message(const char *kind)
 {
     size_t n = (size_t)next() << 3;
-    n = n < left ? n : left;
     b.fragment = next() & 31u;
+    n = n < left ? n : left;
     bench_deliver(&b, kind, script, n);
     script += n;
     left -= n;

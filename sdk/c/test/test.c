@@ -385,6 +385,20 @@ static void test_disturbed_updates_are_byte_exact(void)
     }
 }
 
+static void test_a_device_behind_a_gateway_is_one_with_a_longer_id(void)
+{
+    bench_t b;
+    image_t image;
+    bench_new(&b);
+    release(&b, &image, 5000, "8");
+    b.self.id = "gw-1/b/ble-1";
+    CHECK(powered(&b, to_the_end));
+    CHECK(updated(&b));
+    CHECK(strcmp(b.sent[0].topic, "d/gw-1/b/ble-1/up/hello") == 0);
+    bench_free(&b);
+    image_free(&image);
+}
+
 static void test_a_smaller_chunk_than_asked_for_will_do(void)
 {
     bench_t b;
@@ -1096,6 +1110,7 @@ int main(void)
         TEST(wants_reports_and_alerts_are_their_vectors),
         TEST(an_update_is_byte_exact),
         TEST(disturbed_updates_are_byte_exact),
+        TEST(a_device_behind_a_gateway_is_one_with_a_longer_id),
         TEST(a_smaller_chunk_than_asked_for_will_do),
         TEST(a_lost_connection_costs_no_chunk_twice_but_what_was_under_way),
         TEST(a_journal_keeps_the_old_or_the_new_record),

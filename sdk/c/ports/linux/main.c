@@ -97,7 +97,7 @@ static void on_disconnect(struct mosquitto *mqtt, void *ctx, int code, const mos
     device_t *d = ctx;
     (void)mqtt;
     (void)p;
-    d->taken_over = code == MQTT_RC_SESSION_TAKEN_OVER;
+    d->taken_over = d->taken_over || code == MQTT_RC_SESSION_TAKEN_OVER;
 }
 
 static void on_message(struct mosquitto *mqtt, void *ctx, const struct mosquitto_message *msg, const mosquitto_property *p)
