@@ -12,8 +12,8 @@
 #include "sha256.h"
 
 #define KEEP_ALIVE 60u     /* seconds */
-#define PING_EVERY 20000u  /* ms */
-#define ANSWER_WAIT 8000u  /* ms for CONNACK and PINGRESP */
+#define PING_EVERY 1000u   /* ms; the line does not tell when the connection has ended */
+#define ANSWER_WAIT 3000u  /* ms for CONNACK and PINGRESP */
 #define FIRST_VERSION 7u
 
 /* What the boot loader remembers. A real one is MCUboot or the like, and swaps images; here
@@ -368,7 +368,7 @@ int main(void)
     semihost_print("runs ");
     semihost_print(version);
     semihost_print("\n");
-    wait(500); /* QEMU connects its serial line meanwhile */
+    wait(1500); /* QEMU connects its serial line again meanwhile */
     for (;;) {
         converse();
         uint32_t pause = muster_down(&device, false);
