@@ -141,7 +141,7 @@ func connectTo(t *testing.T, s *cloudOfOne) *download {
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
 	broker := mqttlite.Broker{Scheme: "tcp", Host: l.Addr().String()}
-	c, err := mqttlite.Dial(context.Background(), broker, mqttlite.Client{ID: testDevice})
+	c, err := mqttlite.Dial(context.Background(), broker, mqtt.Client{ID: testDevice})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // identity is what a device connects with; its user name is its id.
@@ -76,7 +77,7 @@ func connect(ctx context.Context, address string, devices []identity, dialers in
 func (s *swarm) one(ctx context.Context, address string, i int, d identity, then func(int, *mqttlite.Conn) error) error {
 	began := time.Now()
 	broker := mqttlite.Broker{Scheme: "tcp", Host: address, Source: source(i)}
-	c, err := mqttlite.Dial(ctx, broker, mqttlite.Client{ID: d.id, User: d.id, Password: d.password, KeepAlive: keepAlive})
+	c, err := mqttlite.Dial(ctx, broker, mqtt.Client{ID: d.id, User: d.id, Password: d.password, KeepAlive: keepAlive})
 	if err != nil {
 		return err
 	}

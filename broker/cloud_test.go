@@ -116,7 +116,7 @@ func (s *session) Gone() {
 
 func (s *session) link() *Link { return s.connect.Link }
 
-// start makes a broker that ends with the test, when every session must have been told
+// start makes a broker that ends with the test, when every session must have been notified
 // that it is gone exactly once.
 func start(t testing.TB, cfg Config, c *cloud) *Broker {
 	t.Helper()

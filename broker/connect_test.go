@@ -182,7 +182,7 @@ func TestMaxConnectionsHoldsWhenManyAreAdmittedAtOnce(t *testing.T) {
 	})
 }
 
-// TestTheLogSaysWhyAConnectionWasRefused, which the peer is not told.
+// TestTheLogSaysWhyAConnectionWasRefused, which the peer does not learn.
 func TestTheLogSaysWhyAConnectionWasRefused(t *testing.T) {
 	var log bytes.Buffer
 	cloud := newCloud()

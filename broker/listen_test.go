@@ -257,7 +257,7 @@ func TestShutdownGivesUpWithItsContext(t *testing.T) {
 			t.Errorf("Shutdown: %v, want the context's error", err)
 		}
 		if b.base.Err() == nil {
-			t.Error("calls to the cloud are not told")
+			t.Error("calls to the cloud are not reported")
 		}
 		close(hold)
 		stop(t, b, cloud)

@@ -49,7 +49,7 @@ func (im *image) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32)
 			im.mu.Lock()
 			im.stopped++
 			im.mu.Unlock()
-			return nil, errors.New("told to stop")
+			return nil, errors.New("asked to stop")
 		}
 	}
 	if im.err != nil {

@@ -12,12 +12,13 @@ import (
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // refusal is the return code a device gets over MQTT 3.1.1, 0 when it is let in.
 func (w *world) refusal(b mqttlite.Broker, c simulator.Credential) byte {
 	w.Helper()
-	conn, err := mqttlite.Dial(w.Context(), b, mqttlite.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	conn, err := mqttlite.Dial(w.Context(), b, mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
 	var refused *mqttlite.Refused
 	switch {
 	case errors.As(err, &refused):

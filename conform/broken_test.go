@@ -69,7 +69,7 @@ func (d *broken) handle(p mqtt.Packet) {
 // run keeps the device connected until ctx ends, without any pause between two attempts.
 func (d *broken) run(ctx context.Context, addr string) {
 	for ctx.Err() == nil {
-		conn, err := mqttlite.Dial(ctx, mqttlite.Broker{Scheme: "tcp", Host: addr}, mqttlite.Client{ID: "dut", User: "dut", Password: "secret", KeepAlive: time.Minute})
+		conn, err := mqttlite.Dial(ctx, mqttlite.Broker{Scheme: "tcp", Host: addr}, mqtt.Client{ID: "dut", User: "dut", Password: "secret", KeepAlive: time.Minute})
 		if err != nil {
 			continue
 		}

@@ -90,14 +90,14 @@ func (w *world) connect(id fleet.DeviceID, version string, change ...func(*wire.
 	return r, r.sayHello()
 }
 
-// sayHello is what the conductor does at a Hello.
+// sayHello is what package cloud does at a Hello.
 func (r *radio) sayHello() Plan {
 	return r.act(AtHello, func(d *fleet.Device) {
 		d.Running, d.UpdatesOn = r.hello.Version, r.hello.UpdatesOn
 	})
 }
 
-// again is what the conductor does when something is to act at once.
+// again is what package cloud does when something is to act at once.
 func (r *radio) again(at Occasion) Plan { return r.act(at, func(*fleet.Device) {}) }
 
 func (r *radio) act(at Occasion, change func(*fleet.Device)) Plan {

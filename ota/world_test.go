@@ -19,7 +19,7 @@ const (
 
 var v = otatest.Version
 
-// world is a fleet with the Service that updates it, and the conductor of these tests.
+// world is a fleet with the Service that updates it, and what package cloud does in production.
 type world struct {
 	*Service
 	*otatest.Fleet

@@ -19,7 +19,7 @@ import (
 
 // client is one MQTT connection of one device: mqttlite.Conn, Paho behind the same methods,
 // or one that a gateway carries.
-type client = ble.Client
+type client = ble.Conn
 
 // How a device comes back (docs/protocol.md#connection).
 const (

@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/simulator/ble"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
+	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // ClientKind is which MQTT client the devices use.
@@ -62,7 +63,7 @@ type Config struct {
 	Every    time.Duration
 	// Done, when set, is called each Every; true ends Run.
 	Done func(*Fleet) bool
-	// Expect returns what each device should run in the end; nil: Report has no verdict.
+	// Expect returns what each device should run in the end; nil: Summary has no verdict.
 	Expect func(fleet.DeviceID) (Expectation, bool)
 }
 
@@ -79,10 +80,10 @@ type Fleet struct {
 }
 
 // Run is New and Fleet.Run.
-func Run(ctx context.Context, config Config) (Report, error) {
+func Run(ctx context.Context, config Config) (Summary, error) {
 	f, err := New(config)
 	if err != nil {
-		return Report{}, err
+		return Summary{}, err
 	}
 	return f.Run(ctx), nil
 }
@@ -187,7 +188,7 @@ func (f *Fleet) dialer(n int, c Credential, gateway bool) func(context.Context) 
 	if f.config.Spread {
 		broker = broker.Spread(n)
 	}
-	o := mqttlite.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret, KeepAlive: f.config.KeepAlive}
+	o := mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret, KeepAlive: f.config.KeepAlive}
 	if f.config.Client == Light || gateway { // Paho's queue is for one device
 		return func(ctx context.Context) (client, error) { return noNil(mqttlite.Dial(ctx, broker, o)) }
 	}
@@ -204,7 +205,7 @@ func noNil[C client](c C, err error) (client, error) {
 
 // Run connects the devices and keeps them going until ctx ends or Config.Done returns true;
 // then every device disconnects properly, and Run waits for that.
-func (f *Fleet) Run(ctx context.Context) Report {
+func (f *Fleet) Run(ctx context.Context) Summary {
 	f.mu.Lock()
 	f.started, f.ended = time.Now(), time.Time{}
 	f.mu.Unlock()
@@ -223,7 +224,7 @@ func (f *Fleet) Run(ctx context.Context) Report {
 	f.mu.Lock()
 	f.ended = time.Now()
 	f.mu.Unlock()
-	return f.Report()
+	return f.Summary()
 }
 
 func (f *Fleet) ramp(ctx context.Context, running *sync.WaitGroup) {

@@ -22,7 +22,7 @@ func credentials(n int) []Credential {
 }
 
 // runFleet runs config against a cloud that gives everyone f, until the fleet runs it.
-func runFleet(t *testing.T, config Config, f firmware) (*Fleet, Report) {
+func runFleet(t *testing.T, config Config, f firmware) (*Fleet, Summary) {
 	t.Helper()
 	c := newCloud(t)
 	go c.serve(f)

@@ -35,7 +35,7 @@ type pahoClient struct {
 }
 
 // dialPaho connects to broker and waits for CONNACK. A refusal is a *mqttlite.Refused.
-func dialPaho(ctx context.Context, broker mqttlite.Broker, o mqttlite.Client) (*pahoClient, error) {
+func dialPaho(ctx context.Context, broker mqttlite.Broker, o mqtt.Client) (*pahoClient, error) {
 	nc, err := broker.Dial(ctx)
 	if err != nil {
 		return nil, err

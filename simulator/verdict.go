@@ -97,8 +97,8 @@ func (s DeviceStatus) why() string {
 	return strings.Join(parts, "; ")
 }
 
-// Report is what a run came to; it is written as JSON.
-type Report struct {
+// Summary is the result of a run, written as JSON.
+type Summary struct {
 	Seed     uint64         `json:"seed"`
 	Started  time.Time      `json:"started"`
 	Seconds  float64        `json:"seconds"`
@@ -108,8 +108,8 @@ type Report struct {
 	Verdict  *Verdict       `json:"verdict,omitempty"` // with Config.Expect
 }
 
-// Report sums up the run so far, or the last one once it ended.
-func (f *Fleet) Report() Report {
+// Summary returns the result of the run so far, or the last one once it ended.
+func (f *Fleet) Summary() Summary {
 	f.mu.Lock()
 	started, ended := f.started, f.ended
 	f.mu.Unlock()
@@ -117,7 +117,7 @@ func (f *Fleet) Report() Report {
 		ended = time.Now()
 	}
 	s := f.Snapshot()
-	r := Report{Seed: f.config.Seed, Started: started, Devices: s.Devices, Versions: s.Versions, Totals: s.Totals}
+	r := Summary{Seed: f.config.Seed, Started: started, Devices: s.Devices, Versions: s.Versions, Totals: s.Totals}
 	if !started.IsZero() {
 		r.Seconds = ended.Sub(started).Seconds()
 	}

@@ -24,7 +24,7 @@ func topicsOf(speaker, child string) []string {
 	return all
 }
 
-// matches is the matching of MQTT 3.1.1 §4.7, written here anew, and generous: a '#' in
+// matches is the matching of MQTT 3.1.1 §4.7, written here a second time, and generous: a '#' in
 // any place takes all that follows, and a shared subscription is its filter.
 func matches(filter, topic string) bool {
 	if strings.HasPrefix(strings.ToLower(filter), "$share/") {
@@ -167,7 +167,7 @@ func TestDevicePublishesBelowItsOwnUpOnly(t *testing.T) {
 		{"own message with a name", "d/a/up/msg/log", true, true},
 		{"own down", "d/a/down/chunk", false, false},
 		{"other device", "d/b/up/hello", false, false},
-		{"other device whose id begins alike", "d/ab/up/hello", false, false},
+		{"other device with the same beginning", "d/ab/up/hello", false, false},
 		{"BLE device behind it", "d/a/b/c/up/hello", false, true},
 		{"down topic of a BLE device behind it", "d/a/b/c/down/offer", false, false},
 		{"BLE device behind another", "d/b/b/a/up/hello", false, false},
@@ -198,7 +198,7 @@ func TestDeviceSubscribesBelowItsOwnDownOnly(t *testing.T) {
 		{"everything", "#", false, false},
 		{"any device's", "d/+/down/#", false, false},
 		{"another's", "d/b/down/#", false, false},
-		{"one whose id begins alike", "d/ab/down/#", false, false},
+		{"one with the same beginning", "d/ab/down/#", false, false},
 		{"its BLE devices", "d/a/b/#", false, true},
 		{"their down topics", "d/a/b/+/down/#", false, true},
 		{"another gateway's BLE devices", "d/b/b/#", false, false},

@@ -156,7 +156,7 @@ func needsPrefix(context.Context, fleet.Actor, *struct{ Nonce }) (*route.None, e
 }
 
 // spellOut rewrites GET /v1/devices/events/{prefix}, which Particle's clients send. The
-// router can't have it beside /v1/devices/{device}/events.
+// router can't have both it and /v1/devices/{device}/events.
 func spellOut(next http.Handler) http.Handler {
 	const short, long = "/v1/devices/" + allDevices + "/", "/v1/devices/" + allDevices + "/events/"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

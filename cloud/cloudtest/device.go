@@ -37,7 +37,7 @@ func (s *Server) Dial(c simulator.Credential) *Device {
 // Dial connects a device with credential c.
 func Dial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) *Device {
 	t.Helper()
-	conn, err := mqttlite.Dial(t.Context(), broker, mqttlite.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func (s *simulateCmd) open() (*os.File, error) {
 }
 
 // write writes report to file, if any, and closes it.
-func write(file *os.File, report simulator.Report) error {
+func write(file *os.File, report simulator.Summary) error {
 	if file == nil {
 		return nil
 	}

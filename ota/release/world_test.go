@@ -130,7 +130,7 @@ func (w *world) connect(id fleet.DeviceID, version string) *radio {
 	return r
 }
 
-// decide has the device evaluated, as the conductor does.
+// decide has the device evaluated, as package cloud does.
 func (r *radio) decide(at ota.Occasion) ota.Plan {
 	r.w.T.Helper()
 	d := r.w.Record(r.id)

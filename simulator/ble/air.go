@@ -105,7 +105,7 @@ func (a *air) signal() {
 	}
 }
 
-// Read implements Client.
+// Read implements Conn.
 func (a *air) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
 		p, until, err := a.next(deadline)
@@ -147,7 +147,7 @@ func (a *air) next(deadline time.Time) (p mqtt.Packet, until time.Time, err erro
 	return p, until, nil
 }
 
-// Wake implements Client.
+// Wake implements Conn.
 func (a *air) Wake() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

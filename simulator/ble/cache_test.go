@@ -15,7 +15,7 @@ import (
 
 // wants is a connection that keeps the Wants published on it.
 type wants struct {
-	Client
+	Conn
 	t *testing.T
 
 	mu   sync.Mutex
@@ -56,7 +56,7 @@ func (w *wants) expect(ranges ...[2]uint32) {
 func caching(t *testing.T, test func(c *cache, w *wants, offer wire.Offer)) {
 	synctest.Test(t, func(t *testing.T) {
 		g, w := NewGateway("gw", &Radio{Caches: true}), &wants{t: t}
-		g.cache.connected(&trunk{Client: w, gateway: g, acks: map[uint16]*air{}})
+		g.cache.connected(&trunk{Conn: w, gateway: g, acks: map[uint16]*air{}})
 		offer := wire.Offer{Digest: fleet.Digest{1}, Size: 40 * wire.MinChunk, Chunk: wire.MinChunk, Count: 40, Cached: true}
 		test(&g.cache, w, offer)
 		g.cache.timer.Stop()

@@ -13,9 +13,9 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// Client is an MQTT connection of a device: mqttlite.Conn, or another with its methods.
+// Conn is an MQTT connection of a device: mqttlite.Conn, or another with its methods.
 // Disconnect sends DISCONNECT first, Close does not.
-type Client interface {
+type Conn interface {
 	Publish(topic string, qos byte, payload []byte) (id uint16, err error)
 	Read(deadline time.Time) (mqtt.Packet, error)
 	Wake()
@@ -41,13 +41,13 @@ func NewGateway(id fleet.DeviceID, radio *Radio) *Gateway {
 }
 
 // Carry wraps dial: its connections carry BLE devices too.
-func (g *Gateway) Carry(dial func(context.Context) (Client, error)) func(context.Context) (Client, error) {
-	return func(ctx context.Context) (Client, error) {
+func (g *Gateway) Carry(dial func(context.Context) (Conn, error)) func(context.Context) (Conn, error) {
+	return func(ctx context.Context) (Conn, error) {
 		c, err := dial(ctx)
 		if err != nil {
 			return nil, err
 		}
-		t := &trunk{Client: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]*attempt)}
+		t := &trunk{Conn: c, gateway: g, airs: make(map[fleet.DeviceID]*air), acks: make(map[uint16]*air), attaching: make(map[fleet.DeviceID]*attempt)}
 		g.mu.Lock()
 		g.trunk = t
 		close(g.ready)
@@ -89,7 +89,7 @@ func (g *Gateway) connection(ctx context.Context) (*trunk, error) {
 
 // trunk is a gateway's connection. Read takes out what is for the BLE devices.
 type trunk struct {
-	Client
+	Conn
 	gateway *Gateway
 
 	mu        sync.Mutex // held while publishing for others, so that no answer comes before it is known whose
@@ -132,7 +132,7 @@ func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16,
 	if t.ended {
 		return 0, errOutOfReach
 	}
-	id, err := t.Client.Publish(topic, qos, payload)
+	id, err := t.Conn.Publish(topic, qos, payload)
 	if err == nil && qos > 0 {
 		t.acks[id] = a
 	}
@@ -142,7 +142,7 @@ func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16,
 // Read returns what is for the gateway itself.
 func (t *trunk) Read(deadline time.Time) (mqtt.Packet, error) {
 	for {
-		p, err := t.Client.Read(deadline)
+		p, err := t.Conn.Read(deadline)
 		if err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.end()
@@ -218,13 +218,13 @@ func (t *trunk) serves(a *air, payload []byte) bool {
 // Disconnect disconnects the gateway; its devices are then out of reach.
 func (t *trunk) Disconnect() error {
 	t.end()
-	return t.Client.Disconnect()
+	return t.Conn.Disconnect()
 }
 
 // Close cuts the gateway off, as a power loss does.
 func (t *trunk) Close() error {
 	t.end()
-	return t.Client.Close()
+	return t.Conn.Close()
 }
 
 func (t *trunk) end() {

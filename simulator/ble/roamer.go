@@ -25,7 +25,7 @@ func NewRoamer(id fleet.DeviceID, gateways []*Gateway) *Roamer {
 
 // Dial connects through the gateway in reach, which attaches the device if it is not known
 // to be attached.
-func (r *Roamer) Dial(ctx context.Context) (Client, error) {
+func (r *Roamer) Dial(ctx context.Context) (Conn, error) {
 	if r.air != nil {
 		r.air.mu.Lock()
 		why := r.air.why

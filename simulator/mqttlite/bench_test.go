@@ -42,7 +42,7 @@ func BenchmarkChunks(b *testing.B) {
 				}
 			}()
 			broker := Broker{Scheme: "tcp", Host: listener.Addr().String()}
-			c, err := Dial(b.Context(), broker, Client{ID: "dev-1", KeepAlive: time.Minute})
+			c, err := Dial(b.Context(), broker, mqtt.Client{ID: "dev-1", KeepAlive: time.Minute})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -49,7 +49,7 @@ type Conn struct {
 
 // Dial connects to broker (see ParseBroker) and waits for CONNACK, at most 30 s. A
 // refusal is a *Refused.
-func Dial(ctx context.Context, broker Broker, o Client) (*Conn, error) {
+func Dial(ctx context.Context, broker Broker, o mqtt.Client) (*Conn, error) {
 	nc, err := broker.Dial(ctx)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func Dial(ctx context.Context, broker Broker, o Client) (*Conn, error) {
 }
 
 // Open connects over nc, which it closes when it fails, and waits for CONNACK as Dial does.
-func Open(ctx context.Context, nc net.Conn, o Client) (*Conn, error) {
+func Open(ctx context.Context, nc net.Conn, o mqtt.Client) (*Conn, error) {
 	c := &Conn{nc: nc, keepAlive: o.KeepAlive}
 	c.buf = c.small[:]
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
@@ -73,12 +73,10 @@ func Open(ctx context.Context, nc net.Conn, o Client) (*Conn, error) {
 	return c, nil
 }
 
-func (c *Conn) connect(o Client) error {
+func (c *Conn) connect(o mqtt.Client) error {
 	deadline := time.Now().Add(ConnectTimeout)
 	if err := c.write(func(b []byte) []byte {
-		return mqtt.AppendConnect(b, mqtt.V311, mqtt.Client{
-			ID: o.ID, User: o.User, Password: o.Password, KeepAlive: uint16(min(o.KeepAlive/time.Second, 65535)),
-		})
+		return mqtt.AppendConnect(b, mqtt.V311, o)
 	}); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func pair(t *testing.T, keepAlive time.Duration) (*Conn, net.Conn) {
 	go func() {
 		exchange(far, []byte{mqtt.ConnAck.Head(0), 2, 0, 0})
 	}()
-	c, err := Open(t.Context(), near, Client{ID: "dev-1", User: "dev-1", Password: "x", KeepAlive: keepAlive})
+	c, err := Open(t.Context(), near, mqtt.Client{ID: "dev-1", User: "dev-1", Password: "x", KeepAlive: keepAlive})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestOpenSaysWhyItWasRefused(t *testing.T) {
 				near, far := net.Pipe()
 				t.Cleanup(func() { _ = far.Close() })
 				go exchange(far, row.answer)
-				if _, err := Open(t.Context(), near, Client{ID: "x"}); err == nil || err.Error() != row.want {
+				if _, err := Open(t.Context(), near, mqtt.Client{ID: "x"}); err == nil || err.Error() != row.want {
 					t.Errorf("got %v, want %s", err, row.want)
 				}
 			})
@@ -184,7 +184,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		go func() { _, _ = far.Read(make([]byte, 100)) }()
-		if _, err := Open(ctx, near, Client{ID: "x"}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Open(ctx, near, mqtt.Client{ID: "x"}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

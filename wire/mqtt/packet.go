@@ -1,6 +1,10 @@
 package mqtt
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
 
 // Versions, as CONNECT states them.
 const (
@@ -58,13 +62,15 @@ func properties(version byte) int {
 	return 0
 }
 
-// Client is what a CONNECT says of a client. The session is clean, without a will.
+// Client is what a CONNECT carries about a client. The session is clean, without a will.
 type Client struct {
 	ID        string
 	User      string
 	Password  string
-	KeepAlive uint16 // seconds; 0: none
+	KeepAlive time.Duration // whole seconds, 65,535 at most; 0: none
 }
+
+func (c Client) keepAlive() uint16 { return uint16(min(c.KeepAlive/time.Second, math.MaxUint16)) }
 
 // AppendConnect appends a CONNECT.
 func AppendConnect(dst []byte, version byte, c Client) []byte {
@@ -78,7 +84,7 @@ func AppendConnect(dst []byte, version byte, c Client) []byte {
 	}
 	dst = AppendLength(append(dst, Connect.Head(0)), remaining)
 	dst = append(AppendText(dst, "MQTT"), version, flags)
-	dst = appendProperties(binary.BigEndian.AppendUint16(dst, c.KeepAlive), version)
+	dst = appendProperties(binary.BigEndian.AppendUint16(dst, c.keepAlive()), version)
 	dst = AppendText(dst, c.ID)
 	if c.User != "" {
 		dst = AppendText(dst, c.User)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPacketsAreThoseOfTheStandard compares with bytes put together by hand from MQTT 3.1.1
@@ -14,8 +15,8 @@ func TestPacketsAreThoseOfTheStandard(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		"CONNECT 3.1.1":       {AppendConnect(nil, V311, Client{ID: "a", User: "b", Password: "c", KeepAlive: 300}), "10 13 0004 4d515454 04 c2 012c 0001 61 0001 62 0001 63"},
-		"CONNECT 5":           {AppendConnect(nil, V5, Client{ID: "a", User: "b", Password: "c", KeepAlive: 300}), "10 14 0004 4d515454 05 c2 012c 00 0001 61 0001 62 0001 63"},
+		"CONNECT 3.1.1":       {AppendConnect(nil, V311, Client{ID: "a", User: "b", Password: "c", KeepAlive: 5 * time.Minute}), "10 13 0004 4d515454 04 c2 012c 0001 61 0001 62 0001 63"},
+		"CONNECT 5":           {AppendConnect(nil, V5, Client{ID: "a", User: "b", Password: "c", KeepAlive: 5 * time.Minute}), "10 14 0004 4d515454 05 c2 012c 00 0001 61 0001 62 0001 63"},
 		"CONNECT, no proof":   {AppendConnect(nil, V311, Client{ID: "a"}), "10 0d 0004 4d515454 04 02 0000 0001 61"},
 		"PUBLISH 3.1.1 QoS 0": {AppendPublish(nil, V311, "t", 0, 9, []byte("hi")), "30 05 0001 74 6869"},
 		"PUBLISH 5 QoS 0":     {AppendPublish(nil, V5, "t", 0, 9, []byte("hi")), "30 06 0001 74 00 6869"},

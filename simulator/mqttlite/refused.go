@@ -1,17 +1,6 @@
 package mqttlite
 
-import (
-	"fmt"
-	"time"
-)
-
-// Client is who connects. The session is always clean.
-type Client struct {
-	ID        string
-	User      string
-	Password  string
-	KeepAlive time.Duration // whole seconds, 65,535 at most; 0: none
-}
+import "fmt"
 
 // Refused is a CONNACK that refuses the connection.
 type Refused struct {
