@@ -37,24 +37,28 @@ var mayImport = map[string][]string{
 	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
 	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/image", "ota", "index", "store", "audit"},
 	"limit":          {},
-	"accounts":       {"fleet", "store", "audit", "limit"},
-	"registry":       {"fleet", "wire", "ota/precedence", "index", "store", "audit", "limit"},
-	"sse":            {"fleet"},
-	"humane":         {},
-	"api":            {"fleet"},
-	"api/client":     {"fleet", "api", "sse"},
-	"api/route":      {"fleet", "api"},
-	"api/rest":       {"fleet", "wire", "ota/precedence", "accounts", "registry", "ota/release", "api", "api/route"},
-	"api/particle":   {"fleet", "wire", "sse", "api", "api/route", "api/rest"},
-	"api/nrf":        {"fleet", "api", "api/route", "api/rest"},
-	"console":        {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
-	"simulator":      {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":          {"fleet", "configs", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
-	"conform":        {"fleet", "wire", "wire/mqtt", "broker"},
-	"bench":          {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "store/redisserver"},
-	"cli":            {"fleet", "api", "api/client", "humane", "cli/terminal"},
-	"cli/terminal":   {},
-	"cmd/muster":     {"fleet", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
+	"certificate":    {},
+
+	"certificate/selfsigned": {"certificate"}, // for tests and benchmarks
+
+	"accounts":     {"fleet", "store", "audit", "limit"},
+	"registry":     {"fleet", "wire", "ota/precedence", "index", "store", "audit", "limit"},
+	"sse":          {"fleet"},
+	"humane":       {},
+	"api":          {"fleet"},
+	"api/client":   {"fleet", "api", "sse"},
+	"api/route":    {"fleet", "api"},
+	"api/rest":     {"fleet", "wire", "ota/precedence", "accounts", "registry", "ota/release", "api", "api/route"},
+	"api/particle": {"fleet", "wire", "sse", "api", "api/route", "api/rest"},
+	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
+	"console":      {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
+	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
+	"cloud":        {"fleet", "certificate", "configs", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
+	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
+	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "store/redisserver"},
+	"cli":          {"fleet", "api", "api/client", "humane", "cli/terminal"},
+	"cli/terminal": {},
+	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/lockfile":    {},
@@ -80,11 +84,12 @@ var mayImport = map[string][]string{
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
+	"certificate":    {"certificate/selfsigned"},
 	"store/document": {"store/redisserver"},
 	"store/pipeline": {"store/redisserver"},
-	"cloud":          {"wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},          // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                        // its example calls a whole server
+	"cloud":          {"certificate/selfsigned", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
+	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},                                    // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                  // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices

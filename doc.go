@@ -15,6 +15,7 @@
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	registry            what operators do to products, groups and devices
 //	accounts            teams, members, users, passwords and tokens
+//	certificate         TLS certificates from files that change
 //	limit               how often something may happen per key
 //	audit               the log of who changed what
 //	store               the fleet in Redis

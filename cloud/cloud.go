@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/certificate"
 	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
@@ -33,23 +33,24 @@ const shutdownTimeout = 10 * time.Second
 
 // Cloud is one server. New makes it, Run serves; it is used once.
 type Cloud struct {
-	config    Config
-	log       *slog.Logger
-	folder    folder
-	store     *store.Store
-	broker    *broker.Broker
-	audit     *audit.Log
-	ota       *ota.Service
-	releases  *release.Service
-	registry  *registry.Registry
-	accounts  *accounts.Accounts
-	activity  *activity
-	sessions  *sessions
-	console   *console.Console // nil without HTTP
-	http      *http.Server
-	listener  net.Listener
-	addresses Addresses
-	cancel    context.CancelFunc // ends the base context, of work that no request asks for
+	config       Config
+	log          *slog.Logger
+	folder       folder
+	store        *store.Store
+	broker       *broker.Broker
+	audit        *audit.Log
+	ota          *ota.Service
+	releases     *release.Service
+	registry     *registry.Registry
+	accounts     *accounts.Accounts
+	activity     *activity
+	sessions     *sessions
+	console      *console.Console // nil without HTTP
+	http         *http.Server
+	listener     net.Listener
+	certificates []*certificate.Set // of the listeners with TLS
+	addresses    Addresses
+	cancel       context.CancelFunc // ends the base context, of work that no request asks for
 }
 
 // New opens the store and listens everywhere; nothing is served before Run. On an error
@@ -162,17 +163,9 @@ func (c *Cloud) listen() error {
 		c.addresses.MQTT = addr.String()
 	}
 	if c.config.MQTTS.Addr != "" {
-		certificate, err := tls.LoadX509KeyPair(c.config.MQTTS.TLSCert, c.config.MQTTS.TLSKey)
-		if err != nil {
-			return fmt.Errorf("mqtts: %w", err)
+		if err := c.listenTLS(); err != nil {
+			return err
 		}
-		addr, err := c.broker.ListenTLS(c.config.MQTTS.Addr, &tls.Config{
-			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
-		})
-		if err != nil {
-			return fmt.Errorf("mqtts: %w", err)
-		}
-		c.addresses.MQTTS = addr.String()
 	}
 	if c.config.HTTP.Addr == "" {
 		return nil
@@ -181,9 +174,11 @@ func (c *Cloud) listen() error {
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
-	c.listener = listener
+	if c.listener, err = c.secureHTTP(listener); err != nil {
+		return err
+	}
 	c.addresses.HTTP = listener.Addr().String()
-	c.addresses.WebSocket = "ws://" + c.addresses.HTTP + broker.WebSocketPath
+	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
 		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: live{c.activity.events, c.activity.tallies}, Log: c.log,
@@ -216,6 +211,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 		c.sessions.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.sessions.recheck(base, id, at) })
 	})
 	tasks.Go(func() { trim(base, c.broker) })
+	tasks.Go(func() { c.watchCertificates(base) })
 	failed := make(chan error, 1)
 	if c.http != nil {
 		tasks.Go(func() { c.console.Watch(base) })

@@ -29,6 +29,16 @@ type Addresses struct {
 	MQTTS     string `json:"mqtts,omitempty"`
 	HTTP      string `json:"http"`
 	WebSocket string `json:"websocket"` // URL of MQTT over WebSocket
+
+	secure bool // HTTP has TLS
+}
+
+// scheme is that of a URL for HTTP or, with "ws", for WebSocket.
+func (a Addresses) scheme(plain string) string {
+	if a.secure {
+		plain += "s"
+	}
+	return plain + "://"
 }
 
 // console is the URL of the console, for a browser on this machine; "" without HTTP.
@@ -40,5 +50,5 @@ func (a Addresses) console() string {
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port) + "/"
+	return a.scheme("http") + net.JoinHostPort(host, port) + "/"
 }

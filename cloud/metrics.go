@@ -25,8 +25,8 @@ func (s scrape) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (s scrape) Collect(out chan<- prometheus.Metric) {
-	gauge := func(name, help string, value float64) {
-		send(out, prometheus.GaugeValue, name, help, value)
+	gauge := func(name, help string, value float64, labels ...string) {
+		send(out, prometheus.GaugeValue, name, help, value, labels...)
 	}
 	count := func(name, help string, value uint64, labels ...string) {
 		send(out, prometheus.CounterValue, name, help, float64(value), labels...)
@@ -52,6 +52,16 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	}
 	for why := range s.sessions.ignored {
 		count("muster_ignored_total", "Messages from devices that had no effect, by reason.", s.sessions.ignored[why].Load(), "reason", ignored(why).String())
+	}
+
+	expiries := make(map[string]int64) // several listeners may use one file
+	for _, set := range s.certificates {
+		for _, e := range set.Expiries() {
+			expiries[e.File] = e.Until.Unix()
+		}
+	}
+	for file, until := range expiries {
+		gauge("muster_certificate_expiry_seconds", "Unix time at which a TLS certificate expires, by file.", float64(until), "file", file)
 	}
 
 	gauge("muster_event_listeners", "Open event streams and live pages.", float64(s.activity.events.count()))

@@ -36,14 +36,16 @@ type MQTT struct {
 
 // MQTTS is the listener for MQTT over TLS.
 type MQTTS struct {
-	Addr    string // host:port, "" for off
-	TLSCert string // PEM file
-	TLSKey  string // PEM file
+	Addr    string   // host:port, "" for off
+	TLSCert []string // PEM files
+	TLSKey  []string // PEM files, as many as TLSCert, in its order
 }
 
 // HTTP is the listener for REST, WebSocket and metrics.
 type HTTP struct {
-	Addr string // host:port, "" for off
+	Addr    string   // host:port, "" for off
+	TLSCert []string // PEM files; without any, plain HTTP
+	TLSKey  []string // PEM files, as many as TLSCert, in its order
 }
 
 // Redis is where the fleet is stored: with neither field set, in a redis-server that Muster

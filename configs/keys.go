@@ -19,10 +19,12 @@ func (c *Config) keys() []key {
 		{"mqtt.max_keepalive", duration(&c.MQTT.MaxKeepalive)},
 
 		{"mqtts.addr", text(&c.MQTTS.Addr)},
-		{"mqtts.tls_cert", text(&c.MQTTS.TLSCert)},
-		{"mqtts.tls_key", text(&c.MQTTS.TLSKey)},
+		{"mqtts.tls_cert", texts(&c.MQTTS.TLSCert)},
+		{"mqtts.tls_key", texts(&c.MQTTS.TLSKey)},
 
 		{"http.addr", text(&c.HTTP.Addr)},
+		{"http.tls_cert", texts(&c.HTTP.TLSCert)},
+		{"http.tls_key", texts(&c.HTTP.TLSKey)},
 
 		{"redis.url", secret(&c.Redis.URL)},
 		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},

@@ -64,10 +64,19 @@ func (c *Config) validateListeners(v *verdict) {
 	v.require(c.MQTT.MaxKeepalive >= minKeepalive && c.MQTT.MaxKeepalive <= maxKeepalive && c.MQTT.MaxKeepalive%time.Second == 0,
 		"mqtt.max_keepalive is %s: use whole seconds from %s to %s", c.MQTT.MaxKeepalive, minKeepalive, maxKeepalive)
 
-	certs := c.MQTTS.TLSCert != "" && c.MQTTS.TLSKey != ""
-	v.require(c.MQTTS.Addr == "" || certs, "mqtts.addr is set: set mqtts.tls_cert and mqtts.tls_key too")
-	v.require(c.MQTTS.Addr != "" || c.MQTTS.TLSCert == "" && c.MQTTS.TLSKey == "",
+	v.require(c.MQTTS.Addr == "" || len(c.MQTTS.TLSCert) > 0 && len(c.MQTTS.TLSKey) > 0,
+		"mqtts.addr is set: set mqtts.tls_cert and mqtts.tls_key too")
+	v.require(c.MQTTS.Addr != "" || len(c.MQTTS.TLSCert) == 0 && len(c.MQTTS.TLSKey) == 0,
 		"mqtts.tls_cert or mqtts.tls_key is set without mqtts.addr: set that too, usually to :8883")
+	v.require(c.HTTP.Addr != "" || len(c.HTTP.TLSCert) == 0 && len(c.HTTP.TLSKey) == 0,
+		"http.tls_cert or http.tls_key is set without http.addr: set that too, usually to :443")
+	for _, l := range []struct {
+		name        string
+		certs, keys int
+	}{{"mqtts", len(c.MQTTS.TLSCert), len(c.MQTTS.TLSKey)}, {"http", len(c.HTTP.TLSCert), len(c.HTTP.TLSKey)}} {
+		v.require(l.certs == l.keys || l.name == "mqtts" && min(l.certs, l.keys) == 0,
+			"%s.tls_cert names %d files and %s.tls_key %d: name one key for each certificate, in the same order", l.name, l.certs, l.name, l.keys)
+	}
 }
 
 func (c *Config) validateStore(v *verdict) {

@@ -23,9 +23,17 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"port by name", func(c *Config) { c.HTTP.Addr = "localhost:http" }, `http.addr is "localhost:http"`},
 		{"one port for two", func(c *Config) { c.HTTP.Addr = c.MQTT.Addr }, "mqtt.addr and http.addr are both"},
 		{"TLS without certificate", func(c *Config) { c.MQTTS.Addr = ":8883" }, "set mqtts.tls_cert and mqtts.tls_key too"},
-		{"TLS without key", func(c *Config) { c.MQTTS.Addr, c.MQTTS.TLSCert = ":8883", "c" }, "set mqtts.tls_cert and mqtts.tls_key too"},
-		{"TLS", func(c *Config) { c.MQTTS = MQTTS{Addr: ":8883", TLSCert: "c", TLSKey: "k"} }, ""},
-		{"certificate without TLS", func(c *Config) { c.MQTTS = MQTTS{TLSCert: "c", TLSKey: "k"} }, "without mqtts.addr"},
+		{"TLS without key", func(c *Config) { c.MQTTS.Addr, c.MQTTS.TLSCert = ":8883", []string{"c"} }, "set mqtts.tls_cert and mqtts.tls_key too"},
+		{"TLS", func(c *Config) { c.MQTTS = MQTTS{Addr: ":8883", TLSCert: []string{"c"}, TLSKey: []string{"k"}} }, ""},
+		{"certificate without TLS", func(c *Config) { c.MQTTS = MQTTS{TLSCert: []string{"c"}, TLSKey: []string{"k"}} }, "without mqtts.addr"},
+		{"several certificates", func(c *Config) {
+			c.MQTTS = MQTTS{Addr: ":8883", TLSCert: []string{"a", "b"}, TLSKey: []string{"a", "b"}}
+		}, ""},
+		{"fewer keys than certificates", func(c *Config) {
+			c.MQTTS = MQTTS{Addr: ":8883", TLSCert: []string{"a", "b"}, TLSKey: []string{"a"}}
+		}, "mqtts.tls_cert names 2 files and mqtts.tls_key 1"},
+		{"HTTPS", func(c *Config) { c.HTTP.TLSCert, c.HTTP.TLSKey = []string{"c"}, []string{"k"} }, ""},
+		{"HTTPS without key", func(c *Config) { c.HTTP.TLSCert = []string{"c"} }, "http.tls_cert names 1 files and http.tls_key 0"},
 		{"no connections", func(c *Config) { c.MQTT.MaxConnections = 0 }, "mqtt.max_connections is 0"},
 		{"keep-alive below the least", func(c *Config) { c.MQTT.MaxKeepalive = 9 * time.Second }, "mqtt.max_keepalive is 9s: use whole seconds from 10s to 12h0m0s"},
 		{"keep-alive past the most", func(c *Config) { c.MQTT.MaxKeepalive = 12*time.Hour + time.Second }, "mqtt.max_keepalive"},

@@ -63,11 +63,19 @@ func level(at *slog.Level) value {
 	return field[slog.Level]{at, parseLevel, func(l slog.Level) string { return strings.ToLower(l.String()) }}
 }
 
-// list is a value of several durations, separated by commas.
-type list struct{ field[[]time.Duration] }
+// list is a value of several parts, separated by commas.
+type list interface{ several() }
+
+type listField[T any] struct{ field[[]T] }
+
+func (listField[T]) several() {}
 
 func durations(at *[]time.Duration) value {
-	return list{field[[]time.Duration]{at, parseDurations, showDurations}}
+	return listField[time.Duration]{field[[]time.Duration]{at, parseDurations, showDurations}}
+}
+
+func texts(at *[]string) value {
+	return listField[string]{field[[]string]{at, parseTexts, showTexts}}
 }
 
 func parseText(s string) (string, error) {
@@ -75,6 +83,32 @@ func parseText(s string) (string, error) {
 		return "", fmt.Errorf("%.40q has control characters", s)
 	}
 	return s, nil
+}
+
+func parseTexts(s string) ([]string, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var all []string
+	for part := range strings.SplitSeq(s, ",") {
+		one, err := parseText(strings.TrimSpace(part))
+		if err == nil && one == "" {
+			err = fmt.Errorf("%.40q has an empty part", s)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func showTexts(all []string) string {
+	words := make([]string, len(all))
+	for i, s := range all {
+		words[i] = strconv.Quote(s)
+	}
+	return "[" + strings.Join(words, ", ") + "]"
 }
 
 func parseCount(s string) (int, error) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 
+	"github.com/muster-iot/muster/certificate"
 	"github.com/muster-iot/muster/cli"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/configs"
@@ -18,9 +21,11 @@ type serveCmd struct {
 	Config        string  `help:"Configuration file; configs/muster.yaml lists every key." type:"existingfile" placeholder:"FILE"`
 	MQTT          *string `name:"mqtt" help:"MQTT address without TLS (default 127.0.0.1:1883; port 0 picks a free one)." placeholder:"ADDR"`
 	MQTTS         *string `name:"mqtts" help:"MQTT address with TLS, usually :8883; needs a certificate." placeholder:"ADDR"`
-	TLSCert       *string `name:"tls-cert" help:"Certificate for --mqtts, in PEM." placeholder:"FILE"`
-	TLSKey        *string `name:"tls-key" help:"Private key of the certificate, in PEM." placeholder:"FILE"`
+	TLSCert       *string `name:"tls-cert" help:"Certificate for --mqtts, in PEM; several, separated by commas, are chosen from by host name." placeholder:"FILE"`
+	TLSKey        *string `name:"tls-key" help:"Private key of the certificate, in PEM; several in the order of the certificates." placeholder:"FILE"`
 	HTTP          *string `name:"http" help:"HTTP address of the REST API, the console and MQTT over WebSocket (default 127.0.0.1:8080)." placeholder:"ADDR"`
+	HTTPTLSCert   *string `name:"http-tls-cert" help:"Certificate to serve HTTPS with, as in --tls-cert." placeholder:"FILE"`
+	HTTPTLSKey    *string `name:"http-tls-key" help:"Private key of that certificate, in PEM." placeholder:"FILE"`
 	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
 	Redis         *string `help:"Use this Redis instead of starting one." placeholder:"URL"`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
@@ -39,14 +44,15 @@ func (s *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if s.Check {
-		if config.MQTTS.Addr != "" {
-			if _, err := tls.LoadX509KeyPair(config.MQTTS.TLSCert, config.MQTTS.TLSKey); err != nil {
-				return fmt.Errorf("mqtts.tls_cert, mqtts.tls_key: %w", err)
-			}
+		if err := checkCertificates(config); err != nil {
+			return err
 		}
 		fmt.Print(config)
 		return nil
 	}
+	hangups := make(chan os.Signal, 1) // before the start: a SIGHUP must not end the process at any time
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	server, err := cloud.New(ctx, cloud.Config{
 		Config: config, Version: version(), Logger: newLogger(config.Log),
 		ReportPassword: func(email, password string) {
@@ -56,7 +62,36 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx)
+	ended := make(chan struct{})
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
+		for {
+			select {
+			case <-hangups:
+				server.Reload()
+			case <-ended:
+				return
+			}
+		}
+	})
+	err = server.Run(ctx)
+	close(ended)
+	reloading.Wait()
+	return err
+}
+
+// checkCertificates reads the certificates that c names.
+func checkCertificates(c configs.Config) error {
+	var errs []error
+	for _, listener := range []struct {
+		name        string
+		certs, keys []string
+	}{{"mqtts", c.MQTTS.TLSCert, c.MQTTS.TLSKey}, {"http", c.HTTP.TLSCert, c.HTTP.TLSKey}} {
+		if _, err := certificate.Load(certificate.Pairs(listener.certs, listener.keys)); err != nil {
+			errs = append(errs, fmt.Errorf("%[1]s.tls_cert, %[1]s.tls_key: %[2]w", listener.name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // load reads all layers. If the configuration is valid without the flags, the flags are
@@ -99,6 +134,8 @@ func (s *serveCmd) flags() []configs.Flag {
 		{"--tls-cert", "mqtts.tls_cert", s.TLSCert},
 		{"--tls-key", "mqtts.tls_key", s.TLSKey},
 		{"--http", "http.addr", s.HTTP},
+		{"--http-tls-cert", "http.tls_cert", s.HTTPTLSCert},
+		{"--http-tls-key", "http.tls_key", s.HTTPTLSKey},
 		{"--data", "data", s.Data},
 		{"--redis", "redis.url", s.Redis},
 		{"--ready-file", "ready_file", s.ReadyFile},
