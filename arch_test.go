@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":        {"fleet", "certificate", "configs", "wire", "ota/precedence", "broker", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
-	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "store/redisserver"},
+	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "api", "api/client", "humane", "cli/terminal"},
 	"cli/terminal": {},
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 	"bench/process": {},
 	"bench/report":  {},
 	"bench/rest":    {},
+	"bench/swarm":   {"wire/mqtt", "simulator/mqttlite"},
 
 	"simulator/mqttlite": {"fleet", "wire/mqtt"},
 	"simulator/ble":      {"fleet", "wire", "wire/mqtt"},

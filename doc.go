@@ -16,6 +16,7 @@
 //	registry            what operators do to products, groups and devices
 //	accounts            teams, members, users, passwords and tokens
 //	certificate         TLS certificates from files that change
+//	certificate/selfsigned  certificates for tests and benchmarks
 //	limit               how often something may happen per key
 //	audit               the log of who changed what
 //	store               the fleet in Redis
@@ -49,6 +50,7 @@
 //	bench               side-by-side benchmarks
 //	bench/process       servers under test, and what the kernel says of them
 //	bench/report        what a benchmark found, as tables or JSON
+//	bench/swarm         many MQTT clients, over TCP or TLS
 //	bench/rest          the few REST calls that prepare a benchmark
 //
 // The rules between them are in docs/architecture.md and enforced by arch_test.go.

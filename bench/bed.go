@@ -3,16 +3,17 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/certificate"
+	"github.com/muster-iot/muster/certificate/selfsigned"
 )
 
 // bed is what one benchmark uses: a temporary directory, the binary under test and the
@@ -23,6 +24,9 @@ type bed struct {
 	binary  string
 	started []*process.Process
 	began   time.Time
+
+	files   certificate.Pair // of the servers' certificate; empty until it is needed
+	clients *tls.Config
 }
 
 // makeBed prepares a bed: it raises the limit on open files, makes the directory and
@@ -56,6 +60,25 @@ func (b *bed) build(ctx context.Context) error {
 	return nil
 }
 
+// certificate returns the files of a certificate for servers on this machine, and how clients
+// connect to them. Go's clients would offer key exchanges that few devices know and Mosquitto's
+// library may not: all use X25519 or P-256.
+func (b *bed) certificate() (certificate.Pair, *tls.Config, error) {
+	if b.clients != nil {
+		return b.files, b.clients, nil
+	}
+	b.files = certificate.Pair{Cert: filepath.Join(b.dir, "tls.crt"), Key: filepath.Join(b.dir, "tls.key")}
+	pool, err := selfsigned.Write(b.files, b.began, b.began.Add(24*time.Hour), "127.0.0.1")
+	if err != nil {
+		return b.files, nil, err
+	}
+	b.clients = &tls.Config{
+		RootCAs: pool, ServerName: "127.0.0.1", NextProtos: []string{"mqtt"},
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+	}
+	return b.files, b.clients, nil
+}
+
 // close stops what still runs, the youngest first, and removes all files, but not a fleet
 // that is kept.
 func (b *bed) close() {
@@ -78,19 +101,4 @@ func (b *bed) start(name string, environment []string, path string, args ...stri
 // progress logs a line to stderr, with the time since the start.
 func (b *bed) progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
-}
-
-// machine describes where the numbers come from.
-func machine() string {
-	model := "unknown processor"
-	if data, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(data)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	return fmt.Sprintf("%s/%s, %d CPUs (%s), %s, loopback, the load generator on the same CPUs",
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version())
 }

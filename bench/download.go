@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
 	"github.com/muster-iot/muster/wire/mqtt"
@@ -33,7 +34,7 @@ func (d *download) run() error {
 	}
 	welcome, offer := topic(d.id, wire.TopicWelcome), topic(d.id, wire.TopicOffer)
 	chunk, stop := topic(d.id, wire.TopicChunk), topic(d.id, wire.TopicStop)
-	quiet := time.Now().Add(replyTimeout)
+	quiet := time.Now().Add(swarm.ReplyTimeout)
 	for d.image == nil || !d.image.complete() {
 		p, err := d.conn.Read(quiet)
 		switch {
@@ -133,7 +134,7 @@ func (d *download) finish() error {
 		if err != nil {
 			return err
 		}
-		deadline := time.Now().Add(replyTimeout)
+		deadline := time.Now().Add(swarm.ReplyTimeout)
 		for {
 			p, err := d.conn.Read(deadline)
 			if err != nil {

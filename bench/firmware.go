@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
@@ -19,7 +20,7 @@ import (
 // checked the SHA-256; for Muster, Hello, decision and Offer lie within.
 func firmware(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	r := &report.Report{Setting: []string{
-		machine(),
+		process.Machine(),
 		fmt.Sprintf("%d devices × %s, window %d, %d runs each, in turns; every receiver decodes and hashes", o.devices, mebibytes(o.size), o.window, o.runs),
 		"muster: devices' own downloads; redis-server of its own; its CPU is counted with muster's",
 	}}
@@ -27,20 +28,30 @@ func firmware(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	if err := f.start(ctx, r); err != nil {
 		return nil, err
 	}
+	return r, f.compare(ctx, r, func(at string, rate, cost report.Row, _ uint32) {
+		r.AtLeast("verified bytes/s, Muster / Mosquitto"+at, rate.Ratio(), 2, 3)
+		r.AtMost("server CPU per MiB, Muster / Mosquitto"+at, "", cost.Ratio(), 0.5)
+	})
+}
+
+// compare measures both servers in turns, with each size of chunks. bars adds what has to be
+// reached.
+func (f *deliveries) compare(ctx context.Context, r *report.Report, bars func(at string, rate, cost report.Row, chunk uint32)) error {
+	o := f.options
 	for _, chunk := range o.chunks {
 		var ours, theirs []delivery
 		for range o.runs {
 			if o.sides.muster() {
 				d, err := f.muster(ctx, chunk)
 				if err != nil {
-					return nil, fmt.Errorf("muster, chunk %d: %w", chunk, err)
+					return fmt.Errorf("muster, chunk %d: %w", chunk, err)
 				}
 				ours = append(ours, d)
 			}
 			if o.sides.mosquitto() {
 				d, err := f.mosquitto(ctx, chunk)
 				if err != nil {
-					return nil, fmt.Errorf("mosquitto, chunk %d: %w", chunk, err)
+					return fmt.Errorf("mosquitto, chunk %d: %w", chunk, err)
 				}
 				theirs = append(theirs, d)
 			}
@@ -49,10 +60,9 @@ func firmware(ctx context.Context, b *bed, o options) (*report.Report, error) {
 		rate := r.Add("verified"+at, "MiB/s", report.Numbers(ours, delivery.rate), report.Numbers(theirs, delivery.rate))
 		cost := r.Add("server CPU"+at, "ms/MiB", report.Numbers(ours, delivery.cost), report.Numbers(theirs, delivery.cost))
 		r.Add("load generator CPU"+at, "ms/MiB", report.Numbers(ours, delivery.clientCost), report.Numbers(theirs, delivery.clientCost))
-		r.AtLeast("verified bytes/s, Muster / Mosquitto"+at, rate.Ratio(), 2, 3)
-		r.AtMost("server CPU per MiB, Muster / Mosquitto"+at, "", cost.Ratio(), 0.5)
+		bars(at, rate, cost, chunk)
 	}
-	return r, nil
+	return nil
 }
 
 // deliveries are the two servers and what they are to deliver.
@@ -62,9 +72,9 @@ type deliveries struct {
 	version uint32 // what Muster's devices run
 
 	ours        *muster
-	ourDevices  []identity
+	ourDevices  []swarm.Device
 	other       *mosquitto
-	subscribers []identity // the publisher is the last
+	subscribers []swarm.Device // the publisher is the last
 }
 
 func (f *deliveries) start(ctx context.Context, r *report.Report) (err error) {
@@ -88,18 +98,18 @@ func (f *deliveries) startOther(ctx context.Context) (err error) {
 }
 
 // subscribed connects Mosquitto's subscribers, and its publisher.
-func (f *deliveries) subscribed(ctx context.Context) (subscribers, publisher *swarm, err error) {
+func (f *deliveries) subscribed(ctx context.Context) (subscribers, publisher *swarm.Swarm, err error) {
 	last := len(f.subscribers) - 1
 	topics := relayTopics(last, f.options.topics.shared())
-	subscribers, err = connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(i int, c *mqttlite.Conn) error {
+	subscribers, err = swarm.Connect(ctx, f.other.mqtt, f.subscribers[:last], f.options.dialers, func(i int, c *mqttlite.Conn) error {
 		return subscribe(c, topics[i])
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	publisher, err = connect(ctx, f.other.mqtt, f.subscribers[last:], 1, nil)
+	publisher, err = swarm.Connect(ctx, f.other.mqtt, f.subscribers[last:], 1, nil)
 	if err != nil {
-		subscribers.close()
+		subscribers.Close()
 	}
 	return subscribers, publisher, err
 }
@@ -129,32 +139,32 @@ func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error)
 	if err := f.ours.publish(ctx, to, image(f.options.size, to)); err != nil {
 		return delivery{}, err
 	}
-	s, err := connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, nil)
+	s, err := swarm.Connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, nil)
 	if err != nil {
 		return delivery{}, err
 	}
-	defer s.close()
+	defer s.Close()
 	downloads := f.downloads(s, from, to, chunk)
 	d, err := f.measure("muster", f.ours.Process, chunk, func() error {
-		return s.each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].run() })
+		return s.Each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].run() })
 	})
 	if err != nil {
 		return d, err
 	}
 	f.version = to
-	if err := s.each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].finish() }); err != nil {
+	if err := s.Each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].finish() }); err != nil {
 		return d, err
 	}
 	f.bed.logDelays(downloads)
 	return d, f.ours.Quiet(ctx)
 }
 
-func (f *deliveries) downloads(s *swarm, from, to, chunk uint32) []*download {
-	downloads := make([]*download, len(s.conns))
-	for i, c := range s.conns {
+func (f *deliveries) downloads(s *swarm.Swarm, from, to, chunk uint32) []*download {
+	downloads := make([]*download, len(s.Conns))
+	for i, c := range s.Conns {
 		hello := greeting(from)
 		hello.Chunk, hello.Window = chunk, f.options.window
-		downloads[i] = &download{id: f.ourDevices[i].id, conn: c, hello: hello, target: to}
+		downloads[i] = &download{id: f.ourDevices[i].ID, conn: c, hello: hello, target: to}
 	}
 	return downloads
 }
@@ -165,15 +175,15 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 	if err != nil {
 		return delivery{}, err
 	}
-	defer s.close()
-	defer p.close()
+	defer s.Close()
+	defer p.Close()
 	r := f.relay(chunk)
 	d, err := f.measure("mosquitto", f.other.Process, chunk, func() error {
 		sent := make(chan error, 1)
-		go func() { sent <- r.send(ctx, p.conns[0]) }()
-		err := s.each(ctx, func(_ context.Context, _ int, c *mqttlite.Conn) error { return r.receive(c) })
+		go func() { sent <- r.send(ctx, p.Conns[0]) }()
+		err := s.Each(ctx, func(_ context.Context, _ int, c *mqttlite.Conn) error { return r.receive(c) })
 		if err != nil {
-			p.close()
+			p.Close()
 		}
 		if e := <-sent; err == nil {
 			err = e
@@ -183,8 +193,8 @@ func (f *deliveries) mosquitto(ctx context.Context, chunk uint32) (delivery, err
 	if err != nil {
 		return d, err
 	}
-	s.close()
-	p.close()
+	s.Close()
+	p.Close()
 	return d, f.other.Quiet(ctx)
 }
 

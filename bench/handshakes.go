@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
@@ -16,7 +17,7 @@ import (
 // it, the full handshake: until the Welcome, which comes after the write-back.
 func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	r := &report.Report{Setting: []string{
-		machine(),
+		process.Machine(),
 		fmt.Sprintf("%d devices, %d being connected at a time, %d runs each, in turns", o.devices, o.dialers, o.runs),
 		"muster: redis-server of its own, append-only, in " + os.TempDir() + "; a release to decide on",
 	}}
@@ -28,10 +29,10 @@ func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) 
 		if err != nil {
 			return nil, err
 		}
-		full.server, full.address, full.devices = m.Process, m.mqtt, devices
-		bare.server, bare.address, bare.devices = m.Process, m.mqtt, devices
+		full.server, full.to, full.devices = m.Process, m.mqtt, devices
+		bare.server, bare.to, bare.devices = m.Process, m.mqtt, devices
 		full.then = func(i int, c *mqttlite.Conn) error {
-			return handshake(c, devices[i].id, greeting(1), 1)
+			return handshake(c, devices[i].ID, greeting(1), 1)
 		}
 	}
 	if o.sides.mosquitto() {
@@ -40,7 +41,7 @@ func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) 
 			return nil, err
 		}
 		r.Setting = append(r.Setting, "mosquitto "+m.version+": password file, no persistence, no log")
-		other.server, other.address, other.devices = m.Process, m.mqtt, devices[:o.devices]
+		other.server, other.to, other.devices = m.Process, m.mqtt, devices[:o.devices]
 	}
 	for range o.runs {
 		for _, a := range []*admission{full, other, bare} {
@@ -70,8 +71,8 @@ func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) 
 type admission struct {
 	what    string
 	server  *process.Process
-	address string
-	devices []identity
+	to      swarm.Target
+	devices []swarm.Device
 	then    func(i int, c *mqttlite.Conn) error // after CONNACK; nil: nothing
 	runs    []admissionRun
 }
@@ -80,21 +81,24 @@ type admissionRun struct {
 	rate float64       // devices per second
 	cpu  time.Duration // of the server, per device
 	took []time.Duration
+
+	resumed float64 // share of TLS sessions
 }
 
 func (a *admission) run(ctx context.Context, b *bed, o options) error {
 	before := a.server.CPU()
-	s, err := connect(ctx, a.address, a.devices, o.dialers, a.then)
+	s, err := swarm.Connect(ctx, a.to, a.devices, o.dialers, a.then)
 	if err != nil {
 		return err
 	}
 	run := admissionRun{
-		rate: float64(len(a.devices)) / s.elapsed.Seconds(), took: s.took,
-		cpu: (a.server.CPU() - before) / time.Duration(len(a.devices)),
+		rate: float64(len(a.devices)) / s.Elapsed.Seconds(), took: s.Took,
+		resumed: float64(s.Resumed.Load()) / float64(len(a.devices)),
+		cpu:     (a.server.CPU() - before) / time.Duration(len(a.devices)),
 	}
 	a.runs = append(a.runs, run)
 	b.progress("%s: %.0f/s", a.what, run.rate)
-	s.close()
+	s.Close()
 	return a.server.Quiet(ctx)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
@@ -37,7 +38,7 @@ func greet(c *mqttlite.Conn, id string, h wire.Hello) (w wire.Welcome, err error
 		return w, err
 	}
 	welcomeTopic := topic(id, wire.TopicWelcome)
-	deadline := time.Now().Add(replyTimeout)
+	deadline := time.Now().Add(swarm.ReplyTimeout)
 	for {
 		p, err := c.Read(deadline)
 		if err != nil {

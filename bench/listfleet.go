@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
@@ -75,15 +76,15 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 	const some = 10_000 // connected at a time, by dialers
 	for from := 0; from < len(devices); from += some {
 		batch := devices[from:min(from+some, len(devices))]
-		s, err := connect(ctx, m.mqtt, batch, o.dialers, func(i int, c *mqttlite.Conn) error {
-			err := handshake(c, batch[i].id, greeting(runs(from+i)), 0)
+		s, err := swarm.Connect(ctx, m.mqtt, batch, o.dialers, func(i int, c *mqttlite.Conn) error {
+			err := handshake(c, batch[i].ID, greeting(runs(from+i)), 0)
 			_ = c.Close()
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		s.close()
+		s.Close()
 	}
 	b.progress("a name for each device")
 	if _, err := inTurns(ctx, o.dialers, o.devices, func(ctx context.Context, n int) error {
@@ -99,13 +100,13 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 }
 
 // importGroups imports n devices, those of the same groups together.
-func (m *muster) importGroups(ctx context.Context, n int) ([]identity, error) {
+func (m *muster) importGroups(ctx context.Context, n int) ([]swarm.Device, error) {
 	same := map[string][]int{}
 	for i := range n {
 		key := fmt.Sprint(groupsOf(i))
 		same[key] = append(same[key], i)
 	}
-	devices := make([]identity, n)
+	devices := make([]swarm.Device, n)
 	for _, numbers := range same {
 		ids := make([]string, len(numbers))
 		for at, i := range numbers {
@@ -116,7 +117,7 @@ func (m *muster) importGroups(ctx context.Context, n int) ([]identity, error) {
 			return nil, err
 		}
 		for at, i := range numbers {
-			devices[i] = identity{id: ids[at], password: secrets[at]}
+			devices[i] = swarm.Device{ID: ids[at], Password: secrets[at]}
 		}
 	}
 	return devices, nil
@@ -148,14 +149,14 @@ func emailOf(group string) string    { return group + "@example.com" }
 func passwordOf(group string) string { return "the password of " + group }
 
 // rotate gives the first n devices new secrets: those of the import are not kept.
-func (m *muster) rotate(ctx context.Context, o options, n int) ([]identity, error) {
-	devices := make([]identity, min(n, o.devices))
+func (m *muster) rotate(ctx context.Context, o options, n int) ([]swarm.Device, error) {
+	devices := make([]swarm.Device, min(n, o.devices))
 	_, err := inTurns(ctx, o.clients, len(devices), func(ctx context.Context, n int) error {
 		var out struct {
 			Secret string `json:"secret"`
 		}
 		err := m.Call(ctx, http.MethodPost, "/v1/devices/"+url.PathEscape(nameOf(n))+"/credential", struct{}{}, &out)
-		devices[n] = identity{nameOf(n), out.Secret}
+		devices[n] = swarm.Device{ID: nameOf(n), Password: out.Secret}
 		return err
 	})
 	return devices, err

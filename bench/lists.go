@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/store/redisserver"
 )
@@ -23,7 +25,7 @@ func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 		return nil, fmt.Errorf("--devices: at least %d, since %d are connected", o.online+coming, o.online)
 	}
 	r := &report.Report{Setting: []string{
-		machine(),
+		process.Machine(),
 		fmt.Sprintf("%d devices, %d of them connected; %d of them in one group, 1 in 500 in another", o.devices, o.online, o.devices/4),
 		fmt.Sprintf("%d clients at the same time, connections kept open, at least %d requests of each kind", o.clients, o.asked),
 		"muster: restarted on the stored fleet; its own redis-server, append-only, in " + b.fleet,
@@ -36,14 +38,14 @@ func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := connect(ctx, m.mqtt, devices[coming:], o.dialers, func(i int, c *mqttlite.Conn) error {
-		_, err := greet(c, devices[coming+i].id, greeting(runs(coming+i)))
+	s, err := swarm.Connect(ctx, m.mqtt, devices[coming:], o.dialers, func(i int, c *mqttlite.Conn) error {
+		_, err := greet(c, devices[coming+i].ID, greeting(runs(coming+i)))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.Close()
 	probes, err := m.probes(ctx, b, devices[:coming])
 	if err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func (b *bed) stockLists(ctx context.Context, o options, r *report.Report) (*mus
 }
 
 // probes watches Redis, by PINGs on its socket, and handshakes of devices that come and go.
-func (m *muster) probes(ctx context.Context, b *bed, spare []identity) ([]*probe, error) {
+func (m *muster) probes(ctx context.Context, b *bed, spare []swarm.Device) ([]*probe, error) {
 	socket, err := redisserver.FindSocket(filepath.Join(b.fleet, "data", "redis"))
 	if err != nil {
 		return nil, err
@@ -120,12 +122,12 @@ func (m *muster) probes(ctx context.Context, b *bed, spare []identity) ([]*probe
 	hello := func() error {
 		turn++
 		n := turn % len(spare)
-		swarm, err := connect(ctx, m.mqtt, spare[n:n+1], 1, func(_ int, c *mqttlite.Conn) error {
-			_, err := greet(c, spare[n].id, greeting(runs(n)))
+		swarm, err := swarm.Connect(ctx, m.mqtt, spare[n:n+1], 1, func(_ int, c *mqttlite.Conn) error {
+			_, err := greet(c, spare[n].ID, greeting(runs(n)))
 			return err
 		})
 		if err == nil {
-			swarm.close()
+			swarm.Close()
 		}
 		return err
 	}

@@ -37,6 +37,8 @@ type options struct {
 	clients int           // of the REST API, at the same time
 	asked   int           // requests of each kind
 	online  int           // connections, where not every device has one
+	secure  bool          // over TLS
+	loaded  int           // devices that download at the same time, where not all do
 	fleet   string        // folder to keep the fleet in; "": a temporary one
 	sides   sides
 	muster  string        // path of the binary; "": build it
@@ -52,6 +54,10 @@ var benchmarks = []benchmark{
 	{
 		name: "firmware", about: "firmware delivered and verified per second against Mosquitto relaying the same chunks",
 		defaults: options{runs: 11, devices: 100, dialers: 64, size: 4 << 20, chunks: []uint32{4 << 10, 16 << 10}, window: 16, timeout: 10 * time.Minute}, run: firmware,
+	},
+	{
+		name: "tls", about: "full and resumed TLS handshakes, and firmware over TLS, against Mosquitto's",
+		defaults: options{runs: 5, devices: 2000, loaded: 50, dialers: 64, size: 2 << 20, chunks: []uint32{1 << 10, 4 << 10, 16 << 10}, window: 16, secure: true, timeout: 10 * time.Minute}, run: overTLS,
 	},
 	{
 		name: "memory", about: "memory per idle connected device",

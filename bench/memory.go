@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
@@ -13,7 +14,7 @@ import (
 // memory with them less the same without, both after a rest.
 func memory(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	r := &report.Report{Setting: []string{
-		machine(),
+		process.Machine(),
 		fmt.Sprintf("%d devices, %d runs each, a rest of %v before memory is read", o.devices, o.runs, o.settle),
 		"muster: restarted on a stored fleet; every device has had its handshake; without its redis-server",
 	}}
@@ -63,9 +64,9 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 		if m, err = m.restart(ctx, b, o); err != nil {
 			return nil, err
 		}
-		f, err := footprintOf(ctx, m.Process, b, o, m.gauges, func() (*swarm, error) {
-			return connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *mqttlite.Conn) error {
-				return handshake(c, devices[i].id, greeting(1), 1)
+		f, err := footprintOf(ctx, m.Process, b, o, m.gauges, func() (*swarm.Swarm, error) {
+			return swarm.Connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *mqttlite.Conn) error {
+				return handshake(c, devices[i].ID, greeting(1), 1)
 			})
 		})
 		if err != nil {
@@ -86,9 +87,9 @@ func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report.Repor
 		if len(all) == 0 {
 			r.Setting = append(r.Setting, "mosquitto "+m.version+": every device is subscribed to its own topics")
 		}
-		f, err := footprintOf(ctx, m.Process, b, o, nil, func() (*swarm, error) {
-			return connect(ctx, m.mqtt, devices[:o.devices], o.dialers, func(i int, c *mqttlite.Conn) error {
-				return subscribe(c, "d/"+devices[i].id+"/down/#")
+		f, err := footprintOf(ctx, m.Process, b, o, nil, func() (*swarm.Swarm, error) {
+			return swarm.Connect(ctx, m.mqtt, devices[:o.devices], o.dialers, func(i int, c *mqttlite.Conn) error {
+				return subscribe(c, "d/"+devices[i].ID+"/down/#")
 			})
 		})
 		if err != nil {
@@ -102,7 +103,7 @@ func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report.Repor
 
 // footprintOf reads the memory of the server before connect and after it, and ends the
 // connections. inside, where there is one, looks into the process.
-func footprintOf(ctx context.Context, p *process.Process, b *bed, o options, inside func(context.Context) (gauges, error), connect func() (*swarm, error)) (f footprint, err error) {
+func footprintOf(ctx context.Context, p *process.Process, b *bed, o options, inside func(context.Context) (gauges, error), connect func() (*swarm.Swarm, error)) (f footprint, err error) {
 	f.devices = o.devices
 	if f.base, _, f.baseGo, err = settled(ctx, p, o, inside); err != nil {
 		return f, err
@@ -111,13 +112,13 @@ func footprintOf(ctx context.Context, p *process.Process, b *bed, o options, ins
 	if err != nil {
 		return f, err
 	}
-	defer s.close()
+	defer s.Close()
 	b.progress("%s: %d devices are connected", p.Name, o.devices)
 	if f.full, f.peak, f.fullGo, err = settled(ctx, p, o, inside); err != nil {
 		return f, err
 	}
 	b.progress("%s: %.1f KiB per device", p.Name, f.perDevice())
-	return f, s.alive(ctx)
+	return f, s.Alive(ctx)
 }
 
 // settled is the memory of the server after a rest.

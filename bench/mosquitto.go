@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/swarm"
 )
 
 // mosquitto is the other broker, with a user name and a password for each device.
 type mosquitto struct {
 	*process.Process
-	mqtt    string // host:port
+	mqtt    swarm.Target
 	version string
 }
 
@@ -38,19 +39,19 @@ max_connections -1
 max_inflight_messages %d
 max_queued_messages 0
 set_tcp_nodelay true
-`
+%s`
 
 // startMosquitto starts Mosquitto with o.devices users and the publisher. window is how
 // many messages are in flight to one client.
-func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mosquitto, []identity, error) {
+func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mosquitto, []swarm.Device, error) {
 	path, err := lookMosquitto()
 	if err != nil {
 		return nil, nil, err
 	}
 	b.progress("starting mosquitto")
-	var devices []identity
-	for _, id := range append(deviceIDs(o.devices), publisher) {
-		devices = append(devices, identity{id: id, password: rand.Text()})
+	var devices []swarm.Device
+	for _, id := range append(swarm.IDs(o.devices), publisher) {
+		devices = append(devices, swarm.Device{ID: id, Password: rand.Text()})
 	}
 	passwords := filepath.Join(b.dir, "mosquitto.passwords")
 	if err := writePasswords(ctx, passwords, devices); err != nil {
@@ -64,17 +65,27 @@ func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mo
 	if os.Geteuid() == 0 {
 		user = "user root\n" // else it could not read its files
 	}
+	certificate := ""
+	target := swarm.Target{Address: fmt.Sprintf("127.0.0.1:%d", port)}
+	if o.secure {
+		files, clients, err := b.certificate()
+		if err != nil {
+			return nil, nil, err
+		}
+		certificate = fmt.Sprintf("certfile %s\nkeyfile %s\n", files.Cert, files.Key)
+		target.TLS = clients
+	}
 	conf := filepath.Join(b.dir, "mosquitto.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, mosquittoConf, user, port, passwords, max(window, 1)), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, mosquittoConf, user, port, passwords, max(window, 1), certificate), 0o600); err != nil {
 		return nil, nil, err
 	}
 	p, err := b.start("mosquitto", nil, path, "-c", conf)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &mosquitto{Process: p, mqtt: fmt.Sprintf("127.0.0.1:%d", port), version: mosquittoVersion(ctx, path)}
+	m := &mosquitto{Process: p, mqtt: target, version: mosquittoVersion(ctx, path)}
 	err = process.Poll(ctx, startTimeout, "mosquitto's listener", func() (bool, error) {
-		nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.mqtt)
+		nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", target.Address)
 		if err != nil {
 			return false, p.Alive()
 		}
@@ -94,10 +105,10 @@ func lookMosquitto() (string, error) {
 }
 
 // writePasswords makes a password file of Mosquitto's: salted hashes.
-func writePasswords(ctx context.Context, file string, devices []identity) error {
+func writePasswords(ctx context.Context, file string, devices []swarm.Device) error {
 	var plain strings.Builder
 	for _, d := range devices {
-		fmt.Fprintf(&plain, "%s:%s\n", d.id, d.password)
+		fmt.Fprintf(&plain, "%s:%s\n", d.ID, d.Password)
 	}
 	if err := os.WriteFile(file, []byte(plain.String()), 0o600); err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/rest"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -23,7 +24,7 @@ import (
 type muster struct {
 	*process.Process
 	*rest.Client
-	mqtt string // host:port
+	mqtt swarm.Target
 }
 
 const (
@@ -48,13 +49,23 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 		"serve", "--data", filepath.Join(b.fleet, "data"),
 		"--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", readyFile,
 	}, o.serve...)
+	var target swarm.Target
+	if o.secure {
+		files, clients, err := b.certificate()
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "--mqtts", "127.0.0.1:0", "--tls-cert", files.Cert, "--tls-key", files.Key)
+		target.TLS = clients
+	}
 	p, err := b.start("muster", environment, b.binary, args...)
 	if err != nil {
 		return nil, err
 	}
 	var at struct {
-		MQTT string `json:"mqtt"`
-		HTTP string `json:"http"`
+		MQTT  string `json:"mqtt"`
+		MQTTS string `json:"mqtts"`
+		HTTP  string `json:"http"`
 	}
 	err = process.Poll(ctx, startTimeout, "muster's ready file", func() (bool, error) {
 		data, err := os.ReadFile(readyFile)
@@ -66,7 +77,11 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &muster{Process: p, Client: rest.New(at.HTTP), mqtt: at.MQTT}
+	target.Address = at.MQTT
+	if o.secure {
+		target.Address = at.MQTTS
+	}
+	m := &muster{Process: p, Client: rest.New(at.HTTP), mqtt: target}
 	err = process.Poll(ctx, startTimeout, "muster's /readyz", func() (bool, error) { return m.Ready(ctx), p.Alive() })
 	if err != nil {
 		return nil, err
@@ -89,7 +104,7 @@ func (b *bed) ownerPassword() (string, error) {
 
 // stock starts Muster with a product and n devices in it, which run version 1: the
 // product's default where image is given.
-func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []identity, error) {
+func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []swarm.Device, error) {
 	b.progress("starting muster")
 	m, err := b.startMuster(ctx, o)
 	if err != nil {
@@ -99,7 +114,7 @@ func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []id
 		return nil, nil, err
 	}
 	b.progress("importing %d devices", o.devices)
-	ids := deviceIDs(o.devices)
+	ids := swarm.IDs(o.devices)
 	secrets, err := m.Import(ctx, product, ids)
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +122,7 @@ func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []id
 	if image != nil {
 		err = m.publish(ctx, 1, image)
 	}
-	return m, identities(ids, secrets), err
+	return m, swarm.Devices(ids, secrets), err
 }
 
 // publish uploads image as version n and makes it the default.

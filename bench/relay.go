@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
@@ -43,7 +44,7 @@ func subscribe(c *mqttlite.Conn, filter string) error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(replyTimeout)
+	deadline := time.Now().Add(swarm.ReplyTimeout)
 	for {
 		p, err := c.Read(deadline)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
+	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
@@ -18,7 +19,7 @@ import (
 // less what was resident with the same devices idle.
 func rush(ctx context.Context, b *bed, o options) (*report.Report, error) {
 	r := &report.Report{Setting: []string{
-		machine(),
+		process.Machine(),
 		fmt.Sprintf("%d devices × %s, chunk %s, window %d, %d runs each, a rest of %v before memory is read", o.devices, mebibytes(o.size), kibibytes(o.chunks[0]), o.window, o.runs, o.settle),
 		"muster: restarted; idle after a handshake; then a release, and a Hello of every device at once",
 	}}
@@ -84,13 +85,13 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 	if from == 1 {
 		target = 0 // nothing is released yet
 	}
-	s, err := connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, func(i int, c *mqttlite.Conn) error {
-		return handshake(c, f.ourDevices[i].id, greeting(from), target)
+	s, err := swarm.Connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, func(i int, c *mqttlite.Conn) error {
+		return handshake(c, f.ourDevices[i].ID, greeting(from), target)
 	})
 	if err != nil {
 		return surge{}, err
 	}
-	defer s.close()
+	defer s.Close()
 	downloads := f.downloads(s, from, to, f.options.chunks[0])
 	v, err := f.surge(ctx, f.ours.Process, s, func() error {
 		return f.ours.Release(ctx, product, fmt.Sprint(to))
@@ -115,22 +116,22 @@ func (f *deliveries) rushMosquitto(ctx context.Context) (surge, error) {
 	if err != nil {
 		return surge{}, err
 	}
-	defer s.close()
-	defer p.close()
+	defer s.Close()
+	defer p.Close()
 	r := f.relay(f.options.chunks[0])
 	sent := make(chan error, 1)
 	v, err := f.surge(ctx, f.other.Process, s, func() error {
-		go func() { sent <- r.send(ctx, p.conns[0]) }()
+		go func() { sent <- r.send(ctx, p.Conns[0]) }()
 		return nil
-	}, func(i int) error { return r.receive(s.conns[i]) })
-	p.close()
+	}, func(i int) error { return r.receive(s.Conns[i]) })
+	p.Close()
 	return v, errors.Join(err, <-sent)
 }
 
 // surge lets the devices rest, begins, and has all of them download at once. A device
 // that fails is not verified; the first failures are logged.
-func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swarm, begin func() error, download func(i int) error) (v surge, err error) {
-	f.bed.progress("%s: %d devices are connected", server.Name, len(s.conns))
+func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swarm.Swarm, begin func() error, download func(i int) error) (v surge, err error) {
+	f.bed.progress("%s: %d devices are connected", server.Name, len(s.Conns))
 	if v.idle, _, _, err = settled(ctx, server, f.options, nil); err != nil {
 		return v, err
 	}
@@ -139,10 +140,10 @@ func (f *deliveries) surge(ctx context.Context, server *process.Process, s *swar
 	}
 	var verified, failed atomic.Int64
 	began := time.Now()
-	stop := context.AfterFunc(ctx, s.close)
+	stop := context.AfterFunc(ctx, s.Close)
 	defer stop()
 	var wait sync.WaitGroup
-	for i := range s.conns {
+	for i := range s.Conns {
 		wait.Go(func() {
 			err := download(i)
 			switch {
