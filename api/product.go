@@ -37,7 +37,7 @@ type Product struct {
 	Groups         []string `json:"groups" doc:"Names of the groups its devices may be in"`
 	OrganizationID string   `json:"organization_id" doc:"The team's id"`
 	Settings       struct{} `json:"settings"`
-	Roaming        bool     `json:"roaming" doc:"Its BLE devices may roam between gateways"`
+	Roaming        string   `json:"roaming" enum:"none,groups,team" doc:"Which gateways may attach its BLE devices by themselves, also while another gateway has them: none; those that share a group with the device, if it has any; all of the team"`
 	AutoRegister   int      `json:"auto_register" doc:"How many unknown BLE devices a gateway may add"`
 }
 
@@ -56,7 +56,7 @@ type ProductFields struct {
 	Name         *string `json:"name,omitempty"`
 	Slug         *string `json:"slug,omitempty" doc:"1 to 64 of a-z 0-9 - with a letter; absent: derived from the name"`
 	Description  *string `json:"description,omitempty"`
-	Roaming      *bool   `json:"roaming,omitempty"`
+	Roaming      *string `json:"roaming,omitempty" enum:"none,groups,team" doc:"absent when created: groups"`
 	AutoRegister *int    `json:"auto_register,omitempty"`
 	PlatformID   Ignored `json:"platform_id,omitzero"`
 	Settings     Ignored `json:"settings,omitzero"`

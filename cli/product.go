@@ -65,7 +65,7 @@ type productEditCmd struct {
 	Name         *string `help:"New name." placeholder:"TEXT"`
 	Slug         *string `help:"New name in commands and URLs: 1 to 64 of a-z 0-9 -" placeholder:"SLUG"`
 	Description  *string `help:"New description." placeholder:"TEXT"`
-	Roaming      *bool   `help:"Whether its Bluetooth LE devices may move between gateways by themselves: true or false." placeholder:"BOOL"`
+	Roaming      *string `help:"Which gateways may take its Bluetooth LE devices from another: none; groups, those that share a group with the device, if it has any; team, all." placeholder:"WHICH"`
 	AutoRegister *int    `help:"How many unknown Bluetooth LE devices a gateway may add; 0 for none." placeholder:"N"`
 }
 

@@ -86,11 +86,11 @@ func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
 	w := serve(t)
 	credentials := w.EnrollGateways("g", "h")
 	g, h := w.Dial(credentials[0]), w.Dial(credentials[1])
-	w.SetProduct(func(p *fleet.Product) { p.Roaming = false })
+	w.SetProduct(func(p *fleet.Product) { p.Roaming = fleet.RoamingNone })
 	if got := h.Attach(wire.TopicAttach, "g-0"); got["g-0"] != wire.ReasonNotAttached || w.Record("g-0").Gateway != "g" {
 		t.Errorf("without roaming: got %v", got)
 	}
-	w.SetProduct(func(p *fleet.Product) { p.Roaming = true })
+	w.SetProduct(func(p *fleet.Product) { p.Roaming = fleet.RoamingGroups })
 	var reason fleet.ReasonCode
 	moved := 0
 	for n := range moveBurst + 5 {

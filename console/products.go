@@ -57,7 +57,7 @@ func (v productPages) productRow(p fleet.Product) (productRow, error) {
 func (v productPages) createProduct() error {
 	p, err := v.registry.CreateProduct(v.ctx(), v.actor, fleet.Product{
 		Team: v.actor.Team, Name: v.text("name"), Slug: v.text("slug"), Description: v.text("description"),
-		Roaming: true, // the default of the API
+		Roaming: fleet.RoamingGroups, // the default of the API
 	})
 	return v.after(err, "/p/"+p.Slug+"/devices", "Created "+p.Name+". Import its first devices.")
 }
@@ -96,7 +96,11 @@ func (v productPages) editProduct() error {
 	if err != nil {
 		return fleet.FieldErrorf("auto_register", "enter how many unknown BLE devices a gateway may add, 0 for none")
 	}
-	name, slug, description, roaming := v.text("name"), v.text("slug"), v.text("description"), v.text("roaming") != ""
+	roaming, err := fleet.ParseRoaming(v.text("roaming"))
+	if err != nil {
+		return err
+	}
+	name, slug, description := v.text("name"), v.text("slug"), v.text("description")
 	p, err := v.registry.EditProduct(v.ctx(), v.actor, v.product.ID, fleet.ProductEdit{
 		Name: &name, Slug: &slug, Description: &description, Roaming: &roaming, AutoRegister: &register, If: v.seen(),
 	})

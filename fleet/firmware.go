@@ -10,8 +10,8 @@ type Product struct {
 	Name         string
 	Description  string
 	Created      time.Time
-	Roaming      bool // its BLE devices may move between gateways by themselves
-	AutoRegister int  // unknown BLE devices that each gateway may register; 0: none
+	Roaming      Roaming
+	AutoRegister int // unknown BLE devices that each gateway may register; 0: none
 }
 
 // Firmware is one immutable image of a product. Only title and description change.

@@ -72,7 +72,7 @@ type GroupsEdit struct {
 // ProductEdit is a change of a product. Nil leaves a field unchanged.
 type ProductEdit struct {
 	Name, Slug, Description *string
-	Roaming                 *bool
+	Roaming                 *Roaming
 	AutoRegister            *int
 	If                      string // the product's Tag that the actor has seen; "": any
 }

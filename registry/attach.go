@@ -11,8 +11,9 @@ import (
 )
 
 // Attach attaches BLE device id to a gateway of team (docs/gateways.md). A device that is
-// attached to another gateway moves if its product allows roaming, at a limited rate; one
-// without a record is created if a product lets gateways register devices. The reason is
+// attached to another gateway moves if its product allows roaming, at a limited rate; one with
+// groups needs one of the gateway's, unless its product roams in the whole team; one without a
+// record is created if a product lets gateways register devices. The reason is
 // wire.ReasonNone if the device is attached; wire.ReasonNotAttached if it may not be, with
 // no difference between a device of another team and one that does not exist;
 // wire.ReasonOverLimit and wire.ReasonBusy. An error means that the store did not answer.
@@ -26,10 +27,9 @@ func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fl
 			return unchanged(wire.ReasonNotAttached)
 		case d.Gateway == gateway:
 			return unchanged(wire.ReasonNone)
-		case from != "":
-			if err := r.mayMove(ctx, d, &counted); err != nil {
-				return err
-			}
+		}
+		if err := r.mayAttach(ctx, gateway, d, &counted); err != nil {
+			return err
 		}
 		reattach(d, gateway)
 		return nil
@@ -41,9 +41,11 @@ func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fl
 		return reasonOf(err)
 	}
 	r.live.Kick(id) // ends its session through the other gateway
-	if from != "" {
-		r.audit.Record(ctx, gatewayActor(team, gateway), "device.move", string(id), audit.Fields{"gatewayId": from}, audit.Fields{"gatewayId": gateway})
+	action := "device.move"
+	if from == "" {
+		action = "device.attach"
 	}
+	r.recordRoaming(ctx, team, gateway, action, id, from, gateway)
 	r.announceAttached(after, true)
 	return wire.ReasonNone, nil
 }
@@ -63,6 +65,7 @@ func (r *Registry) Detach(ctx context.Context, team fleet.TeamID, gateway, id fl
 		return reasonOf(err)
 	}
 	r.live.Kick(id)
+	r.recordRoaming(ctx, team, gateway, "device.detach", id, gateway, "")
 	r.announceAttached(after, false)
 	return wire.ReasonNone, nil
 }
@@ -95,17 +98,29 @@ func reattach(d *fleet.Device, gateway fleet.DeviceID) {
 	d.Session++
 }
 
-// mayMove returns an unchanged if d may not move to another gateway. It counts the move
-// unless counted says that it was counted before.
-func (r *Registry) mayMove(ctx context.Context, d *fleet.Device, counted *bool) error {
+// mayAttach returns an unchanged if gateway may not attach d, which it does not have. It counts
+// a move unless counted says that it was counted before.
+func (r *Registry) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fleet.Device, counted *bool) error {
+	if d.Gateway == "" && len(d.Groups) == 0 {
+		return nil
+	}
 	c, err := r.catalogs.Catalog(ctx, d.Product)
 	if err != nil {
 		return err
 	}
-	if !c.Product.Roaming {
+	if d.Gateway != "" && c.Product.Roaming == fleet.RoamingNone {
 		return unchanged(wire.ReasonNotAttached)
 	}
-	if *counted {
+	if len(d.Groups) > 0 && c.Product.Roaming != fleet.RoamingTeam {
+		g, err := r.devices.Device(ctx, gateway)
+		if err != nil {
+			return err
+		}
+		if !fleet.MayAttach(&g, d, c.Product.Roaming) {
+			return unchanged(wire.ReasonNotAttached)
+		}
+	}
+	if d.Gateway == "" || *counted {
 		return nil
 	}
 	*counted = true
@@ -182,6 +197,26 @@ func (r *Registry) productFor(ctx context.Context, gateway fleet.DeviceID) (flee
 		return fleet.Product{}, nil
 	}
 	return open[0], nil
+}
+
+// recordRoaming records what a gateway changed about id, unless it changes very much: the log
+// has room for others. What was left out is counted in its next entry.
+func (r *Registry) recordRoaming(ctx context.Context, team fleet.TeamID, gateway fleet.DeviceID, action string, id, from, to fleet.DeviceID) {
+	left, ok := r.roaming.record(gateway)
+	if !ok {
+		return
+	}
+	before, after := audit.Fields{}, audit.Fields{}
+	if from != "" {
+		before["gatewayId"] = from
+	}
+	if to != "" {
+		after["gatewayId"] = to
+	}
+	if left > 0 {
+		after["changes_not_listed"] = left
+	}
+	r.audit.Record(ctx, gatewayActor(team, gateway), action, string(id), before, after)
 }
 
 // gatewayActor is whom the audit log names for what a gateway changed.

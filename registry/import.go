@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
@@ -107,7 +108,9 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 	return failed
 }
 
-// makeGateway checks that a device of the team can be a gateway, and makes it one.
+// makeGateway checks that a device of the team can be a gateway, and makes it one. Only an
+// actor who may import devices makes a gateway: it will speak for others and see their
+// commands.
 func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
 	s, err := r.visible(ctx, actor, 0, id)
 	if errors.Is(err, fleet.NotFound) {
@@ -125,16 +128,21 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 	if s.device.Kind == fleet.Gateway {
 		return nil
 	}
+	if err := actor.May(fleet.ImportDevices); err != nil {
+		return fmt.Errorf("device %s is not a gateway, and making it one: %w", id, err)
+	}
 	_, err = r.edit(ctx, actor.Team, s.device.Product, id, func(d *fleet.Device) error {
 		if d.Kind == fleet.Generic {
 			d.Kind = fleet.Gateway
 		}
 		return nil
 	})
-	if err == nil {
-		r.live.Kick(id) // it reconnects with the topics of a gateway
+	if err != nil {
+		return err
 	}
-	return err
+	r.audit.Record(ctx, actor, "device.gateway", string(id), audit.Fields{"type": s.device.Kind.String()}, audit.Fields{"type": fleet.Gateway.String()})
+	r.live.Kick(id) // it reconnects with the topics of a gateway
+	return nil
 }
 
 // RotateSecret replaces the secret of a device, ends its connection, and returns the new

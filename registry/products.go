@@ -165,5 +165,5 @@ func slugOf(name string) string {
 }
 
 func productFields(p fleet.Product) audit.Fields {
-	return audit.Fields{"name": p.Name, "slug": p.Slug, "description": p.Description, "roaming": p.Roaming, "auto_register": p.AutoRegister}
+	return audit.Fields{"name": p.Name, "slug": p.Slug, "description": p.Description, "roaming": p.Roaming.String(), "auto_register": p.AutoRegister}
 }

@@ -15,22 +15,29 @@ const (
 	moveInterval  = 30 * time.Second
 	alertInterval = time.Hour // between two alerts about the same device
 	maxMovers     = 10_000    // devices whose moves are remembered
+
+	recordBurst    = 200 // audit entries of one gateway, then one per
+	recordInterval = 30 * time.Second
 )
 
 // roaming bounds what gateways change. It is safe for concurrent use.
 type roaming struct {
-	moves  *limit.Limiter[fleet.DeviceID] // by the BLE device
-	alerts *limit.Limiter[fleet.DeviceID] // by the BLE device
+	moves   *limit.Limiter[fleet.DeviceID] // by the BLE device
+	alerts  *limit.Limiter[fleet.DeviceID] // by the BLE device
+	entries *limit.Limiter[fleet.DeviceID] // audit entries, by the gateway
 
 	mu         sync.Mutex
 	registered map[fleet.DeviceID]int // devices that each gateway has registered; guarded by mu
+	unrecorded map[fleet.DeviceID]int // changes by each gateway that have no audit entry; guarded by mu
 }
 
 func newRoaming() *roaming {
 	return &roaming{
 		moves:      limit.New[fleet.DeviceID](moveBurst, moveInterval, maxMovers),
 		alerts:     limit.New[fleet.DeviceID](1, alertInterval, maxMovers),
+		entries:    limit.New[fleet.DeviceID](recordBurst, recordInterval, maxMovers),
 		registered: make(map[fleet.DeviceID]int),
+		unrecorded: make(map[fleet.DeviceID]int),
 	}
 }
 
@@ -44,4 +51,19 @@ func (r *roaming) register(gateway fleet.DeviceID, attached, most int) bool {
 	}
 	r.registered[gateway]++
 	return true
+}
+
+// record reports whether a change by gateway gets an entry in the audit log, and how many
+// before it got none.
+func (r *roaming) record(gateway fleet.DeviceID) (unrecorded int, ok bool) {
+	ok = r.entries.Take(gateway)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !ok {
+		r.unrecorded[gateway]++
+		return 0, false
+	}
+	unrecorded = r.unrecorded[gateway]
+	delete(r.unrecorded, gateway)
+	return unrecorded, true
 }

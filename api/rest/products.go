@@ -73,9 +73,15 @@ func (a *API) CreateProduct(ctx context.Context, who fleet.Actor, in *struct{ ro
 	if err != nil {
 		return nil, err
 	}
+	roaming := fleet.RoamingGroups
+	if f.Roaming != nil {
+		if roaming, err = fleet.ParseRoaming(*f.Roaming); err != nil {
+			return nil, err
+		}
+	}
 	p, err := a.Registry.CreateProduct(ctx, who, fleet.Product{
 		Name: deref(f.Name), Slug: deref(f.Slug), Description: deref(f.Description),
-		Roaming: f.Roaming == nil || *f.Roaming, AutoRegister: deref(f.AutoRegister),
+		Roaming: roaming, AutoRegister: deref(f.AutoRegister),
 	})
 	return a.oneProduct(ctx, who, p, err)
 }
@@ -97,8 +103,16 @@ func (a *API) updateProduct(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	var roaming *fleet.Roaming
+	if f.Roaming != nil {
+		parsed, err := fleet.ParseRoaming(*f.Roaming)
+		if err != nil {
+			return nil, err
+		}
+		roaming = &parsed
+	}
 	p, err := a.Registry.EditProduct(ctx, who, in.product.ID, fleet.ProductEdit{
-		Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: f.Roaming, AutoRegister: f.AutoRegister, If: in.Seen,
+		Name: f.Name, Slug: f.Slug, Description: f.Description, Roaming: roaming, AutoRegister: f.AutoRegister, If: in.Seen,
 	})
 	return a.oneProduct(ctx, who, p, err)
 }
@@ -115,7 +129,7 @@ func (a *API) oneProduct(ctx context.Context, who fleet.Actor, p fleet.Product, 
 func shownProduct(p fleet.Product, names map[fleet.GroupID]string) api.Product {
 	return api.Product{
 		ID: uint32(p.ID), Name: p.Name, Slug: p.Slug, Description: p.Description, Groups: list(slices.Sorted(maps.Values(names))),
-		OrganizationID: p.Team.String(), Roaming: p.Roaming, AutoRegister: p.AutoRegister,
+		OrganizationID: p.Team.String(), Roaming: p.Roaming.String(), AutoRegister: p.AutoRegister,
 	}
 }
 

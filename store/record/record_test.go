@@ -263,3 +263,11 @@ func TestARecordWithFieldsOfALaterVersionIsRead(t *testing.T) {
 		t.Errorf("got %+v, %v", a, err)
 	}
 }
+
+// Roaming was a flag: products of that time roam within groups, the default since.
+func TestAProductThatRoamedRoamsWithinGroups(t *testing.T) {
+	var p fleet.Product
+	if err := Product.Unpack("\x07\x01\x01", &p); err != nil || p.Roaming != fleet.RoamingGroups {
+		t.Errorf("got %s, %v", p.Roaming, err)
+	}
+}

@@ -72,7 +72,7 @@ var Product = Codec[fleet.Product]{func(f *fields, p *fleet.Product) {
 	text(f, 4, &p.Name)
 	text(f, 5, &p.Description)
 	instant(f, 6, &p.Created)
-	flag(f, 7, &p.Roaming)
+	number(f, 7, &p.Roaming) // once a flag: 1 is RoamingGroups
 	number(f, 8, &p.AutoRegister)
 }}
 
