@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"configs":        {},
 	"wire":           {"fleet"},
 	"ota/precedence": {"fleet", "wire"},
+	"ota/metadata":   {"fleet"},
 	"wire/mqtt":      {},
 	"broker/chunkio": {"fleet", "wire"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit"},
@@ -35,7 +36,7 @@ var mayImport = map[string][]string{
 	"audit":          {"fleet", "store"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
 	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
-	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/image", "ota", "index", "store", "audit"},
+	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "index", "store", "audit"},
 	"limit":          {},
 	"certificate":    {},
 

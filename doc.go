@@ -10,6 +10,7 @@
 //	handshake           who is this, may it come in, what does it say it runs
 //	ota                 the life of an update: decision, offer, Wants, reports, slots
 //	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace), and the gates after it
+//	ota/metadata        what a firmware image states about itself
 //	ota/image           firmware images, and the chunks made of them
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
 //	ota/otatest         a product with firmware and devices, for tests of these
