@@ -89,6 +89,9 @@ func (x *decision) choose() {
 	switch {
 	case d.Update.State == fleet.Applying: // it is about to restart: its next Hello decides
 		p.Why = "applying"
+		if x.hello.Boot == 0 && x.at == AtHello { // only time can show whether it restarted
+			p.refuse(wire.ReasonNotNow, wire.ApplyTimeout, p.Why)
+		}
 		return
 	case foreign(x.hello, x.catalog):
 		p.refuse(wire.ReasonWrongProduct, 0, "runs firmware of product "+x.hello.Product)
