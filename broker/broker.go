@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +17,10 @@ import (
 
 	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/proxy"
 )
+
+var errCrowded = errors.New("too many connections of this address are not admitted")
 
 // Broker serves MQTT connections. Its methods may be called concurrently.
 type Broker struct {
@@ -73,7 +77,7 @@ func (b *Broker) attach(conn net.Conn, p *place) {
 func (b *Broker) serve(transport net.Conn, conn *chunkio.Conn, p *place) {
 	l := &Link{
 		broker: b, transport: transport, conn: conn,
-		address: address(transport.RemoteAddr()),
+		address: p.address,
 		place:   p,
 	}
 	l.out = chunkio.NewWriter(transport, conn, owner{l}, &b.count.sent)
@@ -84,11 +88,40 @@ func (b *Broker) serve(transport net.Conn, conn *chunkio.Conn, p *place) {
 		return
 	}
 	defer b.exit(l)
-	cause, err := codeNone, l.shakeHands()
+	cause, err := codeNone, l.introduce()
+	if err == nil {
+		err = l.shakeHands()
+	}
 	if err == nil {
 		cause, err = l.speak()
 	}
 	b.finish(l, cause, err)
+}
+
+// introduce reads the PROXY protocol header of a connection that comes from a proxy. Its client
+// is the peer from then on. The proxy's own connections, which check the server's health, have none.
+func (l *Link) introduce() error {
+	if !l.place.proxied {
+		return nil
+	}
+	b := l.broker
+	_ = l.conn.SetReadDeadline(time.Now().Add(b.cfg.FirstByteTimeout)) // a closed one fails at once
+	client, err := proxy.ReadHeader(l.conn)
+	if err != nil {
+		if errors.Is(err, proxy.ErrHeader) && b.refusals.Allow() {
+			b.log.Warn("connection closed: mqtt.proxy_from lists its address, and it did not begin with a PROXY protocol header",
+				"address", l.address, "err", err)
+		}
+		return err
+	}
+	if !client.IsValid() {
+		return nil
+	}
+	l.address = client.String()
+	if !b.wait(func() verdict { return b.places.move(l.place, l.address) }) {
+		return errCrowded
+	}
+	return nil
 }
 
 // shakeHands runs the TLS handshake, if any, before MQTT allocates anything.

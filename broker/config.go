@@ -1,19 +1,24 @@
 package broker
 
-import "time"
+import (
+	"time"
 
-// Config bounds what connections may cost. MaxConnections and MaxKeepAlive are settings of
-// the operator; for the others, zero means the default named.
+	"github.com/muster-iot/muster/proxy"
+)
+
+// Config bounds what connections may cost. MaxConnections, MaxKeepAlive, MaxPendingPer and
+// ProxyFrom are settings of the operator; for the others, zero means the default named.
 type Config struct {
-	MaxConnections   int           // admitted at a time. Above it, CONNACK 3 / 0x89
-	MaxPending       int           // not admitted yet, at a time; 1,024. Above it, the oldest silent one ends, or accepting waits
-	MaxKeepAlive     time.Duration // longest keep-alive granted; 1 s to 12 h
-	MaxPendingPer    int           // of these, from one IPv4 address or IPv6 /64; a quarter. Above it, the oldest silent one ends
-	FirstByteTimeout time.Duration // for the first byte, of MQTT or TLS; 2 s
-	HandshakeTimeout time.Duration // for TLS, the first byte included; 5 s
-	ConnectTimeout   time.Duration // from then to a complete CONNECT; 5 s
-	WriteTimeout     time.Duration // a connection that takes no byte for so long, or an eighth longer, ends; 30 s
-	TakeoverTimeout  time.Duration // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
+	ProxyFrom        proxy.Networks // whose TCP and TLS connections begin with a PROXY protocol header
+	MaxConnections   int            // admitted at a time. Above it, CONNACK 3 / 0x89
+	MaxPending       int            // not admitted yet, at a time; 1,024. Above it, the oldest silent one ends, or accepting waits
+	MaxKeepAlive     time.Duration  // longest keep-alive granted; 1 s to 12 h
+	MaxPendingPer    int            // of these, from one IPv4 address or IPv6 /64; a quarter. Above it, the oldest silent one ends
+	FirstByteTimeout time.Duration  // for the first byte, of MQTT or TLS; 2 s
+	HandshakeTimeout time.Duration  // for TLS, the first byte included; 5 s
+	ConnectTimeout   time.Duration  // from then to a complete CONNECT; 5 s
+	WriteTimeout     time.Duration  // a connection that takes no byte for so long, or an eighth longer, ends; 30 s
+	TakeoverTimeout  time.Duration  // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
 }
 
 // maxKeepAlive is well within the 16 bits of seconds that MQTT has for it.

@@ -26,9 +26,12 @@ type places struct {
 	freed chan struct{}  // closed and replaced when a place is given back; guarded by mu
 }
 
-// place is the place of one connection. Its fields are guarded by places.mu.
+// place is the place of one connection. Its fields are guarded by places.mu, except that its
+// own goroutine may read address.
 type place struct {
 	conn    net.Conn // to close; nil while there is none yet
+	address string   // of the peer, without port
+	proxied bool     // address is that of a proxy, which has not named its client yet
 	network string
 	since   time.Time
 	stage   stage
@@ -48,26 +51,70 @@ func newPlaces(most, share int) *places {
 	return &places{most: most, share: share, held: list.New(), per: make(map[string]int), freed: make(chan struct{})}
 }
 
-// take returns a place for a connection from address, and the connection that lost it, if
-// any, for the caller to close. It returns no place when all are taken and none may be lost;
-// crowded reports whether that is so for address only, and freed is closed at the next change.
-func (p *places) take(conn net.Conn, address string) (taken *place, lost net.Conn, crowded bool, freed <-chan struct{}) {
+// verdict is what came of an attempt to take a place.
+type verdict struct {
+	taken   bool
+	lost    place           // what had to go for it, for the caller to close; its conn is nil if nothing had to
+	crowded bool            // the network has used up its share
+	freed   <-chan struct{} // closed at the next change
+}
+
+// take gives c a place, unless all are taken and none may be lost.
+func (p *places) take(c *place) verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, network := time.Now(), limit.Network(address)
-	crowded = p.per[network] >= p.share
-	if crowded || p.held.Len() >= p.most {
-		loser := p.loser(now, network, crowded)
-		if loser == nil {
-			return nil, nil, crowded, p.freed
-		}
-		lost = loser.conn
-		p.remove(loser)
+	network := c.net()
+	v := p.free(network, p.held.Len() >= p.most)
+	if v.taken {
+		c.network, c.since = network, time.Now()
+		c.element = p.held.PushBack(c)
+		p.per[network]++
 	}
-	taken = &place{conn: conn, network: network, since: now}
-	taken.element = p.held.PushBack(taken)
-	p.per[network]++
-	return taken, lost, crowded, p.freed
+	return v
+}
+
+// move counts c, which came from a proxy, for the network of its client at address from now
+// on. Where that has no place left, c keeps the one it has.
+func (p *places) move(c *place, address string) verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.address, c.proxied = address, false
+	network := c.net()
+	v := p.free(network, false)
+	switch {
+	case c.element == nil: // it has lost its place meanwhile, and is closed
+		v.taken = true
+	case v.taken:
+		p.uncount(c.network)
+		c.network = network
+		p.per[network]++
+	}
+	return v
+}
+
+// proxies is the network of connections whose proxy has not named the client yet. Only the
+// number in all bounds them: the header follows at once.
+const proxies = "proxies"
+
+func (c *place) net() string {
+	if c.proxied {
+		return proxies
+	}
+	return limit.Network(c.address)
+}
+
+// free makes room for one more of network, where that is needed and possible.
+func (p *places) free(network string, full bool) (v verdict) {
+	v.crowded = network != proxies && p.per[network] >= p.share
+	v.taken, v.freed = true, p.freed
+	if v.crowded || full {
+		loser := p.loser(time.Now(), network, v.crowded)
+		if v.taken = loser != nil; v.taken {
+			v.lost = *loser
+			p.remove(loser)
+		}
+	}
+	return v
 }
 
 // loser is the connection to end for another; nil: none.
@@ -116,46 +163,60 @@ func (p *places) leave(c *place) {
 func (p *places) remove(c *place) {
 	p.held.Remove(c.element)
 	c.element = nil
-	if p.per[c.network]--; p.per[c.network] == 0 {
-		delete(p.per, c.network)
+	p.uncount(c.network)
+}
+
+func (p *places) uncount(network string) {
+	if p.per[network]--; p.per[network] == 0 {
+		delete(p.per, network)
 	}
 }
 
-// room waits for and takes a place for conn. It returns nil when the broker stops, or when
-// conn's network has used up its share and no place of it gets free within the grace.
+// room waits for and takes a place for conn. It closes conn and returns nil when the broker
+// stops, or when conn's network has used up its share and no place of it gets free within the
+// grace.
 func (b *Broker) room(conn net.Conn) *place {
 	from := address(conn.RemoteAddr())
+	c := &place{conn: conn, address: from, proxied: b.cfg.ProxyFrom.Contains(from)}
+	if !b.wait(func() verdict { return b.places.take(c) }) {
+		b.crowdedOut(*c)
+		return nil
+	}
+	return c
+}
+
+// wait repeats an attempt at a place until it succeeds, the broker stops, or the network has
+// been crowded for the grace.
+func (b *Broker) wait(attempt func() verdict) bool {
 	patience := time.Now().Add(grace)
 	for {
-		p, lost, crowded, freed := b.places.take(conn, from)
-		if lost != nil {
-			b.crowdedOut(lost)
+		v := attempt()
+		if v.lost.conn != nil {
+			b.crowdedOut(v.lost)
 		}
-		if p != nil {
-			return p
+		if v.taken {
+			return true
 		}
-		if crowded && !time.Now().Before(patience) {
-			b.crowdedOut(conn)
-			return nil
+		if v.crowded && !time.Now().Before(patience) {
+			return false
 		}
 		retry := time.NewTimer(grace / 4)
 		select {
-		case <-freed:
+		case <-v.freed:
 		case <-retry.C:
 		case <-b.stopping:
 			retry.Stop()
-			_ = conn.Close()
-			return nil
+			return false
 		}
 		retry.Stop()
 	}
 }
 
 // crowdedOut ends a connection that has no place.
-func (b *Broker) crowdedOut(conn net.Conn) {
-	_ = conn.Close() // its reader, if any, ends with that
+func (b *Broker) crowdedOut(c place) {
+	_ = c.conn.Close() // its reader, if any, ends with that
 	if b.refusals.Allow() {
-		b.log.Info("connection closed before CONNECT: too many that are not admitted", "address", address(conn.RemoteAddr()))
+		b.log.Info("connection closed before CONNECT: too many that are not admitted", "address", c.address)
 	}
 }
 

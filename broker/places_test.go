@@ -48,21 +48,21 @@ func TestTheOldestSilentConnectionLosesItsPlace(t *testing.T) {
 				p := newPlaces(row.most, row.share)
 				conns := []net.Conn{}
 				for _, h := range row.held {
-					conn := &named{from: h.from}
-					c, _, _, _ := p.take(conn, h.from)
+					c := &place{conn: &named{from: h.from}, address: h.from}
+					p.take(c)
 					p.reach(c, h.at)
-					conns = append(conns, conn)
+					conns = append(conns, c.conn)
 				}
 				if !row.young {
 					<-time.After(grace)
 				}
-				taken, lost, _, _ := p.take(&named{}, row.from)
-				if (taken != nil) != row.taken {
-					t.Errorf("taken %t, want %t", taken != nil, row.taken)
+				v := p.take(&place{conn: &named{}, address: row.from})
+				if v.taken != row.taken {
+					t.Errorf("taken %t, want %t", v.taken, row.taken)
 				}
 				for i, conn := range conns {
-					if (lost == conn) != (i == row.loses) {
-						t.Errorf("connection %d lost its place: %t, want %t", i, lost == conn, i == row.loses)
+					if (v.lost.conn == conn) != (i == row.loses) {
+						t.Errorf("connection %d lost its place: %t, want %t", i, v.lost.conn == conn, i == row.loses)
 					}
 				}
 			})

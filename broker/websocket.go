@@ -41,11 +41,12 @@ func (b *Broker) WebSocket() http.Handler {
 		if host, _, err := net.SplitHostPort(from); err == nil {
 			from = host
 		}
-		p, lost, _, _ := b.places.take(nil, from)
-		if lost != nil {
-			b.crowdedOut(lost)
+		p := &place{address: from}
+		v := b.places.take(p)
+		if v.lost.conn != nil {
+			b.crowdedOut(v.lost)
 		}
-		if p == nil {
+		if !v.taken {
 			w.Header().Set("Retry-After", "5")
 			http.Error(w, "too many connections are being made, try again", http.StatusServiceUnavailable)
 			return
