@@ -65,6 +65,11 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		} else {
 			s.charge(claim)
 		}
+		if known {
+			if guess, alert := s.guesses.add(d, claim.Address, suspected); alert {
+				s.guessed(guess)
+			}
+		}
 		s.refused[refusal].Add(1)
 		return nil, unauthenticated(refusal)
 	}

@@ -123,6 +123,52 @@ func TestTheRightSecretIsAdmittedWhateverFailedBefore(t *testing.T) {
 	})
 }
 
+func TestGuessesRaiseOneAlertWithTheAddressAndTheIds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(fleet.Device{ID: "a"}, fleet.Device{ID: "b"})
+		var alerts []Guess
+		s := New(Config{FailedBurst: 3, Guessed: func(g Guess) { alerts = append(alerts, g) }}, m, m)
+		guess := func(id fleet.DeviceID, times int) {
+			for range times {
+				_, _ = s.Admit(t.Context(), wrong(id))
+			}
+		}
+		guess("b", 1)
+		guess("a", 3)
+		guess("nobody", 9)
+		if len(alerts) > 0 {
+			t.Fatalf("got %v before anything is throttled", alerts)
+		}
+		guess("a", 100)
+		if len(alerts) != 1 || alerts[0].Address != "192.0.2.1" || fmt.Sprint(alerts[0].Devices) != "[b a]" || alerts[0].Device.ID != "a" {
+			t.Fatalf("got %v, want one alert about a, with b and a from 192.0.2.1", alerts)
+		}
+		time.Sleep(guessInterval)
+		guess("b", 10)
+		if len(alerts) != 2 {
+			t.Errorf("got %d alerts, want another one after %s", len(alerts), guessInterval)
+		}
+		for i := range 3 * guessAlerts { // from many addresses
+			c := wrong("b")
+			c.Address = fmt.Sprintf("198.51.100.%d", i)
+			_, _ = s.Admit(t.Context(), c)
+		}
+		if len(alerts) > 2+guessAlerts {
+			t.Errorf("got %d alerts, want at most %d", len(alerts), 2+guessAlerts)
+		}
+	})
+}
+
+func TestGuessesAreRememberedInBoundedMemory(t *testing.T) {
+	g := newGuesses()
+	for i := range 2 * maxGuesses {
+		g.add(fleet.Device{ID: "a", Team: fleet.TeamID(i)}, "192.0.2.1", false)
+	}
+	if len(g.from) > maxGuesses {
+		t.Errorf("got %d origins, want at most %d", len(g.from), maxGuesses)
+	}
+}
+
 func TestFailedProofsAreThrottledUntilTheirDebtIsPaid(t *testing.T) {
 	elsewhere := func(c Claim) Claim { c.Address = "192.0.2.2"; return c }
 	for _, row := range []struct {

@@ -37,6 +37,10 @@ type Config struct {
 	FailedEvery   time.Duration // after the burst, one more per this much time; default 10 s
 	MaxTracked    int           // ids, and addresses, whose failures are remembered; default 10,000 of each
 	Log           *slog.Logger  // for warnings about guessed secrets; nil: none
+
+	// Guessed is called when somebody seems to guess the secrets of a team's devices, at most
+	// once an hour for an address. It must not block: the peer waits for its refusal. nil: none.
+	Guessed func(Guess)
 }
 
 func (c Config) withDefaults() Config {
@@ -51,6 +55,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxTracked <= 0 {
 		c.MaxTracked = 10_000
+	}
+	if c.Guessed == nil {
+		c.Guessed = func(Guess) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -75,12 +82,13 @@ type Service struct {
 	byID       *limit.Limiter[string]
 	byAddress  *limit.Limiter[string] // by limit.Network
 	warnings   *rate.Limiter          // of log lines about guesses
+	guesses    *guesses
+	guessed    func(Guess)
 	log        *slog.Logger
 	refused    [NotAttached + 1]atomic.Uint64
 	admitted   atomic.Uint64
 	greeted    atomic.Uint64
 	retried    atomic.Uint64
-	earlier    atomic.Uint64
 }
 
 // New returns a Service.
@@ -93,6 +101,8 @@ func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
 		byID:       limit.New[string](cfg.FailedBurst, cfg.FailedEvery, cfg.MaxTracked),
 		byAddress:  limit.New[string](addressFactor*cfg.FailedBurst, cfg.FailedEvery/addressFactor, cfg.MaxTracked),
 		warnings:   rate.NewLimiter(rate.Every(10*time.Second), 5),
+		guesses:    newGuesses(),
+		guessed:    cfg.Guessed,
 		log:        cfg.Log,
 	}
 }
@@ -118,14 +128,13 @@ type Stats struct {
 	Admitted uint64
 	Greeted  uint64 // Hellos accepted
 	Retried  uint64 // decisions repeated because the device or its product changed
-	Earlier  uint64 // Hellos of an earlier boot
 	Refused  map[Refusal]uint64
 }
 
 // Stats returns the counts so far.
 func (s *Service) Stats() Stats {
 	stats := Stats{
-		Admitted: s.admitted.Load(), Greeted: s.greeted.Load(), Retried: s.retried.Load(), Earlier: s.earlier.Load(),
+		Admitted: s.admitted.Load(), Greeted: s.greeted.Load(), Retried: s.retried.Load(),
 		Refused: make(map[Refusal]uint64, len(s.refused)),
 	}
 	for r := range s.refused {
