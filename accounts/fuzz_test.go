@@ -15,7 +15,7 @@ func FuzzSecrets(f *testing.F) {
 	}
 	w := settled(f)
 	f.Fuzz(func(t *testing.T, secret string) {
-		w.proofs = newProofLimits()
+		w.proofs = newProofs()
 		if _, err := w.Actor(t.Context(), secret); !errors.Is(err, fleet.Unauthenticated) {
 			t.Fatalf("%q as a token: got %v", secret, err)
 		}

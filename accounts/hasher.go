@@ -22,35 +22,36 @@ const (
 	saltBytes  = 16
 )
 
-// hasher hashes passwords, a few at a time: each takes memory and a core.
+// hasher hashes passwords, a few at a time. Known browsers and signed-in users have a lane of
+// their own, which strangers can't fill.
 type hasher struct {
-	memory uint32        // KiB
-	queue  chan struct{} // holds one value for each hash under way or waiting
-	cores  chan struct{} // holds one value for each hash under way
-	decoy  string        // encoded hash of no password, checked for unknown users
+	memory    uint32 // KiB
+	strangers *lane
+	known     *lane
+	decoy     string // encoded hash of no password, checked for unknown users
 }
 
 func newHasher(c Config) *hasher {
-	h := &hasher{memory: c.HashMemory, queue: make(chan struct{}, c.Hashers+c.HashQueue), cores: make(chan struct{}, c.Hashers)}
+	h := &hasher{memory: c.HashMemory, strangers: newLane(c.Hashers, c.HashQueue, max(1, c.HashQueue/8)), known: newLane(1, c.HashQueue, 0)}
 	h.decoy = h.encode(make([]byte, saltBytes), make([]byte, hashBytes), c.HashMemory, hashPasses)
 	return h
 }
 
-// hash encodes a new password. It returns fleet.Invalid for one out of bounds, and
-// fleet.Busy if too many wait.
+// hash encodes a new password, which only signed-in and invited users may set. It returns
+// fleet.Invalid for one out of bounds, and fleet.Busy if too many wait.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if err := fleet.CheckPassword(password); err != nil {
 		return "", err
 	}
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails since Go 1.24
-	key, err := h.derive(ctx, password, salt, h.memory, hashPasses)
+	key, err := h.derive(ctx, prover{known: "user"}, password, salt, h.memory, hashPasses)
 	return h.encode(salt, key, h.memory, hashPasses), err
 }
 
-// check reports whether encoded was made from password. For an account without a password,
-// encoded is "" and the answer takes the same time.
-func (h *hasher) check(ctx context.Context, encoded, password string) (bool, error) {
+// check reports whether encoded was made from the password that who offers. For an account
+// without a password, encoded is "" and the answer takes the same time.
+func (h *hasher) check(ctx context.Context, who prover, encoded, password string) (bool, error) {
 	known := encoded != ""
 	if !known {
 		encoded = h.decoy
@@ -59,7 +60,7 @@ func (h *hasher) check(ctx context.Context, encoded, password string) (bool, err
 	if !ok || len(password) > fleet.MaxPassword {
 		return false, nil
 	}
-	key, err := h.derive(ctx, password, salt, memory, passes)
+	key, err := h.derive(ctx, who, password, salt, memory, passes)
 	return err == nil && known && subtle.ConstantTimeCompare(key, want) == 1, err
 }
 
@@ -81,18 +82,15 @@ func (h *hasher) encode(salt, key []byte, memory, passes uint32) string {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }
 
-func (h *hasher) derive(ctx context.Context, password string, salt []byte, memory, passes uint32) ([]byte, error) {
-	select {
-	case h.queue <- struct{}{}:
-		defer func() { <-h.queue }()
-	default:
-		return nil, fleet.Errorf(fleet.Busy, "too many sign-ins at once: try again in a few seconds")
+func (h *hasher) derive(ctx context.Context, who prover, password string, salt []byte, memory, passes uint32) ([]byte, error) {
+	l := h.strangers
+	if who.known != "" {
+		l = h.known
 	}
-	select {
-	case h.cores <- struct{}{}:
-		defer func() { <-h.cores }()
-	case <-ctx.Done():
-		return nil, fleet.Errorf(fleet.Busy, "signing in took too long: %w", ctx.Err())
+	leave, err := l.enter(ctx, who.network())
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	return argon2.IDKey([]byte(password), salt, passes, memory, hashLanes, hashBytes), nil
 }

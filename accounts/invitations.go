@@ -149,7 +149,7 @@ func (a *Accounts) proveInvitation(ctx context.Context, acceptance fleet.Accepta
 		return fleet.Invitation{}, badInvitation()
 	}
 	// Counted per invitation: failed attempts at others must not use up its attempts.
-	giveBack, err := a.try(fleet.SignIn{Address: acceptance.Address, Email: "invitation " + id})
+	giveBack, err := a.proofs.try(prover{address: acceptance.Address, account: "invitation " + id})
 	if err != nil {
 		return fleet.Invitation{}, err
 	}
@@ -188,18 +188,8 @@ func (a *Accounts) invitedUser(ctx context.Context, i fleet.Invitation, acceptan
 	if err != nil {
 		return user, err
 	}
-	giveBack, err := a.try(fleet.SignIn{Email: i.Email, Address: acceptance.Address})
-	if err != nil {
-		return user, err
-	}
-	right, err := a.hasher.check(ctx, user.Password, acceptance.Password)
-	if err != nil || right {
-		giveBack()
-	}
-	if err == nil && !right {
-		err = fleet.Errorf(fleet.Unauthenticated, "%s has an account: accept with its password", i.Email)
-	}
-	return user, err
+	who := prover{address: acceptance.Address, account: i.Email}
+	return user, a.prove(ctx, who, user, acceptance.Password, i.Email+" has an account: accept with its password")
 }
 
 func badInvitation() error {

@@ -46,17 +46,11 @@ func (a *Accounts) ChangePassword(ctx context.Context, actor fleet.Actor, p flee
 	return a.endTokens(ctx, 0, user.ID, keep.ID)
 }
 
-// proveOldPassword checks p.Old, as often as a sign-in may be tried.
+// proveOldPassword checks p.Old, as often as a known browser may try to sign in.
 func (a *Accounts) proveOldPassword(ctx context.Context, user fleet.User, p fleet.NewPassword) error {
-	giveBack, err := a.try(fleet.SignIn{Email: user.Email, Address: p.Address})
-	if err != nil {
-		return err
-	}
-	right, err := a.hasher.check(ctx, user.Password, p.Old)
-	if err != nil || right {
-		giveBack()
-	}
-	if err == nil && !right {
+	who := prover{address: p.Address, account: user.Email, known: "session"}
+	err := a.prove(ctx, who, user, p.Old, "")
+	if errors.Is(err, fleet.Unauthenticated) {
 		err = fleet.FieldErrorf("current_password", "current_password is wrong")
 	}
 	return err

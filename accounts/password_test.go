@@ -120,8 +120,8 @@ func TestALostPasswordIsReplacedAndEndsEveryToken(t *testing.T) {
 func TestASignInThatIsOvertakenByANewPasswordLeavesNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := settled(t)
-		for range cap(w.hasher.cores) { // the sign-in waits here, after it has read the account
-			w.hasher.cores <- struct{}{}
+		for range cap(w.hasher.strangers.cores) { // the sign-in waits here, after it has read the account
+			w.hasher.strangers.cores <- struct{}{}
 		}
 		done := make(chan struct{})
 		var secret string
@@ -132,8 +132,8 @@ func TestASignInThatIsOvertakenByANewPasswordLeavesNoToken(t *testing.T) {
 		}()
 		synctest.Wait()
 		w.setHash(1, "another hash")
-		for range cap(w.hasher.cores) {
-			<-w.hasher.cores
+		for range cap(w.hasher.strangers.cores) {
+			<-w.hasher.strangers.cores
 		}
 		<-done
 		if tokens := w.tokens(1); !errors.Is(err, fleet.Unauthenticated) || secret != "" || len(tokens) != 0 {

@@ -14,32 +14,39 @@ const signInLabel = "sign-in"
 // SignIn checks a password and creates a token for the team asked for, or for the user's
 // oldest team. It returns the token's secret, which is not kept. Errors are
 // fleet.Unauthenticated for a wrong proof, with the same text whatever is wrong with it, and
-// fleet.Busy after too many of them.
+// fleet.Busy after too many of them. A browser that the user signed in with before has attempts
+// of its own (KnownBrowser).
 func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret string, t fleet.Token, err error) {
 	proof.Email = fleet.NormalEmail(proof.Email)
-	giveBack, err := a.try(proof)
-	if err != nil {
-		return "", t, err
-	}
 	user, err := a.teams.UserByEmail(ctx, proof.Email)
 	if err != nil && !errors.Is(err, fleet.NotFound) {
-		giveBack()
 		return "", t, err
 	}
-	right, err := a.hasher.check(ctx, user.Password, proof.Password)
-	if err != nil {
-		giveBack()
+	who := prover{address: proof.Address, account: proof.Email, known: knownBrowser(user, proof.Browser)}
+	if err := a.prove(ctx, who, user, proof.Password, "email or password is wrong"); err != nil {
 		return "", t, err
 	}
-	if !right {
-		return "", t, fleet.Errorf(fleet.Unauthenticated, "email or password is wrong")
-	}
-	giveBack()
 	member, err := a.memberOf(ctx, user.ID, proof.Team)
 	if err != nil {
 		return "", t, err
 	}
 	return a.startSession(ctx, user, member, proof.Lifetime)
+}
+
+// prove checks the password that who offers for user, the zero one where there is none. It
+// returns fleet.Unauthenticated with this text for a wrong one, and fleet.Busy after too many.
+func (a *Accounts) prove(ctx context.Context, who prover, user fleet.User, password, wrong string) error {
+	giveBack, err := a.proofs.try(who)
+	if err != nil {
+		return err
+	}
+	right, err := a.hasher.check(ctx, who, user.Password, password)
+	if err != nil || right {
+		giveBack()
+		return err
+	}
+	a.failed(ctx, user, who.address)
+	return fleet.Errorf(fleet.Unauthenticated, "%s", wrong)
 }
 
 // startSession creates the token of a sign-in whose password was right. If the password

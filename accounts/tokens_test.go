@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,23 +227,81 @@ func TestFailedSignInsAreRateLimited(t *testing.T) {
 }
 
 func TestHashersAreBounded(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		first, next prover
+		busy        bool
+	}{
+		{"a third stranger", prover{address: "192.0.2.1"}, prover{address: "192.0.2.2"}, true},
+		{"a known browser after strangers", prover{address: "192.0.2.1"}, prover{known: "browser"}, false},
+		{"a third known browser", prover{known: "browser"}, prover{known: "another"}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHasher(Config{HashMemory: 64, Hashers: 1, HashQueue: 1})
+				l := h.strangers
+				if row.first.known != "" {
+					l = h.known
+				}
+				l.cores <- struct{}{} // one hashes
+				l.queue <- struct{}{}
+				ctx, cancel := context.WithCancel(context.Background())
+				waited := make(chan error)
+				go func() {
+					_, err := h.check(ctx, row.first, "", password)
+					waited <- err
+				}()
+				synctest.Wait()
+				if _, err := h.check(context.Background(), row.next, "", password); errors.Is(err, fleet.Busy) != row.busy {
+					t.Errorf("got %v, want Busy: %t", err, row.busy)
+				}
+				cancel()
+				if err := <-waited; !errors.Is(err, fleet.Busy) {
+					t.Errorf("the waiting one, given up: got %v, want Busy", err)
+				}
+			})
+		})
+	}
+}
+
+func TestOneNetworkCantFillTheQueueOfSignIns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHasher(Config{HashMemory: 64, Hashers: 1, HashQueue: 1})
-		h.cores <- struct{}{} // one hashes
-		h.queue <- struct{}{}
-		ctx, cancel := context.WithCancel(context.Background())
-		waited := make(chan error)
+		l := newLane(1, 32, 4)
+		free, err := l.enter(t.Context(), "192.0.2.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var busy atomic.Int64
+		var waiting sync.WaitGroup
+		for range 60 {
+			waiting.Go(func() {
+				if _, err := l.enter(ctx, "192.0.2.1"); errors.Is(err, fleet.Busy) && ctx.Err() == nil {
+					busy.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if busy.Load() != 57 {
+			t.Errorf("%d of 60 were refused, want 57: four at a time", busy.Load())
+		}
+		entered := make(chan error, 1)
 		go func() {
-			_, err := h.hash(ctx, password)
-			waited <- err
+			leave, err := l.enter(t.Context(), "192.0.2.2")
+			if err == nil {
+				leave()
+			}
+			entered <- err
 		}()
 		synctest.Wait()
-		if _, err := h.hash(context.Background(), password); !errors.Is(err, fleet.Busy) {
-			t.Errorf("a third one: got %v, want Busy", err)
-		}
 		cancel()
-		if err := <-waited; !errors.Is(err, fleet.Busy) {
-			t.Errorf("the waiting one, given up: got %v, want Busy", err)
+		waiting.Wait()
+		free()
+		if err := <-entered; err != nil {
+			t.Errorf("another network: %v", err)
+		}
+		if len(l.per) != 0 || len(l.queue) != 0 {
+			t.Errorf("%d networks and %d places remain", len(l.per), len(l.queue))
 		}
 	})
 }

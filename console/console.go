@@ -52,7 +52,6 @@ type Console struct {
 	log      *slog.Logger
 	history  *history.History
 	streams  *sse.Open
-	kept     *kept
 	handler  http.Handler
 }
 
@@ -66,7 +65,7 @@ func New(config Config) *Console {
 	}
 	c := &Console{
 		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, live: config.Live, log: config.Log,
-		streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
+		streams: sse.NewOpen(maxSessionStreams),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))

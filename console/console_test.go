@@ -23,11 +23,42 @@ func TestSignInKeepsTheTokenFromScriptsAndOtherSites(t *testing.T) {
 			if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/p/lamp/fleet?x=1" {
 				t.Errorf("got %d to %q, want 303 to the page asked for", answer.StatusCode, answer.Header.Get("Location"))
 			}
-			cookie := answer.Cookies()[0]
+			var cookie *http.Cookie
+			for _, cookie = range answer.Cookies() {
+				if cookie.Name == sessionCookie {
+					break
+				}
+			}
 			if _, err := w.accounts.Actor(t.Context(), cookie.Value); err != nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Secure != c.secure {
 				t.Errorf("got %v, want HttpOnly, SameSite=Lax, Secure %t", cookie, c.secure)
 			}
 		})
+	}
+}
+
+// What strangers do at the sign-in takes nothing from the browser a user signed in with.
+func TestABrowserOnceSignedInWithIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	try := func(password string, browser *http.Cookie) *http.Response {
+		return w.send(http.MethodPost, "/sign-in", url.Values{"email": {ownerEmail}, "password": {password}}, func(r *http.Request) {
+			r.AddCookie(browser)
+		})
+	}
+	none := &http.Cookie{Name: "x", Value: "x"}
+	browser := none
+	for _, cookie := range try(ownerPassword, none).Cookies() {
+		if cookie.Name == browserCookie {
+			browser = cookie
+		}
+	}
+	for range 40 {
+		try("a guess", none)
+	}
+	if got := try(ownerPassword, none).StatusCode; got != http.StatusTooManyRequests {
+		t.Errorf("another browser: got %d, want 429", got)
+	}
+	if got := try(ownerPassword, browser).StatusCode; got != http.StatusSeeOther {
+		t.Errorf("the remembered browser: got %d, want 303", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -19,6 +20,7 @@ const (
 	sessionCookie = "muster_session"
 	noticeCookie  = "muster_notice"
 	productCookie = "muster_product" // slug of the product last viewed
+	browserCookie = "muster_browser" // mark of accounts.KnownBrowser
 )
 
 // signInForm is what the form shows again after a failed sign-in.
@@ -32,8 +34,8 @@ func (v accountPages) signInPage() error {
 
 func (v accountPages) signIn() error {
 	form := signInForm{Email: v.text("email"), Next: local(v.text("next"))}
-	secret, _, err := v.accounts.SignIn(v.ctx(), fleet.SignIn{
-		Email: form.Email, Password: v.r.PostFormValue("password"), Address: v.address(), Lifetime: v.config.Session,
+	secret, token, err := v.accounts.SignIn(v.ctx(), fleet.SignIn{
+		Email: form.Email, Password: v.r.PostFormValue("password"), Address: v.address(), Browser: v.browser(), Lifetime: v.config.Session,
 	})
 	if errors.Is(err, fleet.Unauthenticated) || errors.Is(err, fleet.Busy) {
 		form.Problem = sentence(err)
@@ -44,12 +46,35 @@ func (v accountPages) signIn() error {
 		return err
 	}
 	v.endSession() // of an earlier sign-in
+	v.rememberBrowser(token.User)
 	v.keepSession(secret, v.config.Session)
 	if form.Next == "" {
 		form.Next = "/"
 	}
 	http.Redirect(v.w, v.r, form.Next, http.StatusSeeOther)
 	return nil
+}
+
+// browser returns the mark of an earlier sign-in with this browser, "" without one.
+func (v *visit) browser() string {
+	cookie, err := v.r.Cookie(browserCookie)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// rememberBrowser marks the browser as one that the user signed in with. It ignores errors: the
+// next sign-in is a stranger's then.
+func (v *visit) rememberBrowser(user fleet.UserID) {
+	mark, err := v.accounts.KnownBrowser(v.ctx(), user)
+	if err != nil {
+		return
+	}
+	http.SetCookie(v.w, &http.Cookie{
+		Name: browserCookie, Value: mark, Path: "/sign-in", MaxAge: int(accounts.BrowserLifetime.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
+	})
 }
 
 // keepSession stores the session's secret in a cookie.

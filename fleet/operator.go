@@ -115,14 +115,15 @@ type SignIn struct {
 	Email    string
 	Password string
 	Team     TeamID        // 0: the user's oldest team
-	Address  string        // of the client, without port; failed proofs are counted per address
+	Address  string        // of the client, without port; failed proofs are counted by network
+	Browser  string        // mark of a browser that the user signed in with before; "": a stranger's
 	Lifetime time.Duration // of the token; 0: the default
 }
 
 // NewPassword is a request of a user to change their own password.
 type NewPassword struct {
 	Old, New string
-	Address  string // of the client, without port; failed proofs are counted per address
+	Address  string // of the client, without port
 	Keep     string // secret of the token to keep; the user's other tokens end, in every team
 }
 
