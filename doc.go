@@ -5,6 +5,7 @@
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	wire/mqtt           the MQTT packets that are written by hand
+//	proxy               the address of a client behind a proxy
 //	broker              MQTT: accepts connections, asks the cloud, carries messages
 //	broker/chunkio      writes a connection: packets, and queued chunks of firmware
 //	handshake           who is this, may it come in, what does it say it runs
@@ -33,6 +34,7 @@
 //	api/rest            the operations
 //	api/particle        operations for Particle's clients
 //	api/nrf             operations for nRF Cloud's clients
+//	edge                the HTTP server in front of all handlers: limits, deadlines, names
 //	console             the operator's web pages
 //	console/history     what fleets ran over time, for charts
 //	console/browsertest tests of the pages on whole servers, in a real browser

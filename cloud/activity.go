@@ -3,9 +3,11 @@ package cloud
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
@@ -81,6 +83,16 @@ func (a *activity) endedByOther(ctx context.Context, d *fleet.Device, unreadable
 		a.log.Error("an image can't be read", "product", d.Product, "version", d.Update.To, "err", unreadable)
 		a.raise(ctx, d, "image_unreadable", "version "+d.Update.To.String()+" can't be sent to this device, nor to others: its image can't be read; the log says why")
 	}
+}
+
+// guessed raises an alert about a guess at the secrets of a team's devices.
+func (a *activity) guessed(ctx context.Context, g handshake.Guess) {
+	ids := make([]string, len(g.Devices))
+	for i, id := range g.Devices {
+		ids[i] = string(id)
+	}
+	a.raise(ctx, &g.Device, "secret_guessed", "many failed proofs from "+g.Address+" for "+strings.Join(ids, ", ")+
+		": somebody guesses secrets, or these devices have wrong ones")
 }
 
 // raise raises an alert of Muster's own; an error is logged.

@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/certificate"
 	"github.com/muster-iot/muster/console"
+	"github.com/muster-iot/muster/edge"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
@@ -36,6 +37,7 @@ type Cloud struct {
 	config       Config
 	log          *slog.Logger
 	folder       folder
+	capacity     capacity
 	store        *store.Store
 	broker       *broker.Broker
 	audit        *audit.Log
@@ -125,8 +127,10 @@ func (c *Cloud) compose(images image.Store) {
 	c.cancel = cancel
 	c.activity = &activity{messages: c.store.Messages, events: newEvents(), tallies: newTallies(), log: c.log}
 	c.sessions = &sessions{
-		handshake: handshake.New(handshake.Config{Log: c.log}, c.store.Devices, c.store.Catalogs),
-		devices:   c.store.Devices, messages: c.store.Messages, activity: c.activity, rechecks: newRechecks(),
+		handshake: handshake.New(handshake.Config{Log: c.log, Guessed: func(g handshake.Guess) {
+			c.sessions.workers.Go(func() { c.activity.guessed(base, g) })
+		}}, c.store.Devices, c.store.Catalogs),
+		devices: c.store.Devices, messages: c.store.Messages, activity: c.activity, rechecks: newRechecks(),
 		log: c.log, maxAge: c.config.OTA.MaxSessionAge, base: base, online: make(map[fleet.DeviceID]*session),
 	}
 	c.audit = audit.New(c.store.Messages, c.log)
@@ -146,8 +150,10 @@ func (c *Cloud) compose(images image.Store) {
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
 		Journal: c.store.Journal, Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log,
 	})
+	c.capacity = fit(c.config, openFiles(), c.log)
 	c.broker = broker.New(broker.Config{
-		MaxConnections: c.config.MQTT.MaxConnections, MaxKeepAlive: c.config.MQTT.MaxKeepalive,
+		MaxConnections: c.capacity.mqtt, MaxPending: c.capacity.pending, MaxPendingPer: c.config.MQTT.MaxPendingPerAddress,
+		MaxKeepAlive: c.config.MQTT.MaxKeepalive, ProxyFrom: c.config.MQTT.ProxyFrom,
 	}, c.sessions, c.log)
 
 	c.activity.ota = c.ota
@@ -188,11 +194,10 @@ func (c *Cloud) listen() error {
 	}, rest.Domain{
 		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Events: c.activity.events, Repeats: c.store.Repeats,
 	}, c.log)
-	c.http = &http.Server{
-		Handler:           c.serveMux(operations.Handler(particle.Tables(operations), nrf.Tables(operations)), c.console),
-		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-	}
+	c.http = edge.NewServer(edge.Config{
+		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
+		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
+	}, c.serveMux(operations.Handler(particle.Tables(operations), nrf.Tables(operations)), c.console))
 	c.http.RegisterOnShutdown(c.activity.events.close) // or event streams would never end
 	return nil
 }
@@ -207,6 +212,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	base := c.sessions.base
 	tasks.Go(func() { c.ota.Run(base, c.log) })
 	tasks.Go(func() { c.sessions.refresh(base) })
+	tasks.Go(func() { c.accounts.WatchFailures(base) })
 	tasks.Go(func() {
 		c.sessions.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.sessions.recheck(base, id, at) })
 	})
@@ -248,6 +254,9 @@ func (c *Cloud) close() error {
 	}
 	if c.listener != nil {
 		_ = c.listener.Close() // closed already where it was served
+	}
+	if c.accounts != nil {
+		c.accounts.RecordFailures(ctx)
 	}
 	if c.cancel != nil {
 		c.cancel()

@@ -13,15 +13,6 @@ import (
 	"github.com/muster-iot/muster/broker"
 )
 
-// Limits of HTTP requests. Bodies may be large and slow, headers may not.
-const (
-	maxHeader     = 256 << 10 // bytes; ten thousand parameters fit, so that one is named that is wrong
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-
-	refusedTimeout = 5 * time.Second // for the peer to read why its body is refused
-)
-
 // serveMux returns the handler of everything served over HTTP. A ServeMux redirects a path
 // with .. in it, which the API has to reject: hence the API does not go through the mux.
 func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
@@ -34,14 +25,11 @@ func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 	mux.HandleFunc("GET /readyz", c.readyz)
 	mux.Handle("/", pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength != 0: // -1: chunked
-			refuseBody(w, r)
-		case ofAPI(r):
+		if ofAPI(r) {
 			rest.ServeHTTP(w, r)
-		default:
-			mux.ServeHTTP(w, r)
+			return
 		}
+		mux.ServeHTTP(w, r)
 	})
 }
 
@@ -49,19 +37,19 @@ func ofAPI(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/oauth/")
 }
 
-// refuseBody answers a GET or HEAD that has a body, which no handler may read: anybody could
-// have one parsed without limit (RFC 9110 §9.3.1 allows closing the connection).
-func refuseBody(w http.ResponseWriter, r *http.Request) {
-	const text = "a GET or HEAD request can't have a body: send parameters in the query"
-	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedTimeout)) // a test's recorder has none
+// refuse answers a request that no handler is to see.
+func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if !ofAPI(r) {
-		plain(w, http.StatusBadRequest, text)
+		plain(w, status, text)
 		return
 	}
+	code := "malformed"
+	if status >= http.StatusInternalServerError {
+		code = "busy"
+	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = fmt.Fprintf(w, "{\"error\":\"malformed\",\"error_description\":%q}\n", text) // the client may have gone
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "{\"error\":%q,\"error_description\":%q}\n", code, text) // the client may have gone
 }
 
 // healthz reports that the process runs.

@@ -69,10 +69,13 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	h := s.sessions.handshake.Stats()
 	count("muster_handshakes_total", "Hellos accepted.", h.Greeted)
 	count("muster_handshakes_retried_total", "Handshakes evaluated again because the device or the catalog had changed.", h.Retried)
-	count("muster_handshakes_earlier_boot_total", "Hellos of an earlier boot of the device, which had no effect.", h.Earlier)
 	for why, n := range h.Refused {
 		count("muster_admission_refused_total", "Admissions refused, by reason.", n, "reason", why.String())
 	}
+
+	a := s.accounts.Stats()
+	count("muster_sign_ins_failed_total", "Sign-ins with a wrong password.", a.FailedSignIns)
+	count("muster_sign_ins_throttled_total", "Sign-ins refused because of too many wrong passwords.", a.ThrottledSignIns)
 
 	o := s.ota.Stats()
 	gauge("muster_updates_running", "Downloads with a slot.", float64(o.Running))

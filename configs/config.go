@@ -3,6 +3,8 @@ package configs
 import (
 	_ "embed"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -29,9 +31,11 @@ type Config struct {
 
 // MQTT configures the broker. The limits hold for connections of every kind.
 type MQTT struct {
-	Addr           string // host:port, "" for off
-	MaxConnections int
-	MaxKeepalive   time.Duration // whole seconds
+	Addr                 string // host:port, "" for off
+	MaxConnections       int
+	MaxPendingPerAddress int           // not admitted yet, of one IPv4 address or IPv6 /64
+	MaxKeepalive         time.Duration // whole seconds
+	ProxyFrom            []netip.Prefix
 }
 
 // MQTTS is the listener for MQTT over TLS.
@@ -43,9 +47,22 @@ type MQTTS struct {
 
 // HTTP is the listener for REST, WebSocket and metrics.
 type HTTP struct {
-	Addr    string   // host:port, "" for off
-	TLSCert []string // PEM files; without any, plain HTTP
-	TLSKey  []string // PEM files, as many as TLSCert, in its order
+	Addr                     string   // host:port, "" for off
+	TLSCert                  []string // PEM files; without any, plain HTTP
+	TLSKey                   []string // PEM files, as many as TLSCert, in its order
+	PublicURL                string   // by which clients reach the server; "" for any
+	MaxConnections           int      // WebSockets do not count
+	MaxConnectionsPerAddress int
+	TrustedProxies           []netip.Prefix
+}
+
+// Host is the host of PublicURL without its port, "" if that is not set.
+func (h HTTP) Host() string {
+	u, err := url.Parse(h.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // Redis is where the fleet is stored: with neither field set, in a redis-server that Muster

@@ -4,19 +4,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
+
+// prefixes compares networks as a whole.
+var prefixes = cmpopts.EquateComparable(netip.Prefix{})
 
 func TestTheShippedFileIsTheDefaults(t *testing.T) {
 	want := Config{
 		Data: "data",
-		MQTT: MQTT{Addr: "127.0.0.1:1883", MaxConnections: 100_000, MaxKeepalive: 20 * time.Minute},
-		HTTP: HTTP{Addr: "127.0.0.1:8080"},
+		MQTT: MQTT{Addr: "127.0.0.1:1883", MaxConnections: 100_000, MaxPendingPerAddress: 256, MaxKeepalive: 20 * time.Minute},
+		HTTP: HTTP{Addr: "127.0.0.1:8080", MaxConnections: 2000, MaxConnectionsPerAddress: 250, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
 		Owner: Owner{
 			Email: "owner@localhost",
 		},
@@ -31,14 +36,14 @@ func TestTheShippedFileIsTheDefaults(t *testing.T) {
 		},
 		Log: Log{Level: slog.LevelInfo, Format: "text"},
 	}
-	if diff := cmp.Diff(Default(), want); diff != "" {
+	if diff := cmp.Diff(Default(), want, prefixes); diff != "" {
 		t.Errorf("defaults (-got +want):\n%s", diff)
 	}
 	got, err := Load(Sources{})
 	if err != nil {
 		t.Fatalf("the defaults alone can't be served: %v", err)
 	}
-	if diff := cmp.Diff(got, want); diff != "" {
+	if diff := cmp.Diff(got, want, prefixes); diff != "" {
 		t.Errorf("loaded (-got +want):\n%s", diff)
 	}
 }
@@ -120,12 +125,13 @@ func TestNamesInTheEnvironmentAreDistinct(t *testing.T) {
 
 func TestAPrintedConfigReadsBack(t *testing.T) {
 	c := Default()
+	c.MQTT.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("10.0.0.0/8")}
 	c.MQTTS.Addr, c.OTA.Rate, c.OTA.Cache, c.Log.Level = `odd: "#name"`, 1500, 1<<30+1, slog.LevelDebug
 	var got Config
 	if err := got.read("printed", []byte(c.String())); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(got, c); diff != "" {
+	if diff := cmp.Diff(got, c, prefixes); diff != "" {
 		t.Errorf("read back (-got +want):\n%s", diff)
 	}
 }

@@ -16,7 +16,9 @@ func (c *Config) keys() []key {
 
 		{"mqtt.addr", text(&c.MQTT.Addr)},
 		{"mqtt.max_connections", count(&c.MQTT.MaxConnections)},
+		{"mqtt.max_pending_per_address", count(&c.MQTT.MaxPendingPerAddress)},
 		{"mqtt.max_keepalive", duration(&c.MQTT.MaxKeepalive)},
+		{"mqtt.proxy_from", networks(&c.MQTT.ProxyFrom)},
 
 		{"mqtts.addr", text(&c.MQTTS.Addr)},
 		{"mqtts.tls_cert", texts(&c.MQTTS.TLSCert)},
@@ -25,6 +27,10 @@ func (c *Config) keys() []key {
 		{"http.addr", text(&c.HTTP.Addr)},
 		{"http.tls_cert", texts(&c.HTTP.TLSCert)},
 		{"http.tls_key", texts(&c.HTTP.TLSKey)},
+		{"http.public_url", text(&c.HTTP.PublicURL)},
+		{"http.max_connections", count(&c.HTTP.MaxConnections)},
+		{"http.max_connections_per_address", count(&c.HTTP.MaxConnectionsPerAddress)},
+		{"http.trusted_proxies", networks(&c.HTTP.TrustedProxies)},
 
 		{"redis.url", secret(&c.Redis.URL)},
 		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},

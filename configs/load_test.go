@@ -69,6 +69,8 @@ func TestMistakesInAFileAreNamedWithTheirLine(t *testing.T) {
 		{"size past what fits", "ota: {cache: 9999999999GiB}\n", `ota.cache: "9999999999GiB" is not a size`},
 		{"rate without its second", "ota: {rate: 10MB}\n", `ota.rate: "10MB" is not a rate such as 500KB/s or 10MB/s`},
 		{"yes for true", "redis: {ephemeral: yes}\n", `redis.ephemeral: "yes" is neither true nor false`},
+		{"not a network", "mqtt: {proxy_from: [10.0.0.0/8, lb.example.com]}\n", `mqtt.proxy_from: "lb.example.com" is not a network such as 10.0.0.0/8`},
+		{"a host's address with a prefix", "http: {trusted_proxies: 10.1.2.3/8}\n", "10.1.2.3/8 has bits behind its prefix: write 10.0.0.0/8"},
 		{"level in capitals", "log: {level: INFO}\n", `log.level: "INFO" is none of debug, info, warn, error`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

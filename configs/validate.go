@@ -14,6 +14,8 @@ import (
 const (
 	minKeepalive  = 10 * time.Second
 	maxKeepalive  = 12 * time.Hour // MQTT's limit of 65,535 s, less the half that is granted on top
+	maxPending    = 1024           // the places of all addresses together
+	minHTTP       = 16
 	maxAttempts   = 100
 	minRate       = Rate(1e3)
 	minCache      = Size(1 << 20)
@@ -61,8 +63,15 @@ func (c *Config) validateListeners(v *verdict) {
 	v.require(len(taken) > 0, "mqtt.addr, mqtts.addr and http.addr are all empty: there is nothing to serve")
 
 	v.require(c.MQTT.MaxConnections >= 1, "mqtt.max_connections is %d: use 1 or more", c.MQTT.MaxConnections)
+	v.require(c.MQTT.MaxPendingPerAddress >= 1 && c.MQTT.MaxPendingPerAddress <= maxPending,
+		"mqtt.max_pending_per_address is %d: use 1 to %d", c.MQTT.MaxPendingPerAddress, maxPending)
 	v.require(c.MQTT.MaxKeepalive >= minKeepalive && c.MQTT.MaxKeepalive <= maxKeepalive && c.MQTT.MaxKeepalive%time.Second == 0,
 		"mqtt.max_keepalive is %s: use whole seconds from %s to %s", c.MQTT.MaxKeepalive, minKeepalive, maxKeepalive)
+
+	h := c.HTTP
+	v.require(h.PublicURL == "" || publicURL(h.PublicURL), "http.public_url is %.80q: use https://HOST or http://HOST, with a port if need be", h.PublicURL)
+	v.require(h.MaxConnections >= minHTTP, "http.max_connections is %d: use %d or more", h.MaxConnections, minHTTP)
+	v.require(h.MaxConnectionsPerAddress >= 1, "http.max_connections_per_address is %d: use 1 or more", h.MaxConnectionsPerAddress)
 
 	v.require(c.MQTTS.Addr == "" || len(c.MQTTS.TLSCert) > 0 && len(c.MQTTS.TLSKey) > 0,
 		"mqtts.addr is set: set mqtts.tls_cert and mqtts.tls_key too")
@@ -112,6 +121,12 @@ func portOf(addr string) (uint64, bool) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return n, err == nil
+}
+
+func publicURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 func redisURL(s string) bool {

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,10 @@ func texts(at *[]string) value {
 	return listField[string]{field[[]string]{at, parseTexts, showTexts}}
 }
 
+func networks(at *[]netip.Prefix) value {
+	return listField[netip.Prefix]{field[[]netip.Prefix]{at, parseNetworks, showNetworks}}
+}
+
 func parseText(s string) (string, error) {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return "", fmt.Errorf("%.40q has control characters", s)
@@ -103,13 +108,7 @@ func parseTexts(s string) ([]string, error) {
 	return all, nil
 }
 
-func showTexts(all []string) string {
-	words := make([]string, len(all))
-	for i, s := range all {
-		words[i] = strconv.Quote(s)
-	}
-	return "[" + strings.Join(words, ", ") + "]"
-}
+func showTexts(all []string) string { return showList(all, strconv.Quote) }
 
 func parseCount(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
@@ -149,10 +148,41 @@ func parseDurations(s string) ([]time.Duration, error) {
 	return all, nil
 }
 
+// parseNetworks reads networks such as 10.0.0.0/8, and single addresses.
+func parseNetworks(s string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" && strings.TrimSpace(s) == "" {
+			return nil, nil
+		}
+		network, err := netip.ParsePrefix(part)
+		if ip, err2 := netip.ParseAddr(part); err2 == nil {
+			network, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil || network.Addr().Is4In6() {
+			return nil, fmt.Errorf("%.60q is not a network such as 10.0.0.0/8, 192.0.2.1 or 2001:db8::/32", part)
+		}
+		if network != network.Masked() {
+			return nil, fmt.Errorf("%s has bits behind its prefix: write %s", part, network.Masked())
+		}
+		all = append(all, network)
+	}
+	return all, nil
+}
+
 func showDurations(all []time.Duration) string {
+	return showList(all, time.Duration.String)
+}
+
+func showNetworks(all []netip.Prefix) string {
+	return showList(all, func(n netip.Prefix) string { return strconv.Quote(n.String()) }) // YAML would read ::1 as something else
+}
+
+func showList[T any](all []T, show func(T) string) string {
 	words := make([]string, len(all))
-	for i, d := range all {
-		words[i] = d.String()
+	for i, v := range all {
+		words[i] = show(v)
 	}
 	return "[" + strings.Join(words, ", ") + "]"
 }

@@ -15,35 +15,28 @@ import (
 // maxBody bounds a request body other than a firmware image or an import file, in bytes.
 const maxBody = 1 << 20
 
-// bodyTimeout bounds the time a small body takes, and the time between two parts of a long one.
+// bodyTimeout bounds the time between two parts of a long body. The server bounds that of a small
+// one, as a whole.
 const bodyTimeout = 30 * time.Second
-
-// deadline limits the time in which w's request body can be read; the zero time removes the limit.
-func deadline(w http.ResponseWriter, t time.Time) {
-	_ = http.NewResponseController(w).SetReadDeadline(t) // test writers have no deadline
-}
 
 // steadyBody is a long body that is bounded in bytes, and ends when nothing arrives.
 type steadyBody struct {
 	io.ReadCloser
-	writer http.ResponseWriter
+	control *http.ResponseController
 }
 
 // LongBody bounds a request's body in bytes, and ends it when nothing arrives for bodyTimeout.
 func LongBody(r *http.Request, w http.ResponseWriter, limit int64) io.ReadCloser {
-	return steadyBody{http.MaxBytesReader(w, r.Body, limit), w}
+	return steadyBody{http.MaxBytesReader(w, r.Body, limit), http.NewResponseController(w)}
 }
 
 func (b steadyBody) Read(p []byte) (int, error) {
-	deadline(b.writer, time.Now().Add(bodyTimeout))
-	defer deadline(b.writer, time.Time{})
+	_ = b.control.SetReadDeadline(time.Now().Add(bodyTimeout)) // test writers have no deadline
 	return b.ReadCloser.Read(p)
 }
 
 // SmallBody reads all of a body that fits into memory.
 func SmallBody(r *http.Request, w http.ResponseWriter) ([]byte, error) {
-	deadline(w, time.Now().Add(bodyTimeout))
-	defer deadline(w, time.Time{}) // or it would end the answer
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return nil, BodyError(err)

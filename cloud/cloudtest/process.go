@@ -52,15 +52,20 @@ type Process struct {
 	Output *bytes.Buffer // read it after the end only
 	URL    string        // base of its HTTP addresses
 	Folder string        // holds its data folder
+	Files  int           // its limit of open files; 0: the test's own
 
 	t    testing.TB
 	mqtt atomic.Value // string
 }
 
-// Spawn starts a server with a data folder of its own; it is killed when the test ends.
-func Spawn(t testing.TB) *Process {
+// Spawn starts a server with a data folder of its own; it is killed when the test ends. Edits
+// change how it starts.
+func Spawn(t testing.TB, edits ...func(*Process)) *Process {
 	t.Helper()
 	p := &Process{t: t, Folder: t.TempDir()}
+	for _, edit := range edits {
+		edit(p)
+	}
 	t.Cleanup(p.Kill)
 	p.Start()
 	return p
@@ -75,7 +80,11 @@ func (p *Process) Start() {
 	}
 	ready := filepath.Join(p.Folder, "ready.json")
 	_ = os.Remove(ready) // of an earlier start
-	p.Cmd = exec.Command(path, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
+	limit := ""
+	if p.Files > 0 {
+		limit = "ulimit -n " + strconv.Itoa(p.Files) + "; "
+	}
+	p.Cmd = exec.Command("sh", "-c", limit+`exec "$0" "$@"`, path, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
 		"--data", filepath.Join(p.Folder, "data"), "--ready-file", ready, "--owner-email", OwnerEmail, "--log-level", "warn")
 	p.Cmd.Env = append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword)
 	p.Output = &bytes.Buffer{}
