@@ -4,10 +4,12 @@ import "time"
 
 // NewFirmware describes an image to upload.
 type NewFirmware struct {
-	Version     Version
+	Version     Version // zero: the one that the image states
 	Title       string
 	Description string
 	File        string // the file name to store with the image
+
+	ForceVersion bool // upload it even if the image states another version
 }
 
 // Firmware is one firmware of a product in Particle's shape.
@@ -31,6 +33,23 @@ type Firmware struct {
 	UploadedAt  *time.Time `json:"uploaded_at"`
 	By          Uploader   `json:"uploaded_by"`
 	Updated     *time.Time `json:"updated_at,omitempty" doc:"In the answer to a release"`
+	Metadata    *Metadata  `json:"metadata" doc:"What the image states about itself; null if it is in no format that Muster reads"`
+	Forced      bool       `json:"version_forced" doc:"Its version is not the one that the image states"`
+}
+
+// Metadata is what a firmware image states about itself.
+type Metadata struct {
+	Format      string `json:"format" doc:"esp-idf, mcuboot or uf2"`
+	Version     string `json:"version,omitempty" doc:"As the image spells it"`
+	Project     string `json:"project,omitempty" doc:"ESP-IDF: the project's name. UF2: the description of the device"`
+	Hardware    string `json:"hardware,omitempty" doc:"ESP-IDF: the chip. UF2: the families"`
+	MinRevision string `json:"min_revision,omitempty" doc:"Lowest revision of the chip"`
+	Depends     string `json:"depends,omitempty" doc:"MCUboot: the other images that it needs"`
+	Counter     uint32 `json:"security_counter" doc:"Boot loaders refuse images with a lower one; 0: none"`
+	Signed      bool   `json:"signed" doc:"It carries a signature, which Muster does not verify"`
+	Encrypted   bool   `json:"encrypted"`
+	Built       string `json:"built,omitempty" doc:"Date and time of the build, without a zone"`
+	SDK         string `json:"sdk,omitempty" doc:"What it was built with"`
 }
 
 // Uploader is who uploaded a firmware.

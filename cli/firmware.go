@@ -28,11 +28,26 @@ type firmwareListCmd struct{ productRemote }
 func (c *firmwareListCmd) Run(ctx context.Context) error {
 	return ask(ctx, c, func(s server) ([]api.Firmware, error) { return s.Firmware(ctx, s.product) }, func(t *table, all []api.Firmware) {
 		t.hint(len(all), "No firmware yet. Upload some with: muster firmware upload FILE --version 1")
-		t.row("VERSION", "RELEASED TO", "DEVICES", "SIZE", "UPLOADED", "BY", "TITLE")
+		t.row("VERSION", "RELEASED TO", "DEVICES", "SIZE", "IMAGE", "UPLOADED", "BY", "TITLE")
 		for _, f := range all {
-			t.row(f.Version, places(f), f.Devices, humane.Size(f.Size), f.Uploaded, f.By.Username, f.Title)
+			t.row(f.Version, places(f), f.Devices, humane.Size(f.Size), imageText(f), f.Uploaded, f.By.Username, f.Title)
 		}
 	})
+}
+
+// imageText is what the image of f is and is for, with its version where f has another.
+func imageText(f api.Firmware) string {
+	if f.Metadata == nil {
+		return ""
+	}
+	text := f.Metadata.Format
+	if f.Metadata.Hardware != "" {
+		text += " for " + f.Metadata.Hardware
+	}
+	if f.Forced {
+		text += ", states " + f.Metadata.Version
+	}
+	return text
 }
 
 // places lists where a firmware is released.
@@ -80,6 +95,29 @@ func drawFirmware(t *table, f api.Firmware) {
 	t.row("devices running it", f.Devices)
 	t.row("uploaded", f.Uploaded)
 	t.row("by", f.By.Username)
+	if f.Metadata != nil {
+		drawMetadata(t, *f.Metadata)
+	}
+}
+
+// drawMetadata shows what an image states.
+func drawMetadata(t *table, m api.Metadata) {
+	counter := ""
+	if m.Counter > 0 {
+		counter = fmt.Sprint(m.Counter)
+	}
+	for _, row := range [][2]string{
+		{"image format", m.Format}, {"image version", m.Version}, {"project", m.Project}, {"hardware", m.Hardware}, {"min revision", m.MinRevision},
+		{"depends on", m.Depends}, {"security counter", counter}, {"built", m.Built}, {"sdk", m.SDK},
+	} {
+		if row[1] != "" {
+			t.row(row[0], row[1])
+		}
+	}
+	t.row("signed", m.Signed)
+	if m.Encrypted {
+		t.row("encrypted", m.Encrypted)
+	}
 }
 
 type firmwareEditCmd struct {

@@ -20,9 +20,11 @@ import (
 type firmwareUploadCmd struct {
 	productRemote
 	File        string      `arg:"" type:"existingfile" help:"Image file."`
-	Version     versionText `required:"" help:"Version: a whole number such as 7, or 1.4.0-rc.1. Each can be uploaded only once." placeholder:"VERSION"`
+	Version     versionText `help:"Version: a whole number such as 7, or 1.4.0-rc.1. Each can be uploaded only once. By default the one that the image states (ESP-IDF, MCUboot, UF2)." placeholder:"VERSION"`
 	Title       string      `help:"Short title." placeholder:"TEXT"`
 	Description string      `help:"What changed." placeholder:"TEXT"`
+
+	ForceVersion bool `help:"Upload it even if the image states another version. An update is confirmed only if the device reports the one given here."`
 }
 
 // Run uploads the image and verifies the digest that the server computed.
@@ -40,16 +42,13 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch _, _, err := s.OneFirmware(ctx, s.product, c.Version.wire()); { // before the upload rather than after it
-	case err == nil:
-		return fmt.Errorf("version %s already exists: choose another version", c.Version)
-	case !errors.Is(err, fleet.NotFound):
+	if err := c.isNew(ctx, s); err != nil { // before the upload rather than after it
 		return err
 	}
 	m := newMeter("uploaded", info.Size())
 	sent := sha256.New()
 	f, err := s.Upload(ctx, s.product, api.NewFirmware{
-		Version: c.Version.wire(), Title: c.Title, Description: c.Description, File: filepath.Base(c.File),
+		Version: c.Version.wire(), ForceVersion: c.ForceVersion, Title: c.Title, Description: c.Description, File: filepath.Base(c.File),
 	}, io.TeeReader(io.TeeReader(file, m), sent))
 	m.end()
 	if err != nil {
@@ -59,6 +58,20 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("the server received other bytes than were sent: sha256 %s instead of %s; delete the version and upload it again", f.SHA256, digest)
 	}
 	return answer(c, f, nil, drawFirmware)
+}
+
+// isNew returns an error if the version exists already.
+func (c *firmwareUploadCmd) isNew(ctx context.Context, s server) error {
+	if c.Version.IsZero() {
+		return nil
+	}
+	switch _, _, err := s.OneFirmware(ctx, s.product, c.Version.wire()); {
+	case err == nil:
+		return fmt.Errorf("version %s already exists: choose another version", c.Version)
+	case !errors.Is(err, fleet.NotFound):
+		return err
+	}
+	return nil
 }
 
 type firmwareDownloadCmd struct {

@@ -84,7 +84,11 @@ func describe(f *fleet.Firmware, part *multipart.Part) error {
 	text := strings.TrimSpace(string(data))
 	switch part.FormName() {
 	case "version":
-		f.Version, err = fleet.ParseVersion(text)
+		if text != "" {
+			f.Version, err = fleet.ParseVersion(text)
+		}
+	case "force":
+		f.Forced = text != ""
 	case "title":
 		f.Title = text
 	case "description":

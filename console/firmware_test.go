@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -37,6 +38,56 @@ func (e ending) Read(p []byte) (int, error) {
 		e.end()
 	}
 	return n, err
+}
+
+func TestUploadFormTakesTheVersionOfTheImage(t *testing.T) {
+	w := withLamp(t, func(_ *world, config *Config) { config.MaxImage = 1000 })
+	data, err := os.ReadFile("../ota/metadata/testdata/mcuboot.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		version, force string
+		status         int
+		want           string
+	}{
+		{"", "", http.StatusSeeOther, ""},
+		{"8.0.0", "", http.StatusUnprocessableEntity, "The image states version 1.4.2"},
+		{"8.0.0", "yes", http.StatusSeeOther, ""},
+	} {
+		var form bytes.Buffer
+		parts := multipart.NewWriter(&form)
+		_ = parts.WriteField("version", row.version)
+		if row.force != "" {
+			_ = parts.WriteField("force", row.force)
+		}
+		part, err := parts.CreateFormFile("file", "lamp.bin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = part.Write(data)
+		_ = parts.Close()
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/p/lamp/upload", &form)
+		request.Header.Set("Content-Type", parts.FormDataContentType())
+		w.signed(request)
+		recorder := httptest.NewRecorder()
+		w.ServeHTTP(recorder, request)
+		if recorder.Code != row.status || !strings.Contains(recorder.Body.String(), row.want) {
+			t.Errorf("version %q, force %q: got %d, want %d and %q:\n%s", row.version, row.force, recorder.Code, row.status, row.want, recorder.Body)
+		}
+	}
+	for path, wants := range map[string][]string{
+		"/p/lamp/firmware":       {"image states 1.4.2&#43;7"},
+		"/p/lamp/firmware/1.4.2": {"Image format", "mcuboot", "1.4.2&#43;7", "image 1 &gt;= 2.0.1", "Security counter", "<dt>Signed</dt><dd>yes"},
+	} {
+		answer := w.send(http.MethodGet, path, nil, w.signed)
+		body, _ := io.ReadAll(answer.Body)
+		for _, want := range wants {
+			if !strings.Contains(string(body), want) {
+				t.Errorf("%s: no %q in:\n%s", path, want, body)
+			}
+		}
+	}
 }
 
 func TestAnUploadThatBreaksOffIsTheBrowsersFault(t *testing.T) {

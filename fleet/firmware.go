@@ -27,6 +27,8 @@ type Firmware struct {
 	By          string    // user name
 	WasReleased bool      // it was ever released, so it can't be deleted
 	Ran         time.Time // when a device first reported in a handshake that it runs this; zero: never
+	Forced      bool      // its version is not the one that the image states, and the uploader insisted
+	Metadata    Metadata  // what the image states about itself
 }
 
 // Catalog is what decides what a product's devices should run: its firmware, and where each

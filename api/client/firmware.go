@@ -33,7 +33,14 @@ func (c *Client) Upload(ctx context.Context, product string, f api.NewFirmware, 
 }
 
 func writeUpload(form *multipart.Writer, f api.NewFirmware, image io.Reader) error {
-	for _, field := range [][2]string{{"version", f.Version.String()}, {"title", f.Title}, {"description", f.Description}} {
+	fields := [][2]string{{"title", f.Title}, {"description", f.Description}}
+	if !f.Version.IsZero() {
+		fields = append(fields, [2]string{"version", f.Version.String()})
+	}
+	if f.ForceVersion {
+		fields = append(fields, [2]string{"force_version", "true"})
+	}
+	for _, field := range fields {
 		if err := form.WriteField(field[0], field[1]); err != nil {
 			return err
 		}

@@ -1,11 +1,17 @@
 package rest_test
 
 import (
+	"bytes"
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
 )
 
 func TestClientStreamsImages(t *testing.T) {
@@ -21,6 +27,28 @@ func TestClientStreamsImages(t *testing.T) {
 	defer image.Close()
 	if data, err := io.ReadAll(image); err != nil || string(data) != "IMAGE" {
 		t.Errorf("download: got %q, %v", data, err)
+	}
+}
+
+func TestUploadTakesTheVersionOfTheImage(t *testing.T) {
+	w := newWorld(t)
+	image, err := os.ReadFile("../../ota/metadata/testdata/mcuboot.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	upload := func(f api.NewFirmware) (api.Firmware, error) {
+		return w.Upload(t.Context(), "lamp", f, bytes.NewReader(image))
+	}
+	f, err := upload(api.NewFirmware{Title: "From the image"})
+	want := &api.Metadata{Format: "mcuboot", Version: "1.4.2+7", Depends: "image 1 >= 2.0.1", Counter: 5, Signed: true}
+	if diff := cmp.Diff(want, f.Metadata); err != nil || f.Version.String() != "1.4.2" || f.Forced || diff != "" {
+		t.Errorf("got %+v, %v\n%s", f, err, diff)
+	}
+	if _, err := upload(api.NewFirmware{Version: shownVersion("8.0.0")}); !errors.Is(err, fleet.Invalid) || !strings.Contains(err.Error(), "states version 1.4.2") {
+		t.Errorf("another version: got %v, want an error of kind %v", err, fleet.Invalid)
+	}
+	if f, err := upload(api.NewFirmware{Version: shownVersion("8.0.0"), ForceVersion: true}); err != nil || f.Version.String() != "8.0.0" || !f.Forced {
+		t.Errorf("another version, forced: got %+v, %v", f, err)
 	}
 }
 

@@ -99,5 +99,16 @@ func shownFirmware(r fleet.FirmwareView, names map[fleet.GroupID]string) api.Fir
 		Name: r.File, Size: r.Size, SHA256: r.Digest.String(), ProductID: uint32(r.Product),
 		Default: r.Default, Current: r.Default, Groups: NamesOf(r.Groups, names), Released: r.WasReleased, Devices: r.Devices,
 		Uploaded: moment(r.Uploaded), UploadedAt: moment(r.Uploaded), By: api.Uploader{Username: r.By},
+		Metadata: shownMetadata(r.Metadata), Forced: r.Forced,
+	}
+}
+
+func shownMetadata(m fleet.Metadata) *api.Metadata {
+	if m.Format == fleet.Opaque {
+		return nil
+	}
+	return &api.Metadata{
+		Format: string(m.Format), Version: m.Version, Project: m.Project, Hardware: m.Hardware, MinRevision: m.MinRevision, Depends: m.Depends,
+		Counter: m.Counter, Signed: m.Signed, Encrypted: m.Encrypted, Built: m.Built, SDK: m.SDK,
 	}
 }

@@ -141,6 +141,10 @@ func TestShapes(t *testing.T) {
 		Firmware: fleet.Firmware{
 			Product: 42, Version: fleet.WholeVersion(7), Title: "Seven", Description: "better", File: "lamp.bin", Size: 3,
 			Uploaded: sampleTime, By: "me@example.com", WasReleased: true,
+			Metadata: fleet.Metadata{
+				Format: fleet.FormatESPIDF, Version: "7", Project: "lamp", Hardware: "ESP32-C3", MinRevision: "0.3", Counter: 3, Signed: true,
+				Built: "Nov 28 2026 10:11:12", SDK: "ESP-IDF v5.3.1",
+			},
 		},
 		Groups: []fleet.GroupID{1, 99}, Default: true, Devices: 12,
 	}

@@ -42,11 +42,13 @@ func (u *UploadBody) Resolve(ctx huma.Context) []error {
 func (u *UploadBody) RequestBody(huma.Registry) *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: "string", Description: doc} }
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
-		Type: "object", Required: []string{"file", "version"}, Properties: map[string]*huma.Schema{
-			"file":        {Type: "string", Format: "binary", Description: "The image; it may come before the other parts, and without a length"},
-			"version":     text("A whole number such as 7, or a semantic version such as 1.4.0. Sent before the file, it is checked before the image is read"),
-			"title":       text("A few words"),
-			"description": text("What changed"),
+		Type: "object", Required: []string{"file"}, Properties: map[string]*huma.Schema{
+			"file": {Type: "string", Format: "binary", Description: "The image; it may come before the other parts, and without a length"},
+			"version": text("A whole number such as 7, or a semantic version such as 1.4.0. Sent before the file, it is checked before the image is read. " +
+				"It may be left out for an image that states its version (ESP-IDF, MCUboot, UF2)"),
+			"force_version": {Type: "boolean", Description: "Upload it even if the image states another version. An update is confirmed only if the device reports the one given here"},
+			"title":         text("A few words"),
+			"description":   text("What changed"),
 		},
 	}}}}
 }
@@ -141,6 +143,7 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 		Version     api.Version `json:"version"`
 		Title       string      `json:"title"`
 		Description string      `json:"description"`
+		Force       bool        `json:"force_version"`
 		Mandatory   api.Ignored `json:"mandatory"`
 	}
 	if err := route.DecodeForm(form, &fields); err != nil {
@@ -149,10 +152,9 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 	if file == "" {
 		return f, fleet.FieldErrorf("file", "the image is missing: send it as the part file")
 	}
-	if fields.Version.IsZero() {
-		return f, fleet.FieldErrorf("version", "the version is missing: send it as the part version")
-	}
-	return fleet.Firmware{Version: fields.Version.Version, Title: fields.Title, Description: fields.Description, File: file}, nil
+	return fleet.Firmware{
+		Version: fields.Version.Version, Forced: fields.Force, Title: fields.Title, Description: fields.Description, File: file,
+	}, nil
 }
 
 // fileName is the last element of what a client calls its file.

@@ -35,6 +35,7 @@ const (
 // TestScripts runs testdata/script: one script for each resource, which is also its
 // tutorial. They use testscript's own commands and
 //
+//	$IMAGES             the folder with images made by vendors' tools
 //	cloud [FLAG...]     start a server in the background; sets MUSTER_URL, MUSTER_TOKEN,
 //	                    BROKER, PORT (of MQTT), ADDRESS (of HTTP) and CONSOLE; ready.json has the addresses
 //	cloud stop          stop it with SIGTERM; it must exit with code 0
@@ -48,6 +49,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[serverKey] = &server{}
+			images, err := filepath.Abs("../../ota/metadata/testdata")
+			if err != nil {
+				return err
+			}
+			env.Setenv("IMAGES", images)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise every command takes a second longer with -race

@@ -26,6 +26,9 @@ type Staged struct {
 	file *os.File // locked while it is open; nil after Commit or Discard
 }
 
+// ReadAt reads the image; it implements io.ReaderAt until Commit or Discard.
+func (s *Staged) ReadAt(p []byte, off int64) (int, error) { return s.file.ReadAt(p, off) }
+
 // incoming is the pattern of staged files. They lie in the root itself, so that a rename
 // moves them to their product.
 const incoming = "incoming-*"

@@ -9,6 +9,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/metadata"
 )
 
 // Limits of what people write about firmware, in bytes.
@@ -21,10 +22,11 @@ const (
 // Upload is a firmware on its way into a product, from Begin to Commit. It is used by one
 // goroutine.
 type Upload struct {
-	service *Service
-	actor   fleet.Actor
-	product fleet.ProductID
-	staged  *image.Staged // nil before Stage
+	service  *Service
+	actor    fleet.Actor
+	product  fleet.ProductID
+	staged   *image.Staged  // nil before Stage
+	metadata fleet.Metadata // of staged
 }
 
 // Begin starts an upload to product before any bytes travel. The caller ends it with Close.
@@ -36,9 +38,8 @@ func (s *Service) Begin(ctx context.Context, actor fleet.Actor, product fleet.Pr
 	return &Upload{service: s, actor: actor, product: product}, nil
 }
 
-// Upload adds the image that r reads to f.Product, as f's version, title, description and
-// file, and checks f before it reads anything. Errors: those of Begin, Check, Stage and
-// Commit.
+// Upload adds the image that r reads to f.Product, as Commit does, and checks f before it
+// reads anything. Errors: those of Begin, Check, Stage and Commit.
 func (s *Service) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmware, r io.Reader) (fleet.Firmware, error) {
 	u, err := s.Begin(ctx, actor, f.Product)
 	if err != nil {
@@ -57,13 +58,16 @@ func (s *Service) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 // Check returns fleet.Invalid for a version that can't be, fleet.Conflict for one that is
 // uploaded already, and fleet.Invalid for texts over their limits. A caller that has them
 // before the image checks them first, and so does not read an image in vain; Commit checks
-// again.
+// again. No version is correct here: the image may state one.
 func (u *Upload) Check(ctx context.Context, f fleet.Firmware) error {
-	if !f.Version.Valid() {
-		return fleet.FieldErrorf("version", "the version is missing")
-	}
 	if err := texts(f); err != nil {
 		return err
+	}
+	if f.Version.IsZero() {
+		return nil
+	}
+	if !f.Version.Valid() {
+		return fleet.FieldErrorf("version", "%q is not a version", f.Version)
 	}
 	c, err := u.service.catalogs.Catalog(ctx, u.product)
 	if err != nil {
@@ -72,20 +76,34 @@ func (u *Upload) Check(ctx context.Context, f fleet.Firmware) error {
 	return isNew(c, f.Version)
 }
 
-// Stage reads the image to its end and writes it to disk, once. Errors: fleet.Invalid for
-// an empty image, fleet.TooLarge over Config.MaxImage.
+// Stage reads the image to its end, writes it to disk, once, and reads what it states about
+// itself. Errors: fleet.Invalid for an empty image and for one that metadata.Read rejects,
+// fleet.TooLarge over Config.MaxImage.
 func (u *Upload) Stage(ctx context.Context, r io.Reader) error {
 	u.Close()
 	staged, err := u.service.images.Stage(ctx, r, u.service.maxImage)
+	if err != nil {
+		return err
+	}
+	if u.metadata, err = metadata.Read(staged, staged.Size); err != nil {
+		u.service.images.Discard(staged)
+		return err
+	}
 	u.staged = staged
-	return err
+	return nil
 }
 
 // Commit adds the staged image to the product as the version, title, description and file
-// of f; it fills in the rest. Errors: those of Check; fleet.Invalid without a staged image.
+// of f; it fills in the rest. Without a version it takes the one that the image states; one
+// that differs from it needs f.Forced. Errors: those of Check; fleet.Invalid without a staged
+// image, without any version, and for one that differs.
 func (u *Upload) Commit(ctx context.Context, f fleet.Firmware) (fleet.Firmware, error) {
 	if u.staged == nil {
 		return fleet.Firmware{}, fleet.FieldErrorf("file", "the image is missing")
+	}
+	f.Metadata = u.metadata
+	if err := label(&f); err != nil {
+		return fleet.Firmware{}, err
 	}
 	if err := u.Check(ctx, f); err != nil {
 		return fleet.Firmware{}, err
@@ -167,8 +185,12 @@ func (s *Service) discard(ctx context.Context, product fleet.ProductID, digest f
 }
 
 func (s *Service) recordUpload(ctx context.Context, actor fleet.Actor, f fleet.Firmware) {
-	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, audit.Fields{
+	fields := audit.Fields{
 		"product_id": f.Product, "version": f.Version.String(), "title": f.Title, "description": f.Description, "size": f.Size, "sha256": f.Digest.String(),
-	})
+	}
+	if f.Metadata.Format != fleet.Opaque {
+		fields["format"], fields["image_version"], fields["version_forced"] = f.Metadata.Format, f.Metadata.Version, f.Forced
+	}
+	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, fields)
 	s.announce(fleet.Event{Payload: fleet.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
 }

@@ -255,6 +255,23 @@ func TestABrokenRecordIsAnError(t *testing.T) {
 	}
 }
 
+// Firmware that was uploaded before images were read.
+func TestFirmwareWithoutMetadataIsRead(t *testing.T) {
+	want := filled[fleet.Firmware]()
+	want.Forced, want.Metadata = false, fleet.Metadata{}
+	old, err := hex.DecodeString("0102d00f0205312e332e300306746578742034040674657874203505067465787420360602bc050720080808080808080808080808080808080808080808080808080808080808080808098980a8b1e39fe7cb170907746578742031300a01010b098c80a8b1e39fe7cb17")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got fleet.Firmware
+	if err := Firmware.Unpack(string(old), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, sameVersion); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 func TestARecordWithFieldsOfALaterVersionIsRead(t *testing.T) {
 	f := fields{record: []byte(Attempts.Pack(&fleet.Attempts{Spent: 2}))}
 	f.put(200, "new")

@@ -89,6 +89,18 @@ var Firmware = Codec[fleet.Firmware]{func(f *fields, w *fleet.Firmware) {
 	text(f, 9, &w.By)
 	flag(f, 10, &w.WasReleased)
 	instant(f, 11, &w.Ran)
+	flag(f, 12, &w.Forced)
+	text(f, 13, &w.Metadata.Format)
+	text(f, 14, &w.Metadata.Version)
+	text(f, 15, &w.Metadata.Project)
+	text(f, 16, &w.Metadata.Hardware)
+	text(f, 17, &w.Metadata.MinRevision)
+	text(f, 18, &w.Metadata.Depends)
+	number(f, 19, &w.Metadata.Counter)
+	flag(f, 20, &w.Metadata.Signed)
+	flag(f, 21, &w.Metadata.Encrypted)
+	text(f, 22, &w.Metadata.Built)
+	text(f, 23, &w.Metadata.SDK)
 }}
 
 // Update packs all of an update.

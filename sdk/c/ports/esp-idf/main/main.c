@@ -147,6 +147,9 @@ void app_main(void)
         return;
     }
     self.version = esp_app_get_description()->version;
+    if (self.version[0] == 'v') { /* as in the tag v1.4.0; no version of Muster's has it */
+        self.version++;
+    }
     self.max_image = slot->size;
     self.seed = esp_random();
     if (muster_init(&device, &port, NULL, &self) != 0) {
