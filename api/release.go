@@ -18,6 +18,7 @@ type Impact struct {
 type ImpactDevices struct {
 	Update  ImpactUpdate  `json:"firmware_update"`
 	Of      int           `json:"of" doc:"Devices considered"`
+	Ends    int           `json:"updates_ended" doc:"Running updates that end because the target of their device changes"`
 	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes but that can't receive it now, by reason"`
 }
 
@@ -25,6 +26,8 @@ type ImpactDevices struct {
 type ImpactUpdate struct {
 	Total     int            `json:"total"`
 	ByVersion []VersionCount `json:"by_version" doc:"By the version they will receive"`
+	Moves     []MoveCount    `json:"moves" doc:"By the version they run and the version they will receive"`
+	Online    int            `json:"online" doc:"Of the total: connected now"`
 	Due       int            `json:"due" doc:"Further devices with this target that don't run it yet; an immediate release reaches them, too"`
 }
 
@@ -32,6 +35,14 @@ type ImpactUpdate struct {
 type VersionCount struct {
 	Version Version `json:"version"`
 	Total   int     `json:"total"`
+}
+
+// MoveCount counts devices by the version they run and the version they will receive.
+type MoveCount struct {
+	From  Reported `json:"from" doc:"null: not known"`
+	To    Version  `json:"to"`
+	Lower bool     `json:"downgrade" doc:"To is older than from"`
+	Total int      `json:"total"`
 }
 
 // ReasonCount counts devices by a word.

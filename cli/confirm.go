@@ -49,8 +49,14 @@ func noteImpact(i fleet.Impact) {
 
 func impactLines(i fleet.Impact) []string {
 	lines := []string{fmt.Sprintf("Impact: %s of %s will receive an update as a direct result.", humane.Number(i.Total), humane.Count(i.Of, "device"))}
-	for _, row := range i.ByVersion {
-		lines = append(lines, fmt.Sprintf("  %s to version %s", humane.Number(row.Devices), row.Version))
+	for _, row := range i.Moves {
+		lines = append(lines, "  "+moveLine(row))
+	}
+	if i.Total > 0 {
+		lines = append(lines, fmt.Sprintf("  %s of them online now", humane.Number(i.Online)))
+	}
+	if i.Ends > 0 {
+		lines = append(lines, fmt.Sprintf("  %s in progress will end", humane.Count(i.Ends, "update")))
 	}
 	if i.Due > 0 {
 		lines = append(lines, fmt.Sprintf("  %s already waiting for it: an immediate release reaches these too", humane.Count(i.Due, "device")))
@@ -61,11 +67,25 @@ func impactLines(i fleet.Impact) []string {
 	return lines
 }
 
+// moveLine describes the devices that move from one version to another.
+func moveLine(m fleet.MoveCount) string {
+	from := m.From.String()
+	if m.From.IsZero() {
+		from = "an unknown version"
+	}
+	line := fmt.Sprintf("%s from %s to version %s", humane.Number(m.Devices), from, m.To)
+	if m.Lower() {
+		line += ", a downgrade"
+	}
+	return line
+}
+
 // readImpact converts an impact from the API.
 func readImpact(i api.Impact) fleet.Impact {
-	out := fleet.Impact{Total: i.Devices.Update.Total, Of: i.Devices.Of, Due: i.Devices.Update.Due}
-	for _, row := range i.Devices.Update.ByVersion {
-		out.ByVersion = append(out.ByVersion, fleet.VersionCount{Version: row.Version.Version, Devices: row.Total})
+	update := i.Devices.Update
+	out := fleet.Impact{Total: update.Total, Of: i.Devices.Of, Due: update.Due, Online: update.Online, Ends: i.Devices.Ends}
+	for _, row := range update.Moves {
+		out.Moves = append(out.Moves, fleet.MoveCount{From: row.From.Version, To: row.To.Version, Devices: row.Total})
 	}
 	for _, row := range i.Devices.Blocked {
 		out.Blocked = append(out.Blocked, fleet.ReasonCount{Reason: row.Reason, Devices: row.Total})

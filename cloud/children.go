@@ -214,7 +214,7 @@ func (s *session) detached() bool { return s.gateway != nil && s.device.Ended() 
 func (s *session) stopIfDetached() {
 	if s.detached() {
 		s.toDevice().StopChunks()
-		s.sessions.ota.Gone(s.sessions.base, s.id(), s.toDevice())
+		s.sessions.ota.Gone(s.id(), s.toDevice())
 	}
 }
 

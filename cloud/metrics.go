@@ -69,6 +69,7 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	h := s.sessions.handshake.Stats()
 	count("muster_handshakes_total", "Hellos accepted.", h.Greeted)
 	count("muster_handshakes_retried_total", "Handshakes evaluated again because the device or the catalog had changed.", h.Retried)
+	count("muster_handshakes_earlier_boot_total", "Hellos of an earlier boot of the device, which had no effect.", h.Earlier)
 	for why, n := range h.Refused {
 		count("muster_admission_refused_total", "Admissions refused, by reason.", n, "reason", why.String())
 	}

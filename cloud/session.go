@@ -192,9 +192,15 @@ func (s *session) rejectHello(t wire.Topic, err error) error {
 	return s.malformed(t, err)
 }
 
-// postpone answers a Hello that can't be evaluated now with the time to try again. It
-// returns err, which ends the connection, when the session is not the device's newest.
+// postpone answers a Hello that can't be evaluated now, or is of an earlier boot, with the time
+// to try again. It returns err, which ends the connection, when the session is not the device's newest.
 func (s *session) postpone(h wire.Hello, err error) error {
+	if errors.Is(err, handshake.ErrEarlierBoot) {
+		s.sessions.log.Debug("Hello of an earlier boot ignored", "device", s.id(), "boot", h.Boot)
+		return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
+			Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonNotNow, Why: err.Error(), Again: handshake.EarlierAgain,
+		}.Encode())
+	}
 	if !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) {
 		return err
 	}

@@ -106,7 +106,7 @@ func (c *sessions) leave(s *session) {
 		delete(c.online, s.id())
 	}
 	c.mu.Unlock()
-	c.ota.Gone(c.base, s.id(), s.toDevice())
+	c.ota.Gone(s.id(), s.toDevice())
 	if current {
 		c.devices.SetOnline(s.id(), false)
 		c.activity.publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
@@ -159,7 +159,7 @@ const recheckPatience = time.Second
 func (c *sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
 	s := c.find(id)
 	if s == nil {
-		c.ota.Gone(ctx, id, nil) // frees the slot that was reserved for it
+		c.ota.Gone(id, nil) // frees the slot that was reserved for it
 		return
 	}
 	t := taskReevaluate

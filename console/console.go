@@ -52,6 +52,7 @@ type Console struct {
 	log      *slog.Logger
 	history  *history.History
 	streams  *sse.Open
+	kept     *kept
 	handler  http.Handler
 }
 
@@ -65,7 +66,7 @@ func New(config Config) *Console {
 	}
 	c := &Console{
 		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, live: config.Live, log: config.Log,
-		streams: sse.NewOpen(maxSessionStreams),
+		streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)
 	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))

@@ -44,10 +44,7 @@ func (v devicePages) devicePage() error {
 	if err != nil {
 		return err
 	}
-	return v.showDevice(body)
-}
-
-func (v devicePages) showDevice(body deviceBody) error {
+	body.Secret = shownOnce[string](v.visit)
 	return v.show("device", string(body.View.ID), body)
 }
 
@@ -172,6 +169,9 @@ func (v devicePages) editDevice() error {
 	case "flash":
 		return v.flash(id, back)
 	case "stop":
+		if v.text("from") == "fleet" {
+			back = v.at("/fleet")
+		}
 		return v.after(v.releases.Stop(v.ctx(), v.actor, id), back, "Stopped. Nothing is sent until its target changes or the update is retried.")
 	case "retry":
 		return v.after(v.releases.Retry(v.ctx(), v.actor, id), back, "Attempts reset; the device will be re-evaluated.")
@@ -190,6 +190,7 @@ func (v devicePages) editDevice() error {
 	if err != nil {
 		return err
 	}
+	edit.If = v.seen()
 	_, err = v.registry.EditDevice(v.ctx(), v.actor, v.product.ID, id, edit)
 	return v.after(err, back, said)
 }
@@ -202,19 +203,17 @@ func (v devicePages) flash(id fleet.DeviceID, back string) error {
 	return v.after(v.registry.FlashDevice(v.ctx(), v.actor, v.product.ID, id, version), back, "Version "+version.String()+" is being sent once.")
 }
 
-// rotate answers with the new secret on the page: it is not stored in clear.
+// rotate shows the new secret once: it is not stored in clear.
 func (v devicePages) rotate(id fleet.DeviceID) error {
 	if _, err := v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
+		return err
+	}
+	if err := v.kept.hasRoom(v.actor, 1); err != nil {
 		return err
 	}
 	secret, err := v.registry.RotateSecret(v.ctx(), v.actor, id)
 	if err != nil {
 		return err
 	}
-	body, err := v.deviceBody()
-	body.Secret = secret
-	if err != nil {
-		return err
-	}
-	return v.showDevice(body)
+	return v.showOnce(v.at("/device/"+url.PathEscape(string(id))), secret, 1)
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
 )
 
@@ -139,5 +140,27 @@ func TestAnUploadThatBreaksOffIsTheBrowsersFault(t *testing.T) {
 				t.Errorf("got %d, want %d; logged %q:\n%s", recorder.Code, c.status, log.String(), recorder.Body)
 			}
 		})
+	}
+}
+
+func TestConfirmingAReleaseShowsWhatItDoes(t *testing.T) {
+	w := withDevices(t)
+	one, two := fleet.WholeVersion(1), fleet.WholeVersion(2)
+	w.setDevice("d-1", func(d *fleet.Device) { d.Running = two })
+	w.setDevice("d-2", func(d *fleet.Device) {
+		d.Running, d.Attempts = two, fleet.Attempts{Target: one, Held: true}
+	})
+	w.store.Index.SetOnline("d-1", true)
+	yes := true
+	must[fleet.FirmwareView](t)(w.releases.Release(t.Context(), owner, 1, fleet.ReleaseOrder{Version: two, Default: &yes}))
+	page := body(t, w.send(http.MethodGet, "/p/lamp/firmware/1/confirm?group=beta&default=yes", nil, w.signed))
+	for _, want := range []string{
+		"version 2 in beta, version 2 as product default",                                // what it replaces
+		`<tr class="lower"><td class="v">2</td>`, "Yes, send 2 devices back to an older", // downgrades, with a tick of their own
+		"1 of them is online now", "1 device: held since an operator stopped the update",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
 	}
 }

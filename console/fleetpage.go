@@ -1,25 +1,15 @@
 package console
 
 import (
-	"context"
 	"maps"
-	"net/http"
 	"slices"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/humane"
 )
 
 // fleetPages show what a product's fleet is doing.
 type fleetPages struct{ *visit }
-
-const (
-	maxStops = 5000 // per request; the user can repeat it
-	stoppers = 64   // concurrent stops: the store writes them in one batch
-)
 
 // fleetBody is the page of a product's fleet.
 type fleetBody struct {
@@ -125,79 +115,4 @@ func (v fleetPages) standing(b *fleetBody) error {
 		b.Reasons = append(b.Reasons, reasonCount{reason, standing.Reasons[reason], tally.Failures[reason]})
 	}
 	return nil
-}
-
-// stopUpdates stops one device's update, or all running ones.
-func (v fleetPages) stopUpdates() error {
-	if id := v.text("device"); id != "" {
-		return v.after(v.releases.Stop(v.ctx(), v.actor, fleet.DeviceID(id)), v.at("/fleet"), "Stopped the update of "+id+".")
-	}
-	stopped, err := v.stopAll(v.ctx(), fleet.Version{})
-	return v.after(err, v.at("/fleet"), "Stopped "+humane.Count(stopped, "update")+".")
-}
-
-// stopVersion stops every running update to one version.
-func (v fleetPages) stopVersion() error {
-	row, _, err := v.version()
-	if err != nil {
-		return err
-	}
-	stopped, err := v.stopAll(v.ctx(), row.Version)
-	return v.after(err, v.at("/firmware/"+row.Version.String()), "Stopped "+humane.Count(stopped, "update")+" to version "+row.Version.String()+".")
-}
-
-// stopAll stops the running updates that the actor may stop. One that has just ended is not an
-// error.
-func (v fleetPages) stopAll(ctx context.Context, to fleet.Version) (stopped int, err error) {
-	if err := v.may(fleet.OperateDevice); err != nil {
-		return 0, err
-	}
-	q := fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay[:3], Version: to, Limit: 100}
-	for stopped < maxStops {
-		list, next, err := v.releases.Updates(ctx, v.actor, q)
-		if err != nil {
-			return stopped, err
-		}
-		n, err := v.stopEach(ctx, list)
-		stopped += n
-		if err != nil || next == "" {
-			return stopped, err
-		}
-		q.After = next
-	}
-	return stopped, fleet.Errorf(fleet.Busy, "stopped the first %s updates: press again for the rest", strconv.Itoa(stopped))
-}
-
-// stopEach stops these updates concurrently and returns how many, and the last error.
-func (v fleetPages) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stopped int, failed error) {
-	ids := make(chan fleet.DeviceID)
-	results := make(chan error)
-	var running sync.WaitGroup
-	for range min(stoppers, len(list)) {
-		running.Go(func() {
-			for id := range ids {
-				results <- v.releases.Stop(ctx, v.actor, id)
-			}
-		})
-	}
-	running.Go(func() {
-		for _, u := range list {
-			ids <- u.Device
-		}
-		close(ids)
-	})
-	for range list {
-		err := <-results
-		switch status(err) {
-		case http.StatusConflict, http.StatusForbidden, http.StatusNotFound:
-			continue // it has ended, or the actor may not stop it
-		}
-		if err != nil {
-			failed = err
-			continue
-		}
-		stopped++
-	}
-	running.Wait()
-	return stopped, failed
 }

@@ -23,7 +23,7 @@ var functions = template.FuncMap{
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return strings.Join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "json": wire.JSON, "mood": mood, "span": span,
+	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": blocked, "json": wire.JSON, "mood": mood, "span": span,
 }
 
 // query escapes a value for the query of an address, once: html/template would escape a string
@@ -116,6 +116,25 @@ func mood(s fleet.UpdateState) string {
 
 // words formats an identifier: "rolled_back" as "rolled back".
 func words(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }
+
+// blocked explains an impact's word for why devices get no update.
+func blocked(reason string) string {
+	switch reason {
+	case "development":
+		return "development devices, never updated automatically"
+	case "locked":
+		return "locked to a version"
+	case "held":
+		return "held since an operator stopped the update; retry it to include them"
+	case "exhausted":
+		return "all attempts failed; retry the update to include them"
+	case "not_now":
+		return "the device declines updates (“not now”)"
+	case "disabled":
+		return "disabled: they can't connect"
+	}
+	return words(reason)
+}
 
 // payload formats a device's message: text as it is, other bytes in hex.
 func payload(data []byte) string {

@@ -44,6 +44,9 @@ func (v importPages) importDevices() error {
 	if order.IDs, err = idsOf(v.value("ids")); err != nil {
 		return err
 	}
+	if err := v.kept.hasRoom(v.actor, len(order.IDs)+1); err != nil {
+		return err
+	}
 	out, err := v.registry.Import(v.ctx(), v.actor, order)
 	if err != nil {
 		return err
@@ -53,7 +56,16 @@ func (v importPages) importDevices() error {
 		page.First = out.Updated[0]
 		page.Secret = out.Secrets[page.First]
 	}
-	return v.inPlace("import", "Imported devices", page)
+	return v.showOnce(v.at("/devices/imported"), page, len(out.Secrets)+1)
+}
+
+// importedPage shows the outcome of an import, once.
+func (v importPages) importedPage() error {
+	page := shownOnce[importBody](v.visit)
+	if !page.Done {
+		return v.done(v.at("/devices"), "The outcome of an import is shown only once.")
+	}
+	return v.show("import", "Imported devices", page)
 }
 
 // idsOf parses device ids, one per line or separated by commas. Anything else is an error that

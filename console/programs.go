@@ -12,8 +12,7 @@ type programsBody struct {
 	Programs []memberRow
 	Picker   picker
 	Lifetime []int
-	Made     string // the program a token was just created for
-	Secret   string // shown only once
+	New      programToken
 	Origin   string
 }
 
@@ -22,6 +21,7 @@ func (v teamPages) programsPage() error {
 	if err != nil {
 		return err
 	}
+	body.New = shownOnce[programToken](v.visit)
 	return v.show("programs", "Programs", body)
 }
 
@@ -33,10 +33,16 @@ func (v teamPages) programsBody() (b programsBody, err error) {
 	return b, err
 }
 
+// programToken is the token just created for a program, shown only once.
+type programToken struct{ Of, Secret string }
+
 // addProgram creates a program, or a new token for the one with this email.
 func (v teamPages) addProgram() error {
 	lifetime, err := v.lifetime()
 	if err != nil {
+		return err
+	}
+	if err := v.kept.hasRoom(v.actor, 1); err != nil {
 		return err
 	}
 	var m fleet.Member
@@ -57,12 +63,7 @@ func (v teamPages) addProgram() error {
 	if err != nil {
 		return err
 	}
-	body, err := v.programsBody()
-	if err != nil {
-		return err
-	}
-	body.Made, body.Secret = m.Email, secret
-	return v.inPlace("programs", "Programs", body)
+	return v.showOnce("/team/programs", programToken{m.Email, secret}, 1)
 }
 
 // lifetimes are the lifetimes of tokens to choose from, in days.

@@ -20,8 +20,22 @@ type releaseBody struct {
 	Ended   []fleet.GroupView // groups it is withdrawn from
 	Default bool              // requested as product default
 	Now     bool
+	Before  fleet.Version // the product default until then; zero: none
 	Impact  fleet.Impact
 	Names   []string // chosen group names, for the form
+}
+
+// Replaces names what each of the version's new targets has now.
+func (b releaseBody) Replaces() (said []string) {
+	for _, g := range b.Chosen {
+		if !g.Release.IsZero() && !g.Release.Equal(b.Version) {
+			said = append(said, "version "+g.Release.String()+" in "+g.Name)
+		}
+	}
+	if b.Default && b.Before.Valid() && !b.Before.Equal(b.Version) {
+		said = append(said, "version "+b.Before.String()+" as product default")
+	}
+	return said
 }
 
 // Takes reports whether the version is withdrawn as product default.
@@ -49,11 +63,20 @@ func (v releasePages) mayRelease() error { return v.may(fleet.UploadFirmware) }
 // order reads the form of a release. The product default stays as it is for users who may not
 // release it: their form lacks the field.
 func (v releasePages) order() (fleet.ReleaseOrder, releaseBody, error) {
-	row, groups, err := v.version()
+	rows, groups, err := v.versions()
+	if err != nil {
+		return fleet.ReleaseOrder{}, releaseBody{}, err
+	}
+	row, err := findVersion(rows, v.r.PathValue("version"))
 	if err != nil {
 		return fleet.ReleaseOrder{}, releaseBody{}, err
 	}
 	b := releaseBody{firmwareRow: row, Default: row.Default, Now: v.text("now") != ""}
+	for _, other := range rows {
+		if other.Default {
+			b.Before = other.Version
+		}
+	}
 	ids := []fleet.GroupID{}
 	b.Names = v.names("group")
 	b.Picker = v.pick(groups, named(b.Names))

@@ -35,6 +35,7 @@ type page struct {
 	Products    []fleet.Product
 	Product     fleet.Product // zero outside of a product
 	Notice      notice
+	Gone        bool // what the page showed once is not shown again
 	Tag         string
 	Stream      string // address of the stream that refreshes the page
 	Broker      broker
@@ -85,7 +86,7 @@ func (v *visit) rights() rights {
 
 // show answers with a whole page.
 func (v *visit) show(name, title string, body any) error {
-	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
+	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights(), Gone: v.gone}
 	if v.actor.Role != fleet.NoRole {
 		p.Stream = v.hintsOf()
 		p.Notice = v.notice()
@@ -126,19 +127,6 @@ func (v *visit) frame(p *page) (err error) {
 		http.SetCookie(v.w, &http.Cookie{Name: productCookie, Value: p.Product.Slug, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
 	}
 	return nil
-}
-
-// inPlace answers a form with a page. With htmx it replaces the current one.
-func (v *visit) inPlace(name, title string, body any) error {
-	if !v.fragment() {
-		return v.show(name, title, body)
-	}
-	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()}
-	if err := v.frame(&p); err != nil {
-		return err
-	}
-	v.retarget("#main", "innerHTML show:window:top")
-	return v.execute(name, "content", p)
 }
 
 // retarget makes htmx insert the answer elsewhere than in the form's place for errors.

@@ -44,16 +44,18 @@ var ofMembers = map[string]func(*visit) error{
 // ofProducts are those of the product in their path.
 var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/devices":                     on(listPages.devicesPage),
-	"POST /p/{product}/devices/groups":             on(bulkPages.editGroupsPage),
-	"POST /p/{product}/devices/groups/impact":      on(bulkPages.editGroupsImpact),
-	"POST /p/{product}/devices/groups/save":        on(bulkPages.editGroups),
+	"GET /p/{product}/devices/groups":              on(bulkPages.editGroupsPage),
+	"GET /p/{product}/devices/groups/impact":       on(bulkPages.editGroupsImpact),
+	"GET /p/{product}/devices/groups/progress":     on(bulkPages.progressPage),
+	"POST /p/{product}/devices/groups":             on(bulkPages.editGroups),
 	"GET /p/{product}/devices/import":              on(importPages.importPage),
 	"POST /p/{product}/devices/import":             on(importPages.importDevices),
+	"GET /p/{product}/devices/imported":            on(importPages.importedPage),
 	"GET /p/{product}/device/{id}":                 on(devicePages.devicePage),
 	"GET /p/{product}/device/{id}/live":            on(devicePages.deviceLive),
-	"GET /p/{product}/device/{id}/confirm":         on(devicePages.flashPage),
+	"GET /p/{product}/device/{id}/confirm":         on(devicePages.confirmPage),
 	"POST /p/{product}/device/{id}":                on(devicePages.editDevice),
-	"POST /p/{product}/device/{id}/impact":         on(devicePages.editDeviceImpact),
+	"GET /p/{product}/device/{id}/impact":          on(devicePages.editDeviceImpact),
 	"GET /p/{product}/groups":                      on(groupPages.groupsPage),
 	"POST /p/{product}/groups":                     on(groupPages.createGroup),
 	"GET /p/{product}/group":                       on(groupPages.groupPage),
@@ -70,11 +72,11 @@ var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/firmware/{version}/release":  on(releasePages.releasePage),
 	"GET /p/{product}/firmware/{version}/confirm":  on(releasePages.confirmPage),
 	"POST /p/{product}/firmware/{version}/release": on(releasePages.release),
-	"POST /p/{product}/firmware/{version}/stop":    on(fleetPages.stopVersion),
 	"GET /p/{product}/fleet":                       on(fleetPages.fleetPage),
 	"GET /p/{product}/fleet/live":                  on(fleetPages.fleetLive),
 	"GET /p/{product}/fleet/history":               on(fleetPages.fleetHistory),
-	"POST /p/{product}/stop":                       on(fleetPages.stopUpdates),
+	"GET /p/{product}/stop":                        on(stopPages.confirmPage),
+	"POST /p/{product}/stop":                       on(stopPages.stop),
 }
 
 // Routes returns the http.ServeMux patterns of all pages and forms behind the sign-in, sorted.

@@ -16,6 +16,7 @@ type teamBody struct {
 	Invited []invitedRow
 	Picker  picker
 	Self    string // the user's own email
+	New     link   // a new invitation, shown only once
 }
 
 // memberRow is a member with the names of the groups that the actor sees.
@@ -76,7 +77,7 @@ func (v teamPages) teamPage() error {
 	if err != nil {
 		return err
 	}
-	b.Members, b.Picker = members, v.pick(groups, nothing)
+	b.Members, b.Picker, b.New = members, v.pick(groups, nothing), shownOnce[link](v.visit)
 	if v.may(fleet.ManageUsers) == nil {
 		invitations, err := v.accounts.Invitations(v.ctx(), v.actor)
 		if err != nil {
@@ -117,13 +118,16 @@ func (v teamPages) addMember() error {
 	return v.after(err, "/team", "Added "+m.Email+". Send them the password over a secure channel.")
 }
 
-// invite answers with the link on the page: it is not stored.
+// invite shows the link once: it is not stored.
 func (v teamPages) invite(role fleet.Role) error {
+	if err := v.kept.hasRoom(v.actor, 1); err != nil {
+		return err
+	}
 	secret, i, err := v.accounts.Invite(v.ctx(), v.actor, v.text("email"), role, v.names("group"))
 	if err != nil {
 		return err
 	}
-	return v.fragmentOf("team", "invited", link{i.Email, v.origin() + invitationPage + "#" + secret})
+	return v.showOnce("/team", link{i.Email, v.origin() + invitationPage + "#" + secret}, 1)
 }
 
 // origin is the scheme and host of the request.

@@ -28,6 +28,7 @@ func (v teamPages) tokensPage() error {
 	if err != nil {
 		return err
 	}
+	body.Secret = shownOnce[string](v.visit)
 	return v.show("tokens", "Tokens", body)
 }
 
@@ -54,16 +55,14 @@ func (v teamPages) newToken() error {
 	if err != nil {
 		return err
 	}
+	if err := v.kept.hasRoom(v.actor, 1); err != nil {
+		return err
+	}
 	secret, _, err := v.accounts.NewToken(v.ctx(), v.actor, v.text("label"), lifetime)
 	if err != nil {
 		return err
 	}
-	body, err := v.tokensBody("")
-	if err != nil {
-		return err
-	}
-	body.Secret = secret
-	return v.inPlace("tokens", "Tokens", body)
+	return v.showOnce("/team/tokens", secret, 1)
 }
 
 func (v teamPages) revokeToken() error {

@@ -40,18 +40,23 @@ func (v *visit) version() (firmwareRow, []fleet.GroupView, error) {
 }
 
 func (v *visit) versionNamed(text string) (firmwareRow, []fleet.GroupView, error) {
-	wanted, err := fleet.ParseVersion(text)
-	if err != nil {
-		return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %.80s", text)
-	}
 	rows, groups, err := v.versions()
 	if err != nil {
 		return firmwareRow{}, nil, err
 	}
+	row, err := findVersion(rows, text)
+	return row, groups, err
+}
+
+func findVersion(rows []firmwareRow, text string) (firmwareRow, error) {
+	wanted, err := fleet.ParseVersion(text)
+	if err != nil {
+		return firmwareRow{}, fleet.Errorf(fleet.NotFound, "no such version: %.80s", text)
+	}
 	for _, row := range rows {
 		if row.Version.Equal(wanted) {
-			return row, groups, nil
+			return row, nil
 		}
 	}
-	return firmwareRow{}, nil, fleet.Errorf(fleet.NotFound, "no such version: %s", wanted)
+	return firmwareRow{}, fleet.Errorf(fleet.NotFound, "no such version: %s", wanted)
 }

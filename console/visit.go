@@ -23,6 +23,7 @@ type visit struct {
 	secret  string        // of the session
 	product fleet.Product // the one in the path; zero: none
 	code    int           // HTTP status of the answer; 0: 200
+	gone    bool          // the page showed a secret once, and is loaded again
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -204,6 +205,15 @@ func (v *visit) names(field string) []string {
 		}
 	}
 	return names
+}
+
+// withQuery returns an address with one more field in its query.
+func withQuery(to, name, value string) string {
+	mark := "?"
+	if strings.Contains(to, "?") {
+		mark = "&"
+	}
+	return to + mark + url.Values{name: {value}}.Encode()
 }
 
 // at returns a path below the product's.

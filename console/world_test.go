@@ -140,6 +140,10 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
+func withBody(data io.Reader) func(*http.Request) {
+	return func(r *http.Request) { r.Body = io.NopCloser(data) }
+}
+
 func body(t testing.TB, r *http.Response) string {
 	t.Helper()
 	return string(must[[]byte](t)(io.ReadAll(r.Body)))

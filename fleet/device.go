@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // DeviceKind is how a device reaches the server.
 type DeviceKind uint8
@@ -46,6 +49,7 @@ type Device struct {
 	Differs   bool   // its last Hello had another digest than Running was uploaded with
 	Facts     []byte // CBOR map, at most 1 KiB
 	Boot      uint64 // nonce of its last Hello, 0 when it sends none
+	Earlier   Boots  // nonces of the boots before
 
 	// What follows from both.
 	Session       uint64 // number of its newest session; what older sessions write is rejected
@@ -59,6 +63,24 @@ type Device struct {
 	LastHeard     time.Time
 
 	Revision uint64 // grows with each write; a write with an old one is a Conflict
+}
+
+// Boots are the nonces of a device's last boots, newest first, each once; 0 is none. More are
+// forgotten: what a device stored that long ago does not arrive any more.
+type Boots [4]uint64
+
+// Has reports whether boot is one of b.
+func (b Boots) Has(boot uint64) bool { return boot != 0 && slices.Contains(b[:], boot) }
+
+// Booted records that d sent a Hello with this nonce.
+func (d *Device) Booted(boot uint64) {
+	if d.Boot == boot {
+		return
+	}
+	known := slices.DeleteFunc(append([]uint64{d.Boot}, d.Earlier[:]...), func(b uint64) bool { return b == boot || b == 0 })
+	d.Earlier = Boots{}
+	copy(d.Earlier[:], known)
+	d.Boot = boot
 }
 
 // InAnyOf reports whether d is in one of groups.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ type Impact struct {
 	Total     int            // devices whose target changes to something they don't run
 	Of        int            // devices considered: the members of a group, or the whole product
 	ByVersion []VersionCount // by the version they will receive, highest first
+	Moves     []MoveCount    // by what they run and what they will receive; by To, then From, highest first
+	Online    int            // of Total: connected now
+	Ends      int            // devices whose running update ends because their target changes
 	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why; by reason
 
 	// Due is, for a release, the devices whose target is that version already but that don't
@@ -50,11 +54,30 @@ type Impact struct {
 	Due int
 }
 
+// Lower is how many devices the action sends back to an older version.
+func (i Impact) Lower() (devices int) {
+	for _, m := range i.Moves {
+		if m.Lower() {
+			devices += m.Devices
+		}
+	}
+	return devices
+}
+
 // Add adds the impact on other devices. The lists of i must be sorted.
 func (i *Impact) Add(other Impact) {
 	i.Total += other.Total
 	i.Of += other.Of
 	i.Due += other.Due
+	i.Online += other.Online
+	i.Ends += other.Ends
+	for _, row := range other.Moves {
+		at, known := slices.BinarySearchFunc(i.Moves, row, MoveCount.compare)
+		if !known {
+			i.Moves = slices.Insert(i.Moves, at, MoveCount{From: row.From, To: row.To})
+		}
+		i.Moves[at].Devices += row.Devices
+	}
 	for _, row := range other.ByVersion {
 		at, known := slices.BinarySearchFunc(i.ByVersion, row.Version, func(a VersionCount, v Version) int { return v.Compare(a.Version) })
 		if !known {
@@ -76,6 +99,25 @@ type VersionCount struct {
 	Version Version
 	Devices int
 }
+
+// MoveCount counts devices by what they run and what they will receive.
+type MoveCount struct {
+	From    Version // zero: not known
+	To      Version
+	Devices int
+}
+
+// Lower reports whether the devices go back to an older version.
+func (m MoveCount) Lower() bool { return m.From.Valid() && m.To.Compare(m.From) < 0 }
+
+// compare orders moves by To, then From, highest first, and one without a known version last.
+func (m MoveCount) compare(other MoveCount) int {
+	return cmp.Or(other.To.Compare(m.To), strings.Compare(m.To.String(), other.To.String()),
+		other.From.Compare(m.From), strings.Compare(m.From.String(), other.From.String()))
+}
+
+// SortMoves sorts moves as Impact lists them.
+func SortMoves(moves []MoveCount) { slices.SortFunc(moves, MoveCount.compare) }
 
 // ReasonCount counts devices by a reason: development, locked, exhausted, not_now ...
 type ReasonCount struct {

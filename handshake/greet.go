@@ -37,13 +37,17 @@ type Saved struct {
 // and Reports of earlier sessions are refused from then on. While decide runs, the record's
 // Boot is still that of the previous Hello (docs/protocol.md#hello).
 //
-// Errors: fleet.Conflict when the session has ended or the device has a newer one;
+// Errors: ErrEarlierBoot, after which nothing has changed; fleet.Conflict when the session has ended or the device has a newer one;
 // fleet.NotFound and fleet.Disabled when the device was deleted or disabled meanwhile;
 // fleet.Busy when it keeps changing; fleet.Unavailable from the store.
 func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hello, decide Decision[P]) (g Greeting[P], err error) {
 	now := time.Now()
 	newlyDiffers := false // stays true when this Hello's own save is decided again
+	earlier := false
 	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool) {
+		if earlier = d.Earlier.Has(h.Boot) && !session.insists(h.Boot, now); earlier {
+			return nil, false
+		}
 		if !claimed {
 			d.Session++
 		}
@@ -52,9 +56,13 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 		d.Differs = differs
 		write(d, h, session.address, now)
 		g.Plan, ended = decide(d, c)
-		d.Boot = h.Boot
+		d.Booted(h.Boot)
 		return ended, true
 	})
+	if err == nil && earlier {
+		s.earlier.Add(1)
+		err = ErrEarlierBoot
+	}
 	if err != nil {
 		return Greeting[P]{}, err
 	}
@@ -63,6 +71,14 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 	s.greeted.Add(1)
 	return g, nil
 }
+
+// ErrEarlierBoot is returned for a Hello with the nonce of a boot before the device's last one:
+// an MQTT library has sent a stored Hello again. A device that draws the same nonce twice says
+// Hello again when it is asked to, EarlierAgain later: then the Hello is accepted.
+var ErrEarlierBoot = fleet.Errorf(fleet.Conflict, "a Hello of an earlier boot")
+
+// EarlierAgain is when a device whose Hello was taken as one of an earlier boot may repeat it.
+const EarlierAgain = 10 * time.Second
 
 // Reevaluate has decide change the record of a session that has sent a Hello, because an
 // operator or a free slot gave a reason to. Nothing is saved when decide changes nothing. It

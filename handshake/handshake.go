@@ -89,6 +89,7 @@ type Service struct {
 	admitted   atomic.Uint64
 	greeted    atomic.Uint64
 	retried    atomic.Uint64
+	earlier    atomic.Uint64
 }
 
 // New returns a Service.
@@ -128,13 +129,14 @@ type Stats struct {
 	Admitted uint64
 	Greeted  uint64 // Hellos accepted
 	Retried  uint64 // decisions repeated because the device or its product changed
+	Earlier  uint64 // Hellos of an earlier boot
 	Refused  map[Refusal]uint64
 }
 
 // Stats returns the counts so far.
 func (s *Service) Stats() Stats {
 	stats := Stats{
-		Admitted: s.admitted.Load(), Greeted: s.greeted.Load(), Retried: s.retried.Load(),
+		Admitted: s.admitted.Load(), Greeted: s.greeted.Load(), Retried: s.retried.Load(), Earlier: s.earlier.Load(),
 		Refused: make(map[Refusal]uint64, len(s.refused)),
 	}
 	for r := range s.refused {

@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"sync"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
@@ -16,6 +17,7 @@ type Session struct {
 	gateway fleet.DeviceID // that relays the device; "" if it proved itself
 	address string
 	device  fleet.Device // as last loaded or saved; owned by Greet and Reevaluate
+	doubted doubt        // owned by Greet
 
 	mu         sync.Mutex
 	generation uint64     // fencing token, 0 before the first Hello; guarded by mu
@@ -77,6 +79,21 @@ func (s *Session) mayWrite(d *fleet.Device, generation uint64) error {
 		return fleet.Errorf(fleet.Disabled, "device %s is disabled", d.ID)
 	}
 	return nil
+}
+
+// doubt is a boot nonce that was taken as one of an earlier boot.
+type doubt struct {
+	boot uint64
+	at   time.Time
+}
+
+// insists reports whether a Hello with this nonce was rejected in this session, and is not just
+// another stored one that came right after it.
+func (s *Session) insists(boot uint64, now time.Time) bool {
+	if s.doubted.boot != boot {
+		s.doubted = doubt{boot, now}
+	}
+	return now.Sub(s.doubted.at) >= EarlierAgain/2
 }
 
 func (s *Session) greeted(generation uint64, h wire.Hello) {

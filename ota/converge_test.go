@@ -51,7 +51,7 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 				if r := units[id].radio; r != nil {
 					r.again(AtSlot)
 				} else {
-					w.Gone(t.Context(), id, nil)
+					w.Gone(id, nil)
 				}
 			}
 		}

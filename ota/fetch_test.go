@@ -42,7 +42,7 @@ func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
 			}
 		})
 	}
-	w.Gone(t.Context(), "a", child)
+	w.Gone("a", child)
 	if w.Fetch("g", []fleet.DeviceID{"a"}, want, gateway) {
 		t.Error("served after the child's update paused")
 	}

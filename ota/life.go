@@ -48,6 +48,8 @@ func (r rules) settle(d *fleet.Device, c *fleet.Catalog, h wire.Hello, now time.
 		end(d, fleet.RolledBack, orRolledBack(reason), now)
 	case outcome == wire.OutcomeFailed:
 		r.fail(d, reason, now)
+	case u.State == fleet.Applying && h.Boot == 0 && now.Sub(u.Applied) < wire.ApplyTimeout:
+		return false // it may still wait for the acknowledgement of *applying*, over a new connection
 	case u.State == fleet.Applying && rebooted:
 		r.spend(d, now)
 		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)

@@ -35,6 +35,7 @@ type Plan struct {
 	gateway fleet.DeviceID // a BLE device's, else ""
 	window  uint32
 	session uint64
+	atHello bool       // it answers a Hello
 	going   bool       // the running download stays as it is
 	repeat  bool       // Offer continues a running update
 	stop    *wire.Stop // ends a running download that no Offer replaces
@@ -58,7 +59,7 @@ func (p Plan) Welcome(boot uint64) wire.Welcome {
 // when its update ends. AtHello, d.Boot must be the boot nonce of the Hello before h.
 func (s *Service) Decide(d *fleet.Device, c *fleet.Catalog, h wire.Hello, at Occasion) Plan {
 	x := decision{Service: s, device: d, catalog: c, hello: h, at: at, now: time.Now(), plan: Plan{
-		Device: d.ID, product: d.Product, gateway: d.Gateway, window: h.Window, session: d.Session,
+		Device: d.ID, product: d.Product, gateway: d.Gateway, window: h.Window, session: d.Session, atHello: at == AtHello,
 	}}
 	if at == AtHello && s.rules.settle(d, c, h, x.now) {
 		x.plan.Ended = append(x.plan.Ended, d.Update)
@@ -88,6 +89,9 @@ func (x *decision) choose() {
 	switch {
 	case d.Update.State == fleet.Applying: // it is about to restart: its next Hello decides
 		p.Why = "applying"
+		if x.hello.Boot == 0 && x.at == AtHello { // only time can show whether it restarted
+			p.refuse(wire.ReasonNotNow, wire.ApplyTimeout, p.Why)
+		}
 		return
 	case foreign(x.hello, x.catalog):
 		p.refuse(wire.ReasonWrongProduct, 0, "runs firmware of product "+x.hello.Product)
@@ -170,7 +174,7 @@ func (x *decision) offer(f fleet.Firmware) {
 		start(d, f, x.now)
 	}
 	if x.at == AtHello || !continues {
-		d.Update.Next = held(h.Partial, f)
+		d.Update.Next = held(x.partial(), f)
 	}
 	chunk := wire.ChunkSize(h.Chunk)
 	o := wire.Offer{

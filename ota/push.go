@@ -1,7 +1,6 @@
 package ota
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -23,9 +22,10 @@ type download struct {
 	asked   time.Time // of the Offer or the last Want
 	first   uint32    // of the last Want, in chunks of the source
 	count   uint32    // of the last Want, 0 before the first
-	full    int       // whole transfers counted so far
 	stalled bool      // its slot was freed: no chunks are sent until it has one again
 	stored  bool      // the device holds the whole image: no Want is expected
+
+	transfers transfers
 }
 
 // Start carries out a plan whose device record was saved: it stops a download that is over,
@@ -40,26 +40,26 @@ func (s *Service) Start(p Plan, link Link) error {
 		return nil
 	}
 	if p.Offer == nil {
-		s.forget(p.Device)
-		if p.stop == nil {
-			return nil
-		}
-		return link.Send(wire.TopicStop, p.stop.Encode())
+		return s.startNothing(p, link)
 	}
 	o := *p.Offer
+	now := time.Now()
 	dl := &download{
 		device: p.Device, gateway: p.gateway, update: o.Update, link: link, session: p.session, offered: o.Chunk,
-		asked: time.Now(), first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
+		asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
 	}
+	dl.transfers.begin(int64(o.First)*int64(o.Chunk), now)
 	s.mu.Lock()
 	if old := s.running[p.Device]; old != nil {
 		old.link.StopChunks()
-		if old.update == o.Update {
+		if old.update == o.Update && old.link == link {
 			dl.source.Continue(old.source)
-			dl.full = old.full
+			dl.transfers = old.transfers
+			dl.transfers.asked(int64(o.First)*int64(o.Chunk), dl.source, now)
 		}
 	}
 	s.running[p.Device] = dl
+	s.noteOrder(p.Device, link, p.session, o.Image())
 	s.mu.Unlock()
 	s.counts.offers.Add(1)
 	if p.repeat {
@@ -75,6 +75,23 @@ func (s *Service) Start(p Plan, link Link) error {
 		link.SendChunks(dl.source, o.First, count)
 	}
 	return nil
+}
+
+// startNothing carries out a plan without an Offer.
+func (s *Service) startNothing(p Plan, link Link) error {
+	s.mu.Lock()
+	s.unlink(p.Device) // its slot, or its place in the queue, is kept
+	if p.atHello {
+		s.noteHello(p.Device)
+	}
+	if p.stop != nil {
+		s.noteOrder(p.Device, link, p.session, fleet.Image{})
+	}
+	s.mu.Unlock()
+	if p.stop == nil {
+		return nil
+	}
+	return link.Send(wire.TopicStop, p.stop.Encode())
 }
 
 // crossed reports whether Hello h and the Offer of d's running update passed each other on
@@ -130,6 +147,7 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	}
 	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.Count-w.First)
 	dl.stored = false
+	dl.transfers.asked(int64(w.First)*int64(w.Chunk), src, dl.asked)
 	if dl.stalled = !s.slots.enter(id, dl.gateway, dl.asked); !dl.stalled {
 		link.SendChunks(src, dl.first, dl.count)
 	}
@@ -137,10 +155,12 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 }
 
 // Gone reports that link has ended. It frees the device's slot or its place in the queue,
-// at no cost: the update continues at the next Hello. Whole transfers that were not counted
-// yet are written to the record; if that fails they are not counted at all.
-func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
+// at no cost: the update continues at the next Hello. It never blocks.
+func (s *Service) Gone(id fleet.DeviceID, link Link) {
 	s.mu.Lock()
+	if s.orders[id].link == link {
+		delete(s.orders, id)
+	}
 	dl := s.running[id]
 	if dl != nil && dl.link != link {
 		s.mu.Unlock()
@@ -150,15 +170,17 @@ func (s *Service) Gone(ctx context.Context, id fleet.DeviceID, link Link) {
 	delete(s.fetches, id)
 	s.mu.Unlock()
 	s.leave(id)
-	if dl != nil {
-		_ = s.countTransfers(ctx, dl)
-	}
 }
 
 // halt stops id's running download at once, if it is selected, and sends the device the
 // reason. The caller has ended the update in the device's record.
 func (s *Service) halt(id fleet.DeviceID, selected func(*download) bool, reason fleet.ReasonCode) {
 	if dl := s.drop(id, selected); dl != nil {
+		s.mu.Lock()
+		if s.orders[id].link == dl.link {
+			s.noteOrder(id, dl.link, dl.session, fleet.Image{})
+		}
+		s.mu.Unlock()
 		stop := wire.Stop{Image: dl.source.Digest.Image(), Reason: reason, Update: dl.update}
 		_ = dl.link.Send(wire.TopicStop, stop.Encode()) // a closed link has dropped its queue
 	}
@@ -189,13 +211,6 @@ func (s *Service) drop(id fleet.DeviceID, selected func(*download) bool) *downlo
 		s.cfg.Ready(next)
 	}
 	return dl
-}
-
-// forget ends id's download, if one runs. Its slot, or its place in the queue, is kept.
-func (s *Service) forget(id fleet.DeviceID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unlink(id)
 }
 
 // unlink ends id's download without freeing its slot. The caller holds mu.

@@ -146,7 +146,7 @@ func (r *radio) want(first, count uint32, change ...func(*wire.Want)) {
 // gone ends the connection.
 func (r *radio) gone() {
 	r.count = 0
-	r.w.Gone(context.Background(), r.id, r)
+	r.w.Gone(r.id, r)
 }
 
 // download gets the whole of the offered image.

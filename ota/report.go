@@ -66,8 +66,9 @@ func (s *Service) Report(ctx context.Context, id fleet.DeviceID, session uint64,
 	return news, nil
 }
 
-// heard records a sign of life of id's download and returns its offered chunk size, 0 when
-// none runs.
+// heard records a sign of life of id's download and returns the size of the chunks that a
+// position in a Report counts, 0 when none runs. While a device asks for smaller chunks than it
+// was offered, its position may count either: the smaller never claims too much.
 func (s *Service) heard(id fleet.DeviceID) (chunk uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +77,7 @@ func (s *Service) heard(id fleet.DeviceID) (chunk uint32) {
 		return 0
 	}
 	dl.asked = time.Now()
-	return dl.offered
+	return min(dl.offered, dl.source.Chunk)
 }
 
 // keep frees the slot of id's download, which is complete; its link is kept, for a Stop.

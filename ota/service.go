@@ -72,6 +72,7 @@ type Service struct {
 	mu      sync.Mutex
 	running map[fleet.DeviceID]*download     // downloads under way, with a slot or stalled; guarded by mu
 	fetches map[fleet.DeviceID]*image.Source // what gateways fetch for their children; guarded by mu
+	orders  map[fleet.DeviceID]order         // the last to each device that is connected and had one; guarded by mu
 	slots   slots                            // guarded by mu
 }
 
@@ -86,6 +87,7 @@ func New(cfg Config, devices *store.Devices, catalogs *store.Catalogs, chunker *
 		chunker:  chunker,
 		running:  make(map[fleet.DeviceID]*download),
 		fetches:  make(map[fleet.DeviceID]*image.Source),
+		orders:   make(map[fleet.DeviceID]order),
 		slots:    newSlots(cfg.MaxUpdates, cfg.MaxBehind, cfg.MaxWaiting),
 	}
 }

@@ -19,7 +19,7 @@ const (
 // Run ends stalled downloads until ctx is done. After wire.SlotTimeout without a Want, a
 // Report or a chunk that went out, a download loses its slot; after wire.UpdateTimeout its
 // update ends with reason 13, at no cost, and so does the update to an image that can't be
-// read for wire.SlotTimeout. It also counts whole transfers that were not followed by
+// read for wire.SlotTimeout. It also writes down whole transfers that were not followed by
 // *stored*. What fails is logged and tried again.
 func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
@@ -54,8 +54,8 @@ func (s *Service) logged(log *slog.Logger, dl *download, err error) {
 	}
 }
 
-// look finds the devices whose slot is idle, the downloads that are dead and those that
-// sent their whole image once more.
+// look finds the devices whose slot is idle, the downloads that are dead and those with whole
+// transfers that are not in the record yet.
 func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*download) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 			dl.stalled = true
 			dl.link.StopChunks()
 			stalled = append(stalled, id)
-		case dl.source.Transfers() > dl.full:
+		case dl.transfers.unsaved > 0:
 			whole = append(whole, dl)
 		}
 	}
@@ -112,37 +112,4 @@ func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) erro
 func (s *Service) ended(d fleet.Device, unreadable error) {
 	s.counts.ended[fleet.Failed].Add(1)
 	s.cfg.Ended(d, unreadable)
-}
-
-// countTransfers writes whole transfers that were not counted yet into the record. Three
-// of them end the update and cost an attempt.
-func (s *Service) countTransfers(ctx context.Context, dl *download) error {
-	s.mu.Lock()
-	total := dl.source.Transfers()
-	more := total - dl.full
-	dl.full = total
-	s.mu.Unlock()
-	if more == 0 {
-		return nil
-	}
-	d, saved, err := s.devices.Change(ctx, dl.device, func(d *fleet.Device) (ended []fleet.Update, changed bool, err error) {
-		if d.Update.ID != dl.update || d.Update.State != fleet.Offered && d.Update.State != fleet.Downloading {
-			return nil, false, nil
-		}
-		if s.rules.transferred(d, more, total, time.Now()) {
-			ended = append(ended, d.Update)
-		}
-		return ended, true, nil
-	})
-	if err != nil {
-		s.mu.Lock()
-		dl.full -= more
-		s.mu.Unlock()
-		return err
-	}
-	if saved && d.Update.State.Over() {
-		s.halt(dl.device, only(dl), d.Update.Reason)
-		s.ended(d, nil)
-	}
-	return nil
 }

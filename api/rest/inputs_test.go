@@ -164,6 +164,7 @@ func TestShapes(t *testing.T) {
 		"firmware": []api.Firmware{shownFirmware(seven, names)},
 		"impact": ShownImpact(fleet.Impact{
 			Total: 25, Of: 40, ByVersion: []fleet.VersionCount{{Version: fleet.WholeVersion(7), Devices: 25}},
+			Moves: []fleet.MoveCount{{From: fleet.WholeVersion(8), To: fleet.WholeVersion(7), Devices: 24}, {To: fleet.WholeVersion(7), Devices: 1}}, Online: 3, Ends: 2,
 			Blocked: []fleet.ReasonCount{{Reason: "locked", Devices: 2}},
 		}),
 		"why": shownTrace(precedence.Trace{

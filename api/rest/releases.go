@@ -89,6 +89,10 @@ func ShownImpact(i fleet.Impact) api.Impact {
 	for _, row := range i.Blocked {
 		blocked = append(blocked, api.ReasonCount{Reason: row.Reason, Total: row.Devices})
 	}
-	update := api.ImpactUpdate{Total: i.Total, ByVersion: byVersion, Due: i.Due}
-	return api.Impact{Devices: api.ImpactDevices{Update: update, Of: i.Of, Blocked: blocked}}
+	moves := make([]api.MoveCount, 0, len(i.Moves))
+	for _, row := range i.Moves {
+		moves = append(moves, api.MoveCount{From: api.Reported{Version: row.From}, To: version(row.To), Lower: row.Lower(), Total: row.Devices})
+	}
+	update := api.ImpactUpdate{Total: i.Total, ByVersion: byVersion, Moves: moves, Online: i.Online, Due: i.Due}
+	return api.Impact{Devices: api.ImpactDevices{Update: update, Of: i.Of, Ends: i.Ends, Blocked: blocked}}
 }

@@ -177,6 +177,12 @@ func (b *browser) press(text string) {
 	b.do(chromedp.Click(chromedp.Search(fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, text))))
 }
 
+// tickAll ticks every box that the form requires.
+func (b *browser) tickAll() {
+	b.Helper()
+	evaluate[int](b, `[...document.querySelectorAll("input[type=checkbox][required]:not(:checked)")].map((box) => box.click()).length`)
+}
+
 // waitVisible waits for what a CSS selector finds.
 func (b *browser) waitVisible(selector string) {
 	b.Helper()

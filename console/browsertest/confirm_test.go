@@ -66,13 +66,13 @@ func TestLockSaysWhatItDoes(t *testing.T) {
 	b.click("#lock-form [name=flash]")
 	b.press("Lock")
 	b.waitText("1 device will receive an update")
-	b.waitText("Version 1 is older than 2, which it runs.")
+	b.waitText("Yes, send 1 device back to an older version")
 	b.shot("lock-confirm")
 	b.press("Lock to version 1")
 	if !w.Record("lamp-1").Lock.IsZero() {
 		t.Error("it is locked and restarts although nobody said yes")
 	}
-	b.click("label.check input[required]")
+	b.tickAll()
 	b.press("Lock to version 1")
 	b.waitText("Locked to version 1")
 }

@@ -43,12 +43,12 @@ func (s *Source) In(chunk uint32) *Source {
 	return &other
 }
 
-// Continue makes s count on from earlier, the same update over an older connection. It is
+// Continue makes s count on from earlier, the same update over the same connection. It is
 // called before s is shared.
 func (s *Source) Continue(earlier *Source) { s.flow = earlier.flow }
 
-// Transfers is how many times as many bytes as the image has went out.
-func (s *Source) Transfers() int { return int(s.sent.Load() / s.Size) }
+// Sent is how many bytes of image data went out, repeated ones included.
+func (s *Source) Sent() int64 { return s.sent.Load() }
 
 // LastSent is when a chunk last went out; at the beginning of 1970 where none did.
 func (s *Source) LastSent() time.Time { return time.Unix(0, s.last.Load()) }

@@ -105,14 +105,20 @@ type sum struct {
 	released    fleet.Version // by a release
 	total, of   int
 	due         int
+	online      int
+	ends        int
+	moves       map[move]int
 	byVersion   map[fleet.Version]int
 	blocked     map[string]int
 }
 
+// move is what a device runs and what it will receive.
+type move struct{ from, to fleet.Version }
+
 func newSum(before, after *fleet.Catalog, maxAttempts int) *sum {
 	return &sum{
 		contrast: newContrast(before, after), maxAttempts: maxAttempts,
-		byVersion: make(map[fleet.Version]int), blocked: make(map[string]int),
+		moves: make(map[move]int), byVersion: make(map[fleet.Version]int), blocked: make(map[string]int),
 	}
 }
 
@@ -125,8 +131,15 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 	if new != old {
 		to = t.contrast.targets(new)
 	}
+	if old.Update.Running() && old.UpdateTo.Equal(from.before) && !old.UpdateTo.Equal(to.after) {
+		t.ends += devices
+	}
 	if sends(from.before, to.after, new.Running) {
 		t.total += devices
+		t.moves[move{new.Running, to.after}] += devices
+		if new.Online {
+			t.online += devices
+		}
 		t.byVersion[to.after] += devices
 		if reason := t.obstacle(new, to.after); reason != "" {
 			t.blocked[reason] += devices
@@ -161,7 +174,11 @@ func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
 }
 
 func (t *sum) impact() fleet.Impact {
-	impact := fleet.Impact{Total: t.total, Of: t.of, Due: t.due}
+	impact := fleet.Impact{Total: t.total, Of: t.of, Due: t.due, Online: t.online, Ends: t.ends}
+	for m, devices := range t.moves {
+		impact.Moves = append(impact.Moves, fleet.MoveCount{From: m.from, To: m.to, Devices: devices})
+	}
+	fleet.SortMoves(impact.Moves)
 	for _, v := range slices.SortedFunc(maps.Keys(t.byVersion), func(a, b fleet.Version) int {
 		return cmp.Or(b.Compare(a), strings.Compare(b.String(), a.String()))
 	}) {

@@ -75,6 +75,38 @@ func TestImpact(t *testing.T) {
 	}
 }
 
+func TestImpactSaysWhatDevicesMoveFromAndWhoIsOnline(t *testing.T) {
+	w := shop(t)
+	w.ReleaseTo(beta, "3")
+	w.Store.Index.SetOnline("beta", true)
+	w.Store.Index.SetOnline("plain", true)
+	w.Edit("beta", func(d *fleet.Device) {
+		d.Update = fleet.Update{State: fleet.Downloading, From: v("1"), To: v("3")}
+	})
+	impact, err := w.Impact(t.Context(), admin, product, fleet.ReleaseOrder{Version: v("1"), Groups: groups(beta)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(impact.Moves), "[{2 1 1}]"; got != want || impact.Lower() != 1 {
+		t.Errorf("moves: got %s, %d of them downgrades; want %s, 1", got, impact.Lower(), want)
+	}
+	if impact.Ends != 1 {
+		t.Errorf("running updates that end: got %d, want 1", impact.Ends)
+	}
+	impact, err = w.Impact(t.Context(), admin, product, fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(impact.Moves), "[{1 2 3}]"; got != want || impact.Lower() != 0 || impact.Online != 1 || impact.Ends != 1 {
+		t.Errorf("got moves %s, online %d, ended %d; want %s, 1, 1", got, impact.Online, impact.Ends, want)
+	}
+	sum := impact
+	sum.Add(impact)
+	if got, want := fmt.Sprint(sum.Moves), "[{1 2 6}]"; got != want || sum.Online != 2 || sum.Ends != 2 {
+		t.Errorf("the sum of two: got moves %s, online %d, ended %d; want %s, 2, 2", got, sum.Online, sum.Ends, want)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	w := shop(t)
 	w.ReleaseTo(beta, "2")

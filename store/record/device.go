@@ -2,6 +2,7 @@ package record
 
 import (
 	"cmp"
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,7 @@ func (h *hash) device(d *fleet.Device) {
 	h.text("hw", &d.Hardware)
 	h.blob("fa", &d.Facts)
 	decimals(h, "b", &d.Boot)
+	h.boots("be", &d.Earlier)
 	decimals(h, "se", &d.Session)
 	packed(h, "u", Update, &d.Update)
 	packed(h, "a", Attempts, &d.Attempts)
@@ -95,6 +97,25 @@ func (h *hash) secret(field name, s *fleet.Secret) {
 		copy(s[:], h.fields[field.(string)])
 	} else if *s != (fleet.Secret{}) {
 		h.put(field, string(s[:]))
+	}
+}
+
+func (h *hash) boots(field name, boots *fleet.Boots) {
+	if !h.reading {
+		if *boots != (fleet.Boots{}) {
+			var text []byte
+			for _, boot := range boots {
+				text = binary.BigEndian.AppendUint64(text, boot)
+			}
+			h.put(field, string(text))
+		}
+		return
+	}
+	text := []byte(h.fields[field.(string)])
+	for i := range boots {
+		if len(text) >= 8 {
+			boots[i], text = binary.BigEndian.Uint64(text), text[8:]
+		}
 	}
 }
 
