@@ -38,7 +38,7 @@ func on[P ~struct{ *visit }](h func(P) error) func(*visit) error {
 
 // open serves a page without a sign-in.
 func (c *Console) open(h func(*visit) error) http.HandlerFunc {
-	return c.serve(formTimeout, maxForm, h)
+	return c.serve(formTimeout, maxOpenForm, h)
 }
 
 // member serves a page to signed-in users.

@@ -23,11 +23,11 @@ type TagsBody struct {
 
 // Resolve reads the body; huma calls it after the parameters.
 func (b *TagsBody) Resolve(ctx huma.Context) []error {
-	r, w := humago.Unwrap(ctx)
-	data, err := route.SmallBody(r, w)
+	data, err := route.SmallBody(ctx)
 	if err != nil {
 		return []error{err}
 	}
+	r, _ := humago.Unwrap(ctx)
 	if !route.IsJSON(r) {
 		return []error{route.Unsupported(r, "application/json")}
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 const (
 	maxImportBytes = 8 << 20
 	maxImport      = 100_000 // devices
+	maxImportLine  = 4 << 10 // bytes; an id has at most 128
 )
 
 // ImportBody reads NewDevices from JSON, a form, or a multipart body with a file of one id
@@ -32,7 +34,7 @@ type ImportBody struct{ in api.NewDevices }
 func (b *ImportBody) Resolve(ctx huma.Context) []error {
 	r, w := humago.Unwrap(ctx)
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
-		if err := route.ReadBody(r, w, &b.in); err != nil {
+		if err := route.ReadBody(ctx, &b.in); err != nil {
 			return []error{err}
 		}
 		return nil
@@ -69,17 +71,45 @@ func (b *ImportBody) readParts(parts *multipart.Reader) error {
 	}
 }
 
+// readLines reads one id a line, whatever ends lines on the system the file is from.
 func (b *ImportBody) readLines(file io.Reader) error {
 	lines := bufio.NewScanner(file)
-	for lines.Scan() {
+	lines.Buffer(make([]byte, 0, maxImportLine), maxImportLine)
+	lines.Split(splitLines)
+	at := 1
+	for ; lines.Scan(); at++ {
 		if id := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); id != "" {
 			b.in.IDs = append(b.in.IDs, id)
 		}
 	}
-	if err := lines.Err(); err != nil {
+	err := lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fleet.FieldErrorf("file", "line %d is longer than %d bytes: a file has one device id a line", at, maxImportLine)
+	}
+	if err != nil {
 		return route.BodyError(err)
 	}
 	return nil
+}
+
+// splitLines is a bufio.SplitFunc for lines that end in LF, CR LF or CR.
+func splitLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
+	if end := bytes.IndexAny(data, "\r\n"); end >= 0 {
+		if data[end] == '\n' || end+1 < len(data) && data[end+1] != '\n' {
+			return end + 1, data[:end], nil
+		}
+		if end+1 < len(data) {
+			return end + 2, data[:end], nil
+		}
+		if atEOF {
+			return end + 1, data[:end], nil
+		}
+		return 0, nil, nil // what follows CR decides
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 func (b *ImportBody) readFields(form map[string][]string) error {

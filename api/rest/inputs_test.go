@@ -102,6 +102,7 @@ func TestImportBodies(t *testing.T) {
 		return w.FormDataContentType(), b.String()
 	}
 	fileType, file := upload(map[string]string{"groups": "beta,eu"}, "\ufeffa\r\nb\r\n\r\n")
+	macType, mac := upload(nil, "a\rb\r\rc\nd\r")
 	for name, row := range map[string]struct {
 		contentType, body string
 		want              api.NewDevices
@@ -110,6 +111,7 @@ func TestImportBodies(t *testing.T) {
 		"several": {"application/json", `{"ids":["a","b"],"groups":["beta"]}`, api.NewDevices{IDs: []string{"a", "b"}, Groups: api.Names{"beta"}}},
 		"BLE":     {"application/json", `{"ids":["a"],"gateway":"g"}`, api.NewDevices{IDs: []string{"a"}, Gateway: "g"}},
 		"form":    {"application/x-www-form-urlencoded", "ids[]=a&ids[]=b", api.NewDevices{IDs: []string{"a", "b"}}},
+		"CR":      {macType, mac, api.NewDevices{IDs: []string{"a", "b", "c", "d"}}},
 		"file":    {fileType, file, api.NewDevices{IDs: []string{"a", "b"}, Groups: api.Names{"beta", "eu"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,6 +126,20 @@ func TestImportBodies(t *testing.T) {
 			}
 			if diff := cmp.Diff(row.want, got); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestALongLineInAnImportIsNamed(t *testing.T) {
+	for name, end := range map[string]string{"LF": "\n", "CR LF": "\r\n", "CR": "\r"} {
+		t.Run(name, func(t *testing.T) {
+			body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" +
+				"a" + end + "b" + end + strings.Repeat("x", 64<<10) + "\r\n--x--\r\n"
+			status, answer := ask(t, http.MethodPost, "", "multipart/form-data; boundary=x", body,
+				func(context.Context, fleet.Actor, *struct{ ImportBody }) (*route.None, error) { return nil, nil })
+			if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "line 3 is longer than 4096 bytes") {
+				t.Errorf("got %d %s, want 422 that names line 3 and the limit", status, answer)
 			}
 		})
 	}

@@ -9,11 +9,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
 	"github.com/muster-iot/muster/api"
 )
 
-// maxBody bounds a request body other than a firmware image or an import file, in bytes.
-const maxBody = 1 << 20
+// Limits of a request body other than a firmware image or an import file, in bytes. Anybody may
+// send one to a public operation.
+const (
+	maxBody       = 1 << 20
+	maxPublicBody = 8 << 10
+)
 
 // bodyTimeout bounds the time between two parts of a long body. The server bounds that of a small
 // one, as a whole.
@@ -36,8 +43,13 @@ func (b steadyBody) Read(p []byte) (int, error) {
 }
 
 // SmallBody reads all of a body that fits into memory.
-func SmallBody(r *http.Request, w http.ResponseWriter) ([]byte, error) {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+func SmallBody(ctx huma.Context) ([]byte, error) {
+	limit := int64(maxBody)
+	if len(ctx.Operation().Security) == 0 {
+		limit = maxPublicBody
+	}
+	r, w := humago.Unwrap(ctx)
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		return nil, BodyError(err)
 	}

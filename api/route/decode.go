@@ -3,9 +3,10 @@ package route
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
+	"maps"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,8 +22,7 @@ type Input[T any] struct {
 
 // Resolve reads the body; huma calls it after the parameters.
 func (b *Input[T]) Resolve(ctx huma.Context) []error {
-	r, w := humago.Unwrap(ctx)
-	if err := ReadBody(r, w, &b.In); err != nil {
+	if err := ReadBody(ctx, &b.In); err != nil {
 		return []error{err}
 	}
 	return nil
@@ -38,11 +38,12 @@ func (b *Input[T]) RequestBody(r huma.Registry) *huma.RequestBody {
 }
 
 // ReadBody decodes a JSON or form body into the struct target points to.
-func ReadBody(r *http.Request, w http.ResponseWriter, target any) error {
-	data, err := SmallBody(r, w)
+func ReadBody(ctx huma.Context, target any) error {
+	data, err := SmallBody(ctx)
 	if err != nil {
 		return err
 	}
+	r, _ := humago.Unwrap(ctx)
 	switch {
 	case len(strings.TrimSpace(string(data))) == 0:
 		return nil
@@ -71,7 +72,8 @@ func decodeJSON(data []byte, target any) error {
 	return nil
 }
 
-// DecodeObject reads data's fields into v, a struct, and notes what is wrong with each.
+// DecodeObject reads data's fields into v, a struct, and notes what is wrong with each, until
+// there are more faults than an answer names.
 func DecodeObject(data []byte, v reflect.Value, prefix string, faults map[string]string) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(data, &object); err != nil {
@@ -79,7 +81,11 @@ func DecodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 		return
 	}
 	known := fieldsOf(v.Type())
-	for name, raw := range object {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if len(faults) > maxFaults {
+			return
+		}
+		raw := object[name]
 		index, ok := known[name]
 		if !ok {
 			faults[prefix+name] = "unknown field: check its spelling"

@@ -27,9 +27,32 @@ func About(err error, inner, outer string) error {
 	return &named
 }
 
-// WrongInput is the error of a request with invalid fields.
+// Limits of the faults that one answer names: a short request must not have a long answer.
+const (
+	maxFaults    = 10
+	maxFaultName = 100  // bytes
+	maxFaultText = 1000 // bytes
+)
+
+// WrongInput is the error of a request with invalid fields. It names some of many.
 func WrongInput(fields map[string]string) *api.Problem {
-	return &api.Problem{Code: "invalid", Description: "some fields are wrong: " + sentence(fields), Fields: fields, Status: http.StatusUnprocessableEntity}
+	named := make(map[string]string, min(len(fields), maxFaults))
+	for _, field := range slices.Sorted(maps.Keys(fields))[:min(len(fields), maxFaults)] {
+		named[shortened(field, maxFaultName)] = shortened(fields[field], maxFaultText)
+	}
+	text := "some fields are wrong: " + sentence(named)
+	if len(fields) > maxFaults {
+		text += "; and others"
+	}
+	return &api.Problem{Code: "invalid", Description: text, Fields: named, Status: http.StatusUnprocessableEntity}
+}
+
+// shortened is text as UTF-8, with an ellipsis where it had more bytes than limit.
+func shortened(text string, limit int) string {
+	if len(text) > limit {
+		text = text[:limit] + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
 }
 
 // Malformed is the error of a request that can't be parsed.
@@ -47,8 +70,9 @@ func fromHuma(status int, text string, causes ...error) huma.StatusError {
 	fields := map[string]string{}
 	for _, cause := range causes {
 		var p *api.Problem
-		if errors.As(cause, &p) {
-			return p
+		var ours *fleet.Error
+		if errors.As(cause, &p) || errors.As(cause, &ours) {
+			return api.ProblemOf(cause)
 		}
 		var detail huma.ErrorDetailer
 		if errors.As(cause, &detail) {

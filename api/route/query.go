@@ -15,9 +15,6 @@ import (
 // header only, because URLs are logged.
 const tokenParam = "access_token"
 
-// maxUnknown bounds the unknown parameters one answer names.
-const maxUnknown = 10
-
 // maxParameters bounds the parameters of one query.
 const maxParameters = 2000
 
@@ -101,11 +98,8 @@ func tooMany(raw string) map[string]string {
 			most = name
 		}
 	}
-	return map[string]string{shortened(most): fmt.Sprintf("sent %d times: a query has at most %d parameters", times[most], maxParameters)}
+	return map[string]string{most: fmt.Sprintf("sent %d times: a query has at most %d parameters", times[most], maxParameters)}
 }
-
-// shortened is a parameter's name for an answer.
-func shortened(key string) string { return strings.ToValidUTF8(key[:min(len(key), 80)], "?") }
 
 // unknownParameters are the parameters of query that are not known, with advice.
 func unknownParameters(query url.Values, known []*huma.Param) map[string]string {
@@ -125,8 +119,8 @@ func unknownParameters(query url.Values, known []*huma.Param) map[string]string 
 		if namesKey.MatchString(key) { // groups[]=a and groups[0]=a are groups
 			name, _, _ = strings.Cut(key, "[")
 		}
-		if name != tokenParam && !slices.Contains(names, name) && len(faults) < maxUnknown {
-			faults[shortened(key)] = advice
+		if name != tokenParam && !slices.Contains(names, name) {
+			faults[key] = advice
 		}
 	}
 	return faults

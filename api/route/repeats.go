@@ -53,12 +53,12 @@ func (s *service) repeatable(ctx huma.Context, next func(huma.Context)) {
 		s.refuse(ctx, WrongInput(map[string]string{"Idempotency-Key": "the key has at most 255 bytes"}))
 		return
 	}
-	r, w := humago.Unwrap(ctx)
-	body, err := SmallBody(r, w)
+	body, err := SmallBody(ctx)
 	if err != nil {
 		s.refuse(ctx, err)
 		return
 	}
+	r, w := humago.Unwrap(ctx)
 	r = r.WithContext(ctx.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	keys := newRepeatKeys(bearer(r.Header.Get("Authorization")), r.Method+" "+r.URL.RequestURI(), key)
