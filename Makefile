@@ -46,7 +46,7 @@ sdk: ## check the client SDKs in sdk/; INSTALL=1 installs what that needs
 	@scripts/tools.sh sdk
 	@for makefile in sdk/*/Makefile; do $(MAKE) --no-print-directory -C "$${makefile%/Makefile}" check; done
 	@$(MAKE) --no-print-directory -C sdk/c size fuzz FUZZTIME=10
-	go test -tags sdk -count=1 -timeout 10m ./sdk/ctest
+	go test -tags sdk -count=1 -timeout 10m -parallel 64 ./conform ./sdk/sdktest
 
 .PHONY: lint
 lint: $(LINT) ## format check, vet, static analysis and import fences, as .golangci.yml says

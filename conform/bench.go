@@ -49,8 +49,7 @@ type Bench struct {
 	left    *event         // the last Hello, while it has no answer
 	hellos  float64        // the device sent beyond its rate, at helloAt
 	helloAt time.Time
-	holding chan struct{} // closed to let a withheld PUBACK go; nil: none is withheld
-	hold    wire.ReportState
+	hold    wire.ReportState // PUBACKs of such Reports are withheld; 0: none
 }
 
 // event is one thing the device did.
@@ -187,19 +186,20 @@ func (b *Bench) helloDebt() time.Duration {
 	return time.Duration(max(now+2-wire.HelloBurst, 0) * float64(wire.HelloInterval))
 }
 
-// withhold delays the PUBACK of the next Report of this state until letGo.
+// withhold keeps the PUBACKs of Reports of this state from the device until letGo.
 func (b *Bench) withhold(state wire.ReportState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hold, b.holding = state, make(chan struct{})
+	b.hold = state
 }
 
 func (b *Bench) letGo() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.holding != nil {
-		close(b.holding)
-		b.holding, b.hold = nil, 0
+	b.hold = 0
+	l := b.line
+	b.mu.Unlock()
+	if l != nil {
+		l.tap.release()
 	}
 }
 
@@ -223,31 +223,21 @@ func (l *line) Begin() {
 func (l *line) Gateway() bool { return false }
 
 // Receive notes what the device published, and withholds the PUBACK where a case asks for it.
-func (l *line) Receive(ctx context.Context, t wire.Topic, payload []byte) error {
+func (l *line) Receive(_ context.Context, t wire.Topic, payload []byte) error {
 	b := l.bench
 	if t.Kind == wire.TopicHello {
 		b.sentHello()
 	}
-	b.note(event{line: l, kind: published, topic: t, payload: payload, qos: l.tap.qosOf(t.String())})
-	if t.Kind != wire.TopicReport {
-		return nil
-	}
-	report, err := wire.DecodeReport(payload)
 	b.mu.Lock()
-	wait := b.holding
-	if err != nil || report.State != b.hold {
-		wait = nil
-	}
+	hold := b.hold
 	b.mu.Unlock()
-	if wait == nil {
-		return nil
+	if t.Kind == wire.TopicReport && hold != 0 {
+		if report, err := wire.DecodeReport(payload); err == nil && report.State == hold {
+			l.tap.withhold(t.String())
+		}
 	}
-	select {
-	case <-wait:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	b.note(event{line: l, kind: published, topic: t, payload: payload, qos: l.tap.qosOf(t.String())})
+	return nil
 }
 
 // Gone notes the end of the connection.

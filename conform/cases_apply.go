@@ -80,17 +80,38 @@ var applyCases = []Case{
 		t.hasOutcome(update)
 	}},
 	{Name: "connection/stays-away-after-a-takeover", Section: "connection", Level: Should, Slow: true, run: func(t *trial) {
-		t.greet()
-		t.welcome(wire.Welcome{})
-		t.line = nil
-		if err := t.takeOver(); err != nil {
-			t.skipf("the bench could not connect as a second device: %v", err)
+		// MQTT 3.1.1 gives no reason for a close: such a device takes the first for a lost link.
+		for range 2 {
+			t.greet()
+			t.welcome(wire.Welcome{})
+			t.line = nil
+			if err := t.takeOver(); err != nil {
+				t.skipf("the bench could not connect as a second device: %v", err)
+			}
+			t.await(5*time.Second, "the end of the device's connection", func(e event) bool { return e.kind == disconnected })
+			if !t.returns(45 * time.Second) {
+				t.reconnected()
+				t.welcome(wire.Welcome{})
+				return
+			}
 		}
-		t.await(5*time.Second, "the end of the device's connection", func(e event) bool { return e.kind == disconnected })
-		t.never(45*time.Second, "came back within a minute of a takeover", func(e event) bool { return e.kind == connected && e.line.user != secondUser(t.device) })
-		t.reconnected()
-		t.welcome(wire.Welcome{})
+		t.failf("the device came back within a minute of a second takeover")
 	}},
+}
+
+// returns reports whether the device connects again within d, and waits for its Hello.
+func (t *trial) returns(d time.Duration) bool {
+	for until := time.Now().Add(d); ; {
+		e, ok := t.next(until)
+		switch {
+		case !ok:
+			return false
+		case e.kind == connected && e.line.user != secondUser(t.device):
+			t.line = e.line
+			t.greeted()
+			return true
+		}
+	}
 }
 
 func (t *trial) hasOutcome(update fleet.UpdateID) {

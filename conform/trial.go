@@ -23,7 +23,7 @@ type Case struct {
 // device come last.
 func Cases() []Case {
 	var all []Case
-	for _, group := range [][]Case{helloCases, welcomeCases, downloadCases, chunkCases, stopCases, resumeCases, commandCases, connectionCases, applyCases} {
+	for _, group := range [][]Case{helloCases, welcomeCases, downloadCases, chunkCases, stopCases, commandCases, connectionCases, resumeCases, applyCases} {
 		all = append(all, group...)
 	}
 	return all

@@ -1,6 +1,6 @@
 //go:build sdk
 
-package ctest
+package sdktest
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
 //go:build sdk
 
-package ctest
+package sdktest
 
 import (
 	"bytes"
@@ -191,7 +191,7 @@ func TestLinuxFallsBackWhenTheSelfTestFails(t *testing.T) {
 }
 
 // BenchmarkLinux measures a download over loopback, from the start of the program until
-// the image is checked and in place: go test -tags sdk -bench Linux -benchtime 1x ./sdk/ctest
+// the image is checked and in place: go test -tags sdk -bench Linux -benchtime 1x ./sdk/sdktest
 func BenchmarkLinux(b *testing.B) {
 	const size = 60 << 20
 	for b.Loop() {

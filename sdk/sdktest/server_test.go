@@ -1,6 +1,6 @@
 //go:build sdk
 
-package ctest
+package sdktest
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ const (
 var muster string
 
 func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "ctest")
+	folder, err := os.MkdirTemp("", "sdktest")
 	if err != nil {
 		panic(err)
 	}
