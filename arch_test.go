@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"proxy":          {},
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
-	"index":          {"fleet"},
+	"index":          {"fleet", "wire"},
 	"store":          {"fleet", "index", "store/document", "store/pipeline", "store/record", "store/redisserver"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store"},
@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
 
-	"sdk/ctest": {}, // tests only
+	"sdk/sdktest": {}, // tests only
 
 	"bench/process": {},
 	"bench/report":  {},

@@ -10,7 +10,8 @@ type DeviceFilter struct {
 	Online      *bool
 	Development *bool
 	Locked      *bool
-	Sort        string // deviceName, deviceId, firmwareVersion, lastConnection
+	Facts       map[string]string // reported all of these
+	Sort        string            // deviceName, deviceId, firmwareVersion, lastConnection
 	Descending  bool
 	Page        int // from 1
 	PerPage     int // 1 to 100

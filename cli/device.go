@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
 
@@ -37,6 +39,7 @@ type deviceListCmd struct {
 	NotDevelopment bool        `xor:"development" help:"Only other devices than those."`
 	Locked         bool        `xor:"locked" help:"Only devices locked to a version."`
 	NotLocked      bool        `xor:"locked" help:"Only devices without a lock."`
+	Fact           []string    `help:"Only devices that reported this fact; repeat for devices that reported all of several. modem.imei is imei within modem." placeholder:"NAME=VALUE" sep:"none"`
 	Sort           string      `enum:"id,name,version,handshake" default:"id" help:"Sort by id, name, version or handshake."`
 	Desc           bool        `help:"Sort in descending order."`
 	Limit          int         `default:"100" help:"Maximum number of rows; 0 for as many as the server pages through, 10000." placeholder:"N"`
@@ -52,9 +55,33 @@ func (c *deviceListCmd) filter() api.DeviceFilter {
 	return api.DeviceFilter{
 		Groups: c.Group, ID: c.ID, Name: c.Name, Version: c.Version.String(),
 		Online: either(c.Online, c.Offline), Development: either(c.Development, c.NotDevelopment), Locked: either(c.Locked, c.NotLocked),
+		Facts:      c.facts(),
 		Sort:       map[string]string{"id": "deviceId", "name": "deviceName", "version": "firmwareVersion", "handshake": "lastConnection"}[c.Sort],
 		Descending: c.Desc,
 	}
+}
+
+// Validate checks the facts.
+func (c *deviceListCmd) Validate() error {
+	for _, text := range c.Fact {
+		if _, err := fleet.ParseFact(text); err != nil {
+			return fmt.Errorf("--fact: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *deviceListCmd) facts() map[string]string {
+	var all map[string]string
+	for _, text := range c.Fact {
+		if f, err := fleet.ParseFact(text); err == nil { // Validate has seen them
+			if all == nil {
+				all = map[string]string{}
+			}
+			all[f.Path] = f.Value
+		}
+	}
+	return all
 }
 
 // Run lists devices.

@@ -23,6 +23,7 @@ type deviceFilter struct {
 	NoGroup                                                string // "yes": in no group
 	ByName                                                 string // "yes": Search is for names; "": for ids, or names if no id matches
 	Product                                                string // slug to switch to, everyProduct, or "" for the one in the path
+	Fact                                                   string // NAME=VALUE that devices reported
 	Groups                                                 []string
 	After                                                  string
 	From                                                   int // number of rows before this page
@@ -32,7 +33,7 @@ func (v *visit) deviceFilter() deviceFilter {
 	f := deviceFilter{
 		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
 		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-		NoGroup: v.text("nogroup"), ByName: v.text("byname"), Product: v.text("product"), Groups: v.names("group"),
+		NoGroup: v.text("nogroup"), ByName: v.text("byname"), Product: v.text("product"), Fact: v.text("fact"), Groups: v.names("group"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
@@ -43,7 +44,8 @@ func (v *visit) deviceFilter() deviceFilter {
 func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
-		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "byname": f.ByName} {
+		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "byname": f.ByName,
+		"fact": f.Fact} {
 		if text != "" {
 			q.Set(name, text)
 		}

@@ -66,6 +66,13 @@ func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.Device
 		}
 		q.Version = version
 	}
+	if f.Fact != "" {
+		fact, err := fleet.ParseFact(f.Fact)
+		if err != nil {
+			return q, err
+		}
+		q.Facts = []fleet.Fact{fact}
+	}
 	if f.Update != "" {
 		outcome, err := outcomeOf(f.Update)
 		if err != nil {

@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // MaxSkip bounds DeviceQuery.Skip, in rows. To reach further, use a cursor.
 const MaxSkip = 10_000
@@ -22,6 +25,7 @@ type DeviceQuery struct {
 	Online      *bool
 	Development *bool
 	Locked      *bool
+	Facts       []Fact        // reported all of these
 	Updates     []UpdateState // the last update is in one of these
 	UpdateTo    Version       // and moves to this
 	Sort        DeviceSort
@@ -29,6 +33,24 @@ type DeviceQuery struct {
 	After       string // cursor of the page before, "" for the first
 	Skip        int    // rows to skip after the cursor, at most MaxSkip
 	Limit       int    // rows, 1 to 100
+}
+
+// Fact is something that a device reported about itself, apart from what Muster acts on.
+type Fact struct {
+	Path  string // "modem", or "modem.imei" for a fact within another
+	Value string // a text, or a number or truth value as JSON has it; compared ignoring case
+}
+
+// MaxQueryFacts is how many facts one query may name.
+const MaxQueryFacts = 8
+
+// ParseFact parses PATH=VALUE.
+func ParseFact(text string) (Fact, error) {
+	path, value, found := strings.Cut(text, "=")
+	if !found || path == "" || value == "" {
+		return Fact{}, Errorf(Invalid, "fact %.80q: write it as NAME=VALUE, for example modem=nRF9160", text)
+	}
+	return Fact{path, value}, nil
 }
 
 // DeviceSort is the order of a list of devices; the id breaks ties.

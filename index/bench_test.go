@@ -12,7 +12,9 @@ import (
 
 // bigIndex is an index of a million devices in one team: a quarter of them in group 9,
 // each in one of 7 others, ids and names in no order. It reports bytes per device.
-func bigIndex(b *testing.B) *Index {
+func bigIndex(b *testing.B) *Index { return bigIndexWith(b, func(int) []byte { return nil }) }
+
+func bigIndexWith(b *testing.B, facts func(n int) []byte) *Index {
 	b.Helper()
 	const devices = 1_000_000
 	x := New()
@@ -25,7 +27,7 @@ func bigIndex(b *testing.B) *Index {
 			d.Groups = append(d.Groups, 9)
 		}
 		d.Name = fmt.Sprintf("Lamp %d of hall %d", i, n%977)
-		d.LastHandshake, d.Development = at(n), n%100 == 0
+		d.LastHandshake, d.Development, d.Facts = at(n), n%100 == 0, facts(n)
 		x.Put(d)
 	}
 	began := time.Now()
@@ -94,6 +96,33 @@ func BenchmarkSearch1M(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkFacts1M gives each of a million devices three facts, one of them its own, looks for
+// each, and puts a device whose own one changed.
+func BenchmarkFacts1M(b *testing.B) {
+	facts := func(n int) []byte {
+		return fmt.Appendf(nil, "\xa3\x64imei\x6f%015d\x65modem\x69nRF916%d_x\x63sdk\x66v2.%d.1", n, n%3, n%9)
+	}
+	x := bigIndexWith(b, facts)
+	for name, fact := range map[string]fleet.Fact{"own": {Path: "imei", Value: fmt.Sprintf("%015d", 77)}, "shared": {Path: "modem", Value: "nrf9161_x"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				x.searches.all = nil
+				page, err := x.Find(fleet.DeviceQuery{Actor: fleet.Actor{Team: 1, Role: fleet.Admin}, Sort: fleet.ByName, Facts: []fleet.Fact{fact}})
+				if must(b, err); page.Total == 0 {
+					b.Fatal("found nothing")
+				}
+			}
+		})
+	}
+	b.Run("put", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			d := newDevice(fleet.DeviceID(fmt.Sprintf("nrf-3525%010d", i*7919%1_000_000)))
+			d.Revision, d.Facts = uint64(i)+2, facts(i+1_000_000)
+			x.Put(d)
+		}
+	})
 }
 
 // BenchmarkCount1M is what the impact of an action on a million devices takes of the index.

@@ -38,6 +38,9 @@ func newFilter(x *Index, q fleet.DeviceQuery) *filter {
 			f.substrings = append(f.substrings, p)
 		}
 	}
+	for _, fact := range q.Facts {
+		f.substrings = append(f.substrings, substring{factTexts, x.factText(fact.Path, fact.Value)})
+	}
 	f.require(rowOnline, q.Online)
 	f.require(rowDevelopment, q.Development)
 	if q.Groups != nil && q.Actor.Role.Restricted() { // a group that the actor doesn't hold selects nothing
@@ -123,7 +126,7 @@ func (f *filter) findTexts() {
 func (f *filter) findNamed() {
 	f.candidates = make([]bits, len(f.shard.blocks))
 	for _, row := range f.named() {
-		if f.hasTexts(f.shard.row(row)) {
+		if f.hasTexts(row) {
 			f.candidates[row/blockRows].add(int(row % blockRows))
 		}
 	}
@@ -143,8 +146,14 @@ func (f *filter) named() (rows []int32) {
 	return rows
 }
 
-func (f *filter) hasTexts(r *row) bool {
+func (f *filter) hasTexts(row int32) bool {
+	r := f.shard.row(row)
 	own := [texts]string{nameText: strings.ToLower(r.name), idText: strings.ToLower(string(r.id))}
+	if len(f.q.Facts) > 0 {
+		t := &f.shard.blocks[row/blockRows].texts[factTexts]
+		begin, end := t.place(int(row % blockRows))
+		own[factTexts] = string(t.bytes[begin:end])
+	}
 	return strings.HasPrefix(own[nameText], f.prefix) &&
 		!slices.ContainsFunc(f.substrings, func(p substring) bool { return !strings.Contains(own[p.kind], p.text) })
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 type Index struct {
 	built     chan struct{} // closed by Finish
 	sortLimit int           // rows, at most, that are sorted for a page; for more, a kept order is walked
+	seed      maphash.Seed  // of facts: devices can't choose what collides
 
 	searches recentSearches
 
@@ -32,7 +34,7 @@ type Index struct {
 // New returns an empty index. Find, IDs and Count return ErrNotReady until Finish.
 func New() *Index {
 	x := &Index{
-		built: make(chan struct{}), sortLimit: 1000,
+		built: make(chan struct{}), sortLimit: 1000, seed: maphash.MakeSeed(),
 		shards: map[fleet.TeamID]*shard{}, locations: map[fleet.DeviceID]location{},
 		onlineOnly: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}
@@ -150,10 +152,13 @@ func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
 		}
 	}
 	if moved[fleet.ByID] {
-		s.setText(at, idText, string(own.id))
+		s.setText(at, idText, searchable(string(own.id)))
 	}
 	if moved[fleet.ByName] {
-		s.setText(at, nameText, own.name)
+		s.setText(at, nameText, searchable(own.name))
+	}
+	if !known || own.facts != old.facts {
+		s.setText(at, factTexts, x.factsText(d.Facts))
 	}
 }
 
@@ -161,6 +166,9 @@ func (x *Index) newRow(d *fleet.Device) row {
 	r := row{id: d.ID, name: d.Name, revision: d.Revision, gateway: x.gateways.take(d.Gateway)}
 	if !d.LastHandshake.IsZero() {
 		r.lastHandshake = d.LastHandshake.UnixNano()
+	}
+	if len(d.Facts) > 0 {
+		r.facts = uint32(maphash.Bytes(x.seed, d.Facts))
 	}
 	return r
 }
@@ -214,6 +222,7 @@ func (x *Index) drop(id fleet.DeviceID) {
 	*at.shard.row(at.row) = row{}
 	at.shard.setText(at.row, idText, "")
 	at.shard.setText(at.row, nameText, "")
+	at.shard.setText(at.row, factTexts, "")
 	at.shard.free = append(at.shard.free, at.row)
 	delete(x.locations, id)
 }

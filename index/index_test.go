@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
 )
 
 func newReady() *Index {
@@ -149,6 +150,9 @@ func drawSmall(t *rapid.T) fleet.Device {
 	if rapid.Bool().Draw(t, "locked") {
 		d.Lock = version("7")
 	}
+	if modem := rapid.SampledFrom(modems).Draw(t, "modem"); modem != "" {
+		d.Facts = modemFact(modem)
+	}
 	if kind == fleet.BLE {
 		d.Gateway = fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "gateway")))
 	}
@@ -175,7 +179,7 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 	}
 	choice := func(name string) *bool { return rapid.SampledFrom([]*bool{nil, new(bool), &yea}).Draw(t, name) }
 	for range rapid.IntRange(0, 2).Draw(t, "filters") {
-		switch rapid.IntRange(0, 13).Draw(t, "filter") {
+		switch rapid.IntRange(0, 14).Draw(t, "filter") {
 		case 0:
 			q.Groups = []fleet.GroupID{fleet.GroupID(rapid.IntRange(1, 3).Draw(t, "group"))}
 		case 1:
@@ -204,6 +208,8 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 			q.Updates, q.UpdateTo = []fleet.UpdateState{1, 2}, version("7.0.0")
 		case 13:
 			q.IDs = []fleet.DeviceID{"D1", "D2", "D3", "D4", "D2", "nobody"}
+		case 14:
+			q.Facts = append(q.Facts, fleet.Fact{Path: "modem", Value: rapid.SampledFrom([]string{"a", "B", "none"}).Draw(t, "modem is")})
 		}
 	}
 	return q
@@ -232,7 +238,41 @@ func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]
 		(q.Locked == nil || *q.Locked == !d.Lock.IsZero()) &&
 		(q.Version.IsZero() || d.Running.Equal(q.Version)) &&
 		(q.Development == nil || *q.Development == d.Development) &&
-		(q.Gateway == "" || d.Gateway == q.Gateway)
+		(q.Gateway == "" || d.Gateway == q.Gateway) &&
+		!slices.ContainsFunc(q.Facts, func(f fleet.Fact) bool {
+			return !strings.Contains(string(d.Facts), strings.ToLower("\x65modem\x61"+f.Value))
+		})
+}
+
+var modems = []string{"", "a", "b"}
+
+// modemFact is {"modem": name}, for a name of one letter.
+func modemFact(name string) []byte { return []byte("\xa1\x65modem\x61" + name) }
+
+// TestFactsTakeBoundedMemory puts devices with as many facts as fit into a Hello.
+func TestFactsTakeBoundedMemory(t *testing.T) {
+	facts := []byte("\xb8\x40") // a map of 64
+	for i := range 64 {
+		facts = append(facts, fmt.Sprintf("\x62%02d\x6a0123456789", i)...)
+	}
+	x := newReady()
+	for i := range 2 * blockRows {
+		d := newDevice(fleet.DeviceID(fmt.Sprint("D", i)))
+		d.Facts = facts
+		x.Put(d)
+		x.Put(d)
+	}
+	for _, b := range x.shards[1].blocks {
+		if got := len(b.texts[factTexts].bytes) / blockRows; got > 1+wire.MaxSearchedFacts*factBytes {
+			t.Errorf("got %d bytes per device, want at most %d facts of %d", got, wire.MaxSearchedFacts, factBytes)
+		}
+	}
+	for path, want := range map[string]int{"00": 2 * blockRows, "31": 2 * blockRows, "32": 0} {
+		page, err := x.Find(fleet.DeviceQuery{Actor: fleet.Actor{Team: 1, Role: fleet.Owner}, Facts: []fleet.Fact{{Path: path, Value: "0123456789"}}, Limit: 1})
+		if err != nil || page.Total != want {
+			t.Errorf("fact %s: got %d devices, %v; want %d", path, page.Total, err, want)
+		}
+	}
 }
 
 func naiveCompare(q *fleet.DeviceQuery, a, b *fleet.Device) int {

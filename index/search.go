@@ -7,10 +7,10 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// substring is a text that the name or the id of a row must contain.
+// substring is a text that the name, the id or the facts of a row must contain.
 type substring struct {
-	kind int    // nameText or idText
-	text string // in lower case
+	kind int    // nameText, idText or factTexts
+	text string // searchable, or of factText
 }
 
 // search is where a substring was found, block by block. A user who pages through a list sends

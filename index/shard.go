@@ -41,8 +41,9 @@ type row struct {
 	id            fleet.DeviceID
 	name          string
 	revision      uint64
-	lastHandshake int64 // Unix ns, 0: never
-	gateway       int32 // points into the pool
+	lastHandshake int64  // Unix ns, 0: never
+	gateway       int32  // points into the pool
+	facts         uint32 // hash of what the record has of them
 }
 
 // newShard returns an empty shard; the caller must hold x.mu.

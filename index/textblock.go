@@ -10,22 +10,25 @@ import (
 const (
 	nameText = iota
 	idText
+	factTexts // see factsText
 	texts
 )
 
-// textBlock is the names, or the ids, of a block in lower case, with a zero byte before each and
-// at the end: one search finds all rows that contain a substring. Zero bytes within a name or id
-// are left out. It is read and written with the index's lock held.
+// searchable is a name or an id as a textBlock holds it: a search ignores case.
+func searchable(text string) string { return strings.ReplaceAll(strings.ToLower(text), "\x00", "") }
+
+// textBlock is the names, the ids or the facts of a block, with a zero byte before each and at
+// the end: one search finds all rows that contain a substring. It is read and written with the
+// index's lock held.
 type textBlock struct {
 	bytes   []byte
 	rows    int    // that have a text
 	version uint32 // grows with each change
 }
 
-// set sets the text of a row: of the next one, or of one that has a text.
+// set sets the text of a row, without zero bytes: of the next one, or of one that has a text.
 func (t *textBlock) set(row int, own string) {
 	t.version++
-	own = strings.ReplaceAll(strings.ToLower(own), "\x00", "")
 	if row == t.rows {
 		if t.rows == 0 {
 			t.bytes = append(t.bytes, 0)
@@ -36,12 +39,17 @@ func (t *textBlock) set(row int, own string) {
 		}
 		return
 	}
-	begin := 1
+	begin, end := t.place(row)
+	t.bytes = slices.Replace(t.bytes, begin, end, []byte(own)...)
+}
+
+// place is where the text of a row that has one begins and ends.
+func (t *textBlock) place(row int) (begin, end int) {
+	begin = 1
 	for range row {
 		begin += bytes.IndexByte(t.bytes[begin:], 0) + 1
 	}
-	end := begin + bytes.IndexByte(t.bytes[begin:], 0)
-	t.bytes = slices.Replace(t.bytes, begin, end, []byte(own)...)
+	return begin, begin + bytes.IndexByte(t.bytes[begin:], 0)
 }
 
 // bits is a set of rows of a block.

@@ -2,7 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -68,6 +72,54 @@ func expressible(value any) any {
 		return diagnosed(value)
 	}
 	return value
+}
+
+// MaxSearchedFacts is how many facts of a device lists can be filtered by.
+const MaxSearchedFacts = 32
+
+// EachFact visits the facts of a Hello, encoded, by path: modem.imei is the value of imei within
+// modem. Values are texts as JSON has them; each element of an array is one. It visits the
+// first MaxSearchedFacts in the order of their paths, and none in bytes that no decoder of
+// this package let in.
+func EachFact(item []byte, visit func(path, value string)) {
+	var value any
+	if len(item) == 0 || anyDecoder.Unmarshal(item, &value) != nil {
+		return
+	}
+	left := MaxSearchedFacts
+	eachFact("", expressible(value), func(path, value string) bool {
+		visit(path, value)
+		left--
+		return left > 0
+	})
+}
+
+// eachFact visits the values in value until visit returns false, which it then returns, too.
+func eachFact(path string, value any, visit func(path, value string) bool) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case string:
+		return visit(path, v)
+	case []byte:
+		return visit(path, base64.StdEncoding.EncodeToString(v))
+	case []any:
+		for _, element := range v {
+			if !eachFact(path, element, visit) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if !eachFact(strings.TrimPrefix(path+"."+key, "."), v[key], visit) {
+				return false
+			}
+		}
+		return true
+	}
+	text, err := json.Marshal(value)
+	return err != nil || visit(path, string(text))
 }
 
 func diagnosed(value any) string {

@@ -14,6 +14,9 @@ func (c *Client) Devices(ctx context.Context, product string, f api.DeviceFilter
 		text("groups", strings.Join(f.Groups, ",")).text("deviceId", f.ID).text("deviceName", f.Name).text("firmwareVersion", f.Version).
 		flag("online", f.Online).flag("development", f.Development).flag("locked", f.Locked).
 		text("sortAttr", f.Sort).number("page", f.Page).number("perPage", f.PerPage)
+	for name, value := range f.Facts {
+		q["facts."+name] = value
+	}
 	if f.Sort != "" {
 		q["sortDir"] = map[bool]string{true: "desc", false: "asc"}[f.Descending]
 	}

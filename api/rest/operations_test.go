@@ -71,7 +71,8 @@ func TestWrongListQueriesNameTheField(t *testing.T) {
 	for name, path := range map[string]string{
 		"page 0": "/v1/products/lamp/devices?page=0", "too many": "/v1/products/lamp/devices?per_page=101", "too far": "/v1/products/lamp/devices?page=101&per_page=100",
 		"huge page": "/v1/products/lamp/devices?page=9223372036854775807", "no flag": "/v1/products/lamp/devices?online=maybe",
-		"no version": "/v1/products/lamp/devices?firmwareVersion=x", "no type": "/v1/devices?deviceTypes=Toaster", "no number": "/v1/devices?pageLimit=x",
+		"no version": "/v1/products/lamp/devices?firmwareVersion=x", "no value": "/v1/products/lamp/devices?facts.modem=",
+		"no fact": "/v1/products/lamp/devices?facts=modem", "too many facts": "/v1/products/lamp/devices?facts.a=1&facts.b=1&facts.c=1&facts.d=1&facts.e=1&facts.f=1&facts.g=1&facts.h=1&facts.i=1", "no type": "/v1/devices?deviceTypes=Toaster", "no number": "/v1/devices?pageLimit=x",
 		"too many ids": "/v1/devices?deviceIds=" + ids(1001), "too many by the other name": "/v1/devices?deviceIdentifiers=" + ids(1001),
 		"too many by both": "/v1/devices?deviceIds=" + ids(600) + "&deviceIdentifiers=" + ids(401),
 	} {
@@ -83,13 +84,19 @@ func TestWrongListQueriesNameTheField(t *testing.T) {
 
 func TestListsAreFiltered(t *testing.T) {
 	w := newWorld(t)
-	w.edit(lamp7, func(d *fleet.Device) { d.Running, d.Name = version("7"), "Hall" })
+	w.edit(lamp7, func(d *fleet.Device) {
+		d.Running, d.Name = version("7"), "Hall"
+		d.Facts = []byte("\xa2\x65modem\xa1\x64imei\x631=2\x67battery\x18\x57") // {"modem": {"imei": "1=2"}, "battery": 87}
+	})
 	for path, want := range map[string][]string{
 		"/v1/products/lamp/devices":                                            {"lamp-7", "lamp-8", "lamp-9"},
 		"/v1/products/lamp/devices?groups[0]=beta&groups[1]=hidden":            {"lamp-7", "lamp-9"},
 		"/v1/products/lamp/devices?deviceName=al&firmwareVersion=7":            {"lamp-7"},
 		"/v1/products/lamp/devices?per_page=1&page=2&sortAttr=deviceId":        {"lamp-8"},
 		"/v1/devices?tags=eu":                                                  {"lamp-7"},
+		"/v1/products/lamp/devices?facts.battery=87&facts.modem.imei=1%3D2":    {"lamp-7"},
+		"/v1/products/lamp/devices?facts=modem.imei%3D1%3D2":                   {"lamp-7"},
+		"/v1/products/lamp/devices?facts.battery=87&facts.modem.imei=3":        nil,
 		"/v1/devices?deviceIds=lamp-8,lamp-9&pageLimit=1":                      {"lamp-8"},
 		"/v1/devices?deviceNameFuzzy=ha&deviceTypes=Generic":                   {"lamp-7"},
 		"/v1/devices?deviceTypes=BLE":                                          nil,

@@ -15,6 +15,7 @@ type Preview struct {
 // DeviceQuery is the query parameters that select and sort a product's devices.
 type DeviceQuery struct {
 	route.GroupsQuery
+	route.FactsQuery
 	ID          string `query:"deviceId" doc:"Part of the id"`
 	Name        string `query:"deviceName" doc:"Part of the name"`
 	Version     string `query:"firmwareVersion" doc:"Runs this version"`
@@ -32,7 +33,7 @@ var deviceSorts = map[string]fleet.DeviceSort{
 func (f DeviceQuery) query() (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{
 		IDPart: f.ID, NamePart: f.Name, Online: Choice(f.Online), Development: Choice(f.Development), Locked: Choice(f.Locked),
-		Sort: deviceSorts[f.SortAttr],
+		Facts: f.Facts, Sort: deviceSorts[f.SortAttr],
 	}
 	q.Descending = f.SortDir == "desc" || f.SortDir == "" && q.Sort == fleet.ByLastHandshake
 	var err error

@@ -119,6 +119,9 @@ func unknownParameters(query url.Values, known []*huma.Param) map[string]string 
 		if namesKey.MatchString(key) { // groups[]=a and groups[0]=a are groups
 			name, _, _ = strings.Cut(key, "[")
 		}
+		if strings.HasPrefix(key, factsParam+".") {
+			name = factsParam
+		}
 		if name != tokenParam && !slices.Contains(names, name) {
 			faults[key] = advice
 		}
