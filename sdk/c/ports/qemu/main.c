@@ -13,7 +13,10 @@
 
 #define KEEP_ALIVE 60u     /* seconds */
 #define PING_EVERY 1000u   /* ms; the line does not tell when the connection has ended */
-#define ANSWER_WAIT 3000u  /* ms for CONNACK and PINGRESP */
+#define ANSWER_WAIT 3000u  /* ms for PINGRESP */
+#define CONNECT_WAIT 1700u /* ms for CONNACK */
+#define CONNECT_TRIES 6u
+#define LINE_BACK 1500u    /* ms until QEMU has connected the line again; what is sent before is lost */
 #define FIRST_VERSION 7u
 
 /* What the boot loader remembers. A real one is MCUboot or the like, and swaps images; here
@@ -278,11 +281,13 @@ static void on_acked(void *ctx, uint16_t id)
     muster_acked(&device, id);
 }
 
-/* converse serves a connection until its silence says that it is gone. */
+/* converse serves a connection until its silence says that it is gone. QEMU keeps the line
+ * connected while the device is silent, the server ends it after two seconds, and QEMU takes
+ * one to connect it again: a CONNECT sent meanwhile is lost, and the next one is not. */
 static void converse(void)
 {
     uint8_t received[128];
-    uint32_t said = clock_ms, heard = said, due = 1;
+    uint32_t said = clock_ms, heard = said, due = 1, tries = 1;
     connected = lost = false;
     mqtt_connect(&mqtt, argument[0], argument[1], KEEP_ALIVE);
     while (!lost) {
@@ -299,8 +304,15 @@ static void converse(void)
             mqtt_ping(&mqtt);
             said = at;
         }
-        if ((!connected || mqtt.awaits_ping) && at - said > ANSWER_WAIT && at - heard > ANSWER_WAIT) {
+        if (mqtt.awaits_ping && at - said > ANSWER_WAIT && at - heard > ANSWER_WAIT) {
             lost = true;
+        }
+        if (!connected && !lost && at - said > CONNECT_WAIT) {
+            lost = tries++ == CONNECT_TRIES;
+            said = at;
+            if (!lost) {
+                mqtt_connect(&mqtt, argument[0], argument[1], KEEP_ALIVE);
+            }
         }
     }
 }
@@ -368,11 +380,11 @@ int main(void)
     semihost_print("runs ");
     semihost_print(version);
     semihost_print("\n");
-    wait(1500); /* QEMU connects its serial line again meanwhile */
+    wait(LINE_BACK);
     for (;;) {
         converse();
         uint32_t pause = muster_down(&device, false);
         (void)muster_tick(&device); /* an update that was being applied waits no longer */
-        wait(pause);
+        wait(LINE_BACK + pause);
     }
 }
