@@ -29,6 +29,7 @@ type Broker struct {
 	log    *slog.Logger
 	count  counters
 	places *places // of connections not admitted yet
+	pacer  *pacer  // of connections of one device
 
 	refusals *rate.Limiter // of log lines about refused connections: a flood must not fill the log
 
@@ -49,6 +50,7 @@ func New(cfg Config, cloud Cloud, log *slog.Logger) *Broker {
 	b := &Broker{
 		cfg: cfg, cloud: cloud, log: log,
 		places:    newPlaces(cfg.MaxPending, cfg.MaxPendingPer),
+		pacer:     newPacer(cfg),
 		refusals:  rate.NewLimiter(10, 100),
 		stopping:  make(chan struct{}),
 		listeners: make(map[io.Closer]struct{}),

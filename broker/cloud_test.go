@@ -88,6 +88,10 @@ func (s *session) Begin() {
 	s.cloud.came <- s
 }
 
+func (s *session) Rival(address string) {
+	s.cloud.note("rival %s#%d %s", s.connect.ID, s.number, address)
+}
+
 func (s *session) Gateway() bool { return s.gateway }
 
 func (s *session) Receive(_ context.Context, t wire.Topic, payload []byte) error {
@@ -125,8 +129,11 @@ func start(t testing.TB, cfg Config, c *cloud) *Broker {
 	return b
 }
 
-// bounded is cfg with what every broker needs.
+// bounded is cfg with what every broker needs. Devices of tests may connect as often as they
+// like.
 func bounded(cfg Config) Config {
+	cfg.ConnectBurst = cmp.Or(cfg.ConnectBurst, 1_000_000)
+	cfg.RivalBurst = cmp.Or(cfg.RivalBurst, 1_000_000)
 	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 100_000)
 	cfg.MaxKeepAlive = cmp.Or(cfg.MaxKeepAlive, 20*time.Minute)
 	return cfg

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/proxy"
+	"github.com/muster-iot/muster/wire"
 )
 
 // Config bounds what connections may cost. MaxConnections, MaxKeepAlive, MaxPendingPer and
@@ -19,6 +20,9 @@ type Config struct {
 	ConnectTimeout   time.Duration  // from then to a complete CONNECT; 5 s
 	WriteTimeout     time.Duration  // a connection that takes no byte for so long, or an eighth longer, ends; 30 s
 	TakeoverTimeout  time.Duration  // for a device's older connection to finish; 15 s. After it, CONNACK 3 / 0x89
+	ConnectBurst     int            // connections of one device at once, then one per ConnectInterval; wire.ConnectBurst. Above it, CONNACK waits
+	ConnectInterval  time.Duration  // wire.ConnectInterval
+	RivalBurst       int            // connections of one device that end one that is alive, then one per wire.RivalInterval; wire.RivalBurst
 }
 
 // maxKeepAlive is well within the 16 bits of seconds that MQTT has for it.
@@ -41,6 +45,13 @@ func (c Config) withDefaults() Config {
 	or(&c.HandshakeTimeout, 5*time.Second)
 	or(&c.ConnectTimeout, 5*time.Second)
 	or(&c.WriteTimeout, 30*time.Second)
+	if c.ConnectBurst <= 0 {
+		c.ConnectBurst = wire.ConnectBurst
+	}
+	if c.RivalBurst <= 0 {
+		c.RivalBurst = wire.RivalBurst
+	}
+	or(&c.ConnectInterval, wire.ConnectInterval)
 	or(&c.TakeoverTimeout, 15*time.Second)
 	return c
 }

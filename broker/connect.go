@@ -35,12 +35,13 @@ func (l *Link) connect(in *bufio.Reader) error {
 		return err
 	}
 	l.broker.places.reach(l.place, claiming)
+	l.heard.Store(time.Now().UnixNano())
 	l.version = pk.ProtocolVersion
 	l.takeWill(&pk.Connect)
 	if code := validate(&pk); code != codeNone {
 		return l.refuse(code, nil)
 	}
-	if err := l.admit(&pk); err != nil {
+	if err := l.admit(&pk, in); err != nil {
 		return err
 	}
 	ack, err := l.acceptance(&pk)
@@ -72,8 +73,9 @@ func validate(pk *packets.Packet) byte {
 	return codeNone
 }
 
-// admit asks the cloud, and waits for the device's older connection to end.
-func (l *Link) admit(pk *packets.Packet) error {
+// admit asks the cloud, and waits for the device's turn: for a pause, if it connects too often,
+// and for its older connection to end.
+func (l *Link) admit(pk *packets.Packet, in *bufio.Reader) error {
 	b := l.broker
 	id, err := fleet.ParseDeviceID(pk.Connect.ClientIdentifier)
 	if err != nil {
@@ -94,7 +96,7 @@ func (l *Link) admit(pk *packets.Packet) error {
 	}
 	l.session = session
 	b.admitted(l)
-	if !b.take(l) { // after the proof: a stranger learns neither that all seats are taken nor who holds one
+	if !b.take(l, in) { // after the proof: a stranger learns neither that all seats are taken nor who holds one
 		return l.refuse(codeBusy, nil)
 	}
 	l.seated = true

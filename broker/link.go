@@ -3,10 +3,12 @@ package broker
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/broker/chunkio"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/limit"
 	"github.com/muster-iot/muster/wire"
 	"github.com/muster-iot/muster/wire/mqtt"
 )
@@ -36,7 +38,11 @@ type Link struct {
 	session   Session
 	will      *will
 
-	turn chan struct{} // closed when the seat is l's; nil unless it had to wait
+	turn    chan struct{} // closed when the seat is l's; nil unless it had to wait
+	pausing bool          // it connects too often and waits for a pause to end; guarded by Broker.mu
+
+	heard  atomic.Int64 // when the last packet came, Unix ns
+	others limit.Meter  // of packets that no other limit counts
 
 	mu  sync.Mutex // locked before out's own
 	why byte       // code the link ended with

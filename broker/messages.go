@@ -22,7 +22,9 @@ var errLeft = errors.New("the device sent DISCONNECT")
 // possible: that is most of what an idle connection costs.
 func (l *Link) converse(in *bufio.Reader) (cause byte, err error) {
 	for err == nil && cause == codeNone {
-		if err = l.transport.SetReadDeadline(time.Now().Add(l.silence)); err != nil {
+		now := time.Now()
+		l.heard.Store(now.UnixNano())
+		if err = l.transport.SetReadDeadline(now.Add(l.silence)); err != nil {
 			break
 		}
 		var h packets.FixedHeader
@@ -45,9 +47,13 @@ func (l *Link) receive(in *bufio.Reader, h packets.FixedHeader) (cause byte, err
 		return codeNone, net.ErrClosed
 	default:
 	}
-	switch h.Type {
-	case packets.Publish:
+	if h.Type == packets.Publish {
 		return l.publish(&pk), nil
+	}
+	if !l.others.Take(wire.PacketBurst, wire.PacketInterval) {
+		return codeQuota, nil
+	}
+	switch h.Type {
 	case packets.Subscribe:
 		return l.subscribe(&pk), nil
 	case packets.Unsubscribe:
@@ -118,6 +124,8 @@ func (l *Link) deliver(t wire.Topic, payload []byte) error {
 func (l *Link) deny(pk *packets.Packet) byte {
 	l.broker.log.Debug("publish denied", "device", l.id, "topic", pk.TopicName)
 	switch {
+	case !l.others.Take(wire.PacketBurst, wire.PacketInterval):
+		return codeQuota
 	case pk.FixedHeader.Qos == 0:
 		l.broker.count.ignored[ignoredTopic].Add(1)
 	case l.version == mqtt.V5:

@@ -33,6 +33,10 @@ type Session interface {
 	// connection would not end, or a newer one came. It must not send more than 32 KiB.
 	Begin()
 
+	// Rival is called before Begin when connections of this device, or of two that use its
+	// id, keep ending each other. address is that of the other one, an IP without port.
+	Rival(address string)
+
 	// Gateway reports whether the device may also use the topics of BLE devices.
 	Gateway() bool
 

@@ -15,6 +15,7 @@ type Stats struct {
 	Refused     map[byte]uint64 // connections refused in CONNACK, by code
 	Ended       map[byte]uint64 // admitted connections that ended, by code; 0: by the device or the network
 	Takeovers   uint64          // connections ended by a newer one of the same device
+	Paused      uint64          // connections that had to wait for CONNACK because their device connects too often
 	Panics      uint64          // connections ended by a panic
 	MessagesIn  uint64          // PUBLISH packets handed to the cloud
 	MessagesOut uint64          // PUBLISH packets sent, chunks included
@@ -35,11 +36,11 @@ const (
 var ignoredNames = [ignoredReasons]string{"topic", "retain", "larger_than_client_takes", "chunk_source"}
 
 type counters struct {
-	connections, pending                 atomic.Int64
-	accepted, takeovers, panics, in, out atomic.Uint64 // out: PUBLISH packets but chunks
-	refused, ended                       [256]atomic.Uint64
-	ignored                              [ignoredReasons]atomic.Uint64
-	sent                                 chunkio.Counters
+	connections, pending                         atomic.Int64
+	accepted, takeovers, paused, panics, in, out atomic.Uint64 // out: PUBLISH packets but chunks
+	refused, ended                               [256]atomic.Uint64
+	ignored                                      [ignoredReasons]atomic.Uint64
+	sent                                         chunkio.Counters
 }
 
 // Stats returns the counters as they are now. It may be called concurrently.
@@ -48,7 +49,7 @@ func (b *Broker) Stats() Stats {
 	s := Stats{
 		Connections: c.connections.Load(), Pending: c.pending.Load(),
 		Accepted: c.accepted.Load(), Refused: byCode(&c.refused), Ended: byCode(&c.ended),
-		Takeovers: c.takeovers.Load(), Panics: c.panics.Load(),
+		Takeovers: c.takeovers.Load(), Paused: c.paused.Load(), Panics: c.panics.Load(),
 		MessagesIn: c.in.Load(), MessagesOut: c.out.Load() + c.sent.Chunks.Load(),
 		ChunksOut: c.sent.Chunks.Load(), BytesOut: c.sent.Bytes.Load(),
 		Ignored: make(map[string]uint64, ignoredReasons),

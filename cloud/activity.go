@@ -97,9 +97,13 @@ func (a *activity) guessed(ctx context.Context, g handshake.Guess) {
 
 // raise raises an alert of Muster's own; an error is logged.
 func (a *activity) raise(ctx context.Context, d *fleet.Device, name, text string) {
-	alert := fleet.Alert{Team: d.Team, Device: d.ID, Name: name, Text: text, Raised: time.Now()}
-	if err := a.alert(ctx, alert); err != nil {
-		a.log.Warn("alert not raised", "device", d.ID, "alert", name, "err", err)
+	a.raiseFor(ctx, d.Team, d.ID, name, text)
+}
+
+// raiseFor is raise, without a record of the device.
+func (a *activity) raiseFor(ctx context.Context, team fleet.TeamID, id fleet.DeviceID, name, text string) {
+	if err := a.alert(ctx, fleet.Alert{Team: team, Device: id, Name: name, Text: text, Raised: time.Now()}); err != nil {
+		a.log.Warn("alert not raised", "team", team, "device", id, "alert", name, "err", err)
 	}
 }
 

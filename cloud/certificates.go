@@ -122,8 +122,6 @@ func (a *activity) raiseInAllTeams(ctx context.Context, teams allTeams, name, te
 		a.log.Warn("alert not raised", "alert", name, "err", err)
 	}
 	for _, team := range ids {
-		if err := a.alert(ctx, fleet.Alert{Team: team, Name: name, Text: text, Raised: time.Now()}); err != nil {
-			a.log.Warn("alert not raised", "team", team, "alert", name, "err", err)
-		}
+		a.raiseFor(ctx, team, "", name, text)
 	}
 }

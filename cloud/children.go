@@ -73,6 +73,11 @@ func (c *children) remove(child *session) {
 // only when something that has to be durable could not be written, because the message must
 // not be acknowledged then.
 func (s *session) receiveFor(ctx context.Context, t wire.Topic, payload []byte) error {
+	if t.Kind != wire.TopicWant { // which has a limit of its own
+		if err := wait(ctx, s.sessions.limits.gateways, s.id()); err != nil {
+			return err
+		}
+	}
 	child, err := s.child(ctx, t.Child)
 	if err == nil {
 		err = child.receive(ctx, t, payload)
@@ -143,7 +148,7 @@ func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error
 // since its detachments were counted as before: its record may have changed.
 func (s *session) beginChild(device *handshake.Session, before uint64) *session {
 	c := s.sessions
-	child := c.newSession(device, s.link, s)
+	child := c.newSession(device, s.link, s, s.address)
 	c.mu.Lock()
 	if *c.detachments.of(device.ID()) != before {
 		c.mu.Unlock()

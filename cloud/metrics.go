@@ -43,6 +43,7 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		count("muster_ended_total", "Connections ended, by MQTT 5 reason code; 0x00 stands for the device or the network.", n, "code", fmt.Sprintf("0x%02x", code))
 	}
 	count("muster_takeovers_total", "Connections replaced by a newer one of the same device.", b.Takeovers)
+	count("muster_paused_total", "Connections that had to wait for CONNACK because their device connects too often.", b.Paused)
 	count("muster_panics_total", "Connections ended by a panic, which is a bug: please report it.", b.Panics)
 	count("muster_messages_in_total", "Messages from devices.", b.MessagesIn)
 	count("muster_messages_out_total", "Messages to devices, chunks included.", b.MessagesOut)

@@ -25,11 +25,10 @@ type session struct {
 	device   *handshake.Session
 	link     *broker.Link
 	chunks   *broker.ChunkStream
-	gateway  *session      // of a BLE device; nil for a device with its own connection
-	children *children     // of a gateway; nil otherwise
-	messages *rate.Limiter // of everything but Hello and Want
-	hellos   *rate.Limiter
+	gateway  *session  // of a BLE device; nil for a device with its own connection
+	children *children // of a gateway; nil otherwise
 	wants    *rate.Limiter
+	address  string // IP the connection comes from
 
 	// deciding serialises the evaluations of the device, at a Hello or at a recheck, and
 	// what is sent in consequence.
@@ -90,7 +89,7 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicWant:
 		return s.want(ctx, t, payload)
 	}
-	if !s.messages.Allow() {
+	if !s.sessions.limits.messages.Take(s.id()) {
 		return fmt.Errorf("device %s: %w", s.id(), errLimited)
 	}
 	switch t.Kind {
@@ -117,7 +116,10 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 // hello is the handshake: it evaluates what the device should run, answers, and starts the
 // update where there is one.
 func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error {
-	if !s.hellos.Allow() {
+	if !s.sessions.limits.hellos.Take(s.id()) {
+		if !s.sessions.limits.messages.Take(s.id()) {
+			return fmt.Errorf("device %s: %w", s.id(), errLimited)
+		}
 		return s.ignore(t, ignoredRate)
 	}
 	h, err := wire.DecodeHello(payload)
@@ -216,12 +218,12 @@ const busyAgain = 10 * time.Second
 // want slows down a device that asks more often than chunks could arrive: its Wants wait in
 // its own connection.
 func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error {
+	if err := s.wants.Wait(ctx); err != nil {
+		return fleet.Errorf(fleet.Unavailable, "stopping: %w", err)
+	}
 	w, err := wire.DecodeWant(payload)
 	if err != nil {
 		return s.malformed(t, err)
-	}
-	if err := s.wants.Wait(ctx); err != nil {
-		return fleet.Errorf(fleet.Unavailable, "stopping: %w", err)
 	}
 	if s.fetchForChildren(w) {
 		return nil

@@ -29,6 +29,7 @@ type sessions struct {
 	devices   *store.Devices
 	messages  *store.Messages
 	activity  *activity
+	limits    *limits
 	rechecks  *rechecks
 	log       *slog.Logger
 	maxAge    time.Duration   // of a session without a Hello
@@ -66,7 +67,7 @@ func (c *sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Se
 	if err != nil {
 		return nil, err
 	}
-	s := c.newSession(admitted, connect.Link, nil)
+	s := c.newSession(admitted, connect.Link, nil, connect.Address)
 	if s.Gateway() {
 		s.children = newChildren()
 	}
@@ -74,12 +75,10 @@ func (c *sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Se
 }
 
 // newSession returns a session on link, which is that of gateway where it is not nil.
-func (c *sessions) newSession(device *handshake.Session, link *broker.Link, gateway *session) *session {
+func (c *sessions) newSession(device *handshake.Session, link *broker.Link, gateway *session, address string) *session {
 	s := &session{
-		sessions: c, device: device, link: link, gateway: gateway,
-		messages: rate.NewLimiter(rate.Every(wire.MessageInterval), wire.MessageBurst),
-		hellos:   rate.NewLimiter(rate.Every(wire.HelloInterval), wire.HelloBurst),
-		wants:    rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
+		sessions: c, device: device, link: link, gateway: gateway, address: address,
+		wants: rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
 	}
 	s.chunks = link.Chunks(s.topic(wire.TopicChunk))
 	return s

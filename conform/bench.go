@@ -87,7 +87,7 @@ func New(config Config) (*Bench, error) {
 		return nil, err
 	}
 	b := &Bench{config: config, listener: listener, device: config.Device, events: make(chan event, maxEvents)}
-	b.broker = broker.New(broker.Config{MaxConnections: 16, MaxPending: 16, MaxKeepAlive: 20 * time.Minute}, b, config.Log)
+	b.broker = broker.New(broker.Config{MaxConnections: 16, MaxPending: 16, ConnectBurst: 10_000, RivalBurst: 10_000, MaxKeepAlive: 20 * time.Minute}, b, config.Log)
 	b.accepted.Go(b.accept)
 	return b, nil
 }
@@ -218,6 +218,9 @@ func (l *line) Begin() {
 	l.bench.mu.Unlock()
 	l.bench.note(event{line: l, kind: connected})
 }
+
+// Rival does nothing: cases take connections over on purpose.
+func (l *line) Rival(string) {}
 
 // Gateway reports false: the bench tests one device.
 func (l *line) Gateway() bool { return false }

@@ -53,6 +53,20 @@ func (l *Limiter[K]) Take(key K) bool {
 	return true
 }
 
+// Reserve uses up one event of key, as soon as one is left: it returns how long to wait until
+// then. If that is longer than longest, ok is false and nothing changes.
+func (l *Limiter[K]) Reserve(key K, longest time.Duration) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	wait = max(0, l.paid[key].Add(l.every-l.burst).Sub(now))
+	if wait > longest {
+		return wait, false
+	}
+	l.charge(key, now)
+	return wait, true
+}
+
 // Refund gives one event back that was taken for key.
 func (l *Limiter[K]) Refund(key K) {
 	l.mu.Lock()

@@ -50,6 +50,37 @@ func TestAChargeAddsDebtBeyondTheBurst(t *testing.T) {
 	})
 }
 
+func TestAReservationWaitsForItsEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New[string](2, time.Minute, 10)
+		for i, row := range []struct {
+			wait time.Duration
+			ok   bool
+		}{{0, true}, {0, true}, {time.Minute, true}, {2 * time.Minute, true}, {3 * time.Minute, false}, {3 * time.Minute, false}} {
+			if wait, ok := l.Reserve("a", 2*time.Minute); wait != row.wait || ok != row.ok {
+				t.Errorf("reservation %d: got %s, %t; want %s, %t", i+1, wait, ok, row.wait, row.ok)
+			}
+		}
+		time.Sleep(time.Minute)
+		if wait, ok := l.Reserve("a", 2*time.Minute); wait != 2*time.Minute || !ok {
+			t.Errorf("a minute later: got %s, %t", wait, ok)
+		}
+	})
+}
+
+func TestAMeterIsALimiterForOneKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m Meter
+		l := New[int](3, time.Minute, 1)
+		for i := range 20 {
+			if got, want := m.Take(3, time.Minute), l.Take(0); got != want {
+				t.Errorf("take %d: got %t, want %t", i+1, got, want)
+			}
+			time.Sleep(time.Duration(i%4) * 15 * time.Second)
+		}
+	})
+}
+
 func TestARefundOfAForgottenKeyIsNoCredit(t *testing.T) {
 	l := New[string](1, time.Hour, 1)
 	l.Take("a")

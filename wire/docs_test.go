@@ -28,6 +28,8 @@ var limits = map[string]any{
 	"HelloBurst": wire.HelloBurst, "HelloInterval": wire.HelloInterval, "WantBurst": wire.WantBurst, "WantInterval": wire.WantInterval,
 	"MessageBurst": wire.MessageBurst, "MessageInterval": wire.MessageInterval, "WelcomeTimeout": wire.WelcomeTimeout,
 	"ChunkTimeout": wire.ChunkTimeout, "ApplyTimeout": wire.ApplyTimeout, "SlotTimeout": wire.SlotTimeout,
+	"GatewayBurst": wire.GatewayBurst, "GatewayInterval": wire.GatewayInterval, "PacketBurst": wire.PacketBurst, "PacketInterval": wire.PacketInterval,
+	"ConnectBurst": wire.ConnectBurst, "ConnectInterval": wire.ConnectInterval, "RivalBurst": wire.RivalBurst, "RivalInterval": wire.RivalInterval,
 	"UpdateTimeout": wire.UpdateTimeout, "TakeoverPause": wire.TakeoverPause,
 }
 

@@ -44,7 +44,8 @@ const (
 // topic and properties.
 const MaxPacket = 20 << 10
 
-// Rates of what a peer may send, enforced per device: a burst, then one per interval.
+// Rates of what a peer may send, enforced per device, also over several connections: a burst,
+// then one per interval.
 const (
 	HelloBurst      = 5
 	HelloInterval   = 10 * time.Second
@@ -52,6 +53,14 @@ const (
 	WantInterval    = time.Millisecond
 	MessageBurst    = 50
 	MessageInterval = 100 * time.Millisecond
+	GatewayBurst    = 500
+	GatewayInterval = 5 * time.Millisecond
+	PacketBurst     = 100
+	PacketInterval  = 100 * time.Millisecond
+	ConnectBurst    = 30
+	ConnectInterval = 5 * time.Second
+	RivalBurst      = 5
+	RivalInterval   = 10 * time.Second
 )
 
 // Times both sides keep: docs/protocol.md, "Flow".
@@ -61,5 +70,5 @@ const (
 	ApplyTimeout   = 10 * time.Second // the device waits this long for the PUBACK of applying
 	SlotTimeout    = 60 * time.Second // no Want: the update's slot is freed
 	UpdateTimeout  = 10 * time.Minute // no Want: the update ends, free of charge
-	TakeoverPause  = 60 * time.Second // a device taken over waits before it reconnects
+	TakeoverPause  = 60 * time.Second // a device taken over waits before it reconnects; the longest wait for CONNACK
 )
