@@ -154,6 +154,7 @@ func (c *Cloud) compose(images image.Store) {
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.capacity.mqtt, MaxPending: c.capacity.pending, MaxPendingPer: c.config.MQTT.MaxPendingPerAddress,
 		MaxKeepAlive: c.config.MQTT.MaxKeepalive, ProxyFrom: c.config.MQTT.ProxyFrom,
+		ConnectBurst: c.config.ConnectBurst, RivalBurst: c.config.RivalBurst,
 	}, c.sessions, c.log)
 
 	c.activity.ota = c.ota

@@ -18,6 +18,9 @@ type Config struct {
 	// HashMemory is what hashing one password takes, in KiB; 0 is the default of accounts.
 	HashMemory uint32
 
+	// How often one device may connect, as in broker.Config; 0 is what the protocol says.
+	ConnectBurst, RivalBurst int
+
 	// ReportPassword is called once, on an empty store without Owner.Password, with the
 	// password that was generated for the first user; nil loses it.
 	ReportPassword func(email, password string)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
@@ -46,7 +47,7 @@ func TestADeviceThatConnectsAgainHasNoNewLimits(t *testing.T) {
 }
 
 func TestTwoUnitsWithOneIDRaiseAnAlertWithBothAddresses(t *testing.T) {
-	w := serve(t)
+	w := serve(t, func(c *cloud.Config) { c.RivalBurst = 0 })
 	w.UploadVersions(100_000, 1, 2)
 	w.ReleaseVersion(2)
 	c := w.Enroll("lamp-1")[0]

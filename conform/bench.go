@@ -178,7 +178,7 @@ func (b *Bench) sentHello() {
 }
 
 // helloDebt is how long a device that keeps to the rate of Hellos waits before the next one: a
-// burst of 5, one of them kept for the next connection, then one per 10 s (docs/protocol.md#limits).
+// burst, one of them kept for the next connection, then one per 10 s (docs/protocol.md#limits).
 func (b *Bench) helloDebt() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -47,7 +47,7 @@ const MaxPacket = 20 << 10
 // Rates of what a peer may send, enforced per device, also over several connections: a burst,
 // then one per interval.
 const (
-	HelloBurst      = 5
+	HelloBurst      = 30
 	HelloInterval   = 10 * time.Second
 	WantBurst       = 1024
 	WantInterval    = time.Millisecond

@@ -68,9 +68,10 @@ func Serve(t testing.TB, edits ...func(*cloud.Config)) *Server {
 }
 
 // Config returns the default settings, but on free ports, in memory, with a data folder of
-// the test's own, with the owner's password, and with passwords that cost little to hash.
+// the test's own, with the owner's password, with passwords that cost little to hash,
+// and for devices that connect as often as they like.
 func Config(t testing.TB) cloud.Config {
-	config := cloud.Config{Config: configs.Default(), HashMemory: 64}
+	config := cloud.Config{Config: configs.Default(), HashMemory: 64, ConnectBurst: 1_000_000, RivalBurst: 1_000_000}
 	config.MQTT.Addr, config.HTTP.Addr = "127.0.0.1:0", "127.0.0.1:0"
 	config.Data, config.Redis.Ephemeral = t.TempDir(), true
 	config.Owner.Email, config.Owner.Password = OwnerEmail, OwnerPassword
