@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"fleet", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "certificate", "configs", "wire", "ota/precedence", "broker", "edge", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "limit", "certificate", "configs", "wire", "ota/precedence", "broker", "edge", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "api", "api/client", "humane", "cli/terminal"},
