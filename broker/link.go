@@ -93,6 +93,9 @@ func publishHead5(dst []byte, topic string, size int) []byte {
 	return mqtt.AppendPublishHead(dst, mqtt.V5, topic, size)
 }
 
+// Heard returns when the device's last packet came.
+func (l *Link) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
+
 // Close ends the connection. An MQTT 5 client gets a DISCONNECT with a reason for kind,
 // unless that would have to wait behind a write in progress; an MQTT 3.1.1 client gets
 // none. It blocks for a quarter of a second at most; the session's Gone follows

@@ -195,6 +195,7 @@ func (c *sessions) detach(id fleet.DeviceID) *session {
 
 // end ends the session of a BLE device; its gateway's connection stays open.
 func (c *sessions) end(child *session) {
+	child.noteHeard()
 	child.device.End()
 	child.gateway.children.remove(child)
 	child.toDevice().StopChunks()

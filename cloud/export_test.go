@@ -3,6 +3,8 @@ package cloud
 import (
 	"net"
 	"net/http"
+
+	"github.com/muster-iot/muster/fleet"
 )
 
 // Bounds that the tests from outside reach.
@@ -19,3 +21,9 @@ func (c *Cloud) Folder() string { return c.config.Data }
 
 // Attach serves conn as an MQTT connection until it ends.
 func (c *Cloud) Attach(conn net.Conn) { c.broker.Attach(conn) }
+
+// DeliverCommands sends a device that is online its commands, soon.
+func (c *Cloud) DeliverCommands(id fleet.DeviceID) { c.sessions.Command(id) }
+
+// Undelivered reports whether commands of a device wait for the store to answer again.
+func (c *Cloud) Undelivered(id fleet.DeviceID) bool { return c.sessions.upkeep.has(id) }

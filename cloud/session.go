@@ -30,6 +30,10 @@ type session struct {
 	wants    *rate.Limiter
 	address  string // IP the connection comes from
 
+	heard   atomic.Int64 // of a BLE device: when its last message came, Unix ns
+	greeted atomic.Int64 // when its last Hello came, Unix ns; 0: none
+	sent    uint32       // number of the last command that was sent since the last Hello; owned by the tasks
+
 	// deciding serialises the evaluations of the device, at a Hello or at a recheck, and
 	// what is sent in consequence.
 	deciding sync.Mutex
@@ -60,6 +64,7 @@ func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
 // Gone implements broker.Session.
 func (s *session) Gone() {
 	s.endChildren()
+	s.noteHeard()
 	s.device.End()
 	s.sessions.leave(s)
 }
@@ -83,6 +88,9 @@ var errLimited = fleet.Errorf(fleet.Busy, "too many messages at once")
 
 // receive handles a message of the session's own device.
 func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) error {
+	if s.gateway != nil {
+		s.heard.Store(time.Now().UnixNano())
+	}
 	switch t.Kind {
 	case wire.TopicHello:
 		return s.hello(ctx, t, payload)
@@ -136,7 +144,9 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	if err != nil {
 		return s.postpone(h, err)
 	}
-	s.askAt(time.Now().Add(s.sessions.maxAge - tenth(s.sessions.maxAge)))
+	now := time.Now()
+	s.greeted.Store(now.UnixNano())
+	s.askAt(now.Add(s.sessions.maxAge - tenth(s.sessions.maxAge)))
 	s.sessions.activity.handshake(ctx, &greeting.Device, greeting.Ended)
 	if greeting.Differs {
 		s.sessions.activity.raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
@@ -151,7 +161,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 		return err
 	}
 	if greeting.Device.Pending > 0 {
-		s.run(taskCommands)
+		s.run(taskResend)
 	}
 	return nil
 }
@@ -275,20 +285,4 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 	return s.sessions.activity.alert(ctx, fleet.Alert{
 		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Value: wire.JSON(a.Value), Raised: time.Now(),
 	})
-}
-
-// ignore counts a message that has no effect. It is acknowledged nonetheless: a repetition
-// would not help.
-func (s *session) ignore(t wire.Topic, why ignored) error {
-	s.sessions.ignored[why].Add(1)
-	s.sessions.log.Debug("message ignored", "device", s.id(), "topic", t.String(), "reason", why)
-	return nil
-}
-
-// malformed counts and ignores a message that can't be read. At level debug the log has the
-// reason, for authors of firmware.
-func (s *session) malformed(t wire.Topic, err error) error {
-	s.sessions.ignored[ignoredMalformed].Add(1)
-	s.sessions.log.Debug("message can't be read", "device", s.id(), "topic", t.String(), "err", err)
-	return nil
 }

@@ -30,6 +30,7 @@ type sessions struct {
 	messages  *store.Messages
 	activity  *activity
 	limits    *limits
+	upkeep    *upkeep
 	rechecks  *rechecks
 	log       *slog.Logger
 	maxAge    time.Duration   // of a session without a Hello
@@ -41,22 +42,6 @@ type sessions struct {
 	mu          sync.Mutex
 	online      map[fleet.DeviceID]*session // guarded by mu
 	detachments detachments                 // guarded by mu
-}
-
-// ignored is why a message had no effect.
-type ignored int
-
-const (
-	ignoredMalformed ignored = iota
-	ignoredRate
-	ignoredTopic
-	ignoredUnattached
-	ignoredEarly
-	ignoredKinds
-)
-
-func (i ignored) String() string {
-	return [...]string{"malformed", "rate", "topic", "not_attached", "before_hello"}[i]
 }
 
 // Admit implements broker.Cloud.

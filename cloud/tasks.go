@@ -18,7 +18,8 @@ type task uint8
 const (
 	taskReevaluate task = 1 << iota // re-evaluate what the device should run: something changed
 	taskSlot                        // the same, because a slot is free
-	taskCommands                    // send the pending commands
+	taskCommands                    // send the commands that were not sent since the last Hello
+	taskResend                      // send all pending commands
 	taskAskHello                    // ask for a new Hello
 )
 
@@ -71,9 +72,13 @@ func (s *session) runEach(ctx context.Context, t task) {
 	case t&taskReevaluate != 0:
 		s.reevaluateOrEnd(ctx, ota.AtChange)
 	}
-	if t&taskCommands != 0 {
+	if t&taskResend != 0 {
+		s.sent = 0
+	}
+	if t&(taskCommands|taskResend) != 0 {
 		if err := s.sendCommands(ctx); err != nil {
-			s.sessions.log.Warn("commands not sent", "device", s.id(), "err", err)
+			s.sessions.log.Debug("commands not sent, trying again", "device", s.id(), "err", err)
+			s.sessions.upkeep.add(map[fleet.DeviceID]bool{s.id(): true})
 		}
 	}
 	if t&taskAskHello != 0 {
@@ -98,19 +103,23 @@ func (s *session) reevaluateOrEnd(ctx context.Context, at ota.Occasion) {
 	}
 }
 
-// sendCommands sends the device its pending commands. Each is sent again after every Hello
-// until it is done or expired.
+// sendCommands sends the device its pending commands that were not sent since the last Hello, in
+// order. Each is sent again after every Hello until it is done or expired.
 func (s *session) sendCommands(ctx context.Context) error {
 	commands, err := s.sessions.messages.Pending(ctx, s.id())
 	if err != nil {
 		return err
 	}
 	for _, command := range commands {
+		if command.Number <= s.sent {
+			continue
+		}
 		t := s.topic(wire.TopicCommand)
 		t.Number, t.Name = command.Number, command.Name
 		if err := s.link.Send(t, command.Payload); err != nil {
 			return nil //nolint:nilerr // the link has ended: they are sent after the next Hello
 		}
+		s.sent = command.Number
 	}
 	return nil
 }

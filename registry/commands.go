@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -32,11 +33,13 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	}
 	now := time.Now().UTC()
 	c, err := r.messages.Queue(ctx, fleet.Command{Device: id, Name: name, Payload: payload, Queued: now, Expires: now.Add(ttl)})
+	if err == nil || errors.Is(err, fleet.Unavailable) { // it may be queued: whatever is gets sent
+		r.live.Command(id)
+	}
 	if err != nil {
 		return fleet.Command{}, fleet.Hide(err, "no such device: %s", id)
 	}
 	r.audit.Record(ctx, actor, "device.command", string(id), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
-	r.live.Command(id)
 	r.live.Announce(fleet.Event{Payload: fleet.CommandChanged{Number: c.Number}, Team: actor.Team, Device: id, At: now})
 	return c, nil
 }

@@ -101,6 +101,9 @@ func (r *Registry) viewer(ctx context.Context, actor fleet.Actor) (view func(con
 		if e, err := r.index.Entry(d.ID); err == nil {
 			v.Online = e.Online
 		}
+		if heard := r.live.Heard(d.ID); heard.After(v.LastHeard) {
+			v.LastHeard = heard
+		}
 		return v, nil
 	}, nil
 }

@@ -57,6 +57,8 @@ type Live interface {
 	Kick(id fleet.DeviceID)
 	// Command reports that a command is queued for the device.
 	Command(id fleet.DeviceID)
+	// Heard returns when the last packet of a device came, if its record may not have that yet.
+	Heard(id fleet.DeviceID) time.Time
 	// Announce publishes an event.
 	Announce(e fleet.Event)
 }

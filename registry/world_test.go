@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
@@ -248,6 +249,8 @@ func (c *connected) Kick(id fleet.DeviceID) {
 	defer c.mu.Unlock()
 	c.kicked = append(c.kicked, id)
 }
+
+func (c *connected) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 
 func (c *connected) Command(id fleet.DeviceID) {
 	c.mu.Lock()
