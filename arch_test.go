@@ -73,6 +73,7 @@ var mayImport = map[string][]string{
 	"console/browsertest": {}, // tests only
 
 	"sdk/sdktest": {}, // tests only
+	"siege":       {}, // tests only
 
 	"bench/process": {},
 	"bench/report":  {},
@@ -101,6 +102,7 @@ var testsMayImport = map[string][]string{
 	"ota":                 {"ota/otatest"},
 	"ota/release":         {"ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
+	"siege":               {"fleet", "wire/mqtt", "cloud/cloudtest", "certificate", "certificate/selfsigned", "api", "simulator", "simulator/mqttlite"},
 	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "console", "simulator"},
 	"simulator":           {"cloud", "configs", "api", "api/client"}, // its example runs against a whole server
 }

@@ -50,6 +50,7 @@
 //	cli                 the operator's verbs on the command line
 //	cli/terminal        reading from and drawing on a terminal
 //	cmd/muster          the one binary: server, demo, simulator, and the verbs of cli
+//	siege               a whole server while strangers do their worst
 //	bench               side-by-side benchmarks
 //	bench/process       servers under test, and what the kernel says of them
 //	bench/report        what a benchmark found, as tables or JSON

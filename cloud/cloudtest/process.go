@@ -54,8 +54,10 @@ type Process struct {
 	Folder string        // holds its data folder
 	Files  int           // its limit of open files; 0: the test's own
 
+	Env []string // in addition to the test's own
+
 	t    testing.TB
-	mqtt atomic.Value // string
+	addr atomic.Value // cloud.Addresses
 }
 
 // Spawn starts a server with a data folder of its own; it is killed when the test ends. Edits
@@ -86,7 +88,7 @@ func (p *Process) Start() {
 	}
 	p.Cmd = exec.Command("sh", "-c", limit+`exec "$0" "$@"`, path, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
 		"--data", filepath.Join(p.Folder, "data"), "--ready-file", ready, "--owner-email", OwnerEmail, "--log-level", "warn")
-	p.Cmd.Env = append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword)
+	p.Cmd.Env = append(append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword), p.Env...)
 	p.Output = &bytes.Buffer{}
 	p.Cmd.Stdout, p.Cmd.Stderr = p.Output, p.Output
 	if err := p.Cmd.Start(); err != nil {
@@ -111,7 +113,7 @@ func (p *Process) Start() {
 	if err := json.Unmarshal(text, &at); err != nil {
 		p.t.Fatal(err)
 	}
-	p.mqtt.Store(at.MQTT)
+	p.addr.Store(at)
 	p.URL = "http://" + at.HTTP
 }
 
@@ -124,10 +126,13 @@ func (p *Process) Kill() {
 	<-p.Ended
 }
 
+// Addresses are where the server listens at that moment.
+func (p *Process) Addresses() cloud.Addresses { return p.addr.Load().(cloud.Addresses) }
+
 // Broker is where devices connect to: wherever the server listens at that moment.
 func (p *Process) Broker() mqttlite.Broker {
 	return mqttlite.Broker{Dialer: func(ctx context.Context) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", p.mqtt.Load().(string))
+		return (&net.Dialer{}).DialContext(ctx, "tcp", p.Addresses().MQTT)
 	}}
 }
 
