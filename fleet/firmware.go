@@ -39,6 +39,7 @@ type Catalog struct {
 	Default  Version             // zero: no product default
 	Groups   map[GroupID]Version // one release per group
 	Firmware map[string]Firmware // by Version.Key
+	Moves    []Move              // the last changes of Default and Groups, oldest first
 }
 
 // Find returns the firmware of version v, however v is spelled.

@@ -93,6 +93,7 @@ type IndexEntry struct {
 	Held          bool
 	Spent         int // attempts spent on the current target
 	AttemptsFor   Version
+	AttemptsSince uint64 // revision of the catalog, as in Attempts; 0 where none was spent or held
 	LastHandshake time.Time
 }
 

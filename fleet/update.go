@@ -69,6 +69,7 @@ type Update struct {
 // changes or an operator retries.
 type Attempts struct {
 	Target    Version
+	Since     uint64 // revision of the catalog at which Target was last known to be the target
 	Spent     int
 	NotBefore time.Time // end of the cool-down
 	Transfers int       // whole images sent since the last attempt was spent, without a report of stored

@@ -25,6 +25,7 @@ type traits struct {
 	lock        int32
 	attemptsFor int32
 	updateTo    int32
+	since       uint64 // of the attempts, where there are any
 	spent       int16
 	reason      fleet.ReasonCode
 	kind        fleet.DeviceKind
@@ -60,6 +61,9 @@ func (x *Index) newTraits(d *fleet.Device) traits {
 		product: d.Product, kind: d.Kind, groups: x.takeGroups(d.Groups),
 		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
 		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
+	}
+	if d.Attempts.Spent > 0 || d.Attempts.Held {
+		t.since = d.Attempts.Since
 	}
 	for _, claim := range []struct {
 		holds bool

@@ -35,7 +35,7 @@ func (x *Index) expand(t *traits) fleet.IndexEntry {
 		Development: t.flags&rowDevelopment != 0, UpdatesOn: t.flags&rowUpdatesOn != 0,
 		Force: t.flags&rowForce != 0, Disabled: t.flags&rowDisabled != 0, Online: t.flags&rowOnline != 0,
 		Update: t.update, UpdateTo: x.versions.values[t.updateTo], Reason: t.reason,
-		Held: t.flags&rowHeld != 0, Spent: int(t.spent), AttemptsFor: x.versions.values[t.attemptsFor],
+		Held: t.flags&rowHeld != 0, Spent: int(t.spent), AttemptsFor: x.versions.values[t.attemptsFor], AttemptsSince: t.since,
 	}
 }
 

@@ -61,8 +61,13 @@ func (s *Service) Decide(d *fleet.Device, c *fleet.Catalog, h wire.Hello, at Occ
 	x := decision{Service: s, device: d, catalog: c, hello: h, at: at, now: time.Now(), plan: Plan{
 		Device: d.ID, product: d.Product, gateway: d.Gateway, window: h.Window, session: d.Session, atHello: at == AtHello,
 	}}
+	precedence.Renew(d, c)
 	if at == AtHello && s.rules.settle(d, c, h, x.now) {
 		x.plan.Ended = append(x.plan.Ended, d.Update)
+	}
+	precedence.Renew(d, c) // settle may have counted an attempt at what is no longer the target
+	if at == AtHello && !d.Attempts.Target.IsZero() {
+		d.Attempts.Since = c.Revision
 	}
 	x.choose()
 	if x.plan.Offer == nil && !x.plan.going && x.plan.Refused != wire.ReasonBusy {
@@ -104,9 +109,6 @@ func (x *decision) choose() {
 	firmware, _ := x.catalog.Find(p.Target)
 	if u := &d.Update; u.State.Running() && (!u.To.Equal(p.Target) || u.Digest != firmware.Digest) {
 		x.supersede()
-	}
-	if !p.Flash && !d.Attempts.Target.Equal(p.Target) {
-		d.Attempts = fleet.Attempts{Target: p.Target}
 	}
 	candidate := precedence.CandidateOf(d)
 	candidate.Target, candidate.Flash, candidate.Firmware = p.Target, p.Flash, firmware

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -24,10 +25,15 @@ func (s *Service) Stop(ctx context.Context, id fleet.DeviceID, may func(*fleet.D
 			return nil, false, fleet.Errorf(fleet.Conflict, "device %s already restarts into version %s", id, u.To)
 		}
 		if !d.Flash.Equal(d.Update.To) {
+			c, err := s.catalogs.Catalog(ctx, d.Product)
+			if err != nil {
+				return nil, false, err
+			}
+			precedence.Renew(d, c)
 			if !d.Attempts.Target.Equal(d.Update.To) {
 				d.Attempts = fleet.Attempts{Target: d.Update.To}
 			}
-			d.Attempts.Held = true
+			d.Attempts.Held, d.Attempts.Since = true, c.Revision
 		}
 		end(d, fleet.Stopped, wire.ReasonStopped, time.Now())
 		return []fleet.Update{d.Update}, true, nil
@@ -49,7 +55,7 @@ func (s *Service) Retry(ctx context.Context, id fleet.DeviceID, may func(*fleet.
 		if err := may(d); err != nil {
 			return nil, false, err
 		}
-		fresh := fleet.Attempts{Target: d.Attempts.Target}
+		fresh := fleet.Attempts{Target: d.Attempts.Target, Since: d.Attempts.Since}
 		changed = d.Attempts != fresh
 		d.Attempts = fresh
 		return nil, changed, nil

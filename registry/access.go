@@ -53,7 +53,7 @@ func (r *Registry) edit(ctx context.Context, team fleet.TeamID, product fleet.Pr
 		if d.Team != team || product != 0 && d.Product != product {
 			return fleet.NotFound
 		}
-		return change(d)
+		return r.retarget(ctx, d, change)
 	})
 	return d, fleet.Hide(err, "no such device: %s", id)
 }

@@ -105,8 +105,10 @@ func (r *Registry) leaveDeletedGroups(ctx context.Context, team fleet.TeamID, gr
 	}
 	_, errs := each(devices, func(id fleet.DeviceID) (fleet.Device, error) {
 		d, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-			d.Groups = editedGroups(d.Groups, nil, deleted)
-			return nil
+			return r.retarget(ctx, d, func(d *fleet.Device) error {
+				d.Groups = editedGroups(d.Groups, nil, deleted)
+				return nil
+			})
 		})
 		if errors.Is(err, fleet.NotFound) {
 			err = nil

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -101,6 +102,24 @@ func New(config Config) *Registry {
 		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, roaming: newRoaming(),
 		journal: config.Journal, log: config.Log,
 	}
+}
+
+// retarget makes change, which may alter d's groups, lock or development mark, and forgets the
+// attempts at d's target if that gives it another one.
+func (r *Registry) retarget(ctx context.Context, d *fleet.Device, change func(*fleet.Device) error) error {
+	c, err := r.catalogs.Catalog(ctx, d.Product)
+	if err != nil {
+		return err
+	}
+	precedence.Renew(d, c)
+	if err := change(d); err != nil {
+		return err
+	}
+	precedence.Renew(d, c)
+	if !d.Attempts.Target.IsZero() {
+		d.Attempts.Since = c.Revision
+	}
+	return nil
 }
 
 // maxListed bounds the devices that an audit entry lists, which always has their number,

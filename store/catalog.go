@@ -1,13 +1,15 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/record"
 )
 
 // catalogKind keeps a product's catalog. Its fields are "product", "default",
-// "g:<group>" (the version released to the group) and "f:<version key>" (a firmware).
+// "g:<group>" (the version released to the group), "moves" and "f:<version key>" (a firmware).
 var catalogKind = document.Kind[fleet.Catalog]{
 	Name:  "product",
 	Clone: cloneCatalog,
@@ -15,6 +17,7 @@ var catalogKind = document.Kind[fleet.Catalog]{
 		document.One(h, "product", record.Product, &c.Product)
 		document.One(h, "default", document.VersionText{}, &c.Default)
 		document.Numbered(h, "g:", document.VersionText{}, c.Groups)
+		document.One(h, "moves", record.Moves, &c.Moves)
 		document.Named(h, "f:", record.Firmware, c.Firmware)
 	},
 	Revision: func(c *fleet.Catalog) *uint64 { return &c.Revision },
@@ -23,6 +26,6 @@ var catalogKind = document.Kind[fleet.Catalog]{
 // cloneCatalog copies everything that a change of a catalog may touch.
 func cloneCatalog(c *fleet.Catalog) *fleet.Catalog {
 	n := *c
-	n.Groups, n.Firmware = copied(c.Groups), copied(c.Firmware)
+	n.Groups, n.Firmware, n.Moves = copied(c.Groups), copied(c.Firmware), slices.Clip(c.Moves)
 	return &n
 }

@@ -43,9 +43,11 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 	var before, claimed string
 	edited, err := s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
 		before = c.Product.Slug
+		old := fleet.Catalog{Default: c.Default, Groups: copied(c.Groups), Revision: c.Revision}
 		if err := change(c); err != nil {
 			return err
 		}
+		c.NoteMoves(&old)
 		if c.Product.Slug == before || c.Product.Slug == claimed {
 			return nil
 		}

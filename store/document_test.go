@@ -17,6 +17,7 @@ func TestEveryDocumentComesBackAsItWentIn(t *testing.T) {
 		checkKind(t, catalogKind, &fleet.Catalog{
 			Product: fleet.Product{ID: 3, Slug: "sensor"}, Default: version("7"),
 			Groups:   map[fleet.GroupID]fleet.Version{5: version("1.4.0"), 4: {}},
+			Moves:    []fleet.Move{{Revision: 2, Group: 5, From: version("7")}, {Revision: 3}},
 			Firmware: map[string]fleet.Firmware{"7.0.0": {Version: version("7")}, "junk:1": {Title: "a"}},
 		}, "Revision")
 	})

@@ -155,12 +155,15 @@ func (f *Fleet) ReleaseTo(g fleet.GroupID, version string) {
 }
 
 // Device makes a device that runs a version and takes updates, in place of one with that
-// id.
+// id. Attempts count at the releases as they are now.
 func (f *Fleet) Device(id fleet.DeviceID, running string, change ...func(*fleet.Device)) {
 	f.T.Helper()
 	d := fleet.Device{ID: id, Team: Team, Product: Product, Running: Version(running), UpdatesOn: true}
 	for _, c := range change {
 		c(&d)
+	}
+	if d.Attempts != (fleet.Attempts{}) {
+		d.Attempts.Since = f.Catalog().Revision
 	}
 	if err := f.Store.Devices.Delete(f.ctx(), id); !errors.Is(err, fleet.NotFound) {
 		f.must(err)

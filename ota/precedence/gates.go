@@ -32,7 +32,7 @@ func CandidateOf(d *fleet.Device) Candidate {
 func CandidateOfEntry(e *fleet.IndexEntry) Candidate {
 	return Candidate{
 		Disabled: e.Disabled, UpdatesOn: e.UpdatesOn, Force: e.Force,
-		Attempts: fleet.Attempts{Target: e.AttemptsFor, Spent: e.Spent, Held: e.Held},
+		Attempts: fleet.Attempts{Target: e.AttemptsFor, Since: e.AttemptsSince, Spent: e.Spent, Held: e.Held},
 	}
 }
 

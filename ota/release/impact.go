@@ -141,12 +141,12 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 			t.online += devices
 		}
 		t.byVersion[to.after] += devices
-		if reason := t.obstacle(new, to.after); reason != "" {
+		if reason := t.obstacle(new, to.after, true); reason != "" {
 			t.blocked[reason] += devices
 		}
 		return
 	}
-	if isDue := to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released); isDue && t.obstacle(new, to.after) == "" {
+	if isDue := to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released); isDue && t.obstacle(new, to.after, false) == "" {
 		t.due += devices
 	}
 	if !new.Development && new.Lock.IsZero() {
@@ -166,10 +166,14 @@ func sends(before, after, running fleet.Version) bool {
 	return after.Valid() && !after.Equal(before) && !after.Equal(running)
 }
 
-// obstacle is why a device can't get target now, "" when it can.
-func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version) string {
+// obstacle is why a device can't get target now, "" when it can. A target that is new to the
+// device has no attempts.
+func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version, isNew bool) string {
 	c := precedence.CandidateOfEntry(e)
 	c.Target, c.MaxAttempts = target, t.maxAttempts
+	if isNew || precedence.Moved(precedence.OfEntry(e), t.contrast.after, e.AttemptsSince, target) {
+		c.Attempts = fleet.Attempts{}
+	}
 	return c.Obstacle()
 }
 

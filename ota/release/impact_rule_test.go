@@ -129,15 +129,11 @@ func hindrance(w *world, d, now *fleet.Device, before *fleet.Catalog, to fleet.V
 		}
 		return ""
 	}
-	switch tried := now.Attempts.Target.Equal(to); {
+	switch { // attempts at another target, or at this one before it changed, don't count
 	case now.Disabled:
 		return "disabled"
 	case !now.UpdatesOn && !now.Force:
 		return "not_now"
-	case tried && now.Attempts.Held:
-		return "held"
-	case tried && now.Attempts.Spent >= w.updates.MaxAttempts():
-		return "exhausted"
 	}
 	return ""
 }

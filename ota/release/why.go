@@ -21,6 +21,7 @@ func (s *Service) Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID)
 	if err != nil {
 		return precedence.Trace{}, err
 	}
+	precedence.Renew(&d, c) // as the next decision will
 	groups, err := s.groupsOf(ctx, c)
 	if err != nil {
 		return precedence.Trace{}, err

@@ -38,7 +38,9 @@ var all = map[string]stored{
 	"Group":         packedBy(Group),
 	"Invitation":    packedBy(Invitation),
 	"Member":        packedBy(Member),
+	"Moves":         packedBy(Moves),
 	"Message":       packedBy(Message, "Cursor", "Team"),
+	"Move":          packedBy(Move),
 	"Product":       packedBy(Product),
 	"Team":          packedBy(Team),
 	"Token":         packedBy(Token),
@@ -110,6 +112,15 @@ var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 			return b
 		}
 		return []byte(nil) // an empty one is stored as none
+	}),
+	reflect.TypeFor[[]fleet.Move](): rapid.Custom(func(t *rapid.T) any {
+		var moves []fleet.Move
+		for range rapid.IntRange(0, 3).Draw(t, "moves") {
+			moves = append(moves, fleet.Move{
+				Revision: rapid.Uint64Min(1).Draw(t, "revision"), Group: fleet.GroupID(rapid.Uint32().Draw(t, "group")), From: drawVersion(t),
+			})
+		}
+		return moves
 	}),
 	reflect.TypeFor[[]fleet.GroupID](): rapid.Custom(func(t *rapid.T) any {
 		var ids []fleet.GroupID
@@ -210,6 +221,12 @@ func fill(v reflect.Value, n *int) {
 		return
 	case *[]byte:
 		*field = fmt.Appendf(nil, "bytes %d", *n)
+		return
+	case *[]fleet.Move:
+		*field = make([]fleet.Move, 2)
+		for i := range *field {
+			fill(reflect.ValueOf(&(*field)[i]).Elem(), n)
+		}
 		return
 	case *[]fleet.GroupID:
 		*field = []fleet.GroupID{fleet.GroupID(*n), fleet.GroupID(*n + 1)}

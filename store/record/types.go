@@ -129,6 +129,33 @@ var Attempts = Codec[fleet.Attempts]{func(f *fields, a *fleet.Attempts) {
 	instant(f, 3, &a.NotBefore)
 	number(f, 4, &a.Transfers)
 	flag(f, 5, &a.Held)
+	number(f, 6, &a.Since)
+}}
+
+// Moves packs the moves of a catalog, each as one field.
+var Moves = Codec[[]fleet.Move]{func(f *fields, moves *[]fleet.Move) {
+	if f.packing {
+		for i := range *moves {
+			text(f, 1, new(Move.Pack(&(*moves)[i])))
+		}
+		return
+	}
+	for {
+		packed, ok := f.take(1)
+		if !ok {
+			return
+		}
+		var m fleet.Move
+		f.broken = f.broken || Move.Unpack(packed, &m) != nil
+		*moves = append(*moves, m)
+	}
+}}
+
+// Move packs all of a move.
+var Move = Codec[fleet.Move]{func(f *fields, m *fleet.Move) {
+	number(f, 1, &m.Revision)
+	number(f, 2, &m.Group)
+	version(f, 3, &m.From)
 }}
 
 // Message packs a message without its cursor and its team, which are where it is kept.
