@@ -19,7 +19,7 @@ type ImpactDevices struct {
 	Update  ImpactUpdate  `json:"firmware_update"`
 	Of      int           `json:"of" doc:"Devices considered"`
 	Ends    int           `json:"updates_ended" doc:"Running updates that end because the target of their device changes"`
-	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes but that can't receive it now, by reason"`
+	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes, or is this version already, but that can't receive it now, by reason"`
 }
 
 // ImpactUpdate is the devices that will get an update.

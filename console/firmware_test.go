@@ -147,13 +147,16 @@ func TestConfirmingAReleaseShowsWhatItDoes(t *testing.T) {
 	w := withDevices(t)
 	one, two := fleet.WholeVersion(1), fleet.WholeVersion(2)
 	w.setDevice("d-1", func(d *fleet.Device) { d.Running = two })
-	w.setDevice("d-2", func(d *fleet.Device) {
-		d.Running, d.Attempts = two, fleet.Attempts{Target: one, Held: true}
-	})
+	w.setDevice("d-2", func(d *fleet.Device) { d.Running = two })
 	w.store.Index.SetOnline("d-1", true)
 	yes := true
 	must[fleet.FirmwareView](t)(w.releases.Release(t.Context(), owner, 1, fleet.ReleaseOrder{Version: two, Default: &yes}))
 	page := body(t, w.send(http.MethodGet, "/p/lamp/firmware/1/confirm?group=beta&default=yes", nil, w.signed))
+	c := must[*fleet.Catalog](t)(w.store.Catalogs.Catalog(t.Context(), 1))
+	w.setDevice("d-2", func(d *fleet.Device) {
+		d.Running, d.Attempts = one, fleet.Attempts{Target: two, Since: c.Revision, Held: true}
+	})
+	page += body(t, w.send(http.MethodGet, "/p/lamp/firmware/2/confirm?default=yes", nil, w.signed)) // released to it already
 	for _, want := range []string{
 		"version 2 in beta, version 2 as product default",                                // what it replaces
 		`<tr class="lower"><td class="v">2</td>`, "Yes, send 2 devices back to an older", // downgrades, with a tick of their own

@@ -47,7 +47,7 @@ type Impact struct {
 	Moves     []MoveCount    // by what they run and what they will receive; by To, then From, highest first
 	Online    int            // of Total: connected now
 	Ends      int            // devices whose running update ends because their target changes
-	Blocked   []ReasonCount  // devices whose target changes but that can't get it now, and why; by reason
+	Blocked   []ReasonCount  // devices whose target changes, or for a release is that version already, but that can't get it now, and why; by reason
 
 	// Due is, for a release, the devices whose target is that version already but that don't
 	// run it yet: an immediate release sends it to them too.

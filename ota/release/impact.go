@@ -16,7 +16,7 @@ import (
 // many of the devices that actor sees it gives a target they don't run. It looks at the
 // members of the groups concerned, or at the whole product where the default is. Blocked
 // also counts members that would be moved if they were not development or locked devices,
-// and, of those that are moved, the ones that can't get it now. Errors as Release's, and
+// and, of those that are moved or should run the version already, the ones that can't get it now. Errors as Release's, and
 // fleet.Unavailable until the index is built. The time it takes grows with the number of
 // kinds of devices, not of devices.
 func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.Impact, error) {
@@ -146,10 +146,15 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 		}
 		return
 	}
-	if isDue := to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released); isDue && t.obstacle(new, to.after, false) == "" {
-		t.due += devices
+	restricted := new.Development || !new.Lock.IsZero()
+	if to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released) {
+		if reason := t.obstacle(new, to.after, false); reason == "" {
+			t.due += devices
+		} else if !restricted {
+			t.blocked[reason] += devices
+		}
 	}
-	if !new.Development && new.Lock.IsZero() {
+	if !restricted {
 		return
 	}
 	if sends(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {

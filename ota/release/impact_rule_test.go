@@ -29,8 +29,10 @@ func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 		var got fleet.Impact
 		var err error
 		var concerned func(d fleet.Device) bool
+		var released fleet.Version
 		if rapid.Bool().Draw(rt, "release") {
 			order := drawOrder(rt, actor)
+			released = order.Version
 			got, err = w.Impact(t.Context(), actor, product, order)
 			if _, failed := w.Release(t.Context(), actor, product, order); failed != nil || err != nil {
 				if fmt.Sprint(err) != fmt.Sprint(failed) {
@@ -75,7 +77,7 @@ func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 				total++
 				versions[to]++
 			}
-			if reason := hindrance(w, &d, &now, before, to); reason != "" {
+			if reason := hindrance(w, &d, &now, before, to, released); reason != "" {
 				blocked[reason]++
 			}
 		}
@@ -109,14 +111,15 @@ func (w *world) all() map[fleet.DeviceID]fleet.Device {
 	return devices
 }
 
-// hindrance is why a device does not get what the change would give it, "" when it does or
-// the change gives it nothing. d is the device before the change and now after it.
-func hindrance(w *world, d, now *fleet.Device, before *fleet.Catalog, to fleet.Version) string {
+// hindrance is why a device does not get what the change would give it, or what it is to have
+// already when that is what is released, "" when it does or there is nothing for it. d is the device before the change and now after it.
+func hindrance(w *world, d, now *fleet.Device, before *fleet.Catalog, to, released fleet.Version) string {
 	gives := func(from, to fleet.Version) bool {
 		return to.Valid() && !to.Equal(from) && !to.Equal(d.Running)
 	}
 	from, _, _ := precedence.Decide(precedence.Of(d), before)
-	if !gives(from, to) {
+	due := to.Equal(released) && from.Equal(released) && !d.Running.Equal(to) && !now.Development && now.Lock.IsZero()
+	if !due && !gives(from, to) {
 		old, _, _ := precedence.Decide(precedence.Facts{Groups: d.Groups}, before)
 		released, _, _ := precedence.Decide(precedence.Facts{Groups: now.Groups}, w.Catalog())
 		switch {
@@ -129,11 +132,16 @@ func hindrance(w *world, d, now *fleet.Device, before *fleet.Catalog, to fleet.V
 		}
 		return ""
 	}
-	switch { // attempts at another target, or at this one before it changed, don't count
+	tried := due && now.Attempts.Target.Equal(to) // at this target, which did not change
+	switch {
 	case now.Disabled:
 		return "disabled"
 	case !now.UpdatesOn && !now.Force:
 		return "not_now"
+	case tried && now.Attempts.Held:
+		return "held"
+	case tried && now.Attempts.Spent >= w.updates.MaxAttempts():
+		return "exhausted"
 	}
 	return ""
 }

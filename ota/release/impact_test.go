@@ -24,7 +24,7 @@ func TestImpact(t *testing.T) {
 		due     int
 	}{
 		{name: "release to a group", actor: admin, order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "3 of 6 [{2 3}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
-		{name: "release to a group that has it", actor: admin, beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "0 of 6 []", blocked: "[]", due: 2},
+		{name: "release to a group that has it", actor: admin, beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "0 of 6 []", blocked: "[{not_now 1}]", due: 2},
 		{name: "release lower than another group's", actor: admin, eu: "3", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}, want: "2 of 6 [{2 2}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
 		{name: "unrelease falls to the default", actor: admin, def: "3", beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups()}, want: "4 of 6 [{3 4}]", blocked: "[{development 1} {locked 1} {not_now 1}]"},
 		{name: "moving a release between groups", actor: admin, def: "3", beta: "2", order: &fleet.ReleaseOrder{Version: v("2"), Groups: groups(eu)}, want: "4 of 7 [{3 3} {2 1}]", blocked: "[{development 1} {locked 1} {not_now 1}]", due: 1},
