@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/audit"
@@ -92,6 +93,8 @@ func (idle) Recheck(...fleet.DeviceID) {}
 func (idle) Kick(fleet.DeviceID)       {}
 func (idle) Command(fleet.DeviceID)    {}
 func (idle) Announce(fleet.Event)      {}
+
+func (idle) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 
 func (idle) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
 	return make(chan fleet.Event), func() {}
