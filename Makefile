@@ -41,6 +41,11 @@ soak: ## run the tests that can run longer at their length: a million bad packet
 siege: ## connect devices while strangers do their worst, at full size; less than three minutes
 	MUSTER_SIEGE=full go test -count=1 -timeout 3m -v ./siege
 
+.PHONY: chaos
+chaos: ## break things under a fleet for ten minutes and judge what is left (SEED=n replays)
+	@scripts/tools.sh bench
+	go run ./chaos $(if $(SEED),-seed $(SEED) -rounds 1)
+
 .PHONY: test-tools
 test-tools:
 	@scripts/tools.sh test browser

@@ -75,6 +75,8 @@ var mayImport = map[string][]string{
 	"sdk/sdktest": {}, // tests only
 	"siege":       {}, // tests only
 
+	"chaos": {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "store/redisserver"},
+
 	"bench/process": {},
 	"bench/report":  {},
 	"bench/rest":    {},

@@ -51,6 +51,7 @@
 //	cli/terminal        reading from and drawing on a terminal
 //	cmd/muster          the one binary: server, demo, simulator, and the verbs of cli
 //	siege               a whole server while strangers do their worst
+//	chaos               a fleet under faults, and an oracle that judges what is left
 //	bench               side-by-side benchmarks
 //	bench/process       servers under test, and what the kernel says of them
 //	bench/report        what a benchmark found, as tables or JSON

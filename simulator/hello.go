@@ -58,8 +58,11 @@ func (m *model) greet(now time.Time) {
 }
 
 // askedForHello sends Hello again, within the protocol's rate, and not while chunks are
-// under way, since those would be sent twice.
+// under way, since those would be sent twice. One that waits for its Welcome is enough.
 func (m *model) askedForHello(now time.Time) {
+	if !m.greeted {
+		return
+	}
 	if wait := m.helloPace.wait(now); wait > 0 {
 		m.rehelloAt = now.Add(wait)
 		return

@@ -67,7 +67,7 @@ type Stats struct {
 	Strays     int   `json:"strays"`     // messages that fit nothing: another image's chunk, a late Stop
 	Malformed  int   `json:"malformed"`  // messages that could not be read
 	Wants      int   `json:"wants"`
-	Repeats    int   `json:"repeats"`   // Wants repeated after a silence
+	Repeats    int   `json:"repeats"`   // Wants and Hellos repeated after a silence
 	Stops      int   `json:"stops"`     // updates ended by a Stop
 	Updates    int   `json:"updates"`   // Offers that began an update
 	Confirmed  int   `json:"confirmed"` // updates whose version was booted
@@ -246,6 +246,7 @@ func (m *model) deadline() time.Time {
 func (m *model) tick(now time.Time) {
 	if due(&m.helloAt, now) {
 		m.hello = false
+		m.stats.Repeats++
 		m.sendHello(now)
 	}
 	if due(&m.rehelloAt, now) {

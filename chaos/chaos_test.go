@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// The tests, too, need mounts of their own: a disk is filled.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	inside, code := ownMounts()
+	if inside {
+		code = m.Run()
+	}
+	os.Exit(code)
+}
+
+// TestNothingAcknowledgedIsLostInAStorm is the short form of make chaos: one round, without
+// stepping the clock, for which the server would have to be compiled anew.
+func TestNothingAcknowledgedIsLostInAStorm(t *testing.T) {
+	c := config{seed: 1, devices: 100, rounds: 1, storm: 15 * time.Second, settle: 2 * time.Minute}
+	if failed := c.run(t.Context()); failed > 0 {
+		t.Errorf("%d rounds failed: what is wrong is in the output", failed)
+	}
+}
+
+// TestTheJudgeFindsWhatIsWrong changes everything that is judged behind the back of the oracle.
+func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
+	binary, cleanUp, err := buildServer(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cleanUp()
+	r := round{config: config{devices: 8, settle: 4 * time.Second}, seed: 1, binary: binary}
+	r.meddle = func(ctx context.Context) {
+		groups, yes := []string{"beta"}, true
+		_, err := r.client.UpdateDevice(ctx, product, "lamp-5", api.DeviceUpdate{Groups: api.Some(api.Names(groups)), Development: &yes})
+		if err == nil {
+			_, err = r.client.Release(ctx, product, api.Release{Version: version(2).api(), Groups: api.Some(api.Names(groups))})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		r.world.units["lamp-6"].lock = 3
+		r.world.commands["lamp-7"]++
+		r.talk[0].acked = append(r.talk[0].acked, 1_000_000)
+	}
+	wrong, err := r.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := strings.Join(wrong, "\n")
+	for _, want := range []string{
+		"lamp-6 runs 1, the rules say 3", "lamp-5 is in groups [beta]", "lamp-5: development is true", "lamp-6 is locked to 0", "the list of group beta has 1",
+		"released are map[beta:2]", "lamp-7 carried out 0 commands, 1", "lamp-0: messages [1000000] were acknowledged and are lost",
+	} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q was not found, but:\n%s", want, found)
+		}
+	}
+	_ = os.RemoveAll(r.folder)
+}
+
+func TestTheOracleKeepsTheRulesOfPrecedence(t *testing.T) {
+	yes, no := true, false
+	w := newWorld([]fleet.DeviceID{"a"}, []string{"x", "y"}, []uint32{2, 3, 4})
+	a := w.units["a"]
+	expect := func(what string, want uint32) {
+		t.Helper()
+		if got := w.target("a"); got != want {
+			t.Errorf("%s: got %d, want %d", what, got, want)
+		}
+	}
+	expect("nothing released", none)
+	w.released(3, nil, &yes)()
+	expect("the default", 3)
+	a.groups["x"], a.groups["y"] = true, true
+	expect("groups without a release", 3)
+	w.released(2, []string{"x"}, nil)()
+	expect("a group below the default", 2)
+	w.released(4, []string{"y"}, nil)()
+	expect("the highest of two groups", 4)
+	a.lock = 2
+	expect("a lock above all", 2)
+	a.development = true
+	expect("a development device", none)
+	a.development, a.lock = false, none
+	w.released(4, []string{"x"}, nil)()
+	if want := map[string]uint32{"": 3, "x": 4}; !maps.Equal(w.releases, want) {
+		t.Errorf("groups are absolute for a version: got %v, want %v", w.releases, want)
+	}
+	w.released(3, nil, &no)()
+	w.released(4, nil, &no)()
+	expect("everything taken back", none)
+	if got := slices.Collect(maps.Values(w.releases)); len(got) != 0 {
+		t.Errorf("got releases of %v", got)
+	}
+}

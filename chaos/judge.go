@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator"
+	"github.com/muster-iot/muster/wire"
+)
+
+// peace waits until every device has come to where it should, and judges.
+func (r *round) peace(ctx context.Context) ([]string, error) {
+	for _, id := range r.world.stopped() {
+		err := r.insist(ctx, "retry "+string(id), func(ctx context.Context, c *client.Client) error {
+			return unless(c.RetryUpdate(ctx, string(id)), fleet.Conflict, fleet.NotFound)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	wrong := r.converge(ctx)
+	for _, check := range []func(context.Context) ([]string, error){r.devices, r.releases, r.history, r.messages} {
+		found, err := check(ctx)
+		if err != nil {
+			return wrong, err
+		}
+		wrong = append(wrong, found...)
+	}
+	return slices.Concat(wrong, r.commands(ctx), r.chunks(ctx)), nil
+}
+
+// converge waits until every device runs its target, and returns those that don't.
+func (r *round) converge(ctx context.Context) (wrong []string) {
+	targets := r.world.targets()
+	expect := func(id fleet.DeviceID) (simulator.Expectation, bool) {
+		v, any := targets[id]
+		return simulator.Expectation{Version: fleet.WholeVersion(v), Digest: sha256.Sum256(imageOf(v))}, any
+	}
+	verdict := simulator.Verdict{}
+	for n, began := 0, time.Now(); time.Since(began) < r.config.settle && ctx.Err() == nil; wait(ctx, time.Second) {
+		if verdict = r.fleet.Verdict(expect); verdict.OK {
+			break
+		}
+		var ids []fleet.DeviceID
+		for _, w := range verdict.Wrong {
+			ids = append(ids, w.Device)
+		}
+		if n%8 == 0 { // a release reaches a device at its next handshake, and Hellos on a connection are paced
+			r.say("%d devices are not there yet: %s, %s", len(ids), ids[0], verdict.Wrong[0].Reason)
+			r.fleet.Disconnect(ids...)
+		}
+		n++
+	}
+	for _, w := range verdict.Wrong {
+		wrong = append(wrong, fmt.Sprintf("%s runs %s, the rules say %s: %s; %s", w.Device, w.Got, w.Want, w.Reason, r.why(ctx, w.Device)))
+	}
+	return few(wrong)
+}
+
+// why is what the server says about a device.
+func (r *round) why(ctx context.Context, id fleet.DeviceID) string {
+	why, err := r.client.Why(ctx, string(id))
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%+v", why)
+}
+
+// past is the history of a device.
+func (r *round) past(ctx context.Context, id fleet.DeviceID) string {
+	updates, err := r.client.DeviceUpdates(ctx, string(id))
+	if err != nil {
+		return err.Error()
+	}
+	var parts []string
+	for _, u := range updates {
+		parts = append(parts, fmt.Sprintf("%s to %s %s (%s) %s to %s, %d bytes", u.From, u.To, u.State, u.ReasonText,
+			clock(u.Started), clock(u.Changed), u.Received))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func clock(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.Format("15:04:05.000")
+}
+
+// few shortens a long list of the same.
+func few(wrong []string) []string {
+	const most = 5
+	if len(wrong) <= most {
+		return wrong
+	}
+	return append(wrong[:most:most], fmt.Sprintf("and %d more like the last", len(wrong)-most))
+}
+
+// devices compares groups, locks and development marks.
+func (r *round) devices(ctx context.Context) (wrong []string, err error) {
+	seen := map[fleet.DeviceID]bool{}
+	for page := 1; ; page++ {
+		list, err := r.client.Devices(ctx, product, api.DeviceFilter{Page: page, PerPage: 100})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range list.Devices {
+			if id := fleet.DeviceID(d.ID); slices.Contains(r.ids, id) {
+				seen[id] = true
+				wrong = append(wrong, r.world.differs(id, d.Groups, d.Lock.Version, d.Development)...)
+			}
+		}
+		if page >= list.Meta.TotalPages {
+			break
+		}
+	}
+	for _, id := range r.ids {
+		if !seen[id] {
+			wrong = append(wrong, fmt.Sprintf("%s is in no list", id))
+		}
+	}
+	for name, group := range r.world.members() {
+		list, err := r.client.Devices(ctx, product, api.DeviceFilter{Groups: []string{name}, PerPage: 1})
+		if err != nil {
+			return nil, err
+		}
+		if list.Meta.Total != group {
+			wrong = append(wrong, fmt.Sprintf("the list of group %s has %d devices, acknowledged were %d", name, list.Meta.Total, group))
+		}
+	}
+	return few(wrong), nil
+}
+
+// members is how many devices are in each group.
+func (w *world) members() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := map[string]int{}
+	for _, g := range w.groups {
+		all[g] = 0
+	}
+	for _, u := range w.units {
+		for g := range u.groups {
+			all[g]++
+		}
+	}
+	return all
+}
+
+// releases compares where each version is released.
+func (r *round) releases(ctx context.Context) (wrong []string, err error) {
+	versions, err := r.client.Firmware(ctx, product)
+	if err != nil {
+		return nil, err
+	}
+	got := map[string]uint32{}
+	for _, f := range versions {
+		n := numberOf(f.Version.Version)
+		for _, g := range f.Groups {
+			got[g] = n
+		}
+		if f.Default {
+			got[""] = n
+		}
+	}
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	if !maps.Equal(got, r.world.releases) {
+		wrong = append(wrong, fmt.Sprintf("released are %v, acknowledged were %v", got, r.world.releases))
+	}
+	return wrong, nil
+}
+
+// history finds updates that ended at a device's cost: no device of this fleet ever fails.
+func (r *round) history(ctx context.Context) (wrong []string, err error) {
+	for _, id := range r.ids {
+		updates, err := r.client.DeviceUpdates(ctx, string(id))
+		if err != nil && !errors.Is(err, fleet.NotFound) {
+			return nil, err
+		}
+		for _, u := range updates {
+			switch {
+			case u.State == "rolled_back", u.State == "failed" && !wire.Free(fleet.ReasonCode(u.Reason)):
+				wrong = append(wrong, fmt.Sprintf("%s: update %s to %s is %s (%s %q), which did not happen", id, u.From, u.To, u.State, u.ReasonText, u.Text))
+			case u.Attempt > 1:
+				wrong = append(wrong, fmt.Sprintf("%s: update %s to %s was attempt %d: a device was charged", id, u.From, u.To, u.Attempt))
+			case u.State == "confirmed":
+				r.confirmed++
+			}
+		}
+	}
+	return few(wrong), nil
+}
+
+// commands compares how many commands were acknowledged and carried out.
+func (r *round) commands(ctx context.Context) (wrong []string) {
+	for began := time.Now(); ; wait(ctx, time.Second) {
+		wrong = nil
+		for _, id := range r.ids {
+			d, _ := r.fleet.Device(id)
+			r.world.mu.Lock()
+			want := r.world.commands[id]
+			r.world.mu.Unlock()
+			if d.Stats.Commands != want {
+				wrong = append(wrong, fmt.Sprintf("%s carried out %d commands, %d were acknowledged", id, d.Stats.Commands, want))
+			}
+		}
+		if len(wrong) == 0 || time.Since(began) > r.config.settle/4 || ctx.Err() != nil {
+			return few(wrong)
+		}
+	}
+}
+
+// messages looks for acknowledged messages that are not listed.
+func (r *round) messages(ctx context.Context) (wrong []string, err error) {
+	for _, p := range r.talk {
+		id, acknowledged := p.acknowledged()
+		r.reported += len(acknowledged)
+		listed, f := map[int]bool{}, api.MessageFilter{Device: string(id), Limit: 100}
+		for {
+			page, err := r.client.Messages(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range page.Items {
+				if n, err := strconv.Atoi(string(m.Message)); err == nil {
+					listed[n] = true
+				}
+			}
+			if f.After = page.Next; f.After == "" {
+				break
+			}
+		}
+		lost := slices.DeleteFunc(acknowledged, func(n int) bool { return listed[n] })
+		if len(lost) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s: messages %v were acknowledged and are lost", id, lost))
+		}
+	}
+	return wrong, nil
+}
+
+// chunks finds devices that got chunks which they held, more often than they asked again.
+func (r *round) chunks(ctx context.Context) (wrong []string) {
+	for _, id := range r.ids {
+		d, _ := r.fleet.Device(id)
+		if d.Stats.Duplicates > d.Stats.Repeats*wire.DefaultWindow {
+			wrong = append(wrong, fmt.Sprintf("%s got %d chunks that it held, and had asked again %d times: %s", id, d.Stats.Duplicates, d.Stats.Repeats, r.past(ctx, id)))
+		}
+		if d.Stats.Malformed > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s could not read %d messages", id, d.Stats.Malformed))
+		}
+	}
+	return few(wrong)
+}

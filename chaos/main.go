@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// config is what a run is asked for.
+type config struct {
+	seed    uint64
+	devices int
+	rounds  int           // 0: as many as fit into time
+	time    time.Duration // for all rounds
+	storm   time.Duration // of a round: how long acts and faults go on
+	settle  time.Duration // how long devices have afterwards to end where they should
+	only    string        // names of faults, separated by commas; "": all
+	keep    bool          // keep the folder of rounds that passed
+	clock   bool          // step the server's clock, too
+	verbose bool
+}
+
+func main() {
+	if inside, code := ownMounts(); !inside {
+		os.Exit(code)
+	}
+	c := config{clock: true, settle: 2 * time.Minute}
+	flag.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "seed of the first round; each further one counts up")
+	flag.IntVar(&c.devices, "devices", 300, "simulated devices")
+	flag.IntVar(&c.rounds, "rounds", 0, "rounds to run; 0: as many as fit into -time")
+	flag.DurationVar(&c.time, "time", 10*time.Minute, "begin no round that would end after this")
+	flag.DurationVar(&c.storm, "storm", 40*time.Second, "how long acts and faults go on in a round")
+	flag.StringVar(&c.only, "faults", "", "only these faults, separated by commas: "+strings.Join(faultNames(), ", "))
+	flag.BoolVar(&c.keep, "keep", false, "keep the folders of rounds that passed, too")
+	flag.BoolVar(&c.verbose, "v", false, "print every act and fault")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if failed := c.run(ctx); failed > 0 {
+		fmt.Printf("%d rounds failed\n", failed)
+		os.Exit(1)
+	}
+}
+
+// run runs the rounds and returns how many failed. What a round found goes to standard output.
+func (c config) run(ctx context.Context) (failed int) {
+	binary, cleanUp, err := buildServer(ctx, c.clock)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer cleanUp()
+	began, longest := time.Now(), c.storm+time.Minute
+	for n := 0; ctx.Err() == nil && (c.rounds == 0 || n < c.rounds) && (n == 0 || c.rounds > 0 || time.Since(began)+longest < c.time); n++ {
+		r := round{config: c, seed: c.seed + uint64(n), binary: binary}
+		started := time.Now()
+		wrong, err := r.run(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		longest = max(longest, time.Since(started))
+		fmt.Printf("seed %d: %d acts, %d faults (%s), %d updates, %d messages, %d commands in %.0f s\n", r.seed, r.acts, r.faults, r.tally(),
+			r.confirmed, r.reported, r.world.commandsSent(), time.Since(started).Seconds())
+		if err == nil && len(wrong) == 0 {
+			continue
+		}
+		failed++
+		if err != nil {
+			fmt.Println("  could not finish:", err)
+		}
+		for _, w := range wrong {
+			fmt.Println("  wrong:", w)
+		}
+		fmt.Printf("  folder: %s\n  again: go run ./chaos -seed %d -rounds 1 -devices %d -storm %v -v\n", r.folder, r.seed, c.devices, c.storm)
+	}
+	return failed
+}
