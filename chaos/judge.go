@@ -249,12 +249,15 @@ func (r *round) messages(ctx context.Context) (wrong []string, err error) {
 	return wrong, nil
 }
 
-// chunks finds devices that got chunks which they held, more often than they asked again.
+// chunks finds devices that got chunks which they held, beyond what they asked for again. After
+// a Stop the server can't know whether a device kept its part of the image (docs/protocol.md#stop),
+// until a Hello says so.
 func (r *round) chunks(ctx context.Context) (wrong []string) {
 	for _, id := range r.ids {
 		d, _ := r.fleet.Device(id)
-		if d.Stats.Duplicates > d.Stats.Repeats*wire.DefaultWindow {
-			wrong = append(wrong, fmt.Sprintf("%s got %d chunks that it held, and had asked again %d times: %s", id, d.Stats.Duplicates, d.Stats.Repeats, r.past(ctx, id)))
+		if d.Stats.Duplicates > d.Stats.Repeats*wire.DefaultWindow+d.Stats.Stops*imageSize/wire.DefaultChunk {
+			wrong = append(wrong, fmt.Sprintf("%s got %d chunks that it held, had asked again %d times, and was stopped %d times: %s", id, d.Stats.Duplicates,
+				d.Stats.Repeats, d.Stats.Stops, r.past(ctx, id)))
 		}
 		if d.Stats.Malformed > 0 {
 			wrong = append(wrong, fmt.Sprintf("%s could not read %d messages", id, d.Stats.Malformed))
