@@ -2,6 +2,7 @@
 // breaks things, and judges what is left: go run ./chaos, or make chaos.
 //
 //	round.go    one round: a new server and fleet, a time of acts and faults, peace, the verdict
+//	storm.go    acts and faults, side by side
 //	acts.go     the table of what operators do
 //	faults.go   the table of what breaks
 //	oracle.go   what must be true afterwards, by rules written a second time

@@ -17,6 +17,7 @@ import (
 
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/redisserver"
 )
 
@@ -174,7 +175,7 @@ func (s *server) call(ctx context.Context, method, path, key string, in any) (st
 	request.Header.Set("Idempotency-Key", key)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, fleet.Errorf(fleet.Unavailable, "%w", err)
 	}
 	return answer.StatusCode, answer.Body.Close()
 }

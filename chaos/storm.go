@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// storm lets acts and faults go on side by side, one of each at a time.
+func (r *round) storm(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	end := time.Now().Add(r.config.storm)
+	var breaking sync.WaitGroup
+	breaking.Go(func() {
+		for random, all := r.random("faults"), r.chosen(); len(all) > 0 && time.Now().Before(end) && ctx.Err() == nil; {
+			wait(ctx, time.Duration(500+random.IntN(2500))*time.Millisecond)
+			if err := r.breakOnce(ctx, all[random.IntN(len(all))], random); err != nil {
+				cancel(err)
+			}
+		}
+	})
+	for random := r.random("acts"); time.Now().Before(end) && ctx.Err() == nil; {
+		if err := r.act(ctx, draw(random), random); err != nil {
+			cancel(err)
+		}
+		if random.IntN(3) == 0 { // a release reaches a device at its next handshake
+			r.fleet.Rehello(r.some(random, len(r.ids)/2)...)
+		}
+		wait(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
+	}
+	breaking.Wait()
+	return context.Cause(ctx)
+}
+
+// breakOnce lets one fault happen and heal.
+func (r *round) breakOnce(ctx context.Context, f fault, random *rand.Rand) error {
+	lasts := f.least + time.Duration(random.Int64N(int64(f.most-f.least)))
+	r.say("fault %s for %v", f.name, lasts.Round(time.Millisecond))
+	err := f.begin(ctx, r, random)
+	if errors.Is(err, errNotHere) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	r.faults++
+	r.met[f.name]++
+	wait(ctx, lasts)
+	if r.starved != nil {
+		r.starved()
+		r.starved = nil
+	}
+	if f.heal != nil {
+		if err := f.heal(context.WithoutCancel(ctx), r); err != nil {
+			return fmt.Errorf("%s, healing: %w", f.name, err)
+		}
+	}
+	if err := r.server.ready(ctx, healing); err != nil {
+		return fmt.Errorf("after %s: %w", f.name, err)
+	}
+	r.say("healed %s", f.name)
+	return nil
+}
+
+func draw(random *rand.Rand) act {
+	total := 0
+	for _, a := range acts {
+		total += a.weight
+	}
+	n := random.IntN(total)
+	for _, a := range acts {
+		if n -= a.weight; n < 0 {
+			return a
+		}
+	}
+	return acts[0]
+}
+
+// act does what an operator does: the same again until the server acknowledges it.
+func (r *round) act(ctx context.Context, a act, random *rand.Rand) error {
+	call, effect := a.draw(r, random)
+	if err := r.insist(ctx, a.name, call); err != nil {
+		return err
+	}
+	r.world.change(effect)
+	r.acts++
+	return nil
+}
+
+// insist repeats a call until it is acknowledged. Only what says "try again later" is tried
+// again: anything else is an answer no operator should get.
+func (r *round) insist(ctx context.Context, what string, call call) error {
+	r.say("%s", what)
+	for began := time.Now(); ; wait(ctx, 200*time.Millisecond) {
+		limited, cancel := context.WithTimeout(ctx, 15*time.Second)
+		err := call(limited, r.client)
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) && !errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("%s: an answer that no operator should get: %w", what, err)
+		case time.Since(began) > healing+patience:
+			return fmt.Errorf("%s: not acknowledged in %v: %w", what, healing+patience, err)
+		}
+		r.say("  again: %v", err)
+	}
+}
+
+func (r *round) say(format string, args ...any) {
+	if r.config.verbose {
+		fmt.Printf("%8.3f  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+	}
+}
