@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"fleet", "index", "store/document", "store/pipeline", "store/record", "store/redisserver"},
+	"store":          {"fleet", "index", "store/document", "store/identity", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/stream"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
@@ -64,10 +64,13 @@ var mayImport = map[string][]string{
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
+	"store/identity":    {"store/pipeline"},
 	"store/lockfile":    {},
 	"store/pipeline":    {"fleet", "store/record"},
 	"store/record":      {"fleet"},
 	"store/redisserver": {"store/lockfile"},
+	"store/require":     {"store/pipeline"},
+	"store/stream":      {"fleet", "store/pipeline"},
 
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only

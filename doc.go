@@ -27,6 +27,9 @@
 //	store/record        how fleet's types are encoded in Redis
 //	store/redisserver   the redis-server that Muster starts for itself
 //	store/lockfile      one process per data folder
+//	store/identity      which store this is, and which process holds it
+//	store/require       what Muster requires of a Redis
+//	store/stream        records in order of arrival
 //	index               lists, filters and counts of devices, in memory
 //	api                 the shapes of the REST API
 //	api/client          the Go client of the REST API

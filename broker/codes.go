@@ -80,10 +80,10 @@ func connackCode(err error) byte {
 	switch {
 	case errors.Is(err, fleet.Disabled):
 		return codeBanned
-	case errors.Is(err, fleet.Busy), errors.Is(err, fleet.Unavailable):
-		return codeBusy
+	case errors.Is(err, fleet.Unauthenticated), errors.Is(err, fleet.Denied), errors.Is(err, fleet.NotFound):
+		return codeNotAuthorized
 	}
-	return codeNotAuthorized
+	return codeBusy // whatever failed, it was not the peer: many clients give up when they are not authorized
 }
 
 // returnCode is the MQTT 3.1.1 return code for an MQTT 5 reason.

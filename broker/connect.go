@@ -143,7 +143,7 @@ func (l *Link) acceptance(connect *packets.Packet) ([]byte, error) {
 func (l *Link) refuse(code byte, why error) error {
 	b := l.broker
 	b.count.refused[code].Add(1)
-	if b.refusals.Allow() {
+	if !errors.Is(why, fleet.Unavailable) && b.refusals.Allow() { // the store logs once that it can't be used
 		if why == nil {
 			why = errors.New(refusalText(code))
 		}

@@ -103,7 +103,7 @@ func (a *activity) raise(ctx context.Context, d *fleet.Device, name, text string
 // raiseFor is raise, without a record of the device.
 func (a *activity) raiseFor(ctx context.Context, team fleet.TeamID, id fleet.DeviceID, name, text string) {
 	if err := a.alert(ctx, fleet.Alert{Team: team, Device: id, Name: name, Text: text, Raised: time.Now()}); err != nil {
-		a.log.Warn("alert not raised", "team", team, "device", id, "alert", name, "err", err)
+		a.log.Log(ctx, levelOf(err), "alert not raised", "team", team, "device", id, "alert", name, "err", err)
 	}
 }
 

@@ -95,19 +95,22 @@ func (c *Cloud) open(ctx context.Context) error {
 // build opens what the folder keeps and makes the parts.
 func (c *Cloud) build(ctx context.Context) error {
 	var err error
-	if c.store, err = c.openStore(ctx); err != nil { // it waits for the Redis of a server that was killed
-		return err
-	}
 	images, err := image.OpenDirectory(filepath.Join(c.config.Data, "images"))
 	if err != nil {
+		return err
+	}
+	if c.store, err = c.openStore(ctx, !images.Empty()); err != nil { // it waits for the Redis of a server that was killed
 		return err
 	}
 	c.compose(images)
 	return nil
 }
 
-func (c *Cloud) openStore(ctx context.Context) (*store.Store, error) {
-	options := store.Options{URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"), Log: c.log}
+func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error) {
+	options := store.Options{
+		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
+		Folder: c.config.Data, Images: images, Log: c.log,
+	}
 	switch {
 	case c.config.Redis.Ephemeral:
 		c.log.Warn("the fleet is kept in memory and lost at exit")
@@ -220,6 +223,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.sessions.keepUp(base) })
 	tasks.Go(func() { trim(base, c.broker) })
 	tasks.Go(func() { c.watchCertificates(base) })
+	tasks.Go(func() { c.notify(base, c.store.Notices()) })
 	failed := make(chan error, 1)
 	if c.http != nil {
 		tasks.Go(func() { c.console.Watch(base) })
@@ -234,6 +238,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case err = <-failed:
+		case err = <-c.store.Lost():
 		}
 	}
 	c.log.Info("stopping")

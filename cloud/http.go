@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -57,14 +56,12 @@ func (c *Cloud) healthz(w http.ResponseWriter, _ *http.Request) {
 	plain(w, http.StatusOK, "ok")
 }
 
-// readyz reports whether devices and operators can be served: the store answers and the
-// index is built.
-func (c *Cloud) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	switch err := c.store.Ping(ctx); {
+// readyz reports whether devices and operators can be served: reads and writes of the store
+// work, and the index is built.
+func (c *Cloud) readyz(w http.ResponseWriter, _ *http.Request) {
+	switch err := c.store.Ready(); {
 	case err != nil:
-		plain(w, http.StatusServiceUnavailable, "the store does not answer")
+		plain(w, http.StatusServiceUnavailable, "the store can't be used: "+err.Error())
 	case !c.store.Index.Ready():
 		plain(w, http.StatusServiceUnavailable, "the index is being built")
 	default:

@@ -91,6 +91,11 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		count("muster_updates_ended_total", "Updates ended, by state.", n, "state", state.String())
 	}
 
+	ready := 0.0
+	if s.store.Ready() == nil {
+		ready = 1
+	}
+	gauge("muster_store_ready", "1 while reads and writes of the store work, else 0.", ready)
 	r := s.store.Stats()
 	count("muster_store_trips_total", "Round trips to Redis.", r.ReadTrips, "kind", "read")
 	count("muster_store_trips_total", "Round trips to Redis.", r.WriteTrips, "kind", "write")

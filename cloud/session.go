@@ -152,7 +152,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 		s.sessions.activity.raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
 	}
 	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
-		s.sessions.log.Warn("the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
+		s.sessions.log.Log(ctx, levelOf(err), "the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, greeting.Plan.Welcome(h.Boot).Encode()); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (s *session) postpone(h wire.Hello, err error) error {
 	if !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) {
 		return err
 	}
-	s.sessions.log.Warn("handshake postponed", "device", s.id(), "err", err)
+	s.sessions.log.Log(context.Background(), levelOf(err), "handshake postponed", "device", s.id(), "err", err)
 	return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 		Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonBusy, Again: jitter(busyAgain),
 	}.Encode())

@@ -94,7 +94,7 @@ func (s *session) reevaluateOrEnd(ctx context.Context, at ota.Occasion) {
 		return
 	}
 	if !errors.Is(err, fleet.Conflict) && ctx.Err() == nil { // a session that has ended is not worth a line
-		s.sessions.log.Warn("device not re-evaluated", "device", s.id(), "err", err)
+		s.sessions.log.Log(ctx, levelOf(err), "device not re-evaluated", "device", s.id(), "err", err)
 	}
 	if s.gateway == nil {
 		s.link.Close(fleet.Unavailable)

@@ -24,6 +24,7 @@ type Config struct {
 	MQTTS     MQTTS
 	HTTP      HTTP
 	Redis     Redis
+	Node      Node
 	Owner     Owner
 	OTA       OTA
 	Log       Log
@@ -70,6 +71,11 @@ func (h HTTP) Host() string {
 type Redis struct {
 	URL       Secret // may hold a password
 	Ephemeral bool
+}
+
+// Node is this server among those that use the same Redis.
+type Node struct {
+	Join bool // other servers use it too; not supported yet
 }
 
 // Owner is the first user of an empty store.

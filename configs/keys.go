@@ -35,6 +35,8 @@ func (c *Config) keys() []key {
 		{"redis.url", secret(&c.Redis.URL)},
 		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},
 
+		{"node.join", truth(&c.Node.Join)},
+
 		{"owner.email", text(&c.Owner.Email)},
 		{"owner.password", secret(&c.Owner.Password)},
 

@@ -54,6 +54,7 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"several Redis as go-redis writes them", func(c *Config) { c.Redis.URL = "redis://a:7001?addr=b:7002" }, "redis.url has several addresses"},
 		{"password with a comma", func(c *Config) { c.Redis.URL = "redis://u:p,q@a:7001/0" }, ""},
 		{"Redis without scheme", func(c *Config) { c.Redis.URL = "redis:6379" }, "redis.url is not one"},
+		{"several servers", func(c *Config) { c.Node.Join = true }, "node.join (--join) is set: several servers on one Redis are not supported yet"},
 		{"two stores", func(c *Config) { c.Redis = Redis{URL: "redis://h:1", Ephemeral: true} }, "redis.url and redis.ephemeral are both set"},
 		{"no updates behind a gateway", func(c *Config) { c.OTA.GatewayUpdates = 0 }, "ota.gateway_updates is 0"},
 		{"no updates", func(c *Config) { c.OTA.MaxUpdates = 0 }, "ota.max_updates is 0"},

@@ -29,6 +29,7 @@ type Index struct {
 	sorted     bool                    // Finish has begun: new shards keep their orders from the start
 	onlineOnly map[fleet.DeviceID]bool // online, but not read yet
 	removed    map[fleet.DeviceID]bool // removed before Finish; nil afterwards
+	touched    map[fleet.DeviceID]bool // written or removed during a Rereading; nil otherwise
 }
 
 // New returns an empty index. Find, IDs and Count return ErrNotReady until Finish.
@@ -84,7 +85,10 @@ func (x *Index) Finish() (devices int) {
 func (x *Index) Put(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.putLocked(d)
+	x.store(d)
+	if x.touched != nil {
+		x.touched[d.ID] = true
+	}
 }
 
 // PutRead stores a state that was read before Finish and may be older than a removal.
@@ -92,12 +96,12 @@ func (x *Index) PutRead(d *fleet.Device) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.removed[d.ID] {
-		x.putLocked(d)
+		x.store(d)
 	}
 }
 
-// putLocked is like Put; the caller must hold x.mu.
-func (x *Index) putLocked(d *fleet.Device) {
+// store is Put for a caller that holds x.mu.
+func (x *Index) store(d *fleet.Device) {
 	s := x.shard(d.Team)
 	at, known := x.locations[d.ID]
 	if known && at.shard != s { // created again in another team
@@ -194,6 +198,9 @@ func (x *Index) Remove(id fleet.DeviceID) {
 	defer x.mu.Unlock()
 	if x.removed != nil {
 		x.removed[id] = true
+	}
+	if x.touched != nil {
+		x.touched[id] = true
 	}
 	x.drop(id)
 }

@@ -28,6 +28,7 @@ type block struct {
 	slots [blockRows]slot
 	rows  [blockRows]row
 	texts [texts]textBlock
+	seen  [blockRows / 64]uint64 // a bit per row that a Rereading has seen
 }
 
 // location is where a device is.

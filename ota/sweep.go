@@ -49,7 +49,7 @@ func (s *Service) sweep(ctx context.Context, log *slog.Logger) {
 }
 
 func (s *Service) logged(log *slog.Logger, dl *download, err error) {
-	if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, context.Canceled) && !errors.Is(err, fleet.Unavailable) { // the store logs once that it can't be used
 		log.Warn("a stalled update could not be ended", "device", string(dl.device), "err", err)
 	}
 }

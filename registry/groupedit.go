@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store"
 )
 
 // CreateGroup creates a group in the actor's team: of g.Product, or, if that is 0, of the
@@ -67,7 +69,8 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 // DeleteGroup deletes a group, removes its devices and users from it and ends its releases.
 // Its devices fall to the next precedence rule, those with a running download at once. The
 // deletion completes even if ctx ends, because half of it would leave devices in a group
-// that has no name.
+// that has no name. If the store fails in the middle, the error is store.ErrUnfinished and the
+// rest follows when it is back.
 func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product fleet.ProductID, name string) error {
 	g, err := r.groupForEdit(ctx, actor, product, name)
 	if err != nil {
@@ -80,13 +83,14 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 	if err != nil {
 		return err
 	}
-	if err := r.teams.DeleteGroup(context.WithoutCancel(ctx), actor.Team, g.ID); err != nil {
+	err = r.teams.DeleteGroup(context.WithoutCancel(ctx), actor.Team, g.ID)
+	if err != nil && !errors.Is(err, store.ErrUnfinished) {
 		return err
 	}
 	r.audit.Record(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
 	r.announceGroup(g, fleet.GroupDeleted)
 	r.live.Recheck(downloading...)
-	return nil
+	return err
 }
 
 // PreviewDeleteGroup returns the impact that DeleteGroup would have, over all products with

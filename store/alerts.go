@@ -30,6 +30,9 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 // alertTime returns the beginning of an alert's id, so that ids sort by time.
 func alertTime(t time.Time) string { return fmt.Sprintf("%011x", max(t.UnixMilli(), 0)) }
 
+// alertChunk is how many alerts are read at a time.
+const alertChunk = 500
+
 // alertForm matches the ids of alerts.
 var alertForm = regexp.MustCompile(`^[0-9a-f]{11,16}-[0-9A-Za-z.]{1,40}$`)
 
@@ -48,7 +51,7 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 	oldest := "[" + alertTime(time.Now().Add(-s.core.keep.Age))
 	for {
 		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] {
-			return p.ZRevRangeByLex(context.Background(), alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: streamChunk})
+			return p.ZRevRangeByLex(context.Background(), alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: alertChunk})
 		})
 		if err != nil || len(ids) == 0 {
 			return page, "", err

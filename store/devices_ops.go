@@ -80,6 +80,9 @@ func (op *saveDevice) Settle(bool) error {
 	return nil
 }
 
+// Doubt implements pipeline.Doubtful.
+func (op *saveDevice) Doubt() { op.store.core.recovery.doubt(op.device.ID) }
+
 type createDevices struct {
 	store    *Devices
 	devices  []fleet.Device
@@ -116,7 +119,7 @@ func (op *createDevices) Settle(bool) error {
 		case pipeline.Transient(err):
 			return err
 		case err != nil:
-			op.outcomes[i] = err
+			op.outcomes[i] = pipeline.Refused(err)
 		case status == 0:
 			op.outcomes[i] = fleet.Errorf(fleet.Conflict, "device %s exists already", op.devices[i].ID)
 		default:
@@ -125,6 +128,13 @@ func (op *createDevices) Settle(bool) error {
 		}
 	}
 	return nil
+}
+
+// Doubt implements pipeline.Doubtful.
+func (op *createDevices) Doubt() {
+	for i := range op.devices {
+		op.store.core.recovery.doubt(op.devices[i].ID)
+	}
 }
 
 type deleteDevice struct {
@@ -148,3 +158,6 @@ func (op *deleteDevice) Settle(again bool) error {
 	}
 	return nil
 }
+
+// Doubt implements pipeline.Doubtful.
+func (op *deleteDevice) Doubt() { op.store.core.recovery.doubt(op.id) }

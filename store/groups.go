@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -149,8 +150,9 @@ func (s *Teams) EditGroup(ctx context.Context, team fleet.TeamID, id fleet.Group
 }
 
 // DeleteGroup removes a group from the team, its members and its invitations at once, then from
-// catalogs and devices. After a crash in between, the next start continues. It returns
-// index.ErrNotReady until the index is ready.
+// catalogs and devices. If a crash or an outage comes in between, the rest is done at the next
+// start, or when Redis is back: the error is ErrUnfinished then. It returns index.ErrNotReady
+// until the index is ready.
 func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
 	if !s.store.Index.Ready() {
 		return index.ErrNotReady
@@ -172,10 +174,20 @@ func (s *Teams) DeleteGroup(ctx context.Context, team fleet.TeamID, id fleet.Gro
 		return nil
 	})
 	if err != nil {
+		if errors.Is(err, fleet.Unavailable) {
+			s.core.recovery.interrupted() // it may have been written
+		}
 		return err
 	}
-	return s.clearGroup(ctx, team, id)
+	if err := s.clearGroup(ctx, team, id); err != nil {
+		s.core.recovery.interrupted()
+		return fmt.Errorf("%w: %w", ErrUnfinished, err)
+	}
+	return nil
 }
+
+// ErrUnfinished means that a group is deleted, but not yet removed from all of its devices.
+var ErrUnfinished = fleet.Errorf(fleet.Unavailable, "the group is deleted; it is removed from the rest of its devices as soon as the store answers")
 
 // clearGroup removes a group that is leaving from catalogs and devices, and then from the team.
 func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.GroupID) error {
@@ -232,36 +244,38 @@ func (s *Teams) clearDevices(ctx context.Context, devices []index.Shown, id flee
 	return <-failed // the first, nil if there is none
 }
 
-// resume finishes deletions of groups that a crash interrupted; the index must be ready.
-func (s *Teams) resume(ctx context.Context) {
+// resume finishes deletions of groups that a crash or an outage interrupted, and reports whether
+// it could. The index must be ready.
+func (s *Teams) resume(ctx context.Context) (done bool) {
 	teams, err := s.AllTeams(ctx)
 	for _, team := range teams {
-		for _, id := range s.leftovers(ctx, team) {
-			if err := s.clearGroup(ctx, team, id); err != nil {
-				s.core.log.Warn("a deleted group is left on devices until the next start", "team", team, "group", id, "err", err)
-			}
+		ids, failed := s.leftovers(ctx, team)
+		for _, id := range ids {
+			failed = errors.Join(failed, s.clearGroup(ctx, team, id))
 		}
+		err = errors.Join(err, failed)
 	}
 	if err != nil && ctx.Err() == nil {
-		s.core.log.Warn("teams can't be read", "err", err)
+		s.core.log.Warn("a deleted group may be left on devices until redis answers again", "err", err)
 	}
+	return err == nil
 }
 
 // leftovers returns the groups that a team no longer has but that devices may be in: their
 // deletion was interrupted, or a device was added while they were deleted.
-func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.GroupID) {
+func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.GroupID, err error) {
 	used := map[fleet.GroupID]bool{}
-	err := s.store.Index.Count(fleet.Actor{Team: team, Role: fleet.Owner}, 0, func(e *fleet.IndexEntry, _ int) {
+	err = s.store.Index.Count(fleet.Actor{Team: team, Role: fleet.Owner}, 0, func(e *fleet.IndexEntry, _ int) {
 		for _, id := range e.Groups {
 			used[id] = true
 		}
 	})
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	r, err := s.docs.Live(ctx, team) // after the devices: a group exists before they are in it
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	maps.Copy(used, r.leaving)
 	for id := range used {
@@ -269,7 +283,7 @@ func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.G
 			ids = append(ids, id)
 		}
 	}
-	return ids
+	return ids, nil
 }
 
 // without returns ids except id, in a new slice.

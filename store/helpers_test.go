@@ -84,6 +84,6 @@ func newTeam(t testing.TB, s *Store) (fleet.Team, fleet.User, fleet.Product) {
 func openTwo(tb testing.TB) (*Store, *Store) {
 	tb.Helper()
 	first := openServed(tb, tb.TempDir())
-	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.Client.Options().Addr, Log: quiet()})
+	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.Client.Options().Addr, Log: quiet(), shared: true})
 	return first, opened(tb, second, err)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/stream"
 )
 
 // Every key of the store is built here. The part in braces is the tag: keys of one
@@ -11,7 +12,7 @@ import (
 
 func deviceKey(id fleet.DeviceID) string  { return "d:{" + string(id) + "}" } // hash: the record
 func historyKey(id fleet.DeviceID) string { return "h:{" + string(id) + "}" } // list: past updates, newest first
-func outboxKey(id fleet.DeviceID) string  { return "o:{" + string(id) + "}" } // hash: c<n> command, r<n> its result
+func outboxKey(id fleet.DeviceID) string  { return "o:{" + string(id) + "}" } // hash: c<n> command, n<n> nonce of its queuing, r<n> its result
 
 const deviceKeys = "d:{*}" // the pattern that finds every device record
 
@@ -24,8 +25,14 @@ func productKey(id fleet.ProductID) string { return "p:{" + id.String() + "}" } 
 func teamKey(id fleet.TeamID) string       { return "t:{" + id.String() + "}" } // document: team, members, groups, products
 func userKey(id fleet.UserID) string       { return "u:{" + id.String() + "}" } // document: user, their teams and tokens
 
-func messagesKey(id fleet.TeamID) string   { return "m:{" + id.String() + "}" }  // stream
-func auditKey(id fleet.TeamID) string      { return "l:{" + id.String() + "}" }  // stream
+func messagesKey(id fleet.TeamID) stream.Key { return streamKey("m", id) }
+func auditKey(id fleet.TeamID) stream.Key    { return streamKey("l", id) }
+
+func streamKey(kind string, id fleet.TeamID) stream.Key {
+	tag := ":{" + id.String() + "}"
+	return stream.Key{Entries: kind + tag, Steps: kind + "s" + tag}
+}
+
 func alertsKey(id fleet.TeamID) string     { return "a:{" + id.String() + "}" }  // hash: alert id -> alert; x<id> where archived
 func alertOrderKey(id fleet.TeamID) string { return "ao:{" + id.String() + "}" } // sorted set: alert ids, all of score 0
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/record"
+	"github.com/muster-iot/muster/store/stream"
 )
 
 // Messages reads and writes messages, commands, alerts and the audit log.
@@ -17,14 +18,14 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 	if m.Received.IsZero() {
 		m.Received = time.Now()
 	}
-	return s.core.append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, record.Message.Pack(&m))
+	return s.core.streams.Append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, record.Message.Pack(&m))
 }
 
 // List returns the messages that q selects and the cursor of the next page, "" after the last. A
 // page may be short, even empty, without being the last if few of very many messages match.
 func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet.Message, next string, err error) {
-	next, err = s.core.scan(ctx, messagesKey(q.Team), streamQuery{
-		from: q.From, to: q.To, ascending: q.Ascending, after: q.After, limit: pageLimit(q.Limit),
+	next, err = s.core.streams.Scan(ctx, messagesKey(q.Team), stream.Query{
+		From: q.From, To: q.To, Ascending: q.Ascending, After: q.After, Limit: pageLimit(q.Limit),
 	}, func(id, text string) (bool, error) {
 		var m fleet.Message
 		if err := record.Message.Unpack(text, &m); err != nil {
@@ -65,14 +66,14 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
-	_, err := s.core.append(ctx, auditKey(e.Team), e.At, s.core.keep.Audit, record.AuditEntry.Pack(&e))
+	_, err := s.core.streams.Append(ctx, auditKey(e.Team), e.At, s.core.keep.Audit, record.AuditEntry.Pack(&e))
 	return err
 }
 
 // AuditLog returns a page of a team's log, newest first, and the cursor of the next page, ""
 // after the last. limit is 1 to 100.
 func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
-	next, err = s.core.scan(ctx, auditKey(team), streamQuery{after: after, limit: pageLimit(limit)},
+	next, err = s.core.streams.Scan(ctx, auditKey(team), stream.Query{After: after, Limit: pageLimit(limit)},
 		func(id, text string) (bool, error) {
 			e := fleet.AuditEntry{Cursor: id, Team: team}
 			err := record.AuditEntry.Unpack(text, &e)
@@ -81,3 +82,6 @@ func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string
 		})
 	return page, next, err
 }
+
+// pageLimit returns limit, but at least 1 and at most 100 rows.
+func pageLimit(limit int) int { return min(max(limit, 1), 100) }

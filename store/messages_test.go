@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/stream"
 )
 
 // appendMessages keeps n messages, one a second: device a for even numbers, b for odd.
@@ -101,11 +102,11 @@ func TestMessagesAreKeptByCountAndAge(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		s.core.keep.Messages = 150
 		appendMessages(t, s, 500)
-		length := got[int64](t)(s.core.Client.XLen(t.Context(), messagesKey(1)).Result())
+		length := got[int64](t)(s.core.Client.XLen(t.Context(), messagesKey(1).Entries).Result())
 		if length < 150 || length > 150+100 { // Redis trims whole nodes of 100
 			t.Errorf("%d messages are kept, want 150 to 250", length)
 		}
-		s.core.keep.Age = time.Since(at(490))
+		s.core.streams = stream.New(s.core.Pipeline, time.Since(at(490)))
 		page, _, err := s.Messages.List(t.Context(), fleet.MessageQuery{Team: 1, Limit: 100})
 		must(t, err)
 		if len(page) > 10 {
@@ -114,7 +115,7 @@ func TestMessagesAreKeptByCountAndAge(t *testing.T) {
 		for range 128 {
 			got[string](t)(s.Messages.Append(t.Context(), fleet.Message{Team: 1, Received: time.Now()}))
 		}
-		first := got[[]redis.XMessage](t)(s.core.Client.XRangeN(t.Context(), messagesKey(1), "-", "+", 1).Result())
+		first := got[[]redis.XMessage](t)(s.core.Client.XRangeN(t.Context(), messagesKey(1).Entries, "-", "+", 1).Result())
 		if first[0].ID < strconv.FormatInt(at(290).UnixMilli(), 10) {
 			t.Errorf("the oldest message is %s: those beyond the age kept were not trimmed", first[0].ID)
 		}

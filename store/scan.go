@@ -18,28 +18,41 @@ const readChunk = 500 // device records read in one trip
 // outage of Redis, and returns when all are read or ctx ends.
 func (s *Devices) readAll(ctx context.Context) {
 	began := time.Now()
-	for cursor := uint64(0); ; {
-		keys, next, err := s.core.Client.Scan(ctx, cursor, deviceKeys, readChunk).Result()
-		if err == nil {
-			err = s.readDevices(ctx, keys)
+	err := s.scan(ctx, func(id fleet.DeviceID, d *fleet.Device) {
+		if d != nil {
+			s.index.PutRead(d)
 		}
-		if err != nil {
-			if !s.pause(ctx, err) {
-				return
-			}
-			continue // the same cursor again
-		}
-		if cursor = next; cursor == 0 {
-			break
-		}
+	})
+	if err != nil {
+		return
 	}
 	devices := s.index.Finish()
 	s.core.log.Debug("index built", "devices", devices, "took", time.Since(began))
 }
 
-// readDevices puts the records of keys into the index, some at a time: a server may return
-// more keys than were asked for.
-func (s *Devices) readDevices(ctx context.Context, keys []string) error {
+// scan calls put for every device record. It continues after an outage of Redis, and returns an
+// error only when ctx ends first. put gets nil for a device that was deleted meanwhile.
+func (s *Devices) scan(ctx context.Context, put func(fleet.DeviceID, *fleet.Device)) error {
+	for cursor := uint64(0); ; {
+		keys, next, err := s.core.Client.Scan(ctx, cursor, deviceKeys, readChunk).Result()
+		if err == nil {
+			err = s.readDevices(ctx, keys, put)
+		}
+		if err != nil {
+			if !s.pause(ctx, err) {
+				return err
+			}
+			continue // the same cursor again
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// readDevices calls put for the records of keys, some at a time: a server may return more keys
+// than were asked for. A record that can't be read is logged and left out.
+func (s *Devices) readDevices(ctx context.Context, keys []string, put func(fleet.DeviceID, *fleet.Device)) error {
 	for len(keys) > 0 {
 		some := keys[:min(len(keys), readChunk)]
 		keys = keys[len(some):]
@@ -48,29 +61,30 @@ func (s *Devices) readDevices(ctx context.Context, keys []string) error {
 		for _, key := range some {
 			replies = append(replies, pipe.HGetAll(ctx, key))
 		}
-		if _, err := pipe.Exec(ctx); pipeline.Transient(err) {
+		if err := pipeline.Exec(ctx, pipe); pipeline.Transient(err) {
 			return err
 		}
 		for i, reply := range replies {
+			id := deviceOfKey(some[i])
 			fields, err := reply.Result()
 			if err == nil && len(fields) == 0 {
-				continue // deleted meanwhile
+				put(id, nil)
+				continue
 			}
-			d := fleet.Device{ID: deviceOfKey(some[i])}
+			d := fleet.Device{ID: id}
 			if err := errors.Join(err, record.ReadDevice(fields, &d)); err != nil {
 				s.core.log.Error("a device record can't be read and is left out of lists", "device", d.ID, "err", err)
 				continue
 			}
-			s.index.PutRead(&d)
+			put(id, &d)
 		}
 	}
 	return nil
 }
 
+// pause waits before another try. The outage is logged by the pipeline.
 func (s *Devices) pause(ctx context.Context, err error) bool {
-	if ctx.Err() == nil {
-		s.core.log.Warn("reading the devices: redis does not answer, trying again", "err", err)
-	}
+	s.core.log.Debug("reading the devices: trying again", "err", err)
 	select {
 	case <-ctx.Done():
 		return false

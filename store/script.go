@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/stream"
 )
 
 //go:embed lua/*.lua
@@ -15,8 +16,7 @@ var (
 	createScript  = pipeline.NewScript(lua("create"))
 	claimScript   = pipeline.NewScript(lua("claim"))
 	unclaimScript = pipeline.NewScript(lua("unclaim"))
-	appendScript  = pipeline.NewScriptAskingRetry(lua("append"))
-	queueScript   = pipeline.NewScript(lua("queue"))
+	queueScript   = pipeline.NewScriptAskingRetry(lua("queue"))
 	finishScript  = pipeline.NewScript(lua("finish"))
 	expireScript  = pipeline.NewScript(lua("expire"))
 	raiseScript   = pipeline.NewScript(lua("raise"))
@@ -27,7 +27,7 @@ var (
 
 // scripts are all scripts, for the pipeline to load.
 var scripts = []*pipeline.Script{
-	saveScript, createScript, document.Script, claimScript, unclaimScript, appendScript,
+	saveScript, createScript, document.Script, claimScript, unclaimScript, stream.Script,
 	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,
 }
 

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"math"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/store/redisserver"
+	"github.com/muster-iot/muster/store/require"
 )
 
 // Serve keeps the fleet in o.Dir, with a redis-server or valkey-server of its own: a
@@ -25,7 +27,7 @@ func serve(ctx context.Context, o Options) (*Store, *redisserver.Server, error) 
 	}
 	s := assemble(&redis.Options{Network: "unix", Addr: server.Socket()}, o)
 	s.server = server.Stop
-	if err := server.Await(ctx, s.core.await); err != nil {
+	if err := server.Await(ctx, func(ctx context.Context) error { return require.Await(ctx, s.core.Client, o.log()) }); err != nil {
 		s.Close()
 		return nil, nil, err
 	}
@@ -35,9 +37,11 @@ func serve(ctx context.Context, o Options) (*Store, *redisserver.Server, error) 
 
 // Ephemeral keeps the fleet in this process: nothing to install, no port, and everything is
 // gone after Close. o.URL and o.Dir are not used.
-func Ephemeral(ctx context.Context, o Options) (*Store, error) {
+func Ephemeral(_ context.Context, o Options) (*Store, error) {
 	server := redisserver.NewMemory()
 	s := assemble(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, o)
 	s.server = server.Close
-	return s.start(ctx)
+	s.readyWithin = math.MaxInt64 // nobody else writes, so that nothing has to be confirmed
+	s.read()
+	return s, nil
 }

@@ -1,26 +1,33 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/require"
+	"github.com/muster-iot/muster/store/stream"
 )
 
 // Options are where the fleet is kept and for how long.
 type Options struct {
-	URL  string       // redis://, rediss:// or unix:// of a Redis 7.0 or Valkey 7.2; Open only
-	Dir  string       // folder of the append-only file; Serve only
-	Log  *slog.Logger // nil: slog.Default()
-	Keep Retention    // zero fields: the defaults
+	URL    string       // redis://, rediss:// or unix:// of a Redis 7.0 or Valkey 7.2; Open only
+	Dir    string       // folder of the append-only file; Serve only
+	Folder string       // keeps which store this is, beside the images; "": nothing does. This process must have locked it
+	Images bool         // Folder has images
+	Log    *slog.Logger // nil: slog.Default()
+	Keep   Retention    // zero fields: the defaults
+
+	shared bool // tests open a store twice
 }
 
 func (o Options) log() *slog.Logger {
@@ -67,9 +74,13 @@ type Store struct {
 	Journal  *Journal
 	Repeats  *Repeats
 
-	core   *core
-	server func() // ends the Redis that Serve or Ephemeral started; nil with Open
-	ending sync.Once
+	core        *core
+	keeper      *identity.Keeper
+	images      bool          // the data folder has images
+	readyWithin time.Duration // how long ago a write may have worked
+	lost        chan error    // why this process may no longer use the store; has a place for one
+	server      func()        // ends the Redis that Serve or Ephemeral started; nil with Open
+	ending      sync.Once
 }
 
 // core is what the parts of a store share.
@@ -77,37 +88,47 @@ type core struct {
 	*pipeline.Pipeline
 	log      *slog.Logger
 	keep     Retention
-	appended atomic.Uint64 // entries, to all streams
+	streams  *stream.Streams
+	recovery *recovery
 
 	base   context.Context // ends with the store
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 }
 
-// Open uses a Redis that someone else runs. It waits until it answers, or ctx ends, and logs
-// where its configuration can lose acknowledged writes.
+// Open uses a Redis that someone else runs. It waits until that answers, or ctx ends, and logs
+// where its configuration can lose acknowledged writes. Its error says what to do when another
+// process uses the store, and when Redis is not the store of o.Folder.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	redisOptions, err := redis.ParseURL(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("redis url: %w: use redis://, rediss:// or unix://", err)
 	}
 	s := assemble(redisOptions, o)
-	if err := s.core.await(ctx); err != nil {
+	if err := require.Await(ctx, s.core.Client, o.log()); err != nil {
 		s.Close()
 		return nil, err
 	}
-	s.core.warn(ctx)
+	require.Warn(ctx, s.core.Client, o.log())
 	return s.start(ctx)
 }
 
 // assemble returns a store that has not sent anything to Redis yet.
 func assemble(redisOptions *redis.Options, o Options) *Store {
 	base, cancel := context.WithCancel(context.Background())
+	s := &Store{images: o.Images, readyWithin: readyWithin, lost: make(chan error, 1)}
+	s.keeper = identity.New(identity.Config{
+		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Shared: o.shared, Log: o.log(),
+		Changed: s.changed, Lost: func(err error) { s.lost <- err },
+	})
 	c := &core{
-		Pipeline: pipeline.New(redisOptions, o.log(), scripts),
-		log:      o.log(), keep: o.Keep.orDefaults(), base: base, cancel: cancel,
+		Pipeline: pipeline.New(redisOptions, o.log(), scripts, pipeline.Guard{
+			Recognize: s.keeper.Recognize, Confirm: s.keeper.Confirm, Lapsed: s.keeper.Lapsed, Recovered: s.recovered,
+		}),
+		log: o.log(), keep: o.Keep.orDefaults(), recovery: newRecovery(), base: base, cancel: cancel,
 	}
-	s := &Store{core: c}
+	s.core = c
+	c.streams = stream.New(c.Pipeline, c.keep.Age)
 	s.Index = index.New()
 	s.Catalogs = newCatalogs(c)
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}
@@ -119,17 +140,37 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 	return s
 }
 
-// start loads the scripts and begins to read the devices into the index.
+// start takes the store for this process and begins to read the devices into the index.
 func (s *Store) start(ctx context.Context) (*Store, error) {
-	if err := s.core.Load(ctx); err != nil {
+	if err := s.keeper.Take(ctx, s.core.Client, s.unnamed); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("redis: loading scripts: %w", err)
+		return nil, err
 	}
+	s.core.tasks.Go(func() { s.confirm(s.core.base) })
+	s.read()
+	return s, nil
+}
+
+// read begins to read the devices into the index, and then keeps it right.
+func (s *Store) read() {
 	s.core.tasks.Go(func() {
 		s.Devices.readAll(s.core.base)
-		s.Teams.resume(s.core.base)
+		s.core.recovery.interrupted() // by the end of an earlier process
+		s.recover(s.core.base)
 	})
-	return s, nil
+}
+
+// unnamed looks at a Redis that does not say which store it is.
+func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
+	n, err := s.core.Client.Exists(ctx, teamsKey).Result()
+	return identity.Found{Fleet: n > 0, Images: s.images}, err
+}
+
+// confirm confirms every few seconds that writes work and reach this process's store.
+func (s *Store) confirm(ctx context.Context) {
+	for sleep(ctx, identity.Every) {
+		_ = s.core.Confirm(ctx) // the pipeline notes and logs it
+	}
 }
 
 // Close ends the store: operations in progress end, later ones are fleet.Unavailable. A server
@@ -138,6 +179,10 @@ func (s *Store) Close() {
 	s.ending.Do(func() {
 		s.core.cancel()
 		s.core.tasks.Wait()
+		s.core.Drain()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = s.keeper.Release(ctx, s.core.Client) // else the next process waits until the lease has run out
+		cancel()
 		s.core.Pipeline.Close()
 		if s.server != nil {
 			s.server()
@@ -145,11 +190,16 @@ func (s *Store) Close() {
 	})
 }
 
-// Ping returns nil if Redis answers.
-func (s *Store) Ping(ctx context.Context) error {
-	_, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] { return p.Ping(context.Background()) })
-	return err
-}
+// readyWithin is how long ago a write may have worked for a store to be ready: two renewals of
+// its lease may take long.
+const readyWithin = 3 * identity.Every
+
+// Ready returns nil if reads and writes work: the last trips succeeded, and a write worked in
+// the last 6 s on the Redis that this process was started with. Otherwise it returns why not.
+func (s *Store) Ready() error { return s.core.Ready(s.readyWithin) }
+
+// Lost receives an error when another process has taken the store: this one must end.
+func (s *Store) Lost() <-chan error { return s.lost }
 
 // Stats counts what the store asked of Redis since it was opened, without the first reading of
 // the device records.

@@ -96,7 +96,9 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 		}
 	}
 	err = s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
-		return p.Del(context.Background(), messagesKey(id), auditKey(id), alertsKey(id), alertOrderKey(id), repeatsKey(id), repeatOrderKey(id))
+		messages, audit := messagesKey(id), auditKey(id)
+		return p.Del(context.Background(), messages.Entries, messages.Steps, audit.Entries, audit.Steps,
+			alertsKey(id), alertOrderKey(id), repeatsKey(id), repeatOrderKey(id))
 	})
 	if err != nil {
 		return err

@@ -111,8 +111,12 @@ func (s *service) refuse(ctx huma.Context, err error) {
 // Report returns what a client may see of err, and logs what that hides.
 func Report(ctx context.Context, log *slog.Logger, operation string, err error) *api.Problem {
 	p := api.ProblemOf(err)
+	level := slog.LevelError
+	if p.Status == http.StatusServiceUnavailable { // the store logs once that it can't be used
+		level = slog.LevelDebug
+	}
 	if p.Status >= http.StatusInternalServerError {
-		log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("operation", operation), slog.Any("err", err))
+		log.LogAttrs(ctx, level, "request failed", slog.String("operation", operation), slog.Any("err", err))
 	}
 	return p
 }

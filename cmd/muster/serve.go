@@ -28,6 +28,7 @@ type serveCmd struct {
 	HTTPTLSKey    *string `name:"http-tls-key" help:"Private key of that certificate, in PEM." placeholder:"FILE"`
 	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
 	Redis         *string `help:"Use this Redis instead of starting one." placeholder:"URL"`
+	Join          bool    `help:"Share the Redis with other servers started with --join (not supported yet)."`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
 	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`
 	OwnerEmail    *string `help:"Email of the owner, created on the first start (default owner@localhost)." placeholder:"EMAIL"`
@@ -147,6 +148,9 @@ func (s *serveCmd) flags() []configs.Flag {
 		if f.value != nil {
 			given = append(given, configs.Flag{Name: f.name, Key: f.key, Value: *f.value})
 		}
+	}
+	if s.Join {
+		given = append(given, configs.Flag{Name: "--join", Key: "node.join", Value: "true"})
 	}
 	if s.Ephemeral {
 		given = append(given, configs.Flag{Name: "--ephemeral", Key: "redis.ephemeral", Value: "true"})

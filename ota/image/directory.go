@@ -52,6 +52,12 @@ func OpenDirectory(root string) (*Directory, error) {
 	return &Directory{root: root}, nil
 }
 
+// Empty reports whether no product has an image.
+func (d *Directory) Empty() bool {
+	images, _ := filepath.Glob(filepath.Join(d.root, "*", "*")) // fails for a bad pattern only
+	return len(images) == 0
+}
+
 // removeAbandoned removes a staged file that no process has open.
 func removeAbandoned(name string) error {
 	file, err := os.OpenFile(name, os.O_RDWR, 0)

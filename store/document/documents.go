@@ -81,17 +81,28 @@ func (s *Documents[ID, T]) Cached(id ID) *T {
 	return value
 }
 
-// Saw notes that Redis held revision rev of id; 0 means that it held none.
+// Saw notes that Redis held revision rev of id; 0 means that it held none. A lower revision
+// than that in memory means that Redis has older data: what is in memory is dropped.
 func (s *Documents[ID, T]) Saw(id ID, rev uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	known := s.known[id]
 	switch {
-	case rev == 0:
+	case known == nil:
+	case rev < *s.kind.Revision(known):
 		delete(s.known, id)
 		delete(s.newer, id)
-	case rev > s.newer[id] && s.known[id] != nil:
+	case rev > s.newer[id]:
 		s.newer[id] = rev
 	}
+}
+
+// Forget drops everything in memory: Redis may hold other states than it did.
+func (s *Documents[ID, T]) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.known)
+	clear(s.newer)
 }
 
 func (s *Documents[ID, T]) keep(id ID, value *T) {
@@ -219,6 +230,7 @@ func (s *Documents[ID, T]) write(ctx context.Context, id ID, old map[string]stri
 	status, err := s.redis.RunStatus(ctx, Script, []string{s.key(id)}, args...)
 	switch {
 	case err != nil:
+		s.Saw(id, 0) // it may have been written
 		return err
 	case status == 0:
 		return fleet.Errorf(fleet.Conflict, "%s %v was changed by someone else meanwhile", s.kind.Name, id)

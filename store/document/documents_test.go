@@ -45,11 +45,8 @@ func openTwo(t *testing.T) (one, other *document.Documents[string, team]) {
 	server := redisserver.NewMemory()
 	t.Cleanup(server.Close)
 	open := func() *document.Documents[string, team] {
-		p := pipeline.New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, slog.New(slog.DiscardHandler), []*pipeline.Script{document.Script})
+		p := pipeline.New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, slog.New(slog.DiscardHandler), []*pipeline.Script{document.Script}, pipeline.Guard{})
 		t.Cleanup(p.Close)
-		if err := p.Load(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		return document.New(p, kind, func(id string) string { return "x:{" + id + "}" })
 	}
 	return open(), open()

@@ -8,7 +8,7 @@
 local at = redis.call('HMGET', KEYS[1], 'rev', 'by')
 local rev = at[1] or '0'
 if rev ~= ARGV[1] then
-  if rev == ARGV[2] and at[2] == ARGV[3] then return 1 end
+  if at[2] == ARGV[3] then return 1 end
   if rev == '0' then return -1 end
   return 0
 end

@@ -6,6 +6,7 @@ local gone = 0
 for _, n in ipairs(ARGV) do
   if redis.call('HEXISTS', KEYS[2], 'r' .. n) == 0 then
     gone = gone + redis.call('HDEL', KEYS[2], 'c' .. n)
+    redis.call('HDEL', KEYS[2], 'n' .. n)
   end
 end
 if gone > 0 and redis.call('EXISTS', KEYS[1]) == 1 then

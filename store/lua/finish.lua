@@ -15,6 +15,6 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[2])) do
 end
 table.sort(finished)
 for i = 1, #finished - tonumber(ARGV[3]) do
-  redis.call('HDEL', KEYS[2], 'r' .. finished[i], 'c' .. finished[i])
+  redis.call('HDEL', KEYS[2], 'r' .. finished[i], 'c' .. finished[i], 'n' .. finished[i])
 end
 return 1

@@ -3,14 +3,12 @@
 -- ARGV  1 revision expected  2 revision written  3 nonce of this write
 --       4 number of past updates  5 past updates kept  6.. the past updates, oldest first
 --       then the fields and values of the whole record
--- Returns 1 written (now, or by an earlier try of this same write), 0 another revision
---         is there, -1 no such device.
+-- Returns 1 written (now, or by an earlier try of this same write, also when commands have
+--         raised the revision since), 0 another revision is there, -1 no such device.
 local at = redis.call('HMGET', KEYS[1], 'r', 'w')
 if not at[1] then return -1 end
-if at[1] ~= ARGV[1] then
-  if at[1] == ARGV[2] and at[2] == ARGV[3] then return 1 end
-  return 0
-end
+if at[2] == ARGV[3] then return 1 end
+if at[1] ~= ARGV[1] then return 0 end
 local past = tonumber(ARGV[4])
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'r', ARGV[2], 'w', ARGV[3], unpack(ARGV, 6 + past))

@@ -2,14 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/store/record"
 )
 
 const (
@@ -24,10 +22,10 @@ const (
 // that was started outside of it.
 type batcher struct {
 	client   *redis.Client
-	atomic   bool // a trip is one MULTI: all or nothing, one fsync
+	lane     lane // the trips of writes are one MULTI: all or nothing, one fsync
 	patience time.Duration
 	outage   *outage
-	load     func(context.Context) error // loads the scripts
+	guard    *guard
 	free     chan *ticket
 	queue    chan *ticket
 	closed   chan struct{}
@@ -49,9 +47,9 @@ const (
 	settled                // the outcome is in the channel
 )
 
-func newBatcher(client *redis.Client, atomic bool, o *outage, load func(context.Context) error) *batcher {
+func newBatcher(client *redis.Client, l lane, o *outage, g *guard) *batcher {
 	b := &batcher{
-		client: client, atomic: atomic, patience: maxPatience, outage: o, load: load,
+		client: client, lane: l, patience: maxPatience, outage: o, guard: g,
 		free: make(chan *ticket, maxWaiting), queue: make(chan *ticket, maxWaiting),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -144,36 +142,56 @@ func (b *batcher) carryOut(batch []*ticket) {
 	}
 	b.operations.Add(uint64(len(waiting)))
 	pause := 5 * time.Millisecond
-	for again := false; len(waiting) > 0; again = true {
-		left, cause := b.trip(waiting, again)
-		if cause == nil {
+	for sent := false; len(waiting) > 0; b.retries.Add(1) {
+		var cause error
+		if waiting, sent, cause = b.attempt(waiting, sent); cause == nil {
 			b.down = time.Time{}
-			b.outage.over()
+			b.outage.over(b.lane)
 			return
 		}
 		if b.down.IsZero() {
 			b.down = time.Now()
 		}
-		b.outage.lasts(b.down, cause)
-		waiting = left
+		b.outage.lasts(b.lane, cause)
 		if time.Since(b.down) >= b.patience || !b.wait(pause) {
 			for _, t := range waiting {
-				b.settle(t, fleet.Errorf(fleet.Unavailable, "redis does not answer: %w", cause))
+				b.giveUp(t, sent, cause)
 			}
 			return
 		}
 		pause = min(2*pause, 250*time.Millisecond)
-		b.retries.Add(1)
 	}
+}
+
+// attempt makes a trip if the guard lets it. sent reports whether the operations were sent
+// before; attempt returns the operations that need another trip, whether they were sent, and
+// why they need it.
+func (b *batcher) attempt(waiting []*ticket, sent bool) ([]*ticket, bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
+	defer cancel()
+	if err := b.guard.admit(ctx, b.lane); err != nil {
+		return waiting, sent, err
+	}
+	left, cause := b.trip(ctx, waiting, sent)
+	if cause != nil {
+		b.guard.doubt(b.lane)
+	}
+	return left, true, cause
+}
+
+// giveUp fails an operation. One that was sent may be carried out, even later.
+func (b *batcher) giveUp(t *ticket, sent bool, cause error) {
+	if d, ok := t.op.(Doubtful); ok && sent {
+		d.Doubt()
+	}
+	b.settle(t, &fleet.Error{Kind: fleet.Unavailable, Text: Advice(cause), Cause: cause})
 }
 
 // trip sends the operations of waiting at once. It returns those that need another
 // trip, in the same array, and why.
-func (b *batcher) trip(waiting []*ticket, again bool) (left []*ticket, cause error) {
-	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
-	defer cancel()
+func (b *batcher) trip(ctx context.Context, waiting []*ticket, again bool) (left []*ticket, cause error) {
 	pipe := b.client.Pipeline()
-	if b.atomic && len(waiting) > 1 {
+	if b.lane == writes && len(waiting) > 1 {
 		pipe = b.client.TxPipeline()
 	}
 	for _, t := range waiting {
@@ -181,21 +199,16 @@ func (b *batcher) trip(waiting []*ticket, again bool) (left []*ticket, cause err
 	}
 	b.trips.Add(1)
 	b.commands.Add(uint64(pipe.Len()))
-	_, _ = pipe.Exec(ctx) // each operation reads its own reply
+	_ = Exec(ctx, pipe) // each operation reads its own reply
 	left = waiting[:0]
-	forgotten := false
 	for _, t := range waiting {
 		err := t.op.Settle(again)
 		if !Transient(err) {
-			b.settle(t, err)
+			b.settle(t, b.outage.refused(err))
 			continue
 		}
 		left = append(left, t)
 		cause = err
-		forgotten = forgotten || redis.HasErrorPrefix(err, "NOSCRIPT")
-	}
-	if forgotten {
-		_ = b.load(ctx) // if this fails, so does the next trip
 	}
 	return left, cause
 }
@@ -221,26 +234,4 @@ func (b *batcher) wait(d time.Duration) bool {
 	case <-b.closed:
 		return false
 	}
-}
-
-// Transient reports whether err may go away by itself: the connection broke, or Redis is
-// starting, failing over, out of memory or unable to write its file. Errors of fleet and of
-// broken records never do.
-func Transient(err error) bool {
-	if err == nil || errors.Is(err, redis.Nil) || errors.As(err, new(*fleet.Error)) || errors.Is(err, record.ErrBroken) {
-		return false
-	}
-	var reply redis.Error
-	if !errors.As(err, &reply) {
-		return true
-	}
-	for _, prefix := range []string{
-		"NOSCRIPT", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "EXECABORT",
-		"OOM", "MISCONF", "NOREPLICAS", "max number of clients",
-	} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return false
 }

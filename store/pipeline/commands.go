@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,6 +17,13 @@ type Operation interface {
 	Settle(again bool) error
 }
 
+// Doubtful is an Operation that has to know when its outcome stays unknown.
+type Doubtful interface {
+	// Doubt is called instead of Settle, from the batcher's goroutine: the operation failed as
+	// fleet.Unavailable, but Redis may have carried it out, or may still do so.
+	Doubt()
+}
+
 // Read carries out op together with other reads. It returns the error of op, or
 // fleet.Unavailable when ctx ends first, the pipeline is closed or Redis does not answer; op
 // may have been carried out then. The caller must not use op after an error.
@@ -24,6 +32,26 @@ func (p *Pipeline) Read(ctx context.Context, op Operation) error { return p.read
 // Write carries out op together with other writes, all of a trip or none. Its errors are those
 // of Read.
 func (p *Pipeline) Write(ctx context.Context, op Operation) error { return p.writes.do(ctx, op) }
+
+// errUnanswered is the error of a command that was not sent, or has no reply.
+var errUnanswered = errors.New("no reply")
+
+// Exec sends the commands of p and returns the first error. Unlike p.Exec it leaves no command
+// without a reply and without an error: go-redis does when Redis refuses to set a connection up,
+// for example because it wants a password, and the command would look like one that found
+// nothing, or was carried out.
+func Exec(ctx context.Context, p redis.Pipeliner) error {
+	for _, c := range p.Cmds() {
+		c.SetErr(errUnanswered)
+	}
+	commands, err := p.Exec(ctx)
+	for _, c := range commands {
+		if c.Err() == errUnanswered && err != nil {
+			c.SetErr(err)
+		}
+	}
+	return err
+}
 
 // Result is a go-redis command whose reply is a T.
 type Result[T any] interface{ Result() (T, error) }

@@ -6,6 +6,8 @@
 //
 // Trips that fail because of the connection or of a state of Redis that passes are made again,
 // so an operation may be carried out twice: scripts recognize their own retry by a nonce. Redis
-// may be away for 5 seconds before operations fail as fleet.Unavailable. Scripts that Redis has
-// forgotten are loaded again.
+// may be away for 5 seconds before operations fail as fleet.Unavailable.
+//
+// A new connection is used once Redis has the scripts and a Guard has recognized it; after a
+// failure the guard looks again before the next trip.
 package pipeline

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+	"golang.org/x/time/rate"
 )
 
 // Pipeline is the connection to one Redis. It is safe for concurrent use.
@@ -20,21 +22,25 @@ type Pipeline struct {
 	Client *redis.Client
 
 	reads, writes *batcher
-	scripts       []*Script
+	guard         *guard
+	outage        *outage
 	writer        string // distinguishes the nonces of this process
 	nonces        atomic.Uint64
 	running       sync.WaitGroup
+	draining      sync.Once
 }
 
-// New returns a pipeline to the Redis of o, whose scripts will be scripts. Load must be called
-// before the first script is run, and Close in the end.
-func New(o *redis.Options, log *slog.Logger, scripts []*Script) *Pipeline {
+// New returns a pipeline to the Redis of o, which will know the scripts. Close must be called
+// in the end.
+func New(o *redis.Options, log *slog.Logger, scripts []*Script, g Guard) *Pipeline {
+	guard := &guard{Guard: g, scripts: scripts}
+	o.OnConnect = guard.connected
 	client := redis.NewClient(explicit(o))
-	away := &outage{log: log}
-	load := func(ctx context.Context) error { return load(ctx, client, scripts) }
+	guard.client = client
+	away := &outage{log: log, began: time.Now(), refusals: rate.Sometimes{First: 1, Interval: time.Minute}}
 	p := &Pipeline{
-		Client: client, scripts: scripts, writer: rand.Text()[:8] + ".",
-		reads: newBatcher(client, false, away, load), writes: newBatcher(client, true, away, load),
+		Client: client, guard: guard, outage: away, writer: rand.Text()[:8] + ".",
+		reads: newBatcher(client, reads, away, guard), writes: newBatcher(client, writes, away, guard),
 	}
 	p.running.Go(p.reads.run)
 	p.running.Go(p.writes.run)
@@ -59,14 +65,57 @@ func explicit(o *redis.Options) *redis.Options {
 	return o
 }
 
-// Load loads the scripts into Redis.
-func (p *Pipeline) Load(ctx context.Context) error { return load(ctx, p.Client, p.scripts) }
+// Confirm confirms by a write that the right Redis is in use. It must be called every few
+// seconds, for Ready.
+func (p *Pipeline) Confirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
+	defer cancel()
+	if p.guard.doubtful[reads].Load() && p.guard.verify(ctx, reads) == nil {
+		p.outage.over(reads)
+	}
+	if err := p.guard.verify(ctx, writes); err != nil {
+		p.outage.lasts(writes, err)
+		return err
+	}
+	p.outage.over(writes)
+	return nil
+}
 
-// Close ends the pipeline: operations in progress end, later ones are fleet.Unavailable.
+// Doubt makes the next trip of each kind look whether it reaches the right Redis.
+func (p *Pipeline) Doubt() {
+	p.guard.doubt(reads)
+	p.guard.doubt(writes)
+}
+
+// Ready returns nil if the last trips succeeded and a write worked at most within ago, else why
+// it is not.
+func (p *Pipeline) Ready(within time.Duration) error {
+	select {
+	case <-p.writes.closed:
+		return errClosed
+	default:
+	}
+	if cause := p.outage.present(); cause != nil {
+		return errors.New(Advice(cause))
+	}
+	if ago := time.Since(p.outage.began) - time.Duration(p.outage.written.Load()); ago > within {
+		return fmt.Errorf("no write to redis has worked for %s", ago.Round(time.Second))
+	}
+	return nil
+}
+
+// Drain ends the shared trips: operations in progress end, later ones are fleet.Unavailable.
+func (p *Pipeline) Drain() {
+	p.draining.Do(func() {
+		p.reads.close()
+		p.writes.close()
+		p.running.Wait()
+	})
+}
+
+// Close drains the pipeline and closes its connections.
 func (p *Pipeline) Close() {
-	p.reads.close()
-	p.writes.close()
-	p.running.Wait()
+	p.Drain()
 	_ = p.Client.Close()
 }
 

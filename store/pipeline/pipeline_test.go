@@ -28,7 +28,7 @@ func each(t *testing.T, test func(t *testing.T, p *Pipeline)) {
 func openMemory(t *testing.T) *Pipeline {
 	server := redisserver.NewMemory()
 	t.Cleanup(server.Close)
-	p := New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, quiet, nil)
+	p := New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, quiet, nil, Guard{})
 	t.Cleanup(p.Close)
 	return p
 }
@@ -38,7 +38,7 @@ func openServer(t *testing.T) (*Pipeline, *redisserver.Server) {
 	server, err := redisserver.Start(t.Context(), t.TempDir(), quiet)
 	must(t, err)
 	t.Cleanup(server.Stop)
-	p := New(&redis.Options{Network: "unix", Addr: server.Socket()}, quiet, nil)
+	p := New(&redis.Options{Network: "unix", Addr: server.Socket()}, quiet, nil, Guard{})
 	t.Cleanup(p.Close)
 	must(t, server.Await(t.Context(), func(ctx context.Context) error { return ping(ctx, p) })) // it is retried until it answers
 	return p, server

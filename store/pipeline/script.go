@@ -30,11 +30,14 @@ func NewScriptAskingRetry(source string) *Script {
 	return s
 }
 
-func load(ctx context.Context, client *redis.Client, scripts []*Script) error {
-	pipe := client.Pipeline()
+// load loads scripts into the Redis of c.
+func load(ctx context.Context, c redis.Cmdable, scripts []*Script) error {
+	if len(scripts) == 0 {
+		return nil
+	}
+	pipe := c.Pipeline()
 	for _, s := range scripts {
 		pipe.ScriptLoad(ctx, s.source)
 	}
-	_, err := pipe.Exec(ctx)
-	return err
+	return Exec(ctx, pipe)
 }

@@ -1,24 +1,30 @@
-package store
+// Package require holds what Muster requires of a Redis: its version, its mode, and a
+// configuration that loses nothing.
+package require
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// await waits until Redis answers and checks its version.
-func (c *core) await(ctx context.Context) error {
-	if err := c.awaitAnswer(ctx); err != nil {
+// Await waits until Redis answers, or ctx ends, and checks its version and mode. It logs once
+// that it waits.
+func Await(ctx context.Context, c *redis.Client, log *slog.Logger) error {
+	if err := awaitAnswer(ctx, c, log); err != nil {
 		return err
 	}
-	info, err := c.Client.Info(ctx, "server").Result()
+	info, err := c.Info(ctx, "server").Result()
 	if err != nil {
-		return fmt.Errorf("redis: %w", err)
+		return pipeline.Explain(err)
 	}
 	if infoField(info, "redis_mode") == "cluster" {
 		return errCluster
@@ -31,23 +37,23 @@ var errCluster = errors.New("redis runs in cluster mode, which Muster can't use:
 	"name a Redis with cluster-enabled no (--redis URL), or let Muster start its own (without --redis)")
 
 // awaitAnswer pings Redis until it answers, which takes long while it reads a large file.
-func (c *core) awaitAnswer(ctx context.Context) error {
+func awaitAnswer(ctx context.Context, c *redis.Client, log *slog.Logger) error {
 	began, logged := time.Now(), false
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := c.Client.Ping(ctx).Err()
+		err := c.Ping(ctx).Err()
 		if err == nil {
 			return nil
 		}
-		if !pipeline.Transient(err) {
-			return fmt.Errorf("redis: %w", err)
+		if !pipeline.Transient(err) || pipeline.Denied(err) {
+			return pipeline.Explain(err)
 		}
 		if !logged && time.Since(began) > 2*time.Second {
 			logged = true
-			c.log.Warn("waiting for redis", "err", err)
+			log.Warn("waiting for redis", "err", pipeline.Explain(err))
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("redis does not answer: %w", err)
+			return pipeline.Explain(err)
 		case <-time.After(pause):
 		}
 	}
@@ -73,17 +79,17 @@ func infoField(info, name string) string {
 	return ""
 }
 
-// warn logs how the configuration of an operator's Redis can lose data. A hosted Redis may
+// Warn logs how the configuration of an operator's Redis can lose data. A hosted Redis may
 // forbid reading its configuration: then nothing is logged.
-func (c *core) warn(ctx context.Context) {
+func Warn(ctx context.Context, c *redis.Client, log *slog.Logger) {
 	for _, check := range []struct{ key, want, why string }{
 		{"maxmemory-policy", "noeviction", "redis may delete devices when it runs out of memory"},
 		{"appendonly", "yes", "acknowledged writes are lost when redis stops"},
 		{"appendfsync", "always", "the last second of acknowledged writes is lost when the machine stops"},
 	} {
-		answer, err := c.Client.ConfigGet(ctx, check.key).Result()
+		answer, err := c.ConfigGet(ctx, check.key).Result()
 		if got := answer[check.key]; err == nil && got != "" && got != check.want {
-			c.log.Warn("redis is configured to lose data", "setting", check.key, "is", got, "want", check.want, "why", check.why)
+			log.Warn("redis is configured to lose data", "setting", check.key, "is", got, "want", check.want, "why", check.why)
 		}
 	}
 }

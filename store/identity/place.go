@@ -1,0 +1,34 @@
+package identity
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// place names a data folder on a machine. One process at a time has a folder, so that two
+// holders of one place follow each other. Should a copy of a machine have the same name, the
+// holder notices with its next renewal that it has lost the lease.
+func place(folder string) string {
+	host, _ := os.Hostname()                     // "" will do
+	machine, _ := os.ReadFile("/etc/machine-id") // absent on other systems
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		path = folder
+	}
+	name := fmt.Sprintf("%s %s", host, path)
+	if info, err := os.Stat(path); err == nil {
+		name += " " + inode(info)
+	}
+	return strings.TrimSpace(name + " " + strings.TrimSpace(string(machine)))
+}
+
+// shown is the part of a place that a person can use.
+func shown(place string) string {
+	words := strings.Fields(place)
+	if len(words) < 2 {
+		return "another machine"
+	}
+	return words[0] + ", data folder " + words[1]
+}

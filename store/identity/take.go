@@ -1,0 +1,109 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Found is what Take has to know of a Redis without an id.
+type Found struct {
+	Fleet  bool // it has a fleet, of a Muster before there were ids
+	Images bool // the data folder has firmware images
+}
+
+// Take makes this process the holder of the store. While another process's lease lasts, Take
+// waits to see whether that renews it. It returns an error that says what to do when another
+// process holds the store, when Redis is empty but the folder belongs to a store, and when they
+// belong to different ones. unnamed looks at a Redis without an id.
+func (k *Keeper) Take(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) (Found, error)) error {
+	if k.config.Shared {
+		return k.share(ctx, c)
+	}
+	n, err := readNote(k.config.Folder)
+	if err != nil {
+		return err
+	}
+	var beat uint64
+	for first := true; ; first = false {
+		a, err := k.take(ctx, c, n.ID, unnamed)
+		switch {
+		case err != nil:
+			return err
+		case a.found == "taken":
+			return k.taken(ctx, c, n, a)
+		case a.found == "absent":
+			return k.refuse(n.ID, "redis is empty, but %[1]s belongs to the store %[2]s: let redis.url name the Redis of that store, "+
+				"or restore it from a backup; to begin a new fleet, choose another data folder")
+		case a.found == "other":
+			return k.refuse(n.ID, "redis holds the store "+short(a.id)+", but %[1]s belongs to the store %[2]s: "+
+				"correct redis.url or data, so that they belong together")
+		}
+		if !first && a.beat != beat {
+			return fmt.Errorf("another Muster uses this Redis (%s): stop it first; several servers on one Redis are not supported yet", shown(a.place))
+		}
+		if first {
+			k.config.Log.Warn("redis was in use by another Muster: waiting to see whether it still is", "holder", shown(a.place), "at_most", lease)
+		}
+		beat = a.beat
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("another Muster (%s) may still use this Redis: %w", shown(a.place), context.Cause(ctx))
+		case <-time.After(Every + Every/4):
+		}
+	}
+}
+
+func (k *Keeper) share(ctx context.Context, c redis.Cmdable) error {
+	id, err := c.HGet(ctx, storeKey, "id").Result()
+	k.known.Store(&id)
+	return err
+}
+
+// take tries once.
+func (k *Keeper) take(ctx context.Context, c redis.Cmdable, id string, unnamed func(context.Context) (Found, error)) (answer, error) {
+	adopt := "0"
+	if id == "" {
+		at, err := unnamed(ctx)
+		if err != nil {
+			return answer{}, err
+		}
+		if at.Fleet || !at.Images {
+			adopt = "1"
+		}
+	}
+	return run(ctx, c, takeScript, id, rand.Text(), k.holder, k.place, lease.Milliseconds(), adopt)
+}
+
+// taken notes what was taken.
+func (k *Keeper) taken(ctx context.Context, c redis.Cmdable, n note, a answer) error {
+	if a.epoch <= n.Epoch {
+		k.config.Log.Warn("redis has older data than this data folder: writes that were acknowledged may be missing", "epoch", a.epoch-1, "seen", n.Epoch)
+		a.epoch = n.Epoch + 1
+		k.config.Changed(Change{Older: true})
+		if err := c.HSet(ctx, storeKey, "epoch", strconv.FormatUint(a.epoch, 10)).Err(); err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	k.epoch, k.beat = a.epoch, a.beat
+	k.mu.Unlock()
+	k.confirmed.Store(int64(time.Since(k.began)))
+	k.known.Store(&a.id)
+	return note{ID: a.id, Epoch: a.epoch}.write(k.config.Folder)
+}
+
+// refuse returns an error about the folder and the store it belongs to.
+func (k *Keeper) refuse(id, format string) error {
+	path := filepath.Join(k.config.Folder, noteName)
+	if id == "" {
+		return fmt.Errorf("redis is empty, but %s holds firmware images of a fleet: let redis.url name the Redis of that fleet, "+
+			"or restore it from a backup; to begin a new fleet, choose another data folder", k.config.Folder)
+	}
+	return fmt.Errorf(format+" (%s)", k.config.Folder, short(id), path)
+}

@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Guard keeps a pipeline from a Redis that is not the one it was opened on, for example an
+// empty replica that was promoted. Its functions are called from several goroutines; those
+// that are nil let everything pass.
+type Guard struct {
+	// Recognize reads from c whether it is the right Redis. Each new connection is
+	// recognized before it is used, and reads are after a failure.
+	Recognize func(ctx context.Context, c redis.Cmdable) error
+	// Confirm does the same by a write. Writes are confirmed after a failure, and by
+	// Pipeline.Confirm.
+	Confirm func(ctx context.Context, c redis.Cmdable) error
+	// Lapsed reports whether the last Confirm was too long ago to write by.
+	Lapsed func() bool
+	// Recovered is called when Redis is used again after a failure.
+	Recovered func()
+}
+
+// guard is a Guard with the scripts that Redis must know, and what it has to look at again.
+type guard struct {
+	Guard
+	client   *redis.Client
+	scripts  []*Script
+	doubtful [lanes]atomic.Bool
+}
+
+// connected makes a new connection usable: it loads the scripts, which Redis forgets when it
+// ends, and recognizes the Redis.
+func (g *guard) connected(ctx context.Context, c *redis.Conn) error {
+	if err := load(ctx, c, g.scripts); err != nil {
+		return err
+	}
+	if g.Recognize == nil {
+		return nil
+	}
+	return g.Recognize(ctx, c)
+}
+
+func (g *guard) doubt(l lane) { g.doubtful[l].Store(true) }
+
+// admit returns nil if a trip of lane l may be made.
+func (g *guard) admit(ctx context.Context, l lane) error {
+	if !g.doubtful[l].Load() && (l == reads || g.Lapsed == nil || !g.Lapsed()) {
+		return nil
+	}
+	return g.verify(ctx, l)
+}
+
+// verify looks at Redis again.
+func (g *guard) verify(ctx context.Context, l lane) error {
+	doubted := g.doubtful[l].Swap(false) // a failure meanwhile has to count
+	check := g.Recognize
+	if l == writes {
+		check = g.Confirm
+		if doubted {
+			if err := load(ctx, g.client, g.scripts); err != nil {
+				g.doubt(l)
+				return err
+			}
+		}
+	}
+	if check != nil {
+		if err := check(ctx, g.client); err != nil {
+			g.doubt(l)
+			if errors.As(err, new(*Foreign)) {
+				g.doubt(reads)
+				g.doubt(writes)
+			}
+			return err
+		}
+	}
+	if doubted && g.Recovered != nil {
+		g.Recovered()
+	}
+	return nil
+}
