@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -115,7 +116,7 @@ func (k *Keeper) Recognize(ctx context.Context, c redis.Cmdable) error {
 	pipe := c.Pipeline()
 	id, info := pipe.HGet(ctx, storeKey, "id"), pipe.InfoMap(ctx, "server", "replication")
 	_ = pipeline.Exec(ctx, pipe) // each reply has its own error
-	if err := id.Err(); err != nil && err != redis.Nil {
+	if err := id.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}
 	if id.Val() != *known {

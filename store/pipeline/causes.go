@@ -85,8 +85,10 @@ func Refused(err error) error {
 	if err == nil || errors.Is(err, redis.Nil) || errors.As(err, new(*fleet.Error)) || !errors.As(err, new(redis.Error)) {
 		return err
 	}
-	return &fleet.Error{Kind: fleet.Unavailable, Text: "redis refuses a command: look at its log and its configuration", Cause: err}
+	return &fleet.Error{Kind: fleet.Unavailable, Text: "redis refuses a command: look at its log and its configuration", Cause: errors.Join(errRefused, err)}
 }
+
+var errRefused = errors.New("refused")
 
 func adviceFor(err error) (advice string, known bool) {
 	for _, c := range causes {

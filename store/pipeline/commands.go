@@ -46,7 +46,7 @@ func Exec(ctx context.Context, p redis.Pipeliner) error {
 	}
 	commands, err := p.Exec(ctx)
 	for _, c := range commands {
-		if c.Err() == errUnanswered && err != nil {
+		if errors.Is(c.Err(), errUnanswered) && err != nil {
 			c.SetErr(err)
 		}
 	}

@@ -102,7 +102,7 @@ func (o *outage) present() error {
 // refused is Refused, and logs a refusal, but few of many.
 func (o *outage) refused(err error) error {
 	refused := Refused(err)
-	if refused != err {
+	if errors.Is(refused, errRefused) {
 		o.refusals.Do(func() { o.log.Error("redis refuses a command", "err", err) })
 	}
 	return refused
