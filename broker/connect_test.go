@@ -31,7 +31,7 @@ func TestRefusalsHaveTheRightCodes(t *testing.T) {
 		{"disabled", hello{id: "d1"}, fleet.Errorf(fleet.Disabled, "x"), 5, 0x8A},
 		{"busy", hello{id: "d1"}, fleet.Errorf(fleet.Busy, "x"), 3, 0x89},
 		{"store unavailable", hello{id: "d1"}, fleet.Errorf(fleet.Unavailable, "x"), 3, 0x89},
-		{"anything else", hello{id: "d1"}, fmt.Errorf("x"), 5, 0x87},
+		{"anything else", hello{id: "d1"}, fmt.Errorf("x"), 3, 0x89},
 		{"not a device id", hello{id: "d/1"}, nil, 2, 0x85},
 		{"no id", hello{}, nil, 2, 0x85},
 		{"no id, lasting", hello{lasting: true}, nil, 2, 0x85},
