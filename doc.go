@@ -3,6 +3,7 @@
 // Muster is a device cloud in one binary. Read the packages in this order:
 //
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
+//	devicefile          files of devices to import: lists, spreadsheets, secrets
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	wire/mqtt           the MQTT packets that are written by hand
 //	proxy               the address of a client behind a proxy

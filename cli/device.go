@@ -14,7 +14,7 @@ import (
 type deviceCmd struct {
 	List         deviceListCmd        `cmd:"" help:"List a product's devices, filtered and sorted." example:"muster device list --group beta --online"`
 	Get          deviceGetCmd         `cmd:"" help:"Show one device." example:"muster device get lamp-7"`
-	Import       deviceImportCmd      `cmd:"" help:"Add devices to a product; prints their secrets, once." example:"muster device import lamp-7 lamp-8 --group beta"`
+	Import       deviceImportCmd      `cmd:"" help:"Add devices to a product; prints their secrets, only once." example:"muster device import lamp-7 lamp-8 --group beta"`
 	Update       deviceUpdateCmd      `cmd:"" help:"Change one device: name, notes, groups, lock, development." example:"muster device update lamp-7 --lock 3 --flash-now"`
 	Why          deviceWhyCmd         `cmd:"" help:"Explain which firmware a device should run, and why." example:"muster device why lamp-7"`
 	Updates      deviceUpdatesCmd     `cmd:"" help:"List a device's updates, newest first." example:"muster device updates lamp-7"`
@@ -23,7 +23,7 @@ type deviceCmd struct {
 	Lock         deviceLockCmd        `cmd:"" help:"Lock devices to a version, which overrides every release." example:"muster device lock 3 lamp-7 lamp-8"`
 	Unlock       deviceUnlockCmd      `cmd:"" help:"Unlock devices, so that they follow releases again." example:"muster device unlock lamp-7 lamp-8"`
 	Development  deviceDevelopmentCmd `cmd:"" help:"Mark development devices, which are never updated automatically." example:"muster device development lamp-7"`
-	RotateSecret deviceRotateCmd      `cmd:"" help:"Replace a device's secret; the new one is shown once, the old one stops working at once." example:"muster device rotate-secret lamp-7"`
+	RotateSecret deviceRotateCmd      `cmd:"" help:"Replace a device's secret; the new one is shown only once, the old one stops working at once." example:"muster device rotate-secret lamp-7"`
 	Delete       deviceDeleteCmd      `cmd:"" help:"Delete devices and their credentials." example:"muster device delete lamp-7"`
 }
 
@@ -221,7 +221,7 @@ func (c *deviceRotateCmd) Run(ctx context.Context) error {
 		}
 		return s.RotateSecret(ctx, c.ID)
 	}, func(t *table, secret api.Secret) {
-		t.row("DEVICE", "SECRET (shown once)")
+		t.row("DEVICE", "SECRET (shown only once: copy it now)")
 		t.row(secret.ID, secret.Secret)
 	})
 }

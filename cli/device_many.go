@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/devicefile"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
@@ -109,22 +109,24 @@ func (c *many) noteUnchanged(ctx context.Context, s server, ids []string) (int, 
 
 // allIDs adds the ids in a file to those given. Having none at all is misuse.
 func allIDs(given []string, file string) ([]string, error) {
-	more, err := readIDs(file)
+	read, err := readDevices(file)
 	if err != nil {
 		return nil, err
 	}
-	ids := append(slices.Clone(given), more...)
+	ids := slices.Clone(given)
+	for _, row := range read.Rows {
+		ids = append(ids, row.Device.ID)
+	}
 	if len(ids) == 0 {
 		return nil, Misuse("which devices? Give ids, or a file with --file")
 	}
 	return ids, nil
 }
 
-// readIDs reads a file of device ids, one per line, skipping empty lines. Without a name
-// there are none.
-func readIDs(name string) (ids []string, err error) {
+// readDevices reads a file of devices, - for standard input. Without a name there are none.
+func readDevices(name string) (*devicefile.File, error) {
 	if name == "" {
-		return nil, nil
+		return &devicefile.File{}, nil
 	}
 	var file io.Reader = os.Stdin
 	if name != "-" {
@@ -135,11 +137,13 @@ func readIDs(name string) (ids []string, err error) {
 		defer opened.Close()
 		file = opened
 	}
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if id := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); id != "" {
-			ids = append(ids, id)
-		}
+	data, err := io.ReadAll(io.LimitReader(file, devicefile.MaxBytes+1))
+	if err != nil {
+		return nil, err
 	}
-	return ids, lines.Err()
+	read, err := devicefile.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return read, nil
 }

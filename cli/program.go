@@ -9,8 +9,8 @@ import (
 )
 
 type programCmd struct {
-	Create      programCreateCmd `cmd:"" help:"Create a program: a service account with its own role, groups and token. The token is shown once." example:"muster program create CI --role editor --group beta --expires 90d"`
-	RotateToken programRotateCmd `cmd:"" help:"Replace a program's token; the new one is shown once." example:"muster program rotate-token ci+0a1b2c3d4e@api.muster"`
+	Create      programCreateCmd `cmd:"" help:"Create a program: a service account with its own role, groups and token. The token is shown only once." example:"muster program create CI --role editor --group beta --expires 90d"`
+	RotateToken programRotateCmd `cmd:"" help:"Replace a program's token; the new one is shown only once." example:"muster program rotate-token ci+0a1b2c3d4e@api.muster"`
 }
 
 type programCreateCmd struct {
@@ -56,6 +56,6 @@ func drawToken(t *table, token api.Token) {
 		expires = fmt.Sprintf("in %s", span(token.ExpiresIn*int64(second)))
 	}
 	t.row("token id", token.ID)
-	t.row("token (shown once)", token.AccessToken)
+	t.row("token (shown only once: copy it now)", token.AccessToken)
 	t.row("token expires", cmp.Or(expires, "never"))
 }

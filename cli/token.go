@@ -10,7 +10,7 @@ import (
 
 type tokenCmd struct {
 	List   tokenListCmd   `cmd:"" help:"List your tokens in the team, newest first." example:"muster token list"`
-	Create tokenCreateCmd `cmd:"" help:"Create a token with your rights, shown once." example:"muster token create laptop --expires 30d"`
+	Create tokenCreateCmd `cmd:"" help:"Create a token with your rights, shown only once." example:"muster token create laptop --expires 30d"`
 	Revoke tokenRevokeCmd `cmd:"" help:"Revoke tokens." example:"muster token revoke 0f3a9c51"`
 }
 

@@ -90,7 +90,7 @@ func (c *userInviteCmd) Run(ctx context.Context) error {
 	}, func(t *table, added api.AddedUser) {
 		drawUser(t, added.TeamUser)
 		if added.Invitation != nil {
-			t.line("Pass this link on. It is shown once and works once: %s", added.Invitation.Link)
+			t.line("Pass this link on. It is shown only once and works once: %s", added.Invitation.Link)
 			t.line("Or, on a command line: muster accept '%s'", added.Invitation.Link)
 		}
 	})

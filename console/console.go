@@ -37,7 +37,7 @@ type Live interface {
 
 // Limits of what a browser sends.
 const (
-	maxForm       = 1 << 20          // bytes; a list of ids to import is the longest
+	maxForm       = 1 << 20          // bytes, without a file
 	maxOpenForm   = 8 << 10          // bytes, of pages without a sign-in
 	formTimeout   = 30 * time.Second // for a whole form
 	uploadTimeout = 15 * time.Minute // for a whole image

@@ -20,7 +20,7 @@ func withDevices(t *testing.T) *world {
 	t.Helper()
 	w := withLamp(t)
 	must[fleet.GroupView](t)(w.registry.CreateGroup(t.Context(), owner, fleet.Group{Team: 1, Product: 1, Name: "beta"}))
-	must[fleet.Imported](t)(w.registry.Import(t.Context(), owner, fleet.Import{Product: 1, IDs: []string{"d-1", "d-2"}, Groups: []string{"beta"}}))
+	must[fleet.Imported](t)(w.registry.Import(t.Context(), owner, fleet.Import{Product: 1, Devices: fleet.NewDevices("d-1", "d-2"), Groups: []string{"beta"}}))
 	for n := range uint32(2) {
 		f := fleet.Firmware{Product: 1, Version: fleet.WholeVersion(n + 1)}
 		must[fleet.Firmware](t)(w.releases.Upload(t.Context(), owner, f, bytes.NewReader([]byte("image"+string(rune('1'+n))))))
@@ -54,6 +54,7 @@ var posts = map[string]url.Values{
 	"POST /team/settings":                          {"act": {"rename"}, "name": {"Acme 2"}},
 	"POST /p/{product}/devices/groups":             {"device": {"d-1"}, "g:beta": {"remove"}},
 	"POST /p/{product}/devices/import":             {"ids": {"d-3"}},
+	"POST /p/{product}/devices/import/run":         {"plan": {"PLAN"}},
 	"POST /p/{product}/device/{id}":                {"act": {"rotate"}},
 	"POST /p/{product}/groups":                     {"name": {"gamma"}},
 	"POST /p/{product}/group":                      {"name": {"beta"}, "description": {"early"}, "color": {"#2f6fde"}},
@@ -70,7 +71,7 @@ var notPosted = map[string]bool{"POST /account/leave": true}
 // A page that a form answers with would repeat the action when it is loaded again.
 func TestEveryPostAnswersWithARedirect(t *testing.T) {
 	patterns := append(slices.Collect(maps.Keys(ofMembers)), slices.Collect(maps.Keys(ofProducts))...)
-	patterns = append(patterns, "POST /p/{product}/upload")
+	patterns = append(patterns, "POST /p/{product}/upload", "POST /p/{product}/devices/import")
 	for _, pattern := range patterns {
 		path, isPost := strings.CutPrefix(pattern, "POST ")
 		if !isPost || notPosted[pattern] {
@@ -94,6 +95,11 @@ func TestEveryPostAnswersWithARedirect(t *testing.T) {
 			form := maps.Clone(form)
 			if form.Get("id") == "TOKEN" {
 				form.Set("id", token.ID)
+			}
+			if form.Get(plan) != "" {
+				address, _ := w.preview(url.Values{"ids": {"d-4"}})
+				_, key, _ := strings.Cut(address, plan+"=")
+				form.Set(plan, key)
 			}
 			if path == "/alerts" {
 				form.Set("id", alert.ID)
@@ -142,10 +148,15 @@ func TestSecretsSurviveTheRedirectAndNoReload(t *testing.T) {
 		"a token":     {"/team/tokens", url.Values{"label": {"laptop"}, "days": {"30"}}, "Your new token"},
 		"a program's": {"/team/programs", url.Values{"name": {"ci"}, "role": {"editor"}, "days": {"30"}}, "The new token of ci"},
 		"a link":      {"/team/members", url.Values{"email": {"new@example.com"}, "role": {"editor"}}, "Send this link to new@example.com"},
-		"an import's": {"/p/lamp/devices/import", url.Values{"ids": {"d-9"}}, "Download CSV"},
+		"an import's": {"/p/lamp/devices/import/run", url.Values{plan: {"PLAN"}}, "Download CSV"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := withDevices(t)
+			if c.form.Get(plan) != "" {
+				address, _ := w.preview(url.Values{"ids": {"d-9"}})
+				_, key, _ := strings.Cut(address, plan+"=")
+				c.form.Set(plan, key)
+			}
 			location := w.post(c.target, c.form).Header.Get("Location")
 			if text := body(t, w.send(http.MethodGet, location, nil, w.signed)); !strings.Contains(text, c.marker) || !strings.Contains(text, "hown only once") {
 				t.Errorf("the page after it lacks %q:\n%s", c.marker, text)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+
+	"github.com/muster-iot/muster/devicefile"
 )
 
 // Paths keep names that operators choose apart from fixed words: a device may be called
@@ -49,7 +51,8 @@ var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/devices/groups/progress":     on(bulkPages.progressPage),
 	"POST /p/{product}/devices/groups":             on(bulkPages.editGroups),
 	"GET /p/{product}/devices/import":              on(importPages.importPage),
-	"POST /p/{product}/devices/import":             on(importPages.importDevices),
+	"GET /p/{product}/devices/import/preview":      on(importPages.previewPage),
+	"POST /p/{product}/devices/import/run":         on(importPages.importDevices),
 	"GET /p/{product}/devices/imported":            on(importPages.importedPage),
 	"GET /p/{product}/device/{id}":                 on(devicePages.devicePage),
 	"GET /p/{product}/device/{id}/live":            on(devicePages.deviceLive),
@@ -99,5 +102,6 @@ func (c *Console) routes() *http.ServeMux {
 		mux.HandleFunc(pattern, c.inProduct(h))
 	}
 	mux.HandleFunc("POST /p/{product}/upload", c.uploading(on(firmwarePages.upload)))
+	mux.HandleFunc("POST /p/{product}/devices/import", c.serve(formTimeout, devicefile.MaxBytes+maxForm, signedIn(ofProduct(on(importPages.readImport)))))
 	return mux
 }

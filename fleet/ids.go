@@ -5,6 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 )
 
 // TeamID numbers a team within the installation; 0 is no team.
@@ -45,17 +51,28 @@ func ParseDeviceID(s string) (DeviceID, error) {
 	return DeviceID(s), nil
 }
 
-// MaxGroupName is the longest group name, in bytes.
+// MaxGroupName is the longest group name, in characters.
 const MaxGroupName = 64
 
-// ParseGroupName accepts 1 to 64 of `A-Z a-z 0-9 _ . @ : # -`. Errors are Invalid.
+// ParseGroupName accepts 1 to 64 letters and digits of any script and `_ . @ : # -`. Errors are
+// Invalid. Names that differ in case only are the same name: GroupKey.
 func ParseGroupName(s string) (string, error) {
-	if s == "" || len(s) > MaxGroupName || !every(s, func(c byte) bool {
-		return alphanumeric(c) || c == '_' || c == '.' || c == '@' || c == ':' || c == '#' || c == '-'
-	}) {
-		return "", Errorf(Invalid, "group name %.80q: use 1 to 64 of A-Z a-z 0-9 _ . @ : # - without white space", s)
+	outside := func(c rune) bool {
+		return c == utf8.RuneError || !unicode.In(c, unicode.L, unicode.M, unicode.N) && !strings.ContainsRune("_.@:#-", c)
+	}
+	if s == "" || utf8.RuneCountInString(s) > MaxGroupName || strings.ContainsFunc(s, outside) {
+		return "", Errorf(Invalid, "group name %.80q: use 1 to %d letters, digits and _ . @ : # - without white space", s, MaxGroupName)
 	}
 	return s, nil
+}
+
+// GroupKey returns the same text for all spellings of a group's name that count as one: it folds
+// case and composes accented letters.
+func GroupKey(name string) string {
+	if every(name, func(c byte) bool { return c < utf8.RuneSelf }) {
+		return strings.ToLower(name)
+	}
+	return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
 }
 
 // MaxSlug is the longest product slug, in bytes.

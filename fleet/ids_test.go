@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -47,7 +48,14 @@ func TestNamesKeepToTheirAlphabet(t *testing.T) {
 		{"group: tab", group, "a\tb", false},
 		{"group: slash", group, "a/b", false},
 		{"group: comma", group, "a,b", false},
-		{"group: not ASCII", group, "größe", false},
+		{"group: letters of any script", group, "Größe", true},
+		{"group: marks of a script", group, "हिन्दी-１", true},
+		{"group: 64 characters of two bytes", group, strings.Repeat("ö", 64), true},
+		{"group: 65 characters", group, strings.Repeat("ö", 65), false},
+		{"group: an override", group, "be\u202eta", false},
+		{"group: a no-break space", group, "a\u00a0b", false},
+		{"group: not UTF-8", group, "a\xff", false},
+		{"group: a symbol", group, "a€", false},
 		{"slug: a word", slug, "thermostat-2", true},
 		{"slug: 64 bytes", slug, strings.Repeat("s", 64), true},
 		{"slug: 65 bytes", slug, strings.Repeat("s", 65), false},
@@ -64,11 +72,22 @@ func TestNamesKeepToTheirAlphabet(t *testing.T) {
 	}
 }
 
-func TestGroupNamesAreCaseSensitive(t *testing.T) {
-	a, errA := fleet.ParseGroupName("EU")
-	b, errB := fleet.ParseGroupName("eu")
-	if errA != nil || errB != nil || a == b {
-		t.Errorf("got %q and %q, %v, %v", a, b, errA, errB)
+func TestGroupNamesDifferByMoreThanCase(t *testing.T) {
+	for _, same := range [][2]string{{"EU", "eu"}, {"Größe", "gRÖSSE"}, {"Größe", "Gro\u0308ße"}, {"ΣΑΣ", "σας"}} {
+		if a, b := fleet.GroupKey(same[0]), fleet.GroupKey(same[1]); a != b {
+			t.Errorf("%q and %q: got keys %q and %q", same[0], same[1], a, b)
+		}
+	}
+	for _, other := range [][2]string{{"eu", "us"}, {"a-b", "a_b"}, {"o", "ö"}} {
+		if fleet.GroupKey(other[0]) == fleet.GroupKey(other[1]) {
+			t.Errorf("%q and %q have one key", other[0], other[1])
+		}
+	}
+	groups := []fleet.Group{{ID: 1, Name: "eu"}, {ID: 2, Name: "EU"}, {ID: 3, Name: "Beta"}} // the first two are from before
+	for name, want := range map[string]fleet.GroupID{"eu": 1, "EU": 2, "beta": 3, "BETA": 3, "none": 0} {
+		if got, _ := fleet.NewGroupsByName(groups).Find(name); got.ID != want {
+			t.Errorf("%s: got group %d, want %d", name, got.ID, want)
+		}
 	}
 }
 
@@ -167,7 +186,7 @@ func FuzzParseGroupName(f *testing.F) {
 			}
 			return
 		}
-		if name != s || len(s) > fleet.MaxGroupName || len(strings.Fields(s)) != 1 || strings.Fields(s)[0] != s {
+		if name != s || utf8.RuneCountInString(s) > fleet.MaxGroupName || len(strings.Fields(s)) != 1 || strings.Fields(s)[0] != s {
 			t.Errorf("%q was accepted as %q", s, name)
 		}
 	})

@@ -45,23 +45,6 @@ type DevicesEdit struct {
 	Development *bool
 }
 
-// Import adds devices to a product. Groups are names; one that does not exist is created.
-type Import struct {
-	Product ProductID
-	IDs     []string // as sent; an invalid one is an outcome, not an error
-	Groups  []string
-	Gateway DeviceID // makes the devices BLE devices attached to this gateway; "": devices of their own
-}
-
-// Imported is the outcome of each id of an Import.
-type Imported struct {
-	Updated   []DeviceID          // new in the product
-	Existing  []DeviceID          // in the product already; unchanged
-	Nonmember []DeviceID          // belong to another product or team
-	Invalid   []string            // not a device id
-	Secrets   map[DeviceID]string // of the new ones; never shown again
-}
-
 // GroupsEdit adds and removes groups, by name, on many devices of a product at once.
 type GroupsEdit struct {
 	Product     ProductID

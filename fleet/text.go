@@ -22,7 +22,7 @@ func CheckName(field, value string) error {
 }
 
 // CheckText accepts UTF-8 of at most limit bytes without control characters other than
-// line ends and tabs. Errors are Invalid and name field.
+// line ends and tabs, and without characters that reorder text. Errors are Invalid and name field.
 func CheckText(field, value string, limit int) error {
 	if len(value) > limit || !utf8.ValidString(value) {
 		return FieldErrorf(field, "%s: use UTF-8 of at most %d bytes", field, limit)
@@ -30,8 +30,16 @@ func CheckText(field, value string, limit int) error {
 	if strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && !strings.ContainsRune("\n\r\t", c) }) {
 		return FieldErrorf(field, "%s: control characters are not allowed", field)
 	}
+	if at := strings.IndexFunc(value, reorders); at >= 0 {
+		c, _ := utf8.DecodeRuneInString(value[at:])
+		return FieldErrorf(field, "%s: remove the invisible character %U, which reorders the text around it", field, c)
+	}
 	return nil
 }
+
+// reorders reports whether c is a bidirectional override, embedding or isolate (UAX #9): text with
+// one can look like another text.
+func reorders(c rune) bool { return '\u202a' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069' }
 
 // Bounds of a password, in bytes.
 const (

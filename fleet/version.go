@@ -22,7 +22,7 @@ const MaxVersion = 64
 const MaxWholeVersion = 1<<31 - 1
 
 // ParseVersion reads a version. It rejects build metadata, a leading "v", leading zeros and
-// short forms such as "1.4". Errors are Invalid (docs/rules.md#firmware-precedence).
+// short forms such as "1.4", and says how to write those. Errors are Invalid (docs/rules.md#firmware-precedence).
 func ParseVersion(s string) (Version, error) {
 	if whole, err := strconv.ParseUint(s, 10, 64); err == nil && strconv.FormatUint(whole, 10) == s {
 		if whole > MaxWholeVersion {
@@ -32,12 +32,50 @@ func ParseVersion(s string) (Version, error) {
 	}
 	canon := "v" + s
 	switch {
-	case strings.Contains(s, "+"):
-		return Version{}, Errorf(Invalid, "version %.70q: build metadata is not allowed", s)
 	case len(s) > MaxVersion, !semver.IsValid(canon), semver.Canonical(canon) != canon:
+		if meant := meantVersion(s); meant != "" {
+			return Version{}, Errorf(Invalid, "version %.70q: write it as %s", s, meant)
+		}
 		return Version{}, Errorf(Invalid, "version %.70q: use a whole number such as 7, or a semantic version such as 1.4.0", s)
 	}
 	return Version{text: s, canon: canon}, nil
+}
+
+// meantVersion returns the version that s most likely means: without a "v", leading zeros and
+// build metadata, and with all three numbers. "" if there is none.
+func meantVersion(s string) string {
+	s = strings.TrimLeft(strings.TrimSpace(s), "vV")
+	s, _, _ = strings.Cut(s, "+")
+	numbers, pre, isPre := strings.Cut(s, "-")
+	parts := strings.Split(numbers, ".")
+	if len(s) > MaxVersion || len(parts) > 3 {
+		return ""
+	}
+	for i, part := range parts {
+		if part == "" || !every(part, func(c byte) bool { return '0' <= c && c <= '9' }) {
+			return ""
+		}
+		if parts[i] = strings.TrimLeft(part, "0"); parts[i] == "" {
+			parts[i] = "0"
+		}
+	}
+	if len(parts) == 1 && !isPre {
+		if _, err := strconv.ParseUint(parts[0], 10, 31); err == nil {
+			return parts[0]
+		}
+		return ""
+	}
+	for len(parts) < 3 {
+		parts = append(parts, "0")
+	}
+	meant := strings.Join(parts, ".")
+	if isPre {
+		meant += "-" + pre
+	}
+	if canon := "v" + meant; len(meant) > MaxVersion || semver.Canonical(canon) != canon {
+		return ""
+	}
+	return meant
 }
 
 // WholeVersion returns the version n, which must not exceed MaxWholeVersion.

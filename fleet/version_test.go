@@ -60,6 +60,25 @@ func TestOtherVersionsAreRefused(t *testing.T) {
 	}
 }
 
+func TestARefusedVersionSaysHowToWriteIt(t *testing.T) {
+	for s, want := range map[string]string{
+		"v1.2.3": "write it as 1.2.3", "V7": "write it as 7", "1.2": "write it as 1.2.0", "01.2.3": "write it as 1.2.3", "007": "write it as 7",
+		"1.2-rc.1": "write it as 1.2.0-rc.1", "1.4.0+5": "write it as 1.4.0", "00": "write it as 0",
+		"1.2.3.4": "use a whole number such as 7", "latest": "use a whole number such as 7", "9999999999": "up to 2147483647", "v9999999999": "use a whole number such as 7",
+	} {
+		_, err := fleet.ParseVersion(s)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", s, err, want)
+			continue
+		}
+		if _, meant, found := strings.Cut(err.Error(), "write it as "); found {
+			if _, err := fleet.ParseVersion(meant); err != nil {
+				t.Errorf("%q: the advice %q is refused: %v", s, meant, err)
+			}
+		}
+	}
+}
+
 // Never as text: 10 is above 9, and semver precedence orders the rest (semver.org §11).
 func TestVersionsAreOrderedByPrecedence(t *testing.T) {
 	ascending := []string{

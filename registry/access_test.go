@@ -39,7 +39,7 @@ func TestADeviceThatBecameAnotherTeamsIsNotTouched(t *testing.T) {
 			return err
 		},
 		"made a gateway": func(ctx context.Context, w *world) error {
-			_, err := w.Import(ctx, owner, fleet.Import{Product: 1, IDs: []string{"new"}, Gateway: "free"})
+			_, err := w.Import(ctx, owner, fleet.Import{Product: 1, Devices: fleet.NewDevices("new"), Gateway: "free"})
 			return err
 		},
 		"edit": func(ctx context.Context, w *world) error {

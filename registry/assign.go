@@ -50,8 +50,9 @@ func (r *Registry) ensureGroups(ctx context.Context, actor fleet.Actor, product,
 
 // partition sorts names into those of one of groups and those of none.
 func partition(groups []fleet.Group, names []string) (existing, missing []string) {
+	byName := fleet.NewGroupsByName(groups)
 	for _, name := range names {
-		if slices.ContainsFunc(groups, func(g fleet.Group) bool { return g.Name == name }) {
+		if _, ok := byName.Find(name); ok {
 			existing = append(existing, name)
 		} else {
 			missing = append(missing, name)
@@ -74,12 +75,16 @@ func findFor(groups []fleet.Group, product fleet.ProductID, names []string) ([]f
 	if err := checkGroupNames(names); err != nil {
 		return nil, err
 	}
+	ids, err := fleet.FindGroups(groups, names)
+	if err != nil {
+		return nil, err
+	}
 	for _, g := range groups {
-		if g.Product != 0 && g.Product != product && slices.Contains(names, g.Name) {
+		if g.Product != 0 && g.Product != product && slices.Contains(ids, g.ID) {
 			return nil, fleet.FieldErrorf("groups", "group %.80s belongs to another product", g.Name)
 		}
 	}
-	return fleet.FindGroups(groups, names)
+	return ids, nil
 }
 
 // editedGroups returns a new, sorted list of groups with add and without remove.

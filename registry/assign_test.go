@@ -69,7 +69,7 @@ func TestAGroupDeletedWhileItIsAssignedIsOnNoDevice(t *testing.T) {
 			return w.EditGroups(ctx, actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free", "in-b"}, Add: []string{"a", "b"}})
 		},
 		"an import": func(ctx context.Context, w *world) error {
-			_, err := w.Import(ctx, actor(fleet.Owner), fleet.Import{Product: 1, IDs: []string{"new"}, Groups: []string{"a", "b"}})
+			_, err := w.Import(ctx, actor(fleet.Owner), fleet.Import{Product: 1, Devices: fleet.NewDevices("new"), Groups: []string{"a", "b"}})
 			return err
 		},
 	} {

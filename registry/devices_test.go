@@ -17,7 +17,7 @@ import (
 func TestImportSaysWhatBecameOfEachID(t *testing.T) {
 	w := newWorld(t)
 	got, err := w.Import(context.Background(), actor(fleet.Admin), fleet.Import{
-		Product: 1, IDs: []string{"n1", "in-a", "far", "no good", "n2", "n1"}, Groups: []string{"a", "fresh"},
+		Product: 1, Devices: fleet.NewDevices("n1", "in-a", "far", "no good", "n2", "n1"), Groups: []string{"a", "fresh"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestImportSaysWhatBecameOfEachID(t *testing.T) {
 func TestImportOfBLEDevices(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
-	got, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, IDs: []string{"b1"}, Gateway: "free"})
+	got, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, Devices: fleet.NewDevices("b1"), Gateway: "free"})
 	if err != nil || len(got.Secrets) != 0 {
 		t.Fatalf("a BLE device has no secret: got %v, %v", got.Secrets, err)
 	}
@@ -63,7 +63,7 @@ func TestImportOfBLEDevices(t *testing.T) {
 		t.Errorf("got %+v at %+v", d, w.device("free"))
 	}
 	for name, gateway := range map[string]fleet.DeviceID{"none": "none", "another team's": "far", "a BLE device": "ble-b"} {
-		if _, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, IDs: []string{"b2"}, Gateway: gateway}); !errors.Is(err, fleet.Invalid) {
+		if _, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, Devices: fleet.NewDevices("b2"), Gateway: gateway}); !errors.Is(err, fleet.Invalid) {
 			t.Errorf("%s as gateway: got %v, want Invalid", name, err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestImportOfBLEDevices(t *testing.T) {
 
 func TestImportRefusesGroupsOfAnotherProduct(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.Import(context.Background(), actor(fleet.Admin), fleet.Import{Product: 1, IDs: []string{"n1"}, Groups: []string{"other"}}); !errors.Is(err, fleet.Invalid) {
+	if _, err := w.Import(context.Background(), actor(fleet.Admin), fleet.Import{Product: 1, Devices: fleet.NewDevices("n1"), Groups: []string{"other"}}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("got %v, want Invalid", err)
 	}
 	if w.exists("n1") {

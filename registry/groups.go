@@ -66,10 +66,8 @@ func (r *Registry) group(ctx context.Context, actor fleet.Actor, product fleet.P
 	if err != nil {
 		return fleet.Group{}, err
 	}
-	for _, g := range groups {
-		if g.Name == name {
-			return g, nil
-		}
+	if g, ok := fleet.NewGroupsByName(groups).Find(name); ok {
+		return g, nil
 	}
 	return fleet.Group{}, fleet.Errorf(fleet.NotFound, "no such group: %.80s", name)
 }

@@ -7,22 +7,22 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Import adds devices to a product, with new secrets, groups and, for BLE devices, their
-// gateway, and returns the outcome of each id. A device is created with its groups in one
-// write, so that it never runs without them. It requires the right to import and, if groups
-// are given, to assign them.
+// Import adds devices to a product, with secrets, groups and, for BLE devices, their gateway,
+// and returns the outcome of each id. A device that has no secret yet gets a new one. Devices
+// that name another product of the team are added to that one. A device is created with its
+// groups in one write, so that it never runs without them. It requires the right to import and,
+// if groups are given, to assign them. It returns fleet.Invalid and imports nothing if a field
+// other than an id is invalid.
 func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Import) (fleet.Imported, error) {
-	c, err := r.catalog(ctx, actor, order.Product)
+	parts, err := r.importParts(ctx, actor, order)
 	if err != nil {
-		return fleet.Imported{}, err
-	}
-	if err := actor.May(fleet.ImportDevices); err != nil {
 		return fleet.Imported{}, err
 	}
 	if order.Gateway != "" {
@@ -30,43 +30,144 @@ func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Im
 			return fleet.Imported{}, err
 		}
 	}
-	var groups []fleet.GroupID
-	if len(order.Groups) > 0 {
-		if err := actor.May(fleet.AssignGroups); err != nil {
-			return fleet.Imported{}, err
-		}
-		if groups, err = r.ensureGroups(ctx, actor, c.Product.ID, c.Product.ID, order.Groups); err != nil {
-			return fleet.Imported{}, err
-		}
-	}
 	out := fleet.Imported{Secrets: map[fleet.DeviceID]string{}}
-	devices := newDevices(actor.Team, order, groups, &out)
-	err = errors.Join(r.create(ctx, devices, &out), r.leaveDeletedGroups(ctx, actor.Team, groups, out.Updated...))
-	if len(out.Updated) > 0 {
-		r.audit.Record(ctx, actor, "device.import", c.Product.Slug, nil,
-			audit.Fields{"devices": first(out.Updated), "count": len(out.Updated), "groups": order.Groups, "gateway": order.Gateway})
+	for _, p := range parts {
+		if err := r.importPart(ctx, actor, p, order.Gateway, &out); err != nil {
+			return out, err
+		}
 	}
-	return out, err
+	return out, nil
 }
 
-// newDevices returns records with secrets for those ids that are valid.
-func newDevices(team fleet.TeamID, order fleet.Import, groups []fleet.GroupID, out *fleet.Imported) []*fleet.Device {
+// part is the devices of an import that go to one product.
+type part struct {
+	catalog *fleet.Catalog
+	groups  []string // of any of the devices
+	devices []fleet.NewDevice
+}
+
+// importParts checks an import, and sorts its devices by their product.
+func (r *Registry) importParts(ctx context.Context, actor fleet.Actor, order fleet.Import) (parts []*part, err error) {
+	own, err := r.catalog(ctx, actor, order.Product)
+	if err != nil {
+		return nil, err
+	}
+	if err := actor.May(fleet.ImportDevices); err != nil {
+		return nil, err
+	}
+	of := map[string]*part{"": {catalog: own}}
+	parts = append(parts, of[""])
+	grouped := false
+	for _, d := range order.Devices {
+		p := of[d.Product]
+		if p == nil {
+			if p, err = r.partOf(ctx, actor, d.Product, parts); err != nil {
+				return nil, err
+			}
+			of[d.Product] = p
+			if !slices.Contains(parts, p) {
+				parts = append(parts, p)
+			}
+		}
+		if err := d.Check(); err != nil {
+			return nil, fmt.Errorf("device %.140s: %w", d.ID, err)
+		}
+		if order.Gateway != "" && d.Secret != (fleet.Secret{}) {
+			return nil, fleet.FieldErrorf("secret", "device %.140s: a BLE device has no secret of its own", d.ID)
+		}
+		d.Groups = union(order.Groups, d.Groups)
+		p.groups = union(p.groups, d.Groups)
+		p.devices = append(p.devices, d)
+		grouped = grouped || len(d.Groups) > 0
+	}
+	if grouped {
+		err = actor.May(fleet.AssignGroups)
+	}
+	return parts, err
+}
+
+// partOf returns the part of a product, which it adds if none of parts is.
+func (r *Registry) partOf(ctx context.Context, actor fleet.Actor, product string, parts []*part) (*part, error) {
+	found, err := r.Product(ctx, actor, product)
+	if errors.Is(err, fleet.NotFound) {
+		return nil, fleet.FieldErrorf("product", "no such product: %.80s", product)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if at := slices.IndexFunc(parts, func(p *part) bool { return p.catalog.Product.ID == found.ID }); at >= 0 {
+		return parts[at], nil
+	}
+	c, err := r.catalog(ctx, actor, found.ID)
+	return &part{catalog: c}, err
+}
+
+// union returns the names of a and b, each once.
+func union(a, b []string) []string {
+	all := slices.Clip(a)
+	for _, name := range b {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// importPart imports the devices of one product and adds their outcomes to out.
+func (r *Registry) importPart(ctx context.Context, actor fleet.Actor, p *part, gateway fleet.DeviceID, out *fleet.Imported) error {
+	product := p.catalog.Product
+	ids, err := r.ensureGroups(ctx, actor, product.ID, product.ID, p.groups)
+	if err != nil {
+		return err
+	}
+	groups, err := r.teams.Groups(ctx, actor.Team)
+	if err != nil {
+		return err
+	}
+	before := len(out.Updated)
+	devices := newDevices(actor.Team, p, gateway, groupIDs(groups), out)
+	err = errors.Join(r.create(ctx, devices, out), r.leaveDeletedGroups(ctx, actor.Team, ids, out.Updated[before:]...))
+	if made := out.Updated[before:]; len(made) > 0 {
+		r.audit.Record(ctx, actor, "device.import", product.Slug, nil,
+			audit.Fields{"devices": first(made), "count": len(made), "groups": p.groups, "gateway": gateway})
+	}
+	return err
+}
+
+// groupIDs returns a function that finds the ids of groups by name.
+func groupIDs(groups []fleet.Group) func(names []string) []fleet.GroupID {
+	byName := fleet.NewGroupsByName(groups)
+	return func(names []string) (ids []fleet.GroupID) {
+		for _, name := range names {
+			if g, ok := byName.Find(name); ok {
+				ids = append(ids, g.ID)
+			}
+		}
+		return fleet.SortGroups(ids)
+	}
+}
+
+// newDevices returns records with secrets for those devices whose ids are valid.
+func newDevices(team fleet.TeamID, p *part, gateway fleet.DeviceID, groups func([]string) []fleet.GroupID, out *fleet.Imported) []*fleet.Device {
 	var devices []*fleet.Device
 	now, taken := time.Now().UTC(), map[fleet.DeviceID]bool{}
-	for _, text := range order.IDs {
-		id, err := fleet.ParseDeviceID(text)
+	for _, n := range p.devices {
+		id, err := fleet.ParseDeviceID(n.ID)
 		if err != nil {
-			out.Invalid = append(out.Invalid, text)
+			out.Invalid = append(out.Invalid, n.ID)
 			continue
 		}
 		if taken[id] {
 			continue
 		}
 		taken[id] = true
-		d := &fleet.Device{ID: id, Team: team, Product: order.Product, Groups: groups, UpdatesOn: true, Created: now}
-		if order.Gateway != "" {
-			d.Kind, d.Gateway = fleet.BLE, order.Gateway
-		} else {
+		d := &fleet.Device{
+			ID: id, Team: team, Product: p.catalog.Product.ID, Name: n.Name, Notes: n.Notes, Groups: groups(n.Groups), Secret: n.Secret, UpdatesOn: true, Created: now,
+		}
+		switch {
+		case gateway != "":
+			d.Kind, d.Gateway = fleet.BLE, gateway
+		case d.Secret == fleet.Secret{}:
 			out.Secrets[id], d.Secret = newSecret()
 		}
 		devices = append(devices, d)

@@ -172,7 +172,7 @@ func archive(ctx context.Context, w *world, a fleet.Actor, id fleet.DeviceID) er
 
 func importInto(product fleet.ProductID) func(context.Context, *world, fleet.Actor) error {
 	return func(ctx context.Context, w *world, a fleet.Actor) error {
-		_, err := w.Import(ctx, a, fleet.Import{Product: product, IDs: []string{"new"}})
+		_, err := w.Import(ctx, a, fleet.Import{Product: product, Devices: fleet.NewDevices("new")})
 		return err
 	}
 }

@@ -26,8 +26,8 @@ func (r *roster) haveGroups(ids []fleet.GroupID) error {
 // put adds or replaces g; fleet.Conflict when another group of the team has the name.
 func (r *roster) put(g fleet.Group) error {
 	for id, other := range r.groups {
-		if other.Name == g.Name && id != g.ID {
-			return &fleet.Error{Kind: fleet.Conflict, Field: "name", Text: "a group named " + g.Name + " exists in the team already"}
+		if id != g.ID && r.groups[g.ID].Name != g.Name && fleet.GroupKey(other.Name) == fleet.GroupKey(g.Name) {
+			return &fleet.Error{Kind: fleet.Conflict, Field: "name", Text: "a group named " + other.Name + " exists in the team already"}
 		}
 	}
 	r.groups[g.ID] = g
@@ -116,12 +116,9 @@ func (r *roster) hasName(name string) bool {
 
 // named returns the groups with the names of wanted and counts the missing ones.
 func (r *roster) named(wanted []fleet.Group) (groups []fleet.Group, missing int) {
-	byName := make(map[string]fleet.Group, len(r.groups))
-	for _, g := range r.groups {
-		byName[g.Name] = g
-	}
+	byName := fleet.NewGroupsByName(slices.Collect(maps.Values(r.groups)))
 	for _, w := range wanted {
-		g, ok := byName[w.Name]
+		g, ok := byName.Find(w.Name)
 		if !ok {
 			missing++
 			continue

@@ -41,6 +41,11 @@ func (c *Client) Import(ctx context.Context, product string, devices api.NewDevi
 	return post[api.Imported](ctx, c, path("products", product, "devices"), devices)
 }
 
+// PreviewImport returns what Import would do, without secrets.
+func (c *Client) PreviewImport(ctx context.Context, product string, devices api.NewDevices) (api.Imported, error) {
+	return post[api.Imported](ctx, c, dryRun(path("products", product, "devices")), devices)
+}
+
 // UpdateDevice changes one device of a product. It respects If, with the tag of DeviceTag.
 func (c *Client) UpdateDevice(ctx context.Context, product, id string, u api.DeviceUpdate) (api.Device, error) {
 	return put[api.Device](ctx, c, path("products", product, "devices", id), u)

@@ -26,12 +26,12 @@ const (
 func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Import) (*huma.StreamResponse, error) {
 	next := func(at int) (lines []api.ImportLine, err error) {
 		part := order
-		part.IDs = order.IDs[at:min(at+importChunk, len(order.IDs))]
+		part.Devices = order.Devices[at:min(at+importChunk, len(order.Devices))]
 		done, err := a.Registry.Import(ctx, who, part)
 		if err != nil && len(done.Updated) == 0 {
 			return nil, err
 		}
-		return outcomes(part.IDs, at, done), err
+		return outcomes(part.Devices, at, done), err
 	}
 	lines, err := next(0)
 	if err != nil && lines == nil {
@@ -44,8 +44,8 @@ func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Impo
 		w.WriteHeader(http.StatusOK)
 		out, control := json.NewEncoder(w), http.NewResponseController(w)
 		for at := 0; ; {
-			at += min(importChunk, len(order.IDs)-at)
-			progress := api.ImportLine{Done: &at, Total: len(order.IDs)}
+			at += min(importChunk, len(order.Devices)-at)
+			progress := api.ImportLine{Done: &at, Total: len(order.Devices)}
 			if err != nil {
 				p := route.Report(ctx, a.Log, "ImportDevices", err)
 				progress.Error, progress.Description = p.Code, p.Description
@@ -58,7 +58,7 @@ func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Impo
 				}
 			}
 			_ = control.Flush()
-			if err != nil || at == len(order.IDs) {
+			if err != nil || at == len(order.Devices) {
 				return
 			}
 			lines, err = next(at)
@@ -66,9 +66,9 @@ func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Impo
 	}}, nil
 }
 
-// outcomes are the lines of ids, the first of which is number at, as far as done has them.
-func outcomes(ids []string, at int, done fleet.Imported) []api.ImportLine {
-	became := make(map[string]string, len(ids))
+// outcomes are the lines of devices, the first of which is number at, as far as done has them.
+func outcomes(devices []fleet.NewDevice, at int, done fleet.Imported) []api.ImportLine {
+	became := make(map[string]string, len(devices))
 	for word, some := range map[string][]string{
 		"updated": texts(done.Updated), "existing": texts(done.Existing), "nonmember": texts(done.Nonmember), "invalid": done.Invalid,
 	} {
@@ -76,8 +76,9 @@ func outcomes(ids []string, at int, done fleet.Imported) []api.ImportLine {
 			became[id] = word
 		}
 	}
-	lines := make([]api.ImportLine, 0, len(ids)+1)
-	for i, id := range ids {
+	lines := make([]api.ImportLine, 0, len(devices)+1)
+	for i, d := range devices {
+		id := d.ID
 		if word := became[id]; word != "" {
 			lines = append(lines, api.ImportLine{Line: at + i + 1, ID: id, Outcome: word, Secret: done.Secrets[fleet.DeviceID(id)]})
 		}

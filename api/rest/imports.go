@@ -1,14 +1,13 @@
 package rest
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,19 +15,19 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/devicefile"
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Limits of one import.
-const (
-	maxImportBytes = 8 << 20
-	maxImport      = 100_000 // devices
-	maxImportLine  = 4 << 10 // bytes; an id has at most 128
-)
+// maxImport is how many devices one import takes.
+const maxImport = devicefile.MaxRows
 
-// ImportBody reads NewDevices from JSON, a form, or a multipart body with a file of one id
-// per line.
-type ImportBody struct{ in api.NewDevices }
+// ImportBody reads NewDevices from JSON, a form, or a multipart body with a file that
+// devicefile reads.
+type ImportBody struct {
+	in   api.NewDevices
+	file []fleet.NewDevice
+}
 
 // Resolve reads the body; huma calls it.
 func (b *ImportBody) Resolve(ctx huma.Context) []error {
@@ -39,7 +38,7 @@ func (b *ImportBody) Resolve(ctx huma.Context) []error {
 		}
 		return nil
 	}
-	r.Body = route.LongBody(r, w, maxImportBytes)
+	r.Body = route.LongBody(r, w, devicefile.MaxBytes+maxOverhead)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return []error{route.Malformed("the multipart body is not well formed: " + err.Error())}
@@ -61,7 +60,7 @@ func (b *ImportBody) readParts(parts *multipart.Reader) error {
 			return route.BodyError(err)
 		}
 		if part.FormName() == "file" {
-			err = b.readLines(part)
+			err = b.readFile(part)
 		} else {
 			err = readField(form, part)
 		}
@@ -71,55 +70,57 @@ func (b *ImportBody) readParts(parts *multipart.Reader) error {
 	}
 }
 
-// readLines reads one id a line, whatever ends lines on the system the file is from.
-func (b *ImportBody) readLines(file io.Reader) error {
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, 0, maxImportLine), maxImportLine)
-	lines.Split(splitLines)
-	at := 1
-	for ; lines.Scan(); at++ {
-		if id := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); id != "" {
-			b.in.IDs = append(b.in.IDs, id)
-		}
-	}
-	err := lines.Err()
-	if errors.Is(err, bufio.ErrTooLong) {
-		return fleet.FieldErrorf("file", "line %d is longer than %d bytes: a file has one device id a line", at, maxImportLine)
-	}
+// readFile reads a file. A list of ids has an outcome for each, also for those that are invalid,
+// as Particle's import has; of a file with a heading nothing is imported if a row is invalid.
+func (b *ImportBody) readFile(part io.Reader) error {
+	data, err := io.ReadAll(part)
 	if err != nil {
 		return route.BodyError(err)
 	}
-	return nil
-}
-
-// splitLines is a bufio.SplitFunc for lines that end in LF, CR LF or CR.
-func splitLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
-	if end := bytes.IndexAny(data, "\r\n"); end >= 0 {
-		if data[end] == '\n' || end+1 < len(data) && data[end+1] != '\n' {
-			return end + 1, data[:end], nil
-		}
-		if end+1 < len(data) {
-			return end + 2, data[:end], nil
-		}
-		if atEOF {
-			return end + 1, data[:end], nil
-		}
-		return 0, nil, nil // what follows CR decides
-	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
-}
-
-func (b *ImportBody) readFields(form map[string][]string) error {
-	ids := b.in.IDs
-	b.in.IDs = nil
-	if err := route.DecodeForm(form, &b.in); err != nil {
+	file, err := devicefile.Parse(data)
+	if err != nil {
 		return err
 	}
-	b.in.IDs = append(ids, b.in.IDs...)
+	if err := file.Err(); err != nil && file.Columns != nil {
+		return err
+	}
+	b.file = append(b.file, file.Devices()...)
 	return nil
+}
+
+func (b *ImportBody) readFields(form map[string][]string) error { return route.DecodeForm(form, &b.in) }
+
+// devices returns all devices of the body.
+func (b *ImportBody) devices() ([]fleet.NewDevice, error) {
+	devices := append(slices.Clip(b.file), fleet.NewDevices(b.in.IDs...)...)
+	if b.in.ID != "" {
+		devices = append(devices, fleet.NewDevice{ID: b.in.ID})
+	}
+	for _, d := range b.in.Devices {
+		secret, err := secretOf(d)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, fleet.NewDevice{ID: d.ID, Name: d.Name, Notes: d.Notes, Groups: d.Groups, Product: d.Product, Secret: secret})
+	}
+	return devices, nil
+}
+
+// secretOf returns the hash of the secret that d has already, zero if it has none.
+func secretOf(d api.NewDevice) (hash fleet.Secret, err error) {
+	switch {
+	case d.Secret != "" && d.Hash != "":
+		return hash, fleet.FieldErrorf("secret", "device %.140s: send the secret or its SHA-256, not both", d.ID)
+	case d.Secret != "":
+		if hash, err = fleet.HashSecret(d.Secret); err != nil {
+			return hash, fleet.FieldErrorf("secret", "device %.140s: %s", d.ID, err)
+		}
+	case d.Hash != "":
+		if hash, err = fleet.ParseSecretHash(d.Hash); err != nil {
+			return hash, fleet.FieldErrorf("secret_sha256", "device %.140s: %s", d.ID, err)
+		}
+	}
+	return hash, nil
 }
 
 // readField reads a small text part into form.
@@ -142,14 +143,14 @@ func (b *ImportBody) RequestBody(r huma.Registry) *huma.RequestBody {
 		"application/json":                  {Schema: schema},
 		"application/x-www-form-urlencoded": {Schema: schema},
 		"multipart/form-data": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{
-			"file":   {Type: "string", Format: "binary", Description: "One device id a line"},
+			"file":   {Type: "string", Format: "binary", Description: "One device id a line, or CSV with a heading: id, name, groups, notes, secret, secret_sha256, product"},
 			"groups": {Type: "string", Description: "Names separated by commas"},
 		}}},
 	}}
 }
 
 func (a *API) importRoute(path string) route.Route {
-	const summary = "Import devices: one, many, or a file; with Accept: application/x-ndjson a line for each, as it is done"
+	const summary = "Import devices: one, many, or a file; with their names, groups, notes and secrets, if you have them; with Accept: application/x-ndjson a line for each, as it is done"
 	return route.Post("ImportDevices", path, summary, route.Needs(fleet.ImportDevices), a.importDevices).
 		Example(`{"ids":["lamp-7","lamp-8"],"groups":["beta"]}`).
 		Responds(func(schemas huma.Registry) map[string]*huma.Response {
@@ -162,16 +163,30 @@ func (a *API) importRoute(path string) route.Route {
 
 func (a *API) importDevices(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
+	Preview
 	ParticleImport
 	ImportBody
 	Accept string `header:"Accept" doc:"application/x-ndjson: answers one line per device, and a progress line per thousand"`
 }) (*huma.StreamResponse, error) {
-	order := fleet.Import{Product: in.product.ID, IDs: in.in.IDs, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
-	if in.in.ID != "" {
-		order.IDs = append(order.IDs, in.in.ID)
+	devices, err := in.devices()
+	if err != nil {
+		return nil, err
 	}
-	if len(order.IDs) == 0 || len(order.IDs) > maxImport {
-		return nil, fleet.FieldErrorf("ids", "send 1 to %d device ids: id, ids, or a file with one a line", maxImport)
+	order := fleet.Import{Product: in.product.ID, Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
+	if len(devices) == 0 || len(devices) > maxImport {
+		return nil, fleet.FieldErrorf("ids", "send 1 to %d devices: id, ids, devices, or a file", maxImport)
+	}
+	if in.DryRun {
+		preview, err := a.Registry.PreviewImport(ctx, who, order)
+		if err != nil {
+			return nil, err
+		}
+		out := shownImport(preview.Imported)
+		out.NewGroups = preview.NewGroups
+		for _, row := range preview.Targets {
+			out.ByVersion = append(out.ByVersion, api.VersionCount{Version: version(row.Version), Total: row.Devices})
+		}
+		return answerImport(out), nil
 	}
 	if strings.Contains(in.Accept, ndjson) {
 		return a.importLines(ctx, who, order)
@@ -180,10 +195,14 @@ func (a *API) importDevices(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	return answerImport(shownImport(done)), nil
+}
+
+func answerImport(out api.Imported) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		ctx.SetHeader("Content-Type", "application/json")
-		_ = json.NewEncoder(ctx.BodyWriter()).Encode(shownImport(done)) // the client has gone
-	}}, nil
+		_ = json.NewEncoder(ctx.BodyWriter()).Encode(out) // the client has gone
+	}}
 }
 
 func shownImport(done fleet.Imported) api.Imported {

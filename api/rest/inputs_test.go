@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"io"
@@ -102,24 +103,30 @@ func TestImportBodies(t *testing.T) {
 		return w.FormDataContentType(), b.String()
 	}
 	fileType, file := upload(map[string]string{"groups": "beta,eu"}, "\ufeffa\r\nb\r\n\r\n")
-	macType, mac := upload(nil, "a\rb\r\rc\nd\r")
+	tableType, table := upload(nil, "device id;name;group\r\na;Hall;beta\r\n")
 	for name, row := range map[string]struct {
 		contentType, body string
-		want              api.NewDevices
+		want              fleet.Import
 	}{
-		"one":     {"application/json", `{"id":"a","claim_user":"x","import_sims":false}`, api.NewDevices{ID: "a"}},
-		"several": {"application/json", `{"ids":["a","b"],"groups":["beta"]}`, api.NewDevices{IDs: []string{"a", "b"}, Groups: api.Names{"beta"}}},
-		"BLE":     {"application/json", `{"ids":["a"],"gateway":"g"}`, api.NewDevices{IDs: []string{"a"}, Gateway: "g"}},
-		"form":    {"application/x-www-form-urlencoded", "ids[]=a&ids[]=b", api.NewDevices{IDs: []string{"a", "b"}}},
-		"CR":      {macType, mac, api.NewDevices{IDs: []string{"a", "b", "c", "d"}}},
-		"file":    {fileType, file, api.NewDevices{IDs: []string{"a", "b"}, Groups: api.Names{"beta", "eu"}}},
+		"one":     {"application/json", `{"id":"a","claim_user":"x","import_sims":false}`, fleet.Import{Devices: fleet.NewDevices("a")}},
+		"several": {"application/json", `{"ids":["a","b"],"groups":["beta"]}`, fleet.Import{Devices: fleet.NewDevices("a", "b"), Groups: []string{"beta"}}},
+		"BLE":     {"application/json", `{"ids":["a"],"gateway":"g"}`, fleet.Import{Devices: fleet.NewDevices("a"), Gateway: "g"}},
+		"form":    {"application/x-www-form-urlencoded", "ids[]=a&ids[]=b", fleet.Import{Devices: fleet.NewDevices("a", "b")}},
+		"file":    {fileType, file, fleet.Import{Devices: fleet.NewDevices("a", "b"), Groups: []string{"beta", "eu"}}},
+		"table":   {tableType, table, fleet.Import{Devices: []fleet.NewDevice{{ID: "a", Name: "Hall", Groups: []string{"beta"}}}}},
+		"what is known": {"application/json", `{"devices":[{"id":"a","name":"Hall","notes":"n","groups":["beta"],"product":"lock","secret":"0123456789abcdef"},
+			{"id":"b","secret_sha256":"9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"}]}`, fleet.Import{Devices: []fleet.NewDevice{
+			{ID: "a", Name: "Hall", Notes: "n", Groups: []string{"beta"}, Product: "lock", Secret: sha256.Sum256([]byte("0123456789abcdef"))},
+			{ID: "b", Secret: sha256.Sum256([]byte("0123456789abcdef"))},
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var got api.NewDevices
+			var got fleet.Import
 			status, body := ask(t, http.MethodPost, "", row.contentType, row.body,
 				func(_ context.Context, _ fleet.Actor, in *struct{ ImportBody }) (*route.None, error) {
-					got = in.in
-					return nil, nil
+					devices, err := in.devices()
+					got = fleet.Import{Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
+					return nil, err
 				})
 			if status != http.StatusNoContent {
 				t.Fatalf("got %d %s", status, body)
@@ -135,10 +142,10 @@ func TestALongLineInAnImportIsNamed(t *testing.T) {
 	for name, end := range map[string]string{"LF": "\n", "CR LF": "\r\n", "CR": "\r"} {
 		t.Run(name, func(t *testing.T) {
 			body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" +
-				"a" + end + "b" + end + strings.Repeat("x", 64<<10) + "\r\n--x--\r\n"
+				"a" + end + "b" + end + strings.Repeat("x", 64<<10+1) + "\r\n--x--\r\n"
 			status, answer := ask(t, http.MethodPost, "", "multipart/form-data; boundary=x", body,
 				func(context.Context, fleet.Actor, *struct{ ImportBody }) (*route.None, error) { return nil, nil })
-			if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "line 3 is longer than 4096 bytes") {
+			if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "line 3 is longer than 65536 bytes") {
 				t.Errorf("got %d %s, want 422 that names line 3 and the limit", status, answer)
 			}
 		})

@@ -86,23 +86,6 @@ func onto(w io.Writer) func(io.Reader) error {
 	}
 }
 
-func FuzzImportLines(f *testing.F) {
-	for _, seed := range []string{"a\r\nb\n\n", "\ufeffa\n", "a b\n\x00\n\xff", strings.Repeat("a", 70_000), "\r\r\n"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, file string) {
-		var b ImportBody
-		if err := b.readLines(strings.NewReader(file)); !clients(err) {
-			t.Fatalf("%q: %v", file, err)
-		}
-		for _, id := range b.in.IDs {
-			if id == "" || strings.TrimSpace(id) != id || strings.Contains(id, "\n") {
-				t.Fatalf("%q: id %q", file, id)
-			}
-		}
-	})
-}
-
 func FuzzImportParts(f *testing.F) {
 	for _, seed := range partSeeds {
 		f.Add(seed)

@@ -124,7 +124,7 @@ func (w *world) fill() {
 		must[fleet.GroupView](w.t)(w.domain.Registry.CreateGroup(ctx, w.owner, fleet.Group{Product: w.product, Name: name}))
 	}
 	for id, groups := range map[string][]string{"lamp-7": {"beta", "eu"}, "lamp-8": nil, "lamp-9": {"hidden"}} {
-		must[fleet.Imported](w.t)(w.domain.Registry.Import(ctx, w.owner, fleet.Import{Product: w.product, IDs: []string{id}, Groups: groups}))
+		must[fleet.Imported](w.t)(w.domain.Registry.Import(ctx, w.owner, fleet.Import{Product: w.product, Devices: fleet.NewDevices(id), Groups: groups}))
 	}
 	for _, v := range []string{"7", "1.4.0-rc.1"} {
 		w.upload(v)

@@ -29,6 +29,7 @@ var examples = map[string][]string{
 	"GET /p/{product}/device/{id}/confirm":        {"/p/lamp/device/widget-0003/confirm?act=flash&version=2", "/p/lamp/device/widget-0001/confirm?act=lock&version=1&flash=yes", "/p/lamp/device/widget-0001/confirm?act=disable", "/p/lamp/device/widget-0003/confirm?act=development"},
 	"GET /p/{product}/devices/groups":             {"/p/lamp/devices/groups?device=widget-0001&device=widget-0003", "/p/lamp/devices/groups?all=yes&online=no"},
 	"GET /p/{product}/devices/groups/progress":    {"/p/lamp/devices/groups/progress?add=beta&done=2&total=3&next=widget-0002", "/p/lamp/devices/groups/progress?add=beta&done=3&total=3"},
+	"GET /p/{product}/devices/import/preview":     {"/p/lamp/devices/import/preview?plan=gone"},
 	"GET /p/{product}/devices/imported":           {"/p/lamp/devices/imported"},
 	"GET /p/{product}/stop":                       {"/p/lamp/stop", "/p/lamp/stop?version=2"},
 	"GET /p/{product}/groups":                     {"/p/lamp/groups"},

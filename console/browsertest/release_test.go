@@ -121,7 +121,7 @@ type pageSeen struct{ path, says string }
 
 var everyPage = []pageSeen{
 	{"/p/lamp/devices", "widget-0001"}, {"/p/lamp/devices?by=version", "Version 1"}, {"/p/lamp/devices?by=group", "beta"},
-	{"/p/lamp/devices?q=nothing-like-it", "No device matches"}, {"/p/lamp/devices/import", "Device ids"},
+	{"/p/lamp/devices?q=nothing-like-it", "No device matches"}, {"/p/lamp/devices/import", "one id on each line"},
 	{"/p/lamp/device/widget-0001", "Why"}, {"/p/lamp/groups", "beta"}, {"/p/lamp/group?name=beta", "Users with access"},
 	{"/p/lamp/firmware", "Product default"}, {"/p/lamp/firmware/1", "Progress"}, {"/p/lamp/upload", "Image"},
 	{"/p/lamp/firmware/1/release", "Deliver immediately"}, {"/p/lamp/firmware/1/confirm?group=beta&default=yes", "Impacted devices"},
@@ -278,11 +278,24 @@ func TestOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	b.waitVisible("[name=ids]")
 	b.fill("[name=ids]", "lamp-1\nlamp 2!\n")
 	b.fill("input[name=group]:not([type=checkbox])", "first")
-	b.press("Import")
-	b.waitText("Line 2, “lamp 2!”: a device id is 1 to 128 letters")
+	b.press("Preview")
+	b.waitText("1 line can't be imported")
 	b.shot("import-bad-line")
-	b.fill("[name=ids]", "lamp-1\nlamp-2\n")
-	b.press("Import")
+	b.press("Back")
+	b.waitVisible("[name=ids]")
+	b.fill("[name=ids]", "lamp-1,Berlin\nlamp-2,Rome")
+	b.press("Preview")
+	b.waitText("no heading says what they are")
+	b.fill("[name=ids]", "id,name,groups\nlamp-1,Room 12a,first\nlamp-2,Room 12b,\n")
+	b.fill("input[name=group]:not([type=checkbox])", "first")
+	b.press("Preview")
+	b.waitText("Import 2 devices?")
+	for _, look := range windows {
+		b.setWindow(look)
+		b.shot("import-preview." + look.name)
+	}
+	b.setWindow(windows[0])
+	b.press("Import 2 devices")
 	b.waitText("2 devices imported")
 	b.waitText("/up/msg/greeting")
 	b.shot("imported")

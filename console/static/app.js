@@ -71,11 +71,6 @@ document.addEventListener("keydown", (event) => {
   });
 });
 
-document.addEventListener("change", async (event) => {
-  const into = event.target.dataset.into;
-  if (into && event.target.files.length > 0) event.target.form.elements[into].value = await event.target.files[0].text();
-});
-
 // A problem may name its field: focus moves there, and screen readers read the problem.
 document.addEventListener("htmx:afterSwap", (event) => {
   const said = event.target.matches(".problem") && event.target.querySelector("[data-field]");
