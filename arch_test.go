@@ -23,7 +23,7 @@ const module = "github.com/muster-iot/muster"
 var mayImport = map[string][]string{
 	"":               {},
 	"fleet":          {},
-	"devicefile":   {"fleet"},
+	"devicefile":     {"fleet"},
 	"configs":        {},
 	"wire":           {"fleet"},
 	"ota/precedence": {"fleet", "wire"},
