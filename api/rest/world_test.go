@@ -64,10 +64,11 @@ func (f *feed) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
 // disconnected is a registry.Live without devices.
 type disconnected struct{}
 
-func (disconnected) Recheck(...fleet.DeviceID) {}
-func (disconnected) Kick(fleet.DeviceID)       {}
-func (disconnected) Command(fleet.DeviceID)    {}
-func (disconnected) Announce(fleet.Event)      {}
+func (disconnected) Recheck(...fleet.DeviceID)      {}
+func (disconnected) Kick(fleet.DeviceID)            {}
+func (disconnected) Command(fleet.DeviceID)         {}
+func (disconnected) Announce(fleet.Event)           {}
+func (disconnected) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
