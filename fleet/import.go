@@ -67,7 +67,7 @@ type ImportPreview struct {
 }
 
 // Bounds of an imported secret, in bytes. A secret has at least 128 random bits, because one
-// fast hash of it is stored (docs/protocol.md, "Admission").
+// fast hash of it is stored (docs/protocol.md, "Credentials").
 const (
 	MinSecret = 16
 	MaxSecret = 256
