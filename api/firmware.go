@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
 
 // NewFirmware describes an image to upload.
 type NewFirmware struct {
@@ -10,6 +14,10 @@ type NewFirmware struct {
 	File        string // the file name to store with the image
 
 	ForceVersion bool // upload it even if the image states another version
+
+	Hardware []string    // revisions it is for; none: all
+	Requires fleet.Range // versions it can be installed over
+	Floor    uint32      // security counter; 0: the one that the image states
 }
 
 // Firmware is one firmware of a product in Particle's shape.
@@ -35,6 +43,9 @@ type Firmware struct {
 	Updated     *time.Time `json:"updated_at,omitempty" doc:"In the answer to a release"`
 	Metadata    *Metadata  `json:"metadata" doc:"What the image states about itself; null if it is in no format that Muster reads"`
 	Forced      bool       `json:"version_forced" doc:"Its version is not the one that the image states"`
+	Hardware    []string   `json:"hardware" doc:"Hardware revisions it is for; empty: all"`
+	Requires    string     `json:"requires" doc:"Versions it can be installed over, such as >=1.4.0 <2.0.0; empty: all"`
+	Floor       uint32     `json:"floor" doc:"Security counter: a device that runs it takes no firmware with a lower one"`
 }
 
 // Metadata is what a firmware image states about itself.
@@ -61,5 +72,7 @@ type Uploader struct {
 type FirmwareFields struct {
 	Title       *string `json:"title,omitempty"`
 	Description *string `json:"description,omitempty"`
+	Hardware    *Names  `json:"hardware,omitempty" doc:"Hardware revisions it is for; an empty list: all"`
+	Requires    *string `json:"requires,omitempty" doc:"Versions it can be installed over, such as >=1.4.0 <2.0.0; empty: all"`
 	Mandatory   Ignored `json:"mandatory,omitzero"`
 }

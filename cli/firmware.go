@@ -15,7 +15,7 @@ type firmwareCmd struct {
 	Upload    firmwareUploadCmd    `cmd:"" help:"Upload an image as a new version." example:"muster firmware upload build/lamp.bin --version 7 --title \"Softer dimming\""`
 	Get       firmwareGetCmd       `cmd:"" help:"Show one version." example:"muster firmware get 7"`
 	Download  firmwareDownloadCmd  `cmd:"" help:"Download an image and verify it." example:"muster firmware download 7 --out lamp-7.bin"`
-	Edit      firmwareEditCmd      `cmd:"" help:"Change a version's title and description." example:"muster firmware edit 7 --title \"Softer dimming\""`
+	Edit      firmwareEditCmd      `cmd:"" help:"Change a version's title and description, and which devices can take it." example:"muster firmware edit 7 --title \"Softer dimming\""`
 	Delete    firmwareDeleteCmd    `cmd:"" help:"Delete a version that was never released." example:"muster firmware delete 7"`
 	Release   firmwareReleaseCmd   `cmd:"" help:"Release a version to groups or as the product default; shows the impact and asks." example:"muster firmware release 7 --group prerelease"`
 	Progress  firmwareProgressCmd  `cmd:"" help:"Show the progress of a version's release." example:"muster firmware progress 7"`
@@ -95,8 +95,22 @@ func drawFirmware(t *table, f api.Firmware) {
 	t.row("devices running it", f.Devices)
 	t.row("uploaded", f.Uploaded)
 	t.row("by", f.By.Username)
+	drawConditions(t, f)
 	if f.Metadata != nil {
 		drawMetadata(t, *f.Metadata)
+	}
+}
+
+// drawConditions shows which devices can take f, where not all can.
+func drawConditions(t *table, f api.Firmware) {
+	if len(f.Hardware) > 0 {
+		t.row("for hardware", f.Hardware)
+	}
+	if f.Requires != "" {
+		t.row("installs over", f.Requires)
+	}
+	if f.Floor > 0 {
+		t.row("floor", f.Floor)
 	}
 }
 
@@ -125,15 +139,21 @@ type firmwareEditCmd struct {
 	Version     versionText `arg:"" help:"Version." complete:"firmware"`
 	Title       *string     `help:"New title." placeholder:"TEXT"`
 	Description *string     `help:"New description." placeholder:"TEXT"`
+	Hardware    *string     `help:"Hardware revisions the image is for, separated by commas; '' is all." placeholder:"REVISIONS"`
+	Requires    *string     `help:"Versions it can be installed over, such as '>=1.4.0 <2.0.0'; '' is all." placeholder:"RANGE"`
 }
 
-// Run changes a firmware's texts.
+// Run changes a firmware's texts and conditions.
 func (c *firmwareEditCmd) Run(ctx context.Context) error {
-	if c.Title == nil && c.Description == nil {
-		return Misuse("nothing to change: give --title or --description")
+	if c.Title == nil && c.Description == nil && c.Hardware == nil && c.Requires == nil {
+		return Misuse("nothing to change: give --title, --description, --hardware or --requires")
+	}
+	fields := api.FirmwareFields{Title: c.Title, Description: c.Description, Requires: c.Requires}
+	if c.Hardware != nil {
+		fields.Hardware = new(api.SplitNames(*c.Hardware))
 	}
 	return ask(ctx, c, func(s server) (api.Firmware, error) {
-		return s.EditFirmware(ctx, s.product, c.Version.wire(), api.FirmwareFields{Title: c.Title, Description: c.Description})
+		return s.EditFirmware(ctx, s.product, c.Version.wire(), fields)
 	}, drawFirmware)
 }
 

@@ -24,11 +24,19 @@ type firmwareUploadCmd struct {
 	Title       string      `help:"Short title." placeholder:"TEXT"`
 	Description string      `help:"What changed." placeholder:"TEXT"`
 
+	Hardware []string `help:"Hardware revisions the image is for, as devices report them; by default all." placeholder:"REVISION"`
+	Requires string   `help:"Versions it can be installed over, such as '>=1.4.0 <2.0.0'; by default all." placeholder:"RANGE"`
+	Floor    uint32   `help:"Security counter: a device that runs the image takes no firmware with a lower one. By default the one that the image states." placeholder:"NUMBER"`
+
 	ForceVersion bool `help:"Upload it even if the image states another version. An update is confirmed only if the device reports the one given here."`
 }
 
 // Run uploads the image and verifies the digest that the server computed.
 func (c *firmwareUploadCmd) Run(ctx context.Context) error {
+	requires, err := fleet.ParseRange(c.Requires)
+	if err != nil {
+		return Misuse("--requires: %s", err)
+	}
 	s, err := c.reach(ctx)
 	if err != nil {
 		return err
@@ -49,6 +57,7 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 	sent := sha256.New()
 	f, err := s.Upload(ctx, s.product, api.NewFirmware{
 		Version: c.Version.wire(), ForceVersion: c.ForceVersion, Title: c.Title, Description: c.Description, File: filepath.Base(c.File),
+		Hardware: c.Hardware, Requires: requires, Floor: c.Floor,
 	}, io.TeeReader(io.TeeReader(file, m), sent))
 	m.end()
 	if err != nil {

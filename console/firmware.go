@@ -89,12 +89,49 @@ func describe(f *fleet.Firmware, part *multipart.Part) error {
 		}
 	case "force":
 		f.Forced = text != ""
+	case "hardware":
+		f.Hardware = revisions(text)
+	case "requires":
+		f.Requires, err = requirement(text)
+	case "floor":
+		f.Floor, err = floor(text)
 	case "title":
 		f.Title = text
 	case "description":
 		f.Description = text
 	}
 	return err
+}
+
+// revisions reads hardware revisions that are separated by commas.
+func revisions(text string) (all []string) {
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
+// requirement reads the versions that a firmware can be installed over.
+func requirement(text string) (fleet.Range, error) {
+	r, err := fleet.ParseRange(text)
+	if err != nil {
+		return r, fleet.FieldErrorf("requires", "%s", err)
+	}
+	return r, nil
+}
+
+// floor reads a security counter, 0 if there is none.
+func floor(text string) (uint32, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0, fleet.FieldErrorf("floor", "security counter %.20q: use a whole number", text)
+	}
+	return uint32(n), nil
 }
 
 // sent reads what a browser sends. Its errors are the browser's, not the server's.
@@ -181,8 +218,14 @@ func (v firmwarePages) editFirmware() error {
 		err := v.releases.DeleteFirmware(v.ctx(), v.actor, v.product.ID, row.Version)
 		return v.after(err, v.at("/firmware"), "Deleted version "+row.Version.String()+".")
 	}
-	title, description := v.text("title"), v.text("description")
-	_, err = v.releases.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{Title: &title, Description: &description, If: v.seen()})
+	title, description, hardware := v.text("title"), v.text("description"), revisions(v.text("hardware"))
+	requires, err := requirement(v.text("requires"))
+	if err != nil {
+		return err
+	}
+	_, err = v.releases.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{
+		Title: &title, Description: &description, Hardware: &hardware, Requires: &requires, If: v.seen(),
+	})
 	return v.after(err, v.at("/firmware/"+row.Version.String()), "Saved.")
 }
 

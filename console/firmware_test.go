@@ -79,7 +79,7 @@ func TestUploadFormTakesTheVersionOfTheImage(t *testing.T) {
 	}
 	for path, wants := range map[string][]string{
 		"/p/lamp/firmware":       {"image states 1.4.2&#43;7"},
-		"/p/lamp/firmware/1.4.2": {"Image format", "mcuboot", "1.4.2&#43;7", "image 1 &gt;= 2.0.1", "Security counter", "<dt>Signed</dt><dd>yes"},
+		"/p/lamp/firmware/1.4.2": {"Image format", "mcuboot", "1.4.2&#43;7", "image 1 &gt;= 2.0.1", "security counter 5", "<dt>Signed</dt><dd>yes"},
 	} {
 		answer := w.send(http.MethodGet, path, nil, w.signed)
 		body, _ := io.ReadAll(answer.Body)

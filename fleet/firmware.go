@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Product is a kind of device that shares firmware.
 type Product struct {
@@ -29,6 +32,16 @@ type Firmware struct {
 	Ran         time.Time // when a device first reported in a handshake that it runs this; zero: never
 	Forced      bool      // its version is not the one that the image states, and the uploader insisted
 	Metadata    Metadata  // what the image states about itself
+
+	// Which devices can take it.
+	Hardware []string // revisions that it is for, never modified; none: all
+	Requires Range    // versions it can be installed over
+	Floor    uint32   // security counter: a device that runs it takes no firmware with a lower one
+}
+
+// Suits reports whether f is for hardware of this revision, which is "" if not known.
+func (f *Firmware) Suits(revision string) bool {
+	return len(f.Hardware) == 0 || slices.Contains(f.Hardware, revision)
 }
 
 // Catalog is what decides what a product's devices should run: its firmware, and where each

@@ -81,6 +81,7 @@ type IndexEntry struct {
 	Name          string
 	Groups        []GroupID
 	Running       Version
+	Hardware      string
 	Lock          Version
 	Development   bool
 	UpdatesOn     bool

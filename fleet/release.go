@@ -119,7 +119,8 @@ func (m MoveCount) compare(other MoveCount) int {
 // SortMoves sorts moves as Impact lists them.
 func SortMoves(moves []MoveCount) { slices.SortFunc(moves, MoveCount.compare) }
 
-// ReasonCount counts devices by a reason: development, locked, exhausted, not_now ...
+// ReasonCount counts devices by a reason: development, locked, exhausted, not_now,
+// wrong_hardware ...
 type ReasonCount struct {
 	Reason  string
 	Devices int

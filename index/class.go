@@ -16,8 +16,8 @@ type class struct {
 	rows   []int32 // in no order
 }
 
-// traits are what filters, counts and impact look at of a device. Numbers of versions and of
-// group sets point into the pools.
+// traits are what filters, counts and impact look at of a device. Numbers of versions, of
+// group sets and of hardware point into the pools.
 type traits struct {
 	product     fleet.ProductID
 	groups      int32
@@ -26,6 +26,7 @@ type traits struct {
 	attemptsFor int32
 	updateTo    int32
 	since       uint64 // of the attempts, where there are any
+	hardware    int32
 	spent       int16
 	reason      fleet.ReasonCode
 	kind        fleet.DeviceKind
@@ -61,6 +62,7 @@ func (x *Index) newTraits(d *fleet.Device) traits {
 		product: d.Product, kind: d.Kind, groups: x.takeGroups(d.Groups),
 		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
 		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
+		hardware: x.hardware.take(d.Hardware),
 	}
 	if d.Attempts.Spent > 0 || d.Attempts.Held {
 		t.since = d.Attempts.Since
@@ -105,6 +107,7 @@ func groupsKey(ids []fleet.GroupID) string {
 // retain counts one more user of each number of t.
 func (x *Index) retain(t *traits) {
 	x.groupSets.uses[t.groups]++
+	x.hardware.uses[t.hardware]++
 	for _, v := range t.versions() {
 		x.versions.uses[v]++
 	}
@@ -113,6 +116,7 @@ func (x *Index) retain(t *traits) {
 // release counts one user less.
 func (x *Index) release(t *traits) {
 	x.groupSets.release(t.groups)
+	x.hardware.release(t.hardware)
 	for _, v := range t.versions() {
 		x.versions.release(v)
 	}

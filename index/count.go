@@ -31,7 +31,7 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 func (x *Index) expand(t *traits) fleet.IndexEntry {
 	return fleet.IndexEntry{
 		Product: t.product, Kind: t.kind, Groups: x.groups[t.groups],
-		Running: x.versions.values[t.running], Lock: x.versions.values[t.lock],
+		Running: x.versions.values[t.running], Hardware: x.hardware.values[t.hardware], Lock: x.versions.values[t.lock],
 		Development: t.flags&rowDevelopment != 0, UpdatesOn: t.flags&rowUpdatesOn != 0,
 		Force: t.flags&rowForce != 0, Disabled: t.flags&rowDisabled != 0, Online: t.flags&rowOnline != 0,
 		Update: t.update, UpdateTo: x.versions.values[t.updateTo], Reason: t.reason,

@@ -23,6 +23,7 @@ type Index struct {
 	shards     map[fleet.TeamID]*shard
 	locations  map[fleet.DeviceID]location
 	versions   pool[fleet.Version]
+	hardware   pool[string] // revisions
 	gateways   pool[fleet.DeviceID]
 	groupSets  pool[string]            // by groupsKey
 	groups     [][]fleet.GroupID       // of each group set
@@ -40,6 +41,7 @@ func New() *Index {
 		onlineOnly: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}
 	x.versions.take(fleet.Version{})
+	x.hardware.take("")
 	x.gateways.take("")
 	x.groupSets.take("")
 	x.groups = append(x.groups, nil)

@@ -40,6 +40,7 @@ func TestVersionsNoDeviceHasAreForgotten(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "operations") {
 			d := drawSmall(t)
 			d.Team = fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two"))
+			d.Hardware = rapid.SampledFrom([]string{"", "rev-a", "rev-b"}).Draw(t, "hardware")
 			d.Attempts.Target = version(rapid.SampledFrom([]string{"", "11", "12"}).Draw(t, "target"))
 			if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
 				x.Remove(d.ID)
@@ -55,6 +56,9 @@ func TestVersionsNoDeviceHasAreForgotten(t *testing.T) {
 		}
 		if used, want := len(x.versions.numbers), len(rebuilt.versions.numbers); used != want {
 			t.Fatalf("%d versions are kept, %d are in use", used, want)
+		}
+		if used, want := len(x.hardware.numbers), len(rebuilt.hardware.numbers); used != want {
+			t.Fatalf("%d revisions are kept, %d are in use", used, want)
 		}
 	})
 }

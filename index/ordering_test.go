@@ -119,7 +119,7 @@ func TestCountsAddUpToTheVisibleDevices(t *testing.T) {
 		q := drawQuery(t)
 		want, got := map[string]int{}, map[string]int{}
 		name := func(e *fleet.IndexEntry) string {
-			return fmt.Sprint(e.Product, e.Groups, e.Running, e.Lock, e.Development, e.UpdatesOn, e.Force, e.Disabled, e.Held, e.Spent, e.AttemptsFor, e.Online, e.Update, e.UpdateTo, e.Reason)
+			return fmt.Sprint(e.Product, e.Groups, e.Running, e.Hardware, e.Lock, e.Development, e.UpdatesOn, e.Force, e.Disabled, e.Held, e.Spent, e.AttemptsFor, e.Online, e.Update, e.UpdateTo, e.Reason)
 		}
 		product := cmp.Or(q.Product, 1)
 		for id, d := range devices {

@@ -111,7 +111,8 @@ func (x *decision) choose() {
 		x.supersede()
 	}
 	candidate := precedence.CandidateOf(d)
-	candidate.Target, candidate.Flash, candidate.Firmware = p.Target, p.Flash, firmware
+	candidate.Aim(x.catalog, p.Target)
+	candidate.Flash = p.Flash
 	candidate.MaxImage, candidate.MaxAttempts, candidate.Now = x.hello.MaxImage, x.cfg.MaxAttempts, x.now
 	if refusal, held := candidate.Refusal(); held {
 		p.refuse(refusal.Reason, refusal.Again, refusal.Step.String())

@@ -43,6 +43,12 @@ func TestDecideAtHello(t *testing.T) {
 		{name: "not now, forced: offered", device: func(d *fleet.Device) { d.Force = true }, hello: func(h *wire.Hello) { h.UpdatesOn = false }, target: "2", offered: true},
 		{name: "image too large: refused", hello: func(h *wire.Hello) { h.MaxImage = size - 1 }, target: "2", refused: wire.ReasonImageTooLarge},
 		{name: "image just fits: offered", hello: func(h *wire.Hello) { h.MaxImage = size }, target: "2", offered: true},
+		{name: "hardware that the image is not for: refused, also a flash", device: func(d *fleet.Device) {
+			d.Flash, d.Hardware = v("4"), "rev-a"
+		}, target: "4", refused: wire.ReasonWrongProduct},
+		{name: "hardware that the image is for: offered", device: func(d *fleet.Device) {
+			d.Lock, d.Hardware = v("4"), "rev-b"
+		}, target: "4", offered: true},
 		{name: "another product's firmware: refused", hello: func(h *wire.Hello) { h.Product = "gadget" }, target: "2", refused: wire.ReasonWrongProduct},
 		{name: "another product's firmware of the target version: refused", hello: func(h *wire.Hello) { h.Product, h.Version = "gadget", v("2") }, target: "2", refused: wire.ReasonWrongProduct},
 		{name: "held by an operator: refused", device: func(d *fleet.Device) { d.Attempts = fleet.Attempts{Target: v("2"), Held: true} }, target: "2", refused: wire.ReasonStopped},
@@ -82,6 +88,12 @@ func TestDecideAtHello(t *testing.T) {
 			for _, version := range []string{"1", "2", "3"} {
 				w.AddFirmware(version, size)
 			}
+			w.AddFirmware("4", size)
+			w.EditCatalog(func(c *fleet.Catalog) {
+				f := c.Firmware["4.0.0"]
+				f.Hardware = []string{"rev-b"}
+				c.Firmware["4.0.0"] = f
+			})
 			w.Default("2")
 			w.Device("a", "1", func(d *fleet.Device) {
 				if row.device != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/muster-iot/muster/api"
@@ -40,6 +41,15 @@ func writeUpload(form *multipart.Writer, f api.NewFirmware, image io.Reader) err
 	if f.ForceVersion {
 		fields = append(fields, [2]string{"force_version", "true"})
 	}
+	if len(f.Hardware) > 0 {
+		fields = append(fields, [2]string{"hardware", strings.Join(f.Hardware, ",")})
+	}
+	if !f.Requires.IsAll() {
+		fields = append(fields, [2]string{"requires", f.Requires.String()})
+	}
+	if f.Floor > 0 {
+		fields = append(fields, [2]string{"floor", strconv.FormatUint(uint64(f.Floor), 10)})
+	}
 	for _, field := range fields {
 		if err := form.WriteField(field[0], field[1]); err != nil {
 			return err
@@ -70,7 +80,7 @@ func (c *Client) OneFirmware(ctx context.Context, product string, v api.Version)
 	return tagged[api.Firmware](ctx, c, path("products", product, "firmware", v.String()))
 }
 
-// EditFirmware changes title and description; absent fields keep their values.
+// EditFirmware changes what is not absent of a firmware.
 func (c *Client) EditFirmware(ctx context.Context, product string, v api.Version, fields api.FirmwareFields) (api.Firmware, error) {
 	return put[api.Firmware](ctx, c, path("products", product, "firmware", v.String()), fields)
 }

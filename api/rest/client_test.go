@@ -52,6 +52,27 @@ func TestUploadTakesTheVersionOfTheImage(t *testing.T) {
 	}
 }
 
+func TestUploadTakesConditions(t *testing.T) {
+	w := newWorld(t)
+	requires, err := fleet.ParseRange(">=1.4.0 <2.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := api.NewFirmware{Version: shownVersion("8"), Hardware: []string{"rev-b", "rev-c"}, Requires: requires, Floor: 3}
+	f, err := w.Upload(t.Context(), "lamp", order, strings.NewReader("IMAGE"))
+	if err != nil || strings.Join(f.Hardware, " ") != "rev-b rev-c" || f.Requires != ">=1.4.0 <2.0.0" || f.Floor != 3 {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	edit := api.FirmwareFields{Hardware: &api.Names{}, Requires: new("<2")}
+	if f, err = w.EditFirmware(t.Context(), "lamp", shownVersion("8"), edit); err != nil || len(f.Hardware) > 0 || f.Requires != "<2" || f.Floor != 3 {
+		t.Errorf("edited: got %+v, %v", f, err)
+	}
+	edit = api.FirmwareFields{Requires: new("1.4.0")}
+	if _, err := w.EditFirmware(t.Context(), "lamp", shownVersion("8"), edit); !errors.Is(err, fleet.Invalid) || !strings.Contains(err.Error(), "write a range as") {
+		t.Errorf("a version for a range: got %v", err)
+	}
+}
+
 // TestClientUploadEndsWhenRefused: the server may answer before it read everything.
 func TestClientUploadEndsWhenRefused(t *testing.T) {
 	w := newWorld(t)

@@ -20,7 +20,7 @@ func (a *API) firmware() route.Table {
 	return route.Table{Tag: "firmware", Routes: []route.Route{
 		route.Get("ListFirmware", all, "All firmware of a product, newest version first", route.Needs(fleet.SeeTeam), a.listFirmware),
 		route.Get("GetFirmware", one, "One firmware", route.Needs(fleet.SeeTeam), a.getFirmware),
-		route.Put("UpdateFirmware", one, "Change title and description", route.Needs(fleet.EditProducts), a.updateFirmware).
+		route.Put("UpdateFirmware", one, "Change title and description, and which devices can take it", route.Needs(fleet.EditProducts), a.updateFirmware).
 			Fails(http.StatusPreconditionFailed).Example(`{"title":"Seven","description":"Dims without flicker"}`),
 		route.Delete("DeleteFirmware", one, "Delete a firmware that was never released", route.Needs(fleet.EditProducts), a.deleteFirmware).
 			Fails(http.StatusConflict),
@@ -60,7 +60,14 @@ func (a *API) updateFirmware(ctx context.Context, who fleet.Actor, in *struct {
 	route.IfMatch
 	route.Input[api.FirmwareFields]
 }) (*route.Tagged[api.Firmware], error) {
-	edit := fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, If: in.Seen}
+	edit := fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, Hardware: (*[]string)(in.In.Hardware), If: in.Seen}
+	if in.In.Requires != nil {
+		requires, err := requirement(*in.In.Requires)
+		if err != nil {
+			return nil, err
+		}
+		edit.Requires = &requires
+	}
 	released, err := a.Releases.EditFirmware(ctx, who, in.product.ID, in.version, edit)
 	return a.oneFirmware(ctx, who, released, err)
 }
@@ -100,6 +107,7 @@ func shownFirmware(r fleet.FirmwareView, names map[fleet.GroupID]string) api.Fir
 		Default: r.Default, Current: r.Default, Groups: NamesOf(r.Groups, names), Released: r.WasReleased, Devices: r.Devices,
 		Uploaded: moment(r.Uploaded), UploadedAt: moment(r.Uploaded), By: api.Uploader{Username: r.By},
 		Metadata: shownMetadata(r.Metadata), Forced: r.Forced,
+		Hardware: append([]string{}, r.Hardware...), Requires: r.Requires.String(), Floor: r.Floor,
 	}
 }
 

@@ -168,6 +168,7 @@ func TestShapes(t *testing.T) {
 				Format: fleet.FormatESPIDF, Version: "7", Project: "lamp", Hardware: "ESP32-C3", MinRevision: "0.3", Counter: 3, Signed: true,
 				Built: "Nov 28 2026 10:11:12", SDK: "ESP-IDF v5.3.1",
 			},
+			Hardware: []string{"rev-b"}, Requires: fleet.Range{From: fleet.WholeVersion(6)}, Floor: 3,
 		},
 		Groups: []fleet.GroupID{1, 99}, Default: true, Devices: 12,
 	}

@@ -47,6 +47,9 @@ func (u *UploadBody) RequestBody(huma.Registry) *huma.RequestBody {
 			"version": text("A whole number such as 7, or a semantic version such as 1.4.0. Sent before the file, it is checked before the image is read. " +
 				"It may be left out for an image that states its version (ESP-IDF, MCUboot, UF2)"),
 			"force_version": {Type: "boolean", Description: "Upload it even if the image states another version. An update is confirmed only if the device reports the one given here"},
+			"hardware":      text("Hardware revisions it is for, separated by commas; by default all"),
+			"requires":      text("Versions it can be installed over, such as >=1.4.0 <2.0.0; by default all"),
+			"floor":         {Type: "integer", Description: "Security counter: a device that runs it takes no firmware with a lower one. By default the one that the image states"},
 			"title":         text("A few words"),
 			"description":   text("What changed"),
 		},
@@ -144,6 +147,9 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 		Title       string      `json:"title"`
 		Description string      `json:"description"`
 		Force       bool        `json:"force_version"`
+		Hardware    api.Names   `json:"hardware"`
+		Requires    string      `json:"requires"`
+		Floor       uint32      `json:"floor"`
 		Mandatory   api.Ignored `json:"mandatory"`
 	}
 	if err := route.DecodeForm(form, &fields); err != nil {
@@ -152,9 +158,20 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 	if file == "" {
 		return f, fleet.FieldErrorf("file", "the image is missing: send it as the part file")
 	}
+	requires, err := requirement(fields.Requires)
 	return fleet.Firmware{
 		Version: fields.Version.Version, Forced: fields.Force, Title: fields.Title, Description: fields.Description, File: file,
-	}, nil
+		Hardware: fields.Hardware, Requires: requires, Floor: fields.Floor,
+	}, err
+}
+
+// requirement reads the versions that a firmware can be installed over.
+func requirement(text string) (fleet.Range, error) {
+	r, err := fleet.ParseRange(text)
+	if err != nil {
+		return r, fleet.FieldErrorf("requires", "%s", err)
+	}
+	return r, nil
 }
 
 // fileName is the last element of what a client calls its file.

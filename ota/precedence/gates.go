@@ -8,30 +8,38 @@ import (
 )
 
 // Candidate is a device with the version it should get: what the gates look at. CandidateOf
-// and CandidateOfEntry fill in what a record or an index entry has; the caller adds the rest.
+// and CandidateOfEntry fill in what a record or an index entry has, and Aim what a catalog
+// has; the caller adds the rest.
 type Candidate struct {
 	Disabled  bool
 	UpdatesOn bool
 	Force     bool
 	Attempts  fleet.Attempts // at whatever target; an index entry does not know NotBefore
+	Running   fleet.Version
+	Hardware  string // revision, "" when not known
 
-	Target      fleet.Version
-	Flash       bool           // Target is an operator's order for this once: attempts don't count
-	Firmware    fleet.Firmware // zero when Target was never uploaded
-	MaxImage    uint64         // bytes the device can store, 0 when not known
+	Target   fleet.Version
+	Flash    bool           // Target is an operator's order for this once: attempts don't count
+	Firmware fleet.Firmware // zero when Target was never uploaded
+	Floor    uint32         // security counter of what runs, 0 when not known
+	catalog  *fleet.Catalog // nil: none to look for a path in
+
+	MaxImage    uint64 // bytes the device can store, 0 when not known
 	MaxAttempts int
 	Now         time.Time
 }
 
 // CandidateOf takes a candidate from a device's record.
 func CandidateOf(d *fleet.Device) Candidate {
-	return Candidate{Disabled: d.Disabled, UpdatesOn: d.UpdatesOn, Force: d.Force, Attempts: d.Attempts}
+	return Candidate{
+		Disabled: d.Disabled, UpdatesOn: d.UpdatesOn, Force: d.Force, Attempts: d.Attempts, Running: d.Running, Hardware: d.Hardware,
+	}
 }
 
 // CandidateOfEntry takes a candidate from a device's index entry.
 func CandidateOfEntry(e *fleet.IndexEntry) Candidate {
 	return Candidate{
-		Disabled: e.Disabled, UpdatesOn: e.UpdatesOn, Force: e.Force,
+		Disabled: e.Disabled, UpdatesOn: e.UpdatesOn, Force: e.Force, Running: e.Running, Hardware: e.Hardware,
 		Attempts: fleet.Attempts{Target: e.AttemptsFor, Since: e.AttemptsSince, Spent: e.Spent, Held: e.Held},
 	}
 }
@@ -48,7 +56,7 @@ type Refusal struct {
 type gate func(*Candidate) Refusal
 
 // gates are in the order in which a device hears of them. Capacity comes after them.
-var gates = []gate{uploaded, notHeld, attemptsLeft, cooledDown, fits, takesUpdates}
+var gates = []gate{uploaded, suits, aboveFloor, installable, notHeld, attemptsLeft, cooledDown, fits, takesUpdates}
 
 // Refusal returns the answer of the first gate that holds c back, and whether one does.
 func (c *Candidate) Refusal() (Refusal, bool) {
@@ -60,18 +68,20 @@ func (c *Candidate) Refusal() (Refusal, bool) {
 	return Refusal{}, false
 }
 
-// Steps are the answers of all gates, in order.
+// Steps are the answers of all gates that have one, in order.
 func (c *Candidate) Steps() []Step {
 	steps := make([]Step, 0, len(gates))
 	for _, g := range gates {
-		steps = append(steps, g(c).Step)
+		if s := g(c).Step; s.Rule != "" {
+			steps = append(steps, s)
+		}
 	}
 	return steps
 }
 
 // Obstacle is an impact's word for why c can't get its target now, "" when nothing known
-// keeps it from that. It asks those gates an index entry can answer, and first what is set
-// at the device itself.
+// keeps it from that. It asks those gates an index entry can answer: first whether the device
+// can take the firmware at all, then what is set at the device itself.
 func (c *Candidate) Obstacle() string {
 	if c.Disabled {
 		return "disabled"
@@ -87,7 +97,10 @@ func (c *Candidate) Obstacle() string {
 var obstacles = []struct {
 	gate gate
 	word string // for REST
-}{{takesUpdates, "not_now"}, {notHeld, "held"}, {attemptsLeft, "exhausted"}}
+}{
+	{suits, "wrong_hardware"}, {aboveFloor, "below_floor"}, {installable, "needs_other_version"},
+	{takesUpdates, "not_now"}, {notHeld, "held"}, {attemptsLeft, "exhausted"},
+}
 
 func pass(s Step) Refusal {
 	s.Outcome = Passes

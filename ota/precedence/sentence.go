@@ -116,6 +116,8 @@ func (s Step) gate(moment Moment) string {
 			return "version " + s.Version.String() + " is uploaded"
 		}
 		return "version " + s.Version.String() + " was never uploaded"
+	case RuleHardware, RuleFloor, RuleRequires:
+		return s.suits()
 	case RuleHold:
 		if passes {
 			return "not stopped by an operator"
@@ -141,6 +143,31 @@ func (s Step) gate(moment Moment) string {
 		return s.updates()
 	}
 	return ""
+}
+
+// suits spells whether the device can take the firmware at all.
+func (s Step) suits() string {
+	passes := s.Outcome == Passes
+	switch {
+	case s.Rule == RuleHardware && passes:
+		return "the image is for its hardware, " + s.Hardware
+	case s.Rule == RuleHardware && s.Hardware == "":
+		return "the image is for hardware " + s.Condition + ", and the device reports none"
+	case s.Rule == RuleHardware:
+		return "the image is for hardware " + s.Condition + ", the device is " + s.Hardware
+	case s.Rule == RuleFloor && passes:
+		return fmt.Sprintf("the image's security counter, %d, is not below that of %s, which runs", s.Counters.Count, s.Running)
+	case s.Rule == RuleFloor:
+		return fmt.Sprintf("the image's security counter, %d, is below %d, that of %s, which runs: its boot loader would refuse it",
+			s.Counters.Count, s.Counters.Of, s.Running)
+	case passes:
+		return s.Version.String() + " can be installed over " + s.Condition
+	}
+	text := s.Version.String() + " can only be installed over " + s.Condition
+	if s.Path == "" {
+		return text + ", and no uploaded version leads there"
+	}
+	return text + ": install " + s.Path + " one after the other"
 }
 
 func (s Step) updates() string {

@@ -46,7 +46,7 @@ func TestSentences(t *testing.T) {
 func TestEveryRuleHasASentence(t *testing.T) {
 	for _, rule := range []Rule{
 		RuleFlash, RuleDevelopment, RuleLock, RuleGroup, RuleDefault, RuleRunning, RuleConnection, RuleFirmware, RuleHold,
-		RuleAttempts, RuleCoolDown, RuleSize, RuleUpdates, RuleUpdate, RuleCapacity, RuleHandshake,
+		RuleHardware, RuleFloor, RuleRequires, RuleAttempts, RuleCoolDown, RuleSize, RuleUpdates, RuleUpdate, RuleCapacity, RuleHandshake,
 	} {
 		if (Step{Rule: rule}).String() == "" {
 			t.Errorf("%s has none", rule)

@@ -31,6 +31,9 @@ const (
 	RuleRunning    Rule = "running"    // the version that runs
 	RuleConnection Rule = "connection" // whether the device may connect
 	RuleFirmware   Rule = "firmware"   // the first gate; RuleUpdates is the last
+	RuleHardware   Rule = "hardware"   // whether the firmware is for the device's revision
+	RuleFloor      Rule = "floor"      // whether its security counter is high enough
+	RuleRequires   Rule = "requires"   // whether it can be installed over what runs
 	RuleHold       Rule = "hold"
 	RuleAttempts   Rule = "attempts"
 	RuleCoolDown   Rule = "cool-down"
@@ -79,7 +82,7 @@ type Step struct {
 	Outcome Outcome
 
 	Version fleet.Version // of the lock, release, default or flash; otherwise the target
-	Running fleet.Version // RuleRunning: what the device runs
+	Running fleet.Version // RuleRunning, RuleFloor, RuleRequires: what the device runs
 	Group   string        // RuleGroup: the name; "" for a hidden group and where no group has a release
 	Hidden  bool          // RuleGroup: all groups that the asking user may not see, as one step
 	Groups  int           // RuleGroup: groups the device is in, where none has a release
@@ -95,7 +98,12 @@ type Step struct {
 	Slots    Share             // RuleCapacity: in use, of all
 	Behind   Share             // RuleCapacity: in use behind the device's gateway, of the most allowed; zero without one
 	Line     Share             // RuleCapacity: the device's place, of all that wait
+	Counters Share             // RuleFloor: security counter of the image, of what runs
 	Forced   bool              // RuleUpdates: an operator overrides the device's "not now"
 	Reason   fleet.ReasonCode  // RuleUpdate: why it ended
 	Text     string            // RuleUpdate: the device's own words for it
+
+	Hardware  string // RuleHardware: the device's revision, "" when not known
+	Condition string // RuleHardware: revisions, RuleRequires: versions that the firmware is for
+	Path      string // RuleRequires: versions to install one after the other, "" when none lead there
 }

@@ -81,12 +81,12 @@ func tagOf(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware) string {
 			released[g] = v.String()
 		}
 	}
-	return fleet.TagOf(f.Version.String(), f.Title, f.Description, c.Default.String(), released)
+	return fleet.TagOf(f.Version.String(), f.Title, f.Description, f.Hardware, f.Requires.String(), c.Default.String(), released)
 }
 
-// EditFirmware changes title and description of a version; nil leaves as it is. Errors:
-// fleet.NotFound, fleet.Invalid for texts over the limit, fleet.Conflict when edit.If is
-// not the version's tag.
+// EditFirmware changes title and description of a version, and which devices can take it; nil
+// leaves as it is. Errors: fleet.NotFound, fleet.Invalid for texts over
+// the limit, fleet.Conflict when edit.If is not the version's tag.
 func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.FirmwareView, error) {
 	if _, err := s.catalogFor(ctx, actor, fleet.EditProducts, product); err != nil {
 		return fleet.FirmwareView{}, err
@@ -106,6 +106,12 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 		if edit.Description != nil {
 			after.Description = *edit.Description
 		}
+		if edit.Hardware != nil {
+			after.Hardware = *edit.Hardware
+		}
+		if edit.Requires != nil {
+			after.Requires = *edit.Requires
+		}
 		c.Firmware[after.Version.Key()] = after
 		return texts(after)
 	})
@@ -113,7 +119,7 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 		return fleet.FirmwareView{}, err
 	}
 	fields := func(f fleet.Firmware) audit.Fields {
-		return audit.Fields{"product_id": product, "title": f.Title, "description": f.Description}
+		return conditions(f, audit.Fields{"product_id": product, "title": f.Title, "description": f.Description})
 	}
 	s.audit.Record(ctx, actor, "firmware.update", after.Version.String(), fields(before), fields(after))
 	return s.released(actor, c, v)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestUpload(t *testing.T) {
 				return
 			}
 			kept, ok := w.Catalog().Find(v("4"))
-			if !ok || kept != f || f.Size != 5 || f.Title != "new" || f.WasReleased || f.By != editor.Email || f.Uploaded.IsZero() {
+			if !ok || !reflect.DeepEqual(kept, f) || f.Size != 5 || f.Title != "new" || f.WasReleased || f.By != editor.Email || f.Uploaded.IsZero() {
 				t.Errorf("got %+v, kept %+v", f, kept)
 			}
 		})

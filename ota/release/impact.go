@@ -175,7 +175,8 @@ func sends(before, after, running fleet.Version) bool {
 // device has no attempts.
 func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version, isNew bool) string {
 	c := precedence.CandidateOfEntry(e)
-	c.Target, c.MaxAttempts = target, t.maxAttempts
+	c.Aim(t.contrast.after, target)
+	c.MaxAttempts = t.maxAttempts
 	if isNew || precedence.Moved(precedence.OfEntry(e), t.contrast.after, e.AttemptsSince, target) {
 		c.Attempts = fleet.Attempts{}
 	}

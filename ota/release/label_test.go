@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -65,7 +66,7 @@ func TestVersionIsTheOneTheImageStates(t *testing.T) {
 				return
 			}
 			kept, ok := w.Catalog().Find(v(row.want))
-			if err != nil || !ok || kept != f || f.Version.String() != row.want || f.Forced != row.forced {
+			if err != nil || !ok || !reflect.DeepEqual(kept, f) || f.Version.String() != row.want || f.Forced != row.forced {
 				t.Errorf("got %+v, %v, kept %+v; want version %s, forced %v", f, err, kept, row.want, row.forced)
 			}
 		})

@@ -56,7 +56,8 @@ func (s *Service) Upload(ctx context.Context, actor fleet.Actor, f fleet.Firmwar
 }
 
 // Check returns fleet.Invalid for a version that can't be, fleet.Conflict for one that is
-// uploaded already, and fleet.Invalid for texts over their limits. A caller that has them
+// uploaded already, and fleet.Invalid for texts over their limits and for hardware revisions
+// that no device can have. A caller that has them
 // before the image checks them first, and so does not read an image in vain; Commit checks
 // again. No version is correct here: the image may state one.
 func (u *Upload) Check(ctx context.Context, f fleet.Firmware) error {
@@ -94,15 +95,19 @@ func (u *Upload) Stage(ctx context.Context, r io.Reader) error {
 }
 
 // Commit adds the staged image to the product as the version, title, description and file
-// of f; it fills in the rest. Without a version it takes the one that the image states; one
-// that differs from it needs f.Forced. Errors: those of Check; fleet.Invalid without a staged
-// image, without any version, and for one that differs.
+// of f, for its hardware, range of versions and floor; it fills in the rest. Without a version
+// or a floor it takes those that the image states; a version that differs from it needs
+// f.Forced. Errors: those of Check; fleet.Invalid without a staged image, without any version,
+// and for a version or a floor that differs.
 func (u *Upload) Commit(ctx context.Context, f fleet.Firmware) (fleet.Firmware, error) {
 	if u.staged == nil {
 		return fleet.Firmware{}, fleet.FieldErrorf("file", "the image is missing")
 	}
 	f.Metadata = u.metadata
 	if err := label(&f); err != nil {
+		return fleet.Firmware{}, err
+	}
+	if err := floor(&f); err != nil {
 		return fleet.Firmware{}, err
 	}
 	if err := u.Check(ctx, f); err != nil {
@@ -164,7 +169,7 @@ func texts(f fleet.Firmware) error {
 			return err
 		}
 	}
-	return nil
+	return revisions(f.Hardware)
 }
 
 // discard removes an image that no version of product has. The caller holds s.commit.
@@ -191,6 +196,6 @@ func (s *Service) recordUpload(ctx context.Context, actor fleet.Actor, f fleet.F
 	if f.Metadata.Format != fleet.Opaque {
 		fields["format"], fields["image_version"], fields["version_forced"] = f.Metadata.Format, f.Metadata.Version, f.Forced
 	}
-	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, fields)
+	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, conditions(f, fields))
 	s.announce(fleet.Event{Payload: fleet.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
 }

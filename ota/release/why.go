@@ -52,8 +52,8 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 		return steps
 	}
 	candidate := precedence.CandidateOf(d)
-	candidate.Target, candidate.Flash, candidate.MaxAttempts, candidate.Now = target, !d.Flash.IsZero(), s.ota.MaxAttempts(), now
-	candidate.Firmware, _ = c.Find(target)
+	candidate.Aim(c, target)
+	candidate.Flash, candidate.MaxAttempts, candidate.Now = !d.Flash.IsZero(), s.ota.MaxAttempts(), now
 	steps = append(steps, candidate.Steps()...)
 	if u := d.Update; u.To.Equal(target) && u.State != fleet.NoUpdate {
 		steps = append(steps, s.lastUpdate(d))

@@ -180,6 +180,15 @@ func version(f *fields, tag byte, v *fleet.Version) {
 	}
 }
 
+// words visits texts without line ends.
+func words(f *fields, tag byte, all *[]string) {
+	if f.packing {
+		f.put(tag, strings.Join(*all, "\n"))
+	} else if value, ok := f.take(tag); ok {
+		*all = strings.Split(value, "\n")
+	}
+}
+
 func groups(f *fields, tag byte, ids *[]fleet.GroupID) {
 	if f.packing {
 		f.put(tag, joinGroups(*ids))

@@ -122,6 +122,12 @@ var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 		}
 		return moves
 	}),
+	reflect.TypeFor[[]string](): rapid.Custom(func(t *rapid.T) any {
+		if all := rapid.SliceOfN(rapid.StringMatching(`[a-z0-9 ,-]{1,8}`), 0, 3).Draw(t, "words"); len(all) > 0 {
+			return all
+		}
+		return []string(nil)
+	}),
 	reflect.TypeFor[[]fleet.GroupID](): rapid.Custom(func(t *rapid.T) any {
 		var ids []fleet.GroupID
 		for _, n := range rapid.SliceOfN(rapid.Uint32Min(1), 0, 5).Draw(t, "groups") {
@@ -228,6 +234,9 @@ func fill(v reflect.Value, n *int) {
 			fill(reflect.ValueOf(&(*field)[i]).Elem(), n)
 		}
 		return
+	case *[]string:
+		*field = []string{fmt.Sprintf("word %d", *n), "another"}
+		return
 	case *[]fleet.GroupID:
 		*field = []fleet.GroupID{fleet.GroupID(*n), fleet.GroupID(*n + 1)}
 		return
@@ -276,6 +285,7 @@ func TestABrokenRecordIsAnError(t *testing.T) {
 func TestFirmwareWithoutMetadataIsRead(t *testing.T) {
 	want := filled[fleet.Firmware]()
 	want.Forced, want.Metadata = false, fleet.Metadata{}
+	want.Hardware, want.Requires, want.Floor = nil, fleet.Range{}, 0
 	old, err := hex.DecodeString("0102d00f0205312e332e300306746578742034040674657874203505067465787420360602bc050720080808080808080808080808080808080808080808080808080808080808080808098980a8b1e39fe7cb170907746578742031300a01010b098c80a8b1e39fe7cb17")
 	if err != nil {
 		t.Fatal(err)

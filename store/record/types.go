@@ -101,6 +101,10 @@ var Firmware = Codec[fleet.Firmware]{func(f *fields, w *fleet.Firmware) {
 	flag(f, 21, &w.Metadata.Encrypted)
 	text(f, 22, &w.Metadata.Built)
 	text(f, 23, &w.Metadata.SDK)
+	words(f, 24, &w.Hardware)
+	version(f, 25, &w.Requires.From)
+	version(f, 26, &w.Requires.Below)
+	number(f, 27, &w.Floor)
 }}
 
 // Update packs all of an update.
