@@ -43,7 +43,7 @@ siege: ## connect devices while strangers do their worst, at full size; less tha
 
 .PHONY: chaos
 chaos: ## break things under a fleet for ten minutes and judge what is left (SEED=n replays)
-	@scripts/tools.sh bench
+	@scripts/tools.sh chaos
 	go run ./chaos $(if $(SEED),-seed $(SEED) -rounds 1)
 
 .PHONY: test-tools

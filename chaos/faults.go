@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/muster-iot/muster/simulator"
 )
 
 // fault is something that breaks and heals again. A further one is a further row.
@@ -30,6 +32,23 @@ var faults = []fault{
 	}, startAgain},
 	{"server-restarted", 0, 2 * time.Second, func(_ context.Context, r *round, _ *rand.Rand) error {
 		r.server.now.Stop()
+		return nil
+	}, startAgain},
+	{"server-killed-in-an-act", 0, 2 * time.Second, func(ctx context.Context, r *round, random *rand.Rand) error {
+		r.inAnAct(ctx, random)
+		r.server.kill()
+		return nil
+	}, startAgain},
+	{"redis-killed-in-an-act", 0, 2 * time.Second, func(ctx context.Context, r *round, random *rand.Rand) error {
+		r.inAnAct(ctx, random)
+		r.server.signal(redisOnly, syscall.SIGKILL)
+		return nil
+	}, nil},
+	{"server-killed-while-devices-apply", 0, 2 * time.Second, func(ctx context.Context, r *round, _ *rand.Rand) error {
+		for began := time.Now(); r.fleet.Snapshot().States[simulator.Applying.String()] == 0 && time.Since(began) < 5*time.Second; {
+			wait(ctx, time.Millisecond)
+		}
+		r.server.kill()
 		return nil
 	}, startAgain},
 	{"server-stopped", time.Second, 15 * time.Second, stopping(musterOnly), continuing(musterOnly)},
@@ -83,6 +102,19 @@ func (r *round) chosen() (some []fault) {
 		}
 	}
 	return some
+}
+
+// inAnAct waits for the next act to begin, and a moment.
+func (r *round) inAnAct(ctx context.Context, random *rand.Rand) {
+	select {
+	case <-r.acting: // of an act that is over, maybe
+	default:
+	}
+	select {
+	case <-r.acting:
+	case <-time.After(5 * time.Second):
+	}
+	wait(ctx, time.Duration(random.IntN(15))*time.Millisecond)
 }
 
 func startAgain(_ context.Context, r *round) error { return r.server.start() }

@@ -49,6 +49,7 @@ type round struct {
 
 	background sync.WaitGroup
 	starved    context.CancelFunc // ends the starving
+	acting     chan struct{}      // an act begins; of one element
 
 	acts, faults, confirmed, reported int
 	met                               map[string]int // faults by name
@@ -57,7 +58,8 @@ type round struct {
 
 // run returns what is wrong in the end; an error when the round could not be judged.
 func (r *round) run(ctx context.Context) (wrong []string, err error) {
-	r.began, r.met = time.Now(), map[string]int{}
+	r.began, r.met, r.acting = time.Now(), map[string]int{}, make(chan struct{}, 1)
+	asked := ctx
 	if r.folder, err = os.MkdirTemp("", fmt.Sprintf("muster-chaos-%d-", r.seed)); err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 		if r.small {
 			unmount(r.server.data())
 		}
-		if err == nil && len(wrong) == 0 && !r.config.keep {
+		if err == nil && len(wrong) == 0 && !r.config.keep || asked.Err() != nil {
 			_ = os.RemoveAll(r.folder)
 		}
 	}()

@@ -98,6 +98,10 @@ func (r *round) act(ctx context.Context, a act, random *rand.Rand) error {
 func (r *round) insist(ctx context.Context, what string, call call) error {
 	r.say("%s", what)
 	for began := time.Now(); ; wait(ctx, 200*time.Millisecond) {
+		select {
+		case r.acting <- struct{}{}:
+		default:
+		}
 		limited, cancel := context.WithTimeout(ctx, 15*time.Second)
 		err := call(limited, r.client)
 		cancel()

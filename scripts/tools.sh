@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tools.sh PURPOSE...: verifies that the programs for the tests (test), the tests in a
-# browser (browser), the client SDKs (sdk) or the benchmarks (bench) are installed. It lists
+# browser (browser), the client SDKs (sdk), chaos or the benchmarks (bench) are installed. It lists
 # what is missing and how to install it, and exits with 1. With INSTALL=1 in the environment
 # it installs what is missing: Debian's packages with apt-get, as root, npm's in place.
 set -euo pipefail
@@ -75,12 +75,15 @@ look_for() {
 		need "python3 with cbor2" python3-cbor2 python_has cbor2
 		need "python3 with mypy" python3-mypy python_has mypy
 		;;
+	chaos)
+		need "redis-server" redis-server has redis-server
+		;;
 	bench)
 		need "redis-server" redis-server has redis-server
 		need "mosquitto" mosquitto has_broker
 		;;
 	*)
-		echo "usage: $0 test|browser|sdk|bench..." >&2
+		echo "usage: $0 test|browser|sdk|chaos|bench..." >&2
 		exit 2
 		;;
 	esac
