@@ -31,18 +31,18 @@ type client struct {
 const benchSecret = "secret"
 
 var clients = []client{
-	{"simulator-paho", 2, simulated(simulator.Paho), nil},
-	{"simulator-light", 2, simulated(simulator.Light), nil},
-	{"c-linux", 2, func(t *testing.T, bench string) func() {
+	{"simulator-paho", 3, simulated(simulator.Paho), nil},
+	{"simulator-light", 3, simulated(simulator.Light), nil},
+	{"c-linux", 3, func(t *testing.T, bench string) func() {
 		return newLinux(t, &server{t: t, device: "dut", secret: benchSecret}, bench).kill
 	}, map[string]string{"resume/everything-is-there": appliesAtOnce}},
-	{"c-qemu", 3, func(t *testing.T, bench string) func() {
+	{"c-qemu", 5, func(t *testing.T, bench string) func() {
 		return newMote(t, &server{t: t, device: "dut", secret: benchSecret}, bench).cut
 	}, map[string]string{
 		"resume/everything-is-there":             appliesAtOnce,
 		"connection/stays-away-after-a-takeover": "behind a serial line a takeover looks like any lost connection (a recommendation)",
 	}},
-	{"python", 2, python, nil},
+	{"python", 3, python, nil},
 }
 
 // appliesAtOnce: by the time the connection can be cut, such a client is restarting.

@@ -83,6 +83,7 @@ func (s *server) online() {
 }
 
 func TestLinuxUpdatesAreByteExact(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "pi")
 	l := newLinux(t, s, s.mqtt)
 	s.online()
@@ -98,6 +99,7 @@ func TestLinuxUpdatesAreByteExact(t *testing.T) {
 }
 
 func TestLinuxResumesAfterKillsAndCuts(t *testing.T) {
+	t.Parallel()
 	const size = 48 << 20
 	s := serve(t, "pi")
 	image := s.release("10", size)
@@ -127,6 +129,7 @@ func TestLinuxResumesAfterKillsAndCuts(t *testing.T) {
 }
 
 func TestLinuxCommandsAlertsAndMessages(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "pi")
 	l := newLinux(t, s, s.mqtt, "--on-command", `echo "did $1 with $(cat)"`)
 	s.online()
@@ -147,6 +150,7 @@ func TestLinuxCommandsAlertsAndMessages(t *testing.T) {
 }
 
 func TestLinuxSaysNotNow(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "pi")
 	busy := filepath.Join(t.TempDir(), "busy")
 	if err := os.WriteFile(busy, nil, 0o600); err != nil {
@@ -168,6 +172,7 @@ func TestLinuxSaysNotNow(t *testing.T) {
 }
 
 func TestLinuxFallsBackWhenTheSelfTestFails(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "pi")
 	l := newLinux(t, s, s.mqtt, "--self-test", `test "$(head -c 4 `+"image"+` 2>/dev/null)" != "bad!"`)
 	l.kill()

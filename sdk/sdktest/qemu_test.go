@@ -68,6 +68,7 @@ func (m *mote) cut() {
 }
 
 func TestBareMetalUpdateIsByteExactThroughThreePowerCuts(t *testing.T) {
+	t.Parallel()
 	const size = 1 << 20
 	s := serve(t, "mote-1")
 	image := s.release("9", size)
@@ -99,6 +100,7 @@ func TestBareMetalUpdateIsByteExactThroughThreePowerCuts(t *testing.T) {
 }
 
 func TestBareMetalAnswersCommands(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "mote-1")
 	newMote(t, s, s.mqtt)
 	s.online()
