@@ -151,6 +151,10 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	if greeting.Differs {
 		s.sessions.activity.raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
 	}
+	if greeting.Misnamed {
+		s.sessions.activity.raise(ctx, &greeting.Device, "label_mismatch",
+			"it runs the image of version "+greeting.Device.Running.String()+", by its digest, and calls it "+h.Version.String()+": it needs no update to "+greeting.Device.Running.String())
+	}
 	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
 		s.sessions.log.Log(ctx, levelOf(err), "the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
 	}

@@ -43,7 +43,9 @@ type Device struct {
 	Flash       Version // sent once at the next decision, whatever the rules are; zero: none
 
 	// What the device reports.
-	Running   Version // of its last Hello; zero before the first
+	Running   Version // by its last Hello: the version of its digest, else of its label; zero before the first
+	Label     Version // what it calls Running, where its digest shows another version; else zero
+	Proven    bool    // its digest is that of Running's image; false: by version only
 	Hardware  string
 	UpdatesOn bool   // it accepts updates; false is "not now"
 	Differs   bool   // its last Hello had another digest than Running was uploaded with

@@ -99,6 +99,10 @@ func ReportedVersion(s string) Version {
 	return Version{text: strings.ToValidUTF8(s, "?")}
 }
 
+// WithOtherBytes is what runs on a device that calls it v but whose digest is not that of v's
+// image. It equals no version.
+func (v Version) WithOtherBytes() Version { return ReportedVersion(v.text + " (other bytes)") }
+
 // String returns the version as it was written, "" for none.
 func (v Version) String() string { return v.text }
 

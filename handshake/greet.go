@@ -18,8 +18,9 @@ type Decision[P any] func(d *fleet.Device, c *fleet.Catalog) (plan P, ended []fl
 // Greeting is the outcome of a handshake.
 type Greeting[P any] struct {
 	Saved
-	Plan    P    // of the last decision
-	Differs bool // the device now reports other bytes than were uploaded; false if it did before
+	Plan     P    // of the last decision
+	Differs  bool // the device now reports other bytes than were uploaded; false if it did before
+	Misnamed bool // its digest now shows another version than it says; false if it did before
 }
 
 // Saved is what the decision was made on and what came of it.
@@ -37,12 +38,12 @@ type Saved struct {
 // and Reports of earlier sessions are refused from then on. While decide runs, the record's
 // Boot is still that of the previous Hello (docs/protocol.md#hello).
 //
-// Errors: ErrEarlierBoot, after which nothing has changed; fleet.Conflict when the session has ended or the device has a newer one;
-// fleet.NotFound and fleet.Disabled when the device was deleted or disabled meanwhile;
+// Errors: ErrEarlierBoot, after which nothing has changed; fleet.Conflict when the session has
+// ended or the device has a newer one; fleet.NotFound and fleet.Disabled when the device was deleted or disabled meanwhile;
 // fleet.Busy when it keeps changing; fleet.Unavailable from the store.
 func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hello, decide Decision[P]) (g Greeting[P], err error) {
 	now := time.Now()
-	newlyDiffers := false // stays true when this Hello's own save is decided again
+	var before fleet.Device // as this Hello found it, also when its own save is decided again
 	earlier := false
 	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool) {
 		if earlier = d.Earlier.Has(h.Boot) && !session.insists(h.Boot, now); earlier {
@@ -51,9 +52,10 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 		if !claimed {
 			d.Session++
 		}
-		differs := digestDiffers(h, c)
-		newlyDiffers = newlyDiffers && differs || differs && !(d.Differs && d.Running.Equal(h.Version))
-		d.Differs = differs
+		if !d.LastHandshake.Equal(now) {
+			before = *d
+		}
+		identify(d, h, c)
 		write(d, h, session.address, now)
 		g.Plan, ended = decide(d, c)
 		d.Booted(h.Boot)
@@ -66,7 +68,9 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 	if err != nil {
 		return Greeting[P]{}, err
 	}
-	g.Differs = newlyDiffers
+	d := &g.Device
+	g.Differs = d.Differs && !(before.Differs && before.Running == d.Running)
+	g.Misnamed = !d.Label.IsZero() && !(before.Label == d.Label && before.Running == d.Running)
 	session.greeted(g.Device.Session, h)
 	s.greeted.Add(1)
 	return g, nil
@@ -105,18 +109,10 @@ func Reevaluate[P any](ctx context.Context, s *Service, session *Session, decide
 
 // write puts what a Hello reports into the record. Facts that did not change keep their slice.
 func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
-	d.Running, d.Hardware, d.UpdatesOn = h.Version, h.Hardware, h.UpdatesOn
+	d.Hardware, d.UpdatesOn = h.Hardware, h.UpdatesOn
 	if h.Facts != nil && !bytes.Equal(h.Facts, d.Facts) {
 		d.Facts = h.Facts
 	}
 	d.Address = address
 	d.LastHandshake, d.LastHeard = now, now
-}
-
-// digestDiffers reports whether a device runs a version of c with other bytes than were
-// uploaded. That is worth an alert when it is new, and has no other effect
-// (docs/protocol.md#hello, key 3).
-func digestDiffers(h wire.Hello, c *fleet.Catalog) bool {
-	f, ok := c.Find(h.Version)
-	return ok && h.Digest != (fleet.Digest{}) && h.Digest != f.Digest && (h.Product == "" || h.Product == c.Product.Slug)
 }

@@ -206,48 +206,27 @@ func TestOtherBytesAreNewsOnce(t *testing.T) {
 	}
 	s := New(Config{}, m, m)
 	for _, row := range []struct {
-		name    string
-		version uint32
-		digest  byte
-		want    bool
+		name     string
+		version  uint32
+		digest   byte
+		want     bool
+		misnamed bool
 	}{
-		{"uploaded bytes", 3, 3, false},
-		{"other bytes", 3, 9, true},
-		{"still other bytes", 3, 9, false},
-		{"other bytes of another version", 4, 9, true},
-		{"right again", 4, 4, false},
-		{"wrong again", 4, 9, true},
+		{"uploaded bytes", 3, 3, false, false},
+		{"other bytes", 3, 9, true, false},
+		{"still other bytes", 3, 9, false, false},
+		{"other bytes of another version", 4, 9, true, false},
+		{"right again", 4, 4, false, false},
+		{"wrong again", 4, 9, true, false},
+		{"the bytes of the other version", 4, 3, false, true},
+		{"still those", 4, 3, false, false},
+		{"under another label", 7, 3, false, true},
 	} {
 		h := hello(row.version)
 		h.Digest = fleet.Digest{row.digest}
 		g, err := Greet(t.Context(), s, admit(t, s, "a"), h, nothing) // each in a session of its own
-		if err != nil || g.Differs != row.want {
-			t.Errorf("%s: got %v, %v, want %v", row.name, g.Differs, err, row.want)
-		}
-	}
-}
-
-func TestDigestDiffers(t *testing.T) {
-	c := &fleet.Catalog{Product: fleet.Product{Slug: "widget"}, Firmware: map[string]fleet.Firmware{
-		"3.0.0": {Version: fleet.WholeVersion(3), Digest: fleet.Digest{1}},
-	}}
-	for _, row := range []struct {
-		name    string
-		version uint32
-		digest  fleet.Digest
-		product string
-		want    bool
-	}{
-		{"same bytes", 3, fleet.Digest{1}, "", false},
-		{"other bytes", 3, fleet.Digest{2}, "widget", true},
-		{"digest not said", 3, fleet.Digest{}, "", false},
-		{"version not known here", 4, fleet.Digest{2}, "", false},
-		{"another product's firmware", 3, fleet.Digest{2}, "gadget", false},
-	} {
-		h := hello(row.version)
-		h.Digest, h.Product = row.digest, row.product
-		if got := digestDiffers(h, c); got != row.want {
-			t.Errorf("%s: got %v, want %v", row.name, got, row.want)
+		if err != nil || g.Differs != row.want || g.Misnamed != row.misnamed {
+			t.Errorf("%s: got %v, %v, %v, want %v, %v", row.name, g.Differs, g.Misnamed, err, row.want, row.misnamed)
 		}
 	}
 }

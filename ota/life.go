@@ -21,6 +21,9 @@ const (
 	applyLimit = 30 * time.Minute
 )
 
+// byVersionOnly is the text of an update that was confirmed by a device that reports no digest.
+const byVersionOnly = "by version only: the device reports no digest of what it runs"
+
 // settle ends d's last update if Hello h shows how it ended, and reports whether it did.
 // d.Running is already h's; d.Boot is that of the Hello before. Firmware of another product
 // than c's confirms nothing.
@@ -37,7 +40,13 @@ func (r rules) settle(d *fleet.Device, c *fleet.Catalog, h wire.Hello, now time.
 	fellBack := outcome == wire.OutcomeRolledBack || d.Running == u.From || d.Running.Equal(u.From)
 	switch {
 	case u.State.Running() && runs:
+		if !d.Proven {
+			u.Text = byVersionOnly
+		}
 		end(d, fleet.Confirmed, wire.ReasonNone, now)
+	case u.State.Running() && ours && d.Differs && h.Version.Equal(u.To) && d.Running != u.From:
+		u.Text = "it reports version " + h.Version.String() + " with other bytes than were uploaded"
+		r.fail(d, wire.ReasonDigest, now)
 	case u.State == fleet.Confirmed && !runs && ours && rebooted && fellBack:
 		r.spend(d, now)
 		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)

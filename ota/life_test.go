@@ -29,6 +29,8 @@ func TestSettle(t *testing.T) {
 		last     outcome
 		foreign  bool // the Hello is of another product's firmware
 		flash    bool
+		other    bool // its digest is not that of the version it says
+		from     string
 		applied  time.Duration // before now
 		want     fleet.UpdateState
 		reason   fleet.ReasonCode
@@ -58,6 +60,10 @@ func TestSettle(t *testing.T) {
 		{name: "confirmed, then something else was put on it by hand", state: fleet.Confirmed, runs: "0.9.0", want: fleet.Confirmed},
 		{name: "a flash that rolls back costs no attempt", state: fleet.Applying, runs: "1", flash: true, want: fleet.RolledBack, reason: wire.ReasonRolledBack},
 		{name: "stopped stays stopped", state: fleet.Stopped, runs: "1", want: fleet.Stopped},
+		{name: "the new version with other bytes does not confirm", state: fleet.Applying, runs: "2", other: true, want: fleet.Failed, reason: wire.ReasonDigest, spent: 1},
+		{name: "the new version with other bytes does not confirm, without a Report before", state: fleet.Offered, runs: "2", other: true, want: fleet.Failed, reason: wire.ReasonDigest, spent: 1},
+		{name: "the same other bytes as when the update started have not failed it", state: fleet.Downloading, runs: "2", other: true, from: "2 (other bytes)", want: fleet.Downloading},
+		{name: "the same other bytes after applying are rolled back", state: fleet.Applying, runs: "2", other: true, from: "2 (other bytes)", want: fleet.RolledBack, reason: wire.ReasonRolledBack, spent: 1},
 		{name: "no update", state: fleet.NoUpdate, runs: "1", want: fleet.NoUpdate},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -66,6 +72,12 @@ func TestSettle(t *testing.T) {
 			}}
 			if row.flash {
 				d.Flash = v("2")
+			}
+			if row.other {
+				d.Running, d.Differs = v(row.runs).WithOtherBytes(), true
+			}
+			if row.from != "" {
+				d.Update.From = v(row.from)
 			}
 			h := wire.NewHello(v(row.runs))
 			if row.foreign {

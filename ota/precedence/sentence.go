@@ -102,9 +102,20 @@ func (s Step) running() string {
 	case Kept:
 		return "it keeps " + s.Running.String()
 	case Same:
-		return "it runs " + s.Running.String() + " already"
+		return "it runs " + s.Running.String() + " already, " + s.proof()
 	}
 	return "it runs " + s.Running.String() + ", not " + s.Version.String()
+}
+
+// proof is how it is known what a device runs.
+func (s Step) proof() string {
+	switch {
+	case !s.Label.IsZero():
+		return "by its digest; it calls that " + s.Label.String()
+	case s.Proven:
+		return "by its digest"
+	}
+	return "by version only"
 }
 
 // gate spells the steps of the gates.

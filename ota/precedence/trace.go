@@ -83,6 +83,8 @@ type Step struct {
 
 	Version fleet.Version // of the lock, release, default or flash; otherwise the target
 	Running fleet.Version // RuleRunning, RuleFloor, RuleRequires: what the device runs
+	Label   fleet.Version // RuleRunning: what the device calls that, where its digest shows another version; else zero
+	Proven  bool          // RuleRunning: its digest is that of Running's image
 	Group   string        // RuleGroup: the name; "" for a hidden group and where no group has a release
 	Hidden  bool          // RuleGroup: all groups that the asking user may not see, as one step
 	Groups  int           // RuleGroup: groups the device is in, where none has a release

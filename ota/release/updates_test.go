@@ -146,7 +146,9 @@ func TestWhy(t *testing.T) {
 		rule   precedence.Rule
 		want   string
 	}{
-		{"runs it", "done", nil, "running", "same: it runs 2 already"},
+		{"runs it", "done", nil, "running", "same: it runs 2 already, by version only"},
+		{"runs it, by its digest", "done", func(d *fleet.Device) { d.Proven = true }, "running", "same: it runs 2 already, by its digest"},
+		{"runs it under another label", "done", func(d *fleet.Device) { d.Proven, d.Label = true, v("1") }, "running", "same: it runs 2 already, by its digest; it calls that 1"},
 		{"differs", "beta", nil, "running", "differs: it runs 1, not 2"},
 		{"development", "dev", nil, "running", "kept: it keeps 1"},
 		{"not now", "notnow", nil, "updates", `holds it back: the device says "not now"`},

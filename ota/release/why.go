@@ -67,7 +67,7 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 
 // running compares what d runs with its target.
 func running(d *fleet.Device, target fleet.Version) precedence.Step {
-	step := precedence.Step{Rule: precedence.RuleRunning, Outcome: precedence.Differs, Running: d.Running, Version: target}
+	step := precedence.Step{Rule: precedence.RuleRunning, Outcome: precedence.Differs, Running: d.Running, Version: target, Label: d.Label, Proven: d.Proven}
 	switch {
 	case d.Running.IsZero():
 		step.Outcome = precedence.Unknown

@@ -39,10 +39,11 @@ func (h *hash) device(d *fleet.Device) {
 	h.groups("g", &d.Groups)
 	h.secret("s", &d.Secret)
 	h.flags("f", letter{"x", &d.Disabled}, letter{"d", &d.Development}, letter{"F", &d.Force},
-		letter{"u", &d.UpdatesOn}, letter{"o", &d.Differs})
+		letter{"u", &d.UpdatesOn}, letter{"o", &d.Differs}, letter{"p", &d.Proven})
 	h.version("l", &d.Lock)
 	h.version("fl", &d.Flash)
 	h.version("v", &d.Running)
+	h.version("lb", &d.Label)
 	h.text("hw", &d.Hardware)
 	h.blob("fa", &d.Facts)
 	decimals(h, "b", &d.Boot)
