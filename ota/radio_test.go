@@ -145,7 +145,7 @@ func (r *radio) want(first, count uint32, change ...func(*wire.Want)) {
 
 // gone ends the connection.
 func (r *radio) gone() {
-	r.count = 0
+	r.StopChunks()
 	r.w.Gone(r.id, r)
 }
 
