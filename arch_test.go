@@ -34,9 +34,9 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"fleet", "index", "store/document", "store/identity", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/stream"},
+	"store":          {"fleet", "index", "store/claim", "store/document", "store/identity", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/stream"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
-	"audit":          {"fleet", "store"},
+	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
 	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
 	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "index", "store", "audit"},
@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"fleet", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "limit", "certificate", "configs", "wire", "ota/precedence", "broker", "edge", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/lockfile", "api/rest", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "limit", "certificate", "configs", "wire", "ota/precedence", "broker", "edge", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "registry", "index", "store", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -65,12 +65,15 @@ var mayImport = map[string][]string{
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
+	"store/claim":       {"store/pipeline"},
+	"store/disk":        {"fleet"},
 	"store/identity":    {"store/pipeline"},
 	"store/lockfile":    {},
 	"store/pipeline":    {"fleet", "store/record"},
 	"store/record":      {"fleet"},
-	"store/redisserver": {"store/lockfile"},
+	"store/redisserver": {"store/disk", "store/lockfile"},
 	"store/require":     {"store/pipeline"},
+	"store/spool":       {"fleet"},
 	"store/stream":      {"fleet", "store/pipeline"},
 
 	"console/history":     {"fleet"},
@@ -95,6 +98,7 @@ var mayImport = map[string][]string{
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
+	"registry":       {"store/spool"},
 	"certificate":    {"certificate/selfsigned"},
 	"store/document": {"store/redisserver"},
 	"store/pipeline": {"store/redisserver"},

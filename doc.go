@@ -31,6 +31,9 @@
 //	store/identity      which store this is, and which process holds it
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
+//	store/claim         ids and unique names
+//	store/disk          how much room is left, and what is refused below a reserve
+//	store/spool         lines in a file, until Redis takes them
 //	index               lists, filters and counts of devices, in memory
 //	api                 the shapes of the REST API
 //	api/client          the Go client of the REST API

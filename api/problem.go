@@ -22,6 +22,7 @@ var Statuses = []struct {
 	{fleet.TooLarge, http.StatusRequestEntityTooLarge, "too_large"},
 	{fleet.Busy, http.StatusTooManyRequests, "busy"},
 	{fleet.Unavailable, http.StatusServiceUnavailable, "unavailable"},
+	{fleet.NoSpace, http.StatusInsufficientStorage, "insufficient_storage"},
 	{fleet.Invalid, http.StatusUnprocessableEntity, "invalid"},
 }
 

@@ -7,12 +7,14 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/spool"
 )
 
 // Fields are the values of an object before or after a change. They are kept as JSON and
@@ -23,6 +25,7 @@ type Fields map[string]any
 type Log struct {
 	messages *store.Messages
 	log      *slog.Logger
+	kept     *spool.Spool // entries that the store did not take; nil: they are lost
 }
 
 // New returns the audit log kept in messages. Entries that can't be written go to log.
@@ -30,19 +33,80 @@ func New(messages *store.Messages, log *slog.Logger) *Log {
 	return &Log{messages: messages, log: log}
 }
 
+// Keep makes l keep entries in kept while the store takes none; Run writes them later, also those
+// of an earlier process. It must be called before the first Record.
+func (l *Log) Keep(kept *spool.Spool) { l.kept = kept }
+
+// retryEvery is the time between two tries to write what is kept.
+const retryEvery = time.Second
+
+// Run writes kept entries to the store until ctx ends.
+func (l *Log) Run(ctx context.Context) {
+	if l.kept == nil {
+		return
+	}
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		l.flush(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// flush writes kept entries until the store does not take one.
+func (l *Log) flush(ctx context.Context) {
+	lines := l.kept.Lines()
+	for n, line := range lines {
+		var e fleet.AuditEntry
+		err := json.Unmarshal([]byte(line), &e)
+		if err == nil {
+			err = l.messages.Audit(ctx, e)
+		}
+		if errors.Is(err, fleet.Unavailable) {
+			lines = lines[:n]
+			break
+		}
+		if err != nil {
+			l.log.LogAttrs(ctx, slog.LevelError, "audit entry lost", slog.String("entry", line), slog.Any("err", err))
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	if err := l.kept.Drop(len(lines)); err != nil {
+		l.log.LogAttrs(ctx, slog.LevelWarn, "audit entries are kept although they are written: a restart repeats them", slog.Any("err", err))
+	}
+}
+
 // Record adds a change that actor made to object; before or after is nil where the object
 // was created or deleted. The entry is written even if ctx has ended. Record does not
-// fail, because the change is made already: an entry that can't be written is logged as an
-// error of the server.
+// fail, because the change is made already: an entry that the store does not take is kept in the
+// data folder until it does (docs/adr/0017), and logged as an error if that fails too.
 func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after Fields) {
 	e := fleet.AuditEntry{
 		Team: actor.Team, User: actor.User, Email: actor.Email, Action: action, Object: object,
 		Before: before.json(), After: after.json(), At: time.Now().UTC(),
 	}
-	if err := l.messages.Audit(context.WithoutCancel(ctx), e); err != nil {
+	err := l.messages.Audit(context.WithoutCancel(ctx), e)
+	if err != nil && l.kept != nil {
+		err = l.keep(e)
+	}
+	if err != nil {
 		l.log.LogAttrs(ctx, slog.LevelError, "audit entry lost", slog.String("action", action), slog.String("object", object),
 			slog.String("email", actor.Email), slog.Any("err", err))
 	}
+}
+
+func (l *Log) keep(e fleet.AuditEntry) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return l.kept.Add(string(text))
 }
 
 func (f Fields) json() string {

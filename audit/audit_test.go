@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/spool"
 )
 
 var (
@@ -86,4 +88,43 @@ func TestAnEntryTheStoreDoesNotTakeIsLogged(t *testing.T) {
 			t.Errorf("got %q, want %q in it", output, want)
 		}
 	}
+}
+
+func TestAnEntryTheStoreDoesNotTakeIsWrittenLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "unaudited")
+	keep := func(log *audit.Log) {
+		t.Helper()
+		kept, err := spool.Open(path, 1<<16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = kept.Close() })
+		log.Keep(kept)
+	}
+	log, s, output := open(t)
+	keep(log)
+	s.Close()
+	log.Record(t.Context(), owner, "team.update", "1", nil, audit.Fields{"name": "Acme"})
+	if output.Len() > 0 {
+		t.Errorf("got %s", output)
+	}
+	next, _, _ := open(t) // of the next process
+	keep(next)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); next.Run(ctx) }()
+	var page []fleet.AuditEntry
+	for len(page) == 0 && t.Context().Err() == nil {
+		page, _, _ = next.Page(t.Context(), owner, fleet.AuditQuery{Limit: 10})
+	}
+	stop()
+	<-ended
+	if len(page) != 1 || page[0].Action != "team.update" || page[0].Email != owner.Email || page[0].After != `{"name":"Acme"}` {
+		t.Errorf("got %+v", page)
+	}
+	again, err := spool.Open(path, 1<<16)
+	if err != nil || len(again.Lines()) != 0 {
+		t.Errorf("still on disk: %v, %v", again.Lines(), err)
+	}
+	_ = again.Close()
 }

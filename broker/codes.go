@@ -106,6 +106,7 @@ var disconnectCodes = []struct {
 	{fleet.Invalid, codePayloadInvalid},
 	{fleet.TooLarge, codePacketTooLarge},
 	{fleet.Busy, codeQuota},
+	{fleet.NoSpace, codeQuota},
 	{fleet.Unavailable, codeBusy}, // 0x88 may not stand in a DISCONNECT (MQTT 5 §3.14.2.1)
 	{fleet.Conflict, codeTakenOver},
 	{fleet.Denied, codeNotAuthorized},

@@ -10,6 +10,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 	"github.com/muster-iot/muster/wire/mqtt"
 )
@@ -99,6 +100,10 @@ func (l *Link) publish(pk *packets.Packet) byte {
 	l.broker.count.in.Add(1)
 	if err := l.deliver(t, pk.Payload); err != nil {
 		l.broker.log.Debug("message not accepted", "device", l.id, "topic", pk.TopicName, "err", err)
+		if errors.Is(err, fleet.NoSpace) && qos == 1 && l.version == mqtt.V5 { // its Reports are accepted
+			l.answer(puback(pk.PacketID, codeQuota))
+			return codeNone
+		}
 		return disconnectCode(err)
 	}
 	if qos == 1 {

@@ -27,6 +27,7 @@ import (
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/disk"
 )
 
 // shutdownTimeout bounds a clean shutdown; connections that are open after it are cut.
@@ -37,6 +38,8 @@ type Cloud struct {
 	config       Config
 	log          *slog.Logger
 	folder       folder
+	disk         *disk.Watch
+	images       *image.Directory
 	capacity     capacity
 	store        *store.Store
 	broker       *broker.Broker
@@ -99,6 +102,11 @@ func (c *Cloud) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.images, c.disk = images, disk.New(c.config.Data, c.log)
+	images.Reserve(c.disk.Room)
+	if err := c.openSpools(); err != nil {
+		return err
+	}
 	if c.store, err = c.openStore(ctx, !images.Empty()); err != nil { // it waits for the Redis of a server that was killed
 		return err
 	}
@@ -118,6 +126,7 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 	case options.URL != "":
 		return store.Open(ctx, options)
 	}
+	options.Room = c.disk.Check
 	return store.Serve(ctx, options)
 }
 
@@ -137,6 +146,7 @@ func (c *Cloud) compose(images image.Store) {
 		log: c.log, maxAge: c.config.OTA.MaxSessionAge, base: base, online: make(map[fleet.DeviceID]*session),
 	}
 	c.audit = audit.New(c.store.Messages, c.log)
+	c.audit.Keep(c.folder.unaudited)
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.OTA.MaxUpdates, MaxBehind: c.config.OTA.GatewayUpdates,
 		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
@@ -151,7 +161,7 @@ func (c *Cloud) compose(images image.Store) {
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
-		Journal: c.store.Journal, Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log,
+		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log,
 	})
 	c.capacity = fit(c.config, openFiles(), c.log)
 	c.broker = broker.New(broker.Config{
@@ -224,6 +234,11 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { trim(base, c.broker) })
 	tasks.Go(func() { c.watchCertificates(base) })
 	tasks.Go(func() { c.notify(base, c.store.Notices()) })
+	tasks.Go(func() { c.audit.Run(base) })
+	tasks.Go(func() { c.collectImages(base) })
+	tasks.Go(func() {
+		c.disk.Run(base, func(text string) { c.activity.raiseInAllTeams(base, c.store.Teams, "disk_low", text) })
+	})
 	failed := make(chan error, 1)
 	if c.http != nil {
 		tasks.Go(func() { c.console.Watch(base) })
@@ -257,7 +272,7 @@ func (c *Cloud) close() error {
 		errs = append(errs, c.broker.Shutdown(ctx))
 	}
 	if c.http != nil {
-		errs = append(errs, c.http.Shutdown(ctx))
+		errs = append(errs, c.closeHTTP(ctx))
 	}
 	if c.listener != nil {
 		_ = c.listener.Close() // closed already where it was served

@@ -9,13 +9,16 @@ import (
 	"path/filepath"
 
 	"github.com/muster-iot/muster/store/lockfile"
+	"github.com/muster-iot/muster/store/spool"
 )
 
 // folder is what this server holds of its data folder.
 type folder struct {
 	lock      *os.File
-	temporary string // removed at the end, "" for none
-	ready     bool   // the ready file exists
+	fences    *spool.Spool // journal entries that must not be resumed; nil when ephemeral
+	unaudited *spool.Spool // audit entries that the store has not taken; nil when ephemeral
+	temporary string       // removed at the end, "" for none
+	ready     bool         // the ready file exists
 }
 
 // takeFolder locks the data folder for this server. An ephemeral server uses a temporary
@@ -40,6 +43,7 @@ func (c *Cloud) leaveFolder() error {
 	if c.folder.ready {
 		errs = append(errs, c.unready())
 	}
+	errs = append(errs, c.folder.closeSpools())
 	if c.folder.lock != nil {
 		errs = append(errs, c.folder.lock.Close())
 	}

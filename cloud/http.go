@@ -1,9 +1,12 @@
 package cloud
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -66,6 +69,22 @@ func (c *Cloud) readyz(w http.ResponseWriter, _ *http.Request) {
 	default:
 		plain(w, http.StatusOK, "ready")
 	}
+}
+
+// httpPatience is how long requests in progress may take at a shutdown.
+const httpPatience = 5 * time.Second
+
+// closeHTTP ends HTTP in order, and cuts off requests that take too long: a client that does not
+// read its download must not keep the server from ending.
+func (c *Cloud) closeHTTP(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, httpPatience)
+	defer cancel()
+	err := c.http.Shutdown(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	c.log.Info("cut off requests that were still in progress")
+	return c.http.Close()
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

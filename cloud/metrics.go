@@ -96,6 +96,9 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		ready = 1
 	}
 	gauge("muster_store_ready", "1 while reads and writes of the store work, else 0.", ready)
+	space := s.disk.Space()
+	gauge("muster_disk_free_bytes", "Room on the disk of the data folder; 0 where the system does not say.", float64(space.Free))
+	gauge("muster_disk_reserve_bytes", "Below this much room, uploads, messages and commands are refused.", float64(space.Reserve()))
 	r := s.store.Stats()
 	count("muster_store_trips_total", "Round trips to Redis.", r.ReadTrips, "kind", "read")
 	count("muster_store_trips_total", "Round trips to Redis.", r.WriteTrips, "kind", "write")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
@@ -17,19 +16,8 @@ func (c *Cloud) notify(ctx context.Context, notices <-chan store.Notice) {
 		case <-ctx.Done():
 			return
 		case n := <-notices:
-			c.alertAll(ctx, n.Name, n.Text)
+			c.activity.raiseInAllTeams(ctx, c.store.Teams, n.Name, n.Text)
 		}
-	}
-}
-
-// alertAll raises an alert without a device in every team.
-func (c *Cloud) alertAll(ctx context.Context, name, text string) {
-	teams, err := c.store.Teams.AllTeams(ctx)
-	for _, team := range teams {
-		err = errors.Join(err, c.activity.alert(ctx, fleet.Alert{Team: team, Name: name, Text: text, Raised: time.Now()}))
-	}
-	if err != nil {
-		c.log.Log(ctx, levelOf(err), "alert not raised", "alert", name, "err", err)
 	}
 }
 

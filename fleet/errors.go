@@ -20,10 +20,11 @@ const (
 	TooLarge        Kind = "too large"       // over a size limit
 	Busy            Kind = "busy"            // over a capacity or a rate; try again later
 	Unavailable     Kind = "unavailable"     // the store does not answer; try again later
+	NoSpace         Kind = "no space"        // the disk of the server is almost full
 )
 
 // kinds is the order in which KindOf looks for kinds.
-var kinds = [...]Kind{Unauthenticated, Denied, Disabled, NotFound, Conflict, TooLarge, Busy, Unavailable, Invalid}
+var kinds = [...]Kind{Unauthenticated, Denied, Disabled, NotFound, Conflict, TooLarge, NoSpace, Busy, Unavailable, Invalid}
 
 func (k Kind) Error() string { return string(k) }
 

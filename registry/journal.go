@@ -75,6 +75,9 @@ func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []erro
 // Resume finishes the batches that were interrupted by a crash. It must be called before
 // anything else can change devices. Devices and groups that were deleted are left out.
 func (r *Registry) Resume(ctx context.Context) error {
+	if err := r.fences.flush(ctx, r.journal); err != nil { // of a process that was killed
+		return err
+	}
 	unfinished, err := r.journal.Unfinished(ctx)
 	if err != nil {
 		return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/spool"
 )
 
 func TestResumeFinishesABatchAndLeavesOutWhatIsGone(t *testing.T) {
@@ -163,4 +165,36 @@ func joinA(w *world) error {
 
 func leaveA(w *world) error {
 	return w.EditGroups(w.t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free"}, Remove: []string{"a"}})
+}
+
+// TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill ends the process while Redis is away: the next
+// one only has what is on disk.
+func TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill(t *testing.T) {
+	for name, from := range map[string]string{"opened unnoticed": "open", "not closed": "close"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			path := filepath.Join(t.TempDir(), "fences")
+			w.config.Fences = must[*spool.Spool](t)(spool.Open(path, 4096))
+			killed := New(w.config)
+			killed.journal = &away{journal: w.store.Journal, from: from, carried: true}
+			_ = killed.EditGroups(t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free"}, Add: []string{"a"}})
+			if len(w.unfinished()) == 0 {
+				t.Fatal("nothing is left in the journal")
+			}
+			if _, err := w.store.Devices.Edit(t.Context(), "free", func(d *fleet.Device) error { d.Groups = nil; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			fences := must[*spool.Spool](t)(spool.Open(path, 4096))
+			w.config.Fences = fences
+			if err := New(w.config).Resume(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.device("free").Groups; len(got) != 0 {
+				t.Errorf("the batch ran again: the device is in %v", got)
+			}
+			if left := w.unfinished(); len(left) != 0 || len(fences.Lines()) != 0 {
+				t.Errorf("still in the journal: %v, on disk: %v", left, fences.Lines())
+			}
+		})
+	}
 }

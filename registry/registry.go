@@ -28,6 +28,7 @@ type Config struct {
 	Teams    *store.Teams
 	Messages *store.Messages
 	Journal  *store.Journal // of batches under way
+	Fences   Fences         // of Journal, on disk; nil: none
 	Audit    *audit.Log
 	Images   Images // deleted with their product; nil: left in place
 	Forecast Forecast
@@ -80,7 +81,7 @@ type Registry struct {
 	live     Live
 	roaming  *roaming
 	journal  journal
-	fences   fences
+	fences   *fences
 	log      *slog.Logger
 }
 
@@ -100,7 +101,7 @@ func New(config Config) *Registry {
 	return &Registry{
 		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
 		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, roaming: newRoaming(),
-		journal: config.Journal, log: config.Log,
+		journal: config.Journal, fences: newFences(config.Fences, config.Log), log: config.Log,
 	}
 }
 

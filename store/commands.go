@@ -20,9 +20,12 @@ const maxPending = 100
 
 // Queue adds c to the outbox of c.Device and returns it with the device's next number. It
 // counts the pending commands in the device's record, whose revision grows. It returns
-// fleet.NotFound for an unknown device, and fleet.Busy when 100 are pending. A zero Queued means
-// now.
+// fleet.NotFound for an unknown device, fleet.Busy when 100 are pending, and fleet.NoSpace while
+// the disk is almost full. A zero Queued means now.
 func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, error) {
+	if err := s.full(); err != nil {
+		return fleet.Command{}, err
+	}
 	if c.Queued.IsZero() {
 		c.Queued = time.Now()
 	}

@@ -64,7 +64,7 @@ func (s *Teams) Group(ctx context.Context, team fleet.TeamID, id fleet.GroupID) 
 // CreateGroup stores a new group of g.Team and returns it with its id; fleet.Conflict when the
 // team has a group with that name.
 func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, error) {
-	id, err := s.core.next(ctx, "group")
+	id, err := s.core.claims.Next(ctx, counterKey("group"))
 	if err != nil {
 		return fleet.Group{}, err
 	}
@@ -88,7 +88,7 @@ func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, wanted []fl
 	}
 	wanted = slices.Clone(wanted)
 	for i := range wanted {
-		id, err := s.core.next(ctx, "group")
+		id, err := s.core.claims.Next(ctx, counterKey("group"))
 		if err != nil {
 			return nil, err
 		}

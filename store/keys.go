@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
@@ -49,3 +50,9 @@ const teamsKey = "all:{teams}" // set: every team id
 
 // counterKey counts the ids of one kind: team, user, product, group.
 func counterKey(kind string) string { return "n:{" + kind + "}" }
+
+// decimal returns the number that s is, 0 if it is none.
+func decimal(s string) uint64 {
+	n, _ := strconv.ParseUint(s, 10, 64)
+	return n
+}

@@ -11,10 +11,25 @@ import (
 )
 
 // Messages reads and writes messages, commands, alerts and the audit log.
-type Messages struct{ core *core }
+type Messages struct {
+	core *core
+	room func() error // see Options
+}
 
-// Append stores a message of m.Team and returns its cursor. A zero Received means now.
+// full returns why nothing that can wait is written.
+func (s *Messages) full() error {
+	if s.room == nil {
+		return nil
+	}
+	return s.room()
+}
+
+// Append stores a message of m.Team and returns its cursor. A zero Received means now. It returns
+// fleet.NoSpace while the disk is almost full.
 func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, err error) {
+	if err := s.full(); err != nil {
+		return "", err
+	}
 	if m.Received.IsZero() {
 		m.Received = time.Now()
 	}

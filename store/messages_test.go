@@ -135,6 +135,38 @@ func TestMessagesKeepTheirOrderWhenTheClockGoesBack(t *testing.T) {
 	})
 }
 
+// The clock was a day ahead for a while.
+func TestMessagesByTimeAreCompleteAfterTheClockWentBack(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		const day = 24 * 3600
+		for i, second := range []int{10, 20 + day, 21 + day, 30, 40, 50} {
+			got[string](t)(s.Messages.Append(t.Context(), fleet.Message{Team: 1, Payload: []byte{byte('a' + i)}, Received: at(second)}))
+		}
+		for name, row := range map[string]struct {
+			from, to int
+			want     []string
+		}{
+			"all of the right time":    {0, 60, []string{"a", "d", "e", "f"}},
+			"a part of it":             {35, 45, []string{"e"}},
+			"before the step":          {5, 15, []string{"a"}},
+			"of the wrong time":        {day, 2 * day, []string{"b", "c"}},
+			"between the two, nothing": {3600, 7200, nil},
+		} {
+			for _, ascending := range []bool{true, false} {
+				page, _, err := s.Messages.List(t.Context(), fleet.MessageQuery{Team: 1, Limit: 9, From: at(row.from), To: at(row.to), Ascending: ascending})
+				must(t, err)
+				is := payloads(page)
+				if !ascending {
+					slices.Reverse(is)
+				}
+				if !slices.Equal(is, row.want) {
+					t.Errorf("%s, ascending %v: got %v, want %v", name, ascending, is, row.want)
+				}
+			}
+		}
+	})
+}
+
 func TestCommandsAreNumberedOnceAndStayUntilDone(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()

@@ -3,6 +3,7 @@ package store
 import (
 	"embed"
 
+	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/stream"
@@ -14,8 +15,6 @@ var luaFiles embed.FS
 var (
 	saveScript    = pipeline.NewScript(lua("save"))
 	createScript  = pipeline.NewScript(lua("create"))
-	claimScript   = pipeline.NewScript(lua("claim"))
-	unclaimScript = pipeline.NewScript(lua("unclaim"))
 	queueScript   = pipeline.NewScriptAskingRetry(lua("queue"))
 	finishScript  = pipeline.NewScript(lua("finish"))
 	expireScript  = pipeline.NewScript(lua("expire"))
@@ -26,10 +25,10 @@ var (
 )
 
 // scripts are all scripts, for the pipeline to load.
-var scripts = []*pipeline.Script{
-	saveScript, createScript, document.Script, claimScript, unclaimScript, stream.Script,
+var scripts = append([]*pipeline.Script{
+	saveScript, createScript, document.Script, stream.Script,
 	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,
-}
+}, claim.Scripts()...)
 
 func lua(name string) string {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")

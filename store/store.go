@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/require"
@@ -24,6 +25,7 @@ type Options struct {
 	Dir    string       // folder of the append-only file; Serve only
 	Folder string       // keeps which store this is, beside the images; "": nothing does. This process must have locked it
 	Images bool         // Folder has images
+	Room   func() error // refuses messages and commands while the disk is almost full; nil: nothing does
 	Log    *slog.Logger // nil: slog.Default()
 	Keep   Retention    // zero fields: the defaults
 
@@ -90,6 +92,7 @@ type core struct {
 	keep     Retention
 	streams  *stream.Streams
 	recovery *recovery
+	claims   *claim.Claims
 
 	base   context.Context // ends with the store
 	cancel context.CancelFunc
@@ -128,13 +131,14 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 		log: o.log(), keep: o.Keep.orDefaults(), recovery: newRecovery(), base: base, cancel: cancel,
 	}
 	s.core = c
+	c.claims = claim.New(c.Pipeline)
 	c.streams = stream.New(c.Pipeline, c.keep.Age)
 	s.Index = index.New()
 	s.Catalogs = newCatalogs(c)
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
-	s.Messages = &Messages{core: c}
+	s.Messages = &Messages{core: c, room: o.Room}
 	s.Journal = &Journal{core: c}
 	s.Repeats = &Repeats{core: c}
 	return s

@@ -33,7 +33,7 @@ func newTeams(c *core, s *Store) *Teams {
 // CreateTeam stores a new team with its first member, the owner, who must be a user. It returns
 // the team with its id.
 func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member) (fleet.Team, error) {
-	id, err := s.core.next(ctx, "team")
+	id, err := s.core.claims.Next(ctx, counterKey("team"))
 	if err != nil {
 		return fleet.Team{}, err
 	}

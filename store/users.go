@@ -15,7 +15,7 @@ import (
 // CreateUser stores a new user and returns it with its id; fleet.Conflict when the installation
 // has a user with this email.
 func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error) {
-	id, err := s.core.next(ctx, "user")
+	id, err := s.core.claims.Next(ctx, counterKey("user"))
 	if err != nil {
 		return fleet.User{}, err
 	}
@@ -26,13 +26,13 @@ func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error
 	a := accountKind.Clone(&account{})
 	a.user = u
 	if err := s.accounts.Create(ctx, u.ID, a); err != nil {
-		return fleet.User{}, errors.Join(err, s.core.unclaim(ctx, emailKey(u.Email), id))
+		return fleet.User{}, errors.Join(err, s.core.claims.Unclaim(ctx, emailKey(u.Email), id))
 	}
 	return u, nil
 }
 
 func (s *Teams) claimEmail(ctx context.Context, email string, user fleet.UserID) error {
-	ours, err := s.core.claim(ctx, emailKey(email), uint32(user))
+	ours, err := s.core.claims.Claim(ctx, emailKey(email), uint32(user))
 	if err == nil && !ours {
 		err = &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: "a user with the email " + email + " exists already"}
 	}
@@ -50,7 +50,7 @@ func (s *Teams) User(ctx context.Context, id fleet.UserID) (fleet.User, error) {
 
 // UserByEmail returns the user with an email; fleet.NotFound when there is none.
 func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, error) {
-	id, err := s.core.owner(ctx, emailKey(email))
+	id, err := s.core.claims.Owner(ctx, emailKey(email))
 	if err != nil {
 		return fleet.User{}, err
 	}
@@ -96,7 +96,7 @@ func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 			return err
 		}
 	}
-	if err := s.core.unclaim(ctx, emailKey(a.user.Email), uint32(id)); err != nil {
+	if err := s.core.claims.Unclaim(ctx, emailKey(a.user.Email), uint32(id)); err != nil {
 		return err
 	}
 	return s.accounts.Remove(ctx, id)

@@ -112,7 +112,7 @@ func (s *service) refuse(ctx huma.Context, err error) {
 func Report(ctx context.Context, log *slog.Logger, operation string, err error) *api.Problem {
 	p := api.ProblemOf(err)
 	level := slog.LevelError
-	if p.Status == http.StatusServiceUnavailable { // the store logs once that it can't be used
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusInsufficientStorage { // that the store can't be used, or the disk is full, is logged once
 		level = slog.LevelDebug
 	}
 	if p.Status >= http.StatusInternalServerError {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/lockfile"
@@ -16,7 +17,10 @@ import (
 
 // Directory keeps images as files: {root}/{product}/{sha256 in hex}. A file appears in one
 // step, complete and durable, or not at all.
-type Directory struct{ root string }
+type Directory struct {
+	root string
+	room func(bytes int64) error // refuses what would fill the disk
+}
 
 // Staged is an image that was read to its end and does not belong to a product yet.
 type Staged struct {
@@ -49,8 +53,12 @@ func OpenDirectory(root string) (*Directory, error) {
 			return nil, fmt.Errorf("image directory: %w", err)
 		}
 	}
-	return &Directory{root: root}, nil
+	return &Directory{root: root, room: func(int64) error { return nil }}, nil
 }
+
+// Reserve makes Stage ask room before it writes so many more bytes, and return its error. It must
+// be called before the first Stage.
+func (d *Directory) Reserve(room func(bytes int64) error) { d.room = room }
 
 // Empty reports whether no product has an image.
 func (d *Directory) Empty() bool {
@@ -89,8 +97,11 @@ func (d *Directory) Stage(ctx context.Context, r io.Reader, limit int64) (*Stage
 		return nil, fmt.Errorf("new image: %w", err)
 	}
 	s := &Staged{file: file}
-	if err := s.fill(ctx, r, limit); err != nil {
+	if err := s.fill(ctx, d.within(r), limit); err != nil {
 		d.Discard(s)
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+			err = &fleet.Error{Kind: fleet.NoSpace, Text: "the disk of the server is full: delete firmware that is no longer needed, or give it more room", Cause: err}
+		}
 		return nil, err
 	}
 	return s, nil
@@ -185,6 +196,25 @@ func (d *Directory) Delete(product fleet.ProductID, digest fleet.Digest) error {
 
 func (d *Directory) path(product fleet.ProductID, digest fleet.Digest) string {
 	return filepath.Join(d.root, product.String(), digest.String())
+}
+
+// roomStep is how many bytes are written between two looks at the room.
+const roomStep = 1 << 20
+
+// within reads r while there is room for what it reads.
+func (d *Directory) within(r io.Reader) io.Reader {
+	left := 0
+	return readerFunc(func(p []byte) (int, error) {
+		if left <= 0 {
+			if err := d.room(roomStep); err != nil {
+				return 0, err
+			}
+			left = roomStep
+		}
+		n, err := r.Read(p)
+		left -= n
+		return n, err
+	})
 }
 
 // readerFunc is an io.Reader made of a function.

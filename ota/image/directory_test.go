@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -188,5 +189,50 @@ func TestWhatCannotBeCommittedLeavesNoFile(t *testing.T) {
 	}
 	if left := files(t, root); len(left) != 1 || left[0] != inTheWay {
 		t.Errorf("left %v", left)
+	}
+}
+
+func TestImagesWithoutARecordAreCollectedAfterADay(t *testing.T) {
+	d, root := directory(t)
+	var digests []fleet.Digest
+	for _, text := range []string{"recorded", "orphan", "orphan of today"} {
+		s, err := d.put(t.Context(), bytes.NewReader([]byte(text)), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, s.Digest)
+	}
+	for _, digest := range digests[:2] {
+		long := time.Now().Add(-25 * time.Hour)
+		if err := os.Chtimes(d.path(product, digest), long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := func(p fleet.ProductID, digest fleet.Digest) (bool, error) { return p == product && digest == digests[0], nil }
+	if removed, err := d.Collect(known); err != nil || removed != 1 {
+		t.Errorf("removed %d, %v, want 1", removed, err)
+	}
+	if left := files(t, root); len(left) != 2 {
+		t.Errorf("left are %v", left)
+	}
+	if removed, err := d.Collect(func(fleet.ProductID, fleet.Digest) (bool, error) { return false, errors.New("no answer") }); err == nil || removed != 0 {
+		t.Errorf("removed %d, %v although the records can't be read", removed, err)
+	}
+}
+
+func TestAnImageForWhichThereIsNoRoomIsRefused(t *testing.T) {
+	d, root := directory(t)
+	left := int64(3 << 20)
+	d.Reserve(func(n int64) error {
+		if left -= n; left < 0 {
+			return fleet.Errorf(fleet.NoSpace, "almost full")
+		}
+		return nil
+	})
+	if _, err := d.Stage(t.Context(), bytes.NewReader(make([]byte, 8<<20)), 10<<20); !errors.Is(err, fleet.NoSpace) {
+		t.Errorf("got %v, want no space", err)
+	}
+	if left := files(t, root); len(left) != 0 {
+		t.Errorf("left are %v", left)
 	}
 }

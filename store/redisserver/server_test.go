@@ -1,6 +1,7 @@
 package redisserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -136,5 +137,25 @@ func TestOnlyFoldersWhoseServerHasEndedAreRemoved(t *testing.T) {
 		if _, err := os.Stat(filepath.Dir(row.socket.path)); (err == nil) != row.kept {
 			t.Errorf("%s: kept %v, want %v", name, err == nil, row.kept)
 		}
+	}
+}
+
+func TestWhatAPowerFailureCutOffIsLogged(t *testing.T) {
+	dir := t.TempDir()
+	server, client := started(t, dir)
+	check(t, client.Set(t.Context(), "key", strings.Repeat("x", 100), 0).Err())
+	server.Stop()
+	files := must[[]string](t)(filepath.Glob(filepath.Join(dir, "appendonlydir", "*.incr.aof")))
+	info := must[os.FileInfo](t)(os.Stat(files[0]))
+	check(t, os.Truncate(files[0], info.Size()-10))
+
+	var log bytes.Buffer // read after the end
+	again := must[*Server](t)(Start(t.Context(), dir, slog.New(slog.NewTextHandler(&log, nil))))
+	client = redis.NewClient(&redis.Options{Network: "unix", Addr: again.Socket(), MaxRetries: 1000, MinRetryBackoff: 5 * time.Millisecond, MaxRetryBackoff: 5 * time.Millisecond})
+	defer func() { _ = client.Close() }()
+	check(t, again.Await(t.Context(), func(ctx context.Context) error { return client.Ping(ctx).Err() }))
+	again.Stop()
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, filepath.Base(files[0])) || strings.Contains(text, "bytes_lost=0") || !strings.Contains(text, "bytes_lost=") {
+		t.Errorf("got the log %q, want one line with the file and how many bytes are lost", text)
 	}
 }

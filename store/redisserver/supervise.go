@@ -2,15 +2,22 @@ package redisserver
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/muster-iot/muster/store/disk"
 )
 
 // supervise runs the server and restarts it when it ends, until Stop. It keeps its thread: on
@@ -35,16 +42,47 @@ func (s *Server) supervise() {
 			s.failed <- fmt.Errorf("%s ended while it was starting: %w: %s", s.binary, err, s.lastOutput())
 			return
 		}
+		level := slog.LevelError
 		if time.Since(began) > longestPause {
 			pause = shortestPause
+		} else if pause > shortestPause { // it was logged a moment ago
+			level = slog.LevelDebug
 		}
-		s.log.Error("redis-server ended: restarting it", "err", err, "output", s.lastOutput(), "in", pause)
-		select {
-		case <-s.stopping:
+		s.log.Log(context.Background(), level, "redis-server ended: restarting it", "err", err, "output", s.lastOutput(), "in", pause)
+		if !s.wait(pause) || !s.awaitRoom() {
 			return
-		case <-time.After(pause):
 		}
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// leastRoom is how many bytes a server needs on the disk to be worth starting.
+const leastRoom = 1 << 20
+
+// awaitRoom waits while the disk is full: a server that syncs every write would end again at its
+// first one. It returns false when Stop was called.
+func (s *Server) awaitRoom() bool {
+	for logged := false; ; logged = true {
+		space, err := disk.Of(s.dir)
+		if err != nil || space.Free >= leastRoom {
+			return true
+		}
+		if !logged {
+			s.log.Error("the disk is full: redis-server is started again when there is room", "folder", s.dir, "free", space.Free)
+		}
+		if !s.wait(time.Second) {
+			return false
+		}
+	}
+}
+
+// wait returns false when Stop was called.
+func (s *Server) wait(d time.Duration) bool {
+	select {
+	case <-s.stopping:
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -61,10 +99,11 @@ func (s *Server) runOnce() error {
 		return err
 	}
 	cmd.Stderr = cmd.Stdout
+	before := fileSizes(filepath.Join(s.dir, "appendonlydir"))
 	if err := s.begin(cmd); err != nil {
 		return err
 	}
-	s.read(output)
+	s.read(output, before)
 	err = cmd.Wait()
 	s.mu.Lock()
 	s.proc = nil
@@ -105,14 +144,35 @@ func (s *Server) arguments() []string {
 
 const keptLines = 3 // of the server's output, for errors
 
-// read logs the server's output until it ends and keeps its last lines.
-func (s *Server) read(output io.Reader) {
+// truncated matches what the server prints when it cuts the append-only file off where it can't be
+// read any more.
+var truncated = regexp.MustCompile(`Truncating the AOF (\S+) at offset (\d+)`)
+
+// fileSizes returns the sizes of the files in folder.
+func fileSizes(folder string) map[string]int64 {
+	sizes := map[string]int64{}
+	entries, _ := os.ReadDir(folder) // there is none at the first start
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			sizes[e.Name()] = info.Size()
+		}
+	}
+	return sizes
+}
+
+// read logs the server's output until it ends and keeps its last lines. before are the sizes of the
+// append-only files at its start.
+func (s *Server) read(output io.Reader, before map[string]int64) {
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" {
 			continue
 		}
 		s.log.Debug("redis-server", "output", line)
+		if m := truncated.FindStringSubmatch(line); m != nil {
+			offset, _ := strconv.ParseInt(m[2], 10, 64) // digits
+			s.log.Warn("the end of the append-only file could not be read, as after a power failure: it was cut off", "file", m[1], "bytes_lost", before[m[1]]-offset)
+		}
 		s.mu.Lock()
 		s.output = append(s.output, line)
 		s.output = s.output[max(0, len(s.output)-keptLines):]
