@@ -208,7 +208,9 @@ func TestImagesWithoutARecordAreCollectedAfterADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	known := func(p fleet.ProductID, digest fleet.Digest) (bool, error) { return p == product && digest == digests[0], nil }
+	known := func(p fleet.ProductID, digest fleet.Digest) (bool, error) {
+		return p == product && digest == digests[0], nil
+	}
 	if removed, err := d.Collect(known); err != nil || removed != 1 {
 		t.Errorf("removed %d, %v, want 1", removed, err)
 	}
