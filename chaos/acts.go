@@ -90,6 +90,13 @@ var acts = []act{
 	}},
 }
 
+func actNames() (names []string) {
+	for _, a := range acts {
+		names = append(names, a.name)
+	}
+	return names
+}
+
 const product = "lamp"
 
 // version is one of the versions that were uploaded.

@@ -52,6 +52,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		}
 		r.world.units["lamp-6"].lock = 3
 		r.world.commands["lamp-7"]++
+		r.done["take-back"] = 2
 		r.talk[0].acked = append(r.talk[0].acked, 1_000_000)
 	}
 	wrong, err := r.run(t.Context())
@@ -61,7 +62,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 	found := strings.Join(wrong, "\n")
 	for _, want := range []string{
 		"lamp-6 runs 1, the rules say 3", "lamp-5 is in groups [beta]", "lamp-5: development is true", "lamp-6 is locked to 0", "the list of group beta has 1",
-		"released are map[beta:2]", "lamp-7 carried out 0 commands, 1", "lamp-0: messages [1000000] were acknowledged and are lost",
+		"released are map[beta:2]", "lamp-7 carried out 0 commands, 1", "1 times firmware.release, acknowledged were 2", "0 times device.command, acknowledged were 1", "lamp-0: messages [1000000] were acknowledged and are lost",
 	} {
 		if !strings.Contains(found, want) {
 			t.Errorf("%q was not found, but:\n%s", want, found)

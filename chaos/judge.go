@@ -29,7 +29,7 @@ func (r *round) peace(ctx context.Context) ([]string, error) {
 		}
 	}
 	wrong := r.converge(ctx)
-	for _, check := range []func(context.Context) ([]string, error){r.devices, r.releases, r.history, r.messages} {
+	for _, check := range []func(context.Context) ([]string, error){r.devices, r.releases, r.history, r.messages, r.audit} {
 		found, err := check(ctx)
 		if err != nil {
 			return wrong, err
@@ -244,6 +244,28 @@ func (r *round) messages(ctx context.Context) (wrong []string, err error) {
 		lost := slices.DeleteFunc(acknowledged, func(n int) bool { return listed[n] })
 		if len(lost) > 0 {
 			wrong = append(wrong, fmt.Sprintf("%s: messages %v were acknowledged and are lost", id, lost))
+		}
+	}
+	return wrong, nil
+}
+
+// audit looks for releases and commands that were acknowledged and are not in the audit log.
+// One that was repeated may be there twice.
+func (r *round) audit(ctx context.Context) (wrong []string, err error) {
+	for action, done := range map[string]int{"firmware.release": r.done["release-default"] + r.done["release-to-groups"] + r.done["take-back"], "device.command": r.world.commandsSent()} {
+		logged, f := 0, api.AuditFilter{Action: action, Limit: 100}
+		for {
+			page, err := r.client.Audit(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			logged += len(page.Items)
+			if f.After = page.Next; f.After == "" {
+				break
+			}
+		}
+		if logged < done {
+			wrong = append(wrong, fmt.Sprintf("the audit log has %d times %s, acknowledged were %d", logged, action, done))
 		}
 	}
 	return wrong, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ type config struct {
 	storm   time.Duration // of a round: how long acts and faults go on
 	settle  time.Duration // how long devices have afterwards to end where they should
 	only    string        // names of faults, separated by commas; "": all
+	acts    string        // names of acts, likewise
 	keep    bool          // keep the folder of rounds that passed
 	clock   bool          // step the server's clock, too
 	verbose bool
@@ -36,15 +38,32 @@ func main() {
 	flag.DurationVar(&c.time, "time", 10*time.Minute, "begin no round that would end after this")
 	flag.DurationVar(&c.storm, "storm", 40*time.Second, "how long acts and faults go on in a round")
 	flag.StringVar(&c.only, "faults", "", "only these faults, separated by commas: "+strings.Join(faultNames(), ", "))
+	flag.StringVar(&c.acts, "acts", "", "only these acts, separated by commas: "+strings.Join(actNames(), ", "))
 	flag.BoolVar(&c.keep, "keep", false, "keep the folders of rounds that passed, too")
 	flag.BoolVar(&c.verbose, "v", false, "print every act and fault")
 	flag.Parse()
+	if err := c.check(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if failed := c.run(ctx); failed > 0 {
 		fmt.Printf("%d rounds failed\n", failed)
 		os.Exit(1)
 	}
+}
+
+// check returns an error for a name that is not in the tables, which would select nothing.
+func (c config) check() error {
+	for list, known := range map[string][]string{c.only: faultNames(), c.acts: actNames()} {
+		for name := range strings.SplitSeq(list, ",") {
+			if list != "" && !slices.Contains(known, name) {
+				return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 // run runs the rounds and returns how many failed. What a round found goes to standard output.

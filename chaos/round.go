@@ -52,13 +52,13 @@ type round struct {
 	acting     chan struct{}      // an act begins; of one element
 
 	acts, faults, confirmed, reported int
-	met                               map[string]int // faults by name
+	met, done                         map[string]int // faults and acts by name
 	began                             time.Time
 }
 
 // run returns what is wrong in the end; an error when the round could not be judged.
 func (r *round) run(ctx context.Context) (wrong []string, err error) {
-	r.began, r.met, r.acting = time.Now(), map[string]int{}, make(chan struct{}, 1)
+	r.began, r.met, r.done, r.acting = time.Now(), map[string]int{}, map[string]int{}, make(chan struct{}, 1)
 	asked := ctx
 	if r.folder, err = os.MkdirTemp("", fmt.Sprintf("muster-chaos-%d-", r.seed)); err != nil {
 		return nil, err

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -26,7 +29,7 @@ func (r *round) storm(ctx context.Context) error {
 		}
 	})
 	for random := r.random("acts"); time.Now().Before(end) && ctx.Err() == nil; {
-		if err := r.act(ctx, draw(random), random); err != nil {
+		if err := r.act(ctx, draw(random, r.config.acts), random); err != nil {
 			cancel(err)
 		}
 		if random.IntN(3) == 0 { // a release reaches a device at its next handshake
@@ -62,24 +65,23 @@ func (r *round) breakOnce(ctx context.Context, f fault, random *rand.Rand) error
 		}
 	}
 	if err := r.server.ready(ctx, healing); err != nil {
+		r.server.signal(musterOnly, syscall.SIGQUIT) // its goroutines, into its log
+		wait(context.WithoutCancel(ctx), time.Second)
 		return fmt.Errorf("after %s: %w", f.name, err)
 	}
 	r.say("healed %s", f.name)
 	return nil
 }
 
-func draw(random *rand.Rand) act {
-	total := 0
+// draw draws one of the acts that only names, "" for all.
+func draw(random *rand.Rand, only string) act {
+	var some []act
 	for _, a := range acts {
-		total += a.weight
-	}
-	n := random.IntN(total)
-	for _, a := range acts {
-		if n -= a.weight; n < 0 {
-			return a
+		if only == "" || slices.Contains(strings.Split(only, ","), a.name) {
+			some = append(some, slices.Repeat([]act{a}, a.weight)...)
 		}
 	}
-	return acts[0]
+	return some[random.IntN(len(some))]
 }
 
 // act does what an operator does: the same again until the server acknowledges it.
@@ -90,6 +92,7 @@ func (r *round) act(ctx context.Context, a act, random *rand.Rand) error {
 	}
 	r.world.change(effect)
 	r.acts++
+	r.done[a.name]++
 	return nil
 }
 
