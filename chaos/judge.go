@@ -110,7 +110,7 @@ func few(wrong []string) []string {
 func (r *round) devices(ctx context.Context) (wrong []string, err error) {
 	seen := map[fleet.DeviceID]bool{}
 	for page := 1; ; page++ {
-		list, err := r.client.Devices(ctx, product, api.DeviceFilter{Page: page, PerPage: 100})
+		list, err := r.client.Devices(ctx, product, api.DeviceFilter{Sort: "deviceId", Page: page, PerPage: 100})
 		if err != nil {
 			return nil, err
 		}
@@ -277,9 +277,10 @@ func (r *round) audit(ctx context.Context) (wrong []string, err error) {
 func (r *round) chunks(ctx context.Context) (wrong []string) {
 	for _, id := range r.ids {
 		d, _ := r.fleet.Device(id)
-		if d.Stats.Duplicates > d.Stats.Repeats*wire.DefaultWindow+d.Stats.Stops*imageSize/wire.DefaultChunk {
+		stops := d.Stats.Stops + d.Stats.Strays // those that came after the connection of the update, too
+		if d.Stats.Duplicates > d.Stats.Repeats*wire.DefaultWindow+stops*imageSize/wire.DefaultChunk {
 			wrong = append(wrong, fmt.Sprintf("%s got %d chunks that it held, had asked again %d times, and was stopped %d times: %s", id, d.Stats.Duplicates,
-				d.Stats.Repeats, d.Stats.Stops, r.past(ctx, id)))
+				d.Stats.Repeats, stops, r.past(ctx, id)))
 		}
 		if d.Stats.Malformed > 0 {
 			wrong = append(wrong, fmt.Sprintf("%s could not read %d messages", id, d.Stats.Malformed))
