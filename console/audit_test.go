@@ -60,7 +60,7 @@ func TestAQueryOfSeveralValuesIsEscapedOnce(t *testing.T) {
 
 func TestAFilterIsToldInWords(t *testing.T) {
 	f := deviceFilter{Search: "hall", Groups: []string{"a", "b"}, Version: "7", Online: "no", Locked: "yes", Development: "no"}
-	want := "“hall” in the id or name, in a or b, running 7, offline, locked, not development devices"
+	want := "“hall” in the id, name or notes, in a or b, running 7, offline, locked, not development devices"
 	if got := f.Words(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

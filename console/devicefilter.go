@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
 )
 
 // Values of the filter that can't be a product's slug or a version.
@@ -21,7 +24,9 @@ type deviceFilter struct {
 	Update                                                 string // outcome of the last update: an outcomeChoice
 	To                                                     string // target version of the last update
 	NoGroup                                                string // "yes": in no group
-	ByName                                                 string // "yes": Search is for names; "": for ids, or names if no id matches
+	Concern                                                string // a fleet.Concern
+	Unstarted                                              string // version that is the target and not begun
+	Reason                                                 string // code of why the last update failed
 	Product                                                string // slug to switch to, everyProduct, or "" for the one in the path
 	Fact                                                   string // NAME=VALUE that devices reported
 	Groups                                                 []string
@@ -33,7 +38,7 @@ func (v *visit) deviceFilter() deviceFilter {
 	f := deviceFilter{
 		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
 		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-		NoGroup: v.text("nogroup"), ByName: v.text("byname"), Product: v.text("product"), Fact: v.text("fact"), Groups: v.names("group"),
+		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Unstarted: v.text("unstarted"), Product: v.text("product"), Fact: v.text("fact"), Groups: v.names("group"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
@@ -44,7 +49,7 @@ func (v *visit) deviceFilter() deviceFilter {
 func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
-		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "byname": f.ByName,
+		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "unstarted": f.Unstarted,
 		"fact": f.Fact} {
 		if text != "" {
 			q.Set(name, text)
@@ -100,7 +105,10 @@ func (f deviceFilter) Words() string {
 			words = append(words, text)
 		}
 	}
-	say(f.Search != "", "“"+f.Search+"” in the id or name")
+	say(f.Search != "", "“"+f.Search+"” in the id, name or notes")
+	say(f.Concern != "", concernText(fleet.Concern(f.Concern)))
+	say(f.Unstarted != "", "not started to move to version "+f.Unstarted)
+	say(f.Reason != "", "failed: "+reasonText(f.Reason))
 	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "))
 	say(f.NoGroup != "", "in no group")
 	say(f.Version == noVersion, "without a version")
@@ -131,6 +139,15 @@ func (f deviceFilter) Outcome() string {
 
 // Has reports whether the filter includes this group.
 func (f deviceFilter) Has(group string) bool { return slices.Contains(f.Groups, group) }
+
+// reasonText returns what the reason code in a filter means.
+func reasonText(code string) string {
+	n, err := strconv.ParseUint(code, 10, 16)
+	if err != nil {
+		return code
+	}
+	return wire.ReasonText(fleet.ReasonCode(n))
+}
 
 // sorting is an order of the list.
 type sorting struct{ Value, Text string }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -22,7 +23,7 @@ type deviceList struct {
 	Picker   picker
 	Versions []fleet.Version
 	Page     fleet.DeviceViews
-	ByName   bool // no id matched, so names were searched
+	Found    []fleet.GroupView // groups whose names contain what is searched
 	Sections []section
 	Rest     int // number of devices in none of the sections
 	Cut      int // number of groups or versions not shown
@@ -41,10 +42,7 @@ var sorts = map[string]fleet.DeviceSort{"": fleet.ByID, "id": fleet.ByID, "name"
 
 // query translates the filter. It returns fleet.Invalid for groups that the actor does not see.
 func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQuery, error) {
-	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, IDPart: f.Search, After: f.After, NoGroup: f.NoGroup != "", Limit: rowsPerPage}
-	if f.ByName != "" {
-		q.IDPart, q.NamePart = "", f.Search
-	}
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Text: f.Search, After: f.After, NoGroup: f.NoGroup != "", Limit: rowsPerPage}
 	sort := f.Sort
 	if sort != "" && sort[0] == '-' {
 		q.Descending, sort = true, sort[1:]
@@ -88,7 +86,51 @@ func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.Device
 		q.UpdateTo = to
 	}
 	q.Online, q.Development, q.Locked = choice(f.Online), choice(f.Development), choice(f.Locked)
-	return q, nil
+	return q, v.where(f, &q)
+}
+
+// maxFound bounds the groups that a search shows.
+const maxFound = 8
+
+// groupsWith returns the first groups whose names contain text.
+func groupsWith(groups []fleet.GroupView, text string) []fleet.GroupView {
+	if text == "" {
+		return nil
+	}
+	found := slices.DeleteFunc(slices.Clone(groups), func(g fleet.GroupView) bool {
+		return !strings.Contains(fleet.GroupKey(g.Name), fleet.GroupKey(text))
+	})
+	return found[:min(len(found), maxFound)]
+}
+
+// where adds what the filter asks about targets, which are a product's: in the list of all
+// products it is left out.
+func (v listPages) where(f deviceFilter, q *fleet.DeviceQuery) (err error) {
+	if v.product.ID == 0 {
+		return nil
+	}
+	switch {
+	case f.Concern != "":
+		if !slices.Contains(fleet.Concerns, fleet.Concern(f.Concern)) {
+			return fleet.FieldErrorf("concern", "no such concern: %.40s", f.Concern)
+		}
+		q.Where, err = v.releases.Concerned(v.ctx(), v.actor, v.product.ID, fleet.Concern(f.Concern))
+	case f.Reason != "":
+		code, wrong := strconv.ParseUint(f.Reason, 10, 16)
+		if wrong != nil {
+			return fleet.FieldErrorf("reason", "a reason is a number: %.40s", f.Reason)
+		}
+		q.Where, err = v.releases.Wrong(v.ctx(), v.actor, v.product.ID, fleet.ReasonCode(code))
+	case f.Unstarted != "":
+		to, wrong := fleet.ParseVersion(f.Unstarted)
+		if wrong != nil {
+			return wrong
+		}
+		q.Where, err = v.releases.Unstarted(v.ctx(), v.actor, v.product.ID, to)
+	case f.Update == "wrong":
+		q.Where, err = v.releases.Wrong(v.ctx(), v.actor, v.product.ID, 0)
+	}
+	return err
 }
 
 func choice(text string) *bool {
@@ -111,6 +153,7 @@ func (v listPages) devicesPage() error {
 		return err
 	}
 	list.Picker = v.pick(groups, named(f.Groups))
+	list.Found = groupsWith(groups, f.Search)
 	if list.Versions, err = v.versionsOf(); err != nil {
 		return err
 	}
@@ -136,7 +179,7 @@ func (v listPages) fill(l *deviceList, groups []fleet.GroupView) error {
 	if l.Filter.After == "" {
 		q.Skip = min(l.Filter.From, fleet.MaxSkip)
 	}
-	if l.Page, l.ByName, err = v.find(q); err != nil {
+	if l.Page, err = v.registry.Devices(v.ctx(), v.actor, q); err != nil {
 		return err
 	}
 	l.position()
@@ -176,17 +219,6 @@ func (v listPages) versionsOf() (versions []fleet.Version, err error) {
 	}
 	slices.SortFunc(versions, func(a, b fleet.Version) int { return b.Compare(a) })
 	return slices.CompactFunc(versions, fleet.Version.Equal), nil
-}
-
-// find searches ids, then names if no id matches.
-func (v listPages) find(q fleet.DeviceQuery) (found fleet.DeviceViews, byName bool, err error) {
-	found, err = v.registry.Devices(v.ctx(), v.actor, q)
-	if err != nil || found.Total > 0 || q.IDPart == "" {
-		return found, false, err
-	}
-	q.IDPart, q.NamePart = "", q.IDPart
-	found, err = v.registry.Devices(v.ctx(), v.actor, q)
-	return found, found.Total > 0, err
 }
 
 // position sets the numbers of the rows and the queries of the pages around them.

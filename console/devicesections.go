@@ -21,13 +21,11 @@ type section struct {
 // sections reads the first devices of each group or version among those the filter of l
 // selects, then those in no group or without a version.
 func (v listPages) sections(l *deviceList, groups []fleet.GroupView, q fleet.DeviceQuery) error {
-	everything, byName, err := v.find(q)
+	everything, err := v.registry.Devices(v.ctx(), v.actor, q)
 	if err != nil {
 		return err
 	}
-	if l.Page.Total, l.ByName = everything.Total, byName; byName {
-		q.IDPart, q.NamePart = "", q.IDPart
-	}
+	l.Page.Total = everything.Total
 	plain := l.Filter
 	plain.By = ""
 	q.Limit = sectionRows

@@ -65,7 +65,7 @@ func (v bulkPages) editGroupsPage() error {
 	return v.show("batch", "Edit groups", b)
 }
 
-// selection counts the devices the filter selects and decides whether it searches names.
+// selection counts the devices the filter selects.
 func (v bulkPages) selection(b *batch) error {
 	b.Filter = v.deviceFilter()
 	b.Filter.After, b.Filter.From = "", 0
@@ -73,10 +73,7 @@ func (v bulkPages) selection(b *batch) error {
 	if err != nil {
 		return err
 	}
-	found, byName, err := listPages(v).find(q)
-	if byName {
-		b.Filter.ByName = "yes"
-	}
+	found, err := v.registry.Devices(v.ctx(), v.actor, q)
 	b.Total = found.Total
 	return err
 }

@@ -180,7 +180,7 @@ func TestEveryActionOnADeviceAsksFirst(t *testing.T) {
 	})
 	w.setDevice("d-2", func(d *fleet.Device) { d.Running, d.Development, d.Disabled = fleet.WholeVersion(1), true, true })
 	for act, c := range map[string]struct{ id, want string }{
-		"unlock":         {"d-1", "1 device"},
+		"unlock":         {"d-1", "It is no longer locked to version 1"},
 		"development":    {"d-1", "no longer updated automatically"},
 		"no-development": {"d-2", "Releases apply to it again"},
 		"force":          {"d-1", "although it declines them"},

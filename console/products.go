@@ -9,7 +9,8 @@ import (
 // productPages are the pages of products.
 type productPages struct{ *visit }
 
-// home redirects to the devices of the product last viewed, or to the page that creates one.
+// home redirects to what needs attention in the product last viewed, to its devices if there are
+// none yet, or to the page that creates a product.
 func (v productPages) home() error {
 	products, err := v.registry.Products(v.ctx(), v.actor)
 	if err != nil {
@@ -26,7 +27,16 @@ func (v productPages) home() error {
 			}
 		}
 	}
-	return v.redirect("/p/" + to + "/devices")
+	page := "/attention"
+	for _, p := range products {
+		if p.Slug != to {
+			continue
+		}
+		if row, err := v.productRow(p); err != nil || row.Devices == 0 {
+			page = "/devices" // which shows how to begin
+		}
+	}
+	return v.redirect("/p/" + to + page)
 }
 
 // productRow is a product with the number of its devices that the actor sees.

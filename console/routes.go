@@ -59,6 +59,8 @@ var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/device/{id}/confirm":         on(devicePages.confirmPage),
 	"POST /p/{product}/device/{id}":                on(devicePages.editDevice),
 	"GET /p/{product}/device/{id}/impact":          on(devicePages.editDeviceImpact),
+	"GET /p/{product}/attention":                   on(attentionPages.attentionPage),
+	"GET /p/{product}/attention/live":              on(attentionPages.attentionLive),
 	"GET /p/{product}/groups":                      on(groupPages.groupsPage),
 	"POST /p/{product}/groups":                     on(groupPages.createGroup),
 	"GET /p/{product}/group":                       on(groupPages.groupPage),

@@ -44,10 +44,14 @@ const (
 )
 
 // latestWrong returns the latest failures, newest first, and how many devices' last update
-// failed. Updates are not indexed by their end: with more than maxLooked, one that failed long
+// failed, of those that don't run their target since. Updates are not indexed by their end: with more than maxLooked, one that failed long
 // after its device's handshake may be missed.
 func (v fleetPages) latestWrong() (latest []fleet.DeviceUpdate, total int, err error) {
-	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: wentBad, Sort: fleet.ByLastHandshake, Descending: true, Limit: 100}
+	where, err := v.releases.Wrong(v.ctx(), v.actor, v.product.ID, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: wentBad, Where: where, Sort: fleet.ByLastHandshake, Descending: true, Limit: 100}
 	for looked := 0; looked < maxLooked; looked += q.Limit {
 		page, err := v.registry.Devices(v.ctx(), v.actor, q)
 		if err != nil {

@@ -12,11 +12,13 @@ import (
 func TestWhatWentWrongLastIsShownFirst(t *testing.T) {
 	began := time.Unix(1_700_000_000, 0)
 	for devices, shown := range map[int]int{0: 0, 3: 3, 251: latestRows} {
-		w := withLamp(t)
+		w := withDevices(t)
+		yes := true
+		must[fleet.FirmwareView](t)(w.releases.Release(t.Context(), owner, 1, fleet.ReleaseOrder{Version: fleet.WholeVersion(2), Default: &yes}))
 		var all []*fleet.Device
 		for i := range devices { // 7 shares no factor with their number: the order of the list means nothing
 			all = append(all, &fleet.Device{
-				ID: fleet.DeviceID(fmt.Sprintf("d-%03d", i)), Team: 1, Product: 1, Secret: fleet.Secret{1},
+				ID: fleet.DeviceID(fmt.Sprintf("d-%03d", i)), Team: 1, Product: 1, Secret: fleet.Secret{1}, Running: fleet.WholeVersion(1),
 				Update: fleet.Update{State: fleet.Failed, Changed: began.Add(time.Duration(7*i%devices) * time.Minute)},
 			})
 		}
@@ -68,7 +70,7 @@ func TestAProgramIsCalledWhatItsAddressBeginsWith(t *testing.T) {
 }
 
 func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
-	w := newWorld(t)
+	w := withLamp(t)
 	for query, want := range map[string]fleet.DeviceQuery{
 		"update=failed&to=3":  {Updates: []fleet.UpdateState{fleet.Failed}, UpdateTo: fleet.WholeVersion(3)},
 		"update=rolled_back":  {Updates: []fleet.UpdateState{fleet.RolledBack}},
@@ -83,7 +85,7 @@ func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
 		}
 	}
 	v := w.visit("/p/lamp/devices?update=failed&to=3&q=a")
-	if got, want := v.deviceFilter().Words(), "“a” in the id or name, last update to version 3: failed"; got != want {
+	if got, want := v.deviceFilter().Words(), "“a” in the id, name or notes, last update to version 3: failed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got, want := v.deviceFilter().values().Encode(), "q=a&to=3&update=failed"; got != want {

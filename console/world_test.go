@@ -61,7 +61,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	config.Accounts = accounts.New(accounts.Config{Teams: s.Teams, Audit: log, HashMemory: 64})
 	config.Releases = release.New(release.Config{
 		MaxImage: 64 << 20, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: w.images, Audit: log,
-		OTA:      ota.New(ota.Config{}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
+		OTA:      ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
 		Announce: func(fleet.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
 	})
 	config.Registry = registry.New(registry.Config{

@@ -8,6 +8,9 @@ import (
 // MaxSkip bounds DeviceQuery.Skip, in rows. To reach further, use a cursor.
 const MaxSkip = 10_000
 
+// MaxSearchedNotes is how much of a device's notes a search finds, in bytes.
+const MaxSearchedNotes = 256
+
 // DeviceQuery selects devices of one team that Actor sees. Zero fields select everything.
 type DeviceQuery struct {
 	Actor       Actor
@@ -15,6 +18,7 @@ type DeviceQuery struct {
 	Groups      []GroupID  // in any of these
 	NoGroup     bool       // in no group that Actor sees
 	IDs         []DeviceID // one of these
+	Text        string     // the id, the name or the first MaxSearchedNotes bytes of the notes contain this, ignoring case
 	IDPart      string     // the id contains this, ignoring case
 	NamePart    string     // the name contains this, ignoring case
 	NamePrefix  string     // the name begins with this, ignoring case
@@ -25,9 +29,10 @@ type DeviceQuery struct {
 	Online      *bool
 	Development *bool
 	Locked      *bool
-	Facts       []Fact        // reported all of these
-	Updates     []UpdateState // the last update is in one of these
-	UpdateTo    Version       // and moves to this
+	Facts       []Fact                 // reported all of these
+	Updates     []UpdateState          // the last update is in one of these
+	UpdateTo    Version                // and moves to this
+	Where       func(*IndexEntry) bool // holds; it may look at what Index.Count gives. nil: any
 	Sort        DeviceSort
 	Descending  bool
 	After       string // cursor of the page before, "" for the first

@@ -32,7 +32,7 @@ type filter struct {
 
 func newFilter(x *Index, q fleet.DeviceQuery) *filter {
 	f := &filter{q: q, index: x, visibility: visibility{index: x, actor: q.Actor}, prefix: strings.ToLower(q.NamePrefix)}
-	for _, p := range []substring{{idText, strings.ToLower(q.IDPart)}, {nameText, strings.ToLower(q.NamePart)}} {
+	for _, p := range []substring{{texts, strings.ToLower(q.Text)}, {idText, strings.ToLower(q.IDPart)}, {nameText, strings.ToLower(q.NamePart)}} {
 		if p.text != "" {
 			f.nothing = f.nothing || strings.Contains(p.text, "\x00")
 			f.substrings = append(f.substrings, p)
@@ -149,13 +149,18 @@ func (f *filter) named() (rows []int32) {
 func (f *filter) hasTexts(row int32) bool {
 	r := f.shard.row(row)
 	own := [texts]string{nameText: strings.ToLower(r.name), idText: strings.ToLower(string(r.id))}
-	if len(f.q.Facts) > 0 {
-		t := &f.shard.blocks[row/blockRows].texts[factTexts]
-		begin, end := t.place(int(row % blockRows))
-		own[factTexts] = string(t.bytes[begin:end])
+	for kind, wanted := range map[int]bool{factTexts: len(f.q.Facts) > 0, noteTexts: f.q.Text != ""} {
+		if wanted {
+			t := &f.shard.blocks[row/blockRows].texts[kind]
+			begin, end := t.place(int(row % blockRows))
+			own[kind] = string(t.bytes[begin:end])
+		}
+	}
+	contains := func(p substring) bool {
+		return slices.ContainsFunc(p.kinds(), func(kind int) bool { return strings.Contains(own[kind], p.text) })
 	}
 	return strings.HasPrefix(own[nameText], f.prefix) &&
-		!slices.ContainsFunc(f.substrings, func(p substring) bool { return !strings.Contains(own[p.kind], p.text) })
+		!slices.ContainsFunc(f.substrings, func(p substring) bool { return !contains(p) })
 }
 
 // selects reports whether f selects a row.

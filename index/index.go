@@ -166,6 +166,9 @@ func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
 	if !known || own.facts != old.facts {
 		s.setText(at, factTexts, x.factsText(d.Facts))
 	}
+	if !known || own.notes != old.notes {
+		s.setText(at, noteTexts, searchableNotes(d.Notes))
+	}
 }
 
 func (x *Index) newRow(d *fleet.Device) row {
@@ -175,6 +178,9 @@ func (x *Index) newRow(d *fleet.Device) row {
 	}
 	if len(d.Facts) > 0 {
 		r.facts = uint32(maphash.Bytes(x.seed, d.Facts))
+	}
+	if d.Notes != "" {
+		r.notes = uint32(maphash.String(x.seed, d.Notes))
 	}
 	return r
 }
@@ -232,6 +238,7 @@ func (x *Index) drop(id fleet.DeviceID) {
 	at.shard.setText(at.row, idText, "")
 	at.shard.setText(at.row, nameText, "")
 	at.shard.setText(at.row, factTexts, "")
+	at.shard.setText(at.row, noteTexts, "")
 	at.shard.free = append(at.shard.free, at.row)
 	delete(x.locations, id)
 }

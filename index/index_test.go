@@ -151,6 +151,7 @@ func drawSmall(t *rapid.T) fleet.Device {
 		Groups:  drawFew(t), Development: rapid.Bool().Draw(t, "development"),
 		Update: fleet.Update{State: fleet.UpdateState(rapid.IntRange(0, 3).Draw(t, "state")), To: version(rapid.SampledFrom([]string{"", "7"}).Draw(t, "to"))},
 	}
+	d.Notes = rapid.SampledFrom([]string{"", "Room 12", "bedroom ä", strings.Repeat("x", fleet.MaxSearchedNotes) + "rest"}).Draw(t, "notes")
 	if rapid.Bool().Draw(t, "locked") {
 		d.Lock = version("7")
 	}
@@ -183,7 +184,7 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 	}
 	choice := func(name string) *bool { return rapid.SampledFrom([]*bool{nil, new(bool), &yea}).Draw(t, name) }
 	for range rapid.IntRange(0, 2).Draw(t, "filters") {
-		switch rapid.IntRange(0, 14).Draw(t, "filter") {
+		switch rapid.IntRange(0, 16).Draw(t, "filter") {
 		case 0:
 			q.Groups = []fleet.GroupID{fleet.GroupID(rapid.IntRange(1, 3).Draw(t, "group"))}
 		case 1:
@@ -214,6 +215,10 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 			q.IDs = []fleet.DeviceID{"D1", "D2", "D3", "D4", "D2", "nobody"}
 		case 14:
 			q.Facts = append(q.Facts, fleet.Fact{Path: "modem", Value: rapid.SampledFrom([]string{"a", "B", "none"}).Draw(t, "modem is")})
+		case 15:
+			q.Text = rapid.SampledFrom([]string{"d1", "ETA", "ä", "ROOM", "rest"}).Draw(t, "text")
+		case 16:
+			q.Where = func(e *fleet.IndexEntry) bool { return e.Update == fleet.Offered && e.Running.IsZero() }
 		}
 	}
 	return q
@@ -230,6 +235,10 @@ func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]
 		return !q.Actor.Role.Restricted() || slices.Contains(q.Actor.Groups, g)
 	})
 	return held && fleet.Sees(q.Actor, d, all[d.Gateway]) &&
+		(q.Where == nil || d.Update.State == fleet.Offered && d.Running.IsZero()) &&
+		slices.ContainsFunc([]string{string(d.ID), d.Name, d.Notes[:min(len(d.Notes), fleet.MaxSearchedNotes)]}, func(text string) bool {
+			return strings.Contains(strings.ToLower(text), strings.ToLower(q.Text))
+		}) &&
 		!(q.NoGroup && seen) && !(q.NoVersion && !d.Running.IsZero()) &&
 		(q.Product == 0 || q.Product == d.Product) &&
 		strings.Contains(strings.ToLower(d.Name), strings.ToLower(q.NamePart)) &&

@@ -9,8 +9,16 @@ import (
 
 // substring is a text that the name, the id or the facts of a row must contain.
 type substring struct {
-	kind int    // nameText, idText or factTexts
+	kind int    // nameText, idText or factTexts; texts: one of anyText
 	text string // searchable, or of factText
+}
+
+// kinds are the texts of which one must contain p.
+func (p substring) kinds() []int {
+	if p.kind == texts {
+		return anyText
+	}
+	return []int{p.kind}
 }
 
 // search is where a substring was found, block by block. A user who pages through a list sends
@@ -82,8 +90,15 @@ func (s *search) searchBlock(x *Index, i int) bool {
 // update searches b unless its texts are those that were searched; the caller must hold the
 // index's lock.
 func (m *matches) update(b *block, p substring) {
-	t := &b.texts[p.kind]
-	if !m.known || m.version != t.version {
-		*m = matches{t.containing([]byte(p.text)), t.version, true}
+	kinds, version := p.kinds(), uint32(0)
+	for _, kind := range kinds {
+		version += b.texts[kind].version // each grows only
+	}
+	if m.known && m.version == version {
+		return
+	}
+	*m = matches{version: version, known: true}
+	for _, kind := range kinds {
+		m.rows.unite(b.texts[kind].containing([]byte(p.text)))
 	}
 }

@@ -45,6 +45,7 @@ type row struct {
 	lastHandshake int64  // Unix ns, 0: never
 	gateway       int32  // points into the pool
 	facts         uint32 // hash of what the record has of them
+	notes         uint32 // hash of them, 0: none
 }
 
 // newShard returns an empty shard; the caller must hold x.mu.

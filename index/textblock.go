@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/muster-iot/muster/fleet"
 )
 
 // The texts of a row that can be searched.
@@ -11,11 +13,20 @@ const (
 	nameText = iota
 	idText
 	factTexts // see factsText
+	noteTexts
 	texts
 )
 
 // searchable is a name or an id as a textBlock holds it: a search ignores case.
 func searchable(text string) string { return strings.ReplaceAll(strings.ToLower(text), "\x00", "") }
+
+// anyText are the texts that a search for DeviceQuery.Text looks at.
+var anyText = []int{idText, nameText, noteTexts}
+
+// searchableNotes is the part of notes that is searched.
+func searchableNotes(notes string) string {
+	return searchable(strings.ToValidUTF8(notes[:min(len(notes), fleet.MaxSearchedNotes)], ""))
+}
 
 // textBlock is the names, the ids or the facts of a block, with a zero byte before each and at
 // the end: one search finds all rows that contain a substring. It is read and written with the
@@ -57,6 +68,12 @@ type bits [blockRows / 64]uint64
 
 func (b *bits) add(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b *bits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
+func (b *bits) unite(other bits) {
+	for i := range b {
+		b[i] |= other[i]
+	}
+}
 
 func (b *bits) intersect(other *bits) {
 	for i := range b {

@@ -27,10 +27,17 @@ func (f *filter) judge(t *traits) verdict {
 		(q.UpdateTo.IsZero() || f.index.versions.values[t.updateTo].Equal(q.UpdateTo)) &&
 		(!q.NoVersion || t.running == 0) &&
 		(len(q.Groups) == 0 || f.inGroups(t.groups)) &&
-		(!q.NoGroup || f.inNoGroup(t.groups)) {
+		(!q.NoGroup || f.inNoGroup(t.groups)) &&
+		(q.Where == nil || f.holds(t)) {
 		return f.visibility.ofClass(t)
 	}
 	return selectNone
+}
+
+// holds asks the query's own predicate about a class.
+func (f *filter) holds(t *traits) bool {
+	e := f.index.expand(t)
+	return f.q.Where(&e)
 }
 
 func (f *filter) runs(version int32) bool {

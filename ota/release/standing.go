@@ -7,7 +7,7 @@ import (
 )
 
 // Standing counts the devices of product that actor sees by the state of their last update,
-// and those whose update failed by the reason. Errors: fleet.Unavailable until the index is
+// and those whose update failed and that don't run their target since, by the reason. Errors: fleet.Unavailable until the index is
 // built.
 func (s *Service) Standing(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (fleet.Standing, error) {
 	counts := fleet.Standing{States: make(map[fleet.UpdateState]int), Reasons: make(map[fleet.ReasonCode]int)}
@@ -15,9 +15,10 @@ func (s *Service) Standing(ctx context.Context, actor fleet.Actor, product fleet
 	if err != nil {
 		return counts, err
 	}
+	targets := newContrast(c, c)
 	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
 		counts.States[e.Update] += devices
-		if e.Update == fleet.Failed || e.Update == fleet.RolledBack {
+		if failed(e) && wrong(targets, e) {
 			counts.Reasons[e.Reason] += devices
 		}
 	})

@@ -1,0 +1,93 @@
+package console
+
+import (
+	"github.com/muster-iot/muster/fleet"
+)
+
+// attentionPages show what needs attention.
+type attentionPages struct{ *visit }
+
+// attentionBody is the page of a product that one starts with.
+type attentionBody struct {
+	Concerns []concernCount
+	Devices  int // that need attention
+	All      int
+	Online   int
+	UnderWay int // updates in progress
+	Reasons  []reasonCount
+	Alerts   []fleet.Alert // the newest active ones of the team
+	More     bool          // there are more
+	Live     string
+}
+
+// concernCount is the number of devices with a concern.
+type concernCount struct {
+	Concern fleet.Concern
+	Devices int
+}
+
+const alertsShown = 5
+
+func (v attentionPages) attentionPage() error {
+	body, err := v.body()
+	if err != nil {
+		return err
+	}
+	return v.show("attention", "Needs attention", body)
+}
+
+func (v attentionPages) attentionLive() error {
+	body, err := v.body()
+	if err != nil {
+		return err
+	}
+	return v.fragmentOf("attention", "live", body)
+}
+
+func (v attentionPages) body() (b attentionBody, err error) {
+	b.Live = v.at("/attention/live")
+	counts, err := v.releases.Attention(v.ctx(), v.actor, v.product.ID)
+	if err != nil {
+		return b, err
+	}
+	for _, concern := range fleet.Concerns {
+		if n := counts[concern]; n > 0 {
+			b.Concerns = append(b.Concerns, concernCount{concern, n})
+			b.Devices += n
+		}
+	}
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
+	all, err := v.registry.Devices(v.ctx(), v.actor, q)
+	if err != nil {
+		return b, err
+	}
+	yes := true
+	q.Online = &yes
+	online, err := v.registry.Devices(v.ctx(), v.actor, q)
+	if err != nil {
+		return b, err
+	}
+	b.All, b.Online = all.Total, online.Total
+	var states fleetBody
+	if err := fleetPages(v).standing(&states); err != nil {
+		return b, err
+	}
+	b.UnderWay, b.Reasons = states.UnderWay(), states.Reasons
+	var next string
+	b.Alerts, next, err = v.registry.Alerts(v.ctx(), v.actor, fleet.AlertQuery{Team: v.actor.Team, Limit: alertsShown})
+	b.More = next != ""
+	return b, err
+}
+
+// concernText explains a concern, as a filter of the list of devices.
+func concernText(c fleet.Concern) string {
+	return map[fleet.Concern]string{
+		fleet.NeverConnected: "never connected",
+		fleet.Cut:            "disabled, with another target than they run",
+		fleet.HeldBack:       "held since an operator stopped their update",
+		fleet.Exhausted:      "all attempts to update failed",
+		fleet.Declines:       "an update is due, and they decline it (“not now”)",
+		fleet.Retrying:       "the last attempt failed, another follows",
+		fleet.Behind:         "an update waits for their next handshake",
+	}[c]
+}
