@@ -214,17 +214,11 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 // commands.
 func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
 	s, err := r.visible(ctx, actor, 0, id)
-	if errors.Is(err, fleet.NotFound) {
-		return fleet.FieldErrorf("gateway", "no such device: %.140s", id)
-	}
-	if err != nil {
+	if err := gatewayError(id, s, err); err != nil {
 		return err
 	}
 	if err := s.may(actor, fleet.EditDevice); err != nil {
 		return err
-	}
-	if s.device.Kind == fleet.BLE {
-		return fleet.FieldErrorf("gateway", "device %s is a BLE device: it can't be a gateway", id)
 	}
 	if s.device.Kind == fleet.Gateway {
 		return nil
@@ -244,6 +238,17 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 	r.audit.Record(ctx, actor, "device.gateway", string(id), audit.Fields{"type": s.device.Kind.String()}, audit.Fields{"type": fleet.Gateway.String()})
 	r.live.Kick(id) // it reconnects with the topics of a gateway
 	return nil
+}
+
+// gatewayError returns why the device found with err can't be a gateway, nil if it can.
+func gatewayError(id fleet.DeviceID, s visibleDevice, err error) error {
+	switch {
+	case errors.Is(err, fleet.NotFound):
+		return fleet.FieldErrorf("gateway", "no such device: %.140s", id)
+	case err == nil && s.device.Kind == fleet.BLE:
+		return fleet.FieldErrorf("gateway", "device %s is a BLE device: it can't be a gateway", id)
+	}
+	return err
 }
 
 // RotateSecret replaces the secret of a device, ends its connection, and returns the new

@@ -17,8 +17,9 @@ func (r *Registry) PreviewImport(ctx context.Context, actor fleet.Actor, order f
 		return out, err
 	}
 	if order.Gateway != "" {
-		if s, err := r.visible(ctx, actor, 0, order.Gateway); err != nil || s.device.Kind == fleet.BLE {
-			return out, fleet.FieldErrorf("gateway", "no such device, or it can't be a gateway: %.140s", order.Gateway)
+		s, err := r.visible(ctx, actor, 0, order.Gateway)
+		if err := gatewayError(order.Gateway, s, err); err != nil {
+			return out, err
 		}
 	}
 	groups, err := r.teams.Groups(ctx, actor.Team)

@@ -73,6 +73,10 @@ func TestCountsLeadToTheDevicesCounted(t *testing.T) {
 	const listed = `[...document.querySelectorAll("table.devices .id")].map(e => e.textContent).join(" ")`
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	b.visit("/p/lamp/attention")
+	b.waitText("the last attempt failed, another follows 2")
+	b.shot("attention")
+	b.visit("/p/lamp/devices")
 	b.waitUntil(listed + ` == "a-later good-1 z-first"`)
 	b.waitUntil(`[...document.querySelectorAll("tr")].find(r => r.textContent.includes("a-later")).textContent.includes("failed")`)
 	b.shot("list-failed")

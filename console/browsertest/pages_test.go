@@ -79,7 +79,7 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 		b.visit("/team/tokens") // one's own are everyone's to make
 		b.fill("[name=label]", "laptop")
 		b.press("New token")
-		b.waitText("Your new token, shown only once")
+		b.waitText("Shown only once: copy it now.")
 		b.click(`button[aria-label^="Revoke laptop"]`)
 		b.waitText("Revoked.")
 		b.visit("/account")
@@ -150,7 +150,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.visit("/team/programs")
 	b.fill("[name=name]", "dashboard")
 	b.press("Create program")
-	b.waitText("shown only once")
+	b.waitText("Shown only once")
 	b.shot("program")
 	secret := evaluate[string](b, `document.querySelector(".attention pre").textContent`)
 	who := cloudtest.Must[fleet.Actor](t)(w.Cloud.Accounts().Actor(t.Context(), secret))
@@ -160,7 +160,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.visit("/team/programs")
 	b.click(`summary[aria-label="New token for ` + who.Email + `"]`)
 	b.click(`details[open] .primary`)
-	b.waitText("shown only once")
+	b.waitText("Shown only once")
 	if _, err := w.Cloud.Accounts().Actor(t.Context(), secret); err == nil {
 		t.Error("the program's old token still works")
 	}
@@ -263,18 +263,19 @@ func TestPagesKeepWhatWasTypedWhereSomethingIsWrong(t *testing.T) {
 	b.fill("[name=ids]", "lamp-1")
 	b.press("They are BLE devices behind a gateway")
 	b.fill("[name=gateway]", "no-such-gateway")
-	b.press("Import")
+	b.press("Preview")
 	b.waitText("No such device: no-such-gateway")
 	b.waitVisible("[name=gateway][aria-invalid=true]")
 	if got := evaluate[string](b, `document.querySelector("[name=ids]").value`); got != "lamp-1" {
 		t.Errorf("the ids typed are %q now", got)
 	}
 	evaluate[bool](b, `(document.querySelector("[name=gateway]").value = "") === ""`)
-	b.press("Import")
+	b.press("Preview")
+	b.press("Import 1 device")
 	b.waitText("1 device imported")
 	b.visit("/p/lamp/devices?group=nobody&q=lamp")
 	b.waitText("No such group: nobody")
-	if got := evaluate[string](b, `document.querySelector("[name=q]").value`); got != "lamp" {
+	if got := evaluate[string](b, `document.querySelector("form.filter [name=q]").value`); got != "lamp" {
 		t.Errorf("the search typed is %q now", got)
 	}
 	w.UploadVersions(imageSize, 1)

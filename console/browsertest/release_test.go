@@ -40,6 +40,8 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.visit("/")
 	b.shot("sign-in")
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	b.waitText("Needs attention")
+	b.visit("/p/lamp/devices")
 	b.waitText("widget-0001")
 	b.shot("devices")
 

@@ -125,6 +125,9 @@ function listening(yes) {
 }
 
 document.addEventListener("DOMContentLoaded", listen);
+document.addEventListener("submit", (event) => {
+  if (!event.target.hasAttribute("hx-post")) stop(); // it may end the session of the stream, whose end would reload this page
+});
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
 addEventListener("pagehide", stop);
 setInterval(() => {
