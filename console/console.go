@@ -70,7 +70,7 @@ func New(config Config) *Console {
 		streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)
-	c.handler = secured(http.NewCrossOriginProtection().Handler(c.routes()))
+	c.handler = secured(compressed(http.NewCrossOriginProtection().Handler(c.routes())))
 	return c
 }
 

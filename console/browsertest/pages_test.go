@@ -173,7 +173,7 @@ func TestPagesRunTheTeam(t *testing.T) {
 	b.visit("/team/audit?action=user")
 	b.waitText("dashboard+")
 	b.waitText("role viewer")
-	b.fill("[name=q]", "no such words")
+	b.fill(".filter [name=q]", "no such words")
 	b.press("Search")
 	b.waitText("No entry matches")
 

@@ -1,0 +1,35 @@
+package console
+
+import (
+	"net/http"
+	"regexp"
+	"testing"
+)
+
+// The first visit of a page loads at most this much, compressed.
+const maxColdLoad = 150 << 10 // bytes
+
+func TestPagesAndTheirFilesAreCompressed(t *testing.T) {
+	w := withDevices(t)
+	gzip := header("Accept-Encoding", "gzip")
+	for _, page := range []string{"/p/lamp/devices", "/p/lamp/fleet", "/p/lamp/attention", "/p/lamp/device/d-1"} {
+		plain := body(t, w.send(http.MethodGet, page, nil, w.signed))
+		load := 0
+		for _, found := range append([][]string{{"", page}}, regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(plain, -1)...) {
+			answer := w.send(http.MethodGet, found[1], nil, w.signed, gzip)
+			size := len(body(t, answer))
+			load += size
+			if size > 1024 && answer.Header.Get("Content-Encoding") != "gzip" {
+				t.Errorf("%s is not compressed: %d bytes", found[1], size)
+			}
+		}
+		if load > maxColdLoad {
+			t.Errorf("%s: the first visit loads %d bytes, want at most %d", page, load, maxColdLoad)
+		}
+		t.Logf("%s: %d bytes", page, load)
+	}
+	image := w.send(http.MethodGet, "/p/lamp/firmware/1/image", nil, w.signed, gzip)
+	if image.Header.Get("Content-Encoding") != "" || image.Header.Get("Content-Length") != "6" {
+		t.Errorf("an image: got headers %v, want it as it is", image.Header)
+	}
+}
