@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/configs"
@@ -253,5 +255,32 @@ func TestAServerThatLosesItsStoreToAnotherEnds(t *testing.T) {
 		}
 	case <-time.After(cloudtest.Patience):
 		t.Fatal("it goes on")
+	}
+}
+
+// TestAChangeThatWasAnsweredIsAudited lets Redis take a change, but not its audit entry: a script
+// that deletes before it writes passes when Redis is out of memory, an append does not.
+func TestAChangeThatWasAnsweredIsAudited(t *testing.T) {
+	t.Parallel()
+	redis := startRedis(t)
+	log, text := newLog()
+	w := serve(t, redis.use(log))
+	w.Enroll("a")
+	token := w.Token()
+	changes := 0
+	for attempt := 0; changes == 0; attempt++ { // until one comes before the server has noticed
+		redis.do("CONFIG SET maxmemory 1")
+		if _, err := w.UpdateDevice(t.Context(), cloudtest.Lamp, "a", api.DeviceUpdate{Name: api.Some(fmt.Sprint("name ", attempt))}); err == nil {
+			changes++
+		}
+		redis.do("CONFIG SET maxmemory 0")
+		cloudtest.Until(t, "the server is ready", w.ready(http.StatusOK))
+	}
+	cloudtest.Until(t, "the change is in the audit log", func() bool {
+		_, body := w.asks(t, token, "/v1/team/audit")
+		return strings.Count(body, `"device.update"`) == changes
+	})
+	if strings.Contains(text.String(), "lost") {
+		t.Errorf("got the log %s", text)
 	}
 }
