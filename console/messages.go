@@ -3,6 +3,7 @@ package console
 import (
 	"html/template"
 	"net/url"
+	"strconv"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -63,6 +64,10 @@ func (v messagePages) alertsPage() error {
 }
 
 func (v messagePages) archiveAlert() error {
+	if v.text("act") == "archive-kind" {
+		number, _ := strconv.ParseUint(v.text("type"), 10, 64) // 0 if Muster raised it
+		return v.archiveKind(alertKind{v.value("name"), v.value("text"), number})
+	}
 	archived := v.text("act") != "restore"
 	back, said := url.Values{"device": {v.text("device")}}, "Archived."
 	if !archived {

@@ -22,6 +22,7 @@ var ofMembers = map[string]func(*visit) error{
 	"POST /products":           on(productPages.createProduct),
 	"GET /messages":            on(messagePages.messagesPage),
 	"GET /alerts":              on(messagePages.alertsPage),
+	"GET /alerts/kinds":        on(messagePages.alertGroupsPage),
 	"GET /events":              on(eventPages.eventsPage),
 	"GET /events/stream":       on(eventPages.eventsStream),
 	"GET /live":                on(eventPages.hintsStream),

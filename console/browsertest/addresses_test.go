@@ -15,6 +15,7 @@ var examples = map[string][]string{
 	"GET /products":                               {"/products"},
 	"GET /messages":                               {"/messages", "/messages?device=nobody"},
 	"GET /alerts":                                 {"/alerts", "/alerts?archived=1"},
+	"GET /alerts/kinds":                           {"/alerts/kinds"},
 	"GET /events":                                 {"/events"},
 	"GET /team":                                   {"/team"},
 	"GET /team/programs":                          {"/team/programs"},
