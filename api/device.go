@@ -64,7 +64,7 @@ type AppName struct {
 type DeviceMeta struct {
 	Created *time.Time `json:"createdAt"`
 	Updated *time.Time `json:"updatedAt"`
-	Version string     `json:"version" doc:"Increases with each write of the record"`
+	Version string     `json:"version" doc:"Changes when an operator changes what you see of the device, as its ETag does"`
 }
 
 // DeviceList is one page of a product's devices, in Particle's shape.

@@ -32,7 +32,7 @@ type Firmware struct {
 	ProductID   uint32     `json:"product_id"`
 	Default     bool       `json:"product_default" doc:"It is the product default"`
 	Groups      []string   `json:"groups" doc:"Groups it is released to that you may see"`
-	Released    bool       `json:"released" doc:"It was released at least once and can't be deleted"`
+	Released    bool       `json:"released" doc:"It was released at least once and can't be deleted; for editors and viewers: it is released where they can see it"`
 	Devices     int        `json:"device_count" doc:"Devices that run it"`
 	Mandatory   bool       `json:"mandatory"`
 	Current     bool       `json:"current" doc:"The same as product_default"`

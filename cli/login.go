@@ -81,7 +81,7 @@ func signInError(err error) error {
 func (c *loginCmd) base(all *contexts) (string, error) {
 	base := cmp.Or(strings.TrimSuffix(c.Server, "/"), all.Contexts[cmp.Or(c.Name, all.Current)].URL, localServer)
 	if !strings.Contains(base, "://") {
-		base = "http://" + base
+		base = schemeFor(base) + base
 	}
 	address, err := url.Parse(base)
 	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
@@ -91,6 +91,18 @@ func (c *loginCmd) base(all *contexts) (string, error) {
 		note("Warning: the connection is not encrypted, so your password can be read on the network. Use https if you can.")
 	}
 	return base, nil
+}
+
+// schemeFor is the scheme of an address without one: https, except for this machine.
+func schemeFor(address string) string {
+	host := address
+	if name, _, err := net.SplitHostPort(address); err == nil {
+		host = name
+	}
+	if ip := net.ParseIP(strings.Trim(host, "[]")); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return "http://"
+	}
+	return "https://"
 }
 
 // proof asks for what is missing of email and password. The password comes from

@@ -53,6 +53,7 @@ type Cloud struct {
 	console      *console.Console // nil without HTTP
 	http         *http.Server
 	listener     net.Listener
+	metrics      *metricsServer     // nil without a listener of its own
 	certificates []*certificate.Set // of the listeners with TLS
 	addresses    Addresses
 	cancel       context.CancelFunc // ends the base context, of work that no request asks for
@@ -89,7 +90,7 @@ func (c *Cloud) open(ctx context.Context) error {
 	if err := c.registry.Resume(ctx); err != nil { // before anyone can change a device
 		return err
 	}
-	if err := c.listen(); err != nil {
+	if err := errors.Join(c.listenMetrics(), c.listen()); err != nil {
 		return err
 	}
 	return c.bootstrap(ctx) // last: a start that fails must not use up the one report of a password
@@ -239,7 +240,8 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() {
 		c.disk.Run(base, func(text string) { c.activity.raiseInAllTeams(base, c.store.Teams, "disk_low", text) })
 	})
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
+	tasks.Go(func() { c.metrics.serve(failed) })
 	if c.http != nil {
 		tasks.Go(func() { c.console.Watch(base) })
 		tasks.Go(func() {
@@ -274,6 +276,7 @@ func (c *Cloud) close() error {
 	if c.http != nil {
 		errs = append(errs, c.closeHTTP(ctx))
 	}
+	c.metrics.close()
 	if c.listener != nil {
 		_ = c.listener.Close() // closed already where it was served
 	}

@@ -31,7 +31,8 @@ type Addresses struct {
 	MQTT      string `json:"mqtt,omitempty"`
 	MQTTS     string `json:"mqtts,omitempty"`
 	HTTP      string `json:"http"`
-	WebSocket string `json:"websocket"` // URL of MQTT over WebSocket
+	Metrics   string `json:"metrics,omitempty"` // where only /metrics is served
+	WebSocket string `json:"websocket"`         // URL of MQTT over WebSocket
 
 	secure bool // HTTP has TLS
 }

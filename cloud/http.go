@@ -8,20 +8,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/muster-iot/muster/broker"
 )
 
 // serveMux returns the handler of everything served over HTTP. A ServeMux redirects a path
 // with .. in it, which the API has to reject: hence the API does not go through the mux.
 func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(c.collectors()...)
 	mux := http.NewServeMux()
 	mux.Handle(broker.WebSocketPath, c.broker.WebSocket())
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	if c.config.Metrics.Addr == "" {
+		mux.Handle("GET /metrics", c.metricsHandler(false))
+	} else {
+		mux.Handle("GET /metrics", http.NotFoundHandler())
+	}
 	mux.HandleFunc("GET /healthz", c.healthz)
 	mux.HandleFunc("GET /readyz", c.readyz)
 	mux.Handle("/", pages)

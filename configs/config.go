@@ -23,6 +23,7 @@ type Config struct {
 	MQTT      MQTT
 	MQTTS     MQTTS
 	HTTP      HTTP
+	Metrics   Metrics
 	Redis     Redis
 	Node      Node
 	Owner     Owner
@@ -55,6 +56,12 @@ type HTTP struct {
 	MaxConnections           int      // WebSockets do not count
 	MaxConnectionsPerAddress int
 	TrustedProxies           []netip.Prefix
+}
+
+// Metrics is who may read /metrics: without a field set, this machine.
+type Metrics struct {
+	Addr  string // host:port of a listener of its own, "" for that of HTTP
+	Token Secret // that a reader must send; "" for none
 }
 
 // Host is the host of PublicURL without its port, "" if that is not set.

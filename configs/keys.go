@@ -32,6 +32,9 @@ func (c *Config) keys() []key {
 		{"http.max_connections_per_address", count(&c.HTTP.MaxConnectionsPerAddress)},
 		{"http.trusted_proxies", networks(&c.HTTP.TrustedProxies)},
 
+		{"metrics.addr", text(&c.Metrics.Addr)},
+		{"metrics.token", secret(&c.Metrics.Token)},
+
 		{"redis.url", secret(&c.Redis.URL)},
 		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},
 

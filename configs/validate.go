@@ -16,6 +16,7 @@ const (
 	maxKeepalive  = 12 * time.Hour // MQTT's limit of 65,535 s, less the half that is granted on top
 	maxPending    = 1024           // the places of all addresses together
 	minHTTP       = 16
+	minToken      = 16 // bytes
 	maxAttempts   = 100
 	minRate       = Rate(1e3)
 	minCache      = Size(1 << 20)
@@ -47,6 +48,7 @@ func (c *Config) validateListeners(v *verdict) {
 		{"mqtt.addr", c.MQTT.Addr},
 		{"mqtts.addr", c.MQTTS.Addr},
 		{"http.addr", c.HTTP.Addr},
+		{"metrics.addr", c.Metrics.Addr},
 	}
 	taken := map[string]string{}
 	for _, l := range listeners {
@@ -60,6 +62,7 @@ func (c *Config) validateListeners(v *verdict) {
 		}
 		taken[l.addr] = l.key
 	}
+	delete(taken, c.Metrics.Addr)
 	v.require(len(taken) > 0, "mqtt.addr, mqtts.addr and http.addr are all empty: there is nothing to serve")
 
 	v.require(c.MQTT.MaxConnections >= 1, "mqtt.max_connections is %d: use 1 or more", c.MQTT.MaxConnections)
@@ -68,6 +71,7 @@ func (c *Config) validateListeners(v *verdict) {
 	v.require(c.MQTT.MaxKeepalive >= minKeepalive && c.MQTT.MaxKeepalive <= maxKeepalive && c.MQTT.MaxKeepalive%time.Second == 0,
 		"mqtt.max_keepalive is %s: use whole seconds from %s to %s", c.MQTT.MaxKeepalive, minKeepalive, maxKeepalive)
 
+	v.require(c.Metrics.Token == "" || len(c.Metrics.Token) >= minToken, "metrics.token has %d bytes: use %d or more", len(c.Metrics.Token), minToken)
 	h := c.HTTP
 	v.require(h.PublicURL == "" || publicURL(h.PublicURL), "http.public_url is %.80q: use https://HOST or http://HOST, with a port if need be", h.PublicURL)
 	v.require(h.MaxConnections >= minHTTP, "http.max_connections is %d: use %d or more", h.MaxConnections, minHTTP)

@@ -15,7 +15,7 @@ import (
 // accountPages sign users in and out, and show their account.
 type accountPages struct{ *visit }
 
-// Names of cookies. The first holds a token of accounts; signing out revokes it.
+// Names of cookies, which name extends where the browser uses TLS. The first holds a token of accounts; signing out revokes it.
 const (
 	sessionCookie = "muster_session"
 	noticeCookie  = "muster_notice"
@@ -55,9 +55,19 @@ func (v accountPages) signIn() error {
 	return nil
 }
 
+// cookie is the name under which the browser keeps a cookie. With TLS its prefix has the browser
+// accept it from this host over TLS only (RFC 6265bis, section 4.1.3): neither a neighboring
+// host nor somebody in the network can plant one.
+func (v *visit) cookie(name string) string {
+	if v.secure() {
+		return "__Host-" + name
+	}
+	return name
+}
+
 // browser returns the mark of an earlier sign-in with this browser, "" without one.
 func (v *visit) browser() string {
-	cookie, err := v.r.Cookie(browserCookie)
+	cookie, err := v.r.Cookie(v.cookie(browserCookie))
 	if err != nil {
 		return ""
 	}
@@ -72,7 +82,7 @@ func (v *visit) rememberBrowser(user fleet.UserID) {
 		return
 	}
 	http.SetCookie(v.w, &http.Cookie{
-		Name: browserCookie, Value: mark, Path: "/sign-in", MaxAge: int(accounts.BrowserLifetime.Seconds()),
+		Name: v.cookie(browserCookie), Value: mark, Path: "/", MaxAge: int(accounts.BrowserLifetime.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
 	})
 }
@@ -80,7 +90,7 @@ func (v *visit) rememberBrowser(user fleet.UserID) {
 // keepSession stores the session's secret in a cookie.
 func (v *visit) keepSession(secret string, lifetime time.Duration) {
 	http.SetCookie(v.w, &http.Cookie{
-		Name: sessionCookie, Value: secret, Path: "/", MaxAge: int(lifetime.Seconds()),
+		Name: v.cookie(sessionCookie), Value: secret, Path: "/", MaxAge: int(lifetime.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure(),
 	})
 }
@@ -90,14 +100,14 @@ func (v accountPages) signOut() error {
 		return err
 	}
 	v.streams.End(v.secret)
-	http.SetCookie(v.w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
+	http.SetCookie(v.w, &http.Cookie{Name: v.cookie(sessionCookie), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
 	return v.redirect("/sign-in")
 }
 
 // endSession ends the session of the request's cookie, if there is one. It ignores errors: the
 // session may have ended already.
 func (v *visit) endSession() {
-	cookie, err := v.r.Cookie(sessionCookie)
+	cookie, err := v.r.Cookie(v.cookie(sessionCookie))
 	if err != nil {
 		return
 	}

@@ -76,7 +76,7 @@ func (c *Console) serve(timeout time.Duration, limit int64, h func(*visit) error
 // signedIn authenticates the user, and redirects to the sign-in without a session.
 func signedIn(h func(*visit) error) func(*visit) error {
 	return func(v *visit) error {
-		cookie, err := v.r.Cookie(sessionCookie)
+		cookie, err := v.r.Cookie(v.cookie(sessionCookie))
 		if err != nil {
 			return v.toSignIn()
 		}

@@ -34,7 +34,10 @@ func (w *Writer) Write(text string) error {
 	return w.control.Flush()
 }
 
-// Event formats one event. Line breaks in data are kept.
+// lineBreaks are what ends a line in a stream; clients read each as LF.
+var lineBreaks = strings.NewReplacer("\r\n", "\ndata: ", "\r", "\ndata: ", "\n", "\ndata: ")
+
+// Event formats one event. Line breaks in data are kept, as LF; name has none.
 func Event(name, data string) string {
-	return "event: " + name + "\ndata: " + strings.ReplaceAll(data, "\n", "\ndata: ") + "\n\n"
+	return "event: " + name + "\ndata: " + lineBreaks.Replace(data) + "\n\n"
 }

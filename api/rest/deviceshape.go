@@ -2,7 +2,6 @@ package rest
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"github.com/muster-iot/muster/api"
@@ -26,7 +25,7 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware, Facts: json.RawMessage(wire.JSON(v.Facts)),
 		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
 		Firmware: api.DeviceFirmware{Supports: []string{Supported}, App: api.AppName{Name: v.Slug, Version: v.Running.String()}},
-		Meta:     api.DeviceMeta{Created: moment(v.Created), Updated: moment(lastChange(v)), Version: strconv.FormatUint(v.Revision, 10)},
+		Meta:     api.DeviceMeta{Created: moment(v.Created), Updated: moment(lastChange(v)), Version: v.Tag},
 	}
 	for _, id := range v.Children {
 		d.Children = append(d.Children, string(id))

@@ -257,6 +257,7 @@ func sampleDevice() fleet.DeviceView {
 		panic(err)
 	}
 	return fleet.DeviceView{
+		Tag: "5d41402a",
 		Device: fleet.Device{
 			ID: "lamp-7", Team: 1, Product: 42, Name: "Hall", Notes: "by the door", Groups: []fleet.GroupID{1, 2},
 			Lock: candidate, Running: fleet.WholeVersion(6), UpdatesOn: true, Hardware: "rev2", Update: sampleUpdate(),

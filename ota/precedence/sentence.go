@@ -206,6 +206,9 @@ func (s Step) update(moment Moment) string {
 }
 
 func (s Step) capacity() string {
+	if s.Slots.Of == 0 {
+		return "how many updates run is shown to the owner and admins"
+	}
 	text := fmt.Sprintf("%d of %d updates run", s.Slots.Count, s.Slots.Of)
 	if s.Behind.Of > 0 {
 		text += fmt.Sprintf(", %d of %d behind its gateway", s.Behind.Count, s.Behind.Of)

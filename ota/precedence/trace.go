@@ -97,7 +97,7 @@ type Step struct {
 	Attempt  int               // RuleUpdate: the number of the attempt
 	Attempts Share             // RuleAttempts: spent, of the most allowed
 	Bytes    Share             // RuleUpdate: sent, of the image; RuleSize: of the image, of what fits, 0 when not known
-	Slots    Share             // RuleCapacity: in use, of all
+	Slots    Share             // RuleCapacity: in use, of all; zero where that is not shown
 	Behind   Share             // RuleCapacity: in use behind the device's gateway, of the most allowed; zero without one
 	Line     Share             // RuleCapacity: the device's place, of all that wait
 	Counters Share             // RuleFloor: security counter of the image, of what runs

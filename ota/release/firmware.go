@@ -69,6 +69,9 @@ func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[str
 		}
 	}
 	slices.Sort(r.Groups)
+	if actor.Role.Restricted() { // an earlier release may have been to a group they can't see
+		r.WasReleased = r.Default || len(r.Groups) > 0
+	}
 	return r
 }
 

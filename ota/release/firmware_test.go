@@ -184,3 +184,32 @@ func TestEditFirmware(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func TestAReleaseToAHiddenGroupShowsNowhere(t *testing.T) {
+	w := shop(t)
+	w.Default("1")
+	for _, version := range []string{"2", "3"} { // 2 was released, 3 is
+		if _, err := w.Release(t.Context(), admin, product, fleet.ReleaseOrder{Version: v(version), Groups: groups(eu)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	released := func(actor fleet.Actor) (versions string) {
+		t.Helper()
+		list, err := w.Firmware(t.Context(), actor, product)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			if f.WasReleased {
+				versions += f.Version.String() + " "
+			}
+		}
+		return versions
+	}
+	if got := released(viewer); strings.ContainsAny(got, "23") {
+		t.Errorf("a viewer sees that %swere released; 2 and 3 were only for a hidden group", got)
+	}
+	if got := released(admin); !strings.Contains(got, "2") || !strings.Contains(got, "3") {
+		t.Errorf("an admin sees that %swere released, want 2 and 3 in it", got)
+	}
+}

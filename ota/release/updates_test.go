@@ -133,6 +133,9 @@ func TestWhy(t *testing.T) {
 			t.Errorf("the name of a hidden group shows: %+v", step)
 		}
 	}
+	if got, want := outcome(viewer, "beta", "capacity"), "free: how many updates run is shown to the owner and admins"; got != want {
+		t.Errorf("the installation's slots, for a viewer: got %q, want %q", got, want)
+	}
 	if _, err := w.Why(t.Context(), editor, "eu"); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("out of sight: got %v, want not found", err)
 	}

@@ -39,7 +39,20 @@ func (s *Service) Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID)
 		trace.Steps = append([]precedence.Step{flash}, trace.Steps...)
 	}
 	trace.Steps = append(trace.Steps, s.obstacles(&d, c, target, time.Now())...)
+	if actor.Role.Restricted() {
+		hideOthers(trace.Steps)
+	}
 	return trace, nil
+}
+
+// hideOthers leaves out how much the installation's other devices download: that concerns who
+// sees the whole team.
+func hideOthers(steps []precedence.Step) {
+	for i := range steps {
+		if steps[i].Rule == precedence.RuleCapacity {
+			steps[i].Slots, steps[i].Behind, steps[i].Line = precedence.Share{}, precedence.Share{}, precedence.Share{}
+		}
+	}
 }
 
 // obstacles are the steps after the rules: from the version that runs to the next handshake.
