@@ -24,6 +24,7 @@
 //	audit               the log of who changed what
 //	store               the fleet in Redis
 //	store/document      documents in Redis that are changed by compare-and-set
+//	store/retention     how much is kept of what grows, and for how long
 //	store/pipeline      round trips to Redis, shared by all callers
 //	store/record        how fleet's types are encoded in Redis
 //	store/redisserver   the redis-server that Muster starts for itself

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/limit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -52,13 +53,22 @@ type Accounts struct {
 	proofs *proofs
 
 	failures failures
+	created  *limit.Limiter[fleet.UserID] // tokens, by who creates them or switches teams
 }
+
+// Tokens that one user may create at once, then one per tokenInterval: each is an entry of the
+// audit log.
+const (
+	tokenBurst    = 60
+	tokenInterval = 10 * time.Second
+	tokenMakers   = 10_000 // users remembered
+)
 
 // New returns the Accounts kept in config.Teams.
 func New(config Config) *Accounts {
 	config = config.withDefaults()
 	return &Accounts{
 		config: config, teams: config.Teams, audit: config.Audit, hasher: newHasher(config), proofs: newProofs(),
-		failures: failures{by: make(map[fleet.UserID]*failure)},
+		failures: failures{by: make(map[fleet.UserID]*failure)}, created: limit.New[fleet.UserID](tokenBurst, tokenInterval, tokenMakers),
 	}
 }

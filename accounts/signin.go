@@ -115,6 +115,9 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	if !old.Expires.IsZero() {
 		lifetime = time.Until(old.Expires)
 	}
+	if !a.created.Take(actor.User) {
+		return "", old, fleet.Errorf(fleet.Busy, "you have switched teams many times lately: try again in %s", tokenInterval)
+	}
 	renewed, t, err := a.newToken(ctx, m, signInLabel, lifetime)
 	if err != nil {
 		return "", t, err

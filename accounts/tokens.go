@@ -100,6 +100,9 @@ func (a *Accounts) NewToken(ctx context.Context, actor fleet.Actor, label string
 	if label == signInLabel { // or Switch would take a script's token for a person's session
 		return "", t, fleet.FieldErrorf("label", "label %s is reserved for sign-ins: choose another", signInLabel)
 	}
+	if !a.created.Take(actor.User) {
+		return "", t, fleet.Errorf(fleet.Busy, "you have created many tokens lately: use one of them, or try again in %s", tokenInterval)
+	}
 	return a.newToken(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}, label, lifetime)
 }
 

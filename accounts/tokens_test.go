@@ -345,3 +345,23 @@ func TestMembers(t *testing.T) {
 		t.Errorf("got %v, members %+v", err, w.members(1))
 	}
 }
+
+// A viewer who creates tokens without end must not wash out the audit log.
+func TestTokensThatAUserCreatesAreLimited(t *testing.T) {
+	w := settled(t)
+	owner, _, _ := w.signIn(password)
+	viewer, err := w.Actor(t.Context(), owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	viewer.Role = fleet.Viewer
+	refused := 0
+	for range tokenBurst + 5 {
+		if _, _, err := w.NewToken(t.Context(), viewer, "script", time.Hour); errors.Is(err, fleet.Busy) {
+			refused++
+		}
+	}
+	if refused < 4 || refused > 5 {
+		t.Errorf("got %d tokens refused, want the 5 above the limit", refused)
+	}
+}

@@ -118,7 +118,7 @@ func (c *Cloud) build(ctx context.Context) error {
 func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error) {
 	options := store.Options{
 		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
-		Folder: c.config.Data, Images: images, Log: c.log,
+		Folder: c.config.Data, Images: images, Log: c.log, Keep: keep(c.config.Retention),
 	}
 	switch {
 	case c.config.Redis.Ephemeral:

@@ -28,6 +28,7 @@ type Config struct {
 	Node      Node
 	Owner     Owner
 	OTA       OTA
+	Retention Retention
 	Log       Log
 }
 
@@ -101,6 +102,21 @@ type OTA struct {
 	Attempts       int
 	CoolDown       []time.Duration // after the first failed attempt, the second ...; the last repeats
 	MaxSessionAge  time.Duration
+}
+
+// Retention is how much of what grows is kept per team, and how much one device or user may
+// have of it; the sizes are at least the floors.
+type Retention struct {
+	Age            time.Duration // of messages, alerts and past updates
+	Messages       Size
+	DeviceMessages Size
+	DeviceFloor    Size // of messages, which nobody else can push out
+	Alerts         int
+	DeviceAlerts   int
+	AuditAge       time.Duration
+	Audit          int // entries
+	SignInAge      time.Duration
+	SignIns        int // entries of the audit log about sign-ins and tokens
 }
 
 // Log configures the log.

@@ -52,6 +52,17 @@ func (c *Config) keys() []key {
 		{"ota.cool_down", durations(&c.OTA.CoolDown)},
 		{"ota.max_session_age", duration(&c.OTA.MaxSessionAge)},
 
+		{"retention.age", duration(&c.Retention.Age)},
+		{"retention.messages", size(&c.Retention.Messages)},
+		{"retention.device_messages", size(&c.Retention.DeviceMessages)},
+		{"retention.device_floor", size(&c.Retention.DeviceFloor)},
+		{"retention.alerts", count(&c.Retention.Alerts)},
+		{"retention.device_alerts", count(&c.Retention.DeviceAlerts)},
+		{"retention.audit_age", duration(&c.Retention.AuditAge)},
+		{"retention.audit", count(&c.Retention.Audit)},
+		{"retention.sign_in_age", duration(&c.Retention.SignInAge)},
+		{"retention.sign_ins", count(&c.Retention.SignIns)},
+
 		{"log.level", level(&c.Log.Level)},
 		{"log.format", text(&c.Log.Format)},
 	}

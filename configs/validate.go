@@ -21,6 +21,8 @@ const (
 	minRate       = Rate(1e3)
 	minCache      = Size(1 << 20)
 	minSessionAge = time.Second
+	minRetention  = time.Hour
+	minMessages   = Size(1 << 20)
 )
 
 // Validate returns every reason why c can't be served, joined: a sentence each, with the
@@ -30,6 +32,7 @@ func (c *Config) Validate() error {
 	c.validateListeners(&v)
 	c.validateStore(&v)
 	c.validateUpdates(&v)
+	c.validateRetention(&v)
 	v.require(c.Log.Format == "text" || c.Log.Format == "json",
 		"log.format is %.40q: use text or json", c.Log.Format)
 	return errors.Join(v...)
@@ -117,6 +120,22 @@ func (c *Config) validateUpdates(v *verdict) {
 		v.require(o.CoolDown[i] >= o.CoolDown[i-1], "ota.cool_down shrinks from %s to %s: let it grow", o.CoolDown[i-1], o.CoolDown[i])
 	}
 	v.require(o.MaxSessionAge >= minSessionAge, "ota.max_session_age is %s: use %s or more", o.MaxSessionAge, minSessionAge)
+}
+
+func (c *Config) validateRetention(v *verdict) {
+	r := c.Retention
+	for _, age := range []struct {
+		key string
+		age time.Duration
+	}{{"age", r.Age}, {"audit_age", r.AuditAge}, {"sign_in_age", r.SignInAge}} {
+		v.require(age.age >= minRetention, "retention.%s is %s: use %s or more", age.key, age.age, minRetention)
+	}
+	v.require(r.Messages >= minMessages, "retention.messages is %s: use %s or more", r.Messages, minMessages)
+	v.require(r.DeviceFloor >= 1 && r.DeviceFloor <= r.DeviceMessages && r.DeviceMessages <= r.Messages,
+		"retention.device_floor, retention.device_messages and retention.messages are %s, %s and %s: each is at most the next, and none is 0", r.DeviceFloor, r.DeviceMessages, r.Messages)
+	v.require(r.DeviceAlerts >= 1 && r.DeviceAlerts <= r.Alerts,
+		"retention.device_alerts and retention.alerts are %d and %d: use 1 or more, and at least as many for the team", r.DeviceAlerts, r.Alerts)
+	v.require(r.Audit >= 1 && r.SignIns >= 1, "retention.audit and retention.sign_ins are %d and %d: use 1 or more", r.Audit, r.SignIns)
 }
 
 func portOf(addr string) (uint64, bool) {

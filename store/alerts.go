@@ -19,8 +19,10 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 		a.Raised = time.Now()
 	}
 	a.ID = alertTime(a.Raised) + "-" + s.core.Nonce()
-	_, err := s.core.Run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team)},
-		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts, alertTime(a.Raised.Add(-s.core.keep.Age)))
+	order, sizes := alertShareKeys(a.Team)
+	_, err := s.core.Run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team), order, sizes},
+		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts.All, alertTime(a.Raised.Add(-s.core.keep.Age)),
+		string(a.Device), s.core.keep.Alerts.Owner, s.core.keep.Alerts.Floor)
 	if err != nil {
 		return fleet.Alert{}, err
 	}

@@ -3,8 +3,10 @@ package store
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
 )
 
@@ -26,16 +28,36 @@ func productKey(id fleet.ProductID) string { return "p:{" + id.String() + "}" } 
 func teamKey(id fleet.TeamID) string       { return "t:{" + id.String() + "}" } // document: team, members, groups, products
 func userKey(id fleet.UserID) string       { return "u:{" + id.String() + "}" } // document: user, their teams and tokens
 
-func messagesKey(id fleet.TeamID) stream.Key { return streamKey("m", id) }
-func auditKey(id fleet.TeamID) stream.Key    { return streamKey("l", id) }
-
-func streamKey(kind string, id fleet.TeamID) stream.Key {
-	tag := ":{" + id.String() + "}"
-	return stream.Key{Entries: kind + tag, Steps: kind + "s" + tag}
+func (c *core) messagesKey(id fleet.TeamID) stream.Key {
+	return streamKey("m", id, c.keep.Messages, c.keep.Age)
 }
 
-func alertsKey(id fleet.TeamID) string     { return "a:{" + id.String() + "}" }  // hash: alert id -> alert; x<id> where archived
+func (c *core) auditKey(id fleet.TeamID) stream.Key {
+	return streamKey("l", id, c.keep.Audit, c.keep.AuditAge)
+}
+
+// signInsKey is the stream of the audit log's entries about sign-ins and tokens. Its ids have
+// high sequence numbers, so that no two entries of the log have one cursor.
+func (c *core) signInsKey(id fleet.TeamID) stream.Key {
+	k := streamKey("n", id, c.keep.SignIns, c.keep.SignInAge)
+	k.First = 1 << 40
+	return k
+}
+
+func streamKey(kind string, id fleet.TeamID, share retention.Share, age time.Duration) stream.Key {
+	tag := ":{" + id.String() + "}"
+	return stream.Key{
+		Entries: kind + tag, Steps: kind + "s" + tag, Order: kind + "o" + tag, Sizes: kind + "z" + tag, Share: share, Age: age,
+	}
+}
+
+func alertsKey(id fleet.TeamID) string     { return "a:{" + id.String() + "}" }  // hash: alert id -> alert; x<id> where archived; o<id> -> device
 func alertOrderKey(id fleet.TeamID) string { return "ao:{" + id.String() + "}" } // sorted set: alert ids, all of score 0
+
+// alertShareKeys are the sorted sets of what alerts which device has (retention's shares.lua).
+func alertShareKeys(id fleet.TeamID) (order, sizes string) {
+	return "aw:{" + id.String() + "}", "az:{" + id.String() + "}"
+}
 
 func repeatsKey(id fleet.TeamID) string     { return "i:{" + id.String() + "}" }  // hash: id -> outcome of a request
 func repeatOrderKey(id fleet.TeamID) string { return "io:{" + id.String() + "}" } // sorted set: ids by when they expire

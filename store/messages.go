@@ -33,13 +33,14 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 	if m.Received.IsZero() {
 		m.Received = time.Now()
 	}
-	return s.core.streams.Append(ctx, messagesKey(m.Team), m.Received, s.core.keep.Messages, record.Message.Pack(&m))
+	text := record.Message.Pack(&m)
+	return s.core.streams.Append(ctx, s.core.messagesKey(m.Team), m.Received, string(m.Device), len(text), text)
 }
 
 // List returns the messages that q selects and the cursor of the next page, "" after the last. A
 // page may be short, even empty, without being the last if few of very many messages match.
 func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet.Message, next string, err error) {
-	next, err = s.core.streams.Scan(ctx, messagesKey(q.Team), stream.Query{
+	next, err = s.core.streams.Scan(ctx, s.core.messagesKey(q.Team), stream.Query{
 		From: q.From, To: q.To, Ascending: q.Ascending, After: q.After, Limit: pageLimit(q.Limit),
 	}, func(id, text string) (bool, error) {
 		var m fleet.Message
@@ -74,28 +75,6 @@ func appOf(payload []byte) string {
 
 func within(t, from, to time.Time) bool {
 	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
-}
-
-// Audit adds an entry to the log of e.Team. A zero At means now.
-func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
-	if e.At.IsZero() {
-		e.At = time.Now()
-	}
-	_, err := s.core.streams.Append(ctx, auditKey(e.Team), e.At, s.core.keep.Audit, record.AuditEntry.Pack(&e))
-	return err
-}
-
-// AuditLog returns a page of a team's log, newest first, and the cursor of the next page, ""
-// after the last. limit is 1 to 100.
-func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
-	next, err = s.core.streams.Scan(ctx, auditKey(team), stream.Query{After: after, Limit: pageLimit(limit)},
-		func(id, text string) (bool, error) {
-			e := fleet.AuditEntry{Cursor: id, Team: team}
-			err := record.AuditEntry.Unpack(text, &e)
-			page = append(page, e)
-			return true, err
-		})
-	return page, next, err
 }
 
 // pageLimit returns limit, but at least 1 and at most 100 rows.

@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/store/stream"
 )
 
 // appendMessages keeps n messages, one a second: device a for even numbers, b for odd.
@@ -100,13 +99,13 @@ func TestPagesOfMessagesShowEachOnceInBothDirections(t *testing.T) {
 
 func TestMessagesAreKeptByCountAndAge(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
-		s.core.keep.Messages = 150
+		s.core.keep.Messages.Entries = 150
 		appendMessages(t, s, 500)
-		length := got[int64](t)(s.core.Client.XLen(t.Context(), messagesKey(1).Entries).Result())
+		length := got[int64](t)(s.core.Client.XLen(t.Context(), s.core.messagesKey(1).Entries).Result())
 		if length < 150 || length > 150+100 { // Redis trims whole nodes of 100
 			t.Errorf("%d messages are kept, want 150 to 250", length)
 		}
-		s.core.streams = stream.New(s.core.Pipeline, time.Since(at(490)))
+		s.core.keep.Age = time.Since(at(490))
 		page, _, err := s.Messages.List(t.Context(), fleet.MessageQuery{Team: 1, Limit: 100})
 		must(t, err)
 		if len(page) > 10 {
@@ -115,7 +114,7 @@ func TestMessagesAreKeptByCountAndAge(t *testing.T) {
 		for range 128 {
 			got[string](t)(s.Messages.Append(t.Context(), fleet.Message{Team: 1, Received: time.Now()}))
 		}
-		first := got[[]redis.XMessage](t)(s.core.Client.XRangeN(t.Context(), messagesKey(1).Entries, "-", "+", 1).Result())
+		first := got[[]redis.XMessage](t)(s.core.Client.XRangeN(t.Context(), s.core.messagesKey(1).Entries, "-", "+", 1).Result())
 		if first[0].ID < strconv.FormatInt(at(290).UnixMilli(), 10) {
 			t.Errorf("the oldest message is %s: those beyond the age kept were not trimmed", first[0].ID)
 		}
@@ -254,7 +253,7 @@ func TestTheOutboxIsBoundedBothWays(t *testing.T) {
 func TestAlertsAreListedArchivedAndKeptByCount(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		s.core.keep.Alerts = 5
+		s.core.keep.Alerts.All, s.core.keep.Alerts.Floor = 5, 1
 		var raised []fleet.Alert
 		for i := range 7 {
 			device := fleet.DeviceID([]string{"a", "b"}[i%2])
@@ -294,8 +293,8 @@ func TestAlertsAreListedArchivedAndKeptByCount(t *testing.T) {
 		if err := s.Messages.ArchiveAlert(ctx, 1, raised[0].ID, true); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("an alert no longer kept: got %v, want not found", err)
 		}
-		if fields := got[int64](t)(s.core.Client.HLen(ctx, alertsKey(1)).Result()); fields != 6 { // 5 alerts, 1 mark
-			t.Errorf("%d fields are kept, want 6", fields)
+		if fields := got[int64](t)(s.core.Client.HLen(ctx, alertsKey(1)).Result()); fields != 11 { // 5 alerts with their devices, 1 mark
+			t.Errorf("%d fields are kept, want 11", fields)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
 )
 
@@ -18,7 +19,7 @@ var (
 	queueScript   = pipeline.NewScriptAskingRetry(lua("queue"))
 	finishScript  = pipeline.NewScript(lua("finish"))
 	expireScript  = pipeline.NewScript(lua("expire"))
-	raiseScript   = pipeline.NewScript(lua("raise"))
+	raiseScript   = pipeline.NewScript(retention.Lua + lua("raise"))
 	archiveScript = pipeline.NewScript(lua("archive"))
 	takeScript    = pipeline.NewScript(lua("take"))
 	settleScript  = pipeline.NewScript(lua("settle"))

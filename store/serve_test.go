@@ -98,7 +98,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 		if d.Boot != acknowledged[w] {
 			t.Errorf("writer %d: %d edits on disk, %d were acknowledged", w, d.Boot, acknowledged[w])
 		}
-		kept := got[int64](t)(again.core.Client.XLen(t.Context(), messagesKey(fleet.TeamID(w+1)).Entries).Result())
+		kept := got[int64](t)(again.core.Client.XLen(t.Context(), again.core.messagesKey(fleet.TeamID(w+1)).Entries).Result())
 		if int(kept) != messages[w] {
 			t.Errorf("writer %d: %d messages on disk, %d were acknowledged", w, kept, messages[w])
 		}

@@ -16,18 +16,19 @@ import (
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/require"
+	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
 )
 
 // Options are where the fleet is kept and for how long.
 type Options struct {
-	URL    string       // redis://, rediss:// or unix:// of a Redis 7.0 or Valkey 7.2; Open only
-	Dir    string       // folder of the append-only file; Serve only
-	Folder string       // keeps which store this is, beside the images; "": nothing does. This process must have locked it
-	Images bool         // Folder has images
-	Room   func() error // refuses messages and commands while the disk is almost full; nil: nothing does
-	Log    *slog.Logger // nil: slog.Default()
-	Keep   Retention    // zero fields: the defaults
+	URL    string           // redis://, rediss:// or unix:// of a Redis 7.0 or Valkey 7.2; Open only
+	Dir    string           // folder of the append-only file; Serve only
+	Folder string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
+	Images bool             // Folder has images
+	Room   func() error     // refuses messages and commands while the disk is almost full; nil: nothing does
+	Log    *slog.Logger     // nil: slog.Default()
+	Keep   retention.Policy // zero fields: the defaults
 
 	shared bool // tests open a store twice
 }
@@ -37,33 +38,6 @@ func (o Options) log() *slog.Logger {
 		return slog.Default()
 	}
 	return o.Log
-}
-
-// Retention bounds what grows. Redis trims in blocks, so counts may be a tenth higher.
-type Retention struct {
-	Messages int           // per team; default 100,000
-	Audit    int           // entries per team; default 100,000
-	Alerts   int           // per team; default 10,000
-	Updates  int           // past updates per device; default 50
-	Commands int           // finished commands per device; default 20
-	Age      time.Duration // of all of these but commands; default 90 days
-}
-
-func (r Retention) orDefaults() Retention {
-	fill := func(n *int, otherwise int) {
-		if *n <= 0 {
-			*n = otherwise
-		}
-	}
-	fill(&r.Messages, 100_000)
-	fill(&r.Audit, 100_000)
-	fill(&r.Alerts, 10_000)
-	fill(&r.Updates, 50)
-	fill(&r.Commands, 20)
-	if r.Age <= 0 {
-		r.Age = 90 * 24 * time.Hour
-	}
-	return r
 }
 
 // Store is the fleet in Redis. It and its parts are safe for concurrent use.
@@ -89,7 +63,7 @@ type Store struct {
 type core struct {
 	*pipeline.Pipeline
 	log      *slog.Logger
-	keep     Retention
+	keep     retention.Policy
 	streams  *stream.Streams
 	recovery *recovery
 	claims   *claim.Claims
@@ -128,11 +102,11 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 		Pipeline: pipeline.New(redisOptions, o.log(), scripts, pipeline.Guard{
 			Recognize: s.keeper.Recognize, Confirm: s.keeper.Confirm, Lapsed: s.keeper.Lapsed, Recovered: s.recovered,
 		}),
-		log: o.log(), keep: o.Keep.orDefaults(), recovery: newRecovery(), base: base, cancel: cancel,
+		log: o.log(), keep: o.Keep.OrDefaults(), recovery: newRecovery(), base: base, cancel: cancel,
 	}
 	s.core = c
 	c.claims = claim.New(c.Pipeline)
-	c.streams = stream.New(c.Pipeline, c.keep.Age)
+	c.streams = stream.New(c.Pipeline)
 	s.Index = index.New()
 	s.Catalogs = newCatalogs(c)
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}

@@ -96,9 +96,10 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 		}
 	}
 	err = s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
-		messages, audit := messagesKey(id), auditKey(id)
-		return p.Del(context.Background(), messages.Entries, messages.Steps, audit.Entries, audit.Steps,
-			alertsKey(id), alertOrderKey(id), repeatsKey(id), repeatOrderKey(id))
+		order, sizes := alertShareKeys(id)
+		names := []string{alertsKey(id), alertOrderKey(id), order, sizes, repeatsKey(id), repeatOrderKey(id)}
+		return p.Del(context.Background(), slices.Concat(names,
+			s.core.messagesKey(id).Names(), s.core.auditKey(id).Names(), s.core.signInsKey(id).Names())...)
 	})
 	if err != nil {
 		return err

@@ -14,47 +14,59 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/retention"
 )
 
 //go:embed append.lua
 var appendSource string
 
 // Script appends; the pipeline must know it.
-var Script = pipeline.NewScriptAskingRetry(appendSource)
+var Script = pipeline.NewScriptAskingRetry(retention.Lua + appendSource)
 
-// Streams are streams whose records are kept for the same time. The id of an entry is its time
+// Streams are streams of records. The id of an entry is its time
 // in ms and a sequence number, and is the cursor that callers see. Ids only grow: if the clock
 // goes back, new entries get the time of the newest. Streams is safe for concurrent use.
 type Streams struct {
 	redis    *pipeline.Pipeline
-	age      time.Duration
 	appended atomic.Uint64 // entries, to all streams
 }
 
-// New returns the streams of p, whose records are kept for age.
-func New(p *pipeline.Pipeline, age time.Duration) *Streams { return &Streams{redis: p, age: age} }
+// New returns the streams of p.
+func New(p *pipeline.Pipeline) *Streams { return &Streams{redis: p} }
 
-// Key are the keys of one stream; in a Cluster they must have the same tag.
+// Key are the keys of one stream and what is kept in it. In a Cluster the keys must have the same
+// tag.
 type Key struct {
 	Entries string // the stream
 	Steps   string // hash: where the clock went back
+	Order   string // sorted set: what belongs to whom, as in retention's shares.lua
+	Sizes   string // sorted set: how much everybody has
+
+	Share retention.Share
+	Age   time.Duration
+	First uint64 // sequence number of the first id of a millisecond; 0: any
 }
 
-// Append adds a record with this time, of which about keep are kept, and returns its cursor.
-func (s *Streams) Append(ctx context.Context, key Key, at time.Time, keep int, record string) (cursor string, err error) {
-	reply, err := s.redis.Run(ctx, Script, []string{key.Entries, key.Steps},
-		s.redis.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), keep, s.oldestMillis(at), record)
+// Names are the names of all keys.
+func (k Key) Names() []string { return []string{k.Entries, k.Steps, k.Order, k.Sizes} }
+
+// Append adds a record of owner with this time and returns its cursor. size is in the unit of
+// key's share.
+func (s *Streams) Append(ctx context.Context, key Key, at time.Time, owner string, size int, record string) (cursor string, err error) {
+	reply, err := s.redis.Run(ctx, Script, key.Names(),
+		s.redis.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), key.Share.Entries, s.oldestMillis(at, key.Age), record,
+		owner, size, key.Share.Owner, key.Share.Floor, key.Share.All, strconv.FormatUint(key.First, 10))
 	id, _ := reply.(string)
 	return id, err
 }
 
 // oldestMillis returns the time from which records are kept for one append of 64, else "": to
 // look for old records costs more than to append one.
-func (s *Streams) oldestMillis(at time.Time) string {
+func (s *Streams) oldestMillis(at time.Time, age time.Duration) string {
 	if s.appended.Add(1)%64 != 0 {
 		return ""
 	}
-	return strconv.FormatInt(at.Add(-s.age).UnixMilli(), 10)
+	return strconv.FormatInt(at.Add(-age).UnixMilli(), 10)
 }
 
 // Query selects entries of one stream.
@@ -81,7 +93,7 @@ func (s *Streams) Scan(ctx context.Context, key Key, q Query, take func(id, reco
 	if err != nil {
 		return "", err
 	}
-	low, high, err := q.bounds(time.Now().Add(-s.age), end)
+	low, high, err := q.bounds(time.Now().Add(-key.Age), end)
 	if err != nil {
 		return "", err
 	}
@@ -174,6 +186,13 @@ func (q Query) bounds(oldest time.Time, end string) (low, high string, err error
 		high = "(" + q.After
 	}
 	return low, high, nil
+}
+
+// Compare is negative if cursor a is older than cursor b; both are of entries.
+func Compare(a, b string) int {
+	x, _ := parseID(a)
+	y, _ := parseID(b)
+	return x.compare(y)
 }
 
 type entryID struct{ ms, seq uint64 }

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/record"
+	"github.com/muster-iot/muster/store/stream"
+)
+
+// ofSignIns reports whether an action is one of the many that signing in and tokens cause: they
+// have a stream of their own.
+func ofSignIns(action string) bool {
+	return strings.HasPrefix(action, "token.") || strings.HasPrefix(action, "user.sign")
+}
+
+// Audit adds an entry to the log of e.Team. A zero At means now.
+func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	owner, key := e.User.String(), s.core.auditKey(e.Team)
+	if e.User == 0 {
+		owner = e.Email
+	}
+	if ofSignIns(e.Action) {
+		key = s.core.signInsKey(e.Team)
+	}
+	_, err := s.core.streams.Append(ctx, key, e.At, owner, 1, record.AuditEntry.Pack(&e))
+	return err
+}
+
+// AuditLog returns a page of a team's log, newest first, and the cursor of the next page, ""
+// after the last. limit is 1 to 100.
+func (s *Messages) AuditLog(ctx context.Context, team fleet.TeamID, after string, limit int) (page []fleet.AuditEntry, next string, err error) {
+	limit = pageLimit(limit)
+	more := false
+	for _, key := range []stream.Key{s.core.auditKey(team), s.core.signInsKey(team)} {
+		rest, err := s.core.streams.Scan(ctx, key, stream.Query{After: after, Limit: limit}, func(id, text string) (bool, error) {
+			e := fleet.AuditEntry{Cursor: id, Team: team}
+			err := record.AuditEntry.Unpack(text, &e)
+			page = append(page, e)
+			return true, err
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		more = more || rest != ""
+	}
+	slices.SortFunc(page, func(a, b fleet.AuditEntry) int { return stream.Compare(b.Cursor, a.Cursor) })
+	if len(page) > limit {
+		page, more = page[:limit], true
+	}
+	if more {
+		next = page[len(page)-1].Cursor
+	}
+	return page, next, nil
+}
