@@ -102,9 +102,8 @@ func (w *world) ready(want int) func() bool {
 	return func() bool { status, _ := w.get("/readyz"); return status == want }
 }
 
-// TestARedisThatRefusesIsNobodyElsesFault holds for whatever Redis answers: devices are told to
-// come back, operators what to do.
-func TestARedisThatRefusesIsNobodyElsesFault(t *testing.T) {
+// Whatever Redis answers, devices get busy and come back, and operators get advice.
+func TestARefusalOfRedisIsNotBlamedOnClients(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, begin, end, advice string }{
 		{"a right to read", "ACL SETUSER default -hgetall", "ACL SETUSER default +hgetall", "denies its user a right"},
@@ -122,7 +121,7 @@ func TestARedisThatRefusesIsNobodyElsesFault(t *testing.T) {
 			d := w.Dial(known[2])
 			d.Hello(1)
 			redis.do(row.begin)
-			if row.name != "a right to read" { // of which nobody knows before a device comes
+			if row.name != "a right to read" { // noticed when a device comes
 				cloudtest.Until(t, "the server is not ready", w.ready(http.StatusServiceUnavailable))
 			}
 			if code := w.refusal(w.Broker(), known[0]); code != 0 && code != 3 {

@@ -427,7 +427,7 @@ func TestCommandsOfOneTripWhoseRepliesAreLostAreQueuedOnce(t *testing.T) {
 }
 
 // TestListsFollowWritesThatWereGivenUp stops the server with a write in its socket: it is
-// carried out after the caller was told that its outcome is unknown.
+// carried out after its caller has got an error.
 func TestListsFollowWritesThatWereGivenUp(t *testing.T) {
 	t.Parallel()
 	s, _ := openChild(t, t.TempDir())
@@ -512,5 +512,32 @@ func TestAFolderRemembersItsStore(t *testing.T) {
 	after := got[[]byte](t)(os.ReadFile(filepath.Join(folder, "store.json")))
 	if id, _, _ := strings.Cut(string(before), ","); !strings.HasPrefix(string(after), id) || string(after) == string(before) {
 		t.Errorf("got %s, then %s: want the same id and the next epoch", before, after)
+	}
+}
+
+func TestAStartOnARedisThatTakesNoWritesHasAdvice(t *testing.T) {
+	t.Parallel()
+	socket, client := ownRedis(t)
+	must(t, client.Do(t.Context(), "replicaof", "127.0.0.1", "1").Err())
+	s, err := Open(t.Context(), Options{URL: "unix://" + socket, Folder: t.TempDir(), Log: quiet()})
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "is a replica") {
+		t.Errorf("got %v, want that this Redis is a replica, and what to do", err)
+	}
+}
+
+func TestAHolderThatWasPausedWritesNothing(t *testing.T) {
+	t.Parallel()
+	socket, client := ownRedis(t)
+	first, _ := openAt(t, "unix://"+socket, t.TempDir())
+	must(t, client.Set(t.Context(), "lease:{store}", "another", time.Minute).Err()) // as after a pause
+	first.core.Doubt()                                                              // what a lapsed lease does
+	if err := first.Devices.Create(t.Context(), newDevice("a")); !errors.Is(err, fleet.Unavailable) {
+		t.Errorf("got %v, want unavailable", err)
+	}
+	if n := got[int64](t)(client.Exists(t.Context(), deviceKey("a")).Result()); n != 0 {
+		t.Error("it wrote to a store that another process holds")
 	}
 }

@@ -79,7 +79,7 @@ type Keeper struct {
 	lost   error  // why this process may no longer use the store
 }
 
-// New returns a Keeper, which knows nothing before Take.
+// New returns a Keeper. Take must be called next.
 func New(config Config) *Keeper {
 	k := &Keeper{config: config, holder: rand.Text(), began: time.Now()}
 	if k.place = k.holder; config.Alone != "" { // without a lock, nothing keeps others out of its place

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // Found is what Take has to know of a Redis without an id.
@@ -71,13 +73,17 @@ func (k *Keeper) take(ctx context.Context, c redis.Cmdable, id string, unnamed f
 	if id == "" {
 		at, err := unnamed(ctx)
 		if err != nil {
-			return answer{}, err
+			return answer{}, pipeline.Explain(err)
 		}
 		if at.Fleet || !at.Images {
 			adopt = "1"
 		}
 	}
-	return run(ctx, c, takeScript, id, rand.Text(), k.holder, k.place, lease.Milliseconds(), adopt)
+	a, err := run(ctx, c, takeScript, id, rand.Text(), k.holder, k.place, lease.Milliseconds(), adopt)
+	if err != nil {
+		return a, pipeline.Explain(err)
+	}
+	return a, nil
 }
 
 // taken notes what was taken.
