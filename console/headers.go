@@ -4,6 +4,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -42,8 +43,18 @@ func compressed(next http.Handler) http.Handler {
 	if err != nil {
 		panic(err) // the options are constants
 	}
-	return wrap(next)
+	wrapped := wrap(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(streamPaths, r.URL.Path) {
+			next.ServeHTTP(w, r) // gzhttp would keep the header until the first event
+			return
+		}
+		wrapped(w, r)
+	})
 }
+
+// streamPaths are the addresses of event streams.
+var streamPaths = []string{"/live", "/events/stream"}
 
 // static serves the embedded files. Pages add a tag of their content to the address, so browsers
 // may cache them.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"testing"
 )
@@ -28,6 +29,19 @@ func TestPagesAndTheirFilesAreCompressed(t *testing.T) {
 		}
 		t.Logf("%s: %d bytes", page, load)
 	}
+	server := httptest.NewServer(w.Console)
+	for _, path := range streamPaths { // the header must come before the first event
+		request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil))
+		w.signed(request)
+		gzip(request)
+		answer := must[*http.Response](t)(server.Client().Do(request))
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: got %d, encoding %q; want a stream as it is", path, answer.StatusCode, answer.Header.Get("Content-Encoding"))
+		}
+		_ = answer.Body.Close()
+	}
+	server.CloseClientConnections()
+	server.Close()
 	image := w.send(http.MethodGet, "/p/lamp/firmware/1/image", nil, w.signed, gzip)
 	if image.Header.Get("Content-Encoding") != "" || image.Header.Get("Content-Length") != "6" {
 		t.Errorf("an image: got headers %v, want it as it is", image.Header)
