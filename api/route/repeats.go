@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +31,7 @@ type outcome struct {
 	Server string // which server process took it
 	Nonce  string // no two outcomes are the same
 	Body   []byte // authentication code of the request's body
+	Rights []byte // authentication code of what who asked may do
 	Done   bool
 	Answer []byte // sealed: it may hold secrets; empty where it was too long
 }
@@ -77,9 +80,9 @@ func (s *service) repeatable(ctx huma.Context, next func(huma.Context)) {
 
 // take marks a key as used, or returns the answer to the first request with it.
 func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answered, error) {
-	mine := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body)}
-	record, _ := json.Marshal(mine) // always can be
 	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
+	mine := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body), Rights: keys.code(rights(who))}
+	record, _ := json.Marshal(mine) // always can be
 	held, err := s.config.Repeats.Take(ctx, who.Team, keys.id, string(record), time.Now().Add(repeatLifetime))
 	if err != nil || held == string(record) {
 		return nil, err
@@ -91,6 +94,8 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 	switch {
 	case !bytes.Equal(first.Body, mine.Body):
 		return nil, WrongInput(map[string]string{"Idempotency-Key": "this key was used with another body: use a new one for each request"})
+	case !bytes.Equal(first.Rights, mine.Rights):
+		return nil, fleet.Errorf(fleet.Denied, "your rights have changed since the first request with this key: read what it made instead")
 	case !first.Done && first.Server == s.process:
 		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is still in progress: try again")
 	case !first.Done:
@@ -107,19 +112,25 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 	return &answer, err
 }
 
+// rights are what who may do now. An answer made with other rights is not given again: it may
+// show what who can't see any more.
+func rights(who fleet.Actor) []byte {
+	return fmt.Append(nil, who.Team, who.User, who.Role, slices.Sorted(slices.Values(who.Groups)))
+}
+
 // settle keeps the answer to a request that was carried out, then sends it: a repeat may
 // arrive as soon as the client has it. A request that failed can be repeated.
 func (s *service) settle(ctx context.Context, keys repeatKeys, body []byte, held *holder) {
 	var record []byte
+	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
 	if held.status >= 200 && held.status < 300 {
-		done := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body), Done: true}
+		done := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body), Rights: keys.code(rights(who)), Done: true}
 		if !held.sent {
 			plain, _ := json.Marshal(answered{held.status, held.Header().Clone(), held.body.Bytes()}) // always can be
 			done.Answer = keys.seal(plain)
 		}
 		record, _ = json.Marshal(done) // always can be
 	}
-	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
 	if err := s.config.Repeats.Settle(context.WithoutCancel(ctx), who.Team, keys.id, string(record)); err != nil {
 		s.config.Log.LogAttrs(ctx, slog.LevelWarn, "answer not kept: its request can't be repeated", slog.Any("err", err))
 	}

@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -28,7 +29,9 @@ type counter struct {
 	began   chan struct{} // nil: no call waits
 	release chan struct{}
 	fails   error
-	long    int // bytes of the answer
+	groups  []fleet.GroupID // of who calls
+	role    fleet.Role      // the zero role is the owner
+	long    int             // bytes of the answer
 }
 
 // count is an operation.
@@ -59,7 +62,7 @@ func (c *counter) serve(kept route.Repeats) http.Handler {
 			if secret != "good" && secret != "also good" {
 				return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "the token is not valid")
 			}
-			return fleet.Actor{User: 1, Team: 1, Role: fleet.Owner}, nil
+			return fleet.Actor{User: 1, Team: 1, Role: cmp.Or(c.role, fleet.Owner), Groups: c.groups}, nil
 		},
 		Admit:   func(context.Context, fleet.Actor, fleet.Action, any) error { return nil },
 		Repeats: kept, Log: slog.New(slog.DiscardHandler),
@@ -111,6 +114,30 @@ func TestARepeatedPostIsCarriedOutOnce(t *testing.T) {
 	}
 	if status, _ := keyed(t, handler, "good", strings.Repeat("k", 300), "x"); status != http.StatusUnprocessableEntity {
 		t.Errorf("a long key: got %d", status)
+	}
+}
+
+func TestARepeatIsAnsweredByPresentRights(t *testing.T) {
+	c := &counter{role: fleet.Editor, groups: []fleet.GroupID{2, 1}}
+	handler := c.serve(repeats(t))
+	_, first := keyed(t, handler, "good", "k", "one")
+	for _, row := range []struct {
+		name   string
+		role   fleet.Role
+		groups []fleet.GroupID
+		want   int
+	}{
+		{"the same rights", fleet.Editor, []fleet.GroupID{1, 2}, http.StatusAccepted},
+		{"a group less", fleet.Editor, []fleet.GroupID{1}, http.StatusForbidden},
+		{"another role", fleet.Viewer, []fleet.GroupID{1, 2}, http.StatusForbidden},
+	} {
+		c.role, c.groups = row.role, row.groups
+		if status, body := keyed(t, handler, "good", "k", "one"); status != row.want || (body == first) != (row.want == http.StatusAccepted) {
+			t.Errorf("%s: got %d %s, want %d", row.name, status, body, row.want)
+		}
+	}
+	if n := c.calls.Load(); n != 1 {
+		t.Errorf("carried out %d times, want once", n)
 	}
 }
 
