@@ -143,7 +143,7 @@ func (c *Cloud) compose(images image.Store) {
 		handshake: handshake.New(handshake.Config{Log: c.log, Guessed: func(g handshake.Guess) {
 			c.sessions.workers.Go(func() { c.activity.guessed(base, g) })
 		}}, c.store.Devices, c.store.Catalogs),
-		devices: c.store.Devices, messages: c.store.Messages, activity: c.activity, limits: newLimits(c.config.MQTT.MaxConnections), upkeep: newUpkeep(), rechecks: newRechecks(),
+		devices: c.store.Devices, messages: c.store.Messages, activity: c.activity, limits: newLimits(c.config.MQTT), upkeep: newUpkeep(), rechecks: newRechecks(),
 		log: c.log, maxAge: c.config.OTA.MaxSessionAge, base: base, online: make(map[fleet.DeviceID]*session),
 	}
 	c.audit = audit.New(c.store.Messages, c.log)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/limit"
 	"github.com/muster-iot/muster/wire"
@@ -16,18 +17,29 @@ type limits struct {
 	hellos   *limit.Limiter[fleet.DeviceID]
 	messages *limit.Limiter[fleet.DeviceID] // everything but Hello and Want
 	gateways *limit.Limiter[fleet.DeviceID] // everything that a gateway relays, by the gateway
+	teams    *limit.Limiter[fleet.TeamID]   // everything but Hello and Want of all devices of a team; nil: no limit
 	rivals   *limit.Limiter[fleet.DeviceID] // alerts
 }
 
+const (
+	teamBurst = 5 * time.Second // of a team's messages at once
+	maxTeams  = 100_000         // remembered
+)
+
 // newLimits returns limits that remember about as many devices as may be connected.
-func newLimits(maxConnections int) *limits {
-	most := max(10_000, 2*maxConnections)
-	return &limits{
+func newLimits(c configs.MQTT) *limits {
+	most := max(10_000, 2*c.MaxConnections)
+	l := &limits{
 		hellos:   limit.New[fleet.DeviceID](wire.HelloBurst, wire.HelloInterval, most),
 		messages: limit.New[fleet.DeviceID](wire.MessageBurst, wire.MessageInterval, most),
 		gateways: limit.New[fleet.DeviceID](wire.GatewayBurst, wire.GatewayInterval, most),
 		rivals:   limit.New[fleet.DeviceID](1, time.Hour, 10_000),
 	}
+	if c.TeamMessages > 0 {
+		every := time.Second / time.Duration(c.TeamMessages)
+		l.teams = limit.New[fleet.TeamID](int(teamBurst/every), every, maxTeams)
+	}
+	return l
 }
 
 // longestWait is how long the reader of a connection waits for a shared limit: a device's

@@ -93,3 +93,17 @@ func TestTwoUnitsWithOneIDRaiseAnAlertWithBothAddresses(t *testing.T) {
 		t.Errorf("got %.0f takeovers, want about %d", n, wire.RivalBurst)
 	}
 }
+
+// A team that sends too much is slowed down, and loses nothing.
+func TestATeamsMessagesAreSlowedDownAboveItsRate(t *testing.T) {
+	w := serve(t, func(c *cloud.Config) { c.MQTT.TeamMessages = 2 })
+	d := w.Dial(w.Enroll("lamp-1")[0])
+	begun := time.Now()
+	const count = 13 // 10 at once
+	for range count {
+		d.WaitAck(d.Send(wire.TopicMessage, 1, []byte("x")), nil)
+	}
+	if took, least := time.Since(begun), time.Second; took < least {
+		t.Errorf("%d messages took %s, want at least %s", count, took, least)
+	}
+}

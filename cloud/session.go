@@ -100,6 +100,11 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	if !s.sessions.limits.messages.Take(s.id()) {
 		return fmt.Errorf("device %s: %w", s.id(), errLimited)
 	}
+	if teams := s.sessions.limits.teams; teams != nil {
+		if err := wait(ctx, teams, s.device.Team()); err != nil {
+			return err
+		}
+	}
 	switch t.Kind {
 	case wire.TopicReport:
 		return s.report(ctx, t, payload)

@@ -39,6 +39,7 @@ type MQTT struct {
 	MaxPendingPerAddress int           // not admitted yet, of one IPv4 address or IPv6 /64
 	MaxKeepalive         time.Duration // whole seconds
 	ProxyFrom            []netip.Prefix
+	TeamMessages         int // per second, of all devices of a team; 0 for no limit
 }
 
 // MQTTS is the listener for MQTT over TLS.

@@ -20,7 +20,7 @@ var prefixes = cmpopts.EquateComparable(netip.Prefix{})
 func TestTheShippedFileIsTheDefaults(t *testing.T) {
 	want := Config{
 		Data: "data",
-		MQTT: MQTT{Addr: "127.0.0.1:1883", MaxConnections: 100_000, MaxPendingPerAddress: 256, MaxKeepalive: 20 * time.Minute},
+		MQTT: MQTT{Addr: "127.0.0.1:1883", MaxConnections: 100_000, MaxPendingPerAddress: 256, MaxKeepalive: 20 * time.Minute, TeamMessages: 2000},
 		HTTP: HTTP{Addr: "127.0.0.1:8080", MaxConnections: 2000, MaxConnectionsPerAddress: 250, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
 		Owner: Owner{
 			Email: "owner@localhost",

@@ -19,6 +19,7 @@ func (c *Config) keys() []key {
 		{"mqtt.max_pending_per_address", count(&c.MQTT.MaxPendingPerAddress)},
 		{"mqtt.max_keepalive", duration(&c.MQTT.MaxKeepalive)},
 		{"mqtt.proxy_from", networks(&c.MQTT.ProxyFrom)},
+		{"mqtt.team_messages", count(&c.MQTT.TeamMessages)},
 
 		{"mqtts.addr", text(&c.MQTTS.Addr)},
 		{"mqtts.tls_cert", texts(&c.MQTTS.TLSCert)},

@@ -12,17 +12,19 @@ import (
 
 // Bounds of keys, as muster.yaml documents them.
 const (
-	minKeepalive  = 10 * time.Second
-	maxKeepalive  = 12 * time.Hour // MQTT's limit of 65,535 s, less the half that is granted on top
-	maxPending    = 1024           // the places of all addresses together
-	minHTTP       = 16
-	minToken      = 16 // bytes
-	maxAttempts   = 100
-	minRate       = Rate(1e3)
-	minCache      = Size(1 << 20)
-	minSessionAge = time.Second
-	minRetention  = time.Hour
-	minMessages   = Size(1 << 20)
+	minKeepalive    = 10 * time.Second
+	maxKeepalive    = 12 * time.Hour // MQTT's limit of 65,535 s, less the half that is granted on top
+	maxPending      = 1024           // the places of all addresses together
+	minHTTP         = 16
+	minToken        = 16 // bytes
+	maxAttempts     = 100
+	minRate         = Rate(1e3)
+	minCache        = Size(1 << 20)
+	minSessionAge   = time.Second
+	maxTeamMessages = 1_000_000 // per second
+
+	minRetention = time.Hour
+	minMessages  = Size(1 << 20)
 )
 
 // Validate returns every reason why c can't be served, joined: a sentence each, with the
@@ -80,6 +82,7 @@ func (c *Config) validateListeners(v *verdict) {
 	v.require(h.MaxConnections >= minHTTP, "http.max_connections is %d: use %d or more", h.MaxConnections, minHTTP)
 	v.require(h.MaxConnectionsPerAddress >= 1, "http.max_connections_per_address is %d: use 1 or more", h.MaxConnectionsPerAddress)
 
+	v.require(c.MQTT.TeamMessages <= maxTeamMessages, "mqtt.team_messages is %d: use %d or less, or 0 for no limit", c.MQTT.TeamMessages, maxTeamMessages)
 	v.require(c.MQTTS.Addr == "" || len(c.MQTTS.TLSCert) > 0 && len(c.MQTTS.TLSKey) > 0,
 		"mqtts.addr is set: set mqtts.tls_cert and mqtts.tls_key too")
 	v.require(c.MQTTS.Addr != "" || len(c.MQTTS.TLSCert) == 0 && len(c.MQTTS.TLSKey) == 0,

@@ -39,6 +39,8 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"a floor above the most", func(c *Config) { c.Retention.DeviceFloor = 2 * c.Retention.DeviceMessages }, "retention.device_floor"},
 		{"no alerts", func(c *Config) { c.Retention.Alerts = 0 }, "retention.alerts"},
 		{"no audit log", func(c *Config) { c.Retention.Audit = 0 }, "retention.audit"},
+		{"messages without limit", func(c *Config) { c.MQTT.TeamMessages = 0 }, ""},
+		{"more messages than can be counted", func(c *Config) { c.MQTT.TeamMessages = 2_000_000 }, "mqtt.team_messages is 2000000: use 1000000 or less"},
 		{"no connections", func(c *Config) { c.MQTT.MaxConnections = 0 }, "mqtt.max_connections is 0"},
 		{"no places of an address", func(c *Config) { c.MQTT.MaxPendingPerAddress = 0 }, "mqtt.max_pending_per_address is 0: use 1 to 1024"},
 		{"public URL", func(c *Config) { c.HTTP.PublicURL = "https://muster.example.com:8443/" }, ""},
