@@ -15,6 +15,7 @@
 //	ota/metadata        what a firmware image states about itself
 //	ota/image           firmware images, and the chunks made of them
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
+//	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	registry            what operators do to products, groups and devices
 //	accounts            teams, members, users, passwords and tokens

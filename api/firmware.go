@@ -46,6 +46,8 @@ type Firmware struct {
 	Hardware    []string   `json:"hardware" doc:"Hardware revisions it is for; empty: all"`
 	Requires    string     `json:"requires" doc:"Versions it can be installed over, such as >=1.4.0 <2.0.0; empty: all"`
 	Floor       uint32     `json:"floor" doc:"Security counter: a device that runs it takes no firmware with a lower one"`
+
+	Release *ReleaseBrief `json:"release,omitempty" doc:"Its newest release with a plan that is under way and that you may see"`
 }
 
 // Metadata is what a firmware image states about itself.

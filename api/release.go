@@ -6,6 +6,7 @@ type Release struct {
 	Version     Version         `json:"version"`
 	Groups      Optional[Names] `json:"groups,omitzero" doc:"Released to these groups and no others"`
 	Default     *bool           `json:"product_default,omitempty"`
+	Plan        *Plan           `json:"plan,omitempty" doc:"How it grows at the one target that is new: by stages. Absent: to every device at once"`
 	Intelligent bool            `json:"intelligent,omitempty" doc:"Online devices get it at once; the others at their next handshake"`
 }
 

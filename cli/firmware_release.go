@@ -50,6 +50,10 @@ func (c *releasing) order(ctx context.Context, s server, tag, question string, r
 	}
 	return answer(c, f, err, func(t *table, f api.Firmware) {
 		t.line("Version %s is released to: %s.", f.Version, cell(places(f)))
+		if r.Plan != nil && f.Release != nil {
+			t.line("Release %d is %s, at %s. Follow it with: muster release watch %d", f.Release.ID, f.Release.State, f.Release.Share, f.Release.ID)
+			return
+		}
 		t.line("Follow its progress with: muster fleet watch")
 	})
 }

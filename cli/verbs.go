@@ -15,6 +15,7 @@ type Verbs struct {
 	Device   deviceCmd   `cmd:"" group:"Operate:" help:"Devices: list, import, update, explain, flash, command ..."`
 	Group    groupCmd    `cmd:"" group:"Operate:" help:"Groups: list, create, edit, delete; add and remove devices."`
 	Firmware firmwareCmd `cmd:"" group:"Operate:" help:"Firmware: list, upload, download, release, unrelease ..."`
+	Release  releaseCmd  `cmd:"" group:"Operate:" help:"Releases with a plan: create, list, watch, approve, pause, halt, revert ..."`
 	Update   updateCmd   `cmd:"" group:"Operate:" help:"Updates: list, stop, retry."`
 	Fleet    fleetCmd    `cmd:"" group:"Operate:" help:"Watch versions and releases live."`
 	Message  messageCmd  `cmd:"" group:"Operate:" help:"Messages: list what devices sent, send one."`

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud/cloudtest"
@@ -92,6 +93,10 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 		token, _, _ = s.Cloud.Accounts().NewToken(s.Context(), fleet.Actor{User: user.ID, Email: user.Email, Team: s.team, Role: role}, "x", 0)
 	}
 	body := s.fill(p.body, subject)
+	if strings.Contains(r.path, "{release}") {
+		defer s.stageRelease(subject, object)()
+		return s.send(r.method, s.fill(r.path, subject), body, token)
+	}
 	switch {
 	case p.operation == "UploadFirmware":
 		body = "upload " + subject["slug number"]
@@ -99,6 +104,38 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 		subject["product"] = cloudtest.Lamp // the object itself is what is foreign
 	}
 	return s.send(r.method, s.fill(r.path, subject)+s.fill(p.query, subject), body, token)
+}
+
+// stageRelease releases a version with a plan to the subject's group, until end is called.
+func (s *stage) stageRelease(subject subject, object string) (end func()) {
+	s.Helper()
+	team, product := s.team, s.product
+	if object == alien {
+		team, product = s.other, s.elsewhere
+	}
+	var target fleet.GroupID
+	for _, g := range cloudtest.Must[[]fleet.Group](s)(s.Cloud.Store().Teams.Groups(s.Context(), team)) {
+		if g.Name == subject["group"] {
+			target = g.ID
+		}
+	}
+	edit := func(change func(*fleet.Catalog) error) {
+		if _, err := s.Cloud.Store().Catalogs.EditCatalog(s.Context(), product, change); err != nil {
+			s.Fatal(err)
+		}
+	}
+	plan := fleet.ReleasePlan{Stages: []fleet.ReleaseStage{{Share: 100, Approve: true}, {Share: fleet.Whole}}, Sample: 20}
+	edit(func(c *fleet.Catalog) error {
+		r, err := c.Begin(fleet.Release{Group: target, Version: fleet.WholeVersion(77), Plan: plan}, time.Now())
+		subject["release"] = r.ID.String()
+		return err
+	})
+	return func() {
+		edit(func(c *fleet.Catalog) error {
+			c.Clear(target, time.Now())
+			return nil
+		})
+	}
 }
 
 func (s *stage) fill(text string, subject subject) string {

@@ -157,6 +157,9 @@ var policies = []policy{
 	{operation: "ReleaseFirmware", right: "release to group", objects: things, body: `{"version":1,"groups":["own"]}`, query: "?dry_run=true"},
 	{operation: "GetImpact", right: "release to group", objects: things, query: "?firmware_version=1&groups=own"},
 	{operation: "GetProgress", right: "see team", objects: things},
+	{operation: "ListReleases", right: "see team", objects: things},
+	{operation: "GetRelease", right: "see groups", objects: groups},
+	{operation: "ActOnRelease", right: "release to group", objects: groups, body: `{"action":"finish"}`},
 
 	{operation: "ListProductUpdates", right: "see team", objects: things},
 	{operation: "ListDeviceUpdates", right: "see devices", objects: devices},

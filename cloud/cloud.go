@@ -25,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/disk"
@@ -46,6 +47,7 @@ type Cloud struct {
 	audit        *audit.Log
 	ota          *ota.Service
 	releases     *release.Service
+	rollouts     *rollout.Service
 	registry     *registry.Registry
 	accounts     *accounts.Accounts
 	activity     *activity
@@ -154,11 +156,7 @@ func (c *Cloud) compose(images image.Store) {
 		Ready: func(id fleet.DeviceID) { c.sessions.rechecks.add(id, ota.AtSlot) },
 		Ended: func(d fleet.Device, unreadable error) { c.activity.endedByOther(base, &d, unreadable) },
 	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
-	c.releases = release.New(release.Config{
-		MaxImage: int64(c.config.OTA.MaxImage),
-		Devices:  c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
-		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.activity.publish, Changed: c.sessions.released,
-	})
+	c.composeReleases(images)
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
@@ -207,7 +205,7 @@ func (c *Cloud) listen() error {
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Events: c.activity.events, Repeats: c.store.Repeats,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity.events, Repeats: c.store.Repeats,
 	}, c.log)
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
@@ -228,6 +226,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.ota.Run(base, c.log) })
 	tasks.Go(func() { c.sessions.refresh(base) })
 	tasks.Go(func() { c.accounts.WatchFailures(base) })
+	tasks.Go(func() { c.rollouts.Run(base) })
 	tasks.Go(func() {
 		c.sessions.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.sessions.recheck(base, id, at) })
 	})

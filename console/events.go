@@ -139,6 +139,8 @@ func (e eventRow) Summary() string {
 		return "version " + p.Version.String()
 	case fleet.FirmwareReleased:
 		return "version " + p.Version.String() + either(p.Default, ", product default", "") + either(p.Immediate, ", immediate", "") + either(len(e.GroupNames) > 0, ", "+e.groups(), "")
+	case fleet.ReleaseChanged:
+		return fmt.Sprintf("release %s of version %s: %s, %s", p.ID, p.Version, p.State, p.Share)
 	case fleet.EventsMissed:
 		return "This page was too slow: some events are missing"
 	}

@@ -53,7 +53,7 @@ func kindOf(p fleet.Payload) string {
 		return "commands"
 	case fleet.UpdateChanged, fleet.FlashChanged:
 		return "updates"
-	case fleet.FirmwareUploaded, fleet.FirmwareReleased:
+	case fleet.FirmwareUploaded, fleet.FirmwareReleased, fleet.ReleaseChanged:
 		return "firmware"
 	case fleet.GroupChanged:
 		return "groups"

@@ -23,6 +23,7 @@ const (
 	EventGroup             EventName = "muster/group"
 	EventFirmwareUpload    EventName = "particle/firmware/create"
 	EventFirmwareRelease   EventName = "particle/firmware/release"
+	EventRelease           EventName = "muster/release"
 	EventMissed            EventName = "muster/missed"
 )
 
@@ -141,6 +142,14 @@ type FirmwareReleased struct {
 	Default   bool // it is the product default now
 }
 
+// ReleaseChanged is EventRelease: a release with a plan changed its state, stage or share.
+type ReleaseChanged struct {
+	ID      ReleaseID
+	Version Version
+	State   ReleaseState
+	Share   Share
+}
+
 // EventsMissed is EventMissed: the listener was too slow and missed events, so it has to read
 // the state it depends on again.
 type EventsMissed struct{}
@@ -192,6 +201,9 @@ func (FirmwareUploaded) Name() EventName { return EventFirmwareUpload }
 
 // Name implements Payload.
 func (FirmwareReleased) Name() EventName { return EventFirmwareRelease }
+
+// Name implements Payload.
+func (ReleaseChanged) Name() EventName { return EventRelease }
 
 // Name implements Payload.
 func (EventsMissed) Name() EventName { return EventMissed }

@@ -50,29 +50,16 @@ type Catalog struct {
 	Product  Product
 	Revision uint64              // grows with each change of anything below or of Product
 	Default  Version             // zero: no product default
-	Groups   map[GroupID]Version // one release per group
+	Groups   map[GroupID]Version // one release per group; with a plan, the version it leads to
 	Firmware map[string]Firmware // by Version.Key
 	Moves    []Move              // the last changes of Default and Groups, oldest first
+
+	Staged map[GroupID]Release   // the releases with a plan that are under way, by target; 0: the product default
+	Ended  map[ReleaseID]Release // the last of those that ended
 }
 
 // Find returns the firmware of version v, however v is spelled.
 func (c *Catalog) Find(v Version) (Firmware, bool) {
 	f, ok := c.Firmware[v.Key()]
 	return f, ok && v.Valid()
-}
-
-// MovedGroups returns the groups, sorted, whose release differs between c and after.
-func (c *Catalog) MovedGroups(after *Catalog) []GroupID {
-	var groups []GroupID
-	for g, v := range after.Groups {
-		if c.Groups[g] != v {
-			groups = append(groups, g)
-		}
-	}
-	for g := range c.Groups {
-		if _, stays := after.Groups[g]; !stays {
-			groups = append(groups, g)
-		}
-	}
-	return SortGroups(groups)
 }

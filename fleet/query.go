@@ -29,10 +29,10 @@ type DeviceQuery struct {
 	Online      *bool
 	Development *bool
 	Locked      *bool
-	Facts       []Fact                 // reported all of these
-	Updates     []UpdateState          // the last update is in one of these
-	UpdateTo    Version                // and moves to this
-	Where       func(*IndexEntry) bool // holds; it may look at what Index.Count gives. nil: any
+	Facts       []Fact        // reported all of these
+	Updates     []UpdateState // the last update is in one of these
+	UpdateTo    Version       // and moves to this
+	Where       Where         // holds
 	Sort        DeviceSort
 	Descending  bool
 	After       string // cursor of the page before, "" for the first
@@ -56,6 +56,13 @@ func ParseFact(text string) (Fact, error) {
 		return Fact{}, Errorf(Invalid, "fact %.80q: write it as NAME=VALUE, for example modem=nRF9160", text)
 	}
 	return Fact{path, value}, nil
+}
+
+// Where is a condition on devices. Holds may look at what Index.Count gives with these splits; nil:
+// any device.
+type Where struct {
+	Holds  func(*IndexEntry) bool
+	Splits []Split
 }
 
 // DeviceSort is the order of a list of devices; the id breaks ties.
@@ -95,6 +102,7 @@ type IndexEntry struct {
 	Online        bool
 	Update        UpdateState // of the last update
 	UpdateTo      Version
+	Release       ReleaseID  // of the last update
 	Reason        ReasonCode // of the last update
 	Held          bool
 	Spent         int // attempts spent on the current target

@@ -25,8 +25,9 @@ type ReleaseOrder struct {
 	Version Version
 	Groups  *[]GroupID // the whole list: released to these and to no others
 	Default *bool
-	Now     bool   // "intelligent": online targets at once, paced; the rest at their handshake
-	If      string // the Tag of the version's FirmwareView that the actor has seen; "": any
+	Plan    *ReleasePlan // how the release grows at the one target that the order adds; nil: everywhere at once
+	Now     bool         // "intelligent": online targets at once, paced; the rest at their handshake
+	If      string       // the Tag of the version's FirmwareView that the actor has seen; "": any
 }
 
 // FirmwareView is a firmware as an actor sees it: where it is released, and how many devices
@@ -35,8 +36,9 @@ type FirmwareView struct {
 	Firmware
 	Groups  []GroupID // sorted by id; only those the actor may see
 	Default bool
-	Devices int    // visible devices that run it
-	Tag     string // changes with its texts, and with any release of the product the actor may see
+	Devices int     // visible devices that run it
+	Staged  Release // its newest release with a plan that is under way and that the actor may see; zero: none
+	Tag     string  // changes with its texts, and with any release of the product the actor may see
 }
 
 // Impact is how many devices will receive an update as a direct result of an action.

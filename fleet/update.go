@@ -63,6 +63,7 @@ type Update struct {
 	Stored  time.Time // zero until it was
 	Applied time.Time // when it reported applying; zero until it did
 	Changed time.Time // last change of state
+	Release ReleaseID // the release with a plan that gave To; 0: none
 }
 
 // Attempts counts the attempts at a device's current target. It is reset when the target

@@ -134,7 +134,7 @@ func BenchmarkCount1M(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				devices, kinds := 0, 0
-				must(b, x.Count(actor, 1, func(_ *fleet.IndexEntry, n int) { devices, kinds = devices+n, kinds+1 }))
+				must(b, x.Count(actor, 1, nil, func(_ *fleet.IndexEntry, n int) { devices, kinds = devices+n, kinds+1 }))
 				if devices == 0 || kinds > 1000 {
 					b.Fatal(devices, kinds)
 				}

@@ -13,7 +13,8 @@ import (
 // user of each number in its traits, and is freed with its last device.
 type class struct {
 	traits traits
-	rows   []int32 // in no order
+	rows   []int32  // in no order
+	hashes []uint32 // of the rows' devices, in the order of rows
 }
 
 // traits are what filters, counts and impact look at of a device. Numbers of versions, of
@@ -32,6 +33,7 @@ type traits struct {
 	kind        fleet.DeviceKind
 	update      fleet.UpdateState
 	flags       flags
+	release     fleet.ReleaseID // of the last update
 }
 
 type flags uint8
@@ -63,6 +65,7 @@ func (x *Index) newTraits(d *fleet.Device) traits {
 		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
 		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
 		hardware: x.hardware.take(d.Hardware),
+		release:  d.Update.Release,
 	}
 	if d.Attempts.Spent > 0 || d.Attempts.Held {
 		t.since = d.Attempts.Since
@@ -122,8 +125,9 @@ func (x *Index) release(t *traits) {
 	}
 }
 
-// join adds a row to the class with these traits. A new class retains their numbers.
-func (x *Index) join(s *shard, row int32, t traits) {
+// join adds a row, of the device with this hash, to the class with these traits. A new class
+// retains their numbers.
+func (x *Index) join(s *shard, row int32, hash uint32, t traits) {
 	n, known := s.numbers[t]
 	if !known {
 		if n = int32(len(s.classes)); len(s.freeClasses) > 0 {
@@ -138,18 +142,19 @@ func (x *Index) join(s *shard, row int32, t traits) {
 	}
 	c := &s.classes[n]
 	*s.slot(row) = slot{n, int32(len(c.rows))}
-	c.rows = append(c.rows, row)
+	c.rows, c.hashes = append(c.rows, row), append(c.hashes, hash)
 }
 
-// leave removes a row from its class.
-func (x *Index) leave(s *shard, row int32) {
+// leave removes a row from its class and returns the hash of its device.
+func (x *Index) leave(s *shard, row int32) (hash uint32) {
 	l := s.slot(row)
 	c := &s.classes[l.class]
 	end := len(c.rows) - 1
 	moved := c.rows[end]
-	c.rows[l.at] = moved
+	hash = c.hashes[l.at]
+	c.rows[l.at], c.hashes[l.at] = moved, c.hashes[end]
 	s.slot(moved).at = l.at
-	c.rows = c.rows[:end]
+	c.rows, c.hashes = c.rows[:end], c.hashes[:end]
 	if end == 0 {
 		x.release(&c.traits)
 		delete(s.numbers, c.traits)
@@ -157,4 +162,5 @@ func (x *Index) leave(s *shard, row int32) {
 		s.freeClasses = append(s.freeClasses, l.class)
 	}
 	*l = slot{}
+	return hash
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -34,7 +35,7 @@ func (x *Index) expand(t *traits) fleet.IndexEntry {
 		Running: x.versions.values[t.running], Hardware: x.hardware.values[t.hardware], Lock: x.versions.values[t.lock],
 		Development: t.flags&rowDevelopment != 0, UpdatesOn: t.flags&rowUpdatesOn != 0,
 		Force: t.flags&rowForce != 0, Disabled: t.flags&rowDisabled != 0, Online: t.flags&rowOnline != 0,
-		Update: t.update, UpdateTo: x.versions.values[t.updateTo], Reason: t.reason,
+		Update: t.update, UpdateTo: x.versions.values[t.updateTo], Reason: t.reason, Release: t.release,
 		Held: t.flags&rowHeld != 0, Spent: int(t.spent), AttemptsFor: x.versions.values[t.attemptsFor], AttemptsSince: t.since,
 	}
 }
@@ -49,11 +50,13 @@ type tally struct {
 }
 
 // Count calls visit for the devices of a product, 0 for all products, that the actor sees: once
-// per class, with the number of its devices and an entry without id, name, gateway and last
-// handshake. The same entry may come more than once. It takes time by the number of classes, not
-// of devices. Up to 8192 classes are counted as of one moment. It returns ErrNotReady before
-// Finish.
-func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, visit func(e *fleet.IndexEntry, devices int)) error {
+// per class, with the number of its devices and an entry without name, gateway and last
+// handshake, and with the id of any one of them. The same entry may come more than once. A class
+// is visited in parts if one of the splits goes through it, so that the devices of each part are on
+// the same side of all of them. It takes time by the number of classes, and by the number of
+// devices only where splits are. Up to 8192 classes are counted as of one moment. It returns
+// ErrNotReady before Finish.
+func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, splits []fleet.Split, visit func(e *fleet.IndexEntry, devices int)) error {
 	if !x.Ready() {
 		return ErrNotReady
 	}
@@ -64,9 +67,7 @@ func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, visit func(e *
 			end := min(len(f.classes), from+maxTallies)
 			more = end < len(f.classes)
 			for n := from; n < end; n++ {
-				if devices := f.countClass(int32(n)); devices > 0 {
-					tallies = append(tallies, tally{x.expand(&f.shard.classes[n].traits), devices})
-				}
+				tallies = f.tally(int32(n), splits, tallies)
 			}
 		})
 		for i := range tallies {
@@ -74,6 +75,72 @@ func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, visit func(e *
 		}
 	}
 	return nil
+}
+
+// tally appends the devices of a class that f selects, apart from their texts: one tally for
+// each part that the splits make.
+func (f *filter) tally(n int32, splits []fleet.Split, tallies []tally) []tally {
+	if f.classes[n] == selectNone {
+		return tallies
+	}
+	c := &f.shard.classes[n]
+	add := func(row int32, devices int) {
+		e := f.index.expand(&c.traits)
+		e.ID = f.shard.row(row).id
+		tallies = append(tallies, tally{e, devices})
+	}
+	through := splitsThrough(splits, f.index.groups[c.traits.groups])
+	if len(through) == 0 {
+		if devices := f.countClass(n); devices > 0 {
+			add(c.rows[0], devices)
+		}
+		return tallies
+	}
+	parts := make(map[uint64]*part)
+	var last *part
+	lastSides := uint64(0)
+	for i, row := range c.rows {
+		if !f.passes(n, row) {
+			continue
+		}
+		sides := uint64(0)
+		for bit, split := range through {
+			if fleet.Place(c.hashes[i], split.Salt) < split.Share {
+				sides |= 1 << bit
+			}
+		}
+		if last == nil || sides != lastSides { // mostly it is the same as before
+			if last = parts[sides]; last == nil {
+				last = &part{row: row}
+				parts[sides] = last
+			}
+			lastSides = sides
+		}
+		last.devices++
+	}
+	for _, p := range parts {
+		add(p.row, p.devices)
+	}
+	return tallies
+}
+
+// part is the devices of a class on the same side of all splits.
+type part struct {
+	row     int32 // of one of them
+	devices int
+}
+
+// maxSplits bounds the splits through one class; a product has fewer (fleet.Catalog.Begin).
+const maxSplits = 64
+
+// splitsThrough returns those splits that concern devices in these groups.
+func splitsThrough(splits []fleet.Split, groups []fleet.GroupID) (through []fleet.Split) {
+	for _, split := range splits {
+		if (split.Group == 0 || slices.Contains(groups, split.Group)) && len(through) < maxSplits {
+			through = append(through, split)
+		}
+	}
+	return through
 }
 
 // Shown names a device and the revision that the index has of it.

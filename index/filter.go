@@ -168,13 +168,7 @@ func (f *filter) selects(row int32) bool {
 	if f.candidates != nil && !f.candidates[row/blockRows].has(int(row%blockRows)) {
 		return false
 	}
-	switch n := f.shard.slot(row).class; f.classes[n] {
-	case selectAll:
-		return true
-	case selectByGateway:
-		return f.visibility.through(&f.shard.classes[n].traits, f.shard.row(row).gateway)
-	}
-	return false
+	return f.passes(f.shard.slot(row).class, row)
 }
 
 // each visits every row that f selects, in no order. It looks at the candidates or at the
@@ -242,9 +236,9 @@ func (f *filter) countClass(n int32) (total int) {
 	switch f.classes[n] {
 	case selectAll:
 		return len(c.rows)
-	case selectByGateway:
+	case selectByGateway, selectByRow:
 		for _, row := range c.rows {
-			if f.visibility.through(&c.traits, f.shard.row(row).gateway) {
+			if f.passes(n, row) {
 				total++
 			}
 		}

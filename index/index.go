@@ -144,12 +144,15 @@ func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
 			s.removeFrom(by, at)
 		}
 	}
+	var hash uint32
 	if known {
 		x.detach(s, at)
-		x.leave(s, at)
+		hash = x.leave(s, at)
+	} else {
+		hash = d.ID.Hash()
 	}
 	*s.row(at) = own
-	x.join(s, at, t)
+	x.join(s, at, hash, t)
 	x.release(&t) // the class counts as a user
 	s.attach(at)
 	for by := range moved {
@@ -268,8 +271,7 @@ func (x *Index) setOnline(s *shard, row int32, online bool) {
 		return
 	}
 	x.retain(&now) // while no class does
-	x.leave(s, row)
-	x.join(s, row, now)
+	x.join(s, row, x.leave(s, row), now)
 	x.release(&now)
 }
 

@@ -218,7 +218,7 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 		case 15:
 			q.Text = rapid.SampledFrom([]string{"d1", "ETA", "ä", "ROOM", "rest"}).Draw(t, "text")
 		case 16:
-			q.Where = func(e *fleet.IndexEntry) bool { return e.Update == fleet.Offered && e.Running.IsZero() }
+			q.Where.Holds = func(e *fleet.IndexEntry) bool { return e.Update == fleet.Offered && e.Running.IsZero() }
 		}
 	}
 	return q
@@ -235,7 +235,7 @@ func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]
 		return !q.Actor.Role.Restricted() || slices.Contains(q.Actor.Groups, g)
 	})
 	return held && fleet.Sees(q.Actor, d, all[d.Gateway]) &&
-		(q.Where == nil || d.Update.State == fleet.Offered && d.Running.IsZero()) &&
+		(q.Where.Holds == nil || d.Update.State == fleet.Offered && d.Running.IsZero()) &&
 		slices.ContainsFunc([]string{string(d.ID), d.Name, d.Notes[:min(len(d.Notes), fleet.MaxSearchedNotes)]}, func(text string) bool {
 			return strings.Contains(strings.ToLower(text), strings.ToLower(q.Text))
 		}) &&

@@ -131,7 +131,7 @@ func TestCountsAddUpToTheVisibleDevices(t *testing.T) {
 				want[name(&e)]++
 			}
 		}
-		if err := x.Count(q.Actor, product, func(e *fleet.IndexEntry, n int) { got[name(e)] += n }); err != nil {
+		if err := x.Count(q.Actor, product, nil, func(e *fleet.IndexEntry, n int) { got[name(e)] += n }); err != nil {
 			t.Fatal(err)
 		}
 		if !maps.Equal(got, want) {

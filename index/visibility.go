@@ -13,6 +13,7 @@ const (
 	selectNone verdict = iota
 	selectAll
 	selectByGateway // those whose gateway the actor sees
+	selectByRow     // those that the query's own condition, which differs inside the class, holds for
 )
 
 // judge returns which devices of a class with these traits f selects.
@@ -27,17 +28,42 @@ func (f *filter) judge(t *traits) verdict {
 		(q.UpdateTo.IsZero() || f.index.versions.values[t.updateTo].Equal(q.UpdateTo)) &&
 		(!q.NoVersion || t.running == 0) &&
 		(len(q.Groups) == 0 || f.inGroups(t.groups)) &&
-		(!q.NoGroup || f.inNoGroup(t.groups)) &&
-		(q.Where == nil || f.holds(t)) {
-		return f.visibility.ofClass(t)
+		(!q.NoGroup || f.inNoGroup(t.groups)) {
+		return f.where(t, f.visibility.ofClass(t))
 	}
 	return selectNone
 }
 
-// holds asks the query's own predicate about a class.
-func (f *filter) holds(t *traits) bool {
+// where narrows the verdict on a class by the query's own condition.
+func (f *filter) where(t *traits, v verdict) verdict {
+	switch {
+	case f.q.Where.Holds == nil || v == selectNone:
+		return v
+	case len(splitsThrough(f.q.Where.Splits, f.index.groups[t.groups])) > 0:
+		return selectByRow
+	case f.holds(t, ""):
+		return v
+	}
+	return selectNone
+}
+
+// holds asks the query's own condition about a device of a class; "": any.
+func (f *filter) holds(t *traits, id fleet.DeviceID) bool {
 	e := f.index.expand(t)
-	return f.q.Where(&e)
+	e.ID = id
+	return f.q.Where.Holds(&e)
+}
+
+// passes reports whether f selects a row of a class, apart from its texts.
+func (f *filter) passes(n, row int32) bool {
+	t, v := &f.shard.classes[n].traits, f.classes[n]
+	if v == selectByRow {
+		if !f.holds(t, f.shard.row(row).id) {
+			return false
+		}
+		v = f.visibility.ofClass(t)
+	}
+	return v == selectAll || v == selectByGateway && f.visibility.through(t, f.shard.row(row).gateway)
 }
 
 func (f *filter) runs(version int32) bool {

@@ -131,11 +131,11 @@ func (r rules) transferred(d *fleet.Device, more, total int, now time.Time) (end
 	return true
 }
 
-// start begins a new update of d to f.
-func start(d *fleet.Device, f fleet.Firmware, now time.Time) {
+// start begins a new update of d to f, which release gave it; 0: none.
+func start(d *fleet.Device, f fleet.Firmware, release fleet.ReleaseID, now time.Time) {
 	d.Update = fleet.Update{
 		ID: fleet.NewUpdateID(), Product: d.Product, From: d.Running, To: f.Version, Digest: f.Digest, Size: f.Size,
-		State: fleet.Offered, Attempt: 1, Started: now, Changed: now,
+		State: fleet.Offered, Attempt: 1, Started: now, Changed: now, Release: release,
 	}
 	if d.Attempts.Target.Equal(f.Version) {
 		d.Update.Attempt += d.Attempts.Spent

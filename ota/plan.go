@@ -31,6 +31,7 @@ type Plan struct {
 	Ended   []fleet.Update // updates that this decision ended
 	Offer   *wire.Offer    // nil: nothing is offered
 
+	release fleet.ReleaseID // the release with a plan that gave Target; 0: none
 	product fleet.ProductID
 	gateway fleet.DeviceID // a BLE device's, else ""
 	window  uint32
@@ -134,11 +135,14 @@ func (x *decision) target() {
 			d.Flash = fleet.Version{} // nothing is left to do for it
 		}
 	}
-	p.Target, p.Because, _ = precedence.Decide(precedence.Of(d), x.catalog)
-	p.Why = string(p.Because)
+	facts := precedence.Of(d)
+	target, because, winner := precedence.Decide(facts, x.catalog)
+	p.Target, p.Because, p.Why = target, because, string(because)
 	if !d.Flash.IsZero() {
 		p.Flash, p.Target, p.Why = true, d.Flash, "flash"
+		return
 	}
+	p.release = precedence.Staged(facts, x.catalog, target, because, winner)
 }
 
 func (p *Plan) refuse(reason fleet.ReasonCode, again time.Duration, why string) {
@@ -174,7 +178,7 @@ func (x *decision) offer(f fleet.Firmware) {
 		return
 	}
 	if !continues {
-		start(d, f, x.now)
+		start(d, f, p.release, x.now)
 	}
 	if x.at == AtHello || !continues {
 		d.Update.Next = held(x.partial(), f)

@@ -89,7 +89,7 @@ func (r *Registry) viewer(ctx context.Context, actor fleet.Actor) (view func(con
 		}
 		v := fleet.DeviceView{Device: d, Slug: c.Product.Slug, Tag: tagOf(actor, &d)}
 		v.Target, v.Reason, _ = precedence.Decide(precedence.Of(&d), c)
-		v.Released, _, _ = precedence.Decide(precedence.Facts{Groups: d.Groups}, c)
+		v.Released, _, _ = precedence.Decide(precedence.Facts{ID: d.ID, Running: d.Running, Groups: d.Groups}, c)
 		v.Secret, v.Groups = fleet.Secret{}, nil
 		for _, g := range d.Groups {
 			if name, ok := names[g]; ok {

@@ -101,7 +101,7 @@ func (r *Registry) PreviewDeleteGroup(ctx context.Context, actor fleet.Actor, pr
 		return fleet.Impact{}, err
 	}
 	products := map[fleet.ProductID]bool{}
-	err = r.index.Count(actor, g.Product, func(e *fleet.IndexEntry, _ int) {
+	err = r.index.Count(actor, g.Product, nil, func(e *fleet.IndexEntry, _ int) {
 		if slices.Contains(e.Groups, g.ID) {
 			products[e.Product] = true
 		}

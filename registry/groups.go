@@ -96,7 +96,7 @@ func (r *Registry) groupViews(ctx context.Context, actor fleet.Actor, product fl
 			views[i].Release = c.Groups[views[i].ID]
 		}
 	}
-	err := r.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+	err := r.index.Count(actor, product, nil, func(e *fleet.IndexEntry, devices int) {
 		for _, g := range e.Groups {
 			if i, ok := at[g]; ok {
 				views[i].Devices += devices

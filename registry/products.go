@@ -110,7 +110,7 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 		return err
 	}
 	devices := 0
-	if err := r.index.Count(actor, id, func(_ *fleet.IndexEntry, n int) { devices += n }); err != nil {
+	if err := r.index.Count(actor, id, nil, func(_ *fleet.IndexEntry, n int) { devices += n }); err != nil {
 		return err
 	}
 	if devices > 0 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
@@ -196,7 +197,7 @@ func (s *Teams) clearGroup(ctx context.Context, team fleet.TeamID, id fleet.Grou
 		c, err := s.store.Catalogs.Catalog(ctx, product)
 		if err == nil && !c.Groups[id].IsZero() {
 			_, err = s.store.Catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
-				delete(c.Groups, id)
+				c.Clear(id, time.Now())
 				return nil
 			})
 		}
@@ -262,7 +263,7 @@ func (s *Teams) resume(ctx context.Context) (done bool) {
 // deletion was interrupted, or a device was added while they were deleted.
 func (s *Teams) leftovers(ctx context.Context, team fleet.TeamID) (ids []fleet.GroupID, err error) {
 	used := map[fleet.GroupID]bool{}
-	err = s.store.Index.Count(fleet.Actor{Team: team, Role: fleet.Owner}, 0, func(e *fleet.IndexEntry, _ int) {
+	err = s.store.Index.Count(fleet.Actor{Team: team, Role: fleet.Owner}, 0, nil, func(e *fleet.IndexEntry, _ int) {
 		for _, id := range e.Groups {
 			used[id] = true
 		}

@@ -65,6 +65,8 @@ func eventFields(p fleet.Payload) map[string]any {
 		return map[string]any{"version": p.Version.String()}
 	case fleet.FirmwareReleased:
 		return map[string]any{"version": api.Version{Version: p.Version}, "immediate": p.Immediate, "product_default": p.Default}
+	case fleet.ReleaseChanged:
+		return map[string]any{"id": p.ID, "version": api.Version{Version: p.Version}, "state": p.State.String(), "share": p.Share.String()}
 	}
 	return map[string]any{}
 }

@@ -108,6 +108,7 @@ func shownFirmware(r fleet.FirmwareView, names map[fleet.GroupID]string) api.Fir
 		Uploaded: moment(r.Uploaded), UploadedAt: moment(r.Uploaded), By: api.Uploader{Username: r.By},
 		Metadata: shownMetadata(r.Metadata), Forced: r.Forced,
 		Hardware: append([]string{}, r.Hardware...), Requires: r.Requires.String(), Floor: r.Floor,
+		Release: underWay(r.Staged),
 	}
 }
 

@@ -11,13 +11,18 @@ import (
 )
 
 func (a *API) releases() route.Table {
-	const firmware = "/v1/products/{product}/firmware"
+	const firmware, staged = "/v1/products/{product}/firmware", "/v1/products/{product}/releases"
 	return route.Table{Tag: "releases", Routes: []route.Route{
 		route.Put("ReleaseFirmware", firmware+"/release", "Release a version to groups or as the product default",
 			route.Needs(fleet.ReleaseToGroup), a.release).
 			Fails(http.StatusConflict, http.StatusPreconditionFailed).
-			Example(`{"version":7,"groups":["beta"],"product_default":false,"intelligent":true}`),
+			Example(`{"version":7,"groups":["beta"],"product_default":false,"plan":{"stages":[{"share":"10%","hold":"24h"},{"share":"100%"}],"gate":{"success":"98%"},"halt":{"failures":"5%"}}}`),
 		route.Get("GetProgress", firmware+"/{version}/progress", "How far the release of a version has come", route.Needs(fleet.SeeTeam), a.progress),
+		route.Get("ListReleases", staged, "Releases with a plan, newest first: those under way, and the last that ended", route.Needs(fleet.SeeTeam), a.listReleases),
+		route.Get("GetRelease", staged+"/{release}", "One release with a plan", route.Needs(fleet.SeeTeam), a.oneRelease),
+		route.Post("ActOnRelease", staged+"/{release}/actions", "Approve, pause, resume, halt, revert or finish a release",
+			route.Needs(fleet.ReleaseToGroup), a.actOnRelease).
+			Fails(http.StatusConflict).Example(`{"action":"halt"}`),
 	}}
 }
 
@@ -68,6 +73,13 @@ func (a *API) progress(ctx context.Context, who fleet.Actor, in *FirmwarePath) (
 // Order is a release with the ids of its groups.
 func (a *API) Order(ctx context.Context, who fleet.Actor, product fleet.ProductID, r api.Release) (fleet.ReleaseOrder, error) {
 	order := fleet.ReleaseOrder{Version: r.Version.Version, Default: r.Default, Now: r.Intelligent}
+	if r.Plan != nil {
+		plan, err := r.Plan.Fleet()
+		if err != nil {
+			return order, err
+		}
+		order.Plan = &plan
+	}
 	if order.Version.IsZero() {
 		return order, fleet.FieldErrorf("version", "the version is missing")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 )
 
@@ -26,6 +27,7 @@ type Domain struct {
 	Accounts *accounts.Accounts
 	Registry *registry.Registry
 	Releases *release.Service
+	Rollouts *rollout.Service
 	Events   Events
 	Repeats  route.Repeats
 }

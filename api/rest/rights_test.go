@@ -20,11 +20,11 @@ import (
 var lowest = map[fleet.Role]string{
 	fleet.Viewer: `RevokeToken GetUser UpdateUser GetAccount ListTokens CreateAccessToken RevokeAccessToken ListTeams GetTeam LeaveTeam ListTeamUsers
 		GetTeamUser ListProductTeam ListProducts ListUserProducts GetProduct ListProductDevices GetProductDevice ListDevices FetchDevice ListDeviceTags
-		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListProductUpdates ListDeviceUpdates ListMessages
+		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease ListProductUpdates ListDeviceUpdates ListMessages
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
-		DownloadFirmware UploadFirmware ReleaseFirmware GetImpact StopUpdate RetryUpdate ArchiveAlert RestoreAlert`,
+		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate ArchiveAlert RestoreAlert`,
 	fleet.Admin: `ListAudit AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
@@ -66,6 +66,9 @@ func newDoor(t *testing.T) *door {
 		Actor: d.domain.Accounts.Actor, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
 	}, slices.Concat(d.operations.Tables(), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
+	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
+		t.Fatalf("got %d %s", status, answer)
+	}
 	for _, role := range []fleet.Role{fleet.Viewer, fleet.Editor, fleet.Admin} {
 		d.tokens[role], _ = d.join(role.String()+"@example.com", role, "beta")
 	}
@@ -77,7 +80,7 @@ func (d *door) call(t *testing.T, r route.Route, example string, role fleet.Role
 	t.Helper()
 	alert := must[fleet.Alert](t)(d.store.Messages.Raise(t.Context(), fleet.Alert{Team: d.owner.Team, Device: fleet.DeviceID(device), Name: "test"}))
 	path := strings.NewReplacer(
-		"{product}", "lamp", "{device}", device, "{group}", group, "{version}", "7", "{alert}", alert.ID,
+		"{product}", "lamp", "{device}", device, "{group}", group, "{version}", "7", "{release}", "1", "{alert}", alert.ID,
 		"{email}", "viewer@example.com", "{username}", "viewer@example.com", "{token}", "none", "{prefix}", "spark",
 	).Replace(r.Path)
 	if r.ID == "GetImpact" {

@@ -23,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
@@ -105,7 +106,8 @@ func bare(t testing.TB) *world {
 			Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,
 			Audit: log, Images: images, Forecast: releases, Live: disconnected{}, Log: quiet,
 		}),
-		Releases: releases, Events: w.events, Repeats: s.Repeats,
+		Releases: releases, Rollouts: rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, Log: quiet}),
+		Events: w.events, Repeats: s.Repeats,
 	}
 	config := rest.Config{
 		Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: maxImage, Heartbeat: 20 * time.Millisecond,

@@ -135,6 +135,8 @@ func (f *Fleet) Clear() {
 	f.EditCatalog(func(c *fleet.Catalog) {
 		c.Default = fleet.Version{}
 		clear(c.Groups)
+		clear(c.Staged)
+		clear(c.Ended)
 		for key, firmware := range c.Firmware {
 			firmware.WasReleased = false
 			c.Firmware[key] = firmware

@@ -1,6 +1,10 @@
 package precedence
 
-import "github.com/muster-iot/muster/fleet"
+import (
+	"maps"
+
+	"github.com/muster-iot/muster/fleet"
+)
 
 // Renew forgets the attempts at d's target, an operator's stop included, if that target has
 // changed since: if it is another one by c, or was another one in between, whether or not d sent
@@ -22,10 +26,8 @@ func Moved(f Facts, c *fleet.Catalog, since uint64, target fleet.Version) bool {
 	if len(c.Moves) == 0 || since >= c.Moves[len(c.Moves)-1].Revision {
 		return false
 	}
-	past := fleet.Catalog{Default: c.Default, Groups: make(map[fleet.GroupID]fleet.Version, len(c.Groups))}
-	for g, v := range c.Groups {
-		past.Groups[g] = v
-	}
+	past := fleet.Catalog{Default: c.Default, Groups: make(map[fleet.GroupID]fleet.Version, len(c.Groups)), Staged: maps.Clone(c.Staged)}
+	maps.Copy(past.Groups, c.Groups)
 	for i := len(c.Moves) - 1; i >= 0 && c.Moves[i].Revision > since; i-- {
 		undo(&past, c.Moves[i])
 		if i > 0 && c.Moves[i-1].Revision == c.Moves[i].Revision {
@@ -38,7 +40,10 @@ func Moved(f Facts, c *fleet.Catalog, since uint64, target fleet.Version) bool {
 	return false
 }
 
+// undo takes m back in c. A release with a plan that m brought goes with it; one that m ended is
+// not known any more, and counts as a release of its version to everyone.
 func undo(c *fleet.Catalog, m fleet.Move) {
+	delete(c.Staged, m.Group)
 	switch {
 	case m.Group == 0:
 		c.Default = m.From

@@ -8,8 +8,8 @@ import "github.com/muster-iot/muster/fleet"
 func Explain(f Facts, c *fleet.Catalog, name func(fleet.GroupID) (string, bool)) Trace {
 	var trace Trace
 	hidden := -1 // index of the step that stands for all hidden groups
-	trace.Target, trace.Reason, _ = decide(f, c, func(rule fleet.Reason, out Outcome, group fleet.GroupID, v fleet.Version) {
-		step := Step{Rule: Rule(rule), Outcome: out, Version: v}
+	trace.Target, trace.Reason, _ = decide(f, c, func(rule fleet.Reason, out Outcome, group fleet.GroupID, v fleet.Version, staged Staging) {
+		step := Step{Rule: Rule(rule), Outcome: out, Version: v, Staged: staged}
 		if rule != fleet.BecauseGroup {
 			trace.Steps = append(trace.Steps, step)
 			return

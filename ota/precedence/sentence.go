@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -75,6 +76,8 @@ func (s Step) group() string {
 		return "group " + s.Group + " gives " + s.Version.String() + ", the highest of its groups' releases"
 	case s.Outcome == PassedOver:
 		return "group " + s.Group + " would give " + s.Version.String()
+	case s.Staged.Release != 0:
+		return s.staged("group "+s.Group, "its devices")
 	case s.Outcome == Considered:
 		return "group " + s.Group + " has release " + s.Version.String()
 	case s.Group != "":
@@ -85,7 +88,30 @@ func (s Step) group() string {
 	return "in no group"
 }
 
+// staged spells what a target with a release with a plan gives the device. of are the target's
+// devices.
+func (s Step) staged(target, of string) string {
+	r, gives := s.Staged, target+" still gives "+s.Version.String()
+	if s.Version.IsZero() {
+		gives = target + " gives nothing yet"
+	}
+	switch {
+	case s.Version.Equal(r.Version):
+		return fmt.Sprintf("%s releases %s to %s of %s; this device is at %s", target, r.Version, r.Share, of, r.Place)
+	case r.State == fleet.ReleaseReverting:
+		return target + " takes " + r.Version.String() + " back: " + gives
+	case r.State == fleet.ReleaseHalted && r.Place < r.Share:
+		return "release " + r.Release.String() + " of " + r.Version.String() + " is halted, so " + gives
+	case r.State == fleet.ReleaseScheduled:
+		return target + " will release " + r.Version.String() + ": until then " + gives
+	}
+	return fmt.Sprintf("%s releases %s to %s of %s; this device is at %s, so %s", target, r.Version, r.Share, of, r.Place, gives)
+}
+
 func (s Step) byDefault() string {
+	if s.Staged.Release != 0 && s.Outcome != PassedOver {
+		return s.staged("the product default", "the product's devices")
+	}
 	switch s.Outcome {
 	case Applies:
 		return "the product default is " + s.Version.String()

@@ -75,6 +75,15 @@ const (
 // Share is a count of a total.
 type Share struct{ Count, Of int64 }
 
+// Staging is a release with a plan as it concerns one device; zero: none.
+type Staging struct {
+	Release fleet.ReleaseID
+	Version fleet.Version // that it leads to
+	State   fleet.ReleaseState
+	Share   fleet.Share // that it has reached
+	Place   fleet.Share // of the device; inside if it is below Share
+}
+
 // Step is one thing that was looked at, and what came of it. Fields a rule has no use for
 // are zero.
 type Step struct {
@@ -88,6 +97,7 @@ type Step struct {
 	Group   string        // RuleGroup: the name; "" for a hidden group and where no group has a release
 	Hidden  bool          // RuleGroup: all groups that the asking user may not see, as one step
 	Groups  int           // RuleGroup: groups the device is in, where none has a release
+	Staged  Staging       // RuleGroup and RuleDefault: the release with a plan that stands there
 
 	// At is when the last update started (RuleUpdate), when the last handshake was
 	// (RuleHandshake, zero: never) or when the cool-down ends (RuleCoolDown, zero: there is

@@ -14,7 +14,7 @@ func (s *Service) Attention(ctx context.Context, actor fleet.Actor, product flee
 		return nil, err
 	}
 	counts, t := make(map[fleet.Concern]int), newSum(c, c, s.ota.MaxAttempts())
-	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+	err = s.index.Count(actor, product, t.contrast.splits(), func(e *fleet.IndexEntry, devices int) {
 		if concern := t.concern(e); concern != "" {
 			counts[concern] += devices
 		}
@@ -22,43 +22,43 @@ func (s *Service) Attention(ctx context.Context, actor fleet.Actor, product flee
 	return counts, err
 }
 
-// Concerned returns a predicate for fleet.DeviceQuery.Where: the device of product has this
+// Concerned returns a condition for fleet.DeviceQuery: the device of product has this
 // concern. It is valid for one query, by the catalog as it is now.
-func (s *Service) Concerned(ctx context.Context, actor fleet.Actor, product fleet.ProductID, concern fleet.Concern) (func(*fleet.IndexEntry) bool, error) {
+func (s *Service) Concerned(ctx context.Context, actor fleet.Actor, product fleet.ProductID, concern fleet.Concern) (fleet.Where, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
-		return nil, err
+		return fleet.Where{}, err
 	}
 	t := newSum(c, c, s.ota.MaxAttempts())
-	return func(e *fleet.IndexEntry) bool { return t.concern(e) == concern }, nil
+	return fleet.Where{Splits: t.contrast.splits(), Holds: func(e *fleet.IndexEntry) bool { return t.concern(e) == concern }}, nil
 }
 
-// Wrong returns a predicate for fleet.DeviceQuery.Where: the last update of the device of product
+// Wrong returns a condition for fleet.DeviceQuery: the last update of the device of product
 // failed for this reason, 0: for any or because it was stopped, and the device does not run its
 // target since. It is valid for one query, by the catalog as it is now.
-func (s *Service) Wrong(ctx context.Context, actor fleet.Actor, product fleet.ProductID, reason fleet.ReasonCode) (func(*fleet.IndexEntry) bool, error) {
+func (s *Service) Wrong(ctx context.Context, actor fleet.Actor, product fleet.ProductID, reason fleet.ReasonCode) (fleet.Where, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
-		return nil, err
+		return fleet.Where{}, err
 	}
 	targets := newContrast(c, c)
-	return func(e *fleet.IndexEntry) bool {
+	return fleet.Where{Splits: targets.splits(), Holds: func(e *fleet.IndexEntry) bool {
 		return wrong(targets, e) && (reason == 0 || failed(e) && e.Reason == reason)
-	}, nil
+	}}, nil
 }
 
-// Unstarted returns a predicate for fleet.DeviceQuery.Where: v is the target of the device of product,
+// Unstarted returns a condition for fleet.DeviceQuery: v is the target of the device of product,
 // which does not run it and has not begun to move to it, as Progress counts it. It is valid for
 // one query, by the catalog as it is now.
-func (s *Service) Unstarted(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (func(*fleet.IndexEntry) bool, error) {
+func (s *Service) Unstarted(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (fleet.Where, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
-		return nil, err
+		return fleet.Where{}, err
 	}
 	targets := newContrast(c, c)
-	return func(e *fleet.IndexEntry) bool {
+	return fleet.Where{Splits: targets.splits(), Holds: func(e *fleet.IndexEntry) bool {
 		return targets.targets(e).after.Equal(v) && !e.Running.Equal(v) && !e.UpdateTo.Equal(v)
-	}, nil
+	}}, nil
 }
 
 // concern returns why a device needs attention, "" if it does not.

@@ -50,7 +50,7 @@ func (s *Service) released(actor fleet.Actor, c *fleet.Catalog, v fleet.Version)
 // built.
 func (s *Service) runners(actor fleet.Actor, c *fleet.Catalog) (map[string]int, error) {
 	running := make(map[string]int, len(c.Firmware))
-	err := s.index.Count(actor, c.Product.ID, func(e *fleet.IndexEntry, devices int) { running[e.Running.Key()] += devices })
+	err := s.index.Count(actor, c.Product.ID, nil, func(e *fleet.IndexEntry, devices int) { running[e.Running.Key()] += devices })
 	if errors.Is(err, fleet.Unavailable) {
 		return nil, nil
 	}
@@ -69,6 +69,11 @@ func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[str
 		}
 	}
 	slices.Sort(r.Groups)
+	for g, staged := range c.Staged {
+		if staged.Version.Equal(f.Version) && staged.ID > r.Staged.ID && (g == 0 || mayGroup(actor, fleet.SeeGroup, c, g) == nil) {
+			r.Staged = staged
+		}
+	}
 	if actor.Role.Restricted() { // an earlier release may have been to a group they can't see
 		r.WasReleased = r.Default || len(r.Groups) > 0
 	}
@@ -81,10 +86,10 @@ func tagOf(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware) string {
 	released := make(map[fleet.GroupID]string, len(c.Groups))
 	for g, v := range c.Groups {
 		if mayGroup(actor, fleet.SeeGroup, c, g) == nil {
-			released[g] = v.String()
+			released[g] = v.String() + "/" + c.Staged[g].ID.String()
 		}
 	}
-	return fleet.TagOf(f.Version.String(), f.Title, f.Description, f.Hardware, f.Requires.String(), c.Default.String(), released)
+	return fleet.TagOf(f.Version.String(), f.Title, f.Description, f.Hardware, f.Requires.String(), c.Default.String(), c.Staged[0].ID, released)
 }
 
 // EditFirmware changes title and description of a version, and which devices can take it; nil
@@ -166,7 +171,7 @@ func (s *Service) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 // firmware sees all devices.
 func (s *Service) notLocked(actor fleet.Actor, product fleet.ProductID, v fleet.Version) error {
 	locked := 0
-	err := s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+	err := s.index.Count(actor, product, nil, func(e *fleet.IndexEntry, devices int) {
 		if e.Lock.Equal(v) {
 			locked += devices
 		}

@@ -32,7 +32,7 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 	if err := apply(actor, after, groups, order); err != nil {
 		return fleet.Impact{}, err
 	}
-	everyone := order.Groups == nil || order.Default != nil && *order.Default || before.Default != after.Default
+	everyone := order.Groups == nil || order.Default != nil && *order.Default || before.Moved(after, 0)
 	concerned := make(map[fleet.GroupID]bool)
 	for _, g := range before.MovedGroups(after) {
 		concerned[g] = true
@@ -44,7 +44,7 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 	}
 	t := newSum(before, after, s.ota.MaxAttempts())
 	t.released = order.Version
-	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+	err = s.index.Count(actor, product, t.contrast.splits(), func(e *fleet.IndexEntry, devices int) {
 		if everyone || inAny(e.Groups, concerned) {
 			t.add(e, e, devices)
 		}
@@ -64,7 +64,7 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 	}
 	t := newSum(c, c, s.ota.MaxAttempts())
 	if ids == nil {
-		err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+		err = s.index.Count(actor, product, t.contrast.splits(), func(e *fleet.IndexEntry, devices int) {
 			changed := *e
 			if change(&changed); altered(e, &changed) {
 				t.add(e, &changed, devices)
@@ -157,7 +157,7 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 	if !restricted {
 		return
 	}
-	if sends(t.contrast.released(old.Groups).before, t.contrast.released(new.Groups).after, new.Running) {
+	if sends(t.contrast.released(old).before, t.contrast.released(new).after, new.Running) {
 		if new.Development {
 			t.blocked["development"] += devices
 		} else {
@@ -213,7 +213,7 @@ func (s *Service) Progress(ctx context.Context, actor fleet.Actor, product fleet
 	}
 	progress := fleet.Progress{Version: f.Version, States: make(map[fleet.UpdateState]int)}
 	targets := newContrast(c, c)
-	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+	err = s.index.Count(actor, product, targets.splits(), func(e *fleet.IndexEntry, devices int) {
 		if !targets.targets(e).after.Equal(v) {
 			return
 		}

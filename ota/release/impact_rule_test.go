@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -41,9 +42,9 @@ func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 				return
 			}
 			concerned = func(d fleet.Device) bool {
-				return order.Groups == nil || order.Default != nil && *order.Default || before.Default != w.Catalog().Default ||
+				return order.Groups == nil || order.Default != nil && *order.Default || before.Moved(w.Catalog(), 0) ||
 					slices.ContainsFunc(d.Groups, func(g fleet.GroupID) bool {
-						return slices.Contains(*order.Groups, g) || before.Groups[g] != w.Catalog().Groups[g]
+						return slices.Contains(*order.Groups, g) || before.Moved(w.Catalog(), g)
 					})
 			}
 		} else {
@@ -120,8 +121,8 @@ func hindrance(w *world, d, now *fleet.Device, before *fleet.Catalog, to, releas
 	from, _, _ := precedence.Decide(precedence.Of(d), before)
 	due := to.Equal(released) && from.Equal(released) && !d.Running.Equal(to) && !now.Development && now.Lock.IsZero()
 	if !due && !gives(from, to) {
-		old, _, _ := precedence.Decide(precedence.Facts{Groups: d.Groups}, before)
-		released, _, _ := precedence.Decide(precedence.Facts{Groups: now.Groups}, w.Catalog())
+		old, _, _ := precedence.Decide(precedence.Facts{ID: d.ID, Running: d.Running, Groups: d.Groups}, before)
+		released, _, _ := precedence.Decide(precedence.Facts{ID: d.ID, Running: d.Running, Groups: now.Groups}, w.Catalog())
 		switch {
 		case !gives(old, released):
 			return ""
@@ -166,6 +167,7 @@ func drawFleet(t *rapid.T, w *world) {
 			w.ReleaseTo(g, version.String())
 		}
 	}
+	drawStaged(t, w)
 	for i := range rapid.IntRange(0, 12).Draw(t, "devices") {
 		w.Device(fleet.DeviceID(fmt.Sprint("d", i)), rapid.SampledFrom([]string{"", "1", "2", "3", "3.0.0", "9", "junk"}).Draw(t, "running"), func(d *fleet.Device) {
 			d.Groups = drawGroups(t, "in")
@@ -186,6 +188,33 @@ func drawFleet(t *rapid.T, w *world) {
 	}
 }
 
+// drawStaged puts releases with a plan over what is released, also one over the other, at any
+// share and in any state.
+func drawStaged(t *rapid.T, w *world) {
+	for _, target := range []fleet.GroupID{0, beta, eu} {
+		for range rapid.IntRange(0, 2).Draw(t, "releases with a plan") {
+			version := v(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "staged"))
+			w.EditCatalog(func(c *fleet.Catalog) {
+				if c.At(target).Equal(version) {
+					return
+				}
+				r, err := c.Begin(fleet.Release{Group: target, Version: version, Plan: drawPlan(t)}, time.Now())
+				if err != nil {
+					return // it stood below one that gave nothing
+				}
+				r.Share = fleet.Share(rapid.SampledFrom([]int{0, 1, 2500, 5000, 9999, 10_000}).Draw(t, "share"))
+				r.State = rapid.SampledFrom([]fleet.ReleaseState{fleet.ReleaseRunning, fleet.ReleaseHalted, fleet.ReleasePaused}).Draw(t, "state")
+				c.SetStaged(r)
+			})
+		}
+	}
+}
+
+func drawPlan(t *rapid.T) fleet.ReleasePlan {
+	first := fleet.Share(rapid.IntRange(1, 9999).Draw(t, "first share"))
+	return fleet.ReleasePlan{Stages: []fleet.ReleaseStage{{Share: first}, {Share: fleet.Whole}}, Sample: 20, Halt: fleet.ReleaseHalt{Return: time.Hour}}
+}
+
 func drawOrder(t *rapid.T, actor fleet.Actor) fleet.ReleaseOrder {
 	order := fleet.ReleaseOrder{Version: v(rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "version"))}
 	if rapid.Bool().Draw(t, "with groups") {
@@ -194,6 +223,10 @@ func drawOrder(t *rapid.T, actor fleet.Actor) fleet.ReleaseOrder {
 	}
 	if !actor.Role.Restricted() && rapid.Bool().Draw(t, "with default") {
 		order.Default = flag(rapid.Bool().Draw(t, "as default"))
+	}
+	if rapid.Bool().Draw(t, "with a plan") {
+		plan := drawPlan(t)
+		order.Plan = &plan
 	}
 	return order
 }

@@ -77,6 +77,9 @@ func apply(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Gr
 			return err
 		}
 	}
+	if err := stand(actor, c, f.Version, order); err != nil {
+		return err
+	}
 	if isReleased(c, f.Version) && !f.WasReleased {
 		f.WasReleased = true
 		c.Firmware[f.Version.Key()] = f
@@ -97,22 +100,17 @@ func releaseToGroups(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupI
 			return fleet.FieldErrorf("groups", "group %s belongs to another product", group.Name)
 		}
 	}
-	if c.Groups == nil {
-		c.Groups = make(map[fleet.GroupID]fleet.Version)
-	}
-	for g, released := range c.Groups {
+	for g, released := range maps.Clone(c.Groups) {
 		if released.Equal(v) && !slices.Contains(groups, g) && mayGroup(actor, fleet.ReleaseToGroup, c, g) == nil {
-			delete(c.Groups, g)
+			c.Withdraw(g, time.Now())
 		}
-	}
-	for _, g := range groups {
-		c.Groups[g] = v
 	}
 	return nil
 }
 
-// releaseAsDefault makes v the product default, or no longer. An order that v is not the
-// default, when it isn't, changes nothing and requires no right.
+// releaseAsDefault checks that actor may make v the product default, or no longer, and ends the
+// latter. An order that v is not the default, when it isn't, changes nothing and requires no
+// right.
 func releaseAsDefault(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, is bool) error {
 	if !is && !c.Default.Equal(v) {
 		return nil
@@ -120,10 +118,38 @@ func releaseAsDefault(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, is b
 	if err := fleet.May(actor, fleet.ReleaseDefault, fleet.Object{Team: c.Product.Team}); err != nil {
 		return err
 	}
-	if c.Default = v; !is {
-		c.Default = fleet.Version{}
+	if !is {
+		c.Withdraw(0, time.Now())
 	}
 	return nil
+}
+
+// stand releases v at the targets of order: in place of what stands there, or with a plan, over
+// it. A target at which v is released already, also with a plan, stays as it is.
+func stand(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, order fleet.ReleaseOrder) error {
+	var added []fleet.GroupID
+	if order.Groups != nil {
+		added = slices.Clone(*order.Groups)
+	}
+	if order.Default != nil && *order.Default {
+		added = append(added, 0)
+	}
+	added = slices.DeleteFunc(added, func(target fleet.GroupID) bool { return c.At(target).Equal(v) })
+	now := time.Now().UTC()
+	if order.Plan == nil {
+		for _, target := range added {
+			c.Stand(target, v, now)
+		}
+		return nil
+	}
+	if err := order.Plan.Check(); err != nil {
+		return err
+	}
+	if len(added) != 1 {
+		return fleet.FieldErrorf("plan", "a plan needs exactly one new target, a group or the product default; this order adds %d", len(added))
+	}
+	_, err := c.Begin(fleet.Release{Group: added[0], Version: v, Plan: order.Plan.Clone(), By: actor.Email, Now: order.Now}, now)
+	return err
 }
 
 // recordRelease writes an order that was carried out to the audit log, and announces it.
@@ -133,17 +159,26 @@ func (s *Service) recordRelease(ctx context.Context, actor fleet.Actor, order fl
 	s.announce(fleet.Event{
 		Payload: fleet.FirmwareReleased{Version: order.Version, Immediate: order.Now, Default: after.Default.Equal(order.Version)},
 		Team:    actor.Team, Product: after.Product.ID, At: time.Now(),
-		Groups: groups, Wide: before.Default != after.Default || len(groups) == 0,
+		Groups: groups, Wide: before.Moved(after, 0) || len(groups) == 0,
 	})
 }
 
 // targets is what is released in c, for the audit log.
 func targets(c *fleet.Catalog) audit.Fields {
 	groups := make(map[string]string, len(c.Groups))
-	for g, v := range c.Groups {
-		groups[g.String()] = v.String()
+	for g := range c.Groups {
+		groups[g.String()] = standing(c, g)
 	}
-	return audit.Fields{"product_id": c.Product.ID, "product_default": c.Default.String(), "groups": groups}
+	return audit.Fields{"product_id": c.Product.ID, "product_default": standing(c, 0), "groups": groups}
+}
+
+// standing is what is released at a target, in words.
+func standing(c *fleet.Catalog, target fleet.GroupID) string {
+	text := c.At(target).String()
+	if r, staged := c.Staged[target]; staged {
+		text += " (release " + r.ID.String() + ", " + r.State.String() + " at " + r.Share.String() + ")"
+	}
+	return text
 }
 
 // isReleased reports whether v is released anywhere in c.
@@ -163,6 +198,7 @@ func isReleased(c *fleet.Catalog, v fleet.Version) bool {
 func clone(c *fleet.Catalog) *fleet.Catalog {
 	copied := *c
 	copied.Groups, copied.Firmware = maps.Clone(c.Groups), maps.Clone(c.Firmware)
+	copied.Staged, copied.Ended = maps.Clone(c.Staged), maps.Clone(c.Ended)
 	return &copied
 }
 

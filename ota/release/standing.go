@@ -16,7 +16,7 @@ func (s *Service) Standing(ctx context.Context, actor fleet.Actor, product fleet
 		return counts, err
 	}
 	targets := newContrast(c, c)
-	err = s.index.Count(actor, product, func(e *fleet.IndexEntry, devices int) {
+	err = s.index.Count(actor, product, targets.splits(), func(e *fleet.IndexEntry, devices int) {
 		counts.States[e.Update] += devices
 		if failed(e) && wrong(targets, e) {
 			counts.Reasons[e.Reason] += devices

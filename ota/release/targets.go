@@ -1,6 +1,8 @@
 package release
 
 import (
+	"slices"
+
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
 )
@@ -9,9 +11,10 @@ import (
 const memoGroups = 4
 
 // contrast runs precedence by two catalogs over many devices: once per set of groups
-// instead of once per device. It is not safe for concurrent use.
+// instead of once per device, where no release has a plan. It is not safe for concurrent use.
 type contrast struct {
 	before, after *fleet.Catalog
+	staged        bool // devices of one set of groups differ in their targets
 	none          pair // of a device without groups
 	memo          map[[memoGroups]fleet.GroupID]*pair
 }
@@ -23,8 +26,20 @@ type pair struct {
 
 func newContrast(before, after *fleet.Catalog) *contrast {
 	c := &contrast{before: before, after: after, memo: make(map[[memoGroups]fleet.GroupID]*pair)}
+	c.staged = len(before.Staged)+len(after.Staged) > 0
 	c.none = c.decide(precedence.Facts{})
 	return c
+}
+
+// splits are the borders inside sets of groups that both catalogs draw.
+func (c *contrast) splits() []fleet.Split {
+	splits := c.before.Splits()
+	for _, split := range c.after.Splits() {
+		if !slices.Contains(splits, split) {
+			splits = append(splits, split)
+		}
+	}
+	return splits
 }
 
 func (c *contrast) decide(f precedence.Facts) (p pair) {
@@ -39,11 +54,16 @@ func (c *contrast) targets(e *fleet.IndexEntry) *pair {
 		p := c.decide(precedence.OfEntry(e))
 		return &p
 	}
-	return c.released(e.Groups)
+	return c.released(e)
 }
 
-// released is what releases alone give to members of groups.
-func (c *contrast) released(groups []fleet.GroupID) *pair {
+// released is what releases alone give to the device of e.
+func (c *contrast) released(e *fleet.IndexEntry) *pair {
+	groups := e.Groups
+	if c.staged {
+		p := c.decide(precedence.Facts{ID: e.ID, Running: e.Running, Groups: groups})
+		return &p
+	}
 	if len(groups) == 0 {
 		return &c.none
 	}

@@ -42,6 +42,7 @@ var all = map[string]stored{
 	"Message":       packedBy(Message, "Cursor", "Team"),
 	"Move":          packedBy(Move),
 	"Product":       packedBy(Product),
+	"Release":       packedBy(Release),
 	"Team":          packedBy(Team),
 	"Token":         packedBy(Token),
 	"Update":        packedBy(Update),
@@ -127,6 +128,13 @@ var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 			return all
 		}
 		return []string(nil)
+	}),
+	reflect.TypeFor[[]fleet.ReleaseStage](): rapid.Custom(func(t *rapid.T) any {
+		var stages []fleet.ReleaseStage
+		for range rapid.IntRange(0, 3).Draw(t, "stages") {
+			stages = append(stages, rapid.Make[fleet.ReleaseStage]().Draw(t, "stage"))
+		}
+		return stages
 	}),
 	reflect.TypeFor[[]fleet.GroupID](): rapid.Custom(func(t *rapid.T) any {
 		var ids []fleet.GroupID
@@ -236,6 +244,16 @@ func fill(v reflect.Value, n *int) {
 		return
 	case *[]string:
 		*field = []string{fmt.Sprintf("word %d", *n), "another"}
+		return
+	case *fleet.ReleaseID: // it came later: what was stored before keeps its values
+		*field, *n = 900, *n-1
+		return
+	case *[]fleet.ReleaseStage:
+		*field = make([]fleet.ReleaseStage, 2)
+		fill(reflect.ValueOf(&(*field)[0]).Elem(), n)
+		return
+	case **fleet.Release:
+		*field = &fleet.Release{ID: fleet.ReleaseID(*n), Salt: 1 << 40}
 		return
 	case *[]fleet.GroupID:
 		*field = []fleet.GroupID{fleet.GroupID(*n), fleet.GroupID(*n + 1)}

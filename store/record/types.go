@@ -124,6 +124,7 @@ var Update = Codec[fleet.Update]{func(f *fields, u *fleet.Update) {
 	instant(f, 13, &u.Stored)
 	instant(f, 14, &u.Applied)
 	instant(f, 15, &u.Changed)
+	number(f, 16, &u.Release)
 }}
 
 // Attempts packs all of a device's attempts.

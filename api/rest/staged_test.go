@@ -1,0 +1,99 @@
+package rest_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// TestAReleaseWithAPlan goes from the order to the actions over HTTP: what is absent has the
+// documented defaults, and the answers carry the plan back in the keys it came in.
+func TestAReleaseWithAPlan(t *testing.T) {
+	w := newWorld(t)
+	const order = `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"12.5%","hold":"36h","approve":true},{"share":"100%"}],
+		"gate":{"success":"98%"},"halt":{"failures":"5%","lost":3},"on_halt":"revert"}}`
+	status, body := w.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", order)
+	if status != http.StatusOK || !strings.Contains(body, `"release":{"id":1,"state":"running","share":"12.5%"}`) {
+		t.Fatalf("got %d %s", status, body)
+	}
+	r := must[api.StagedRelease](t)(w.OneRelease(t.Context(), "lamp", 1))
+	plan := must[fleet.ReleasePlan](t)(r.Plan.Fleet())
+	want := fleet.ReleasePlan{
+		Stages: []fleet.ReleaseStage{{Share: 1250, Hold: 36 * 3600e9, Approve: true}, {Share: fleet.Whole, Hold: 24 * 3600e9}},
+		Sample: 20, Gate: 9800, Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Share: 500}, Lost: fleet.Bar{Devices: 3}, Return: 1800e9}, Revert: true,
+	}
+	if strings.Join(describe(plan), "\n") != strings.Join(describe(want), "\n") {
+		t.Errorf("got %+v\nwant %+v", plan, want)
+	}
+	if r.Group != "beta" || r.Stage != 1 || r.By != ownerEmail || r.Devices == nil || r.Devices.Reach != 1 || r.Gate == nil || r.Gate.Sample != 20 {
+		t.Errorf("got %+v, %+v, %+v", r, r.Devices, r.Gate)
+	}
+	for _, step := range []struct{ action, state string }{{"pause", "paused"}, {"resume", "running"}, {"halt", "halted"}, {"finish", "done"}} {
+		acted := must[api.StagedRelease](t)(w.ActOnRelease(t.Context(), "lamp", 1, step.action))
+		if acted.State != step.state {
+			t.Errorf("%s: it is %s", step.action, acted.State)
+		}
+	}
+	all := must[[]api.StagedRelease](t)(w.Releases(t.Context(), "lamp"))
+	if len(all) != 1 || all[0].State != "done" || all[0].Why != "finished by "+ownerEmail {
+		t.Errorf("got %+v", all)
+	}
+	for name, row := range map[string]struct {
+		body   string
+		status int
+		says   string
+	}{
+		"it has ended":     {`{"action":"halt"}`, http.StatusConflict, "release 1 has ended"},
+		"no such action":   {`{"action":"explode"}`, http.StatusConflict, "has ended"},
+		"an unknown field": {`{"action":"halt","force":true}`, http.StatusUnprocessableEntity, "unknown field"},
+		"no action":        {`{}`, http.StatusConflict, ""},
+	} {
+		if status, body := w.do(http.MethodPost, "/v1/products/lamp/releases/1/actions", "application/json", row.body); status != row.status || !strings.Contains(body, row.says) {
+			t.Errorf("%s: got %d %s", name, status, body)
+		}
+	}
+	if status, body := w.do(http.MethodGet, "/v1/products/lamp/releases/9", "", ""); status != http.StatusNotFound {
+		t.Errorf("an unknown release: got %d %s", status, body)
+	}
+}
+
+// describe makes plans comparable.
+func describe(p fleet.ReleasePlan) (lines []string) {
+	for _, stage := range p.Stages {
+		lines = append(lines, stage.Share.String()+" "+stage.Hold.String()+map[bool]string{true: " approve"}[stage.Approve])
+	}
+	bar := func(b fleet.Bar) string { return b.Share.String() + "/" + strings.Repeat("I", b.Devices) }
+	return append(lines, p.Gate.String(), strings.Repeat("I", p.Sample), bar(p.Halt.Failures), bar(p.Halt.Lost), p.Halt.Return.String(), map[bool]string{true: "revert"}[p.Revert])
+}
+
+// TestPlansAreReadStrictly: a plan with a mistake anywhere is an error that names it, and
+// nothing is released.
+func TestPlansAreReadStrictly(t *testing.T) {
+	w := newWorld(t)
+	for name, row := range map[string]struct{ target, plan, says string }{
+		"no stages":           {`"groups":["beta"]`, `{}`, "1 to 20 stages"},
+		"a misspelled key":    {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"gates":{}}`, "unknown field"},
+		"one in a stage":      {`"groups":["beta"]`, `{"stages":[{"share":"100%","hld":"1h"}]}`, "hld"},
+		"one in the gate":     {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"gate":{"successes":"98%"}}`, "unknown field"},
+		"a share over all":    {`"groups":["beta"]`, `{"stages":[{"share":"120%"}]}`, "not a share"},
+		"a share as a number": {`"groups":["beta"]`, `{"stages":[{"share":10}]}`, "percentage"},
+		"a hold in words":     {`"groups":["beta"]`, `{"stages":[{"share":"100%","hold":"a day"}]}`, "time span"},
+		"a bar of nothing":    {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"halt":{"failures":0}}`, "percentage"},
+		"not everyone":        {`"groups":["beta"]`, `{"stages":[{"share":"50%"}]}`, "has to be 100%"},
+		"another end":         {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"on_halt":"explode"}`, "stop or revert"},
+		"two targets":         {`"groups":["beta","eu"]`, `{"stages":[{"share":"100%"}]}`, "exactly one new target"},
+		"no target":           {`"groups":[]`, `{"stages":[{"share":"100%"}]}`, "exactly one new target"},
+		"a window, not known": {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"windows":[]}`, "unknown field"},
+	} {
+		status, body := w.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,`+row.target+`,"plan":`+row.plan+`}`)
+		if status != http.StatusUnprocessableEntity || !strings.Contains(body, row.says) {
+			t.Errorf("%s: got %d %s, want 422 and %q", name, status, body, row.says)
+		}
+	}
+	if all := must[[]api.StagedRelease](t)(w.Releases(t.Context(), "lamp")); len(all) != 0 {
+		t.Errorf("got %+v", all)
+	}
+}

@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/humane"
+)
+
+type releaseCmd struct {
+	Create  releaseCreateCmd  `cmd:"" help:"Release a version by a plan: to a share of the devices that grows by stages; shows the impact of the first stage and asks." example:"muster release create 8 --default --careful"`
+	List    releaseListCmd    `cmd:"" help:"List a product's releases with a plan: those under way, and the last that ended." example:"muster release list"`
+	Show    releaseShowCmd    `cmd:"" help:"Show one release, its plan and its numbers." example:"muster release show 3"`
+	Watch   releaseWatchCmd   `cmd:"" help:"Watch a release until it has ended." example:"muster release watch 3"`
+	Approve releaseApproveCmd `cmd:"" help:"Let a release that waits go on to its next stage." example:"muster release approve 3"`
+	Pause   releasePauseCmd   `cmd:"" help:"Keep a release at its share; devices inside it still update." example:"muster release pause 3"`
+	Resume  releaseResumeCmd  `cmd:"" help:"Continue a release that was paused or has halted; failures so far don't halt it again." example:"muster release resume 3"`
+	Halt    releaseHaltCmd    `cmd:"" help:"Stop a release: running downloads end, and no device updates any more." example:"muster release halt 3"`
+	Revert  releaseRevertCmd  `cmd:"" help:"Take a release back: devices that were updated return to what they ran before." example:"muster release revert 3"`
+	Finish  releaseFinishCmd  `cmd:"" help:"Release to every device now, without the rest of the plan." example:"muster release finish 3"`
+}
+
+type releaseCreateCmd struct {
+	releasing
+	planFlags
+	Default bool `help:"Release as the product default, to every device that no other rule applies to."`
+}
+
+// Run adds one target, with a plan, to where the version is released.
+func (c *releaseCreateCmd) Run(ctx context.Context) error {
+	if c.Default == (len(c.Group) > 0) || len(c.Group) > 1 {
+		return Misuse("release to which devices? Name one group with --group, or give --default for every device that no other rule applies to")
+	}
+	plan, err := c.plan()
+	if err != nil {
+		return err
+	}
+	s, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	f, tag, err := findFirmware(ctx, s, c.Version)
+	if err != nil {
+		return err
+	}
+	r, where := api.Release{Version: c.Version.wire(), Plan: plan}, "as the product default"
+	if c.Default {
+		r.Default = new(true)
+	} else {
+		r.Groups, where = api.Some(union(f.Groups, c.Group)), "to "+c.Group[0]
+	}
+	first := plan.Stages[0].Share
+	return c.order(ctx, s, tag, fmt.Sprintf("Release version %s %s, beginning with %s of the devices", c.Version, where, first), r)
+}
+
+type releaseListCmd struct{ productRemote }
+
+// Run lists releases.
+func (c *releaseListCmd) Run(ctx context.Context) error {
+	return ask(ctx, c, func(s server) ([]api.StagedRelease, error) { return s.Releases(ctx, s.product) }, func(t *table, all []api.StagedRelease) {
+		t.hint(len(all), "No releases with a plan yet. Make one with: muster release create VERSION --default --careful")
+		t.row("ID", "VERSION", "TARGET", "STATE", "SHARE", "STAGE", "UPDATED", "FAILED", "CHANGED", "WHY")
+		for _, r := range all {
+			updated, failed := "", ""
+			if n := r.Devices; n != nil {
+				updated, failed = fmt.Sprintf("%d of %d", n.Running, n.Targets), strconv.Itoa(n.Failed+n.Lost)
+			}
+			t.row(r.ID, r.Version, releasedTo(r), r.State, r.Share, fmt.Sprintf("%d of %d", r.Stage, len(r.Plan.Stages)), updated, failed, r.Changed, clip(r.Why, 60))
+		}
+	})
+}
+
+// releasedTo is where a release releases to.
+func releasedTo(r api.StagedRelease) string {
+	if r.Group == "" {
+		return "all (default)"
+	}
+	return r.Group
+}
+
+// oneRelease is the argument of verbs about one release.
+type oneRelease struct {
+	ID uint32 `arg:"" help:"Number of the release."`
+}
+
+type releaseShowCmd struct {
+	productRemote
+	oneRelease
+}
+
+// Run shows a release.
+func (c *releaseShowCmd) Run(ctx context.Context) error {
+	return ask(ctx, c, func(s server) (api.StagedRelease, error) { return s.OneRelease(ctx, s.product, c.ID) }, drawRelease)
+}
+
+func drawRelease(t *table, r api.StagedRelease) {
+	for _, line := range releaseLines(r) {
+		t.line("%s", line)
+	}
+	for i, stage := range r.Plan.Stages {
+		text := fmt.Sprintf("  stage %d: %s", i+1, stage.Share)
+		if stage.Hold != nil {
+			text += ", held for " + stage.Hold.String()
+		}
+		if stage.Approve {
+			text += ", then approved by a person"
+		}
+		t.line("%s", text)
+	}
+	if g := r.Plan.Gate; g != nil {
+		t.line("  gate: %s confirmed, of at least %d ended updates", g.Success, g.Sample)
+	}
+	if h := r.Plan.Halt; h != nil {
+		for what, bar := range map[string]*api.Bar{"failures": h.Failures, "lost devices": h.Lost} {
+			if bar != nil {
+				t.line("  halts at: %s %s; then: %s", barText(bar), what, r.Plan.OnHalt)
+			}
+		}
+	}
+}
+
+func barText(b *api.Bar) string {
+	if b.Devices > 0 {
+		return strconv.Itoa(b.Devices)
+	}
+	return "more than " + b.Share.String()
+}
+
+// releaseLines draw a release for a terminal.View: what it is and how far, what it waits for,
+// and where its devices are.
+func releaseLines(r api.StagedRelease) []string {
+	lines := []string{fmt.Sprintf("Release %d, version %s to %s: %s, %s, stage %d of %d", r.ID, r.Version, releasedTo(r), r.State, r.Share, r.Stage, len(r.Plan.Stages))}
+	n := r.Devices
+	if n != nil {
+		lines[0] += fmt.Sprintf("; %d of %s run it, %d failed, %d lost", n.Running, humane.Count(n.Targets, "device"), n.Failed, n.Lost)
+	}
+	if r.Why != "" {
+		lines = append(lines, "  "+r.Why)
+	}
+	if n == nil {
+		return lines
+	}
+	lines = append(lines, fmt.Sprintf("  %s %d confirmed; %s at 100 %%", terminal.Bar(n.Running, n.Targets), n.Confirmed, humane.Count(n.Reach, "device")))
+	if len(n.Updating) > 0 {
+		lines = append(lines, "  updating: "+statesText(n.Updating))
+	}
+	if len(n.Waiting) > 0 {
+		lines = append(lines, "  waiting: "+causesText(n.Waiting))
+	}
+	if n.Return > 0 {
+		lines = append(lines, fmt.Sprintf("  %s still to return", humane.Count(n.Return, "device")))
+	}
+	if g := r.Gate; g != nil {
+		lines = append(lines, fmt.Sprintf("  gate: %d of %d ended updates; %s confirmed, %s needed", g.Ended, g.Sample, g.Success, g.Needed))
+	}
+	return lines
+}
+
+// causesText spells why devices wait, the most frequent cause first.
+func causesText(causes map[string]int) string {
+	words := []string{}
+	for _, cause := range slices.SortedFunc(maps.Keys(causes), func(a, b string) int { return causes[b] - causes[a] }) {
+		text := strings.ReplaceAll(cause, "_", " ")
+		if cause == "handshake" {
+			text = "for their next handshake"
+		}
+		words = append(words, fmt.Sprintf("%d %s", causes[cause], text))
+	}
+	return strings.Join(words, ", ")
+}
+
+// acting is what the verbs that act on a release have in common.
+type acting struct {
+	productRemote
+	agree
+	oneRelease
+}
+
+// act shows the release, asks, and takes action.
+func (c *acting) act(ctx context.Context, action, question string) error {
+	s, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := s.OneRelease(ctx, s.product, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, line := range releaseLines(r) {
+		note("%s", line)
+	}
+	if err := c.confirm(ctx, "%s?", question); err != nil {
+		return err
+	}
+	r, err = s.ActOnRelease(ctx, s.product, c.ID, action)
+	return answer(c, r, err, func(t *table, r api.StagedRelease) {
+		t.line("Release %d is %s, at %s.", r.ID, r.State, r.Share)
+	})
+}
+
+type (
+	releaseApproveCmd struct{ acting }
+	releasePauseCmd   struct{ acting }
+	releaseResumeCmd  struct{ acting }
+	releaseHaltCmd    struct{ acting }
+	releaseRevertCmd  struct{ acting }
+	releaseFinishCmd  struct{ acting }
+)
+
+// Run approves.
+func (c *releaseApproveCmd) Run(ctx context.Context) error {
+	return c.act(ctx, "approve", "Go on to the next stage")
+}
+
+// Run pauses.
+func (c *releasePauseCmd) Run(ctx context.Context) error {
+	return c.act(ctx, "pause", "Keep the share; devices inside it still update")
+}
+
+// Run resumes.
+func (c *releaseResumeCmd) Run(ctx context.Context) error {
+	return c.act(ctx, "resume", "Continue; failures so far don't halt it again")
+}
+
+// Run halts.
+func (c *releaseHaltCmd) Run(ctx context.Context) error {
+	return c.act(ctx, "halt", "Stop running downloads, and update no device any more")
+}
+
+// Run reverts.
+func (c *releaseRevertCmd) Run(ctx context.Context) error {
+	return c.act(ctx, "revert", "Return updated devices to what they ran before")
+}
+
+// Run finishes.
+func (c *releaseFinishCmd) Run(ctx context.Context) error {
+	return c.act(ctx, "finish", "Release to every device now, without the rest of the plan")
+}

@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// planFlags make a plan: from a file, from the preset, or stage by stage. Bars given as flags
+// apply to each of them.
+type planFlags struct {
+	Plan     string     `help:"Read the plan from a YAML or JSON file; - for standard input." placeholder:"FILE"`
+	Careful  bool       `help:"1% for 24h, 10% for 24h, 50% for 4h, then all; 98% of at least 20 updates have to be confirmed, and it halts above 5% failures or 2% lost devices."`
+	Stage    []planStep `help:"A stage: a share, how long it is held, and whether a person has to approve the next one, as in 10%:24h or 50%:4h:approve. Repeat for several; 100% is added at the end." placeholder:"SHARE:HOLD"`
+	Success  *percent   `help:"Go on only if this many of the updates that ended are confirmed, as in 98%." placeholder:"SHARE"`
+	Sample   int        `help:"Updates that have to end before a share of them counts." placeholder:"N"`
+	Failures *limitText `help:"Halt when more devices fail or roll back than this share, as in 5%, or at this number." placeholder:"BAR"`
+	Lost     *limitText `help:"Halt when more devices than this don't return from their restart: a share or a number." placeholder:"BAR"`
+	Revert   bool       `help:"When it halts, devices that were updated return to what they ran before."`
+	Start    string     `help:"When it begins, as in 2026-12-01T02:00:00Z; at once if absent." placeholder:"TIME"`
+}
+
+// planStep is a stage on the command line.
+type planStep struct{ api.PlanStage }
+
+// UnmarshalText reads 10%, 10%:24h or 10%:24h:approve.
+func (s *planStep) UnmarshalText(text []byte) (err error) {
+	share, rest, held := strings.Cut(string(text), ":")
+	if s.Share.Share, err = fleet.ParseShare(share); err != nil || !held {
+		return err
+	}
+	hold, approve, _ := strings.Cut(rest, ":")
+	length, err := time.ParseDuration(hold)
+	if err != nil || length < 0 || approve != "" && approve != "approve" {
+		return fmt.Errorf("%q is not a stage: use a share, and how long it is held, as in 10%%:24h or 10%%:24h:approve", text)
+	}
+	s.Hold, s.Approve = &api.Span{Duration: length}, approve != ""
+	return nil
+}
+
+// percent is a share on the command line.
+type percent struct{ fleet.Share }
+
+// UnmarshalText reads 98%.
+func (p *percent) UnmarshalText(text []byte) (err error) {
+	p.Share, err = fleet.ParseShare(string(text))
+	return err
+}
+
+// limitText is a bar on the command line.
+type limitText struct{ api.Bar }
+
+// UnmarshalText reads 5% or 3.
+func (l *limitText) UnmarshalText(text []byte) error {
+	if bytes.HasSuffix(text, []byte("%")) {
+		text = fmt.Appendf(nil, "%q", text)
+	}
+	return l.UnmarshalJSON(text)
+}
+
+// plan returns the plan that the flags describe. Errors are misuse.
+func (f *planFlags) plan() (p *api.Plan, err error) {
+	ways := 0
+	for _, given := range []bool{f.Plan != "", f.Careful, len(f.Stage) > 0} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, Misuse("which plan? Give one of --careful, --stage SHARE:HOLD or --plan FILE; to release to every device at once, use muster firmware release")
+	}
+	switch {
+	case f.Plan != "":
+		if p, err = readPlan(f.Plan); err != nil {
+			return nil, err
+		}
+	case f.Careful:
+		p = carefulPlan()
+	default:
+		p = &api.Plan{}
+		for _, step := range f.Stage {
+			p.Stages = append(p.Stages, step.PlanStage)
+		}
+		if p.Stages[len(p.Stages)-1].Share.Share != fleet.Whole {
+			p.Stages = append(p.Stages, api.PlanStage{Share: api.Percent{Share: fleet.Whole}})
+		}
+	}
+	return p, f.apply(p)
+}
+
+// apply sets what flags give in p.
+func (f *planFlags) apply(p *api.Plan) error {
+	if f.Success != nil || f.Sample != 0 {
+		gate := api.PlanGate{}
+		if p.Gate != nil {
+			gate = *p.Gate
+		}
+		if f.Success != nil {
+			gate.Success.Share = f.Success.Share
+		}
+		if f.Sample != 0 {
+			gate.Sample = f.Sample
+		}
+		p.Gate = &gate
+	}
+	if f.Failures != nil || f.Lost != nil {
+		halt := api.PlanHalt{}
+		if p.Halt != nil {
+			halt = *p.Halt
+		}
+		if f.Failures != nil {
+			halt.Failures = &f.Failures.Bar
+		}
+		if f.Lost != nil {
+			halt.Lost = &f.Lost.Bar
+		}
+		p.Halt = &halt
+	}
+	if f.Revert {
+		p.OnHalt = "revert"
+	}
+	if f.Start != "" {
+		start, err := time.Parse(time.RFC3339, f.Start)
+		if err != nil {
+			return Misuse("--start %s: use a time such as 2026-12-01T02:00:00Z", f.Start)
+		}
+		p.Start = &start
+	}
+	return nil
+}
+
+// carefulPlan is what --careful stands for.
+func carefulPlan() *api.Plan {
+	stage := func(share fleet.Share, hold time.Duration) api.PlanStage {
+		return api.PlanStage{Share: api.Percent{Share: share}, Hold: &api.Span{Duration: hold}}
+	}
+	return &api.Plan{
+		Stages: api.Stages{stage(100, day), stage(1000, day), stage(5000, 4*time.Hour), stage(fleet.Whole, day)},
+		Gate:   &api.PlanGate{Sample: 20, Success: api.Percent{Share: 9800}},
+		Halt:   &api.PlanHalt{Failures: &api.Bar{Bar: fleet.Bar{Share: 500}}, Lost: &api.Bar{Bar: fleet.Bar{Share: 200}}},
+	}
+}
+
+// readPlan reads a plan from a file. A key that a plan doesn't have is an error.
+func readPlan(name string) (*api.Plan, error) {
+	if name == "-" {
+		name = os.Stdin.Name()
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := yaml.YAMLToJSON(text) // JSON is YAML too
+	if err != nil {
+		return nil, fmt.Errorf("%s is neither YAML nor JSON: %w", name, err)
+	}
+	var plan api.Plan
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&plan); err != nil {
+		return nil, fmt.Errorf("%s is not a plan: %w", name, err)
+	}
+	return &plan, nil
+}

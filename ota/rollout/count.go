@@ -1,0 +1,130 @@
+package rollout
+
+import (
+	"slices"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
+	"github.com/muster-iot/muster/wire"
+)
+
+// count counts the devices of c's product that actor sees by what r, one of c's releases under
+// way, did with them. Lost devices are among Updating[Applying]. Errors: fleet.Unavailable
+// until the index is built.
+func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (fleet.ReleaseCounts, error) {
+	n := fleet.ReleaseCounts{Updating: make(map[fleet.UpdateState]int), Waiting: make(map[string]int)}
+	all := atShare(c, r, fleet.Whole)
+	err := s.index.Count(actor, c.Product.ID, c.Splits(), func(e *fleet.IndexEntry, devices int) {
+		facts := precedence.OfEntry(e)
+		target, reason, winner := precedence.Decide(facts, c)
+		given := precedence.Staged(facts, c, target, reason, winner) == r.ID
+		runs := e.Running.Equal(r.Version)
+		if given {
+			n.Targets += devices
+		}
+		if full, why, by := precedence.Decide(facts, all); precedence.Staged(facts, all, full, why, by) == r.ID {
+			n.Reach += devices
+		}
+		if given && runs {
+			n.Running += devices
+		}
+		if runs && target.Valid() && !target.Equal(r.Version) && !e.Disabled && (r.Group == 0 || slices.Contains(e.Groups, r.Group)) {
+			n.Return += devices
+		}
+		switch by := e.Release == r.ID; {
+		case by && runs && e.Update == fleet.Confirmed:
+			n.Confirmed += devices
+		case by && failed(e, r.Version):
+			n.Failed += devices // also while it tries again
+		case by && e.Update.Running() && !runs:
+			n.Updating[e.Update] += devices
+		case given && !runs:
+			n.Waiting[s.cause(e, r.Version)] += devices
+		}
+	})
+	return n, err
+}
+
+// failed reports whether an update of e's device to version failed through the device, and it
+// does not run the version: also while it tries again, and after its attempts were reset.
+func failed(e *fleet.IndexEntry, version fleet.Version) bool {
+	if e.Running.Equal(version) {
+		return false
+	}
+	spent := e.Spent > 0 && e.AttemptsFor.Equal(version)
+	ended := e.UpdateTo.Equal(version) && (e.Update == fleet.Failed || e.Update == fleet.RolledBack) && !wire.Free(e.Reason)
+	return spent || ended
+}
+
+// atShare is c with r at another share.
+func atShare(c *fleet.Catalog, r *fleet.Release, share fleet.Share) *fleet.Catalog {
+	copied := *c
+	copied.Staged = make(map[fleet.GroupID]fleet.Release, len(c.Staged))
+	for target, staged := range c.Staged {
+		if staged.ID == r.ID {
+			staged.Share, staged.State = share, fleet.ReleaseRunning
+		}
+		copied.Staged[target] = staged
+	}
+	return &copied
+}
+
+// cause is why nothing happens to a device that should update.
+func (s *Service) cause(e *fleet.IndexEntry, target fleet.Version) string {
+	c := precedence.CandidateOfEntry(e)
+	c.Target, c.MaxAttempts = target, s.maxAttempts
+	switch obstacle := c.Obstacle(); {
+	case obstacle != "":
+		return obstacle
+	case !e.Online:
+		return "offline"
+	}
+	return "handshake" // it is online, and its next handshake is still to come
+}
+
+// absences remembers since when devices have been restarting into a release's version, by the
+// clock of this process, which does not jump. After a restart of the process they have their
+// full time again.
+type absences map[fleet.DeviceID]time.Time
+
+// count returns how many devices that r updates have been restarting for longer than its plan
+// allows, and forgets those that have returned.
+func (a absences) count(devices []fleet.DeviceID, allowed time.Duration, now time.Time) (lost int) {
+	restarting := make(map[fleet.DeviceID]bool, len(devices))
+	for _, id := range devices {
+		restarting[id] = true
+		since, known := a[id]
+		if !known {
+			since, a[id] = now, now
+		}
+		if now.Sub(since) >= allowed {
+			lost++
+		}
+	}
+	for id := range a {
+		if !restarting[id] {
+			delete(a, id)
+		}
+	}
+	return lost
+}
+
+// restarting returns the devices that restart into r's version for the first time.
+func (s *Service) restarting(c *fleet.Catalog, r *fleet.Release) (devices []fleet.DeviceID, err error) {
+	ids, err := s.index.IDs(fleet.DeviceQuery{
+		Actor: everyone(c), Product: c.Product.ID, Updates: []fleet.UpdateState{fleet.Applying}, UpdateTo: r.Version,
+	})
+	for _, id := range ids {
+		e, err := s.index.Entry(id)
+		if err == nil && e.Release == r.ID && e.Update == fleet.Applying && !failed(&e, r.Version) {
+			devices = append(devices, id)
+		}
+	}
+	return devices, err
+}
+
+// everyone is who sees all devices of c's product.
+func everyone(c *fleet.Catalog) fleet.Actor {
+	return fleet.Actor{Team: c.Product.Team, Role: fleet.Owner}
+}
