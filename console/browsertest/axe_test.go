@@ -1,0 +1,78 @@
+//go:build browser
+
+package browsertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/muster-iot/muster/cloud/cloudtest"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// axe is axe-core, which scripts/tools.sh installs with the other packages of npm.
+var axe = sync.OnceValues(func() (string, error) {
+	script, err := os.ReadFile("../../testdata/interop/node_modules/axe-core/axe.min.js")
+	return string(script), err
+})
+
+// violations are the rules of WCAG 2.1 A and AA that the page breaks, with the first elements.
+func violations(b *browser) []string {
+	b.Helper()
+	script := cloudtest.Must[string](b)(axe())
+	evaluate[bool](b, script+`; true`)
+	const run = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], resultTypes: ["violations"] }).then((found) =>
+		found.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 120)).join(" | ")))`
+	return attempt(b, func(ctx context.Context) ([]string, error) {
+		return chromedp.Run(ctx, chromedp.Evaluate[[]string](run, chromedp.EvalAwaitPromise))
+	})
+}
+
+func TestPagesBreakNoRuleOfAxe(t *testing.T) {
+	w := serve(t)
+	fillTeam(t, w)
+	b := browse(t, w)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	for _, path := range addresses(t, false) {
+		b.visit(path)
+		if broken := violations(b); len(broken) > 0 {
+			t.Errorf("%s:\n\t%s", path, strings.Join(broken, "\n\t"))
+		}
+	}
+}
+
+func TestLongValuesBreakNoLayout(t *testing.T) {
+	w := serve(t)
+	id, group := fleet.DeviceID(strings.Repeat("long-device-id-", 9)[:fleet.MaxDeviceID]), strings.Repeat("G", fleet.MaxGroupName)
+	long := strings.Repeat("W", fleet.MaxName)
+	ctx, r := t.Context(), w.Cloud.Registry()
+	w.UploadVersions(imageSize, 1)
+	cloudtest.Must[fleet.Imported](t)(r.Import(ctx, owner, fleet.Import{Product: 1, Groups: []string{group}, Devices: []fleet.NewDevice{
+		{ID: string(id), Name: long, Notes: strings.Repeat("n", 1000)}, {ID: "short"},
+	}}))
+	cloudtest.Must[fleet.Product](t)(r.CreateProduct(ctx, owner, fleet.Product{Name: long, Slug: strings.Repeat("s", fleet.MaxSlug)}))
+	b := browse(t, w)
+	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	device := fmt.Sprintf("/p/lamp/device/%s", id)
+	for name, path := range map[string]string{
+		"devices": "/p/lamp/devices", "by group": "/p/lamp/devices?by=group", "team": "/devices", "device": device, "delete": device + "/confirm?act=delete",
+		"groups": "/p/lamp/groups", "group": "/p/lamp/group?name=" + group, "release": "/p/lamp/firmware/1/release", "confirm": "/p/lamp/firmware/1/confirm?group=" + group,
+		"bulk": "/p/lamp/devices/groups?device=" + string(id), "products": "/products", "attention": "/p/lamp/attention", "audit": "/team/audit",
+		"product": "/p/" + strings.Repeat("s", fleet.MaxSlug) + "/devices",
+	} {
+		b.visit(path)
+		for _, look := range windows[:2] {
+			b.setWindow(look)
+			if wide := evaluate[[]string](b, spill); len(wide) > 0 {
+				t.Errorf("%s (%s) is wider than the window: %s", name, look.name, strings.Join(wide, "\n\t"))
+			}
+			b.shot("long-" + strings.ReplaceAll(name, " ", "-") + "." + look.name)
+		}
+	}
+}
