@@ -125,16 +125,23 @@ func BenchmarkFacts1M(b *testing.B) {
 	})
 }
 
-// BenchmarkCount1M is what the impact of an action on a million devices takes of the index.
+// BenchmarkCount1M is what the impact of an action on a million devices takes of the index, also
+// where releases with a plan split all of them.
 func BenchmarkCount1M(b *testing.B) {
 	x := bigIndex(b)
-	for name, actor := range map[string]fleet.Actor{
-		"admin": {Team: 1, Role: fleet.Admin}, "editor": {Team: 1, Role: fleet.Editor, Groups: []fleet.GroupID{9}},
+	admin := fleet.Actor{Team: 1, Role: fleet.Admin}
+	for name, row := range map[string]struct {
+		actor  fleet.Actor
+		splits []fleet.Split
+	}{
+		"admin": {actor: admin}, "editor": {actor: fleet.Actor{Team: 1, Role: fleet.Editor, Groups: []fleet.GroupID{9}}},
+		"admin, one split": {admin, []fleet.Split{{Salt: 1, Share: 5000}}},
+		"admin, 3 splits":  {admin, []fleet.Split{{Salt: 1, Share: 5000}, {Salt: 2, Share: 100}, {Salt: 3, Share: 2500}}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				devices, kinds := 0, 0
-				must(b, x.Count(actor, 1, nil, func(_ *fleet.IndexEntry, n int) { devices, kinds = devices+n, kinds+1 }))
+				must(b, x.Count(row.actor, 1, row.splits, func(_ *fleet.IndexEntry, n int) { devices, kinds = devices+n, kinds+1 }))
 				if devices == 0 || kinds > 1000 {
 					b.Fatal(devices, kinds)
 				}
