@@ -38,7 +38,7 @@ type session struct {
 	// what is sent in consequence.
 	deciding sync.Mutex
 
-	due atomic.Int64 // when to ask for a new Hello, Unix ns; 0 before the first Hello
+	due atomic.Pointer[time.Time] // when to ask for a new Hello, by elapsed time; nil before the first Hello
 
 	tasks tasks
 }
@@ -281,8 +281,8 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 // after a failed update: the device may stay connected for long.
 func (s *session) askWhenCool(d *fleet.Device) {
 	if d.Update.State == fleet.Failed && !s.sessions.ota.Exhausted(d) {
-		cool := time.Until(d.Attempts.NotBefore)
-		s.askAt(d.Attempts.NotBefore.Add(tenth(max(cool, time.Second))))
+		cool := s.sessions.ota.CoolDown(d)
+		s.askAt(time.Now().Add(cool + tenth(max(cool, time.Second))))
 	}
 }
 

@@ -199,16 +199,17 @@ func (c *sessions) refresh(ctx context.Context) {
 
 func (s *session) refresh(now time.Time, maxAge time.Duration) {
 	due := s.due.Load()
-	if due == 0 || now.UnixNano() < due {
+	if due == nil || now.Before(*due) {
 		return
 	}
-	if s.due.CompareAndSwap(due, now.Add(maxAge).UnixNano()) { // else a Hello has just come
+	if s.due.CompareAndSwap(due, new(now.Add(maxAge))) { // else a Hello has just come
 		s.run(taskAskHello)
 	}
 }
 
-// askAt sets when the device is asked for a new Hello.
-func (s *session) askAt(at time.Time) { s.due.Store(at.UnixNano()) }
+// askAt sets when the device is asked for a new Hello. at comes from time.Now, so that a step of
+// the machine's clock changes nothing.
+func (s *session) askAt(at time.Time) { s.due.Store(&at) }
 
 // tenth is up to a tenth of d, at random.
 func tenth(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d)/10 + 1)) }

@@ -46,7 +46,7 @@ func TestStepsOfTheTraceSayTimesAsPagesDo(t *testing.T) {
 	}{
 		"past":       {precedence.Step{Rule: precedence.RuleHandshake, At: past}, "it is decided at the next handshake; the last one was 4 min ago"},
 		"in between": {precedence.Step{Rule: precedence.RuleUpdate, Attempt: 1, At: past, Bytes: precedence.Share{Count: 5, Of: 9}}, "attempt 1, started 4 min ago, 5 of 9 bytes"},
-		"future":     {precedence.Step{Rule: precedence.RuleCoolDown, Outcome: precedence.HoldsBack, At: future}, "cooling down after a failed attempt until " + stamp(future)},
+		"future":     {precedence.Step{Rule: precedence.RuleCoolDown, Outcome: precedence.HoldsBack, At: future}, "cooling down after a failed attempt until " + stamp(future) + "; a retry of the update ends that"},
 		"no time":    {precedence.Step{Rule: precedence.RuleLock}, "not locked"},
 	} {
 		if got := detail(c.step); got != c.want {

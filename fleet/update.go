@@ -72,7 +72,8 @@ type Attempts struct {
 	Target    Version
 	Since     uint64 // revision of the catalog at which Target was last known to be the target
 	Spent     int
-	NotBefore time.Time // end of the cool-down
-	Transfers int       // whole images sent since the last attempt was spent, without a report of stored
-	Held      bool      // an operator stopped it: no update until the target changes or an operator retries
+	NotBefore time.Time     // end of the cool-down
+	Pause     time.Duration // length of the cool-down: more than that is never left of it
+	Transfers int           // whole images sent since the last attempt was spent, without a report of stored
+	Held      bool          // an operator stopped it: no update until the target changes or an operator retries
 }

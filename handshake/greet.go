@@ -109,7 +109,7 @@ func Reevaluate[P any](ctx context.Context, s *Service, session *Session, decide
 
 // write puts what a Hello reports into the record. Facts that did not change keep their slice.
 func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
-	d.Hardware, d.UpdatesOn = h.Hardware, h.UpdatesOn
+	d.Hardware, d.UpdatesOn, d.MaxImage = h.Hardware, h.UpdatesOn, h.MaxImage
 	if h.Facts != nil && !bytes.Equal(h.Facts, d.Facts) {
 		d.Facts = h.Facts
 	}

@@ -10,8 +10,12 @@ import (
 // it calls it. Other bytes than those of a version are not that version. Without a digest, and for
 // a version that is not in c, its label is all there is (docs/rules.md, "When it happens", 7).
 func identify(d *fleet.Device, h wire.Hello, c *fleet.Catalog) {
-	d.Running, d.Label, d.Proven, d.Differs = h.Version, fleet.Version{}, false, false
-	if h.Digest == (fleet.Digest{}) || h.Product != "" && h.Product != c.Product.Slug {
+	d.Running, d.Label, d.Proven, d.Differs, d.Foreign = h.Version, fleet.Version{}, false, false, ""
+	if h.Product != "" && h.Product != c.Product.Slug {
+		d.Foreign = h.Product
+		return
+	}
+	if h.Digest == (fleet.Digest{}) {
 		return
 	}
 	labelled, known := c.Find(h.Version)

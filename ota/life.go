@@ -11,6 +11,7 @@ import (
 type rules struct {
 	maxAttempts int
 	coolDown    []time.Duration
+	clock       clock
 }
 
 const (
@@ -48,19 +49,19 @@ func (r rules) settle(d *fleet.Device, c *fleet.Catalog, h wire.Hello, now time.
 		u.Text = "it reports version " + h.Version.String() + " with other bytes than were uploaded"
 		r.fail(d, wire.ReasonDigest, now)
 	case u.State == fleet.Confirmed && !runs && ours && rebooted && fellBack:
-		r.spend(d, now)
+		r.spend(d)
 		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)
 	case !u.State.Running():
 		return false
 	case outcome == wire.OutcomeRolledBack:
-		r.spend(d, now)
+		r.spend(d)
 		end(d, fleet.RolledBack, orRolledBack(reason), now)
 	case outcome == wire.OutcomeFailed:
 		r.fail(d, reason, now)
-	case u.State == fleet.Applying && h.Boot == 0 && now.Sub(u.Applied) < wire.ApplyTimeout:
+	case u.State == fleet.Applying && h.Boot == 0 && now.Sub(u.Applied).Abs() < wire.ApplyTimeout:
 		return false // it may still wait for the acknowledgement of *applying*, over a new connection
 	case u.State == fleet.Applying && rebooted:
-		r.spend(d, now)
+		r.spend(d)
 		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)
 	case u.State == fleet.Applying && now.Sub(u.Applied) > applyLimit:
 		end(d, fleet.Failed, wire.ReasonTimedOut, now)
@@ -88,7 +89,7 @@ func end(d *fleet.Device, state fleet.UpdateState, reason fleet.ReasonCode, now 
 // fail closes d's update as failed for reason, which may cost an attempt.
 func (r rules) fail(d *fleet.Device, reason fleet.ReasonCode, now time.Time) {
 	if !wire.Free(reason) {
-		r.spend(d, now)
+		r.spend(d)
 	}
 	if reason == wire.ReasonRolledBack {
 		end(d, fleet.RolledBack, reason, now)
@@ -99,7 +100,7 @@ func (r rules) fail(d *fleet.Device, reason fleet.ReasonCode, now time.Time) {
 
 // spend counts one attempt at d's running update. A flash costs none: it is one act of an
 // operator, not a target that is tried again.
-func (r rules) spend(d *fleet.Device, now time.Time) {
+func (r rules) spend(d *fleet.Device) {
 	if d.Flash.Equal(d.Update.To) {
 		return
 	}
@@ -109,7 +110,8 @@ func (r rules) spend(d *fleet.Device, now time.Time) {
 	}
 	a.Spent++
 	a.Transfers = 0
-	a.NotBefore = now.Add(r.coolDown[min(a.Spent, len(r.coolDown))-1])
+	a.Pause = r.coolDown[min(a.Spent, len(r.coolDown))-1]
+	a.NotBefore = r.clock.now().Add(a.Pause)
 }
 
 // transferred counts more whole transfers of d's running update that were not followed by

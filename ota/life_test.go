@@ -150,11 +150,12 @@ func TestReports(t *testing.T) {
 }
 
 func TestCoolDownGrows(t *testing.T) {
-	now := time.Unix(1_000_000, 0)
+	r := testRules
+	r.clock = clock{time.Now()}
 	d := fleet.Device{Update: fleet.Update{To: v("2")}}
 	for i, want := range []time.Duration{time.Minute, time.Hour, time.Hour} {
-		testRules.spend(&d, now)
-		if got := d.Attempts.NotBefore.Sub(now); got != want || d.Attempts.Spent != i+1 {
+		r.spend(&d)
+		if got := d.Attempts.NotBefore.Sub(r.clock.now()).Round(time.Second); got != want || d.Attempts.Pause != want || d.Attempts.Spent != i+1 {
 			t.Errorf("after %d attempts: got %s, want %s", d.Attempts.Spent, got, want)
 		}
 	}

@@ -100,7 +100,7 @@ func (x *decision) choose() {
 		}
 		return
 	case foreign(x.hello, x.catalog):
-		p.refuse(wire.ReasonWrongProduct, 0, "runs firmware of product "+x.hello.Product)
+		p.refuse(wire.ReasonWrongProduct, 0, precedence.Step{Rule: precedence.RuleProduct, Product: x.hello.Product}.String())
 		x.supersede()
 		return
 	case p.Target.IsZero() || d.Running.Equal(p.Target):
@@ -114,7 +114,7 @@ func (x *decision) choose() {
 	candidate := precedence.CandidateOf(d)
 	candidate.Aim(x.catalog, p.Target)
 	candidate.Flash = p.Flash
-	candidate.MaxImage, candidate.MaxAttempts, candidate.Now = x.hello.MaxImage, x.cfg.MaxAttempts, x.now
+	candidate.MaxImage, candidate.MaxAttempts, candidate.Now = x.hello.MaxImage, x.cfg.MaxAttempts, x.Now()
 	if refusal, held := candidate.Refusal(); held {
 		p.refuse(refusal.Reason, refusal.Again, refusal.Step.String())
 		return

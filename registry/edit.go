@@ -171,6 +171,9 @@ func (c change) apply(d *fleet.Device) {
 	set(&d.Force, c.Force)
 	set(&d.Disabled, c.Disabled)
 	set(&d.Lock, c.lock)
+	if c.Flash {
+		d.Attempts = fleet.Attempts{} // "now" waits for no cool-down, and a stop was for what came before
+	}
 	set(&d.Groups, c.groups)
 	if c.Gateway != nil && *c.Gateway != d.Gateway {
 		reattach(d, *c.Gateway)

@@ -16,6 +16,7 @@ type Chunker struct {
 	cache   *cache
 	limiter *rate.Limiter // nil: unlimited
 	trouble trouble
+	began   time.Time // with a monotonic reading
 
 	chunks, bytes atomic.Uint64
 }
@@ -23,7 +24,7 @@ type Chunker struct {
 // NewChunker returns a Chunker of images. cacheBytes bounds the encoded chunks it keeps in
 // memory; bytesPerSecond limits all downloads together, 0 is unlimited.
 func NewChunker(images Store, cacheBytes, bytesPerSecond int64) *Chunker {
-	c := &Chunker{cache: newCache(cacheBytes, images)}
+	c := &Chunker{cache: newCache(cacheBytes, images), began: time.Now()}
 	if bytesPerSecond > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(bytesPerSecond), burst(bytesPerSecond))
 	}

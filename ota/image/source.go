@@ -24,7 +24,7 @@ type Source struct {
 // flow counts what went out, over all chunk sizes of one download.
 type flow struct {
 	sent atomic.Int64 // bytes of image data
-	last atomic.Int64 // when, Unix time ns
+	last atomic.Int64 // when, in ns since the Chunker was made; 0: none yet
 }
 
 // Source returns the image of product with that digest, size bytes long, in chunks of
@@ -50,8 +50,15 @@ func (s *Source) Continue(earlier *Source) { s.flow = earlier.flow }
 // Sent is how many bytes of image data went out, repeated ones included.
 func (s *Source) Sent() int64 { return s.sent.Load() }
 
-// LastSent is when a chunk last went out; at the beginning of 1970 where none did.
-func (s *Source) LastSent() time.Time { return time.Unix(0, s.last.Load()) }
+// LastSent is when a chunk last went out, by elapsed time whatever the machine's clock does; the
+// zero time where none did.
+func (s *Source) LastSent() time.Time {
+	last := s.last.Load()
+	if last == 0 {
+		return time.Time{}
+	}
+	return s.chunker.began.Add(time.Duration(last))
+}
 
 var errClosed = fleet.Errorf(fleet.Unavailable, "the link was closed")
 
@@ -78,7 +85,7 @@ func (s *Source) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32)
 		return dst, errClosed
 	}
 	s.sent.Add(min(int64(len(chunks))*int64(s.Chunk), s.Size-int64(first)*int64(s.Chunk)))
-	s.last.Store(time.Now().UnixNano())
+	s.last.Store(max(int64(time.Since(c.began)), 1))
 	c.chunks.Add(uint64(len(chunks)))
 	c.bytes.Add(uint64(bytes))
 	return append(dst, chunks...), nil

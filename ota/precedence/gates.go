@@ -33,6 +33,7 @@ type Candidate struct {
 func CandidateOf(d *fleet.Device) Candidate {
 	return Candidate{
 		Disabled: d.Disabled, UpdatesOn: d.UpdatesOn, Force: d.Force, Attempts: d.Attempts, Running: d.Running, Hardware: d.Hardware,
+		MaxImage: d.MaxImage,
 	}
 }
 
@@ -137,10 +138,20 @@ func attemptsLeft(c *Candidate) Refusal {
 	return pass(s)
 }
 
+// CoolDown is how long a device with these attempts still waits after the last failed one, 0
+// when it doesn't. More than the whole cool-down can only be left where the clock was set back
+// by more than what had elapsed: then it is over.
+func CoolDown(a fleet.Attempts, now time.Time) time.Duration {
+	wait := max(a.NotBefore.Sub(now), 0)
+	if a.Pause > 0 && wait > a.Pause {
+		return 0
+	}
+	return wait
+}
+
 func cooledDown(c *Candidate) Refusal {
-	end := c.attempts().NotBefore
-	if wait := end.Sub(c.Now); wait > 0 {
-		r := hold(Step{Rule: RuleCoolDown, At: end}, wire.ReasonNotNow)
+	if wait := CoolDown(c.attempts(), c.Now); wait > 0 {
+		r := hold(Step{Rule: RuleCoolDown, At: c.Now.Add(wait)}, wire.ReasonNotNow)
 		r.Again = wait
 		return r
 	}

@@ -32,7 +32,7 @@ func TestGates(t *testing.T) {
 			change: func(c *Candidate) { c.Flash = true }, obstacle: ""},
 		{name: "one attempt left", device: fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Target: two, Spent: 2}}},
 		{name: "cooling down", device: fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Target: two, Spent: 1, NotBefore: now.Add(time.Minute)}},
-			reason: wire.ReasonNotNow, again: time.Minute, sentence: "cooling down after a failed attempt until 2026-01-01T12:01:00Z"},
+			reason: wire.ReasonNotNow, again: time.Minute, sentence: "cooling down after a failed attempt until 2026-01-01T12:01:00Z; a retry of the update ends that"},
 		{name: "cooled down", device: fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Target: two, Spent: 1, NotBefore: now}}},
 		{name: "too large", device: fleet.Device{UpdatesOn: true}, change: func(c *Candidate) { c.MaxImage = 99 },
 			reason: wire.ReasonImageTooLarge, sentence: "the image has 100 bytes, the device stores up to 99"},

@@ -43,6 +43,8 @@ func (s Step) Sentence(moment Moment) string {
 		return s.byDefault()
 	case RuleRunning:
 		return s.running()
+	case RuleProduct:
+		return "runs firmware of product " + s.Product
 	case RuleConnection:
 		return "the device is disabled: it can't connect"
 	case RuleUpdate:
@@ -170,7 +172,7 @@ func (s Step) gate(moment Moment) string {
 		if passes {
 			return "no cool-down"
 		}
-		return "cooling down after a failed attempt " + moment("until", s.At)
+		return "cooling down after a failed attempt " + moment("until", s.At) + "; a retry of the update ends that"
 	case RuleSize:
 		if passes {
 			return fmt.Sprintf("the image has %d bytes", s.Bytes.Count)

@@ -30,6 +30,7 @@ const (
 const (
 	RuleRunning    Rule = "running"    // the version that runs
 	RuleConnection Rule = "connection" // whether the device may connect
+	RuleProduct    Rule = "product"    // the product that its firmware is for, where that is another
 	RuleFirmware   Rule = "firmware"   // the first gate; RuleUpdates is the last
 	RuleHardware   Rule = "hardware"   // whether the firmware is for the device's revision
 	RuleFloor      Rule = "floor"      // whether its security counter is high enough
@@ -113,6 +114,7 @@ type Step struct {
 	Counters Share             // RuleFloor: security counter of the image, of what runs
 	Forced   bool              // RuleUpdates: an operator overrides the device's "not now"
 	Reason   fleet.ReasonCode  // RuleUpdate: why it ended
+	Product  string            // RuleProduct: its slug
 	Text     string            // RuleUpdate: the device's own words for it
 
 	Hardware  string // RuleHardware: the device's revision, "" when not known

@@ -38,7 +38,7 @@ func (s *Service) Why(ctx context.Context, actor fleet.Actor, id fleet.DeviceID)
 		flash := precedence.Step{Rule: precedence.RuleFlash, Outcome: precedence.Applies, Version: d.Flash}
 		trace.Steps = append([]precedence.Step{flash}, trace.Steps...)
 	}
-	trace.Steps = append(trace.Steps, s.obstacles(&d, c, target, time.Now())...)
+	trace.Steps = append(trace.Steps, s.obstacles(&d, c, target, s.ota.Now())...)
 	if actor.Role.Restricted() {
 		hideOthers(trace.Steps)
 	}
@@ -60,6 +60,9 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 	steps = append(steps, running(d, target))
 	if d.Disabled {
 		steps = append(steps, precedence.Step{Rule: precedence.RuleConnection, Outcome: precedence.Refused})
+	}
+	if d.Foreign != "" && d.Foreign != c.Product.Slug { // the decision looks at nothing after that
+		return append(steps, precedence.Step{Rule: precedence.RuleProduct, Outcome: precedence.HoldsBack, Product: d.Foreign})
 	}
 	if target.IsZero() || d.Running.Equal(target) {
 		return steps

@@ -45,6 +45,8 @@ func (h *hash) device(d *fleet.Device) {
 	h.version("v", &d.Running)
 	h.version("lb", &d.Label)
 	h.text("hw", &d.Hardware)
+	h.text("fp", &d.Foreign)
+	decimals(h, "mi", &d.MaxImage)
 	h.blob("fa", &d.Facts)
 	decimals(h, "b", &d.Boot)
 	h.boots("be", &d.Earlier)

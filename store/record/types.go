@@ -135,6 +135,7 @@ var Attempts = Codec[fleet.Attempts]{func(f *fields, a *fleet.Attempts) {
 	number(f, 4, &a.Transfers)
 	flag(f, 5, &a.Held)
 	number(f, 6, &a.Since)
+	number(f, 7, &a.Pause)
 }}
 
 // Moves packs the moves of a catalog, each as one field.
