@@ -20,6 +20,8 @@ import (
 type Directory struct {
 	root string
 	room func(bytes int64) error // refuses what would fill the disk
+
+	checks checks
 }
 
 // Staged is an image that was read to its end and does not belong to a product yet.
@@ -176,19 +178,26 @@ func (*Directory) Discard(s *Staged) {
 
 // Open implements Store.
 func (d *Directory) Open(product fleet.ProductID, digest fleet.Digest) (File, error) {
-	file, err := os.Open(d.path(product, digest))
+	path := d.path(product, digest)
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fleet.Errorf(fleet.NotFound, "no image %s", digest)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", digest, err)
 	}
+	if err := d.checks.of(path).check(file, digest); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
 	return file, nil
 }
 
 // Delete implements Store.
 func (d *Directory) Delete(product fleet.ProductID, digest fleet.Digest) error {
-	if err := remove(d.path(product, digest)); err != nil {
+	path := d.path(product, digest)
+	d.checks.forget(path)
+	if err := remove(path); err != nil {
 		return fmt.Errorf("image %s: %w", digest, err)
 	}
 	return nil

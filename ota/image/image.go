@@ -21,7 +21,8 @@ type Store interface {
 	Commit(product fleet.ProductID, s *Staged) error
 	// Discard removes s; it does nothing after Commit.
 	Discard(s *Staged)
-	// Open opens an image; fleet.NotFound when there is none. The caller closes it.
+	// Open opens an image; fleet.NotFound when there is none, fleet.Unavailable when its bytes
+	// are not those of digest, which is checked before any of them is used. The caller closes it.
 	Open(product fleet.ProductID, digest fleet.Digest) (File, error)
 	// Delete removes an image; removing one that does not exist is no error.
 	Delete(product fleet.ProductID, digest fleet.Digest) error
