@@ -75,14 +75,10 @@ func (a *activity) update(d *fleet.Device, u fleet.Update) {
 	publish(fleet.UpdateChanged{Update: u})
 }
 
-// endedByOther follows the end of an update of d that the device itself did not end (see
-// ota.Config.Ended). unreadable is why the image can't be read, nil when it can.
-func (a *activity) endedByOther(ctx context.Context, d *fleet.Device, unreadable error) {
-	a.updates(ctx, d, []fleet.Update{d.Update})
-	if unreadable != nil {
-		a.log.Error("an image can't be read", "product", d.Product, "version", d.Update.To, "err", unreadable)
-		a.raise(ctx, d, "image_unreadable", "version "+d.Update.To.String()+" can't be sent to this device, nor to others: its image can't be read; the log says why")
-	}
+// unreadable raises an alert because the image of d's update can't be read.
+func (a *activity) unreadable(ctx context.Context, d *fleet.Device, cause error) {
+	a.log.Error("an image can't be read", "product", d.Product, "version", d.Update.To, "err", cause)
+	a.raise(ctx, d, "image_unreadable", "version "+d.Update.To.String()+" can't be sent to this device, nor to others: its image can't be read; the log says why")
 }
 
 // guessed raises an alert about a guess at the secrets of a team's devices.

@@ -153,8 +153,9 @@ func (c *Cloud) compose(images image.Store) {
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.OTA.MaxUpdates, MaxBehind: c.config.OTA.GatewayUpdates,
 		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
-		Ready: func(id fleet.DeviceID) { c.sessions.rechecks.add(id, ota.AtSlot) },
-		Ended: func(d fleet.Device, unreadable error) { c.activity.endedByOther(base, &d, unreadable) },
+		Ready:      func(id fleet.DeviceID) { c.sessions.rechecks.add(id, ota.AtSlot) },
+		Ended:      func(d fleet.Device) { c.activity.updates(base, &d, []fleet.Update{d.Update}) },
+		Unreadable: func(d fleet.Device, cause error) { c.activity.unreadable(base, &d, cause) },
 	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
 	c.composeReleases(images)
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, HashMemory: c.config.HashMemory})

@@ -170,7 +170,8 @@ func (x *decision) offer(f fleet.Firmware) {
 		return
 	}
 	if x.chunker.Failing(f.Digest, x.now) {
-		p.refuse(wire.ReasonBusy, jitter(x.cfg.BusyAgain), "its image can't be read")
+		x.await(d.ID, f.Digest)
+		p.refuse(wire.ReasonBusy, jitter(x.cfg.BusyAgain), precedence.Step{Rule: precedence.RuleImage}.String())
 		return
 	}
 	if !x.enter(d) {

@@ -22,6 +22,7 @@ type download struct {
 	asked   time.Time // of the Offer or the last Want
 	first   uint32    // of the last Want, in chunks of the source
 	count   uint32    // of the last Want, 0 before the first
+	window  uint32    // chunks pushed with the Offer
 	stalled bool      // its slot was freed: no chunks are sent until it has one again
 	stored  bool      // the device holds the whole image: no Want is expected
 
@@ -48,6 +49,7 @@ func (s *Service) Start(p Plan, link Link) error {
 		device: p.Device, gateway: p.gateway, update: o.Update, link: link, session: p.session, offered: o.Chunk,
 		asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
 	}
+	dl.window = min(p.window, o.Count-o.First)
 	dl.transfers.begin(int64(o.First)*int64(o.Chunk), now)
 	s.mu.Lock()
 	if old := s.running[p.Device]; old != nil {
@@ -71,8 +73,8 @@ func (s *Service) Start(p Plan, link Link) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if count := min(p.window, o.Count-o.First); count > 0 && s.running[p.Device] == dl {
-		link.SendChunks(dl.source, o.First, count)
+	if dl.window > 0 && s.running[p.Device] == dl {
+		link.SendChunks(dl.source, o.First, dl.window)
 	}
 	return nil
 }
@@ -158,6 +160,9 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 // at no cost: the update continues at the next Hello. It never blocks.
 func (s *Service) Gone(id fleet.DeviceID, link Link) {
 	s.mu.Lock()
+	if s.orders[id].link == link || link == nil {
+		delete(s.awaiting, id)
+	}
 	if s.orders[id].link == link {
 		delete(s.orders, id)
 	}

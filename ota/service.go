@@ -37,9 +37,11 @@ type Config struct {
 	// reports that it is Gone. It must not block.
 	Ready func(fleet.DeviceID)
 	// Ended is called after an update was ended by someone other than its device d: an
-	// operator stopped it, d was silent for too long, or the image could not be read. In
-	// the last case unreadable is the cause, once per image. It may wait for the store.
-	Ended func(d fleet.Device, unreadable error)
+	// operator stopped it, or d was silent for too long. It may wait for the store.
+	Ended func(d fleet.Device)
+	// Unreadable is called soon after the image of d's update could not be read for the first
+	// time, once per image until it was readable again. It may wait for the store.
+	Unreadable func(d fleet.Device, cause error)
 }
 
 func (c Config) withDefaults() Config {
@@ -53,7 +55,10 @@ func (c Config) withDefaults() Config {
 		c.Ready = func(fleet.DeviceID) {}
 	}
 	if c.Ended == nil {
-		c.Ended = func(fleet.Device, error) {}
+		c.Ended = func(fleet.Device) {}
+	}
+	if c.Unreadable == nil {
+		c.Unreadable = func(fleet.Device, error) {}
 	}
 	return c
 }
@@ -74,6 +79,8 @@ type Service struct {
 	fetches map[fleet.DeviceID]*image.Source // what gateways fetch for their children; guarded by mu
 	orders  map[fleet.DeviceID]order         // the last to each device that is connected and had one; guarded by mu
 	slots   slots                            // guarded by mu
+
+	awaiting map[fleet.DeviceID]fleet.Digest // devices refused because this image can't be read; guarded by mu
 }
 
 // New makes a Service. Run must be called for stalled downloads to end.
@@ -88,6 +95,7 @@ func New(cfg Config, devices *store.Devices, catalogs *store.Catalogs, chunker *
 		running:  make(map[fleet.DeviceID]*download),
 		fetches:  make(map[fleet.DeviceID]*image.Source),
 		orders:   make(map[fleet.DeviceID]order),
+		awaiting: make(map[fleet.DeviceID]fleet.Digest),
 		slots:    newSlots(cfg.MaxUpdates, cfg.MaxBehind, cfg.MaxWaiting),
 	}
 }

@@ -43,7 +43,7 @@ func (s *Service) Stop(ctx context.Context, id fleet.DeviceID, may func(*fleet.D
 	}
 	s.counts.ended[fleet.Stopped].Add(1)
 	s.halt(id, whichever, wire.ReasonStopped)
-	s.cfg.Ended(d, nil)
+	s.cfg.Ended(d)
 	return nil
 }
 

@@ -35,6 +35,8 @@ func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 }
 
 func (s *Service) sweep(ctx context.Context, log *slog.Logger) {
+	s.reportUnreadable(ctx, log)
+	s.resumeReadable()
 	now := time.Now()
 	stalled, dead, whole := s.look(now)
 	for _, id := range stalled {
@@ -103,13 +105,13 @@ func (s *Service) timeOut(ctx context.Context, dl *download, now time.Time) erro
 	}
 	s.halt(dl.device, only(dl), wire.ReasonTimedOut)
 	if ended {
-		s.ended(d, s.chunker.Cause(dl.source.Digest))
+		s.ended(d)
 	}
 	return nil
 }
 
 // ended counts and reports that d's update failed.
-func (s *Service) ended(d fleet.Device, unreadable error) {
+func (s *Service) ended(d fleet.Device) {
 	s.counts.ended[fleet.Failed].Add(1)
-	s.cfg.Ended(d, unreadable)
+	s.cfg.Ended(d)
 }

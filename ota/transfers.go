@@ -58,7 +58,7 @@ func (s *Service) countTransfers(ctx context.Context, dl *download) error {
 	}
 	if saved && d.Update.State.Over() {
 		s.halt(dl.device, only(dl), d.Update.Reason)
-		s.ended(d, nil)
+		s.ended(d)
 	}
 	return nil
 }

@@ -24,9 +24,10 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended []fleet.DeviceID
 		var causes []error
-		w := one(t, Config{Ended: func(d fleet.Device, cause error) {
-			ended, causes = append(ended, d.ID), append(causes, cause)
-		}})
+		w := one(t, Config{
+			Ended:      func(d fleet.Device) { ended = append(ended, d.ID) },
+			Unreadable: func(_ fleet.Device, cause error) { causes = append(causes, cause) },
+		})
 		w.sweeping(t)
 		w.Device("b", "1")
 		w.Device("c", "1")
@@ -36,10 +37,13 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 		}
 		a, _ := w.connect("a", "1")
 		b, _ := w.connect("b", "1")
-		for range 7 {
+		for i := range 7 {
 			a.tries()
 			b.tries()
 			time.Sleep(9 * time.Second)
+			if synctest.Wait(); i == 0 && len(causes) != 1 {
+				t.Errorf("got %v after the first failed reads, want one report", causes)
+			}
 		}
 		synctest.Wait()
 		for _, r := range []*radio{a, b} {
@@ -47,7 +51,7 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 				t.Errorf("%s: got reason %d, %d spent, stops %v", r.id, u.Reason, w.Record(r.id).Attempts.Spent, r.stops)
 			}
 		}
-		if w.Stats().Running != 0 || len(ended) != 2 || !errors.Is(errors.Join(causes...), fleet.NotFound) || causes[0] != nil && causes[1] != nil {
+		if w.Stats().Running != 0 || len(ended) != 2 || !errors.Is(errors.Join(causes...), fleet.NotFound) || len(causes) != 1 {
 			t.Errorf("got %+v, ended %v for %v: want no slot held, both reported, the cause once", w.Stats(), ended, causes)
 		}
 		c, p := w.connect("c", "1")
@@ -57,13 +61,45 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 		if err := os.Rename(name+".away", name); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(wire.SlotTimeout)
-		if c.sayHello(); len(c.offers) != 1 {
-			t.Fatal("the image is not tried again")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(w.ready) != 1 || w.ready[0] != "c" {
+			t.Fatalf("got ready %v, want c: the image can be read again", w.ready)
+		}
+		if c.again(AtSlot); len(c.offers) != 1 {
+			t.Fatal("no offer once the image can be read again")
 		}
 		c.take(8)
 		if _, p := w.connect("a", "1"); p.Offer == nil {
 			t.Errorf("got %+v, want an offer: the image can be read again", p)
+		}
+	})
+}
+
+func TestADownloadContinuesByItselfOnceItsImageCanBeReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := one(t, Config{})
+		w.sweeping(t)
+		name := w.ImageFile(w.Catalog().Firmware[v("2").Key()].Digest)
+		if err := os.Rename(name, name+".away"); err != nil {
+			t.Fatal(err)
+		}
+		r, _ := w.connect("a", "1")
+		if _, err := r.src.Chunks(nil, nil, 0, 8); err == nil {
+			t.Fatal("the image can be read")
+		}
+		r.StopChunks() // as the connection does after an error
+		if err := os.Rename(name+".away", name); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if r.first != 0 || r.count != wire.DefaultWindow {
+			t.Fatalf("got %d chunks queued from %d, want the first window", r.count, r.first)
+		}
+		r.download()
+		if d := w.Record("a"); d.Attempts.Spent != 0 || len(w.History("a")) != 0 {
+			t.Errorf("got %+v, history %v; want nothing charged", d.Attempts, w.History("a"))
 		}
 	})
 }

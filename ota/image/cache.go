@@ -3,6 +3,7 @@ package image
 import (
 	"container/list"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 
@@ -82,6 +83,17 @@ func (c *cache) chunks(key segmentKey, size int64) ([][]byte, error) {
 	c.mu.Unlock()
 	close(seg.loaded)
 	return seg.chunks, seg.err
+}
+
+// try reads a whole image.
+func (c *cache) try(product fleet.ProductID, digest fleet.Digest) error {
+	image, err := c.images.Open(product, digest)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	_, err = io.Copy(io.Discard, image)
+	return err
 }
 
 // evict drops segments until the budget holds, but never the newest.

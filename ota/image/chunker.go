@@ -100,5 +100,17 @@ func (c *Chunker) Unreadable(digest fleet.Digest, now time.Time) bool {
 	return failing && now.Sub(since) >= wire.SlotTimeout
 }
 
+// Recovered reads the images again that could not be read, and returns those that can be read now.
+func (c *Chunker) Recovered() (images []fleet.Digest) {
+	for digest, product := range c.trouble.all() {
+		err := c.cache.try(product, digest)
+		c.trouble.note(product, digest, err)
+		if err == nil {
+			images = append(images, digest)
+		}
+	}
+	return images
+}
+
 // Cause returns why an image can't be read, once: then nil, until it was readable.
 func (c *Chunker) Cause(digest fleet.Digest) error { return c.trouble.cause(digest) }

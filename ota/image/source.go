@@ -71,7 +71,7 @@ func (s *Source) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32)
 	c, per := s.chunker, perSegment(s.Chunk)
 	key := segmentKey{product: s.Product, digest: s.Digest, chunk: s.Chunk, number: first / per}
 	chunks, err := c.cache.chunks(key, s.Size)
-	c.trouble.note(s.Digest, err)
+	c.trouble.note(s.Product, s.Digest, err)
 	if err != nil {
 		return dst, err
 	}

@@ -20,13 +20,14 @@ type trouble struct {
 
 // failure is that of one image.
 type failure struct {
+	product     fleet.ProductID
 	since, last time.Time
 	err         error
 	reported    bool // cause returned it
 }
 
 // note records the outcome of reading an image.
-func (t *trouble) note(digest fleet.Digest, err error) {
+func (t *trouble) note(product fleet.ProductID, digest fleet.Digest, err error) {
 	if err == nil && !t.any.Load() {
 		return
 	}
@@ -42,7 +43,7 @@ func (t *trouble) note(digest fleet.Digest, err error) {
 		if t.images == nil {
 			t.images = make(map[fleet.Digest]*failure)
 		}
-		t.images[digest] = &failure{since: time.Now(), last: time.Now(), err: err}
+		t.images[digest] = &failure{product: product, since: time.Now(), last: time.Now(), err: err}
 	}
 	t.any.Store(len(t.images) > 0)
 }
@@ -62,7 +63,24 @@ func (t *trouble) look(digest fleet.Digest, now time.Time) (since time.Time, fai
 	return f.since, true
 }
 
+// all returns the images that can't be read, with their products.
+func (t *trouble) all() map[fleet.Digest]fleet.ProductID {
+	if !t.any.Load() {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make(map[fleet.Digest]fleet.ProductID, len(t.images))
+	for digest, f := range t.images {
+		all[digest] = f.product
+	}
+	return all
+}
+
 func (t *trouble) cause(digest fleet.Digest) error {
+	if !t.any.Load() {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := t.images[digest]

@@ -43,6 +43,8 @@ func (s Step) Sentence(moment Moment) string {
 		return s.byDefault()
 	case RuleRunning:
 		return s.running()
+	case RuleImage:
+		return "its image can't be read: restore the file from a backup"
 	case RuleProduct:
 		return "runs firmware of product " + s.Product
 	case RuleConnection:

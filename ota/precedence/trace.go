@@ -43,6 +43,7 @@ const (
 	RuleUpdate     Rule = "update"   // the last update to the target
 	RuleCapacity   Rule = "capacity" // a slot of the server's
 	RuleHandshake  Rule = "handshake"
+	RuleImage      Rule = "image" // the target's file, where it can't be read
 )
 
 // Outcome is what came of a rule. That of RuleUpdate is the name of Step.State.

@@ -71,6 +71,9 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 	candidate.Aim(c, target)
 	candidate.Flash, candidate.MaxAttempts, candidate.Now = !d.Flash.IsZero(), s.ota.MaxAttempts(), now
 	steps = append(steps, candidate.Steps()...)
+	if s.ota.Unreadable(candidate.Firmware.Digest) {
+		steps = append(steps, precedence.Step{Rule: precedence.RuleImage, Outcome: precedence.HoldsBack})
+	}
 	if u := d.Update; u.To.Equal(target) && u.State != fleet.NoUpdate {
 		steps = append(steps, s.lastUpdate(d))
 	}
