@@ -76,7 +76,7 @@ func (a *Accounts) programToken(ctx context.Context, actor fleet.Actor, m fleet.
 	if lifetime <= 0 {
 		lifetime = programLifetime
 	}
-	secret, t, err := a.createToken(ctx, m, "program", lifetime)
+	secret, t, err := a.createToken(ctx, m, "", "program", lifetime)
 	if err == nil {
 		a.audit.Record(ctx, actor, "token.create", t.ID, nil, audit.Fields{"user": m.Email, "expires": t.Expires})
 	}

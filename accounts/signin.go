@@ -52,7 +52,7 @@ func (a *Accounts) prove(ctx context.Context, who prover, user fleet.User, passw
 // startSession creates the token of a sign-in whose password was right. If the password
 // was changed in the meantime, all tokens it had opened were ended; this one is too.
 func (a *Accounts) startSession(ctx context.Context, user fleet.User, m fleet.Member, lifetime time.Duration) (string, fleet.Token, error) {
-	secret, t, err := a.newToken(ctx, m, signInLabel, lifetime)
+	secret, t, err := a.newToken(ctx, m, "", signInLabel, lifetime)
 	if err != nil {
 		return "", t, err
 	}
@@ -118,9 +118,9 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	if !a.created.Take(actor.User) {
 		return "", old, fleet.Errorf(fleet.Busy, "you have switched teams many times lately: try again in %s", tokenInterval)
 	}
-	renewed, t, err := a.newToken(ctx, m, signInLabel, lifetime)
+	renewed, t, err := a.newToken(ctx, m, "", signInLabel, lifetime)
 	if err != nil {
 		return "", t, err
 	}
-	return renewed, t, a.RevokeToken(ctx, actor, old.ID)
+	return renewed, t, a.revoke(ctx, actor, old) // what was made with it stays: the session goes on
 }

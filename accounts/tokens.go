@@ -88,9 +88,29 @@ func newSecret(prefix string) (secret, id string) {
 	return prefix + id + "_" + base64.RawURLEncoding.EncodeToString(random), id
 }
 
+// NewChild is NewToken for who proved themselves by the token with the secret parent. The new
+// token ends with that one at the latest, so that nobody who has a token can prolong it.
+func (a *Accounts) NewChild(ctx context.Context, actor fleet.Actor, parent, label string, lifetime time.Duration) (secret string, t fleet.Token, err error) {
+	p, err := a.token(ctx, parent)
+	if err != nil {
+		return "", t, err
+	}
+	if lifetime <= 0 {
+		lifetime = a.config.TokenLifetime
+	}
+	if !p.Expires.IsZero() {
+		lifetime = min(lifetime, time.Until(p.Expires))
+	}
+	return a.create(ctx, actor, p.ID, label, lifetime)
+}
+
 // NewToken creates a token for the actor, to use in a script, and returns its secret, which
 // is not kept. A lifetime of 0 is the default.
 func (a *Accounts) NewToken(ctx context.Context, actor fleet.Actor, label string, lifetime time.Duration) (secret string, t fleet.Token, err error) {
+	return a.create(ctx, actor, "", label, lifetime)
+}
+
+func (a *Accounts) create(ctx context.Context, actor fleet.Actor, parent, label string, lifetime time.Duration) (secret string, t fleet.Token, err error) {
 	if err := actor.May(fleet.SeeTeam); err != nil {
 		return "", t, err
 	}
@@ -103,25 +123,26 @@ func (a *Accounts) NewToken(ctx context.Context, actor fleet.Actor, label string
 	if !a.created.Take(actor.User) {
 		return "", t, fleet.Errorf(fleet.Busy, "you have created many tokens lately: use one of them, or try again in %s", tokenInterval)
 	}
-	return a.newToken(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}, label, lifetime)
+	return a.newToken(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}, parent, label, lifetime)
 }
 
-// newToken creates a token of m and records that m did so.
-func (a *Accounts) newToken(ctx context.Context, m fleet.Member, label string, lifetime time.Duration) (string, fleet.Token, error) {
+// newToken creates a token of m and records that m did so. parent is the id of the token it is
+// made with, "" without one.
+func (a *Accounts) newToken(ctx context.Context, m fleet.Member, parent, label string, lifetime time.Duration) (string, fleet.Token, error) {
 	if lifetime <= 0 {
 		lifetime = a.config.TokenLifetime
 	}
-	secret, t, err := a.createToken(ctx, m, label, lifetime)
+	secret, t, err := a.createToken(ctx, m, parent, label, lifetime)
 	if err == nil {
 		a.audit.Record(ctx, actorOf(m), "token.create", t.ID, nil, audit.Fields{"label": label, "expires": t.Expires})
 	}
 	return secret, t, err
 }
 
-func (a *Accounts) createToken(ctx context.Context, m fleet.Member, label string, lifetime time.Duration) (string, fleet.Token, error) {
+func (a *Accounts) createToken(ctx context.Context, m fleet.Member, parent, label string, lifetime time.Duration) (string, fleet.Token, error) {
 	secret, id := newSecret(tokenPrefix)
 	now := time.Now().UTC()
-	t := fleet.Token{ID: id, Hash: sha256.Sum256([]byte(secret)), User: m.User, Team: m.Team, Label: label, Created: now, Expires: now.Add(lifetime)}
+	t := fleet.Token{ID: id, Hash: sha256.Sum256([]byte(secret)), User: m.User, Team: m.Team, Label: label, Created: now, Expires: now.Add(lifetime), Parent: parent}
 	err := a.teams.CreateToken(ctx, t)
 	if errors.Is(err, fleet.Busy) && a.sweep(ctx, m.User) == nil {
 		err = a.teams.CreateToken(ctx, t)

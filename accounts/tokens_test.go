@@ -226,6 +226,55 @@ func TestFailedSignInsAreRateLimited(t *testing.T) {
 	})
 }
 
+func TestAChildNeverOutlivesItsParent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := settled(t)
+		parent, p, err := w.SignIn(ctx, fleet.SignIn{Email: boss.Email, Password: password, Lifetime: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		make := func(with string, lifetime time.Duration) (string, fleet.Token) {
+			t.Helper()
+			secret, token, err := w.NewChild(ctx, boss, with, "CI", lifetime)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return secret, token
+		}
+		child, long := make(parent, 1000*time.Hour)
+		_, usual := make(parent, 0)
+		_, short := make(parent, time.Minute)
+		grandchild, _ := make(child, 0)
+		for name, token := range map[string]fleet.Token{"a long one": long, "the default": usual} {
+			if token.Expires.After(p.Expires) {
+				t.Errorf("%s ends at %s, after its parent at %s", name, token.Expires, p.Expires)
+			}
+		}
+		if got := short.Expires.Sub(short.Created); got != time.Minute {
+			t.Errorf("a short one lives for %s, want a minute", got)
+		}
+		own, _, err := w.NewToken(ctx, boss, "a person's own", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.RevokeToken(ctx, boss, p.ID); err != nil {
+			t.Fatal(err)
+		}
+		for name, secret := range map[string]string{"parent": parent, "child": child, "grandchild": grandchild} {
+			if _, err := w.Actor(ctx, secret); !errors.Is(err, fleet.Unauthenticated) {
+				t.Errorf("the %s after the parent was revoked: got %v, want Unauthenticated", name, err)
+			}
+		}
+		if _, err := w.Actor(ctx, own); err != nil {
+			t.Errorf("another token: %v", err)
+		}
+		if _, _, err := w.NewChild(ctx, boss, parent, "CI", 0); !errors.Is(err, fleet.Unauthenticated) {
+			t.Errorf("a child of a revoked token: got %v, want Unauthenticated", err)
+		}
+	})
+}
+
 func TestHashersAreBounded(t *testing.T) {
 	for _, row := range []struct {
 		name        string

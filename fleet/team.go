@@ -82,6 +82,7 @@ type Token struct {
 	Label   string
 	Created time.Time
 	Expires time.Time // zero: never
+	Parent  string    // id of the token it was made with, which it never outlives; "": made by a person who signed in to the console, or by a sign-in
 }
 
 // Message is what a device sent.

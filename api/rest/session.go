@@ -96,8 +96,11 @@ func (a *API) listTokens(ctx context.Context, who fleet.Actor, in *struct {
 	return route.Answer(shownTokens(tokens), err)
 }
 
-func (a *API) createToken(ctx context.Context, who fleet.Actor, in *struct{ route.Input[api.NewToken] }) (*route.Reply[api.Token], error) {
-	secret, t, err := a.Accounts.NewToken(ctx, who, in.In.Label, in.In.Duration())
+func (a *API) createToken(ctx context.Context, who fleet.Actor, in *struct {
+	route.Input[api.NewToken]
+	route.Bearer
+}) (*route.Reply[api.Token], error) {
+	secret, t, err := a.Accounts.NewChild(ctx, who, in.Secret, in.In.Label, in.In.Duration())
 	return route.Answer(shownToken(secret, t), err)
 }
 

@@ -62,6 +62,7 @@ var Token = Codec[fleet.Token]{func(f *fields, t *fleet.Token) {
 	text(f, 5, &t.Label)
 	instant(f, 6, &t.Created)
 	instant(f, 7, &t.Expires)
+	text(f, 8, &t.Parent)
 }}
 
 // Product packs all of a product.
