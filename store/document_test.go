@@ -19,6 +19,8 @@ func TestEveryDocumentComesBackAsItWentIn(t *testing.T) {
 			Groups:   map[fleet.GroupID]fleet.Version{5: version("1.4.0"), 4: {}},
 			Moves:    []fleet.Move{{Revision: 2, Group: 5, From: version("7")}, {Revision: 3}},
 			Firmware: map[string]fleet.Firmware{"7.0.0": {Version: version("7")}, "junk:1": {Title: "a"}},
+			Staged:   map[fleet.GroupID]fleet.Release{0: {ID: 4, Version: version("7"), Under: &fleet.Release{ID: 3}}, 5: {ID: 2, Share: 100}},
+			Ended:    map[fleet.ReleaseID]fleet.Release{1: {ID: 1, State: fleet.ReleaseDone}},
 		}, "Revision")
 	})
 	t.Run("roster", func(t *testing.T) {
