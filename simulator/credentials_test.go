@@ -28,7 +28,7 @@ func TestReadCredentials(t *testing.T) {
 		{"no secret", "a,", "credentials, line 1: device a has no secret"},
 		{"one field", "a,s\nb", "credentials, line 2: use device,secret or device,secret,version"},
 		{"bad id", "a/b,s", `credentials, line 1: device id "a/b": use 1 to 128 of A-Z a-z 0-9 : _ -`},
-		{"bad version", "a,s,1.4", `credentials, line 1: version "1.4": use a whole number such as 7, or a semantic version such as 1.4.0`},
+		{"bad version", "a,s,1.4", `credentials, line 1: version "1.4": write it as 1.4.0`},
 		{"twice", "a,s\na,t", "credentials, line 2: device a appears twice"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package route
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"reflect"
@@ -98,11 +99,35 @@ func DecodeObject(data []byte, v reflect.Value, prefix string, faults map[string
 		}
 		if plainStruct(field.Type()) {
 			DecodeObject(raw, field, prefix+name+".", faults)
+		} else if field.Kind() == reflect.Slice && plainStruct(field.Type().Elem()) {
+			decodeObjects(raw, field, prefix+name, faults)
 		} else if !utf8.Valid(raw) {
 			faults[prefix+name] = notUTF8
 		} else if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
 			faults[prefix+name] = fault(err)
 		}
+	}
+}
+
+// decodeObjects reads a list of JSON objects into v, a slice of structs. The fields of the
+// first object are named list[0].field.
+func decodeObjects(data []byte, v reflect.Value, list string, faults map[string]string) {
+	var objects []json.RawMessage
+	if err := json.Unmarshal(data, &objects); err != nil {
+		faults[list] = "expected a list of JSON objects"
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(objects), len(objects)))
+	for i, object := range objects {
+		if len(faults) > maxFaults {
+			return
+		}
+		name := fmt.Sprintf("%s[%d]", list, i)
+		if string(object) == "null" {
+			faults[name] = "expected a JSON object"
+			continue
+		}
+		DecodeObject(object, v.Index(i), name+".", faults)
 	}
 }
 

@@ -31,6 +31,29 @@ func sorted(names api.Names) api.Names {
 	return names
 }
 
+func TestAFaultInAListIsNamedByItsPlace(t *testing.T) {
+	for name, row := range map[string]struct{ body, field string }{
+		"an unknown field": {`{"devices":[{"id":"a"},{"id":"b","nom":"Hall"}]}`, "devices[1].nom"},
+		"another type":     {`{"devices":[{"id":7}]}`, "devices[0].id"},
+		"a text":           {`{"devices":["a"]}`, "devices[0]"},
+		"null":             {`{"devices":[null]}`, "devices[0]"},
+		"no list":          {`{"devices":{"id":"a"}}`, "devices"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var in api.NewDevices
+			var wrong *api.Problem
+			err := decodeJSON([]byte(row.body), &in)
+			if !errors.As(err, &wrong) || wrong.Fields[row.field] == "" {
+				t.Errorf("got %v, want a fault of %s", err, row.field)
+			}
+		})
+	}
+	var in api.NewDevices
+	if err := decodeJSON([]byte(`{"devices":[{"id":"a","groups":["eu"]},{"id":"b"}]}`), &in); err != nil || len(in.Devices) != 2 || in.Devices[0].ID != "a" {
+		t.Errorf("got %+v, %v", in.Devices, err)
+	}
+}
+
 func TestFormsMeanWhatJSONMeans(t *testing.T) {
 	for name, row := range map[string]struct{ form, json string }{
 		"text":            {"name=Hall&notes=", `{"name":"Hall","notes":""}`},
