@@ -12,7 +12,7 @@ type Verbs struct {
 	Context  contextCmd  `cmd:"" group:"Sign in:" help:"Contexts: the servers you are signed in to."`
 
 	Product  productCmd  `cmd:"" group:"Operate:" help:"Products: list, create, edit, delete."`
-	Device   deviceCmd   `cmd:"" group:"Operate:" help:"Devices: list, import, update, explain, flash, command ..."`
+	Device   deviceCmd   `cmd:"" group:"Operate:" help:"Devices: list, import, update, why, lock, flash, command ..."`
 	Group    groupCmd    `cmd:"" group:"Operate:" help:"Groups: list, create, edit, delete; add and remove devices."`
 	Firmware firmwareCmd `cmd:"" group:"Operate:" help:"Firmware: list, upload, download, release, unrelease ..."`
 	Release  releaseCmd  `cmd:"" group:"Operate:" help:"Releases with a plan: create, list, watch, approve, pause, halt, revert ..."`
