@@ -493,7 +493,7 @@ static void test_power_lost_at_any_write_or_erase_of_an_update(void)
         }
     }
     image_free(&image);
-    printf("  power lost at each of %u writes and erases, %u runs\n", (unsigned)ops, runs);
+    printf("  power lost at %u of %u writes and erases, %u runs\n", runs / 3u, (unsigned)ops, runs);
 }
 
 static void test_power_lost_twice(void)
