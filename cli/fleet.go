@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cli/terminal"
-	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
 
@@ -48,47 +46,30 @@ type versionState struct {
 
 // Run refreshes until ctx ends, --for is over or, with --done, every device runs its target.
 func (c *fleetWatchCmd) Run(ctx context.Context) error {
-	if c.Every <= 0 {
-		return Misuse("--every %s: use a time above 0, such as 1s", c.Every)
+	if err := checkEvery(c.Every); err != nil {
+		return err
 	}
 	s, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
-	limit := ctx
-	if c.For > 0 {
-		var cancel context.CancelFunc
-		limit, cancel = context.WithTimeout(ctx, c.For)
-		defer cancel()
-	}
 	picture := terminal.NewView(os.Stdout, c.Plain || c.JSON)
-	tick := time.NewTicker(c.Every)
-	defer tick.Stop()
-	for last := (fleetState{}); ; {
-		now, err := look(limit, s, picture.Live())
-		switch {
-		case err == nil:
-			if err := c.draw(picture, now, last); err != nil {
-				return err
-			}
-			last = now
-			if c.Done && now.toGo() == 0 {
-				return nil
-			}
-		case limit.Err() == nil && last.Versions != nil && errors.Is(err, fleet.Unavailable):
-			note("The server does not respond; retrying.") // it may be restarting
-		case limit.Err() == nil:
-			return err
+	var last fleetState
+	expired, err := refresh(ctx, c.Every, c.For, func(ctx context.Context) (done bool, err error) {
+		now, err := look(ctx, s, picture.Live())
+		if err != nil {
+			return false, err
 		}
-		select {
-		case <-tick.C:
-		case <-limit.Done():
-			if c.Done && ctx.Err() == nil {
-				return fmt.Errorf("after %s %s still to update", c.For, humane.Count(last.toGo(), "device"))
-			}
-			return nil
+		if err := c.draw(picture, now, last); err != nil {
+			return false, err
 		}
+		last = now
+		return c.Done && now.toGo() == 0, nil
+	})
+	if err == nil && expired && c.Done {
+		return fmt.Errorf("after %s %s still to update", c.For, humane.Count(last.toGo(), "device"))
 	}
+	return err
 }
 
 func (c *fleetWatchCmd) draw(picture *terminal.View, now, last fleetState) error {

@@ -56,18 +56,9 @@ func (v attentionPages) body() (b attentionBody, err error) {
 			b.Devices += n
 		}
 	}
-	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
-	all, err := v.registry.Devices(v.ctx(), v.actor, q)
-	if err != nil {
+	if b.All, b.Online, err = fleetPages(v).devices(); err != nil {
 		return b, err
 	}
-	yes := true
-	q.Online = &yes
-	online, err := v.registry.Devices(v.ctx(), v.actor, q)
-	if err != nil {
-		return b, err
-	}
-	b.All, b.Online = all.Total, online.Total
 	var states fleetBody
 	if err := fleetPages(v).standing(&states); err != nil {
 		return b, err

@@ -59,20 +59,23 @@ func (v fleetPages) fleetLive() error {
 	return v.fragmentOf("fleet", "live", body)
 }
 
+// devices returns how many devices of the product the actor sees, and how many are online.
+func (v fleetPages) devices() (all, online int, err error) {
+	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
+	page, err := v.registry.Devices(v.ctx(), v.actor, q)
+	if err != nil {
+		return 0, 0, err
+	}
+	q.Online = new(true)
+	connected, err := v.registry.Devices(v.ctx(), v.actor, q)
+	return page.Total, connected.Total, err
+}
+
 func (v fleetPages) fleetBody() (b fleetBody, err error) {
 	b.Live, b.Watched = v.at("/fleet/live"), v.history.Since(v.product.ID)
-	online := true
-	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Limit: 1}
-	all, err := v.registry.Devices(v.ctx(), v.actor, q)
-	if err != nil {
+	if b.Devices, b.Online, err = v.devices(); err != nil {
 		return b, err
 	}
-	q.Online = &online
-	connected, err := v.registry.Devices(v.ctx(), v.actor, q)
-	if err != nil {
-		return b, err
-	}
-	b.Devices, b.Online = all.Total, connected.Total
 	if b.Versions, _, err = v.versions(); err != nil {
 		return b, err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -147,20 +148,31 @@ func groupIDs(groups []fleet.Group) func(names []string) []fleet.GroupID {
 	}
 }
 
+// valid yields the devices of p whose ids are valid, each id once. It adds the other ids to
+// out.Invalid.
+func (p *part) valid(out *fleet.Imported) iter.Seq2[fleet.DeviceID, fleet.NewDevice] {
+	return func(yield func(fleet.DeviceID, fleet.NewDevice) bool) {
+		taken := map[fleet.DeviceID]bool{}
+		for _, n := range p.devices {
+			id, err := fleet.ParseDeviceID(n.ID)
+			switch {
+			case err != nil:
+				out.Invalid = append(out.Invalid, n.ID)
+			case !taken[id]:
+				taken[id] = true
+				if !yield(id, n) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // newDevices returns records with secrets for those devices whose ids are valid.
 func newDevices(team fleet.TeamID, p *part, gateway fleet.DeviceID, groups func([]string) []fleet.GroupID, out *fleet.Imported) []*fleet.Device {
 	var devices []*fleet.Device
-	now, taken := time.Now().UTC(), map[fleet.DeviceID]bool{}
-	for _, n := range p.devices {
-		id, err := fleet.ParseDeviceID(n.ID)
-		if err != nil {
-			out.Invalid = append(out.Invalid, n.ID)
-			continue
-		}
-		if taken[id] {
-			continue
-		}
-		taken[id] = true
+	now := time.Now().UTC()
+	for id, n := range p.valid(out) {
 		d := &fleet.Device{
 			ID: id, Team: team, Product: p.catalog.Product.ID, Name: n.Name, Notes: n.Notes, Groups: groups(n.Groups), Secret: n.Secret, UpdatesOn: true, Created: now,
 		}

@@ -46,17 +46,7 @@ func (r *Registry) PreviewImport(ctx context.Context, actor fleet.Actor, order f
 
 // foresee sorts the devices of a part by their outcome, and counts what the new ones receive.
 func (r *Registry) foresee(p *part, groups func([]string) []fleet.GroupID, targets map[fleet.Version]int, out *fleet.Imported) error {
-	taken := map[fleet.DeviceID]bool{}
-	for _, n := range p.devices {
-		id, err := fleet.ParseDeviceID(n.ID)
-		if err != nil {
-			out.Invalid = append(out.Invalid, n.ID)
-			continue
-		}
-		if taken[id] {
-			continue
-		}
-		taken[id] = true
+	for id, n := range p.valid(out) {
 		e, err := r.index.Entry(id)
 		switch {
 		case errors.Is(err, fleet.NotFound):

@@ -32,11 +32,7 @@ func (s *Service) Releases(ctx context.Context, actor fleet.Actor, product fleet
 
 // Release returns one of them. Errors as Releases, and fleet.NotFound for an unknown id.
 func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.ReleaseID) (fleet.ReleaseView, error) {
-	c, err := s.catalogFor(ctx, actor, product)
-	if err != nil {
-		return fleet.ReleaseView{}, err
-	}
-	r, err := find(actor, c, id)
+	c, r, err := s.visible(ctx, actor, product, id)
 	if err != nil {
 		return fleet.ReleaseView{}, err
 	}
@@ -45,10 +41,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 
 // See returns fleet.NotFound when actor can't see a release, or there is none.
 func (s *Service) See(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.ReleaseID) error {
-	c, err := s.catalogFor(ctx, actor, product)
-	if err == nil {
-		_, err = find(actor, c, id)
-	}
+	_, _, err := s.visible(ctx, actor, product, id)
 	return err
 }
 
@@ -57,11 +50,7 @@ func (s *Service) See(ctx context.Context, actor fleet.Actor, product fleet.Prod
 // unknown action, fleet.Conflict when the release's state does not allow it; fleet.Unavailable
 // until the index is built.
 func (s *Service) Act(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.ReleaseID, action fleet.ReleaseAction) (fleet.ReleaseView, error) {
-	c, err := s.catalogFor(ctx, actor, product)
-	if err != nil {
-		return fleet.ReleaseView{}, err
-	}
-	r, err := find(actor, c, id)
+	c, r, err := s.visible(ctx, actor, product, id)
 	if err != nil {
 		return fleet.ReleaseView{}, err
 	}
@@ -156,6 +145,16 @@ func (s *Service) catalogFor(ctx context.Context, actor fleet.Actor, product fle
 }
 
 // find returns a release that actor may see.
+// visible returns the catalog of a product and one of its releases, if actor sees it.
+func (s *Service) visible(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.ReleaseID) (*fleet.Catalog, fleet.Release, error) {
+	c, err := s.catalogFor(ctx, actor, product)
+	if err != nil {
+		return nil, fleet.Release{}, err
+	}
+	r, err := find(actor, c, id)
+	return c, r, err
+}
+
 func find(actor fleet.Actor, c *fleet.Catalog, id fleet.ReleaseID) (fleet.Release, error) {
 	for _, r := range c.Releases() {
 		if r.ID == id && sees(actor, c, r.Group) {
