@@ -72,11 +72,16 @@ type Keeper struct {
 	confirmed atomic.Int64           // ns after began
 	known     atomic.Pointer[string] // the id of the store; nil before Take
 
-	mu     sync.Mutex // guards the rest; held while Redis is asked
-	epoch  uint64
-	beat   uint64
-	server string // which run of which Redis; "" while unknown
-	lost   error  // why this process may no longer use the store
+	lost      atomic.Pointer[pipeline.Foreign] // why this process may no longer use the store
+
+	// renewing is held while Redis is asked. Recognize must not take it: a renewal may need a
+	// new connection, which is recognized before it is used.
+	renewing sync.Mutex
+	epoch    uint64 // guarded by renewing
+	beat     uint64 // guarded by renewing
+
+	mu     sync.Mutex // never held while Redis is asked
+	server string     // which run of which Redis; "" while unknown; guarded by mu
 }
 
 // New returns a Keeper. Take must be called next.
@@ -153,10 +158,10 @@ func (k *Keeper) Confirm(ctx context.Context, c redis.Cmdable) error {
 	if err := k.Recognize(ctx, c); err != nil { // by its own connection: a master may have become a replica
 		return err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.lost != nil {
-		return k.lost
+	k.renewing.Lock()
+	defer k.renewing.Unlock()
+	if lost := k.lost.Load(); lost != nil {
+		return lost
 	}
 	began := time.Since(k.began)
 	holder := k.holder
@@ -171,9 +176,10 @@ func (k *Keeper) Confirm(ctx context.Context, c redis.Cmdable) error {
 		return foreign(*known, a.id)
 	case a.found == "held" && k.config.Shared:
 	case a.found == "held":
-		k.lost = &pipeline.Foreign{Text: "another Muster uses this Redis now (" + shown(a.place) + "): this one must end"}
-		k.config.Lost(k.lost)
-		return k.lost
+		lost := &pipeline.Foreign{Text: "another Muster uses this Redis now (" + shown(a.place) + "): this one must end"}
+		k.lost.Store(lost)
+		k.config.Lost(lost)
+		return lost
 	}
 	k.confirmed.Store(int64(began))
 	if k.config.Shared {
@@ -190,8 +196,11 @@ func (k *Keeper) Confirm(ctx context.Context, c redis.Cmdable) error {
 	return nil
 }
 
-// Lapsed reports whether the lease may have run out since the last Confirm.
+// Lapsed reports whether the lease may have run out since the last Confirm, or is lost.
 func (k *Keeper) Lapsed() bool {
+	if k.lost.Load() != nil {
+		return true
+	}
 	return time.Since(k.began)-time.Duration(k.confirmed.Load()) > lease-slack && k.known.Load() != nil && !k.config.Shared
 }
 

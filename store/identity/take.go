@@ -96,9 +96,9 @@ func (k *Keeper) taken(ctx context.Context, c redis.Cmdable, n note, a answer) e
 			return err
 		}
 	}
-	k.mu.Lock()
+	k.renewing.Lock()
 	k.epoch, k.beat = a.epoch, a.beat
-	k.mu.Unlock()
+	k.renewing.Unlock()
 	k.confirmed.Store(int64(time.Since(k.began)))
 	k.known.Store(&a.id)
 	return note{ID: a.id, Epoch: a.epoch}.write(k.config.Folder)
