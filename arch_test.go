@@ -48,6 +48,9 @@ var mayImport = map[string][]string{
 
 	"accounts":     {"fleet", "store", "audit", "limit"},
 	"registry":     {"fleet", "wire", "ota/precedence", "index", "store", "audit", "limit"},
+	"roaming":      {"fleet", "wire", "index", "store", "audit", "limit"},
+	"activity":     {"fleet", "wire", "handshake", "store"},
+	"session":      {"fleet", "wire", "configs", "limit", "broker", "handshake", "ota", "roaming", "activity", "store"},
 	"sse":          {"fleet"},
 	"humane":       {},
 	"api":          {"fleet"},
@@ -58,7 +61,7 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"fleet", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "limit", "certificate", "configs", "wire", "ota/precedence", "broker", "edge", "handshake", "audit", "accounts", "ota", "ota/image", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -104,9 +107,10 @@ var testsMayImport = map[string][]string{
 	"certificate":    {"certificate/selfsigned"},
 	"store/document": {"store/redisserver"},
 	"store/pipeline": {"store/redisserver"},
-	"cloud":          {"certificate/selfsigned", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},                                    // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                                                  // its example calls a whole server
+	"store/identity": {"store/redisserver"},
+	"cloud":          {"wire", "certificate/selfsigned", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
+	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},                                            // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                          // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices

@@ -18,6 +18,7 @@
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	registry            what operators do to products, groups and devices
+//	roaming             which BLE devices a gateway attaches, moves and registers
 //	accounts            teams, members, users, passwords and tokens
 //	certificate         TLS certificates from files that change
 //	certificate/selfsigned  certificates for tests and benchmarks
@@ -54,7 +55,9 @@
 //	simulator/ble       BLE devices behind gateways
 //	conform             a test bench for one device, in the server's place
 //	configs             the file an operator edits, and its strict loader
-//	cloud               composition, and the way of a device through the packages
+//	activity            what happens to devices, as events, counts, messages and alerts
+//	session             the way of a connected device from handshake to updates
+//	cloud               composition: one running server
 //	cloud/cloudtest     whole servers for tests of the whole path
 //	cli                 the operator's verbs on the command line
 //	cli/terminal        reading from and drawing on a terminal

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/certificate"
-	"github.com/muster-iot/muster/fleet"
 )
 
 const (
@@ -103,25 +102,9 @@ func (c *Cloud) warnOfExpiry(ctx context.Context, warned map[[sha256.Size]byte]t
 			warned[e.Sum] = now
 			c.log.Warn("a TLS certificate expires: replace its files", "file", e.File, "names", e.Names, "until", e.Until)
 			if !known {
-				c.activity.raiseInAllTeams(ctx, c.store.Teams, "certificate_expiring",
+				c.activity.RaiseInAllTeams(ctx, "certificate_expiring",
 					"the server's TLS certificate for "+e.Names+" is valid until "+e.Until.UTC().Format("2006-01-02 15:04 MST")+": devices and browsers refuse it after that")
 			}
 		}
-	}
-}
-
-// allTeams lists the teams of the installation.
-type allTeams interface {
-	AllTeams(ctx context.Context) ([]fleet.TeamID, error)
-}
-
-// raiseInAllTeams raises an alert that concerns the whole installation; errors are logged.
-func (a *activity) raiseInAllTeams(ctx context.Context, teams allTeams, name, text string) {
-	ids, err := teams.AllTeams(ctx)
-	if err != nil {
-		a.log.Warn("alert not raised", "alert", name, "err", err)
-	}
-	for _, team := range ids {
-		a.raiseFor(ctx, team, "", name, text)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/accounts"
+	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/rest"
@@ -21,12 +22,13 @@ import (
 	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/edge"
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/roaming"
+	"github.com/muster-iot/muster/session"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/disk"
 )
@@ -50,15 +52,16 @@ type Cloud struct {
 	rollouts     *rollout.Service
 	registry     *registry.Registry
 	accounts     *accounts.Accounts
-	activity     *activity
-	sessions     *sessions
+	activity     *activity.Activity
+	sessions     *session.Sessions
 	console      *console.Console // nil without HTTP
 	http         *http.Server
 	listener     net.Listener
 	metrics      *metricsServer     // nil without a listener of its own
 	certificates []*certificate.Set // of the listeners with TLS
 	addresses    Addresses
-	cancel       context.CancelFunc // ends the base context, of work that no request asks for
+	base         context.Context    //nolint:containedctx // of work that no request asks for
+	cancel       context.CancelFunc // ends base
 }
 
 // New opens the store and listens everywhere; nothing is served before Run. On an error
@@ -133,29 +136,28 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 	return store.Serve(ctx, options)
 }
 
-// compose makes the parts. Calls go both ways: sessions and activity call ota and registry,
-// which call back when something happens to a device. Therefore the first two are made
-// first, and their fields for the other two are set last; nothing runs before compose
-// returns.
+// compose makes the parts. Calls go both ways: sessions call ota and roaming, which call back
+// when something happens to a device. Therefore sessions are made first and get those two last;
+// nothing runs before compose returns.
 func (c *Cloud) compose(images image.Store) {
 	base, cancel := context.WithCancel(context.Background())
-	c.cancel = cancel
-	c.activity = &activity{messages: c.store.Messages, events: newEvents(), tallies: newTallies(), log: c.log}
-	c.sessions = &sessions{
-		handshake: handshake.New(handshake.Config{Log: c.log, Guessed: func(g handshake.Guess) {
-			c.sessions.workers.Go(func() { c.activity.guessed(base, g) })
-		}}, c.store.Devices, c.store.Catalogs),
-		devices: c.store.Devices, messages: c.store.Messages, activity: c.activity, limits: newLimits(c.config.MQTT), upkeep: newUpkeep(), rechecks: newRechecks(),
-		log: c.log, maxAge: c.config.OTA.MaxSessionAge, base: base, online: make(map[fleet.DeviceID]*session),
-	}
+	c.base, c.cancel = base, cancel
+	c.activity = activity.New(activity.Config{
+		Messages: c.store.Messages, Teams: c.store.Teams, Log: c.log,
+		Exhausted: func(d *fleet.Device) bool { return c.ota.Exhausted(d) },
+	})
+	c.sessions = session.New(base, session.Config{
+		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Activity: c.activity,
+		MQTT: c.config.MQTT, MaxAge: c.config.OTA.MaxSessionAge, Log: c.log,
+	})
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.audit.Keep(c.folder.unaudited)
 	c.ota = ota.New(ota.Config{
 		MaxUpdates: c.config.OTA.MaxUpdates, MaxBehind: c.config.OTA.GatewayUpdates,
 		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
-		Ready:      func(id fleet.DeviceID) { c.sessions.rechecks.add(id, ota.AtSlot) },
-		Ended:      func(d fleet.Device) { c.activity.updates(base, &d, []fleet.Update{d.Update}) },
-		Unreadable: func(d fleet.Device, cause error) { c.activity.unreadable(base, &d, cause) },
+		Ready:      c.sessions.SlotFree,
+		Ended:      func(d fleet.Device) { c.activity.Updates(base, &d, []fleet.Update{d.Update}) },
+		Unreadable: func(d fleet.Device, cause error) { c.activity.Unreadable(base, &d, cause) },
 	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
 	c.composeReleases(images)
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, HashMemory: c.config.HashMemory})
@@ -170,8 +172,10 @@ func (c *Cloud) compose(images image.Store) {
 		ConnectBurst: c.config.ConnectBurst, RivalBurst: c.config.RivalBurst,
 	}, c.sessions, c.log)
 
-	c.activity.ota = c.ota
-	c.sessions.ota, c.sessions.registry = c.ota, c.registry
+	c.sessions.Use(c.ota, roaming.New(roaming.Config{
+		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Messages: c.store.Messages,
+		Audit: c.audit, Live: c.sessions, Log: c.log,
+	}))
 }
 
 func (c *Cloud) listen() error {
@@ -201,18 +205,18 @@ func (c *Cloud) listen() error {
 	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: live{c.activity.events, c.activity.tallies}, Log: c.log,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: c.activity, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity.events, Repeats: c.store.Repeats,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats,
 	}, c.log)
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
 	}, c.serveMux(operations.Handler(particle.Tables(operations), nrf.Tables(operations)), c.console))
-	c.http.RegisterOnShutdown(c.activity.events.close) // or event streams would never end
+	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }
 
@@ -223,22 +227,18 @@ func (c *Cloud) Addresses() Addresses { return c.addresses }
 // returns an error when serving failed or the shutdown took too long.
 func (c *Cloud) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
-	base := c.sessions.base
+	base := c.base
 	tasks.Go(func() { c.ota.Run(base, c.log) })
-	tasks.Go(func() { c.sessions.refresh(base) })
+	tasks.Go(func() { c.sessions.Run(base) })
 	tasks.Go(func() { c.accounts.WatchFailures(base) })
 	tasks.Go(func() { c.rollouts.Run(base) })
-	tasks.Go(func() {
-		c.sessions.rechecks.run(base, func(id fleet.DeviceID, at ota.Occasion) { c.sessions.recheck(base, id, at) })
-	})
-	tasks.Go(func() { c.sessions.keepUp(base) })
 	tasks.Go(func() { trim(base, c.broker) })
 	tasks.Go(func() { c.watchCertificates(base) })
 	tasks.Go(func() { c.notify(base, c.store.Notices()) })
 	tasks.Go(func() { c.audit.Run(base) })
 	tasks.Go(func() { c.collectImages(base) })
 	tasks.Go(func() {
-		c.disk.Run(base, func(text string) { c.activity.raiseInAllTeams(base, c.store.Teams, "disk_low", text) })
+		c.disk.Run(base, func(text string) { c.activity.RaiseInAllTeams(base, "disk_low", text) })
 	})
 	failed := make(chan error, 2)
 	tasks.Go(func() { c.metrics.serve(failed) })
@@ -261,7 +261,6 @@ func (c *Cloud) Run(ctx context.Context) error {
 	c.log.Info("stopping")
 	err = errors.Join(err, c.close())
 	tasks.Wait()
-	c.sessions.workers.Wait()
 	return err
 }
 

@@ -1,7 +1,4 @@
-// Package cloud composes one running server and leads each device through it: from its
-// connection through the handshake to its updates. New opens the store and the listeners,
-// Run serves until its context ends.
-//
-// The packages that cloud calls know nothing of each other: sessions.go and session.go are
-// the only place where a handshake is followed by an update (DESIGN.md).
+// Package cloud composes one running server. New opens the store and the listeners, Run serves
+// until its context ends. What connected devices do is in package session. A start that fails leaves
+// nothing behind, and a shutdown ends within ten seconds.
 package cloud

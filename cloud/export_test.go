@@ -5,12 +5,13 @@ import (
 	"net/http"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/session"
 )
 
 // Bounds that the tests from outside reach.
 const (
-	Recheckers      = recheckers
-	UnattachedBurst = unattachedBurst
+	Recheckers      = session.Recheckers
+	UnattachedBurst = session.UnattachedBurst
 )
 
 // Handler is what serves HTTP.
@@ -26,4 +27,4 @@ func (c *Cloud) Attach(conn net.Conn) { c.broker.Attach(conn) }
 func (c *Cloud) DeliverCommands(id fleet.DeviceID) { c.sessions.Command(id) }
 
 // Undelivered reports whether commands of a device wait for the store to answer again.
-func (c *Cloud) Undelivered(id fleet.DeviceID) bool { return c.sessions.upkeep.has(id) }
+func (c *Cloud) Undelivered(id fleet.DeviceID) bool { return c.sessions.Undelivered(id) }

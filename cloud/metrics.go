@@ -51,8 +51,8 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	for why, n := range b.Ignored {
 		count("muster_broker_ignored_total", "Messages dropped without ending the connection, by reason.", n, "reason", why)
 	}
-	for why := range s.sessions.ignored {
-		count("muster_ignored_total", "Messages from devices that had no effect, by reason.", s.sessions.ignored[why].Load(), "reason", ignored(why).String())
+	for why, n := range s.sessions.Ignored() {
+		count("muster_ignored_total", "Messages from devices that had no effect, by reason.", n, "reason", why)
 	}
 
 	expiries := make(map[string]int64) // several listeners may use one file
@@ -65,9 +65,9 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		gauge("muster_certificate_expiry_seconds", "Unix time at which a TLS certificate expires, by file.", float64(until), "file", file)
 	}
 
-	gauge("muster_event_listeners", "Open event streams and live pages.", float64(s.activity.events.count()))
+	gauge("muster_event_listeners", "Open event streams and live pages.", float64(s.activity.Listeners()))
 
-	h := s.sessions.handshake.Stats()
+	h := s.sessions.Handshakes()
 	count("muster_handshakes_total", "Hellos accepted.", h.Greeted)
 	count("muster_handshakes_retried_total", "Handshakes evaluated again because the device or the catalog had changed.", h.Retried)
 	count("muster_handshakes_earlier_boot_total", "Hellos of an earlier boot of the device, which had no effect.", h.Earlier)

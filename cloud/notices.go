@@ -2,10 +2,7 @@ package cloud
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 
-	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -16,16 +13,7 @@ func (c *Cloud) notify(ctx context.Context, notices <-chan store.Notice) {
 		case <-ctx.Done():
 			return
 		case n := <-notices:
-			c.activity.raiseInAllTeams(ctx, c.store.Teams, n.Name, n.Text)
+			c.activity.RaiseInAllTeams(ctx, n.Name, n.Text)
 		}
 	}
-}
-
-// levelOf is the level to log an error at that concerns one device or request. The store logs
-// that it can't be used once, for all of them.
-func levelOf(err error) slog.Level {
-	if errors.Is(err, fleet.Unavailable) {
-		return slog.LevelDebug
-	}
-	return slog.LevelWarn
 }

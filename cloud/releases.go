@@ -11,15 +11,15 @@ import (
 func (c *Cloud) composeReleases(images image.Store) {
 	c.rollouts = rollout.New(rollout.Config{
 		Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Audit: c.audit, MaxAttempts: c.config.OTA.Attempts,
-		Log: c.log, Announce: c.activity.publish, Changed: c.sessions.released,
+		Log: c.log, Announce: c.activity.Publish, Changed: c.sessions.Released,
 	})
 	c.releases = release.New(release.Config{
 		MaxImage: int64(c.config.OTA.MaxImage),
 		Devices:  c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
-		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.activity.publish,
+		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.activity.Publish,
 		Changed: func(product fleet.ProductID, now []fleet.DeviceID) {
 			c.rollouts.Watch(product)
-			c.sessions.released(product, now)
+			c.sessions.Released(product, now)
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store/spool"
@@ -61,7 +62,7 @@ func (c *Cloud) collectImages(ctx context.Context) {
 			return c.named(ctx, product, digest)
 		})
 		if err != nil {
-			c.log.Log(ctx, levelOf(err), "images without a record could not be removed", "err", err)
+			c.log.Log(ctx, activity.LevelOf(err), "images without a record could not be removed", "err", err)
 		}
 		if removed > 0 {
 			c.log.Info("removed images that no record names", "images", removed)

@@ -37,3 +37,10 @@ func ParseRoaming(s string) (Roaming, error) {
 func MayAttach(gateway, ble *Device, roaming Roaming) bool {
 	return ble.Gateway == gateway.ID || len(ble.Groups) == 0 || roaming == RoamingTeam || shares(gateway.Groups, ble.Groups)
 }
+
+// Reattach attaches d to gateway, "" for none. What the session through the old gateway still
+// writes is rejected.
+func (d *Device) Reattach(gateway DeviceID) {
+	d.Gateway = gateway
+	d.Session++
+}

@@ -58,7 +58,7 @@ func (r *Registry) detachAll(ctx context.Context, team fleet.TeamID, gateway fle
 	_, errs := each(ids, func(id fleet.DeviceID) (fleet.Device, error) {
 		return r.devices.Edit(ctx, id, func(d *fleet.Device) error {
 			if d.Gateway == gateway {
-				reattach(d, "")
+				d.Reattach("")
 			}
 			return nil
 		})

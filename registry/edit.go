@@ -176,7 +176,7 @@ func (c change) apply(d *fleet.Device) {
 	}
 	set(&d.Groups, c.groups)
 	if c.Gateway != nil && *c.Gateway != d.Gateway {
-		reattach(d, *c.Gateway)
+		d.Reattach(*c.Gateway)
 	}
 }
 

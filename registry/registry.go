@@ -1,6 +1,5 @@
 // Package registry manages products, groups and devices for operators, shows what devices
-// sent and takes what is sent to them. It also decides which BLE devices a gateway may
-// attach, move and register.
+// sent and takes what is sent to them.
 //
 // Each write has the same order: check the rights of the actor with fleet.May, change the
 // store, record the change in the audit log, notify the connected side. Accounts and tokens
@@ -79,7 +78,6 @@ type Registry struct {
 	audit    *audit.Log
 	forecast Forecast
 	live     Live
-	roaming  *roaming
 	journal  journal
 	fences   *fences
 	log      *slog.Logger
@@ -100,7 +98,7 @@ func New(config Config) *Registry {
 	}
 	return &Registry{
 		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
-		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live, roaming: newRoaming(),
+		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live,
 		journal: config.Journal, fences: newFences(config.Fences, config.Log), log: config.Log,
 	}
 }

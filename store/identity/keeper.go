@@ -72,7 +72,7 @@ type Keeper struct {
 	confirmed atomic.Int64           // ns after began
 	known     atomic.Pointer[string] // the id of the store; nil before Take
 
-	lost      atomic.Pointer[pipeline.Foreign] // why this process may no longer use the store
+	lost atomic.Pointer[pipeline.Foreign] // why this process may no longer use the store
 
 	// renewing is held while Redis is asked. Recognize must not take it: a renewal may need a
 	// new connection, which is recognized before it is used.

@@ -1,7 +1,6 @@
-package registry
+package roaming
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -37,28 +36,6 @@ func TestAGatewayAttachesDevicesOfItsGroupsOnly(t *testing.T) {
 	}
 }
 
-func TestOnlyWhoMayImportMakesADeviceAGateway(t *testing.T) {
-	w := withGateways(t)
-	gateway := fleet.DeviceID("free")
-	edit := fleet.DeviceEdit{Gateway: &gateway}
-	if _, err := w.EditDevice(t.Context(), actor(fleet.Editor, 1, 2), 0, "loose", edit); !errors.Is(err, fleet.Denied) {
-		t.Errorf("an editor: got %v, want Denied", err)
-	}
-	if w.device("free").Kind != fleet.Generic || w.device("loose").Gateway != "" {
-		t.Error("the refused edit had an effect")
-	}
-	if _, err := w.EditDevice(t.Context(), actor(fleet.Admin), 0, "loose", edit); err != nil {
-		t.Fatal(err)
-	}
-	if w.device("free").Kind != fleet.Gateway || !strings.Contains(w.actions(), "device.gateway") {
-		t.Errorf("an admin: got kind %s, audit %q", w.device("free").Kind, w.actions())
-	}
-	again := fleet.DeviceID("gw-b")
-	if _, err := w.EditDevice(t.Context(), actor(fleet.Editor, 1, 2), 0, "loose", fleet.DeviceEdit{Gateway: &again}); err != nil {
-		t.Errorf("an editor attaches to a gateway that is one: %v", err)
-	}
-}
-
 // A gateway that attaches and detaches without end leaves room in the log for others.
 func TestWhatAGatewayChangesIsAuditedWithinLimits(t *testing.T) {
 	w := withGateways(t)
@@ -72,7 +49,7 @@ func TestWhatAGatewayChangesIsAuditedWithinLimits(t *testing.T) {
 	if attached+detached > recordBurst || attached < 10 || detached < 10 {
 		t.Errorf("got %d attaches and %d detaches in the log, want %d in all", attached, detached, recordBurst)
 	}
-	if left, _ := w.roaming.record("gw-b"); left != 0 && left != recordBurst {
+	if left, _ := w.limits.record("gw-b"); left != 0 && left != recordBurst {
 		t.Errorf("got %d changes counted", left)
 	}
 }

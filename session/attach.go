@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -19,9 +19,9 @@ func (s *session) attachment(ctx context.Context, t wire.Topic, payload []byte) 
 	if err != nil {
 		return s.malformed(t, err)
 	}
-	change := s.sessions.registry.Attach
+	change := s.sessions.roaming.Attach
 	if t.Kind == wire.TopicDetach {
-		change = s.sessions.registry.Detach
+		change = s.sessions.roaming.Detach
 	}
 	outcomes := make([]wire.AttachOutcome, len(a.IDs))
 	errs := make([]error, len(a.IDs))

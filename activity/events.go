@@ -1,4 +1,4 @@
-package cloud
+package activity
 
 import (
 	"sync"
@@ -27,9 +27,8 @@ type listener struct {
 
 func newEvents() *events { return &events{listeners: make(map[*listener]bool)} }
 
-// Listen returns the events of a team from now on. The channel is closed when the server
-// stops. The caller has to call leave, once. Listen never blocks.
-func (e *events) Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func()) {
+// listen is Activity.Listen.
+func (e *events) listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func()) {
 	l := &listener{team: team, queue: make(chan fleet.Event, maxQueued)}
 	e.mu.Lock()
 	defer e.mu.Unlock()

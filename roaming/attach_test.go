@@ -1,5 +1,5 @@
 //nolint:forbidigo // all sleeps are in synctest bubbles
-package registry
+package roaming
 
 import (
 	"fmt"
@@ -12,23 +12,6 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
-
-// withGateways returns a world with a second gateway "gw-b" and a detached BLE device
-// "loose", whose product lets devices roam and gateways register up to two devices.
-func withGateways(t *testing.T) *world {
-	t.Helper()
-	w := newWorld(t)
-	w.create(fleet.Device{ID: "gw-b", Kind: fleet.Gateway}, fleet.Device{ID: "loose", Kind: fleet.BLE},
-		fleet.Device{ID: "far-ble", Team: 2, Product: 2, Kind: fleet.BLE})
-	w.product(func(p *fleet.Product) { p.Roaming, p.AutoRegister = fleet.RoamingTeam, 2 })
-	return w
-}
-
-// product changes product 1.
-func (w *world) product(change func(*fleet.Product)) {
-	w.t.Helper()
-	w.catalog(1, func(c *fleet.Catalog) { change(&c.Product) })
-}
 
 func (w *world) attach(gateway, id fleet.DeviceID) fleet.ReasonCode {
 	w.t.Helper()

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
@@ -21,7 +22,7 @@ import (
 // the store. A BLE device's session uses its gateway's connection; the topics it sends on are
 // the only difference. It implements broker.Session.
 type session struct {
-	sessions *sessions
+	sessions *Sessions
 	device   *handshake.Session
 	link     *broker.Link
 	chunks   *broker.ChunkStream
@@ -109,13 +110,13 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicReport:
 		return s.report(ctx, t, payload)
 	case wire.TopicMessage:
-		return s.sessions.activity.message(ctx, fleet.Message{
+		return s.sessions.activity.Message(ctx, fleet.Message{
 			Team: s.device.Team(), Device: s.id(), Topic: t.String(), Payload: payload, Received: time.Now(),
 		})
 	case wire.TopicAlert:
 		return s.alert(ctx, t, payload)
 	case wire.TopicDone:
-		err := s.sessions.activity.commandDone(ctx, s.device.Team(), s.id(), t.Number, payload)
+		err := s.sessions.activity.CommandDone(ctx, s.device.Team(), s.id(), t.Number, payload)
 		if errors.Is(err, fleet.NotFound) && !s.device.Ended() { // a repetition would not help
 			return s.ignore(t, ignoredTopic)
 		}
@@ -152,16 +153,16 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	now := time.Now()
 	s.greeted.Store(now.UnixNano())
 	s.askAt(now.Add(s.sessions.maxAge - tenth(s.sessions.maxAge)))
-	s.sessions.activity.handshake(ctx, &greeting.Device, greeting.Ended)
+	s.sessions.activity.Handshake(ctx, &greeting.Device, greeting.Ended)
 	if greeting.Differs {
-		s.sessions.activity.raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
+		s.sessions.activity.Raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
 	}
 	if greeting.Misnamed {
-		s.sessions.activity.raise(ctx, &greeting.Device, "label_mismatch",
+		s.sessions.activity.Raise(ctx, &greeting.Device, "label_mismatch",
 			"it runs the image of version "+greeting.Device.Running.String()+", by its digest, and calls it "+h.Version.String()+": it needs no update to "+greeting.Device.Running.String())
 	}
 	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
-		s.sessions.log.Log(ctx, levelOf(err), "the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
+		s.sessions.log.Log(ctx, activity.LevelOf(err), "the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, greeting.Plan.Welcome(h.Boot).Encode()); err != nil {
 		return err
@@ -189,7 +190,7 @@ func (s *session) reevaluate(ctx context.Context, at ota.Occasion) error {
 	if err != nil {
 		return err
 	}
-	s.sessions.activity.updates(ctx, &greeting.Device, greeting.Ended)
+	s.sessions.activity.Updates(ctx, &greeting.Device, greeting.Ended)
 	return s.sessions.ota.Start(greeting.Plan, s.toDevice())
 }
 
@@ -225,7 +226,7 @@ func (s *session) postpone(h wire.Hello, err error) error {
 	if !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) {
 		return err
 	}
-	s.sessions.log.Log(context.Background(), levelOf(err), "handshake postponed", "device", s.id(), "err", err)
+	s.sessions.log.Log(context.Background(), activity.LevelOf(err), "handshake postponed", "device", s.id(), "err", err)
 	return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 		Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonBusy, Again: jitter(busyAgain),
 	}.Encode())
@@ -269,7 +270,7 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 			ended = append(ended, *news.Ended)
 			s.askWhenCool(&news.Device)
 		}
-		s.sessions.activity.updates(ctx, &news.Device, ended)
+		s.sessions.activity.Updates(ctx, &news.Device, ended)
 	}
 	if news.Again {
 		s.sessions.rechecks.add(s.id(), ota.AtChange)
@@ -291,7 +292,7 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 	if err != nil {
 		return s.malformed(t, err)
 	}
-	return s.sessions.activity.alert(ctx, fleet.Alert{
+	return s.sessions.activity.Alert(ctx, fleet.Alert{
 		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Value: wire.JSON(a.Value), Raised: time.Now(),
 	})
 }

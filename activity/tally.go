@@ -1,4 +1,4 @@
-package cloud
+package activity
 
 import (
 	"maps"
@@ -21,8 +21,8 @@ func newTallies() *tallies {
 	return &tallies{began: time.Now(), products: make(map[fleet.ProductID]*fleet.Tally)}
 }
 
-// Tally returns the counts of a product. It checks no rights and never blocks.
-func (t *tallies) Tally(product fleet.ProductID) fleet.Tally {
+// of returns the counts of a product.
+func (t *tallies) of(product fleet.ProductID) fleet.Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	counted := fleet.Tally{Since: t.began}
@@ -36,7 +36,7 @@ func (t *tallies) Tally(product fleet.ProductID) fleet.Tally {
 func (t *tallies) handshake(product fleet.ProductID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.of(product).Handshakes++
+	t.counted(product).Handshakes++
 }
 
 func (t *tallies) ended(product fleet.ProductID, u fleet.Update) {
@@ -49,21 +49,15 @@ func (t *tallies) ended(product fleet.ProductID, u fleet.Update) {
 	if !wire.KnownReason(reason) { // a device may send any number
 		reason = wire.ReasonOther
 	}
-	t.of(product).Failures[reason]++
+	t.counted(product).Failures[reason]++
 }
 
-// of returns product's tally; the caller holds t.mu.
-func (t *tallies) of(product fleet.ProductID) *fleet.Tally {
+// counted returns product's tally; the caller holds t.mu.
+func (t *tallies) counted(product fleet.ProductID) *fleet.Tally {
 	known := t.products[product]
 	if known == nil {
 		known = &fleet.Tally{Since: t.began, Failures: make(map[fleet.ReasonCode]int)}
 		t.products[product] = known
 	}
 	return known
-}
-
-// live is what the console shows of this moment. It implements console.Live.
-type live struct {
-	*events
-	*tallies
 }

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/wire"
@@ -94,7 +95,7 @@ func (s *session) reevaluateOrEnd(ctx context.Context, at ota.Occasion) {
 		return
 	}
 	if !errors.Is(err, fleet.Conflict) && ctx.Err() == nil { // a session that has ended is not worth a line
-		s.sessions.log.Log(ctx, levelOf(err), "device not re-evaluated", "device", s.id(), "err", err)
+		s.sessions.log.Log(ctx, activity.LevelOf(err), "device not re-evaluated", "device", s.id(), "err", err)
 	}
 	if s.gateway == nil {
 		s.link.Close(fleet.Unavailable)

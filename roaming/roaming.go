@@ -1,14 +1,48 @@
-package registry
+// Package roaming decides which BLE devices a gateway may attach, move and register
+// (docs/gateways.md).
+package roaming
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
 )
+
+// Config is what a Roaming works with.
+type Config struct {
+	Devices  *store.Devices
+	Index    *index.Index
+	Catalogs *store.Catalogs
+	Messages *store.Messages
+	Audit    *audit.Log
+	Live     Live
+	Log      *slog.Logger
+}
+
+// Live is the part of the server that holds connections. Its methods return at once.
+type Live interface {
+	// Kick ends the session of a device.
+	Kick(id fleet.DeviceID)
+	// Announce publishes an event.
+	Announce(e fleet.Event)
+}
+
+// Roaming is safe for concurrent use and keeps no goroutine.
+type Roaming struct {
+	Config
+
+	limits *limits
+}
+
+// New returns a Roaming whose limits begin now.
+func New(config Config) *Roaming { return &Roaming{Config: config, limits: newLimits()} }
 
 // Attach attaches BLE device id to a gateway of team (docs/gateways.md). A device that is
 // attached to another gateway moves if its product allows roaming, at a limited rate; one with
@@ -17,10 +51,10 @@ import (
 // wire.ReasonNone if the device is attached; wire.ReasonNotAttached if it may not be, with
 // no difference between a device of another team and one that does not exist;
 // wire.ReasonOverLimit and wire.ReasonBusy. An error means that the store did not answer.
-func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
+func (r *Roaming) Attach(ctx context.Context, team fleet.TeamID, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
 	var from fleet.DeviceID
 	counted := false // a move, which counts once however often the edit is repeated
-	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+	after, err := r.Devices.Edit(ctx, id, func(d *fleet.Device) error {
 		from = d.Gateway
 		switch {
 		case d.Kind != fleet.BLE || d.Team != team:
@@ -31,7 +65,7 @@ func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fl
 		if err := r.mayAttach(ctx, gateway, d, &counted); err != nil {
 			return err
 		}
-		reattach(d, gateway)
+		d.Reattach(gateway)
 		return nil
 	})
 	if errors.Is(err, fleet.NotFound) {
@@ -40,7 +74,7 @@ func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fl
 	if err != nil {
 		return reasonOf(err)
 	}
-	r.live.Kick(id) // ends its session through the other gateway
+	r.Live.Kick(id) // ends its session through the other gateway
 	action := "device.move"
 	if from == "" {
 		action = "device.attach"
@@ -53,18 +87,18 @@ func (r *Registry) Attach(ctx context.Context, team fleet.TeamID, gateway, id fl
 // Detach ends the attachment of BLE device id to gateway. The reason is wire.ReasonNone if
 // it was attached there, and wire.ReasonNotAttached if not; wire.ReasonBusy. An error means
 // that the store did not answer.
-func (r *Registry) Detach(ctx context.Context, team fleet.TeamID, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
-	after, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+func (r *Roaming) Detach(ctx context.Context, team fleet.TeamID, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
+	after, err := r.Devices.Edit(ctx, id, func(d *fleet.Device) error {
 		if d.Kind != fleet.BLE || d.Gateway != gateway || d.Team != team {
 			return unchanged(wire.ReasonNotAttached)
 		}
-		reattach(d, "")
+		d.Reattach("")
 		return nil
 	})
 	if err != nil {
 		return reasonOf(err)
 	}
-	r.live.Kick(id)
+	r.Live.Kick(id)
 	r.recordRoaming(ctx, team, gateway, "device.detach", id, gateway, "")
 	r.announceAttached(after, false)
 	return wire.ReasonNone, nil
@@ -91,20 +125,13 @@ func reasonOf(err error) (fleet.ReasonCode, error) {
 	return 0, err
 }
 
-// reattach attaches d to gateway, "" for none. What the session through the old gateway
-// still writes is rejected.
-func reattach(d *fleet.Device, gateway fleet.DeviceID) {
-	d.Gateway = gateway
-	d.Session++
-}
-
 // mayAttach returns an unchanged if gateway may not attach d, which it does not have. It counts
 // a move unless counted says that it was counted before.
-func (r *Registry) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fleet.Device, counted *bool) error {
+func (r *Roaming) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fleet.Device, counted *bool) error {
 	if d.Gateway == "" && len(d.Groups) == 0 {
 		return nil
 	}
-	c, err := r.catalogs.Catalog(ctx, d.Product)
+	c, err := r.Catalogs.Catalog(ctx, d.Product)
 	if err != nil {
 		return err
 	}
@@ -112,7 +139,7 @@ func (r *Registry) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fle
 		return unchanged(wire.ReasonNotAttached)
 	}
 	if len(d.Groups) > 0 && c.Product.Roaming != fleet.RoamingTeam {
-		g, err := r.devices.Device(ctx, gateway)
+		g, err := r.Devices.Device(ctx, gateway)
 		if err != nil {
 			return err
 		}
@@ -124,10 +151,10 @@ func (r *Registry) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fle
 		return nil
 	}
 	*counted = true
-	if r.roaming.moves.Take(d.ID) {
+	if r.limits.moves.Take(d.ID) {
 		return nil
 	}
-	if r.roaming.alerts.Take(d.ID) {
+	if r.limits.alerts.Take(d.ID) {
 		r.raiseFlapping(ctx, d)
 	}
 	return unchanged(wire.ReasonOverLimit)
@@ -135,39 +162,39 @@ func (r *Registry) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fle
 
 // raiseFlapping alerts operators that d moves too often, which happens when two gateways
 // claim it.
-func (r *Registry) raiseFlapping(ctx context.Context, d *fleet.Device) {
+func (r *Roaming) raiseFlapping(ctx context.Context, d *fleet.Device) {
 	a := fleet.Alert{
 		Team: d.Team, Device: d.ID, Name: "flapping", Raised: time.Now(),
 		Text: "the device keeps moving between gateways, last from " + string(d.Gateway) + ": two gateways claim it",
 	}
-	if _, err := r.messages.Raise(ctx, a); err != nil {
-		r.log.Warn("alert not raised", "device", d.ID, "alert", a.Name, "err", err)
+	if _, err := r.Messages.Raise(ctx, a); err != nil {
+		r.Log.Warn("alert not raised", "device", d.ID, "alert", a.Name, "err", err)
 		return
 	}
-	r.live.Announce(fleet.Event{Payload: fleet.AlertRaised{Alert: a.Name, Text: a.Text}, Team: a.Team, Device: a.Device, At: a.Raised})
+	r.Live.Announce(fleet.Event{Payload: fleet.AlertRaised{Alert: a.Name, Text: a.Text}, Team: a.Team, Device: a.Device, At: a.Raised})
 }
 
 // register creates a record of a BLE device that was not imported, attached to gateway, if
 // a product lets it.
-func (r *Registry) register(ctx context.Context, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
+func (r *Roaming) register(ctx context.Context, gateway, id fleet.DeviceID) (fleet.ReasonCode, error) {
 	p, err := r.productFor(ctx, gateway)
 	if err != nil || p.ID == 0 {
 		return wire.ReasonNotAttached, err
 	}
-	attached, err := r.index.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: p.Team, Role: fleet.Owner}, Product: p.ID, Gateway: gateway})
-	if err != nil || !r.roaming.register(gateway, len(attached), p.AutoRegister) {
+	attached, err := r.Index.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: p.Team, Role: fleet.Owner}, Product: p.ID, Gateway: gateway})
+	if err != nil || !r.limits.register(gateway, len(attached), p.AutoRegister) {
 		return wire.ReasonOverLimit, err
 	}
 	d := &fleet.Device{
 		ID: id, Team: p.Team, Product: p.ID, Kind: fleet.BLE, Gateway: gateway, UpdatesOn: true, Created: time.Now().UTC(),
 	}
-	switch err := r.devices.CreateMany(ctx, []*fleet.Device{d})[0]; {
+	switch err := r.Devices.CreateMany(ctx, []*fleet.Device{d})[0]; {
 	case errors.Is(err, fleet.Conflict):
 		return r.Attach(ctx, p.Team, gateway, id) // another gateway was quicker
 	case err != nil:
 		return 0, err
 	}
-	r.audit.Record(ctx, gatewayActor(p.Team, gateway), "device.register", string(id), nil, audit.Fields{"gatewayId": gateway})
+	r.Audit.Record(ctx, gatewayActor(p.Team, gateway), "device.register", string(id), nil, audit.Fields{"gatewayId": gateway})
 	r.announceAttached(*d, true)
 	return wire.ReasonNone, nil
 }
@@ -175,12 +202,12 @@ func (r *Registry) register(ctx context.Context, gateway, id fleet.DeviceID) (fl
 // productFor returns the product that devices registered by gateway belong to: its own, or
 // else the only one of the team that lets gateways register devices. If there is none, the
 // zero Product.
-func (r *Registry) productFor(ctx context.Context, gateway fleet.DeviceID) (fleet.Product, error) {
-	g, err := r.devices.Device(ctx, gateway)
+func (r *Roaming) productFor(ctx context.Context, gateway fleet.DeviceID) (fleet.Product, error) {
+	g, err := r.Devices.Device(ctx, gateway)
 	if err != nil {
 		return fleet.Product{}, err
 	}
-	products, err := r.catalogs.Products(ctx, g.Team)
+	products, err := r.Catalogs.Products(ctx, g.Team)
 	if err != nil {
 		return fleet.Product{}, err
 	}
@@ -201,8 +228,8 @@ func (r *Registry) productFor(ctx context.Context, gateway fleet.DeviceID) (flee
 
 // recordRoaming records what a gateway changed about id, unless it changes very much: the log
 // has room for others. What was left out is counted in its next entry.
-func (r *Registry) recordRoaming(ctx context.Context, team fleet.TeamID, gateway fleet.DeviceID, action string, id, from, to fleet.DeviceID) {
-	left, ok := r.roaming.record(gateway)
+func (r *Roaming) recordRoaming(ctx context.Context, team fleet.TeamID, gateway fleet.DeviceID, action string, id, from, to fleet.DeviceID) {
+	left, ok := r.limits.record(gateway)
 	if !ok {
 		return
 	}
@@ -216,7 +243,7 @@ func (r *Registry) recordRoaming(ctx context.Context, team fleet.TeamID, gateway
 	if left > 0 {
 		after["changes_not_listed"] = left
 	}
-	r.audit.Record(ctx, gatewayActor(team, gateway), action, string(id), before, after)
+	r.Audit.Record(ctx, gatewayActor(team, gateway), action, string(id), before, after)
 }
 
 // gatewayActor is whom the audit log names for what a gateway changed.
@@ -224,6 +251,6 @@ func gatewayActor(team fleet.TeamID, gateway fleet.DeviceID) fleet.Actor {
 	return fleet.Actor{Team: team, Email: "gateway " + string(gateway)}
 }
 
-func (r *Registry) announceAttached(d fleet.Device, attached bool) {
-	r.live.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: attached}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
+func (r *Roaming) announceAttached(d fleet.Device, attached bool) {
+	r.Live.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: attached}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
 }

@@ -1,4 +1,4 @@
-package registry
+package roaming
 
 import (
 	"sync"
@@ -20,8 +20,8 @@ const (
 	recordInterval = 30 * time.Second
 )
 
-// roaming bounds what gateways change. It is safe for concurrent use.
-type roaming struct {
+// limits bound what gateways change. They are safe for concurrent use.
+type limits struct {
 	moves   *limit.Limiter[fleet.DeviceID] // by the BLE device
 	alerts  *limit.Limiter[fleet.DeviceID] // by the BLE device
 	entries *limit.Limiter[fleet.DeviceID] // audit entries, by the gateway
@@ -31,8 +31,8 @@ type roaming struct {
 	unrecorded map[fleet.DeviceID]int // changes by each gateway that have no audit entry; guarded by mu
 }
 
-func newRoaming() *roaming {
-	return &roaming{
+func newLimits() *limits {
+	return &limits{
 		moves:      limit.New[fleet.DeviceID](moveBurst, moveInterval, maxMovers),
 		alerts:     limit.New[fleet.DeviceID](1, alertInterval, maxMovers),
 		entries:    limit.New[fleet.DeviceID](recordBurst, recordInterval, maxMovers),
@@ -43,7 +43,7 @@ func newRoaming() *roaming {
 
 // register counts a device that gateway registers. It reports false if the gateway has most
 // devices attached, or has registered most since the server started.
-func (r *roaming) register(gateway fleet.DeviceID, attached, most int) bool {
+func (r *limits) register(gateway fleet.DeviceID, attached, most int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if attached >= most || r.registered[gateway] >= most {
@@ -55,7 +55,7 @@ func (r *roaming) register(gateway fleet.DeviceID, attached, most int) bool {
 
 // record reports whether a change by gateway gets an entry in the audit log, and how many
 // before it got none.
-func (r *roaming) record(gateway fleet.DeviceID) (unrecorded int, ok bool) {
+func (r *limits) record(gateway fleet.DeviceID) (unrecorded int, ok bool) {
 	ok = r.entries.Take(gateway)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // How many messages of devices without a session a gateway may relay: each costs a round
 // trip to the store and an answer.
 const (
-	unattachedBurst    = 50
+	UnattachedBurst    = 50
 	unattachedInterval = 100 * time.Millisecond
 )
 
@@ -32,7 +32,7 @@ type children struct {
 
 func newChildren() *children {
 	return &children{
-		unattached: rate.NewLimiter(rate.Every(unattachedInterval), unattachedBurst),
+		unattached: rate.NewLimiter(rate.Every(unattachedInterval), UnattachedBurst),
 		byID:       make(map[fleet.DeviceID]*session),
 	}
 }
@@ -173,7 +173,7 @@ func (d *detachments) of(id fleet.DeviceID) *uint64 {
 }
 
 // detached is how often device id was detached.
-func (c *sessions) detached(id fleet.DeviceID) uint64 {
+func (c *Sessions) detached(id fleet.DeviceID) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return *c.detachments.of(id)
@@ -182,7 +182,7 @@ func (c *sessions) detached(id fleet.DeviceID) uint64 {
 // detach ends device id's session behind a gateway, and no session begins from a record that
 // was read before. It returns the session it found, also one with its own connection, which
 // it leaves open.
-func (c *sessions) detach(id fleet.DeviceID) *session {
+func (c *Sessions) detach(id fleet.DeviceID) *session {
 	c.mu.Lock()
 	*c.detachments.of(id)++
 	s := c.online[id]
@@ -194,7 +194,7 @@ func (c *sessions) detach(id fleet.DeviceID) *session {
 }
 
 // end ends the session of a BLE device; its gateway's connection stays open.
-func (c *sessions) end(child *session) {
+func (c *Sessions) end(child *session) {
 	child.noteHeard()
 	child.device.End()
 	child.gateway.children.remove(child)

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func newUpkeep() *upkeep {
 }
 
 // keepUp runs until ctx ends.
-func (c *sessions) keepUp(ctx context.Context) {
+func (c *Sessions) keepUp(ctx context.Context) {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	for {
@@ -43,7 +43,7 @@ func (c *sessions) keepUp(ctx context.Context) {
 
 // deliverUnsent sends commands that could not be read when they were due. While the store does
 // not answer it asks for one device only.
-func (c *sessions) deliverUnsent(ctx context.Context) {
+func (c *Sessions) deliverUnsent(ctx context.Context) {
 	c.upkeep.mu.Lock()
 	unsent := c.upkeep.unsent
 	c.upkeep.unsent = make(map[fleet.DeviceID]bool)
@@ -71,6 +71,9 @@ func (c *sessions) deliverUnsent(ctx context.Context) {
 	}
 }
 
+// Undelivered reports whether commands of a device wait for the store to answer again.
+func (c *Sessions) Undelivered(id fleet.DeviceID) bool { return c.upkeep.has(id) }
+
 func (u *upkeep) has(id fleet.DeviceID) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -87,7 +90,7 @@ func (u *upkeep) add(unsent map[fleet.DeviceID]bool) {
 
 // Heard implements registry.Live: it returns when the last packet of a device came, as far as
 // its record does not have that yet; else zero.
-func (c *sessions) Heard(id fleet.DeviceID) time.Time {
+func (c *Sessions) Heard(id fleet.DeviceID) time.Time {
 	if s := c.find(id); s != nil {
 		return s.lastHeard()
 	}
@@ -117,7 +120,7 @@ func (s *session) noteHeard() {
 }
 
 // saveHeard writes when devices that have gone were last heard.
-func (c *sessions) saveHeard(ctx context.Context) {
+func (c *Sessions) saveHeard(ctx context.Context) {
 	c.upkeep.mu.Lock()
 	heard := c.upkeep.heard
 	c.upkeep.heard = make(map[fleet.DeviceID]time.Time)

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import "github.com/muster-iot/muster/wire"
 

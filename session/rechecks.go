@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"github.com/muster-iot/muster/ota"
 )
 
-// recheckers is how many devices are re-evaluated at the same time. It paces an immediate
+// Recheckers is how many devices are re-evaluated at the same time. It paces an immediate
 // release: other devices wait.
-const recheckers = 16
+const Recheckers = 16
 
 // rechecks are the online devices that wait to be re-evaluated. A device waits at most once,
 // so there are never more than devices online. It is safe for concurrent use.
@@ -66,7 +66,7 @@ func (r *rechecks) signal() {
 // run rechecks devices until ctx ends.
 func (r *rechecks) run(ctx context.Context, recheck func(fleet.DeviceID, ota.Occasion)) {
 	var workers sync.WaitGroup
-	for range recheckers {
+	for range Recheckers {
 		workers.Go(func() {
 			for {
 				select {

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -72,6 +72,6 @@ func (s *session) Rival(address string) {
 		return
 	}
 	s.sessions.log.Warn("connections of one device keep ending each other", "device", s.id(), "address", s.address, "other", address)
-	s.sessions.activity.raiseFor(s.sessions.base, s.device.Team(), s.id(), "duplicate_id",
+	s.sessions.activity.RaiseFor(s.sessions.base, s.device.Team(), s.id(), "duplicate_id",
 		"connections from "+s.address+" and "+address+" keep ending each other: two units use this device's id and secret, or it restarts again and again; both are slowed down")
 }

@@ -1,4 +1,4 @@
-package cloud
+package session
 
 import (
 	"context"
@@ -10,30 +10,43 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
-	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/roaming"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
 )
 
-// sessions are the devices that are online, and the way they take from connection through
-// handshake to updates. It implements broker.Cloud and registry.Live and is safe for
+// Config is what the Sessions work with.
+type Config struct {
+	Devices  *store.Devices
+	Catalogs *store.Catalogs
+	Messages *store.Messages
+	Activity *activity.Activity
+	MQTT     configs.MQTT
+	MaxAge   time.Duration // of a session without a Hello
+	Log      *slog.Logger
+}
+
+// Sessions are the devices that are online, and the way they take from connection through
+// handshake to updates. They implement broker.Cloud and registry.Live and are safe for
 // concurrent use.
-type sessions struct {
+type Sessions struct {
 	handshake *handshake.Service
 	ota       *ota.Service
-	registry  *registry.Registry
+	roaming   *roaming.Roaming
 	devices   *store.Devices
 	messages  *store.Messages
-	activity  *activity
+	activity  *activity.Activity
 	limits    *limits
 	upkeep    *upkeep
 	rechecks  *rechecks
 	log       *slog.Logger
-	maxAge    time.Duration   // of a session without a Hello
+	maxAge    time.Duration
 	base      context.Context //nolint:containedctx // the server's own, for work that no request asks for
 
 	workers sync.WaitGroup // the sessions' tasks
@@ -44,8 +57,51 @@ type sessions struct {
 	detachments detachments                 // guarded by mu
 }
 
+// New returns Sessions without a device. Use must be called next. base ends with the server.
+func New(base context.Context, config Config) *Sessions {
+	c := &Sessions{
+		devices: config.Devices, messages: config.Messages, activity: config.Activity, limits: newLimits(config.MQTT),
+		upkeep: newUpkeep(), rechecks: newRechecks(), log: config.Log, maxAge: config.MaxAge, base: base,
+		online: make(map[fleet.DeviceID]*session),
+	}
+	c.handshake = handshake.New(handshake.Config{Log: config.Log, Guessed: func(g handshake.Guess) {
+		c.workers.Go(func() { c.activity.Guessed(base, g) })
+	}}, config.Devices, config.Catalogs)
+	return c
+}
+
+// Use sets what the sessions call, which calls them back.
+func (c *Sessions) Use(o *ota.Service, r *roaming.Roaming) { c.ota, c.roaming = o, r }
+
+// Run does what no device asks for, until ctx ends; then it waits for the sessions' tasks.
+func (c *Sessions) Run(ctx context.Context) {
+	var tasks sync.WaitGroup
+	tasks.Go(func() { c.refresh(ctx) })
+	tasks.Go(func() {
+		c.rechecks.run(ctx, func(id fleet.DeviceID, at ota.Occasion) { c.recheck(ctx, id, at) })
+	})
+	tasks.Go(func() { c.keepUp(ctx) })
+	tasks.Wait()
+	c.workers.Wait()
+}
+
+// Handshakes counts handshakes since the server started.
+func (c *Sessions) Handshakes() handshake.Stats { return c.handshake.Stats() }
+
+// Ignored counts the messages that had no effect, by reason.
+func (c *Sessions) Ignored() map[string]uint64 {
+	counts := make(map[string]uint64, ignoredKinds)
+	for why := range c.ignored {
+		counts[ignored(why).String()] = c.ignored[why].Load()
+	}
+	return counts
+}
+
+// SlotFree re-evaluates a device for which ota has reserved a slot. It never blocks.
+func (c *Sessions) SlotFree(id fleet.DeviceID) { c.rechecks.add(id, ota.AtSlot) }
+
 // Admit implements broker.Cloud.
-func (c *sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Session, error) {
+func (c *Sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Session, error) {
 	admitted, err := c.handshake.Admit(ctx, handshake.Claim{
 		ID: connect.ID, User: connect.User, Secret: connect.Password, Address: connect.Address,
 	})
@@ -60,7 +116,7 @@ func (c *sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Se
 }
 
 // newSession returns a session on link, which is that of gateway where it is not nil.
-func (c *sessions) newSession(device *handshake.Session, link *broker.Link, gateway *session, address string) *session {
+func (c *Sessions) newSession(device *handshake.Session, link *broker.Link, gateway *session, address string) *session {
 	s := &session{
 		sessions: c, device: device, link: link, gateway: gateway, address: address,
 		wants: rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
@@ -70,20 +126,20 @@ func (c *sessions) newSession(device *handshake.Session, link *broker.Link, gate
 }
 
 // join makes s its device's session. The broker has ended an older one before.
-func (c *sessions) join(s *session) {
+func (c *Sessions) join(s *session) {
 	c.mu.Lock()
 	c.online[s.id()] = s
 	c.mu.Unlock()
 	c.joined(s)
 }
 
-func (c *sessions) joined(s *session) {
+func (c *Sessions) joined(s *session) {
 	c.devices.SetOnline(s.id(), true)
-	c.activity.publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+	c.activity.Publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 }
 
 // leave ends what s had running; its device is offline unless it has another session.
-func (c *sessions) leave(s *session) {
+func (c *Sessions) leave(s *session) {
 	c.mu.Lock()
 	current := c.online[s.id()] == s
 	if current {
@@ -93,19 +149,19 @@ func (c *sessions) leave(s *session) {
 	c.ota.Gone(s.id(), s.toDevice())
 	if current {
 		c.devices.SetOnline(s.id(), false)
-		c.activity.publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+		c.activity.Publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 	}
 }
 
 // find returns the session of a device, nil when it is offline.
-func (c *sessions) find(id fleet.DeviceID) *session {
+func (c *Sessions) find(id fleet.DeviceID) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.online[id]
 }
 
 // all is every session, in no order.
-func (c *sessions) all() []*session {
+func (c *Sessions) all() []*session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make([]*session, 0, len(c.online))
@@ -116,11 +172,11 @@ func (c *sessions) all() []*session {
 }
 
 // Announce implements registry.Live.
-func (c *sessions) Announce(e fleet.Event) { c.activity.publish(e) }
+func (c *Sessions) Announce(e fleet.Event) { c.activity.Publish(e) }
 
 // Recheck implements registry.Live: devices that are online are re-evaluated soon, a few at
 // a time. It never blocks.
-func (c *sessions) Recheck(ids ...fleet.DeviceID) {
+func (c *Sessions) Recheck(ids ...fleet.DeviceID) {
 	for _, id := range ids {
 		if c.find(id) != nil {
 			c.rechecks.add(id, ota.AtChange)
@@ -128,9 +184,9 @@ func (c *sessions) Recheck(ids ...fleet.DeviceID) {
 	}
 }
 
-// released follows a change of product's releases: downloads of a version that is no longer
+// Released follows a change of product's releases: downloads of a version that is no longer
 // the target end, and the devices in now are re-evaluated at once.
-func (c *sessions) released(product fleet.ProductID, now []fleet.DeviceID) {
+func (c *Sessions) Released(product fleet.ProductID, now []fleet.DeviceID) {
 	c.Recheck(c.ota.Downloading(product)...)
 	c.Recheck(now...)
 }
@@ -140,7 +196,7 @@ func (c *sessions) released(product fleet.ProductID, now []fleet.DeviceID) {
 const recheckPatience = time.Second
 
 // recheck re-evaluates one device and waits for that, but not longer than recheckPatience.
-func (c *sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
+func (c *Sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
 	s := c.find(id)
 	if s == nil {
 		c.ota.Gone(id, nil) // frees the slot that was reserved for it
@@ -162,7 +218,7 @@ func (c *sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasi
 // Kick implements registry.Live: it ends the session of a device that was disabled, deleted,
 // given another secret or attached to another gateway. A gateway's connection stays open
 // when a device behind it is kicked.
-func (c *sessions) Kick(id fleet.DeviceID) {
+func (c *Sessions) Kick(id fleet.DeviceID) {
 	if s := c.detach(id); s != nil && s.gateway == nil {
 		s.link.Close(fleet.Disabled)
 	}
@@ -170,7 +226,7 @@ func (c *sessions) Kick(id fleet.DeviceID) {
 
 // Command implements registry.Live: it sends a device its pending commands, soon. It never
 // blocks.
-func (c *sessions) Command(id fleet.DeviceID) {
+func (c *Sessions) Command(id fleet.DeviceID) {
 	if s := c.find(id); s != nil {
 		s.run(taskCommands)
 	}
@@ -182,7 +238,7 @@ const refreshEvery = 5 * time.Second
 // refresh asks sessions that are due for a new Hello: those older than maxAge, less up to a
 // tenth, so that releases reach devices that never disconnect, and those whose cool-down
 // after a failed update is over. It runs until ctx ends.
-func (c *sessions) refresh(ctx context.Context) {
+func (c *Sessions) refresh(ctx context.Context) {
 	tick := time.NewTicker(min(max(c.maxAge/100, 100*time.Millisecond), refreshEvery))
 	defer tick.Stop()
 	for {

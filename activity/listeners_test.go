@@ -1,4 +1,4 @@
-package cloud
+package activity
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 // TestSlowListenerGetsAMarkerForWhatItMissed fills a listener's queue: publishing does not wait for it.
 func TestSlowListenerGetsAMarkerForWhatItMissed(t *testing.T) {
 	e := newEvents()
-	slow, leave := e.Listen(1)
+	slow, leave := e.listen(1)
 	defer leave()
 	for range 3 * maxQueued {
 		e.publish(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
@@ -30,7 +30,7 @@ func TestSlowListenerGetsAMarkerForWhatItMissed(t *testing.T) {
 	if _, more := <-slow; more {
 		t.Error("the server ended and the subscription went on")
 	}
-	after, leave2 := e.Listen(1)
+	after, leave2 := e.listen(1)
 	defer leave2()
 	if _, more := <-after; more {
 		t.Error("a subscription after the end must end at once")

@@ -1,0 +1,2 @@
+// Package activity publishes what happens to devices. See Activity.
+package activity
