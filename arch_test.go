@@ -34,20 +34,21 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"fleet", "index", "store/claim", "store/document", "store/identity", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
+	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
 	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
 	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "index", "store", "audit"},
-	"ota/rollout":    {"fleet", "wire", "humane", "ota/precedence", "index", "store", "audit"},
+	"ota/rollout":    {"steady", "fleet", "wire", "humane", "ota/precedence", "index", "store", "audit"},
 	"limit":          {},
+	"steady":         {},
 	"certificate":    {},
 
 	"certificate/selfsigned": {"certificate"}, // for tests and benchmarks
 
-	"accounts":     {"fleet", "store", "audit", "limit"},
-	"registry":     {"fleet", "wire", "ota/precedence", "index", "store", "audit", "limit"},
+	"accounts":     {"fleet", "steady", "store", "audit", "limit"},
+	"registry":     {"fleet", "steady", "wire", "ota/precedence", "index", "store", "audit", "limit"},
 	"roaming":      {"fleet", "wire", "index", "store", "audit", "limit"},
 	"activity":     {"fleet", "wire", "handshake", "store"},
 	"session":      {"fleet", "wire", "configs", "limit", "broker", "handshake", "ota", "roaming", "activity", "store"},
@@ -79,7 +80,7 @@ var mayImport = map[string][]string{
 	"store/redisserver": {"store/disk", "store/lockfile"},
 	"store/require":     {"store/pipeline"},
 	"store/spool":       {"fleet"},
-	"store/stream":      {"fleet", "store/pipeline", "store/retention"},
+	"store/stream":      {"steady", "fleet", "store/pipeline", "store/retention"},
 
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
@@ -118,6 +119,7 @@ var testsMayImport = map[string][]string{
 	"ota":                 {"ota/otatest"},
 	"ota/release":         {"ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
+	"chaos":               {"cloud/cloudtest"},
 	"siege":               {"fleet", "wire/mqtt", "cloud/cloudtest", "certificate", "certificate/selfsigned", "api", "simulator", "simulator/mqttlite"},
 	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "console", "simulator"},
 	"simulator":           {"cloud", "configs", "api", "api/client"}, // its example runs against a whole server

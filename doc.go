@@ -22,6 +22,7 @@
 //	accounts            teams, members, users, passwords and tokens
 //	certificate         TLS certificates from files that change
 //	certificate/selfsigned  certificates for tests and benchmarks
+//	steady              a clock for deadlines that are stored
 //	limit               how often something may happen per key
 //	audit               the log of who changed what
 //	store               the fleet in Redis

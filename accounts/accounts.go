@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/limit"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -18,6 +19,7 @@ import (
 type Config struct {
 	Teams *store.Teams
 	Audit *audit.Log
+	Clock *steady.Clock // by which tokens and invitations expire; nil: one of its own
 
 	TokenLifetime time.Duration // of a token created without one; default 90 days
 	Hashers       int           // passwords of strangers hashed at the same time, 19 MiB each; default 1. One more is reserved for known browsers and signed-in users
@@ -26,6 +28,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = new(steady.Clock)
+	}
 	if c.TokenLifetime <= 0 {
 		c.TokenLifetime = 90 * 24 * time.Hour
 	}
@@ -49,6 +54,7 @@ type Accounts struct {
 	config Config
 	teams  *store.Teams
 	audit  *audit.Log
+	clock  *steady.Clock
 	hasher *hasher
 	proofs *proofs
 
@@ -68,7 +74,7 @@ const (
 func New(config Config) *Accounts {
 	config = config.withDefaults()
 	return &Accounts{
-		config: config, teams: config.Teams, audit: config.Audit, hasher: newHasher(config), proofs: newProofs(),
+		config: config, teams: config.Teams, audit: config.Audit, clock: config.Clock, hasher: newHasher(config), proofs: newProofs(),
 		failures: failures{by: make(map[fleet.UserID]*failure)}, created: limit.New[fleet.UserID](tokenBurst, tokenInterval, tokenMakers),
 	}
 }

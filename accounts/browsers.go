@@ -25,7 +25,7 @@ func (a *Accounts) KnownBrowser(ctx context.Context, user fleet.UserID) (mark st
 	if err != nil {
 		return "", err
 	}
-	return markBrowser(u, rand.Text(), time.Now()), nil
+	return markBrowser(u, rand.Text(), a.clock.Now()), nil
 }
 
 // markBrowser returns "id.since.code". The code's key is the hash of the account's password,
@@ -38,14 +38,14 @@ func markBrowser(u fleet.User, id string, since time.Time) string {
 }
 
 // knownBrowser returns the id in mark if u signed in with that browser, "" otherwise.
-func knownBrowser(u fleet.User, mark string) string {
+func knownBrowser(u fleet.User, mark string, now time.Time) string {
 	parts := strings.Split(mark, ".")
 	if u.Password == "" || len(parts) != 3 {
 		return ""
 	}
 	seconds, err := strconv.ParseInt(parts[1], 36, 64)
 	since := time.Unix(seconds, 0)
-	if err != nil || time.Since(since) > BrowserLifetime || !hmac.Equal([]byte(markBrowser(u, parts[0], since)), []byte(mark)) {
+	if err != nil || now.Sub(since) > BrowserLifetime || !hmac.Equal([]byte(markBrowser(u, parts[0], since)), []byte(mark)) {
 		return ""
 	}
 	return parts[0]

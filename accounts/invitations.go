@@ -38,7 +38,7 @@ func (a *Accounts) Invite(ctx context.Context, actor fleet.Actor, email string, 
 		return "", i, err
 	}
 	secret, id := newInvitationSecret(actor.Team)
-	now := time.Now().UTC()
+	now := a.clock.Now().UTC()
 	i = fleet.Invitation{
 		ID: id, Team: actor.Team, Email: email, Hash: sha256.Sum256([]byte(secret)), Role: role, Groups: ids,
 		By: actor.Email, Created: now, Expires: now.Add(invitationLifetime),
@@ -162,7 +162,7 @@ func (a *Accounts) proveInvitation(ctx context.Context, acceptance fleet.Accepta
 		return i, err
 	}
 	hash := sha256.Sum256([]byte(acceptance.Secret))
-	if subtle.ConstantTimeCompare(hash[:], i.Hash[:]) != 1 || !time.Now().Before(i.Expires) {
+	if subtle.ConstantTimeCompare(hash[:], i.Hash[:]) != 1 || !a.clock.Now().Before(i.Expires) {
 		return i, badInvitation()
 	}
 	giveBack()

@@ -22,7 +22,7 @@ func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return "", t, err
 	}
-	who := prover{address: proof.Address, account: proof.Email, known: knownBrowser(user, proof.Browser)}
+	who := prover{address: proof.Address, account: proof.Email, known: knownBrowser(user, proof.Browser, a.clock.Now())}
 	if err := a.prove(ctx, who, user, proof.Password, "email or password is wrong"); err != nil {
 		return "", t, err
 	}
@@ -113,7 +113,7 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	}
 	lifetime := time.Duration(0)
 	if !old.Expires.IsZero() {
-		lifetime = time.Until(old.Expires)
+		lifetime = old.Expires.Sub(a.clock.Now())
 	}
 	if !a.created.Take(actor.User) {
 		return "", old, fleet.Errorf(fleet.Busy, "you have switched teams many times lately: try again in %s", tokenInterval)

@@ -60,7 +60,7 @@ func TestOnlyAMarkOfThisServerMakesABrowserKnown(t *testing.T) {
 	w := settled(t)
 	owner := w.account(1)
 	mark := w.mark()
-	if knownBrowser(owner, mark) == "" {
+	if knownBrowser(owner, mark, time.Now()) == "" {
 		t.Fatal("the owner's own mark is not known")
 	}
 	other := owner
@@ -82,7 +82,7 @@ func TestOnlyAMarkOfThisServerMakesABrowserKnown(t *testing.T) {
 		{"of a user without a password", fleet.User{ID: 1}, markBrowser(fleet.User{ID: 1}, "x", time.Now())},
 		{"nonsense", owner, "a.b.c"},
 	} {
-		if id := knownBrowser(row.user, row.mark); id != "" {
+		if id := knownBrowser(row.user, row.mark, time.Now()); id != "" {
 			t.Errorf("%s: known as %q", row.name, id)
 		}
 	}

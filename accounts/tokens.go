@@ -58,13 +58,15 @@ func (a *Accounts) token(ctx context.Context, secret string) (fleet.Token, error
 		return fleet.Token{}, err
 	}
 	hash := sha256.Sum256([]byte(secret))
-	if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) != 1 || expired(t) {
+	if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) != 1 || a.expired(t) {
 		return fleet.Token{}, badToken()
 	}
 	return t, nil
 }
 
-func expired(t fleet.Token) bool { return !t.Expires.IsZero() && !time.Now().Before(t.Expires) }
+func (a *Accounts) expired(t fleet.Token) bool {
+	return !t.Expires.IsZero() && !a.clock.Now().Before(t.Expires)
+}
 
 func badToken() error {
 	return fleet.Errorf(fleet.Unauthenticated, "the token is not valid, or no longer valid: sign in again")
@@ -99,7 +101,7 @@ func (a *Accounts) NewChild(ctx context.Context, actor fleet.Actor, parent, labe
 		lifetime = a.config.TokenLifetime
 	}
 	if !p.Expires.IsZero() {
-		lifetime = min(lifetime, time.Until(p.Expires))
+		lifetime = min(lifetime, p.Expires.Sub(a.clock.Now()))
 	}
 	return a.create(ctx, actor, p.ID, label, lifetime)
 }
@@ -141,7 +143,7 @@ func (a *Accounts) newToken(ctx context.Context, m fleet.Member, parent, label s
 
 func (a *Accounts) createToken(ctx context.Context, m fleet.Member, parent, label string, lifetime time.Duration) (string, fleet.Token, error) {
 	secret, id := newSecret(tokenPrefix)
-	now := time.Now().UTC()
+	now := a.clock.Now().UTC()
 	t := fleet.Token{ID: id, Hash: sha256.Sum256([]byte(secret)), User: m.User, Team: m.Team, Label: label, Created: now, Expires: now.Add(lifetime), Parent: parent}
 	err := a.teams.CreateToken(ctx, t)
 	if errors.Is(err, fleet.Busy) && a.sweep(ctx, m.User) == nil {
@@ -162,7 +164,7 @@ func (a *Accounts) sweep(ctx context.Context, user fleet.UserID) error {
 	}
 	var gone []fleet.Token
 	for _, t := range tokens { // newest first
-		if expired(t) {
+		if a.expired(t) {
 			gone = append(gone, t)
 		}
 	}

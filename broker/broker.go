@@ -26,6 +26,7 @@ var errCrowded = errors.New("too many connections of this address are not admitt
 type Broker struct {
 	cfg    Config
 	cloud  Cloud
+	began  time.Time
 	log    *slog.Logger
 	count  counters
 	places *places // of connections not admitted yet
@@ -48,7 +49,7 @@ type Broker struct {
 func New(cfg Config, cloud Cloud, log *slog.Logger) *Broker {
 	cfg = cfg.withDefaults()
 	b := &Broker{
-		cfg: cfg, cloud: cloud, log: log,
+		cfg: cfg, cloud: cloud, log: log, began: time.Now(),
 		places:    newPlaces(cfg.MaxPending, cfg.MaxPendingPer),
 		pacer:     newPacer(cfg),
 		refusals:  rate.NewLimiter(10, 100),

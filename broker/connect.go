@@ -35,7 +35,7 @@ func (l *Link) connect(in *bufio.Reader) error {
 		return err
 	}
 	l.broker.places.reach(l.place, claiming)
-	l.heard.Store(time.Now().UnixNano())
+	l.hear(time.Now())
 	l.version = pk.ProtocolVersion
 	l.takeWill(&pk.Connect)
 	if code := validate(&pk); code != codeNone {

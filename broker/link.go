@@ -41,7 +41,7 @@ type Link struct {
 	turn    chan struct{} // closed when the seat is l's; nil unless it had to wait
 	pausing bool          // it connects too often and waits for a pause to end; guarded by Broker.mu
 
-	heard  atomic.Int64 // when the last packet came, Unix ns
+	heard  atomic.Int64 // when the last packet came, ns after Broker.began
 	others limit.Meter  // of packets that no other limit counts
 
 	mu  sync.Mutex // locked before out's own
@@ -94,7 +94,15 @@ func publishHead5(dst []byte, topic string, size int) []byte {
 }
 
 // Heard returns when the device's last packet came.
-func (l *Link) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
+func (l *Link) Heard() time.Time { return time.Now().Add(-l.quiet()) }
+
+// quiet is how long ago the device's last packet came, whatever the machine's clock did since.
+func (l *Link) quiet() time.Duration {
+	return time.Since(l.broker.began) - time.Duration(l.heard.Load())
+}
+
+// hear notes that a packet comes now.
+func (l *Link) hear(now time.Time) { l.heard.Store(int64(now.Sub(l.broker.began))) }
 
 // Close ends the connection. An MQTT 5 client gets a DISCONNECT with a reason for kind,
 // unless that would have to wait behind a write in progress; an MQTT 3.1.1 client gets

@@ -24,7 +24,7 @@ var errLeft = errors.New("the device sent DISCONNECT")
 func (l *Link) converse(in *bufio.Reader) (cause byte, err error) {
 	for err == nil && cause == codeNone {
 		now := time.Now()
-		l.heard.Store(now.UnixNano())
+		l.hear(now)
 		if err = l.transport.SetReadDeadline(now.Add(l.silence)); err != nil {
 			break
 		}

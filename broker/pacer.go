@@ -42,7 +42,7 @@ func (p *pacer) pause(l *Link, s seat) (pause time.Duration, rival string) {
 		return pause, ""
 	}
 	taking := s.before == l.address && h.address != l.address
-	if !taking && time.Since(time.Unix(0, h.heard.Load())) >= alive {
+	if !taking && h.quiet() >= alive {
 		return pause, ""
 	}
 	if wait := reserve(p.rivals, l.id); wait > 0 {

@@ -33,6 +33,7 @@ type server struct {
 	binary, folder string
 	mqtt, http     string // host:port
 	token          string
+	settings       []string         // of the environment, as in NAME=value
 	now            *process.Process // nil while it is killed
 }
 
@@ -55,7 +56,7 @@ func (s *server) data() string { return filepath.Join(s.folder, "data") }
 func (s *server) start() error {
 	var err error
 	s.now, err = process.Start("muster", filepath.Join(s.folder, "muster.log"),
-		[]string{"MUSTER_OWNER_PASSWORD=" + password, "MUSTER_OTA_RATE=" + rate, clockVariable + "=" + s.clockFile()}, s.binary,
+		append([]string{"MUSTER_OWNER_PASSWORD=" + password, "MUSTER_OTA_RATE=" + rate, clockVariable + "=" + s.clockFile()}, s.settings...), s.binary,
 		"serve", "--mqtt", s.mqtt, "--http", s.http, "--data", s.data(), "--owner-email", owner)
 	return err
 }

@@ -160,10 +160,10 @@ func (c *Cloud) compose(images image.Store) {
 		Unreadable: func(d fleet.Device, cause error) { c.activity.Unreadable(base, &d, cause) },
 	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
 	c.composeReleases(images)
-	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, HashMemory: c.config.HashMemory})
+	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
-		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log,
+		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log, Clock: c.store.Clock,
 	})
 	c.capacity = fit(c.config, openFiles(), c.log)
 	c.broker = broker.New(broker.Config{

@@ -11,7 +11,7 @@ import (
 func (c *Cloud) composeReleases(images image.Store) {
 	c.rollouts = rollout.New(rollout.Config{
 		Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Audit: c.audit, MaxAttempts: c.config.OTA.Attempts,
-		Log: c.log, Announce: c.activity.Publish, Changed: c.sessions.Released,
+		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Changed: c.sessions.Released,
 	})
 	c.releases = release.New(release.Config{
 		MaxImage: int64(c.config.OTA.MaxImage),

@@ -3,7 +3,6 @@ package console
 import (
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
@@ -180,10 +179,7 @@ func (v devicePages) editDevice() error {
 	case "rotate":
 		return v.rotate(id)
 	case "command":
-		c, err := v.registry.Command(v.ctx(), v.actor, id, v.text("name"), []byte(v.value("payload")), 0)
-		if err == nil && c.Expires.Before(time.Now()) {
-			err = fleet.Errorf(fleet.Conflict, "the command expired at once")
-		}
+		_, err := v.registry.Command(v.ctx(), v.actor, id, v.text("name"), []byte(v.value("payload")), 0)
 		return v.after(err, back, "The command is queued.")
 	}
 	edit, said, err := v.deviceEdit()

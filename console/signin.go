@@ -136,7 +136,7 @@ func (v *visit) switchTo(team fleet.TeamID) error {
 		return err
 	}
 	v.streams.End(v.secret)
-	v.keepSession(secret, time.Until(token.Expires))
+	v.keepSession(secret, token.Expires.Sub(token.Created))
 	return nil
 }
 

@@ -30,6 +30,11 @@ const byVersionOnly = "by version only: the device reports no digest of what it 
 // than c's confirms nothing.
 func (r rules) settle(d *fleet.Device, c *fleet.Catalog, h wire.Hello, now time.Time) (ended bool) {
 	u := &d.Update
+	elapsed := r.clock.now()
+	if u.Applied.After(elapsed) { // the clock went back while the server was down
+		u.Applied = elapsed
+	}
+	applying := elapsed.Sub(u.Applied)
 	outcome := wire.OutcomeCode(0)
 	var reason fleet.ReasonCode
 	if h.Last != nil && h.Last.Update == u.ID {
@@ -58,12 +63,12 @@ func (r rules) settle(d *fleet.Device, c *fleet.Catalog, h wire.Hello, now time.
 		end(d, fleet.RolledBack, orRolledBack(reason), now)
 	case outcome == wire.OutcomeFailed:
 		r.fail(d, reason, now)
-	case u.State == fleet.Applying && h.Boot == 0 && now.Sub(u.Applied).Abs() < wire.ApplyTimeout:
+	case u.State == fleet.Applying && h.Boot == 0 && applying < wire.ApplyTimeout:
 		return false // it may still wait for the acknowledgement of *applying*, over a new connection
 	case u.State == fleet.Applying && rebooted:
 		r.spend(d)
 		end(d, fleet.RolledBack, wire.ReasonRolledBack, now)
-	case u.State == fleet.Applying && now.Sub(u.Applied) > applyLimit:
+	case u.State == fleet.Applying && applying > applyLimit:
 		end(d, fleet.Failed, wire.ReasonTimedOut, now)
 	default:
 		return false
@@ -172,7 +177,7 @@ func (r rules) report(d *fleet.Device, p wire.Report, chunk uint32, now time.Tim
 			return false, false
 		}
 		stored(d, now)
-		u.State, u.Applied = fleet.Applying, now
+		u.State, u.Applied = fleet.Applying, r.clock.now()
 	case wire.ReportFailed:
 		u.Text = p.Text
 		r.fail(d, p.Reason, now)

@@ -31,7 +31,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	if ttl <= 0 {
 		ttl = r.config.CommandLifetime
 	}
-	now := time.Now().UTC()
+	now := r.config.Clock.Now().UTC()
 	c, err := r.messages.Queue(ctx, fleet.Command{Device: id, Name: name, Payload: payload, Queued: now, Expires: now.Add(ttl)})
 	if err == nil || errors.Is(err, fleet.Unavailable) { // it may be queued: whatever is gets sent
 		r.live.Command(id)

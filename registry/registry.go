@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota/precedence"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Forecast Forecast
 	Live     Live
 	Log      *slog.Logger
+	Clock    *steady.Clock // by which commands expire, the store's
 
 	CommandLifetime time.Duration // of a command queued without one; default 7 days
 }
@@ -93,6 +95,9 @@ type records interface {
 
 // New returns a Registry. Resume must be called before it is used.
 func New(config Config) *Registry {
+	if config.Clock == nil {
+		config.Clock = new(steady.Clock)
+	}
 	if config.CommandLifetime <= 0 {
 		config.CommandLifetime = 7 * 24 * time.Hour
 	}

@@ -21,7 +21,7 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 	a.ID = alertTime(a.Raised) + "-" + s.core.Nonce()
 	order, sizes := alertShareKeys(a.Team)
 	_, err := s.core.Run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team), order, sizes},
-		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts.All, alertTime(a.Raised.Add(-s.core.keep.Age)),
+		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts.All, alertTime(s.core.clock.Now().Add(-s.core.keep.Age)),
 		string(a.Device), s.core.keep.Alerts.Owner, s.core.keep.Alerts.Floor)
 	if err != nil {
 		return fleet.Alert{}, err
@@ -50,7 +50,7 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 		}
 		from = "(" + after
 	}
-	oldest := "[" + alertTime(time.Now().Add(-s.core.keep.Age))
+	oldest := "[" + alertTime(s.core.clock.Now().Add(-s.core.keep.Age))
 	for {
 		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] {
 			return p.ZRevRangeByLex(context.Background(), alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: alertChunk})

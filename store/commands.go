@@ -49,7 +49,7 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := s.core.clock.Now()
 	var pending []fleet.Command
 	var expired []any
 	for _, c := range commands {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -121,7 +120,7 @@ func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Updat
 	if err != nil {
 		return nil, err
 	}
-	oldest := time.Now().Add(-s.core.keep.Age)
+	oldest := s.core.clock.Now().Add(-s.core.keep.Age)
 	updates := make([]fleet.Update, 0, len(records))
 	for _, text := range records {
 		var u fleet.Update

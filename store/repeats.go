@@ -14,11 +14,12 @@ const maxRepeats = 1000
 // Repeats keeps the outcomes of requests that a client may repeat.
 type Repeats struct{ core *core }
 
-// Take stores record for id until expires and returns it, or returns the record that id already
+// Take stores record for id for lifetime and returns it, or returns the record that id already
 // has. Each call must have a record of its own.
-func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string, expires time.Time) (held string, err error) {
+func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string, lifetime time.Duration) (held string, err error) {
+	now := s.core.clock.Now()
 	reply, err := s.core.Run(ctx, takeScript, []string{repeatsKey(team), repeatOrderKey(team)},
-		id, record, millis(time.Now()), millis(expires), maxRepeats)
+		id, record, millis(now), millis(now.Add(lifetime)), maxRepeats)
 	held, _ = reply.(string)
 	return held, err
 }

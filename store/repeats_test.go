@@ -14,9 +14,9 @@ import (
 func TestARepeatIsTakenOnceAndHeldUntilItExpires(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
-		soon := time.Now().Add(time.Hour)
-		take := func(id, record string, until time.Time) string {
-			return got[string](t)(s.Repeats.Take(ctx, 1, id, record, until))
+		soon := time.Hour
+		take := func(id, record string, lifetime time.Duration) string {
+			return got[string](t)(s.Repeats.Take(ctx, 1, id, record, lifetime))
 		}
 		if held := take("a", "first", soon); held != "first" {
 			t.Errorf("the first: got %q", held)
@@ -42,7 +42,7 @@ func TestARepeatIsTakenOnceAndHeldUntilItExpires(t *testing.T) {
 		if held := take("never taken", "y", soon); held != "y" {
 			t.Errorf("settled without being taken: got %q", held)
 		}
-		take("b", "old", time.Now().Add(-time.Second))
+		take("b", "old", -time.Second)
 		if held := take("b", "new", soon); held != "new" {
 			t.Errorf("expired: got %q", held)
 		}
@@ -53,9 +53,8 @@ func TestRepeatsOfATeamAreBoundedAndGoWithIt(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		team, _, product := newTeam(t, s)
-		until := time.Now().Add(time.Hour)
 		for i := range maxRepeats + 5 {
-			got[string](t)(s.Repeats.Take(ctx, team.ID, strconv.Itoa(i), "x", until.Add(time.Duration(i)*time.Second)))
+			got[string](t)(s.Repeats.Take(ctx, team.ID, strconv.Itoa(i), "x", time.Hour+time.Duration(i)*time.Second))
 		}
 		for _, key := range []string{repeatsKey(team.ID), repeatOrderKey(team.ID)} {
 			if n := held(t, s, key); n != maxRepeats {

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/pipeline"
@@ -49,6 +50,7 @@ type Store struct {
 	Messages *Messages
 	Journal  *Journal
 	Repeats  *Repeats
+	Clock    *steady.Clock // by which what is stored expires
 
 	core        *core
 	keeper      *identity.Keeper
@@ -67,6 +69,7 @@ type core struct {
 	streams  *stream.Streams
 	recovery *recovery
 	claims   *claim.Claims
+	clock    *steady.Clock
 
 	base   context.Context // ends with the store
 	cancel context.CancelFunc
@@ -102,11 +105,11 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 		Pipeline: pipeline.New(redisOptions, o.log(), scripts, pipeline.Guard{
 			Recognize: s.keeper.Recognize, Confirm: s.keeper.Confirm, Lapsed: s.keeper.Lapsed, Recovered: s.recovered,
 		}),
-		log: o.log(), keep: o.Keep.OrDefaults(), recovery: newRecovery(), base: base, cancel: cancel,
+		log: o.log(), keep: o.Keep.OrDefaults(), recovery: newRecovery(), clock: new(steady.Clock), base: base, cancel: cancel,
 	}
-	s.core = c
+	s.core, s.Clock = c, c.clock
 	c.claims = claim.New(c.Pipeline)
-	c.streams = stream.New(c.Pipeline)
+	c.streams = stream.New(c.Pipeline, c.clock)
 	s.Index = index.New()
 	s.Catalogs = newCatalogs(c)
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}

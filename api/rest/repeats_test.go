@@ -20,9 +20,9 @@ type recorder struct {
 }
 
 // Take implements route.Repeats.
-func (r *recorder) Take(ctx context.Context, team fleet.TeamID, id, record string, expires time.Time) (string, error) {
+func (r *recorder) Take(ctx context.Context, team fleet.TeamID, id, record string, lifetime time.Duration) (string, error) {
 	r.note(id + record)
-	return r.Repeats.Take(ctx, team, id, record, expires)
+	return r.Repeats.Take(ctx, team, id, record, lifetime)
 }
 
 // Settle implements route.Repeats.

@@ -83,7 +83,7 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 	who, _ := ctx.Value(actorKey{}).(fleet.Actor)
 	mine := outcome{Server: s.process, Nonce: rand.Text(), Body: keys.code(body), Rights: keys.code(rights(who))}
 	record, _ := json.Marshal(mine) // always can be
-	held, err := s.config.Repeats.Take(ctx, who.Team, keys.id, string(record), time.Now().Add(repeatLifetime))
+	held, err := s.config.Repeats.Take(ctx, who.Team, keys.id, string(record), repeatLifetime)
 	if err != nil || held == string(record) {
 		return nil, err
 	}

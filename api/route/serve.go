@@ -32,8 +32,8 @@ type Config struct {
 
 // Repeats keeps what requests with an Idempotency-Key resulted in, longer than this process runs.
 type Repeats interface {
-	// Take keeps record for id until expires and returns it, or the record that id has already.
-	Take(ctx context.Context, team fleet.TeamID, id, record string, expires time.Time) (held string, err error)
+	// Take keeps record for id for lifetime and returns it, or the record that id has already.
+	Take(ctx context.Context, team fleet.TeamID, id, record string, lifetime time.Duration) (held string, err error)
 	// Settle replaces the record of id; "" deletes it.
 	Settle(ctx context.Context, team fleet.TeamID, id, record string) error
 }

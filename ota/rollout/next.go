@@ -10,8 +10,8 @@ import (
 
 // Next returns what becomes of r by its plan when its devices stand at n and it was observed
 // for some more time. It changes State, Share, Stage, Held and Why. A release that has
-// ended or is halted stays as it is. now serves the start of a scheduled release only: a
-// clock that jumps neither skips nor stretches a hold.
+// ended or is halted stays as it is. now is for the start of a scheduled release only: a
+// step of the clock neither skips nor lengthens a hold.
 func Next(r fleet.Release, n fleet.ReleaseCounts, observed time.Duration, now time.Time) fleet.Release {
 	switch r.State {
 	case fleet.ReleaseScheduled:

@@ -104,7 +104,8 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	observed := w.unsaved
 	s.mu.Unlock()
 
-	next := Next(r, n, observed, now)
+	due := s.clock.Now() // for the start
+	next := Next(r, n, observed, due)
 	switch {
 	case moved(&r, &next) || next.Held != r.Held && observed >= min(maxUnsaved, r.Plan.Stages[r.Stage].Hold/10):
 	case next.Held == r.Held: // nothing is held now: this time must not count for a later stage
@@ -113,7 +114,7 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	default:
 		return nil
 	}
-	_, _, err = s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, now), nil },
+	_, _, err = s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, due), nil },
 		func(before, after fleet.Release) {
 			s.audit.Record(ctx, fleet.Actor{Team: c.Product.Team, Email: systemAuthor}, "release."+after.State.String(), after.ID.String(),
 				summary(c, before, n), summary(c, after, n))

@@ -8,6 +8,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -19,6 +20,7 @@ type Config struct {
 	Audit       *audit.Log
 	MaxAttempts int // failed attempts per device and target
 	Log         *slog.Logger
+	Clock       *steady.Clock // by which scheduled releases start; nil: one of its own
 
 	// Announce passes an event on to listeners; nil: none. It must not block.
 	Announce func(fleet.Event)
@@ -37,6 +39,7 @@ type Service struct {
 	audit       *audit.Log
 	maxAttempts int
 	log         *slog.Logger
+	clock       *steady.Clock
 	announce    func(fleet.Event)
 	changed     func(fleet.ProductID, []fleet.DeviceID)
 
@@ -61,6 +64,9 @@ type watch struct {
 
 // New returns a Service.
 func New(config Config) *Service {
+	if config.Clock == nil {
+		config.Clock = new(steady.Clock)
+	}
 	if config.Announce == nil {
 		config.Announce = func(fleet.Event) {}
 	}
@@ -69,7 +75,7 @@ func New(config Config) *Service {
 	}
 	return &Service{
 		catalogs: config.Catalogs, teams: config.Teams, index: config.Index, audit: config.Audit, maxAttempts: config.MaxAttempts,
-		log: config.Log, announce: config.Announce, changed: config.Changed,
+		log: config.Log, clock: config.Clock, announce: config.Announce, changed: config.Changed,
 		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool),
 	}
 }

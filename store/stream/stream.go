@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/retention"
 )
@@ -28,11 +29,12 @@ var Script = pipeline.NewScriptAskingRetry(retention.Lua + appendSource)
 // goes back, new entries get the time of the newest. Streams is safe for concurrent use.
 type Streams struct {
 	redis    *pipeline.Pipeline
+	clock    *steady.Clock
 	appended atomic.Uint64 // entries, to all streams
 }
 
-// New returns the streams of p.
-func New(p *pipeline.Pipeline) *Streams { return &Streams{redis: p} }
+// New returns the streams of p, in which clock decides what is too old.
+func New(p *pipeline.Pipeline, clock *steady.Clock) *Streams { return &Streams{redis: p, clock: clock} }
 
 // Key are the keys of one stream and what is kept in it. In a Cluster the keys must have the same
 // tag.
@@ -54,7 +56,7 @@ func (k Key) Names() []string { return []string{k.Entries, k.Steps, k.Order, k.S
 // key's share.
 func (s *Streams) Append(ctx context.Context, key Key, at time.Time, owner string, size int, record string) (cursor string, err error) {
 	reply, err := s.redis.Run(ctx, Script, key.Names(),
-		s.redis.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), key.Share.Entries, s.oldestMillis(at, key.Age), record,
+		s.redis.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), key.Share.Entries, s.oldestMillis(key.Age), record,
 		owner, size, key.Share.Owner, key.Share.Floor, key.Share.All, strconv.FormatUint(key.First, 10))
 	id, _ := reply.(string)
 	return id, err
@@ -62,11 +64,11 @@ func (s *Streams) Append(ctx context.Context, key Key, at time.Time, owner strin
 
 // oldestMillis returns the time from which records are kept for one append of 64, else "": to
 // look for old records costs more than to append one.
-func (s *Streams) oldestMillis(at time.Time, age time.Duration) string {
+func (s *Streams) oldestMillis(age time.Duration) string {
 	if s.appended.Add(1)%64 != 0 {
 		return ""
 	}
-	return strconv.FormatInt(at.Add(-age).UnixMilli(), 10)
+	return strconv.FormatInt(s.clock.Now().Add(-age).UnixMilli(), 10)
 }
 
 // Query selects entries of one stream.
@@ -93,7 +95,7 @@ func (s *Streams) Scan(ctx context.Context, key Key, q Query, take func(id, reco
 	if err != nil {
 		return "", err
 	}
-	low, high, err := q.bounds(time.Now().Add(-key.Age), end)
+	low, high, err := q.bounds(s.clock.Now().Add(-key.Age), end)
 	if err != nil {
 		return "", err
 	}
