@@ -23,7 +23,7 @@ type Config struct {
 
 	TokenLifetime time.Duration // of a token created without one; default 90 days
 	Hashers       int           // passwords of strangers hashed at the same time, 19 MiB each; default 1. One more is reserved for known browsers and signed-in users
-	HashQueue     int           // sign-ins that wait for a hasher; default 32, an eighth of them from one network
+	HashQueue     int           // sign-ins that wait for a hasher or their pace; default 64, an eighth of them from one network
 	HashMemory    uint32        // KiB of one hash; default 19,456; tests lower it
 }
 
@@ -38,7 +38,7 @@ func (c Config) withDefaults() Config {
 		c.Hashers = 1
 	}
 	if c.HashQueue <= 0 {
-		c.HashQueue = 32
+		c.HashQueue = 64
 	}
 	if c.HashMemory == 0 {
 		c.HashMemory = 19 << 10

@@ -116,7 +116,7 @@ func (a *Accounts) recordFailures(ctx context.Context, user fleet.User, attempts
 // Stats counts since the start.
 type Stats struct {
 	FailedSignIns    uint64 // wrong proofs
-	ThrottledSignIns uint64 // attempts refused because of too many wrong proofs
+	ThrottledSignIns uint64 // attempts that were not verified: too many others, or too many wrong ones
 }
 
 // Stats returns the counts so far.

@@ -26,13 +26,13 @@ const (
 // their own, which strangers can't fill.
 type hasher struct {
 	memory    uint32 // KiB
-	strangers *lane
+	strangers *line
 	known     *lane
 	decoy     string // encoded hash of no password, checked for unknown users
 }
 
 func newHasher(c Config) *hasher {
-	h := &hasher{memory: c.HashMemory, strangers: newLane(c.Hashers, c.HashQueue, max(1, c.HashQueue/8)), known: newLane(1, c.HashQueue, 0)}
+	h := &hasher{memory: c.HashMemory, strangers: newLine(c.Hashers, c.HashQueue), known: newLane(1, c.HashQueue)}
 	h.decoy = h.encode(make([]byte, saltBytes), make([]byte, hashBytes), c.HashMemory, hashPasses)
 	return h
 }
@@ -43,10 +43,14 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if err := fleet.CheckPassword(password); err != nil {
 		return "", err
 	}
+	leave, err := h.known.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails since Go 1.24
-	key, err := h.derive(ctx, prover{known: "user"}, password, salt, h.memory, hashPasses)
-	return h.encode(salt, key, h.memory, hashPasses), err
+	return h.encode(salt, derive(password, salt, h.memory, hashPasses), h.memory, hashPasses), nil
 }
 
 // check reports whether encoded was made from the password that who offers. For an account
@@ -60,8 +64,13 @@ func (h *hasher) check(ctx context.Context, who prover, encoded, password string
 	if !ok || len(password) > fleet.MaxPassword {
 		return false, nil
 	}
-	key, err := h.derive(ctx, who, password, salt, memory, passes)
-	return err == nil && known && subtle.ConstantTimeCompare(key, want) == 1, err
+	leave, err := h.enter(ctx, who)
+	if err != nil {
+		return false, err
+	}
+	right := known && subtle.ConstantTimeCompare(derive(password, salt, memory, passes), want) == 1
+	leave(!right)
+	return right, nil
 }
 
 // decode is the inverse of encode.
@@ -82,15 +91,20 @@ func (h *hasher) encode(salt, key []byte, memory, passes uint32) string {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }
 
-func (h *hasher) derive(ctx context.Context, who prover, password string, salt []byte, memory, passes uint32) ([]byte, error) {
-	l := h.strangers
-	if who.known != "" {
-		l = h.known
+// enter waits for a core, as long as who has to.
+func (h *hasher) enter(ctx context.Context, who prover) (leave func(wrong bool), err error) {
+	if who.known == "" {
+		return h.strangers.enter(ctx, who)
 	}
-	leave, err := l.enter(ctx, who.network())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	return argon2.IDKey([]byte(password), salt, passes, memory, hashLanes, hashBytes), nil
+	free, err := h.known.enter(ctx)
+	return func(wrong bool) {
+		free()
+		if !wrong {
+			h.strangers.right.Take(who.home())
+		}
+	}, err
+}
+
+func derive(password string, salt []byte, memory, passes uint32) []byte {
+	return argon2.IDKey([]byte(password), salt, passes, memory, hashLanes, hashBytes)
 }

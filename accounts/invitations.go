@@ -148,24 +148,17 @@ func (a *Accounts) proveInvitation(ctx context.Context, acceptance fleet.Accepta
 	if !ok {
 		return fleet.Invitation{}, badInvitation()
 	}
-	// Counted per invitation: failed attempts at others must not use up its attempts.
-	giveBack, err := a.proofs.try(prover{address: acceptance.Address, account: "invitation " + id})
-	if err != nil {
-		return fleet.Invitation{}, err
-	}
 	i, err := a.invitation(ctx, team, func(i fleet.Invitation) bool { return i.ID == id })
 	if errors.Is(err, fleet.NotFound) {
-		return i, badInvitation()
+		return i, a.proofs.wrongInvitation(acceptance.Address)
 	}
 	if err != nil {
-		giveBack()
 		return i, err
 	}
 	hash := sha256.Sum256([]byte(acceptance.Secret))
 	if subtle.ConstantTimeCompare(hash[:], i.Hash[:]) != 1 || !a.clock.Now().Before(i.Expires) {
-		return i, badInvitation()
+		return i, a.proofs.wrongInvitation(acceptance.Address)
 	}
-	giveBack()
 	return i, nil
 }
 

@@ -14,8 +14,8 @@ const signInLabel = "sign-in"
 // SignIn checks a password and creates a token for the team asked for, or for the user's
 // oldest team. It returns the token's secret, which is not kept. Errors are
 // fleet.Unauthenticated for a wrong proof, with the same text whatever is wrong with it, and
-// fleet.Busy after too many of them. A browser that the user signed in with before has attempts
-// of its own (KnownBrowser).
+// fleet.Busy if its turn to be verified did not come within seconds. A browser that the user
+// signed in with before has attempts of its own (KnownBrowser).
 func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret string, t fleet.Token, err error) {
 	proof.Email = fleet.NormalEmail(proof.Email)
 	user, err := a.teams.UserByEmail(ctx, proof.Email)
@@ -34,13 +34,20 @@ func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 }
 
 // prove checks the password that who offers for user, the zero one where there is none. It
-// returns fleet.Unauthenticated with this text for a wrong one, and fleet.Busy after too many.
+// returns fleet.Unauthenticated with this text for a wrong one, and fleet.Busy if it was not
+// verified: a known browser after too many wrong ones, a stranger whose turn did not come.
 func (a *Accounts) prove(ctx context.Context, who prover, user fleet.User, password, wrong string) error {
-	giveBack, err := a.proofs.try(who)
-	if err != nil {
-		return err
+	giveBack := func() {}
+	if who.known != "" {
+		var err error
+		if giveBack, err = a.proofs.try(who); err != nil {
+			return err
+		}
 	}
 	right, err := a.hasher.check(ctx, who, user.Password, password)
+	if errors.Is(err, fleet.Busy) {
+		a.proofs.throttled.Add(1)
+	}
 	if err != nil || right {
 		giveBack()
 		return err

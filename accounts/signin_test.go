@@ -3,7 +3,6 @@ package accounts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,39 +20,6 @@ func (w *world) mark() string {
 		w.t.Fatal(err)
 	}
 	return must[string](w.t)(w.KnownBrowser(w.t.Context(), token.User))
-}
-
-func TestTheOwnersBrowserSignsInWhateverStrangersDo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // its clock stands still: no attempt comes back
-		w := settled(t)
-		mark := w.mark()
-		for i := range 300 { // from everywhere, the owner's address included
-			_, _, _ = w.SignIn(t.Context(), fleet.SignIn{Email: boss.Email, Password: "a guess", Address: fmt.Sprintf("192.0.2.%d", i%60)})
-		}
-		if _, _, err := w.signIn(password); !errors.Is(err, fleet.Busy) {
-			t.Fatalf("a stranger with the right password: got %v, want Busy", err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		free, err := w.hasher.strangers.enter(ctx, "192.0.2.1") // all hashers of strangers are taken
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer free()
-		proof := fleet.SignIn{Email: boss.Email, Password: password, Address: "192.0.2.1", Browser: mark}
-		if _, _, err := w.SignIn(t.Context(), proof); err != nil {
-			t.Errorf("the owner's browser: %v", err)
-		}
-		proof.Password = "a guess"
-		for range 10 {
-			if _, _, err := w.SignIn(t.Context(), proof); !errors.Is(err, fleet.Unauthenticated) {
-				t.Fatalf("a guess with the owner's browser: got %v, want Unauthenticated", err)
-			}
-		}
-		if _, _, err := w.SignIn(t.Context(), proof); !errors.Is(err, fleet.Busy) {
-			t.Errorf("the eleventh: got %v, want Busy", err)
-		}
-	})
 }
 
 func TestOnlyAMarkOfThisServerMakesABrowserKnown(t *testing.T) {
@@ -86,23 +52,6 @@ func TestOnlyAMarkOfThisServerMakesABrowserKnown(t *testing.T) {
 			t.Errorf("%s: known as %q", row.name, id)
 		}
 	}
-}
-
-func TestOneIPv6NetworkHasTheAttemptsOfOneAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
-		for i := range 30 {
-			_, _, _ = w.SignIn(t.Context(), fleet.SignIn{Email: fmt.Sprintf("%d@example.com", i), Password: "a guess", Address: fmt.Sprintf("2001:db8::%x", i+1)})
-		}
-		proof := fleet.SignIn{Email: boss.Email, Password: password, Address: "2001:db8::ffff"}
-		if _, _, err := w.SignIn(t.Context(), proof); !errors.Is(err, fleet.Busy) {
-			t.Errorf("from the same /64: got %v, want Busy", err)
-		}
-		proof.Address = "2001:db8:0:1::1"
-		if _, _, err := w.SignIn(t.Context(), proof); err != nil {
-			t.Errorf("from another /64: %v", err)
-		}
-	})
 }
 
 func TestFailedSignInsAreAuditedAndCounted(t *testing.T) {

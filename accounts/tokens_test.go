@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,38 +192,6 @@ func TestWrongProofsLookAlike(t *testing.T) {
 	}
 }
 
-func TestFailedSignInsAreRateLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
-		for range 30 { // right ones cost nothing
-			if _, _, err := w.signIn(password); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range 10 {
-			if _, _, err := w.signIn("wrong password"); !errors.Is(err, fleet.Unauthenticated) {
-				t.Fatalf("try %d: got %v, want Unauthenticated", i+1, err)
-			}
-		}
-		if _, _, err := w.signIn(password); !errors.Is(err, fleet.Busy) {
-			t.Errorf("after 10 wrong ones: got %v, want Busy, even for the right password", err)
-		}
-		if _, _, err := w.SignIn(context.Background(), fleet.SignIn{Email: "owner@example.com", Password: password, Address: "192.0.2.2"}); err != nil {
-			t.Errorf("from another address: %v", err)
-		}
-		for range 30 { // refused attempts use up nothing
-			_, _, _ = w.signIn("wrong password")
-		}
-		if _, _, err := w.SignIn(context.Background(), fleet.SignIn{Email: "other@example.com", Password: password, Address: "192.0.2.1"}); !errors.Is(err, fleet.Unauthenticated) {
-			t.Errorf("another account from the same address: got %v, want Unauthenticated", err)
-		}
-		time.Sleep(time.Minute + time.Second)
-		if _, _, err := w.signIn(password); err != nil {
-			t.Errorf("a minute later: %v", err)
-		}
-	})
-}
-
 func TestAChildNeverOutlivesItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
@@ -271,86 +237,6 @@ func TestAChildNeverOutlivesItsParent(t *testing.T) {
 		}
 		if _, _, err := w.NewChild(ctx, boss, parent, "CI", 0); !errors.Is(err, fleet.Unauthenticated) {
 			t.Errorf("a child of a revoked token: got %v, want Unauthenticated", err)
-		}
-	})
-}
-
-func TestHashersAreBounded(t *testing.T) {
-	for _, row := range []struct {
-		name        string
-		first, next prover
-		busy        bool
-	}{
-		{"a third stranger", prover{address: "192.0.2.1"}, prover{address: "192.0.2.2"}, true},
-		{"a known browser after strangers", prover{address: "192.0.2.1"}, prover{known: "browser"}, false},
-		{"a third known browser", prover{known: "browser"}, prover{known: "another"}, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := newHasher(Config{HashMemory: 64, Hashers: 1, HashQueue: 1})
-				l := h.strangers
-				if row.first.known != "" {
-					l = h.known
-				}
-				l.cores <- struct{}{} // one hashes
-				l.queue <- struct{}{}
-				ctx, cancel := context.WithCancel(context.Background())
-				waited := make(chan error)
-				go func() {
-					_, err := h.check(ctx, row.first, "", password)
-					waited <- err
-				}()
-				synctest.Wait()
-				if _, err := h.check(context.Background(), row.next, "", password); errors.Is(err, fleet.Busy) != row.busy {
-					t.Errorf("got %v, want Busy: %t", err, row.busy)
-				}
-				cancel()
-				if err := <-waited; !errors.Is(err, fleet.Busy) {
-					t.Errorf("the waiting one, given up: got %v, want Busy", err)
-				}
-			})
-		})
-	}
-}
-
-func TestOneNetworkCantFillTheQueueOfSignIns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLane(1, 32, 4)
-		free, err := l.enter(t.Context(), "192.0.2.1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var busy atomic.Int64
-		var waiting sync.WaitGroup
-		for range 60 {
-			waiting.Go(func() {
-				if _, err := l.enter(ctx, "192.0.2.1"); errors.Is(err, fleet.Busy) && ctx.Err() == nil {
-					busy.Add(1)
-				}
-			})
-		}
-		synctest.Wait()
-		if busy.Load() != 57 {
-			t.Errorf("%d of 60 were refused, want 57: four at a time", busy.Load())
-		}
-		entered := make(chan error, 1)
-		go func() {
-			leave, err := l.enter(t.Context(), "192.0.2.2")
-			if err == nil {
-				leave()
-			}
-			entered <- err
-		}()
-		synctest.Wait()
-		cancel()
-		waiting.Wait()
-		free()
-		if err := <-entered; err != nil {
-			t.Errorf("another network: %v", err)
-		}
-		if len(l.per) != 0 || len(l.queue) != 0 {
-			t.Errorf("%d networks and %d places remain", len(l.per), len(l.queue))
 		}
 	})
 }

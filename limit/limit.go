@@ -26,6 +26,21 @@ func New[K comparable](burst int, every time.Duration, max int) *Limiter[K] {
 	return &Limiter[K]{every: every, burst: time.Duration(burst) * every, max: max, paid: make(map[K]time.Time)}
 }
 
+// Wait returns how long it takes until key has an event left; 0: it has one.
+func (l *Limiter[K]) Wait(key K) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wait(key, time.Now())
+}
+
+// Used returns how many events of key are used up and have not come back.
+func (l *Limiter[K]) Used(key K) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	debt := max(0, time.Until(l.paid[key]))
+	return int((debt + l.every - 1) / l.every)
+}
+
 // Exhausted reports whether key has no event left at this moment.
 func (l *Limiter[K]) Exhausted(key K) bool {
 	l.mu.Lock()
@@ -59,7 +74,7 @@ func (l *Limiter[K]) Reserve(key K, longest time.Duration) (wait time.Duration, 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	wait = max(0, l.paid[key].Add(l.every-l.burst).Sub(now))
+	wait = l.wait(key, now)
 	if wait > longest {
 		return wait, false
 	}
@@ -83,8 +98,10 @@ func (l *Limiter[K]) Keys() int {
 	return len(l.paid)
 }
 
-func (l *Limiter[K]) exhausted(key K, now time.Time) bool {
-	return l.paid[key].Sub(now) > l.burst-l.every
+func (l *Limiter[K]) exhausted(key K, now time.Time) bool { return l.wait(key, now) > 0 }
+
+func (l *Limiter[K]) wait(key K, now time.Time) time.Duration {
+	return max(0, l.paid[key].Add(l.every-l.burst).Sub(now))
 }
 
 func (l *Limiter[K]) charge(key K, now time.Time) {

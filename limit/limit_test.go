@@ -50,6 +50,25 @@ func TestAChargeAddsDebtBeyondTheBurst(t *testing.T) {
 	})
 }
 
+func TestWhatIsUsedUpAndHowLongToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New[string](2, time.Minute, 10)
+		for i, row := range []struct {
+			used int
+			wait time.Duration
+		}{{0, 0}, {1, 0}, {2, time.Minute}, {3, 2 * time.Minute}} {
+			if used, wait := l.Used("a"), l.Wait("a"); used != row.used || wait != row.wait {
+				t.Errorf("after %d events: %d used, %s to wait; want %d and %s", i, used, wait, row.used, row.wait)
+			}
+			l.Charge("a")
+		}
+		time.Sleep(90 * time.Second) // of 4 minutes
+		if used, wait := l.Used("a"), l.Wait("a"); used != 3 || wait != 90*time.Second {
+			t.Errorf("later: %d used, %s to wait", used, wait)
+		}
+	})
+}
+
 func TestAReservationWaitsForItsEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New[string](2, time.Minute, 10)

@@ -16,3 +16,18 @@ func Network(address string) string {
 	}
 	return netip.PrefixFrom(ip, 64).Masked().String()
 }
+
+// Site is what usually belongs to one customer of a network: the /24 of an IPv4 address, the /48
+// of an IPv6 address. What is no IP address is returned as it is.
+func Site(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap().WithZone("")
+	bits := 48
+	if ip.Is4() {
+		bits = 24
+	}
+	return netip.PrefixFrom(ip, bits).Masked().String()
+}
