@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"container/list"
 	"crypto/tls"
 	"log/slog"
@@ -15,7 +16,7 @@ import (
 )
 
 // connections bounds the open connections: in all, and per network. Where a network has used up
-// its share, its oldest connection without a request has to go for a new one. Where all are
+// its share, its oldest connection without a whole request has to go for a new one. Where all are
 // taken, one of the network with the most has to. It is safe for concurrent use.
 type connections struct {
 	most, share int
@@ -34,6 +35,7 @@ type connection struct {
 	network string
 	shared  bool // of a proxy
 	waiting bool // for a request
+	unread  bool // its request has not arrived whole, and its handler gave it no longer deadline
 }
 
 func newConnections(config Config) *connections {
@@ -53,7 +55,8 @@ func (c *connections) follow(conn net.Conn, state http.ConnState) {
 		closed = c.add(conn)
 	case element == nil: // it had to go
 	case state == http.StateActive:
-		element.Value.(*connection).waiting = false
+		o := element.Value.(*connection)
+		o.waiting, o.unread = false, true
 	case state == http.StateIdle:
 		element.Value.(*connection).waiting = true
 		c.all.MoveToBack(element)
@@ -90,7 +93,7 @@ func (c *connections) add(conn net.Conn) (closed net.Conn) {
 // loser is the connection that has to go for a new one of network; nil: the new one itself.
 func (c *connections) loser(network string, crowded bool) *list.Element {
 	if crowded {
-		return c.oldest(func(o *connection) bool { return o.waiting && o.network == network })
+		return c.oldestWithoutRequest(network)
 	}
 	victim := ""
 	for e := c.all.Front(); e != nil; e = e.Next() {
@@ -98,7 +101,7 @@ func (c *connections) loser(network string, crowded bool) *list.Element {
 			victim = o.network
 		}
 	}
-	if loser := c.oldest(func(o *connection) bool { return o.waiting && o.network == victim }); loser != nil {
+	if loser := c.oldestWithoutRequest(victim); loser != nil {
 		return loser
 	}
 	if loser := c.oldest(func(o *connection) bool { return o.waiting }); loser != nil {
@@ -108,6 +111,22 @@ func (c *connections) loser(network string, crowded bool) *list.Element {
 		return nil
 	}
 	return c.oldest(func(o *connection) bool { return o.network == victim })
+}
+
+// oldestWithoutRequest is one of network that waits, or else one whose request has not arrived whole.
+func (c *connections) oldestWithoutRequest(network string) *list.Element {
+	return cmp.Or(
+		c.oldest(func(o *connection) bool { return o.waiting && o.network == network }),
+		c.oldest(func(o *connection) bool { return o.unread && o.network == network }))
+}
+
+// keep notes that the request of conn has arrived, or may take its time.
+func (c *connections) keep(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if element := c.open[conn]; element != nil {
+		element.Value.(*connection).unread = false
+	}
 }
 
 func (c *connections) oldest(matches func(*connection) bool) *list.Element {

@@ -4,7 +4,9 @@
 package edge
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -46,10 +48,16 @@ func NewServer(config Config, next http.Handler) *http.Server {
 	}
 	return &http.Server{
 		Handler: g, ConnState: g.conns.follow,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
 	}
 }
+
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
 
 // guard is the handler in front of all others.
 type guard struct {
@@ -61,7 +69,8 @@ type guard struct {
 
 // ServeHTTP implements http.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := newExchange(w, r)
+	conn, _ := r.Context().Value(connKey{}).(net.Conn) // none in a test
+	e := newExchange(w, r, func() { g.conns.keep(conn) })
 	defer e.finish()
 	address, forwarded := g.Proxies.Client(r)
 	if forwarded {

@@ -216,18 +216,35 @@ func TestAnErrorBeforeTheEndOfABodyEndsTheConnection(t *testing.T) {
 // An address with more connections than its share loses its own, never another's.
 func TestConnectionsAreBoundedPerAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dial := serve(t, config(), reading)
+		dial := serve(t, config(), func(w http.ResponseWriter, r *http.Request) {
+			reading(w, r)
+			if r.URL.Path == "/slow" {
+				<-r.Context().Done()
+			}
+		})
 		idle := dial("192.0.2.1:1")
 		send(t, idle, get)
 		if code, _ := status(t, idle); code != http.StatusOK {
 			t.Fatalf("got %d", code)
 		}
 		unfinished := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"
+		var halves []net.Conn
 		for port := range 3 {
-			send(t, dial(fmt.Sprintf("192.0.2.1:%d", 2+port)), unfinished)
+			halves = append(halves, dial(fmt.Sprintf("192.0.2.1:%d", 2+port)))
+			send(t, halves[port], unfinished)
+			synctest.Wait()
 		}
 		if took := ends(idle); took > time.Second {
 			t.Errorf("the idle connection ended after %s, want at once", took)
+		}
+		for port := range 3 {
+			whole := dial(fmt.Sprintf("192.0.2.1:%d", 5+port))
+			send(t, whole, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+			synctest.Wait()
+			if took := ends(halves[port]); took > time.Second {
+				t.Errorf("the oldest unfinished request ended after %s, want at once", took)
+			}
+			defer whole.Close()
 		}
 		if took := ends(dial("192.0.2.1:9")); took > time.Second {
 			t.Errorf("with three requests in progress, a fourth connection ended after %s, want at once", took)

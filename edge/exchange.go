@@ -18,14 +18,16 @@ type exchange struct {
 	control *http.ResponseController
 	request *http.Request // a copy: net/http reads on in a body it does not know before it answers
 	body    *body
-	began   bool // the answer has
+	keep    func() // is called when the request has arrived whole, or may take its time
+	began   bool   // the answer has
 }
 
-func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	e := &exchange{ResponseWriter: w, control: http.NewResponseController(w), request: r.WithContext(r.Context())}
+func newExchange(w http.ResponseWriter, r *http.Request, keep func()) *exchange {
+	e := &exchange{ResponseWriter: w, control: http.NewResponseController(w), request: r.WithContext(r.Context()), keep: keep}
 	e.body = &body{ReadCloser: r.Body, exchange: e, whole: r.ContentLength == 0, long: r.ContentLength < 0 || r.ContentLength > smallRest}
 	_ = e.control.SetWriteDeadline(time.Time{}) // of an earlier request; a test's recorder has none, here and below
 	if e.body.whole {
+		e.keep()
 		_ = e.control.SetReadDeadline(time.Time{})
 	} else {
 		e.request.Body = e.body
@@ -44,6 +46,12 @@ func (e *exchange) finish() {
 
 // Unwrap lets http.ResponseController reach the writer.
 func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+
+// SetReadDeadline is called by handlers that expect a long body, for http.ResponseController.
+func (e *exchange) SetReadDeadline(deadline time.Time) error {
+	e.keep()
+	return e.control.SetReadDeadline(deadline)
+}
 
 // WriteHeader implements http.ResponseWriter. An error before the end of a body ends the
 // connection: it may take long until the rest has arrived, or for ever.
@@ -79,6 +87,7 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		b.whole = true
+		b.exchange.keep()
 		_ = b.exchange.control.SetReadDeadline(time.Time{})
 	case err != nil:
 		b.failed = true

@@ -64,8 +64,13 @@ func (s *siege) surround(ctx context.Context) {
 			}
 		})
 	}
-	for range s.scale.signIns {
-		s.again(ctx, func() { s.signInWrongly(ctx, at.HTTP) })
+	for i := range s.scale.signIns {
+		s.strangers.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				s.signInWrongly(ctx, at.HTTP, i, n)
+				pause(ctx, patience/50)
+			}
+		})
 	}
 }
 
@@ -110,9 +115,20 @@ func (s *siege) proveWrongly(ctx context.Context, addr string, n int) {
 	s.tally.count("wrong proofs refused")
 }
 
-func (s *siege) signInWrongly(ctx context.Context, addr string) {
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, addr) }, DisableKeepAlives: true}}
-	body := "grant_type=password&password=a+guess+of+mine&username=" + cloudtest.OwnerEmail
+// verified is what is counted of sign-ins whose passwords were verified and wrong.
+const verified = "sign-ins answered 400"
+
+// signInWrongly sends guess n of stranger i, who has an address of their own: one address would
+// have its few connections of HTTP taken by unfinished requests, and few attempts. Every other
+// guess is at the owner's account, the others at accounts that don't exist, which take a hasher too.
+func (s *siege) signInWrongly(ctx context.Context, addr string, i, n int) {
+	broker := mqttlite.Broker{Scheme: "tcp", Host: addr, Source: net.IPv4(127, 0, 67, byte(1+i))}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return broker.Dial(ctx) }, DisableKeepAlives: true}}
+	email := cloudtest.OwnerEmail
+	if n%2 == 1 {
+		email = fmt.Sprintf("nobody-%d-%d@example.com", i, n)
+	}
+	body := "grant_type=password&password=a+guess+of+mine&username=" + email
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/oauth/token", strings.NewReader(body))
 	if err != nil {
 		s.Error(err)
@@ -156,6 +172,12 @@ func (t *tally) count(what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[what]++
+}
+
+func (t *tally) of(what string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts[what]
 }
 
 func (t *tally) read() string {

@@ -37,12 +37,21 @@ func (s *Server) Dial(c simulator.Credential) *Device {
 // Dial connects a device with credential c.
 func Dial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) *Device {
 	t.Helper()
-	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	d, err := TryDial(t, broker, c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// TryDial is Dial for a device that may be turned away.
+func TryDial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) (*Device, error) {
+	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	if err != nil {
+		return nil, err
+	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return &Device{Conn: conn, ID: c.ID, t: t}
+	return &Device{Conn: conn, ID: c.ID, t: t}, nil
 }
 
 // From makes connections to b come from another address of this machine.
