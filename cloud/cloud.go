@@ -42,7 +42,7 @@ type Cloud struct {
 	log          *slog.Logger
 	folder       folder
 	disk         *disk.Watch
-	images       *image.Directory
+	images       image.Store
 	capacity     capacity
 	store        *store.Store
 	broker       *broker.Broker
@@ -103,20 +103,18 @@ func (c *Cloud) open(ctx context.Context) error {
 
 // build opens what the folder keeps and makes the parts.
 func (c *Cloud) build(ctx context.Context) error {
-	var err error
-	images, err := image.OpenDirectory(filepath.Join(c.config.Data, "images"))
-	if err != nil {
-		return err
-	}
-	c.images, c.disk = images, disk.New(c.config.Data, c.log)
-	images.Reserve(c.disk.Room)
+	c.disk = disk.New(c.config.Data, c.log)
 	if err := c.openSpools(); err != nil {
 		return err
 	}
-	if c.store, err = c.openStore(ctx, !images.Empty()); err != nil { // it waits for the Redis of a server that was killed
+	var err error
+	if c.store, err = c.openStore(ctx, !image.Empty(c.imageFolder())); err != nil { // it waits for the Redis of a server that was killed
 		return err
 	}
-	c.compose(images)
+	if c.images, err = c.openImages(); err != nil {
+		return err
+	}
+	c.compose(c.images)
 	return nil
 }
 

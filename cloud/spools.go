@@ -1,13 +1,9 @@
 package cloud
 
 import (
-	"context"
 	"errors"
 	"path/filepath"
-	"time"
 
-	"github.com/muster-iot/muster/activity"
-	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store/spool"
 )
@@ -48,46 +44,4 @@ func (f *folder) closeSpools() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// collectEvery is the time between two looks for images without a record.
-const collectEvery = 6 * time.Hour
-
-// collectImages removes images that no record names, until ctx ends.
-func (c *Cloud) collectImages(ctx context.Context) {
-	tick := time.NewTicker(collectEvery)
-	defer tick.Stop()
-	for {
-		removed, err := c.images.Collect(func(product fleet.ProductID, digest fleet.Digest) (bool, error) {
-			return c.named(ctx, product, digest)
-		})
-		if err != nil {
-			c.log.Log(ctx, activity.LevelOf(err), "images without a record could not be removed", "err", err)
-		}
-		if removed > 0 {
-			c.log.Info("removed images that no record names", "images", removed)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// named reports whether a version of product has an image.
-func (c *Cloud) named(ctx context.Context, product fleet.ProductID, digest fleet.Digest) (bool, error) {
-	catalog, err := c.store.Catalogs.Catalog(ctx, product)
-	if errors.Is(err, fleet.NotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	for _, f := range catalog.Firmware {
-		if f.Digest == digest {
-			return true, nil
-		}
-	}
-	return false, nil
 }

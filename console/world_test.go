@@ -49,7 +49,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	if err := s.Index.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	images, err := image.OpenDirectory(t.TempDir())
+	images, err := image.OpenDirectory(t.TempDir(), s.Catalogs.Catalog)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,8 @@ type Firmware struct {
 	Hardware []string // revisions that it is for, never modified; none: all
 	Requires Range    // versions it can be installed over
 	Floor    uint32   // security counter: a device that runs it takes no firmware with a lower one
+
+	Object string // name of the image in the bucket; "" if it is in the data folder
 }
 
 // Suits reports whether f is for hardware of this revision, which is "" if not known.

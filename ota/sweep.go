@@ -36,7 +36,7 @@ func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 
 func (s *Service) sweep(ctx context.Context, log *slog.Logger) {
 	s.reportUnreadable(ctx, log)
-	s.resumeReadable()
+	s.resumeReadable(ctx)
 	now := time.Now()
 	stalled, dead, whole := s.look(now)
 	for _, id := range stalled {

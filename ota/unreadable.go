@@ -43,8 +43,8 @@ func (s *Service) reportUnreadable(ctx context.Context, log *slog.Logger) {
 }
 
 // resumeReadable continues what waits for images that can be read again.
-func (s *Service) resumeReadable() {
-	for _, digest := range s.chunker.Recovered() {
+func (s *Service) resumeReadable(ctx context.Context) {
+	for _, digest := range s.chunker.Recovered(ctx) {
 		var ready []fleet.DeviceID
 		s.mu.Lock()
 		for _, dl := range s.running {

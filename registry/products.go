@@ -137,7 +137,7 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 		if r.config.Images == nil {
 			break
 		}
-		if err := r.config.Images.Delete(id, f.Digest); err != nil { // it only takes space
+		if err := r.config.Images.Delete(ctx, id, f.Digest, f.Object); err != nil { // it only takes space
 			r.log.Warn("image of a deleted product not deleted", "product", id, "version", f.Version.String(), "err", err)
 		}
 	}

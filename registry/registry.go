@@ -41,7 +41,7 @@ type Config struct {
 
 // Images is where firmware images are kept.
 type Images interface {
-	Delete(product fleet.ProductID, digest fleet.Digest) error
+	Delete(ctx context.Context, product fleet.ProductID, digest fleet.Digest, object string) error
 }
 
 // Forecast computes the impact of a change.

@@ -93,7 +93,7 @@ func bare(t testing.TB) *world {
 	if err := s.Index.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
-	images := must[*image.Directory](t)(image.OpenDirectory(t.TempDir()))
+	images := must[*image.Directory](t)(image.OpenDirectory(t.TempDir(), s.Catalogs.Catalog))
 	log := audit.New(s.Messages, quiet)
 	releases := release.New(release.Config{
 		MaxImage: maxImage, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: images, Audit: log,

@@ -2,6 +2,8 @@ package image
 
 import (
 	"container/list"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -56,25 +58,45 @@ func (c *cache) size() int64 {
 }
 
 // chunks returns the encoded chunks of one segment of an image of size bytes. It may read
-// the disk.
-func (c *cache) chunks(key segmentKey, size int64) ([][]byte, error) {
+// the disk, and wait for what that takes or until done is closed: then it returns errClosed.
+func (c *cache) chunks(done <-chan struct{}, key segmentKey, size int64) ([][]byte, error) {
+	for {
+		seg, first := c.segment(key)
+		if first {
+			c.fill(until(done), seg, size)
+		} else if !seg.await(done) {
+			return nil, errClosed
+		}
+		switch {
+		case !errors.Is(seg.err, context.Canceled):
+			return seg.chunks, seg.err
+		case first:
+			return nil, errClosed
+		} // whoever began to load it has left
+	}
+}
+
+// segment returns the segment of that key, and whether the caller is the first to ask for it and
+// has to fill it.
+func (c *cache) segment(key segmentKey) (seg *segment, first bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if seg, ok := c.segments[key]; ok {
 		if seg.place != nil {
 			c.recent.MoveToFront(seg.place)
 		}
-		c.mu.Unlock()
-		<-seg.loaded
-		return seg.chunks, seg.err
+		return seg, false
 	}
-	seg := &segment{key: key, loaded: make(chan struct{})}
+	seg = &segment{key: key, loaded: make(chan struct{})}
 	c.segments[key] = seg
-	c.mu.Unlock()
+	return seg, true
+}
 
-	seg.chunks, seg.bytes, seg.err = c.load(key, size)
+func (c *cache) fill(ctx context.Context, seg *segment, size int64) {
+	seg.chunks, seg.bytes, seg.err = c.load(ctx, seg.key, size)
 	c.mu.Lock()
 	if seg.err != nil {
-		delete(c.segments, key) // the next caller tries again
+		delete(c.segments, seg.key) // the next caller tries again
 	} else {
 		seg.place = c.recent.PushFront(seg)
 		c.held += seg.bytes
@@ -82,12 +104,26 @@ func (c *cache) chunks(key segmentKey, size int64) ([][]byte, error) {
 	}
 	c.mu.Unlock()
 	close(seg.loaded)
-	return seg.chunks, seg.err
+}
+
+// await waits until s is loaded, and reports false if done was closed before.
+func (s *segment) await(done <-chan struct{}) bool {
+	select {
+	case <-s.loaded:
+		return true
+	default:
+	}
+	select {
+	case <-s.loaded:
+		return true
+	case <-done:
+		return false
+	}
 }
 
 // try reads a whole image.
-func (c *cache) try(product fleet.ProductID, digest fleet.Digest) error {
-	image, err := c.images.Open(product, digest)
+func (c *cache) try(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error {
+	image, err := c.images.Open(ctx, product, digest)
 	if err != nil {
 		return err
 	}
@@ -111,8 +147,8 @@ const sliceBytes = 24
 // pieces are buffers for image data that is about to be encoded.
 var pieces = sync.Pool{New: func() any { return new([]byte) }}
 
-func (c *cache) load(key segmentKey, size int64) (chunks [][]byte, bytes int64, err error) {
-	image, err := c.images.Open(key.product, key.digest)
+func (c *cache) load(ctx context.Context, key segmentKey, size int64) (chunks [][]byte, bytes int64, err error) {
+	image, err := c.images.Open(ctx, key.product, key.digest)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestADamagedImageIsNotReadUntilItIsRepaired(t *testing.T) {
-	d, err := OpenDirectory(t.TempDir())
+	d, err := OpenDirectory(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func TestADamagedImageIsNotReadUntilItIsRepaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := staged.Digest
-	if err := d.Commit(1, staged); err != nil {
+	if err := d.Commit(t.Context(), 1, staged, recorded); err != nil {
 		t.Fatal(err)
 	}
 	name := d.path(1, digest)
@@ -48,7 +48,7 @@ func TestADamagedImageIsNotReadUntilItIsRepaired(t *testing.T) {
 	} {
 		write(row.text)
 		for range 2 {
-			file, err := d.Open(1, digest)
+			file, err := d.Open(t.Context(), 1, digest)
 			if (err == nil) != row.reads || err != nil && !errors.Is(err, fleet.Unavailable) {
 				t.Fatalf("%s: got %v, want it read: %v", row.name, err, row.reads)
 			}

@@ -1,6 +1,9 @@
 package image
 
 import (
+	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,15 +103,34 @@ func (c *Chunker) Unreadable(digest fleet.Digest, now time.Time) bool {
 	return failing && now.Sub(since) >= wire.SlotTimeout
 }
 
+// tryTimeout bounds how long Recovered waits for images that are fetched from elsewhere.
+const tryTimeout = time.Second
+
 // Recovered reads the images again that could not be read, and returns those that can be read now.
-func (c *Chunker) Recovered() (images []fleet.Digest) {
-	for digest, product := range c.trouble.all() {
-		err := c.cache.try(product, digest)
-		c.trouble.note(product, digest, err)
-		if err == nil {
-			images = append(images, digest)
-		}
+func (c *Chunker) Recovered(ctx context.Context) (images []fleet.Digest) {
+	failed := c.trouble.all()
+	if len(failed) == 0 {
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var tries sync.WaitGroup
+	for digest, product := range failed {
+		tries.Go(func() {
+			err := c.cache.try(ctx, product, digest)
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				return // still being fetched
+			}
+			c.trouble.note(product, digest, err)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				images = append(images, digest)
+			}
+		})
+	}
+	tries.Wait()
 	return images
 }
 

@@ -2,14 +2,12 @@ package image
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"sync"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/lockfile"
@@ -18,22 +16,14 @@ import (
 // Directory keeps images as files: {root}/{product}/{sha256 in hex}. A file appears in one
 // step, complete and durable, or not at all.
 type Directory struct {
-	root string
-	room func(bytes int64) error // refuses what would fill the disk
+	root    string
+	records Records
+	room    func(bytes int64) error // refuses what would fill the disk
 
 	checks checks
+
+	recording sync.Mutex // held while an image appears with its version, or is removed because none has it
 }
-
-// Staged is an image that was read to its end and does not belong to a product yet.
-type Staged struct {
-	Digest fleet.Digest
-	Size   int64 // bytes
-
-	file *os.File // locked while it is open; nil after Commit or Discard
-}
-
-// ReadAt reads the image; it implements io.ReaderAt until Commit or Discard.
-func (s *Staged) ReadAt(p []byte, off int64) (int, error) { return s.file.ReadAt(p, off) }
 
 // incoming is the pattern of staged files. They lie in the root itself, so that a rename
 // moves them to their product.
@@ -41,8 +31,9 @@ const incoming = "incoming-*"
 
 // OpenDirectory opens or creates the image directory root and removes what interrupted
 // uploads left there. A staged file that another process is writing stays: several servers
-// may share a directory.
-func OpenDirectory(root string) (*Directory, error) {
+// may share a directory. records are whose versions have the images; nil when none are to be
+// spared for that reason.
+func OpenDirectory(root string, records Records) (*Directory, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("image directory: %w", err)
 	}
@@ -55,16 +46,16 @@ func OpenDirectory(root string) (*Directory, error) {
 			return nil, fmt.Errorf("image directory: %w", err)
 		}
 	}
-	return &Directory{root: root, room: func(int64) error { return nil }}, nil
+	return &Directory{root: root, records: records, room: func(int64) error { return nil }}, nil
 }
 
 // Reserve makes Stage ask room before it writes so many more bytes, and return its error. It must
 // be called before the first Stage.
 func (d *Directory) Reserve(room func(bytes int64) error) { d.room = room }
 
-// Empty reports whether no product has an image.
-func (d *Directory) Empty() bool {
-	images, _ := filepath.Glob(filepath.Join(d.root, "*", "*")) // fails for a bad pattern only
+// Empty reports whether no product has an image in the directory root.
+func Empty(root string) bool {
+	images, _ := filepath.Glob(filepath.Join(root, "*", "*")) // fails for a bad pattern only
 	return len(images) == 0
 }
 
@@ -92,54 +83,23 @@ func remove(name string) error {
 	return nil
 }
 
-// Stage implements Store.
-func (d *Directory) Stage(ctx context.Context, r io.Reader, limit int64) (*Staged, error) {
-	file, err := os.CreateTemp(d.root, incoming)
-	if err != nil {
-		return nil, fmt.Errorf("new image: %w", err)
-	}
-	s := &Staged{file: file}
-	if err := s.fill(ctx, d.within(r), limit); err != nil {
-		d.Discard(s)
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-			err = &fleet.Error{Kind: fleet.NoSpace, Text: "the disk of the server is full: delete firmware that is no longer needed, or give it more room", Cause: err}
-		}
-		return nil, err
-	}
-	return s, nil
-}
-
-// fill copies r to the file.
-func (s *Staged) fill(ctx context.Context, r io.Reader, limit int64) error {
-	if _, err := lockfile.TryLock(s.file); err != nil {
-		return fmt.Errorf("new image: %w", err)
-	}
-	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(s.file, hash), io.LimitReader(until(ctx, r), limit+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("new image: %w", err)
-	case size > limit:
-		return fleet.Errorf(fleet.TooLarge, "the image has more than %d bytes, the limit", limit)
-	case size == 0:
-		return fleet.FieldErrorf("binary", "the image is empty")
-	}
-	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("new image: %w", err)
-	}
-	s.Digest, s.Size = fleet.Digest(hash.Sum(nil)), size
-	return nil
-}
-
-// Commit implements Store.
-func (d *Directory) Commit(product fleet.ProductID, s *Staged) error {
+// Commit implements Store. An image with the same bytes is replaced; versions may share one, and
+// have no Object.
+func (d *Directory) Commit(ctx context.Context, product fleet.ProductID, s *Staged, record func(object string) error) error {
+	d.recording.Lock() // or another version with the same bytes could be deleted in between, with the image
+	defer d.recording.Unlock()
 	name := s.file.Name()
 	_ = s.file.Close() // it is synced
 	s.file = nil
 	if err := d.rename(name, d.path(product, s.Digest)); err != nil {
 		return errors.Join(fmt.Errorf("image %s: %w", s.Digest, err), remove(name))
 	}
-	return nil
+	err := record("")
+	if err != nil && !errors.Is(err, fleet.Unavailable) {
+		_, errDrop := d.drop(context.WithoutCancel(ctx), product, s.Digest)
+		err = errors.Join(err, errDrop)
+	}
+	return err
 }
 
 // rename gives a file its final name, durably.
@@ -166,22 +126,12 @@ func syncFolder(name string) error {
 	return folder.Sync()
 }
 
-// Discard implements Store.
-func (*Directory) Discard(s *Staged) {
-	if s.file == nil {
-		return
-	}
-	_ = os.Remove(s.file.Name()) // what can't be removed goes at the next start
-	_ = s.file.Close()
-	s.file = nil
-}
-
-// Open implements Store.
-func (d *Directory) Open(product fleet.ProductID, digest fleet.Digest) (File, error) {
+// Open implements Store. It reads the disk whether ctx has ended or not.
+func (d *Directory) Open(ctx context.Context, product fleet.ProductID, digest fleet.Digest) (File, error) {
 	path := d.path(product, digest)
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fleet.Errorf(fleet.NotFound, "no image %s", digest)
+		return nil, d.missing(ctx, product, digest)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", digest, err)
@@ -193,50 +143,48 @@ func (d *Directory) Open(product fleet.ProductID, digest fleet.Digest) (File, er
 	return file, nil
 }
 
+// missing says why there is no file of an image.
+func (d *Directory) missing(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error {
+	versions, _ := d.records.Versions(ctx, product, digest)
+	for _, f := range versions {
+		if f.Object != "" {
+			return fleet.Errorf(fleet.NotFound, "the image %s is not in the data folder but in a bucket, as %s: name the bucket in images.url (--images)", digest, f.Object)
+		}
+	}
+	return fleet.Errorf(fleet.NotFound, "no image %s", digest)
+}
+
+// Readable implements Store.
+func (d *Directory) Readable(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error {
+	file, err := d.Open(ctx, product, digest)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
 // Delete implements Store.
-func (d *Directory) Delete(product fleet.ProductID, digest fleet.Digest) error {
+func (d *Directory) Delete(ctx context.Context, product fleet.ProductID, digest fleet.Digest, _ string) error {
+	d.recording.Lock()
+	defer d.recording.Unlock()
+	_, err := d.drop(ctx, product, digest)
+	return err
+}
+
+// drop removes an image unless a version has it. The caller holds d.recording.
+func (d *Directory) drop(ctx context.Context, product fleet.ProductID, digest fleet.Digest) (removed bool, err error) {
+	versions, err := d.records.Versions(ctx, product, digest)
+	if err != nil || len(versions) > 0 {
+		return false, err
+	}
 	path := d.path(product, digest)
 	d.checks.forget(path)
 	if err := remove(path); err != nil {
-		return fmt.Errorf("image %s: %w", digest, err)
+		return false, fmt.Errorf("image %s: %w", digest, err)
 	}
-	return nil
+	return true, nil
 }
 
 func (d *Directory) path(product fleet.ProductID, digest fleet.Digest) string {
 	return filepath.Join(d.root, product.String(), digest.String())
-}
-
-// roomStep is how many bytes are written between two looks at the room.
-const roomStep = 1 << 20
-
-// within reads r while there is room for what it reads.
-func (d *Directory) within(r io.Reader) io.Reader {
-	left := 0
-	return readerFunc(func(p []byte) (int, error) {
-		if left <= 0 {
-			if err := d.room(roomStep); err != nil {
-				return 0, err
-			}
-			left = roomStep
-		}
-		n, err := r.Read(p)
-		left -= n
-		return n, err
-	})
-}
-
-// readerFunc is an io.Reader made of a function.
-type readerFunc func([]byte) (int, error)
-
-func (read readerFunc) Read(p []byte) (int, error) { return read(p) }
-
-// until reads r until ctx ends.
-func until(ctx context.Context, r io.Reader) io.Reader {
-	return readerFunc(func(p []byte) (int, error) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		return r.Read(p)
-	})
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,12 +20,15 @@ const product fleet.ProductID = 1
 func directory(t testing.TB) (*Directory, string) {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "images")
-	d, err := OpenDirectory(root)
+	d, err := OpenDirectory(root, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d, root
 }
+
+// recorded records nothing, with success.
+func recorded(string) error { return nil }
 
 // put keeps data as an image of product.
 func (d *Directory) put(ctx context.Context, r io.Reader, limit int64) (*Staged, error) {
@@ -32,7 +36,7 @@ func (d *Directory) put(ctx context.Context, r io.Reader, limit int64) (*Staged,
 	if err != nil {
 		return nil, err
 	}
-	return s, d.Commit(product, s)
+	return s, d.Commit(ctx, product, s, recorded)
 }
 
 // files are the regular files below root.
@@ -58,11 +62,11 @@ func TestDirectoryGivesBackWhatItWasGiven(t *testing.T) {
 		t.Fatalf("got %+v, %v", s, err)
 	}
 	digest := s.Digest
-	again, err := OpenDirectory(root) // as after a restart
+	again, err := OpenDirectory(root, nil) // as after a restart
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := again.Open(product, digest)
+	image, err := again.Open(t.Context(), product, digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,15 +78,15 @@ func TestDirectoryGivesBackWhatItWasGiven(t *testing.T) {
 	if got, err := io.ReadAll(image); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
-	if _, err := d.Open(product+1, digest); !errors.Is(err, fleet.NotFound) {
+	if _, err := d.Open(t.Context(), product+1, digest); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("another product: got %v, want not found", err)
 	}
 	for range 2 {
-		if err := d.Delete(product, digest); err != nil {
+		if err := d.Delete(t.Context(), product, digest, ""); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := d.Open(product, digest); !errors.Is(err, fleet.NotFound) {
+	if _, err := d.Open(t.Context(), product, digest); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("deleted: got %v, want not found", err)
 	}
 }
@@ -129,7 +133,7 @@ func TestDirectoryRemovesWhatAnInterruptedUploadLeft(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "incoming-123"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDirectory(root); err != nil {
+	if _, err := OpenDirectory(root, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := files(t, root); len(left) != 1 || left[0] != d.path(product, kept.Digest) {
@@ -143,10 +147,10 @@ func TestDirectoryLeavesTheUploadsOfOthersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDirectory(root); err != nil { // as another server would
+	if _, err := OpenDirectory(root, nil); err != nil { // as another server would
 		t.Fatal(err)
 	}
-	if err := d.Commit(product, s); err != nil {
+	if err := d.Commit(t.Context(), product, s, recorded); err != nil {
 		t.Errorf("after another start: %v", err)
 	}
 }
@@ -157,7 +161,7 @@ func TestAStagedImageIsPartOfNoProduct(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Open(product, s.Digest); !errors.Is(err, fleet.NotFound) {
+	if _, err := d.Open(t.Context(), product, s.Digest); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("before Commit: got %v, want not found", err)
 	}
 	for range 2 {
@@ -184,11 +188,63 @@ func TestWhatCannotBeCommittedLeavesNoFile(t *testing.T) {
 	if err := os.WriteFile(inTheWay, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Commit(product, s); err == nil {
+	if err := d.Commit(t.Context(), product, s, recorded); err == nil {
 		t.Error("committed to a folder that can't exist")
 	}
 	if left := files(t, root); len(left) != 1 || left[0] != inTheWay {
 		t.Errorf("left %v", left)
+	}
+}
+
+// versions are the records of a catalog with these versions.
+func versions(all ...fleet.Firmware) Records {
+	return func(context.Context, fleet.ProductID) (*fleet.Catalog, error) {
+		c := &fleet.Catalog{Firmware: make(map[string]fleet.Firmware)}
+		for _, f := range all {
+			c.Firmware[f.Version.Key()] = f
+		}
+		return c, nil
+	}
+}
+
+func TestAnImageAndItsVersionAppearTogether(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		err     error
+		records Records
+		kept    bool
+	}{
+		{"recorded", nil, nil, true},
+		{"not recorded", fleet.Errorf(fleet.Conflict, "the version is there"), versions(), false},
+		{"perhaps recorded", fleet.Errorf(fleet.Unavailable, "no answer"), versions(), true},
+		{"not recorded, but another version has it", fleet.Errorf(fleet.Conflict, "the version is there"), versions(fleet.Firmware{
+			Version: fleet.WholeVersion(1), Digest: sha256.Sum256([]byte("image")),
+		}), true},
+	} {
+		d, root := directory(t)
+		d.records = row.records
+		s, err := d.Stage(t.Context(), bytes.NewReader([]byte("image")), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.Commit(t.Context(), product, s, func(object string) error {
+			if _, err := os.Stat(d.path(product, s.Digest)); err != nil || object != "" {
+				t.Errorf("%s: recorded as %q before it is there: %v", row.name, object, err)
+			}
+			return row.err
+		})
+		if left := files(t, root); !errors.Is(err, row.err) || (len(left) == 1) != row.kept {
+			t.Errorf("%s: got %v, left %v; want it kept: %t", row.name, err, left, row.kept)
+		}
+	}
+}
+
+func TestAnImageInABucketIsMissedWithASentence(t *testing.T) {
+	d, _ := directory(t)
+	digest := fleet.Digest{1}
+	d.records = versions(fleet.Firmware{Version: fleet.WholeVersion(1), Digest: digest, Object: "1/01-nonce"})
+	if _, err := d.Open(t.Context(), product, digest); !errors.Is(err, fleet.NotFound) || !strings.Contains(err.Error(), "images.url") {
+		t.Errorf("got %v, want how to get at it", err)
 	}
 }
 
@@ -208,17 +264,16 @@ func TestImagesWithoutARecordAreCollectedAfterADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	known := func(p fleet.ProductID, digest fleet.Digest) (bool, error) {
-		return p == product && digest == digests[0], nil
+	d.records = func(context.Context, fleet.ProductID) (*fleet.Catalog, error) { return nil, errors.New("no answer") }
+	if removed, err := d.Collect(t.Context()); err == nil || removed != 0 {
+		t.Errorf("removed %d, %v although the records can't be read", removed, err)
 	}
-	if removed, err := d.Collect(known); err != nil || removed != 1 {
+	d.records = versions(fleet.Firmware{Version: fleet.WholeVersion(1), Digest: digests[0]})
+	if removed, err := d.Collect(t.Context()); err != nil || removed != 1 {
 		t.Errorf("removed %d, %v, want 1", removed, err)
 	}
 	if left := files(t, root); len(left) != 2 {
 		t.Errorf("left are %v", left)
-	}
-	if removed, err := d.Collect(func(fleet.ProductID, fleet.Digest) (bool, error) { return false, errors.New("no answer") }); err == nil || removed != 0 {
-		t.Errorf("removed %d, %v although the records can't be read", removed, err)
 	}
 }
 

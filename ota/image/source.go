@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -63,14 +64,18 @@ func (s *Source) LastSent() time.Time {
 var errClosed = fleet.Errorf(fleet.Unavailable, "the link was closed")
 
 // Chunks implements wire.ChunkSource: it returns the chunks from first on that are in one
-// segment of the cache, fewer where the rate is low.
+// segment of the cache, fewer where the rate is low. It waits for them, and for the rate, until
+// done is closed.
 func (s *Source) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32) ([][]byte, error) {
 	if first >= s.Count || count == 0 {
 		return dst, fleet.Errorf(fleet.Invalid, "chunk %d of %d", first, s.Count)
 	}
 	c, per := s.chunker, perSegment(s.Chunk)
 	key := segmentKey{product: s.Product, digest: s.Digest, chunk: s.Chunk, number: first / per}
-	chunks, err := c.cache.chunks(key, s.Size)
+	chunks, err := c.cache.chunks(done, key, s.Size)
+	if errors.Is(err, errClosed) {
+		return dst, err
+	}
 	c.trouble.note(s.Product, s.Digest, err)
 	if err != nil {
 		return dst, err

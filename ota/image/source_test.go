@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -27,9 +28,9 @@ func newShelf(t testing.TB) *shelf {
 	return &shelf{Directory: d, t: t}
 }
 
-func (s *shelf) Open(p fleet.ProductID, digest fleet.Digest) (File, error) {
+func (s *shelf) Open(ctx context.Context, p fleet.ProductID, digest fleet.Digest) (File, error) {
 	s.opened.Add(1)
-	return s.Directory.Open(p, digest)
+	return s.Directory.Open(ctx, p, digest)
 }
 
 // add keeps an image of size bytes; another seed makes other bytes.

@@ -44,7 +44,7 @@ func New(t testing.TB) *Fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := image.OpenDirectory(folder)
+	images, err := image.OpenDirectory(folder, kept.Catalogs.Catalog)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +87,11 @@ func (f *Fleet) AddFirmware(version string, size int) fleet.Firmware {
 	}
 	staged, err := f.Images.Stage(f.ctx(), bytes.NewReader(data), int64(size))
 	f.must(err)
-	f.must(f.Images.Commit(Product, staged))
 	firmware := fleet.Firmware{Product: Product, Version: Version(version), Size: staged.Size, Digest: staged.Digest}
-	f.EditCatalog(func(c *fleet.Catalog) { c.Firmware[firmware.Version.Key()] = firmware })
+	f.must(f.Images.Commit(f.ctx(), Product, staged, func(string) error {
+		f.EditCatalog(func(c *fleet.Catalog) { c.Firmware[firmware.Version.Key()] = firmware })
+		return nil
+	}))
 	return firmware
 }
 

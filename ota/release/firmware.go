@@ -147,8 +147,6 @@ func (s *Service) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 	if err := s.notLocked(actor, product, v); err != nil {
 		return err
 	}
-	s.commit.Lock()
-	defer s.commit.Unlock()
 	var f fleet.Firmware
 	if _, err := s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) (err error) {
 		if f, err = find(c, v); err != nil {
@@ -164,7 +162,7 @@ func (s *Service) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 	}
 	s.audit.Record(ctx, actor, "firmware.delete", v.String(),
 		audit.Fields{"product_id": product, "title": f.Title, "sha256": f.Digest.String()}, nil)
-	return s.discard(ctx, product, f.Digest)
+	return s.images.Delete(context.WithoutCancel(ctx), product, f.Digest, f.Object)
 }
 
 // notLocked returns fleet.Conflict while devices are locked to v. An actor who may delete
@@ -192,7 +190,7 @@ func (s *Service) Image(ctx context.Context, actor fleet.Actor, product fleet.Pr
 	if err != nil {
 		return nil, fleet.Firmware{}, err
 	}
-	file, err := s.images.Open(product, f.Digest)
+	file, err := s.images.Open(ctx, product, f.Digest)
 	if err != nil {
 		return nil, fleet.Firmware{}, err
 	}

@@ -17,8 +17,9 @@ import (
 // cover only those they hold. Devices get it at their next handshake; with order.Now those
 // online that should run it and don't are passed to Config.Changed, once. Errors:
 // fleet.NotFound for an unknown version or group, fleet.Invalid for a group of another
-// product, fleet.Denied by group and default; fleet.Unavailable also when order.Now could
-// not be done because the index is not built.
+// product, fleet.Denied by group and default; fleet.Unavailable also when the image of a version
+// that is released at a new target can't be read, and when order.Now could not be done because
+// the index is not built.
 func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.ProductID, order fleet.ReleaseOrder) (fleet.FirmwareView, error) {
 	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
 	if err != nil {
@@ -26,6 +27,12 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	}
 	groups, err := s.groupsOf(ctx, c)
 	if err != nil {
+		return fleet.FirmwareView{}, err
+	}
+	if err := apply(actor, clone(c), groups, order); err != nil { // before an image is read for nothing
+		return fleet.FirmwareView{}, err
+	}
+	if err := s.readable(ctx, c, order); err != nil {
 		return fleet.FirmwareView{}, err
 	}
 	var before *fleet.Catalog
@@ -127,14 +134,7 @@ func releaseAsDefault(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, is b
 // stand releases v at the targets of order: in place of what stands there, or with a plan, over
 // it. A target at which v is released already, also with a plan, stays as it is.
 func stand(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, order fleet.ReleaseOrder) error {
-	var added []fleet.GroupID
-	if order.Groups != nil {
-		added = slices.Clone(*order.Groups)
-	}
-	if order.Default != nil && *order.Default {
-		added = append(added, 0)
-	}
-	added = slices.DeleteFunc(added, func(target fleet.GroupID) bool { return c.At(target).Equal(v) })
+	added := added(c, v, order)
 	now := time.Now().UTC()
 	if order.Plan == nil {
 		for _, target := range added {
@@ -150,6 +150,17 @@ func stand(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, order fleet.Rel
 	}
 	_, err := c.Begin(fleet.Release{Group: added[0], Version: v, Plan: order.Plan.Clone(), By: actor.Email, Now: order.Now}, now)
 	return err
+}
+
+// added are the targets at which order releases v, and c does not.
+func added(c *fleet.Catalog, v fleet.Version, order fleet.ReleaseOrder) (targets []fleet.GroupID) {
+	if order.Groups != nil {
+		targets = slices.Clone(*order.Groups)
+	}
+	if order.Default != nil && *order.Default || order.Groups == nil && order.Default == nil {
+		targets = append(targets, 0)
+	}
+	return slices.DeleteFunc(targets, func(target fleet.GroupID) bool { return c.At(target).Equal(v) })
 }
 
 // recordRelease writes an order that was carried out to the audit log, and announces it.

@@ -1,8 +1,6 @@
 package release
 
 import (
-	"sync"
-
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
@@ -53,8 +51,6 @@ type Service struct {
 	audit    *audit.Log
 	announce func(fleet.Event)
 	changed  func(fleet.ProductID, []fleet.DeviceID)
-
-	commit sync.Mutex // held while a firmware record and its image appear or disappear together
 }
 
 // New makes a Service.

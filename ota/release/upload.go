@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -132,25 +131,20 @@ func (u *Upload) Close() {
 
 // add makes a staged image the firmware f of its product.
 func (s *Service) add(ctx context.Context, f fleet.Firmware, staged *image.Staged) error {
-	s.commit.Lock() // or another version with the same bytes could be deleted in between, with the image
-	defer s.commit.Unlock()
-	if err := s.images.Commit(f.Product, staged); err != nil {
+	return s.images.Commit(ctx, f.Product, staged, func(object string) error {
+		f.Object = object
+		_, err := s.catalogs.EditCatalog(ctx, f.Product, func(c *fleet.Catalog) error {
+			if err := isNew(c, f.Version); err != nil {
+				return err
+			}
+			if c.Firmware == nil {
+				c.Firmware = make(map[string]fleet.Firmware)
+			}
+			c.Firmware[f.Version.Key()] = f
+			return nil
+		})
 		return err
-	}
-	_, err := s.catalogs.EditCatalog(ctx, f.Product, func(c *fleet.Catalog) error {
-		if err := isNew(c, f.Version); err != nil {
-			return err
-		}
-		if c.Firmware == nil {
-			c.Firmware = make(map[string]fleet.Firmware)
-		}
-		c.Firmware[f.Version.Key()] = f
-		return nil
 	})
-	if err != nil && !errors.Is(err, fleet.Unavailable) { // then it may have been written after all
-		return errors.Join(err, s.discard(ctx, f.Product, f.Digest))
-	}
-	return err
 }
 
 func isNew(c *fleet.Catalog, v fleet.Version) error {
@@ -170,23 +164,6 @@ func texts(f fleet.Firmware) error {
 		}
 	}
 	return revisions(f.Hardware)
-}
-
-// discard removes an image that no version of product has. The caller holds s.commit.
-func (s *Service) discard(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error {
-	c, err := s.catalogs.Catalog(context.WithoutCancel(ctx), product)
-	switch {
-	case errors.Is(err, fleet.NotFound): // the product was deleted
-	case err != nil:
-		return err
-	default:
-		for _, f := range c.Firmware {
-			if f.Digest == digest {
-				return nil
-			}
-		}
-	}
-	return s.images.Delete(product, digest)
 }
 
 func (s *Service) recordUpload(ctx context.Context, actor fleet.Actor, f fleet.Firmware) {

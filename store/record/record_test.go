@@ -299,10 +299,10 @@ func TestABrokenRecordIsAnError(t *testing.T) {
 	}
 }
 
-// Firmware that was uploaded before images were read.
+// Firmware that was uploaded before images were read, and before they were kept in buckets.
 func TestFirmwareWithoutMetadataIsRead(t *testing.T) {
 	want := filled[fleet.Firmware]()
-	want.Forced, want.Metadata = false, fleet.Metadata{}
+	want.Forced, want.Metadata, want.Object = false, fleet.Metadata{}, ""
 	want.Hardware, want.Requires, want.Floor = nil, fleet.Range{}, 0
 	old, err := hex.DecodeString("0102d00f0205312e332e300306746578742034040674657874203505067465787420360602bc050720080808080808080808080808080808080808080808080808080808080808080808098980a8b1e39fe7cb170907746578742031300a01010b098c80a8b1e39fe7cb17")
 	if err != nil {

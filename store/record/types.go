@@ -106,6 +106,7 @@ var Firmware = Codec[fleet.Firmware]{func(f *fields, w *fleet.Firmware) {
 	version(f, 25, &w.Requires.From)
 	version(f, 26, &w.Requires.Below)
 	number(f, 27, &w.Floor)
+	text(f, 28, &w.Object)
 }}
 
 // Update packs all of an update.
