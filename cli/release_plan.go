@@ -83,7 +83,8 @@ func (f *planFlags) plan() (p *api.Plan, err error) {
 			return nil, err
 		}
 	case f.Careful:
-		p = carefulPlan()
+		careful := api.PlanOf(fleet.CarefulPlan())
+		p = &careful
 	default:
 		p = &api.Plan{}
 		for _, step := range f.Stage {
@@ -135,18 +136,6 @@ func (f *planFlags) apply(p *api.Plan) error {
 		p.Start = &start
 	}
 	return nil
-}
-
-// carefulPlan is what --careful stands for.
-func carefulPlan() *api.Plan {
-	stage := func(share fleet.Share, hold time.Duration) api.PlanStage {
-		return api.PlanStage{Share: api.Percent{Share: share}, Hold: &api.Span{Duration: hold}}
-	}
-	return &api.Plan{
-		Stages: api.Stages{stage(100, day), stage(1000, day), stage(5000, 4*time.Hour), stage(fleet.Whole, day)},
-		Gate:   &api.PlanGate{Sample: 20, Success: api.Percent{Share: 9800}},
-		Halt:   &api.PlanHalt{Failures: &api.Bar{Bar: fleet.Bar{Share: 500}}, Lost: &api.Bar{Bar: fleet.Bar{Share: 200}}},
-	}
 }
 
 // readPlan reads a plan from a file. A key that a plan doesn't have is an error.

@@ -193,6 +193,17 @@ func (p *ReleasePlan) Check() error {
 	return nil
 }
 
+// CarefulPlan is the plan of someone who has no other: 1 % for a day, 10 % for a day, 50 % for
+// four hours, and then everyone, with bars that few releases without a fault reach.
+func CarefulPlan() ReleasePlan {
+	const day = 24 * time.Hour
+	return ReleasePlan{
+		Stages: []ReleaseStage{{Share: 100, Hold: day}, {Share: 1000, Hold: day}, {Share: 5000, Hold: 4 * time.Hour}, {Share: Whole, Hold: day}},
+		Sample: 20, Gate: 9800,
+		Halt: ReleaseHalt{Failures: Bar{Share: 500}, Lost: Bar{Share: 200}, Return: 30 * time.Minute},
+	}
+}
+
 // Clone copies p with its stages.
 func (p ReleasePlan) Clone() ReleasePlan {
 	p.Stages = slices.Clone(p.Stages)

@@ -22,6 +22,17 @@ type ReleaseCounts struct {
 	Return    int                 // devices that run the version and should run another one again
 }
 
+// ReleasePart is what a release did with a device. Each device is in one part at most.
+type ReleasePart string
+
+// The parts, as ReleaseCounts counts them.
+const (
+	PartConfirmed ReleasePart = "confirmed"
+	PartFailed    ReleasePart = "failed"
+	PartUpdating  ReleasePart = "updating" // also devices that are lost
+	PartWaiting   ReleasePart = "waiting"
+)
+
 // Ended is how many updates by the release have ended through the device itself.
 func (n ReleaseCounts) Ended() int { return n.Confirmed + n.Failed + n.Lost }
 

@@ -32,18 +32,36 @@ func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (
 		if runs && target.Valid() && !target.Equal(r.Version) && !e.Disabled && (r.Group == 0 || slices.Contains(e.Groups, r.Group)) {
 			n.Return += devices
 		}
-		switch by := e.Release == r.ID; {
-		case by && runs && e.Update == fleet.Confirmed:
+		switch part, cause := s.part(e, r, given); part {
+		case fleet.PartConfirmed:
 			n.Confirmed += devices
-		case by && failed(e, r.Version):
-			n.Failed += devices // also while it tries again
-		case by && e.Update.Running() && !runs:
+		case fleet.PartFailed:
+			n.Failed += devices
+		case fleet.PartUpdating:
 			n.Updating[e.Update] += devices
-		case given && !runs:
-			n.Waiting[s.cause(e, r.Version)] += devices
+		case fleet.PartWaiting:
+			n.Waiting[cause] += devices
 		}
 	})
 	return n, err
+}
+
+// part is what r did with a device, to which it gives its version now if given is set, and the
+// cause of waiting; "" for devices that ran the version already, and for those that r does not
+// concern.
+func (s *Service) part(e *fleet.IndexEntry, r *fleet.Release, given bool) (part fleet.ReleasePart, cause string) {
+	runs := e.Running.Equal(r.Version)
+	switch by := e.Release == r.ID; {
+	case by && runs && e.Update == fleet.Confirmed:
+		return fleet.PartConfirmed, ""
+	case by && failed(e, r.Version):
+		return fleet.PartFailed, "" // also while it tries again
+	case by && e.Update.Running() && !runs:
+		return fleet.PartUpdating, ""
+	case given && !runs:
+		return fleet.PartWaiting, s.cause(e, r.Version)
+	}
+	return "", ""
 }
 
 // failed reports whether an update of e's device to version failed through the device, and it

@@ -1,0 +1,33 @@
+package rollout
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
+)
+
+// Where returns a condition for fleet.DeviceQuery: a release under way counts the device in
+// part. For fleet.PartWaiting, cause is why it waits, as in fleet.ReleaseCounts, "" for any. It is
+// valid for one query, by the catalog as it is now. Errors: fleet.NotFound, fleet.Invalid for an
+// unknown part, fleet.Conflict for a release that has ended or over which another stands.
+func (s *Service) Where(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.ReleaseID, part fleet.ReleasePart, cause string) (fleet.Where, error) {
+	switch part {
+	case fleet.PartConfirmed, fleet.PartFailed, fleet.PartUpdating, fleet.PartWaiting:
+	default:
+		return fleet.Where{}, fleet.FieldErrorf("part", "%.40q is not a part of a release: use confirmed, failed, updating or waiting", string(part))
+	}
+	c, r, err := s.visible(ctx, actor, product, id)
+	if err != nil {
+		return fleet.Where{}, err
+	}
+	if r, err = underWay(c, id); err != nil {
+		return fleet.Where{}, err
+	}
+	return fleet.Where{Splits: c.Splits(), Holds: func(e *fleet.IndexEntry) bool {
+		facts := precedence.OfEntry(e)
+		target, reason, winner := precedence.Decide(facts, c)
+		is, why := s.part(e, &r, precedence.Staged(facts, c, target, reason, winner) == r.ID)
+		return is == part && (cause == "" || why == cause)
+	}}, nil
+}
