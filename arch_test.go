@@ -60,7 +60,7 @@ var mayImport = map[string][]string{
 	"api/rest":     {"fleet", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
 	"api/particle": {"fleet", "wire", "sse", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
-	"console":      {"fleet", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "sse", "humane", "console/history"},
+	"console":      {"fleet", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/rollout", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":        {"fleet", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},

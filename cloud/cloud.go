@@ -203,7 +203,7 @@ func (c *Cloud) listen() error {
 	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Live: c.activity, Log: c.log,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Live: c.activity, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,

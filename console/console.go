@@ -9,6 +9,7 @@ import (
 	"github.com/muster-iot/muster/console/history"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/sse"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	Accounts *accounts.Accounts
 	Registry *registry.Registry
 	Releases *release.Service
+	Rollouts *rollout.Service
 	Live     Live
 	Log      *slog.Logger
 }
@@ -49,6 +51,7 @@ type Console struct {
 	accounts *accounts.Accounts
 	registry *registry.Registry
 	releases *release.Service
+	rollouts *rollout.Service
 	live     Live
 	log      *slog.Logger
 	history  *history.History
@@ -66,7 +69,7 @@ func New(config Config) *Console {
 		config.Session = 12 * time.Hour
 	}
 	c := &Console{
-		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, live: config.Live, log: config.Log,
+		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, rollouts: config.Rollouts, live: config.Live, log: config.Log,
 		streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)

@@ -26,6 +26,7 @@ type deviceFilter struct {
 	NoGroup                                                string // "yes": in no group
 	Concern                                                string // a fleet.Concern
 	Unstarted                                              string // version that is the target and not begun
+	Release, Part, Cause                                   string // id of a release with a plan, what it did with devices, and why they wait
 	Reason                                                 string // code of why the last update failed
 	Product                                                string // slug to switch to, everyProduct, or "" for the one in the path
 	Fact                                                   string // NAME=VALUE that devices reported
@@ -38,7 +39,7 @@ func (v *visit) deviceFilter() deviceFilter {
 	f := deviceFilter{
 		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
 		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Unstarted: v.text("unstarted"), Product: v.text("product"), Fact: v.text("fact"), Groups: v.names("group"),
+		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Release: v.text("release"), Part: v.text("part"), Cause: v.text("cause"), Unstarted: v.text("unstarted"), Product: v.text("product"), Fact: v.text("fact"), Groups: v.names("group"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
@@ -49,7 +50,7 @@ func (v *visit) deviceFilter() deviceFilter {
 func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
-		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "unstarted": f.Unstarted,
+		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "release": f.Release, "part": f.Part, "cause": f.Cause, "unstarted": f.Unstarted,
 		"fact": f.Fact} {
 		if text != "" {
 			q.Set(name, text)
@@ -108,6 +109,7 @@ func (f deviceFilter) Words() string {
 	say(f.Search != "", "“"+f.Search+"” in the id, name or notes")
 	say(f.Concern != "", concernText(fleet.Concern(f.Concern)))
 	say(f.Unstarted != "", "not started to move to version "+f.Unstarted)
+	say(f.Release != "", f.Staged())
 	say(f.Reason != "", "failed: "+reasonText(f.Reason))
 	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "))
 	say(f.NoGroup != "", "in no group")
@@ -133,6 +135,15 @@ func (f deviceFilter) Outcome() string {
 	}
 	if c, err := outcomeOf(f.Update); err == nil {
 		text += ": " + c.Text
+	}
+	return text
+}
+
+// Staged describes what the filter selects of a release with a plan.
+func (f deviceFilter) Staged() string {
+	text := "release " + f.Release + ": " + f.Part
+	if f.Cause != "" {
+		text += ", " + blocked(f.Cause)
 	}
 	return text
 }

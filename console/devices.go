@@ -115,6 +115,12 @@ func (v listPages) where(f deviceFilter, q *fleet.DeviceQuery) (err error) {
 			return fleet.FieldErrorf("concern", "no such concern: %.40s", f.Concern)
 		}
 		q.Where, err = v.releases.Concerned(v.ctx(), v.actor, v.product.ID, fleet.Concern(f.Concern))
+	case f.Release != "":
+		id, wrong := strconv.ParseUint(f.Release, 10, 32)
+		if wrong != nil {
+			return fleet.FieldErrorf("release", "a release is a number: %.40s", f.Release)
+		}
+		q.Where, err = v.rollouts.Where(v.ctx(), v.actor, v.product.ID, fleet.ReleaseID(id), fleet.ReleasePart(f.Part), f.Cause)
 	case f.Reason != "":
 		code, wrong := strconv.ParseUint(f.Reason, 10, 16)
 		if wrong != nil {

@@ -171,6 +171,16 @@ func (b versionBody) Underway() bool {
 	return false
 }
 
+// Stuck is the number of devices whose update to the version failed or was stopped.
+func (b versionBody) Stuck() (n int) {
+	for _, s := range b.States {
+		if wrong(s.State) {
+			n += s.Devices
+		}
+	}
+	return n
+}
+
 // stateCount is the number of devices whose update is in a state.
 type stateCount struct {
 	State   fleet.UpdateState

@@ -21,10 +21,13 @@ var functions = template.FuncMap{
 	"bytes": humane.Size, "num": humane.Number, "plural": humane.Count, "act": act, "version": version, "because": because,
 	"reasonCode": wire.ReasonText, "payload": payload, "color": color, "path": url.PathEscape, "query": query,
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
-	"join":  func(list []string) string { return strings.Join(list, ", ") },
+	"join":  func(list []string) string { return join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": blocked, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span,
+	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": blocked, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "presets": func() []preset { return presets },
+	"releaseMood": releaseMood,
 }
+
+func join(list []string, by string) string { return strings.Join(list, by) }
 
 // query escapes a value for the query of an address, once: html/template would escape a string
 // again.
@@ -132,6 +135,16 @@ func blocked(reason string) string {
 		return "the device declines updates (“not now”)"
 	case "disabled":
 		return "disabled: they can't connect"
+	case "offline":
+		return "offline"
+	case "handshake":
+		return "online, until their next handshake"
+	case "wrong_hardware":
+		return "of a hardware that the firmware is not for"
+	case "below_floor":
+		return "run a newer security counter: they can't go back"
+	case "needs_other_version":
+		return "need another version first"
 	}
 	return words(reason)
 }

@@ -30,6 +30,13 @@ func withDevices(t *testing.T) *world {
 	return w
 }
 
+// beginRelease releases a version as product default, by a plan.
+func (w *world) beginRelease(version uint32, p fleet.ReleasePlan) fleet.ReleaseID {
+	w.t.Helper()
+	f := must[fleet.FirmwareView](w.t)(w.releases.Release(w.t.Context(), owner, 1, fleet.ReleaseOrder{Version: fleet.WholeVersion(version), Default: new(true), Plan: &p}))
+	return f.Staged.ID
+}
+
 // setDevice changes the record of a device.
 func (w *world) setDevice(id fleet.DeviceID, change func(*fleet.Device)) {
 	w.t.Helper()
@@ -62,6 +69,8 @@ var posts = map[string]url.Values{
 	"POST /p/{product}/firmware/{version}":         {"title": {"first"}},
 	"POST /p/{product}/firmware/{version}/release": {"group": {"beta"}},
 	"POST /p/{product}/stop":                       {},
+	"POST /p/{product}/retry":                      {"all": {"yes"}},
+	"POST /p/{product}/releases/{release}":         {"act": {"pause"}},
 	"POST /p/{product}/upload":                     nil, // multipart
 }
 
@@ -104,7 +113,10 @@ func TestEveryPostAnswersWithARedirect(t *testing.T) {
 			if path == "/alerts" {
 				form.Set("id", alert.ID)
 			}
-			target := strings.NewReplacer("{product}", "lamp", "{id}", "d-1", "{version}", "1").Replace(path)
+			if strings.Contains(path, "{release}") {
+				w.beginRelease(1, fleet.CarefulPlan())
+			}
+			target := strings.NewReplacer("{product}", "lamp", "{id}", "d-1", "{version}", "1", "{release}", "1").Replace(path)
 			if path == "/p/{product}/group" {
 				target += "?name=beta"
 			}

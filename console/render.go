@@ -72,13 +72,13 @@ func (b broker) Simulate(file string) string {
 // rights are the results of takes: what an action requires that the actor may not do, "" if
 // they may.
 type rights struct {
-	Edit, Import, Assign, Products, Upload, Download, Default, Fleet, Users, Admins string
+	Edit, Operate, Import, Assign, Products, Upload, Download, Default, Fleet, Users, Admins string
 }
 
 func (v *visit) rights() rights {
 	why := v.takes
 	return rights{
-		Edit: why(fleet.EditDevice), Import: why(fleet.ImportDevices), Assign: why(fleet.AssignGroups),
+		Edit: why(fleet.EditDevice), Operate: why(fleet.OperateDevice), Import: why(fleet.ImportDevices), Assign: why(fleet.AssignGroups),
 		Products: why(fleet.EditProducts), Upload: why(fleet.UploadFirmware), Download: why(fleet.DownloadImage),
 		Default: why(fleet.ReleaseDefault), Fleet: why(fleet.SeeAudit), Users: why(fleet.ManageUsers), Admins: why(fleet.ManageAdmins),
 	}

@@ -72,11 +72,15 @@ func (v stopPages) stop() error {
 		return err
 	}
 	stopped, err := v.stopAll(v.ctx(), to)
-	said := "Stopped " + humane.Count(stopped, "update")
+	said, resume := "Stopped "+humane.Count(stopped, "update"), url.Values{"update": {fleet.Stopped.String()}}
 	if !to.IsZero() {
 		said += " to version " + to.String()
+		resume.Set("to", to.String())
 	}
-	return v.after(err, back, said+".")
+	if err != nil || stopped == 0 {
+		return v.after(err, back, said+".")
+	}
+	return v.doneWith(back, notice{said + ". The devices are held.", v.at("/retry?all=yes&") + resume.Encode(), "Resume them"})
 }
 
 // stopAll stops the running updates that the actor may stop. One that has just ended is not an
@@ -91,7 +95,11 @@ func (v stopPages) stopAll(ctx context.Context, to fleet.Version) (stopped int, 
 		if err != nil {
 			return stopped, err
 		}
-		n, err := v.stopEach(ctx, list)
+		ids := make([]fleet.DeviceID, len(list))
+		for i, u := range list {
+			ids[i] = u.Device
+		}
+		n, err := eachDevice(ids, func(id fleet.DeviceID) error { return v.releases.Stop(ctx, v.actor, id) })
 		stopped += n
 		if err != nil || next == "" {
 			return stopped, err
@@ -101,36 +109,37 @@ func (v stopPages) stopAll(ctx context.Context, to fleet.Version) (stopped int, 
 	return stopped, fleet.Errorf(fleet.Busy, "stopped the first %s updates: stop again for the rest", strconv.Itoa(stopped))
 }
 
-// stopEach stops these updates concurrently and returns how many, and the last error.
-func (v stopPages) stopEach(ctx context.Context, list []fleet.DeviceUpdate) (stopped int, failed error) {
-	ids := make(chan fleet.DeviceID)
+// eachDevice does something to these devices concurrently, and returns for how many it was done,
+// and the last error. Devices to which it can't be done any more are not an error.
+func eachDevice(ids []fleet.DeviceID, do func(fleet.DeviceID) error) (done int, failed error) {
+	queue := make(chan fleet.DeviceID)
 	results := make(chan error)
 	var running sync.WaitGroup
-	for range min(stoppers, len(list)) {
+	for range min(stoppers, len(ids)) {
 		running.Go(func() {
-			for id := range ids {
-				results <- v.releases.Stop(ctx, v.actor, id)
+			for id := range queue {
+				results <- do(id)
 			}
 		})
 	}
 	running.Go(func() {
-		for _, u := range list {
-			ids <- u.Device
+		for _, id := range ids {
+			queue <- id
 		}
-		close(ids)
+		close(queue)
 	})
-	for range list {
+	for range ids {
 		err := <-results
 		switch status(err) {
 		case http.StatusConflict, http.StatusForbidden, http.StatusNotFound:
-			continue // it has ended, or the actor may not stop it
+			continue // it has ended, or the actor may not do it
 		}
 		if err != nil {
 			failed = err
 			continue
 		}
-		stopped++
+		done++
 	}
 	running.Wait()
-	return stopped, failed
+	return done, failed
 }

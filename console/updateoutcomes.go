@@ -20,7 +20,7 @@ type outcomeChoice struct {
 
 // outcomeChoices are groups of states, then each state.
 var outcomeChoices = func() []outcomeChoice {
-	all := []outcomeChoice{{"running", "in progress", underWay}, {"wrong", "not successful", wentBad}}
+	all := []outcomeChoice{{"running", "in progress", underWay}, {"receiving", "receiving", stoppable}, {"wrong", "not successful", wentBad}}
 	for state := fleet.Offered; state <= fleet.Stopped; state++ {
 		all = append(all, outcomeChoice{state.String(), words(state), []fleet.UpdateState{state}})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
@@ -64,6 +65,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 		OTA:      ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
 		Announce: func(fleet.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
 	})
+	config.Rollouts = rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, MaxAttempts: 3, Log: quiet})
 	config.Registry = registry.New(registry.Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,
 		Audit: log, Images: w.images, Forecast: config.Releases, Live: idle{}, Log: quiet,

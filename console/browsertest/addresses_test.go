@@ -33,6 +33,7 @@ var examples = map[string][]string{
 	"GET /p/{product}/devices/import/preview":     {"/p/lamp/devices/import/preview?plan=gone"},
 	"GET /p/{product}/devices/imported":           {"/p/lamp/devices/imported"},
 	"GET /p/{product}/attention":                  {"/p/lamp/attention"},
+	"GET /p/{product}/retry":                      {"/p/lamp/retry?all=yes", "/p/lamp/retry?device=widget-0001&device=widget-0003"},
 	"GET /p/{product}/stop":                       {"/p/lamp/stop", "/p/lamp/stop?version=2"},
 	"GET /p/{product}/groups":                     {"/p/lamp/groups"},
 	"GET /p/{product}/group":                      {"/p/lamp/group?name=beta"},
@@ -41,21 +42,28 @@ var examples = map[string][]string{
 	"GET /p/{product}/firmware/{version}":         {"/p/lamp/firmware/1", "/p/lamp/firmware/2"},
 	"GET /p/{product}/firmware/{version}/release": {"/p/lamp/firmware/1/release", "/p/lamp/firmware/2/release"},
 	"GET /p/{product}/firmware/{version}/confirm": {"/p/lamp/firmware/2/confirm?group=beta&now=yes", "/p/lamp/firmware/2/confirm"},
+	"GET /p/{product}/firmware/{version}/plan":    {"/p/lamp/firmware/2/plan?default=yes", "/p/lamp/firmware/2/plan?group=beta&preset=careful", "/p/lamp/firmware/2/plan?default=yes&preset=canary&canary=beta"},
+	"GET /p/{product}/releases":                   {"/p/lamp/releases"},
+	"GET /p/{product}/releases/{release}":         {"/p/lamp/releases/1"},
+	"GET /p/{product}/releases/{release}/confirm": {"/p/lamp/releases/1/confirm?act=halt", "/p/lamp/releases/1/confirm?act=finish"},
+	"GET /p/{product}/failing":                    {"/p/lamp/failing"},
 	"GET /p/{product}/upload":                     {"/p/lamp/upload"},
 	"GET /p/{product}/fleet":                      {"/p/lamp/fleet"},
 }
 
 // parts are addresses that answer with a part of a page or with data.
 var parts = map[string][]string{
-	"GET /group-names":                         {"/group-names", "/group-names?of=lamp&group=e"},
-	"GET /p/{product}/device/{id}/live":        {"/p/lamp/device/widget-0001/live", "/p/lamp/device/widget-0003/live"},
-	"GET /p/{product}/firmware/{version}/live": {"/p/lamp/firmware/1/live"},
-	"GET /p/{product}/group/impact":            {"/p/lamp/group/impact?name=beta"},
-	"GET /p/{product}/attention/live":          {"/p/lamp/attention/live"},
-	"GET /p/{product}/device/{id}/impact":      {"/p/lamp/device/widget-0001/impact?act=groups&group=beta"},
-	"GET /p/{product}/devices/groups/impact":   {"/p/lamp/devices/groups/impact?device=widget-0001&g:beta=remove"},
-	"GET /p/{product}/fleet/live":              {"/p/lamp/fleet/live"},
-	"GET /p/{product}/fleet/history":           {"/p/lamp/fleet/history"},
+	"GET /group-names":                           {"/group-names", "/group-names?of=lamp&group=e"},
+	"GET /p/{product}/device/{id}/live":          {"/p/lamp/device/widget-0001/live", "/p/lamp/device/widget-0003/live"},
+	"GET /p/{product}/firmware/{version}/live":   {"/p/lamp/firmware/1/live"},
+	"GET /p/{product}/group/impact":              {"/p/lamp/group/impact?name=beta"},
+	"GET /p/{product}/attention/live":            {"/p/lamp/attention/live"},
+	"GET /p/{product}/device/{id}/impact":        {"/p/lamp/device/widget-0001/impact?act=groups&group=beta"},
+	"GET /p/{product}/devices/groups/impact":     {"/p/lamp/devices/groups/impact?device=widget-0001&g:beta=remove"},
+	"GET /p/{product}/releases/{release}/live":   {"/p/lamp/releases/1/live", "/p/lamp/releases/2/live"},
+	"GET /p/{product}/releases/{release}/events": {"/p/lamp/releases/1/events"},
+	"GET /p/{product}/fleet/live":                {"/p/lamp/fleet/live"},
+	"GET /p/{product}/fleet/history":             {"/p/lamp/fleet/history"},
 }
 
 // wordless are no pages: what is streamed has tests of its own, an image has no words.

@@ -308,7 +308,7 @@ func TestPagesEditGroupsOfAllThatMatch(t *testing.T) {
 	b.click("a[rel=next]") // the second page is not the first again
 	b.waitText("51–100 of " + all)
 	b.waitText("widget-00050")
-	b.press("Select all " + all + " that match")
+	b.press("Edit groups of all " + all)
 	b.waitText("Edit groups of all " + all + " devices that match")
 	b.waitText("in no group")
 	b.click(`input[name="g:beta"][value=add]`)

@@ -84,6 +84,7 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.click(`input[name=group][value=prerelease]`)
 	b.shot("release")
 	b.press("Next")
+	b.press("Next: impact")
 	b.waitText("15 devices will receive an update of 15 checked")
 	b.waitText("Will be released to prerelease")
 	b.shot("confirm")
@@ -179,6 +180,7 @@ func TestEditorWorksWithTheirGroupsOnly(t *testing.T) {
 	b.waitText("Releasing to all requires the admin role; yours is editor.") // the product default, disabled with the reason
 	b.click(`input[name=group][value=beta]`)
 	b.press("Next")
+	b.press("Next: impact")
 	b.waitText("1 device will receive an update of 1 checked")
 	b.press("Release this firmware")
 	b.waitText("Released version 2")

@@ -64,7 +64,13 @@ func hiddenGroup(t *testing.T, w *world) {
 func fillTeam(t *testing.T, w *world) {
 	t.Helper()
 	hiddenGroup(t, w)
-	w.UploadVersions(imageSize, 2)
+	w.UploadVersions(imageSize, 2, 3)
+	for _, group := range []string{"beta", "secretive"} {
+		w.ReleaseVersion(3, func(r *api.Release) {
+			plan := api.PlanOf(fleet.CarefulPlan())
+			r.Groups, r.Default, r.Plan = api.Some(append(api.Names{}, group)), nil, &plan
+		})
+	}
 	ctx, r, a := t.Context(), w.Cloud.Registry(), w.Cloud.Accounts()
 	for role, groups := range map[fleet.Role][]string{fleet.Admin: nil, fleet.Editor: {"beta"}, fleet.Viewer: {}} {
 		cloudtest.Must[fleet.Member](t)(a.AddUser(ctx, owner, role.String()+"@example.com", cloudtest.OwnerPassword, role, groups))

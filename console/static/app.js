@@ -38,15 +38,15 @@ function countPicked() {
   const boxes = [...form.querySelectorAll("input[name=device]")];
   const picked = boxes.filter((box) => box.checked).length;
   const all = form.querySelector("[data-all]");
-  const button = form.querySelector("[data-needs-picked]");
+  const buttons = [...form.querySelectorAll("[data-needs-picked]")];
   if (all) {
     all.checked = picked > 0 && picked === boxes.length;
     all.indeterminate = picked > 0 && picked < boxes.length;
   }
-  if (button) {
-    button.disabled = picked === 0;
-    button.parentElement.classList.toggle("on", picked > 0);
-    form.querySelector("[data-picked]").textContent = picked === 0 ? "Select devices to edit their groups" : picked === 1 ? "1 device selected" : picked + " devices selected";
+  buttons.forEach((button) => { button.disabled = picked === 0; });
+  if (buttons.length > 0) {
+    document.getElementById("bar").classList.toggle("on", picked > 0);
+    form.querySelector("[data-picked]").textContent = picked === 0 ? "Select devices to change them" : picked === 1 ? "1 device selected" : picked + " devices selected";
   }
 }
 

@@ -15,6 +15,11 @@ var allowed = map[fleet.ReleaseState][]fleet.ReleaseAction{
 	fleet.ReleaseHalted:    {fleet.ResumeRelease, fleet.RevertRelease, fleet.FinishRelease},
 }
 
+// Allows reports whether a release in state can be changed by action.
+func Allows(state fleet.ReleaseState, action fleet.ReleaseAction) bool {
+	return slices.Contains(allowed[state], action)
+}
+
 // Act returns what becomes of r when an operator, named by, takes action while its devices
 // stand at n. Resuming a halted release forgives the faults so far. Errors: Invalid for an
 // unknown action, Conflict when r's state does not allow it.
@@ -24,7 +29,7 @@ func Act(r fleet.Release, action fleet.ReleaseAction, n fleet.ReleaseCounts, by 
 	default:
 		return r, fleet.FieldErrorf("action", "%.40q is not an action: use approve, pause, resume, halt, revert or finish", string(action))
 	}
-	if !slices.Contains(allowed[r.State], action) {
+	if !Allows(r.State, action) {
 		return r, fleet.Errorf(fleet.Conflict, "release %s is %s: it can't be changed by %s now", r.ID, r.State, action)
 	}
 	was := r.State
