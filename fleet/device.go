@@ -81,10 +81,14 @@ func (d *Device) Booted(boot uint64) {
 	if d.Boot == boot {
 		return
 	}
-	known := slices.DeleteFunc(append([]uint64{d.Boot}, d.Earlier[:]...), func(b uint64) bool { return b == boot || b == 0 })
-	d.Earlier = Boots{}
-	copy(d.Earlier[:], known)
-	d.Boot = boot
+	earlier, at := Boots{d.Boot}, min(d.Boot, 1)
+	for _, b := range d.Earlier {
+		if b != boot && b != 0 && at < uint64(len(earlier)) {
+			earlier[at] = b
+			at++
+		}
+	}
+	d.Boot, d.Earlier = boot, earlier
 }
 
 // InAnyOf reports whether d is in one of groups.

@@ -24,8 +24,8 @@ const MaxWholeVersion = 1<<31 - 1
 // ParseVersion reads a version. It rejects build metadata, a leading "v", leading zeros and
 // short forms such as "1.4", and says how to write those. Errors are Invalid (docs/rules.md#firmware-precedence).
 func ParseVersion(s string) (Version, error) {
-	if whole, err := strconv.ParseUint(s, 10, 64); err == nil && strconv.FormatUint(whole, 10) == s {
-		if whole > MaxWholeVersion {
+	if isWhole(s) {
+		if n, err := strconv.ParseUint(s, 10, 64); err != nil || n > MaxWholeVersion {
 			return Version{}, Errorf(Invalid, "version %.70q: a whole number goes up to %d", s, MaxWholeVersion)
 		}
 		return Version{text: s, canon: "v" + s + ".0.0"}, nil
@@ -41,6 +41,13 @@ func ParseVersion(s string) (Version, error) {
 	return Version{text: s, canon: canon}, nil
 }
 
+// isWhole reports whether s is a whole number without leading zeros.
+func isWhole(s string) bool {
+	return s != "" && (s == "0" || s[0] != '0') && every(s, isDigit)
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 // meantVersion returns the version that s most likely means: without a "v", leading zeros and
 // build metadata, and with all three numbers. "" if there is none.
 func meantVersion(s string) string {
@@ -52,7 +59,7 @@ func meantVersion(s string) string {
 		return ""
 	}
 	for i, part := range parts {
-		if part == "" || !every(part, func(c byte) bool { return '0' <= c && c <= '9' }) {
+		if part == "" || !every(part, isDigit) {
 			return ""
 		}
 		if parts[i] = strings.TrimLeft(part, "0"); parts[i] == "" {
@@ -90,6 +97,9 @@ func WholeVersion(n uint32) Version {
 // ReportedVersion returns the version that a device reports. A text that is not a version
 // is kept, up to MaxVersion bytes, and equals nothing, not even itself.
 func ReportedVersion(s string) Version {
+	if s == "" {
+		return Version{}
+	}
 	if v, err := ParseVersion(s); err == nil {
 		return v
 	}

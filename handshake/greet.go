@@ -43,7 +43,7 @@ type Saved struct {
 // fleet.Busy when it keeps changing; fleet.Unavailable from the store.
 func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hello, decide Decision[P]) (g Greeting[P], err error) {
 	now := time.Now()
-	var before fleet.Device // as this Hello found it, also when its own save is decided again
+	var before identity // as this Hello found it, also when its own save is decided again
 	earlier := false
 	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool) {
 		if earlier = d.Earlier.Has(h.Boot) && !session.insists(h.Boot, now); earlier {
@@ -53,7 +53,7 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 			d.Session++
 		}
 		if !d.LastHandshake.Equal(now) {
-			before = *d
+			before = identityOf(d)
 		}
 		identify(d, h, c)
 		write(d, h, session.address, now)
@@ -69,8 +69,8 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 		return Greeting[P]{}, err
 	}
 	d := &g.Device
-	g.Differs = d.Differs && !(before.Differs && before.Running == d.Running)
-	g.Misnamed = !d.Label.IsZero() && !(before.Label == d.Label && before.Running == d.Running)
+	g.Differs = d.Differs && !(before.differs && before.running == d.Running)
+	g.Misnamed = !d.Label.IsZero() && !(before.label == d.Label && before.running == d.Running)
 	session.greeted(g.Device.Session, h)
 	s.greeted.Add(1)
 	return g, nil

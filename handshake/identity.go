@@ -6,6 +6,14 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
+// identity is what a device ran by an earlier Hello.
+type identity struct {
+	running, label fleet.Version
+	differs        bool
+}
+
+func identityOf(d *fleet.Device) identity { return identity{d.Running, d.Label, d.Differs} }
+
 // identify sets what d runs, by Hello h: the image of c with the digest that it reports, whatever
 // it calls it. Other bytes than those of a version are not that version. Without a digest, and for
 // a version that is not in c, its label is all there is (docs/rules.md, "When it happens", 7).

@@ -16,6 +16,7 @@ type Session struct {
 	kind    fleet.DeviceKind
 	gateway fleet.DeviceID // that relays the device; "" if it proved itself
 	address string
+	heard   time.Time
 	device  fleet.Device // as last loaded or saved; owned by Greet and Reevaluate
 	doubted doubt        // owned by Greet
 
@@ -33,6 +34,9 @@ func (s *Session) Team() fleet.TeamID { return s.team }
 
 // Kind returns the device's kind at its admission.
 func (s *Session) Kind() fleet.DeviceKind { return s.kind }
+
+// Heard returns when the device was last heard before its admission, by its record.
+func (s *Session) Heard() time.Time { return s.heard }
 
 // Generation returns the session's number among the device's sessions, the fencing token of
 // its writes; 0 before the first Hello is accepted.

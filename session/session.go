@@ -31,9 +31,9 @@ type session struct {
 	wants    *rate.Limiter
 	address  string // IP the connection comes from
 
-	heard   atomic.Int64 // of a BLE device: when its last message came, Unix ns
-	greeted atomic.Int64 // when its last Hello came, Unix ns; 0: none
-	sent    uint32       // number of the last command that was sent since the last Hello; owned by the tasks
+	heard atomic.Int64 // of a BLE device: when its last message came, Unix ns
+	noted atomic.Int64 // when the device was last heard, by its record, Unix ns
+	sent  uint32       // number of the last command that was sent since the last Hello; owned by the tasks
 
 	// deciding serialises the evaluations of the device, at a Hello or at a recheck, and
 	// what is sent in consequence.
@@ -151,7 +151,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 		return s.postpone(h, err)
 	}
 	now := time.Now()
-	s.greeted.Store(now.UnixNano())
+	s.noted.Store(now.UnixNano())
 	s.askAt(now.Add(s.sessions.maxAge - tenth(s.sessions.maxAge)))
 	s.sessions.activity.Handshake(ctx, &greeting.Device, greeting.Ended)
 	if greeting.Differs {

@@ -121,6 +121,9 @@ func (c *Sessions) newSession(device *handshake.Session, link *broker.Link, gate
 		sessions: c, device: device, link: link, gateway: gateway, address: address,
 		wants: rate.NewLimiter(rate.Every(wire.WantInterval), wire.WantBurst),
 	}
+	if heard := device.Heard(); !heard.IsZero() {
+		s.noted.Store(heard.UnixNano())
+	}
 	s.chunks = link.Chunks(s.topic(wire.TopicChunk))
 	return s
 }

@@ -10,7 +10,7 @@ import (
 
 const (
 	upkeepEvery = time.Second
-	heardGrace  = time.Minute // what a device sent so soon after its Hello is not worth a write
+	heardGrace  = time.Minute // what a device sent so soon after what its record says is not worth a write
 	heardWrites = 64          // at the same time
 )
 
@@ -107,10 +107,11 @@ func (s *session) lastHeard() time.Time {
 	return time.Unix(0, s.heard.Load())
 }
 
-// noteHeard has the time of the device's last packet saved, if that is much later than its Hello.
+// noteHeard has the time of the device's last packet saved, if that is much later than what its
+// record says: a device that connects again and again costs no write each time.
 func (s *session) noteHeard() {
 	at := s.lastHeard()
-	if at.Sub(time.Unix(0, s.greeted.Load())) < heardGrace {
+	if at.Sub(time.Unix(0, s.noted.Load())) < heardGrace {
 		return
 	}
 	u := s.sessions.upkeep

@@ -75,6 +75,9 @@ func counterKey(kind string) string { return "n:{" + kind + "}" }
 
 // decimal returns the number that s is, 0 if it is none.
 func decimal(s string) uint64 {
+	if s == "" {
+		return 0 // without the error's allocation
+	}
 	n, _ := strconv.ParseUint(s, 10, 64)
 	return n
 }

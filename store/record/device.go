@@ -11,9 +11,10 @@ import (
 )
 
 // AppendDevice appends the fields and values of d's hash to args, without those that are zero.
-// The scripts write the revision.
+// Values are pointers, some into d, which must not change before args are sent. The scripts
+// write the revision.
 func AppendDevice(args []any, d *fleet.Device) []any {
-	h := hash{args: args}
+	h := hash{args: args, values: make([]string, 0, 24)}
 	h.device(d)
 	return h.args
 }
@@ -66,6 +67,7 @@ type hash struct {
 	reading bool
 	fields  map[string]string // reading: the hash
 	args    []any             // writing: fields and values so far
+	values  []string          // writing: what args point to, since a string as an argument costs an allocation
 	err     error
 }
 
@@ -75,15 +77,16 @@ type name = any
 
 func (h *hash) put(field name, value string) {
 	if value != "" {
-		h.args = append(h.args, field, value)
+		h.values = append(h.values, value) // when this moves them, args keep pointing to the old ones
+		h.args = append(h.args, field, &h.values[len(h.values)-1])
 	}
 }
 
 func (h *hash) text(field name, s *string) {
-	if !h.reading {
-		h.put(field, *s)
-	} else {
+	if h.reading {
 		*s = h.fields[field.(string)]
+	} else if *s != "" {
+		h.args = append(h.args, field, s)
 	}
 }
 
@@ -190,6 +193,9 @@ func packed[T any](h *hash, field name, codec Codec[T], value *T) {
 
 // decimal is 0 for a text that is no number.
 func decimal(s string) uint64 {
+	if s == "" {
+		return 0 // without the error's allocation
+	}
 	n, _ := strconv.ParseUint(s, 10, 64)
 	return n
 }
