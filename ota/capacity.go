@@ -13,13 +13,13 @@ type Capacity struct {
 	Behind, MaxBehind int // slots in use behind the device's gateway, of the most allowed; 0, 0 without one
 }
 
-// Capacity returns whether id, behind gateway or "" for a device with its own connection,
+// Capacity returns whether id of team, behind gateway or "" for a device with its own connection,
 // has a slot, waits for one, or would find one.
-func (s *Service) Capacity(id, gateway fleet.DeviceID) Capacity {
+func (s *Service) Capacity(id, gateway fleet.DeviceID, team fleet.TeamID) Capacity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := Capacity{
-		HasSlot: s.slots.has(id), Full: s.slots.full(gateway),
+		HasSlot: s.slots.has(id), Full: s.slots.full(who{id, gateway, team}),
 		Running: s.slots.taken(), Max: s.slots.max, Waiting: s.slots.waiting(),
 	}
 	if s.slots.waits(id) {

@@ -14,6 +14,7 @@ import (
 type download struct {
 	device  fleet.DeviceID
 	gateway fleet.DeviceID // a BLE device's, else ""
+	team    fleet.TeamID
 	update  fleet.UpdateID
 	link    Link
 	session uint64
@@ -46,7 +47,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	o := *p.Offer
 	now := time.Now()
 	dl := &download{
-		device: p.Device, gateway: p.gateway, update: o.Update, link: link, session: p.session, offered: o.Chunk,
+		device: p.Device, gateway: p.gateway, team: p.team, update: o.Update, link: link, session: p.session, offered: o.Chunk,
 		asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
 	}
 	dl.window = min(p.window, o.Count-o.First)
@@ -150,7 +151,7 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.Count-w.First)
 	dl.stored = false
 	dl.transfers.asked(int64(w.First)*int64(w.Chunk), src, dl.asked)
-	if dl.stalled = !s.slots.enter(id, dl.gateway, dl.asked); !dl.stalled {
+	if dl.stalled = !s.slots.enter(who{id, dl.gateway, dl.team}, dl.asked); !dl.stalled {
 		link.SendChunks(src, dl.first, dl.count)
 	}
 	return wire.ReasonNone
@@ -210,11 +211,9 @@ func (s *Service) drop(id fleet.DeviceID, selected func(*download) bool) *downlo
 		return nil
 	}
 	s.unlink(id)
-	next, ready := s.vacate(id)
+	ready := s.vacate(id)
 	s.mu.Unlock()
-	if ready {
-		s.cfg.Ready(next)
-	}
+	s.announce(ready)
 	return dl
 }
 

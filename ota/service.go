@@ -27,6 +27,7 @@ type Link interface {
 type Config struct {
 	MaxUpdates  int             // updates that transfer at the same time
 	MaxBehind   int             // of them, those of BLE devices behind one gateway
+	MaxTeam     int             // of them, those of one team; 0: no limit of its own
 	MaxWaiting  int             // devices waiting for a free slot; default 10,000
 	MaxAttempts int             // failed attempts per device and target
 	CoolDown    []time.Duration // after the first, second ... failed attempt; the last one repeats; at least one
@@ -96,7 +97,7 @@ func New(cfg Config, devices *store.Devices, catalogs *store.Catalogs, chunker *
 		fetches:  make(map[fleet.DeviceID]*image.Source),
 		orders:   make(map[fleet.DeviceID]order),
 		awaiting: make(map[fleet.DeviceID]fleet.Digest),
-		slots:    newSlots(cfg.MaxUpdates, cfg.MaxBehind, cfg.MaxWaiting),
+		slots:    newSlots(cfg),
 	}
 }
 

@@ -12,7 +12,10 @@ import (
 
 func TestNoSlotIsFreeWhileSomeoneWaitsWhoCouldHaveIt(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := newSlots(rapid.IntRange(1, 4).Draw(rt, "most"), rapid.IntRange(1, 3).Draw(rt, "behind"), rapid.IntRange(0, 6).Draw(rt, "line"))
+		s := newSlots(Config{
+			MaxUpdates: rapid.IntRange(1, 4).Draw(rt, "most"), MaxBehind: rapid.IntRange(1, 3).Draw(rt, "behind"),
+			MaxTeam: rapid.IntRange(0, 3).Draw(rt, "team"), MaxWaiting: rapid.IntRange(0, 6).Draw(rt, "line"),
+		})
 		home := map[fleet.DeviceID]fleet.DeviceID{}
 		for range rapid.IntRange(0, 60).Draw(rt, "steps") {
 			n := rapid.IntRange(0, 9).Draw(rt, "device")
@@ -21,7 +24,7 @@ func TestNoSlotIsFreeWhileSomeoneWaitsWhoCouldHaveIt(t *testing.T) {
 				if _, known := home[id]; !known { // who moves leaves first
 					home[id] = rapid.SampledFrom([]fleet.DeviceID{"", "g1", "g2"}).Draw(rt, "gateway")
 				}
-				s.enter(id, home[id], time.Time{})
+				s.enter(who{id, home[id], fleet.TeamID(n % 3)}, time.Time{})
 			} else {
 				s.leave(id, time.Time{})
 				if !s.has(id) && !s.waits(id) {
@@ -55,7 +58,7 @@ func check(rt *rapid.T, s *slots, home map[fleet.DeviceID]fleet.DeviceID) {
 		}
 	}
 	for e := s.line.Front(); e != nil; e = e.Next() {
-		if w := e.Value.(waiter); !s.full(w.gateway) {
+		if w := e.Value.(who); !s.full(w) {
 			rt.Fatalf("%s waits while a slot is free for it", w.id)
 		}
 	}

@@ -19,7 +19,8 @@ const (
 // Run ends stalled downloads until ctx is done. After wire.SlotTimeout without a Want, a
 // Report or a chunk that went out, a download loses its slot; after wire.UpdateTimeout its
 // update ends with reason 13, at no cost, and so does the update to an image that can't be
-// read for wire.SlotTimeout. It also writes down whole transfers that were not followed by
+// read for wire.SlotTimeout. A download that hardly moves, or whose team has more than its share of
+// slots, gives way to one that waits. Run also writes down whole transfers that were not followed by
 // *stored*. What fails is logged and tried again.
 func (s *Service) Run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
@@ -42,12 +43,28 @@ func (s *Service) sweep(ctx context.Context, log *slog.Logger) {
 	for _, id := range stalled {
 		s.leave(id)
 	}
+	for _, id := range s.overdue(now) {
+		s.giveWay(id)
+	}
 	for _, dl := range dead {
 		s.logged(log, dl, s.timeOut(ctx, dl, now))
 	}
 	for _, dl := range whole {
 		s.logged(log, dl, s.countTransfers(ctx, dl))
 	}
+}
+
+// overdue finds the devices that keep a slot from others.
+func (s *Service) overdue(now time.Time) []fleet.DeviceID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slots.overdue(now, func(id fleet.DeviceID) (int64, bool) {
+		dl := s.running[id]
+		if dl == nil || dl.stalled || dl.stored {
+			return 0, false
+		}
+		return dl.source.Sent(), true
+	})
 }
 
 func (s *Service) logged(log *slog.Logger, dl *download, err error) {

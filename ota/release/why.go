@@ -114,7 +114,7 @@ func (s *Service) lastUpdate(d *fleet.Device) precedence.Step {
 
 // capacity is whether d has a slot, waits for one, or would find one.
 func (s *Service) capacity(d *fleet.Device) precedence.Step {
-	c := s.ota.Capacity(d.ID, d.Gateway)
+	c := s.ota.Capacity(d.ID, d.Gateway, d.Team)
 	step := precedence.Step{
 		Rule: precedence.RuleCapacity, Outcome: precedence.Free,
 		Slots:  precedence.Share{Count: int64(c.Running), Of: int64(c.Max)},

@@ -1,0 +1,94 @@
+package ota
+
+import (
+	"maps"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// A device keeps its slot for as long as it likes, unless another waits for it. Then it has to
+// move at least minRate over each turnLength, and to give way to a team that is below its share.
+const (
+	turnLength = time.Minute
+	minRate    = 128 // bytes per second
+)
+
+// turn is what a holder has done since a moment.
+type turn struct {
+	began time.Time
+	sent  int64 // of its download when it began
+}
+
+// overdue returns the holders that have to give way, at most one for each that waits. sent is how
+// much of the image has gone out to a device; ok is false for one that downloads nothing.
+func (s *slots) overdue(now time.Time, sent func(fleet.DeviceID) (bytes int64, ok bool)) (ids []fleet.DeviceID) {
+	next, waits := s.next()
+	share := s.share()
+	owed := min(share-s.teams[next.team], s.queued[next.team]) // slots, to the team that is below its share
+	left := maps.Clone(s.teams)
+	for id, h := range s.holders {
+		bytes, ok := sent(id)
+		if !ok {
+			continue
+		}
+		if h.turn.began.IsZero() {
+			h.turn = turn{now, bytes}
+			s.holders[id] = h
+			continue
+		}
+		elapsed := now.Sub(h.turn.began)
+		if elapsed < turnLength {
+			continue
+		}
+		tooSlow := float64(bytes-h.turn.sent) < minRate*elapsed.Seconds()
+		greedy := left[h.team] > share && owed > 0
+		if waits && len(ids) < s.line.Len() && (tooSlow || greedy) {
+			ids = append(ids, id)
+			left[h.team]--
+			owed--
+			continue
+		}
+		h.turn = turn{now, bytes}
+		s.holders[id] = h
+	}
+	return ids
+}
+
+// share is how many slots each team has that has or waits for some, if all want that many.
+func (s *slots) share() int {
+	teams := len(s.teams)
+	for team := range s.queued {
+		if s.teams[team] == 0 {
+			teams++
+		}
+	}
+	return s.max / max(1, teams)
+}
+
+// giveWay takes a holder's slot and queues it for another; then it is sent again what it asked for
+// last.
+func (s *Service) giveWay(id fleet.DeviceID) {
+	s.mu.Lock()
+	h, dl := s.slots.holders[id], s.running[id]
+	if h.id == "" || dl == nil || dl.stalled {
+		s.mu.Unlock()
+		return
+	}
+	dl.stalled = true
+	dl.link.StopChunks()
+	ready := s.vacate(id)
+	if s.slots.enter(h.who, time.Now()) { // nobody waits any more
+		dl.stalled = false
+		dl.link.SendChunks(dl.source, dl.first, max(dl.count, dl.window))
+	}
+	s.mu.Unlock()
+	s.announce(ready)
+}
+
+// Slots returns how many updates of a team transfer now.
+func (s *Service) Slots(team fleet.TeamID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slots.teams[team]
+}
