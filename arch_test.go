@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
+	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
 	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
@@ -72,13 +72,16 @@ var mayImport = map[string][]string{
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/claim":       {"store/pipeline"},
 	"store/disk":        {"fleet"},
-	"store/identity":    {"store/pipeline"},
+	"store/identity":    {"store/pipeline", "store/slots"},
+	"store/journal":     {"store/pipeline"},
 	"store/retention":   {},
 	"store/lockfile":    {},
-	"store/pipeline":    {"fleet", "store/record"},
+	"store/pipeline":    {"fleet", "store/record", "store/slots"},
 	"store/record":      {"fleet"},
 	"store/redisserver": {"store/disk", "store/lockfile"},
+	"store/redistest":   {"store/slots"}, // for tests only
 	"store/require":     {"store/pipeline"},
+	"store/slots":       {},
 	"store/spool":       {"fleet"},
 	"store/stream":      {"steady", "fleet", "store/pipeline", "store/retention"},
 
@@ -106,12 +109,13 @@ var mayImport = map[string][]string{
 var testsMayImport = map[string][]string{
 	"registry":       {"store/spool"},
 	"certificate":    {"certificate/selfsigned"},
+	"store":          {"store/redistest"},
 	"store/document": {"store/redisserver"},
+	"store/identity": {"store/redisserver", "store/redistest"},
 	"store/pipeline": {"store/redisserver"},
-	"store/identity": {"store/redisserver"},
-	"cloud":          {"wire", "certificate/selfsigned", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},                                            // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                                                          // its example calls a whole server
+	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
+	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/particle", "api/nrf"},                                                               // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                                             // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices

@@ -29,10 +29,13 @@
 //	store/document      documents in Redis that are changed by compare-and-set
 //	store/retention     how much is kept of what grows, and for how long
 //	store/pipeline      round trips to Redis, shared by all callers
+//	store/slots         which master of a Redis Cluster holds which key
 //	store/record        how fleet's types are encoded in Redis
 //	store/redisserver   the redis-server that Muster starts for itself
 //	store/lockfile      one process per data folder
+//	store/redistest     real Redis Clusters and Sentinels for tests
 //	store/identity      which store this is, and which process holds it
+//	store/journal       what was begun and must be finished
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/claim         ids and unique names

@@ -6,9 +6,12 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
+	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/redistest"
 )
 
 // cost is what do asked of Redis.
@@ -30,7 +33,20 @@ func (w *world) warm() {
 }
 
 func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
-	w := serve(t, cloudtest.WithRedis)
+	t.Run("own redis-server", func(t *testing.T) { oneReadAndOneWrite(t, serve(t, cloudtest.WithRedis)) })
+	t.Run("Redis Cluster", func(t *testing.T) {
+		cluster, err := redistest.StartCluster(t.TempDir(), 3, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cluster.Stop)
+		oneReadAndOneWrite(t, serve(t, func(c *cloud.Config) {
+			c.Redis.Ephemeral, c.Redis.URL = false, configs.Secret(cluster.URL())
+		}))
+	})
+}
+
+func oneReadAndOneWrite(t *testing.T, w *world) {
 	w.UploadVersions(imageSize, 1, 2)
 	w.warm()
 	device := w.Enroll("a")[0]

@@ -103,7 +103,8 @@ func (c *Config) validateStore(v *verdict) {
 	v.require(!c.Node.Join, "node.join (--join) is set: several servers on one Redis are not supported yet; run one server, and leave it out")
 	v.require(c.Redis.URL == "" || !c.Redis.Ephemeral, "redis.url and redis.ephemeral are both set: choose one")
 	if severalAddresses(c.Redis.URL.Reveal()) {
-		v.require(false, "redis.url has several addresses: Muster uses one Redis, name one (not a Cluster, not Sentinel): redis://HOST:PORT")
+		v.require(false, "redis.url has several hosts: for a Cluster use redis://HOST:PORT?addr=HOST2:PORT2&addr=..., "+
+			"for Sentinels redis://HOST:PORT?master_name=NAME&addr=HOST2:PORT2")
 		return
 	}
 	v.require(c.Redis.URL == "" || redisURL(c.Redis.URL.Reveal()),
@@ -170,14 +171,14 @@ func redisURL(s string) bool {
 	return false
 }
 
-// severalAddresses reports whether a Redis URL names more than one server, as some clients take
-// for a Cluster. A password may have a comma.
+// severalAddresses reports whether a Redis URL has several hosts in one place, as some clients
+// take for a Cluster. A password may have a comma.
 func severalAddresses(url string) bool {
 	scheme, rest, _ := strings.Cut(url, "://")
 	if scheme != "redis" && scheme != "rediss" {
 		return false
 	}
-	authority, query, _ := strings.Cut(rest, "?")
+	authority, _, _ := strings.Cut(rest, "?")
 	host, _, _ := strings.Cut(authority[strings.LastIndex(authority, "@")+1:], "/")
-	return strings.Contains(host, ",") || strings.Contains(query, "addr=")
+	return strings.Contains(host, ",")
 }

@@ -52,7 +52,7 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 	}
 	oldest := "[" + alertTime(s.core.clock.Now().Add(-s.core.keep.Age))
 	for {
-		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] {
+		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, alertOrderKey(team), func(p redis.Pipeliner) pipeline.Result[[]string] {
 			return p.ZRevRangeByLex(context.Background(), alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: alertChunk})
 		})
 		if err != nil || len(ids) == 0 {
@@ -80,7 +80,7 @@ func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) 
 	for _, id := range ids {
 		fields = append(fields, id, "x"+id)
 	}
-	values, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]any] {
+	values, err := pipeline.Fetch(ctx, s.core.Pipeline, alertsKey(team), func(p redis.Pipeliner) pipeline.Result[[]any] {
 		return p.HMGet(context.Background(), alertsKey(team), fields...)
 	})
 	if err != nil {

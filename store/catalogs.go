@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
@@ -26,6 +27,16 @@ func newCatalogs(c *core) *Catalogs {
 // device of the product. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
 	return s.docs.Get(ctx, product)
+}
+
+// compareEvery is how often a Cluster's catalogs are compared with those in memory: there, Save
+// does not do it.
+const compareEvery = 2 * time.Second
+
+func (s *Catalogs) compare(ctx context.Context) {
+	for sleep(ctx, compareEvery) {
+		s.docs.Compare(ctx)
+	}
 }
 
 // CatalogAt returns the catalog at revision atLeast, which Save returned, or a newer one.

@@ -39,7 +39,7 @@ func TestAProductThatCouldNotBeMadeTakesNoSlug(t *testing.T) {
 		ctx := t.Context()
 		team, user, first := newTeam(t, s)
 		second := first.ID + 1
-		s.core.Client.AddHook(&after{key: productKey(second), do: func() { s.core.Client.Del(ctx, teamKey(team.ID)) }})
+		hook(s, &after{key: productKey(second), do: func() { client(s).Del(ctx, teamKey(team.ID)) }})
 		if p, err := s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: "meter"}); !errors.Is(err, fleet.NotFound) || p.ID != 0 {
 			t.Errorf("in a team deleted meanwhile: got %+v, %v, want not found", p, err)
 		}

@@ -71,7 +71,7 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 
 // Commands returns all commands that are kept for id, also finished ones, lowest number first.
 func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
-	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, outboxKey(id), func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), outboxKey(id))
 	})
 	if err != nil {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -31,7 +33,8 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 
 // Save writes d if its record is still at d.Revision, raises d.Revision, and adds the ended
 // updates to its history, oldest first, in the same step. It returns the revision of the
-// product's catalog at that moment; 0 when the product was deleted. Errors: fleet.Conflict when
+// product's catalog at that moment, 0 when the product was deleted; in a Cluster, the newest
+// revision that this process knows of, which alone changes it. Errors: fleet.Conflict when
 // d.Revision is old; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
 // d may have been written.
 func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Update) (catalog uint64, err error) {
@@ -76,34 +79,35 @@ func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 }
 
 // Create writes a new record and sets d.Revision; fleet.Conflict when the installation has a
-// device with this id.
+// device with this id. The first revision is the time in µs, so that an id that is deleted and
+// created again never has a revision it had before.
 func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
-	return s.CreateMany(ctx, []*fleet.Device{d})[0]
+	op := &createDevice{store: s, device: *d, nonce: s.core.Nonce()}
+	op.device.Revision = uint64(max(time.Now().UnixMicro(), 1))
+	if err := s.core.Write(ctx, op); err != nil {
+		return err
+	}
+	d.Revision = op.device.Revision
+	return nil
 }
 
-// maxCreated bounds the devices of one operation.
+// maxCreated bounds the devices that are created at the same time, in few shared trips.
 const maxCreated = 128
 
 // CreateMany is Create for many devices. It returns one error per device, nil for those that
 // were created.
 func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
-	outcomes := make([]error, 0, len(devices))
-	for len(devices) > 0 {
-		some := devices[:min(len(devices), maxCreated)]
-		devices = devices[len(some):]
-		op := newCreateDevices(s, some)
-		err := s.core.Write(ctx, op)
-		for i, d := range some {
-			if err != nil {
-				outcomes = append(outcomes, err)
-				continue
-			}
-			if op.outcomes[i] == nil {
-				d.Revision = op.devices[i].Revision
-			}
-			outcomes = append(outcomes, op.outcomes[i])
-		}
+	outcomes := make([]error, len(devices))
+	places := make(chan struct{}, maxCreated)
+	var all sync.WaitGroup
+	for i, d := range devices {
+		places <- struct{}{}
+		all.Go(func() {
+			outcomes[i] = s.Create(ctx, d)
+			<-places
+		})
 	}
+	all.Wait()
 	return outcomes
 }
 
@@ -114,7 +118,7 @@ func (s *Devices) Delete(ctx context.Context, id fleet.DeviceID) error {
 
 // History returns the past updates of id, newest first; none for an unknown device.
 func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Update, error) {
-	records, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] {
+	records, err := pipeline.Fetch(ctx, s.core.Pipeline, historyKey(id), func(p redis.Pipeliner) pipeline.Result[[]string] {
 		return p.LRange(context.Background(), historyKey(id), 0, -1)
 	})
 	if err != nil {

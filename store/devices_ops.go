@@ -2,14 +2,11 @@ package store
 
 import (
 	"context"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -18,6 +15,8 @@ type loadDevice struct {
 	sent   *redis.MapStringStringCmd
 	device fleet.Device
 }
+
+func (op *loadDevice) Key() string { return deviceKey(op.id) }
 
 func (op *loadDevice) Queue(p redis.Pipeliner, _ bool) {
 	op.sent = p.HGetAll(context.Background(), deviceKey(op.id))
@@ -41,9 +40,11 @@ type saveDevice struct {
 	ended   []fleet.Update
 	nonce   string
 	sent    *redis.Cmd
-	rev     *redis.StringCmd
+	rev     *redis.StringCmd // nil in a Cluster, where another master may hold the catalog
 	catalog uint64
 }
+
+func (op *saveDevice) Key() string { return deviceKey(op.device.ID) }
 
 func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
@@ -55,7 +56,9 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	}
 	args = record.AppendDevice(args, d)
 	op.sent = p.EvalSha(context.Background(), saveScript.SHA, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
-	op.rev = p.HGet(context.Background(), productKey(d.Product), "rev")
+	if !op.store.core.Clustered() {
+		op.rev = p.HGet(context.Background(), productKey(d.Product), "rev")
+	}
 }
 
 func (op *saveDevice) Settle(bool) error {
@@ -63,9 +66,10 @@ func (op *saveDevice) Settle(bool) error {
 	if err != nil {
 		return err
 	}
-	rev, err := op.rev.Result()
-	if err != nil && !absent(err) {
-		return err // the operation is retried: the script recognizes its own write
+	if op.rev != nil {
+		if err := op.rev.Err(); err != nil && !absent(err) {
+			return err // the operation is retried: the script recognizes its own write
+		}
 	}
 	switch status {
 	case 0:
@@ -73,8 +77,12 @@ func (op *saveDevice) Settle(bool) error {
 	case -1:
 		return noDevice(op.device.ID)
 	}
-	op.catalog = decimal(rev)
-	op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
+	if op.rev == nil {
+		op.catalog = op.store.catalogs.docs.Newest(op.device.Product)
+	} else {
+		op.catalog = decimal(op.rev.Val())
+		op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
+	}
 	op.device.Revision++
 	op.store.index.Put(&op.device)
 	return nil
@@ -83,77 +91,55 @@ func (op *saveDevice) Settle(bool) error {
 // Doubt implements pipeline.Doubtful.
 func (op *saveDevice) Doubt() { op.store.core.recovery.doubt(op.device.ID) }
 
-type createDevices struct {
-	store    *Devices
-	devices  []fleet.Device
-	nonce    string
-	sent     []*redis.Cmd
-	outcomes []error
+type createDevice struct {
+	store  *Devices
+	device fleet.Device
+	nonce  string
+	sent   *redis.Cmd
 }
 
-// newCreateDevices copies devices and sets their first revision to the time in µs, so that an
-// id that is deleted and created again never has a revision it had before.
-func newCreateDevices(s *Devices, devices []*fleet.Device) *createDevices {
-	op := &createDevices{store: s, nonce: s.core.Nonce(), outcomes: make([]error, len(devices))}
-	first := uint64(max(time.Now().UnixMicro(), 1))
-	for _, d := range devices {
-		op.devices = append(op.devices, *d)
-		op.devices[len(op.devices)-1].Revision = first
-	}
-	return op
+func (op *createDevice) Key() string { return deviceKey(op.device.ID) }
+
+func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
+	d := &op.device
+	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
+	op.sent = p.EvalSha(context.Background(), createScript.SHA, []string{deviceKey(d.ID)}, record.AppendDevice(args, d)...)
 }
 
-func (op *createDevices) Queue(p redis.Pipeliner, _ bool) {
-	op.sent = op.sent[:0]
-	for i := range op.devices {
-		d := &op.devices[i]
-		args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
-		op.sent = append(op.sent, p.EvalSha(context.Background(), createScript.SHA, []string{deviceKey(d.ID)}, record.AppendDevice(args, d)...))
+func (op *createDevice) Settle(bool) error {
+	status, err := op.sent.Int64()
+	if err != nil {
+		return err
 	}
-}
-
-func (op *createDevices) Settle(bool) error {
-	for i, sent := range op.sent {
-		status, err := sent.Int64()
-		switch {
-		case pipeline.Transient(err):
-			return err
-		case err != nil:
-			op.outcomes[i] = pipeline.Refused(err)
-		case status == 0:
-			op.outcomes[i] = fleet.Errorf(fleet.Conflict, "device %s exists already", op.devices[i].ID)
-		default:
-			op.outcomes[i] = nil
-			op.store.index.Put(&op.devices[i])
-		}
+	if status == 0 {
+		return fleet.Errorf(fleet.Conflict, "device %s exists already", op.device.ID)
 	}
+	op.store.index.Put(&op.device)
 	return nil
 }
 
 // Doubt implements pipeline.Doubtful.
-func (op *createDevices) Doubt() {
-	for i := range op.devices {
-		op.store.core.recovery.doubt(op.devices[i].ID)
-	}
-}
+func (op *createDevice) Doubt() { op.store.core.recovery.doubt(op.device.ID) }
 
 type deleteDevice struct {
 	store *Devices
 	id    fleet.DeviceID
-	sent  []*redis.IntCmd // one DEL for the record: the reply for several keys is only a sum
+	sent  *redis.Cmd
 }
 
+func (op *deleteDevice) Key() string { return deviceKey(op.id) }
+
 func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
-	op.sent = append(op.sent[:0], p.Del(context.Background(), deviceKey(op.id)),
-		p.Del(context.Background(), historyKey(op.id), outboxKey(op.id)))
+	op.sent = p.EvalSha(context.Background(), deleteScript.SHA, []string{deviceKey(op.id), historyKey(op.id), outboxKey(op.id)})
 }
 
 func (op *deleteDevice) Settle(again bool) error {
-	if i := slices.IndexFunc(op.sent, func(c *redis.IntCmd) bool { return c.Err() != nil }); i >= 0 {
-		return op.sent[i].Err()
+	status, err := op.sent.Int64()
+	if err != nil {
+		return err
 	}
 	op.store.index.Remove(op.id)
-	if op.sent[0].Val() == 0 && !again { // the first try may have deleted it
+	if status == 0 && !again { // the first try may have deleted it
 		return noDevice(op.id)
 	}
 	return nil

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 
@@ -154,8 +155,12 @@ func TestASaveReturnsTheRevisionOfTheCatalog(t *testing.T) {
 			t.Errorf("got catalog revision %d, want %d", rev, edited.Revision)
 		}
 		d.Product = 99
-		if rev := got[uint64](t)(s.Devices.Save(t.Context(), d)); rev != 0 {
-			t.Errorf("got catalog revision %d of a product that does not exist, want 0", rev)
+		none := uint64(0)
+		if s.core.Clustered() {
+			none = math.MaxUint64 // whatever it is: it has to be read
+		}
+		if rev := got[uint64](t)(s.Devices.Save(t.Context(), d)); rev != none {
+			t.Errorf("got catalog revision %d of a product that does not exist, want %d", rev, none)
 		}
 	})
 }

@@ -107,7 +107,7 @@ func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
 		ghost := newDevice("ghost")
 		ghost.Team, ghost.Product, ghost.Groups = team.ID, product.ID, []fleet.GroupID{gone}
 		must(t, s.Devices.Create(ctx, ghost))
-		must(t, s.core.Client.Del(ctx, deviceKey("ghost")).Err()) // as another process would
+		must(t, client(s).Del(ctx, deviceKey("ghost")).Err()) // as another process would
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))

@@ -3,17 +3,91 @@ package store
 import (
 	"context"
 	"log/slog"
+	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/redistest"
 )
 
 // each runs a test of the contract on every kind of store.
 func each(t *testing.T, test func(t *testing.T, s *Store)) {
 	t.Run("ephemeral", func(t *testing.T) { test(t, openEphemeral(t)) })
 	t.Run("redis", func(t *testing.T) { test(t, openServed(t, t.TempDir())) })
+	t.Run("sentinel", func(t *testing.T) { test(t, openShared(t, &sentinels)) })
+	t.Run("cluster", func(t *testing.T) { test(t, openShared(t, &cluster)) })
+}
+
+// shared are servers that take long to start: one test after the other has them.
+type shared[S interface {
+	URL() string
+	Empty() error
+	Stop()
+}] struct {
+	start   func(dir string) (S, error)
+	mu      sync.Mutex // is held by the test that uses them
+	started bool       // guarded by mu
+	servers S          // guarded by mu
+	dir     string     // guarded by mu
+}
+
+var (
+	cluster   = shared[*redistest.Cluster]{start: func(dir string) (*redistest.Cluster, error) { return redistest.StartCluster(dir, 3, false) }}
+	sentinels = shared[*redistest.Sentinel]{start: redistest.StartSentinel}
+)
+
+// stopShared ends what openShared has started.
+func stopShared() {
+	cluster.stop()
+	sentinels.stop()
+}
+
+func (s *shared[S]) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		s.servers.Stop()
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// openShared opens an empty store on servers that other tests use before and after this one.
+func openShared[S interface {
+	URL() string
+	Empty() error
+	Stop()
+}](t *testing.T, s *shared[S]) *Store {
+	t.Helper()
+	s.mu.Lock()
+	t.Cleanup(s.mu.Unlock)
+	if !s.started {
+		s.dir = got[string](t)(os.MkdirTemp("", "muster-redis-"))
+		s.servers = got[S](t)(s.start(s.dir))
+		s.started = true
+	}
+	must(t, s.servers.Empty())
+	opened, _ := openAt(t, s.servers.URL(), t.TempDir())
+	return opened
+}
+
+// client returns a client for what a test does behind the back of s.
+func client(s *Store) redis.UniversalClient {
+	if !s.core.Clustered() {
+		return s.core.Masters()[0]
+	}
+	return cluster.servers.Client
+}
+
+// hook adds a hook to the connections of s.
+func hook(s *Store, h redis.Hook) {
+	for _, c := range s.core.Masters() {
+		c.AddHook(h)
+	}
 }
 
 func openEphemeral(tb testing.TB) *Store {
@@ -84,6 +158,6 @@ func newTeam(t testing.TB, s *Store) (fleet.Team, fleet.User, fleet.Product) {
 func openTwo(tb testing.TB) (*Store, *Store) {
 	tb.Helper()
 	first := openServed(tb, tb.TempDir())
-	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.Client.Options().Addr, Log: quiet(), shared: true})
+	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.Masters()[0].Options().Addr, Log: quiet(), shared: true})
 	return first, opened(tb, second, err)
 }

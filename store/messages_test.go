@@ -101,7 +101,7 @@ func TestMessagesAreKeptByCountAndAge(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		s.core.keep.Messages.Entries = 150
 		appendMessages(t, s, 500)
-		length := got[int64](t)(s.core.Client.XLen(t.Context(), s.core.messagesKey(1).Entries).Result())
+		length := got[int64](t)(client(s).XLen(t.Context(), s.core.messagesKey(1).Entries).Result())
 		if length < 150 || length > 150+100 { // Redis trims whole nodes of 100
 			t.Errorf("%d messages are kept, want 150 to 250", length)
 		}
@@ -114,7 +114,7 @@ func TestMessagesAreKeptByCountAndAge(t *testing.T) {
 		for range 128 {
 			got[string](t)(s.Messages.Append(t.Context(), fleet.Message{Team: 1, Received: time.Now()}))
 		}
-		first := got[[]redis.XMessage](t)(s.core.Client.XRangeN(t.Context(), s.core.messagesKey(1).Entries, "-", "+", 1).Result())
+		first := got[[]redis.XMessage](t)(client(s).XRangeN(t.Context(), s.core.messagesKey(1).Entries, "-", "+", 1).Result())
 		if first[0].ID < strconv.FormatInt(at(290).UnixMilli(), 10) {
 			t.Errorf("the oldest message is %s: those beyond the age kept were not trimmed", first[0].ID)
 		}
@@ -293,7 +293,7 @@ func TestAlertsAreListedArchivedAndKeptByCount(t *testing.T) {
 		if err := s.Messages.ArchiveAlert(ctx, 1, raised[0].ID, true); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("an alert no longer kept: got %v, want not found", err)
 		}
-		if fields := got[int64](t)(s.core.Client.HLen(ctx, alertsKey(1)).Result()); fields != 11 { // 5 alerts with their devices, 1 mark
+		if fields := got[int64](t)(client(s).HLen(ctx, alertsKey(1)).Result()); fields != 11 { // 5 alerts with their devices, 1 mark
 			t.Errorf("%d fields are kept, want 11", fields)
 		}
 	})

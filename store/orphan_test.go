@@ -21,7 +21,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(orphanDir); dir != "" {
 		beOrphaned(dir)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	stopShared()
+	os.Exit(code)
 }
 
 // beOrphaned serves dir, writes one device and waits to be killed.

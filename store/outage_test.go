@@ -383,7 +383,7 @@ func TestScriptsAreThereWhenRedisIsBack(t *testing.T) {
 	t.Parallel()
 	s, _ := openChild(t, t.TempDir())
 	replies := &countReplies{prefix: "NOSCRIPT"}
-	s.core.Client.AddHook(replies)
+	hook(s, replies)
 	d := newDevice("a")
 	must(t, s.Devices.Create(t.Context(), d))
 	must(t, serverProcess(t, s).Kill())
@@ -399,7 +399,7 @@ func TestCommandsOfOneTripWhoseRepliesAreLostAreQueuedOnce(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		must(t, s.Devices.Create(t.Context(), newDevice("a")))
 		wire := &brokenReplies{lose: 3}
-		s.core.Client.AddHook(wire)
+		hook(s, wire)
 		const commands = 60
 		var all sync.WaitGroup
 		numbers := make([]uint32, commands)
@@ -492,7 +492,7 @@ func TestADeletionOfAGroupIsFinishedWhenRedisIsBack(t *testing.T) {
 		must(t, s.Devices.Create(ctx, d))
 	}
 	link := &cut{after: teamKey(team.ID)}
-	s.core.Client.AddHook(link)
+	hook(s, link)
 	if err := s.Teams.DeleteGroup(ctx, team.ID, g.ID); !errors.Is(err, ErrUnfinished) || !errors.Is(err, fleet.Unavailable) {
 		t.Fatalf("got %v, want that it is not finished", err)
 	}
@@ -543,5 +543,18 @@ func TestAHolderThatWasPausedWritesNothing(t *testing.T) {
 	}
 	if n := got[int64](t)(client.Exists(t.Context(), deviceKey("a")).Result()); n != 0 {
 		t.Error("it wrote to a store that another process holds")
+	}
+}
+
+// TestASaveIsRefusedByARedisThatIsOutOfMemory saves at once, before the store has noticed.
+func TestASaveIsRefusedByARedisThatIsOutOfMemory(t *testing.T) {
+	t.Parallel()
+	socket, client := ownRedis(t)
+	s, _ := openAt(t, "unix://"+socket, t.TempDir())
+	d := newDevice("a")
+	must(t, s.Devices.Create(t.Context(), d))
+	must(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	if _, err := s.Devices.Save(t.Context(), d); !errors.Is(err, fleet.Unavailable) {
+		t.Errorf("got %v, want unavailable", err)
 	}
 }

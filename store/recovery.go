@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/store/identity"
 )
 
@@ -140,23 +142,33 @@ func (s *Store) rereadAll(ctx context.Context) {
 	}
 }
 
-// reread corrects the index for some devices, as soon as Redis answers.
+// reread corrects the index for some devices, as soon as their masters answer.
 func (s *Store) reread(ctx context.Context, ids []fleet.DeviceID) {
-	keys := make([]string, 0, len(ids))
-	for _, id := range ids {
-		keys = append(keys, deviceKey(id))
-	}
 	reading := s.Index.Reread()
 	defer reading.Finish(false)
+	for some := range slices.Chunk(ids, maxCreated) {
+		var all sync.WaitGroup
+		for _, id := range some {
+			all.Go(func() { s.rereadOne(ctx, id, reading) })
+		}
+		all.Wait()
+	}
+}
+
+func (s *Store) rereadOne(ctx context.Context, id fleet.DeviceID, reading *index.Rereading) {
 	for {
-		err := s.Devices.readDevices(ctx, keys, func(id fleet.DeviceID, d *fleet.Device) {
-			if d == nil {
-				reading.Absent(id)
-				return
-			}
-			reading.Put(d)
-		})
-		if err == nil || !s.Devices.pause(ctx, err) {
+		d, err := s.Devices.Device(ctx, id)
+		switch {
+		case err == nil:
+			reading.Put(&d)
+			return
+		case errors.Is(err, fleet.NotFound):
+			reading.Absent(id)
+			return
+		case !errors.Is(err, fleet.Unavailable):
+			s.core.log.Error("a device record can't be read and is left out of lists", "device", id, "err", err)
+			return
+		case !s.Devices.pause(ctx, err):
 			return
 		}
 	}

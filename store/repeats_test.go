@@ -78,5 +78,5 @@ func held(t *testing.T, s *Store, key string) int64 {
 	if key == repeatOrderKey(1) {
 		count = func(p redis.Pipeliner) pipeline.Result[int64] { return p.ZCard(context.Background(), key) }
 	}
-	return got[int64](t)(pipeline.Fetch(t.Context(), s.core.Pipeline, count))
+	return got[int64](t)(pipeline.Fetch(t.Context(), s.core.Pipeline, key, count))
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,40 +34,27 @@ func (s *Devices) readAll(ctx context.Context) {
 // scan calls put for every device record. It continues after an outage of Redis, and returns an
 // error only when ctx ends first. put gets nil for a device that was deleted meanwhile.
 func (s *Devices) scan(ctx context.Context, put func(fleet.DeviceID, *fleet.Device)) error {
-	for cursor := uint64(0); ; {
-		keys, next, err := s.core.Client.Scan(ctx, cursor, deviceKeys, readChunk).Result()
-		if err == nil {
-			err = s.readDevices(ctx, keys, put)
-		}
-		if err != nil {
-			if !s.pause(ctx, err) {
-				return err
-			}
-			continue // the same cursor again
-		}
-		if cursor = next; cursor == 0 {
-			return nil
-		}
-	}
+	return s.core.Scan(ctx, deviceKeys, readChunk,
+		func(c *redis.Client, keys []string) error { return s.readDevices(ctx, c, keys, put) },
+		func(err error) bool { return s.pause(ctx, err) })
 }
 
-// readDevices calls put for the records of keys, some at a time: a server may return more keys
-// than were asked for. A record that can't be read is logged and left out.
-func (s *Devices) readDevices(ctx context.Context, keys []string, put func(fleet.DeviceID, *fleet.Device)) error {
-	for len(keys) > 0 {
-		some := keys[:min(len(keys), readChunk)]
-		keys = keys[len(some):]
-		pipe := s.core.Client.Pipeline()
+// readDevices calls put for the records of keys, all of one master, some at a time: a server may
+// return more keys than were asked for. A record that can't be read is logged and left out.
+func (s *Devices) readDevices(ctx context.Context, c redis.Cmdable, keys []string, put func(fleet.DeviceID, *fleet.Device)) error {
+	for some := range slices.Chunk(keys, readChunk) {
+		pipe := c.Pipeline()
 		replies := make([]*redis.MapStringStringCmd, 0, len(some))
 		for _, key := range some {
 			replies = append(replies, pipe.HGetAll(ctx, key))
 		}
-		if err := pipeline.Exec(ctx, pipe); pipeline.Transient(err) {
-			return err
-		}
+		_ = pipeline.Exec(ctx, pipe) // each reply has its own error
 		for i, reply := range replies {
 			id := deviceOfKey(some[i])
 			fields, err := reply.Result()
+			if pipeline.Transient(err) {
+				return err
+			}
 			if err == nil && len(fields) == 0 {
 				put(id, nil)
 				continue
@@ -85,10 +73,5 @@ func (s *Devices) readDevices(ctx context.Context, keys []string, put func(fleet
 // pause waits before another try. The outage is logged by the pipeline.
 func (s *Devices) pause(ctx context.Context, err error) bool {
 	s.core.log.Debug("reading the devices: trying again", "err", err)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(250 * time.Millisecond):
-		return true
-	}
+	return sleep(ctx, 250*time.Millisecond)
 }

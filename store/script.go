@@ -16,6 +16,7 @@ var luaFiles embed.FS
 var (
 	saveScript    = pipeline.NewScript(lua("save"))
 	createScript  = pipeline.NewScript(lua("create"))
+	deleteScript  = pipeline.NewScript(lua("delete"))
 	queueScript   = pipeline.NewScriptAskingRetry(lua("queue"))
 	finishScript  = pipeline.NewScript(lua("finish"))
 	expireScript  = pipeline.NewScript(lua("expire"))
@@ -27,7 +28,7 @@ var (
 
 // scripts are all scripts, for the pipeline to load.
 var scripts = append([]*pipeline.Script{
-	saveScript, createScript, document.Script, stream.Script,
+	saveScript, createScript, deleteScript, document.Script, stream.Script,
 	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,
 }, claim.Scripts()...)
 

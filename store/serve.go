@@ -6,6 +6,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/store/identity"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/redisserver"
 	"github.com/muster-iot/muster/store/require"
 )
@@ -25,9 +27,9 @@ func serve(ctx context.Context, o Options) (*Store, *redisserver.Server, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	s := assemble(&redis.Options{Network: "unix", Addr: server.Socket()}, o)
+	s := assemble(pipeline.Target{Server: &redis.Options{Network: "unix", Addr: server.Socket()}}, o, identity.Every)
 	s.server = server.Stop
-	if err := server.Await(ctx, func(ctx context.Context) error { return require.Await(ctx, s.core.Client, o.log()) }); err != nil {
+	if err := server.Await(ctx, func(ctx context.Context) error { return require.Await(ctx, s.core.Pipeline, o.log()) }); err != nil {
 		s.Close()
 		return nil, nil, err
 	}
@@ -39,7 +41,7 @@ func serve(ctx context.Context, o Options) (*Store, *redisserver.Server, error) 
 // gone after Close. o.URL and o.Dir are not used.
 func Ephemeral(_ context.Context, o Options) (*Store, error) {
 	server := redisserver.NewMemory()
-	s := assemble(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, o)
+	s := assemble(pipeline.Target{Server: &redis.Options{Addr: "ephemeral", Dialer: server.Dial}}, o, 0)
 	s.server = server.Close
 	s.readyWithin = math.MaxInt64 // nobody else writes, so that nothing has to be confirmed
 	s.read()

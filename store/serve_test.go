@@ -5,10 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +25,7 @@ func openChild(t *testing.T, dir string) (*Store, *redisserver.Server) {
 // serverProcess finds the running server of s, which may just be restarting.
 func serverProcess(t *testing.T, s *Store) *os.Process {
 	t.Helper()
-	info := got[map[string]map[string]string](t)(s.core.Client.InfoMap(t.Context(), "server").Result())
+	info := got[map[string]map[string]string](t)(client(s).InfoMap(t.Context(), "server").Result())
 	pid := got[int](t)(strconv.Atoi(info["Server"]["process_id"]))
 	return got[*os.Process](t)(os.FindProcess(pid))
 }
@@ -98,7 +95,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 		if d.Boot != acknowledged[w] {
 			t.Errorf("writer %d: %d edits on disk, %d were acknowledged", w, d.Boot, acknowledged[w])
 		}
-		kept := got[int64](t)(again.core.Client.XLen(t.Context(), again.core.messagesKey(fleet.TeamID(w+1)).Entries).Result())
+		kept := got[int64](t)(client(again).XLen(t.Context(), again.core.messagesKey(fleet.TeamID(w+1)).Entries).Result())
 		if int(kept) != messages[w] {
 			t.Errorf("writer %d: %d messages on disk, %d were acknowledged", w, kept, messages[w])
 		}
@@ -152,7 +149,7 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 	s, _ := openChild(t, t.TempDir())
 	process := serverProcess(t, s)
 	t.Cleanup(func() { _ = process.Kill() }) // one that writes its first append-only file does not end when asked
-	url := "unix://" + s.core.Client.Options().Addr
+	url := "unix://" + s.core.Masters()[0].Options().Addr
 	for name, row := range map[string]struct {
 		setting, value string
 		warned         bool
@@ -162,8 +159,8 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 		"no append-only file": {"appendonly", "no", true},
 		"evicts keys":         {"maxmemory-policy", "allkeys-lru", true},
 	} {
-		before := got[map[string]string](t)(s.core.Client.ConfigGet(t.Context(), row.setting).Result())
-		must(t, s.core.Client.ConfigSet(t.Context(), row.setting, row.value).Err())
+		before := got[map[string]string](t)(client(s).ConfigGet(t.Context(), row.setting).Result())
+		must(t, client(s).ConfigSet(t.Context(), row.setting, row.value).Err())
 		var log bytes.Buffer
 		other, err := Open(t.Context(), Options{URL: url, shared: true, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		must(t, err)
@@ -171,35 +168,6 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 		if warned := strings.Contains(log.String(), row.setting); warned != row.warned {
 			t.Errorf("%s: warned %v, want %v: %s", name, warned, row.warned, log.String())
 		}
-		must(t, s.core.Client.ConfigSet(t.Context(), row.setting, before[row.setting]).Err())
+		must(t, client(s).ConfigSet(t.Context(), row.setting, before[row.setting]).Err())
 	}
-}
-
-func TestAClusterIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	socket := filepath.Join(got[string](t)(os.MkdirTemp("", "c")), "s")
-	t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(socket)) })
-	server := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
-		"--cluster-enabled", "yes", "--bind", "127.0.0.1", "--cluster-port", freePort(t))
-	must(t, server.Start())
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	s, err := Open(t.Context(), Options{URL: "unix://" + socket, Log: quiet()})
-	if err == nil {
-		s.Close()
-	}
-	if err == nil || !strings.Contains(err.Error(), "cluster mode") || !strings.Contains(err.Error(), "--redis URL") {
-		t.Errorf("got %v, want that a cluster can't be used and what to do", err)
-	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener := got[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	must(t, err)
-	return port
 }

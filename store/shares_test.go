@@ -15,7 +15,7 @@ import (
 func sizes(t *testing.T, s *Store, key stream.Key) map[string]float64 {
 	t.Helper()
 	counted := make(map[string]float64)
-	for _, z := range got[[]redis.Z](t)(s.core.Client.ZRangeWithScores(t.Context(), key.Sizes, 0, -1).Result()) {
+	for _, z := range got[[]redis.Z](t)(client(s).ZRangeWithScores(t.Context(), key.Sizes, 0, -1).Result()) {
 		counted[z.Member.(string)] = z.Score
 	}
 	return counted
@@ -76,7 +76,7 @@ func TestSharesAreWhatIsKept(t *testing.T) {
 				Team: 1, Device: fleet.DeviceID(fmt.Sprint("d", i%7)), Payload: make([]byte, i%90), Received: at(i / 4),
 			}))
 		}
-		entries := got[[]redis.XMessage](t)(s.core.Client.XRange(t.Context(), s.core.messagesKey(1).Entries, "-", "+").Result())
+		entries := got[[]redis.XMessage](t)(client(s).XRange(t.Context(), s.core.messagesKey(1).Entries, "-", "+").Result())
 		want := map[string]float64{}
 		for _, e := range entries {
 			size := float64(len(e.Values["v"].(string)))
@@ -92,7 +92,7 @@ func TestSharesAreWhatIsKept(t *testing.T) {
 				t.Errorf("%q: got %v counted, want %v", owner, counted[owner], size)
 			}
 		}
-		if n := got[int64](t)(s.core.Client.ZCard(t.Context(), s.core.messagesKey(1).Order).Result()); int(n) != len(entries) || n == 0 {
+		if n := got[int64](t)(client(s).ZCard(t.Context(), s.core.messagesKey(1).Order).Result()); int(n) != len(entries) || n == 0 {
 			t.Errorf("got %d entries in order, %d kept", n, len(entries))
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/identity"
+	"github.com/muster-iot/muster/store/journal"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/require"
 	"github.com/muster-iot/muster/store/retention"
@@ -23,7 +23,7 @@ import (
 
 // Options are where the fleet is kept and for how long.
 type Options struct {
-	URL    string           // redis://, rediss:// or unix:// of a Redis 7.0 or Valkey 7.2; Open only
+	URL    string           // of a Redis 7.0 or Valkey 7.2, as in pipeline.Parse; Open only
 	Dir    string           // folder of the append-only file; Serve only
 	Folder string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
 	Images bool             // Folder has images
@@ -76,34 +76,36 @@ type core struct {
 	tasks  sync.WaitGroup
 }
 
-// Open uses a Redis that someone else runs. It waits until that answers, or ctx ends, and logs
-// where its configuration can lose acknowledged writes. Its error says what to do when another
-// process uses the store, and when Redis is not the store of o.Folder.
+// Open uses a Redis that someone else runs: one server, the master of Sentinels, or a Cluster. It
+// waits until that answers, or ctx ends, and logs where its configuration can lose acknowledged
+// writes. Its error says what to do when another process uses the store, and when Redis is not the
+// store of o.Folder.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	redisOptions, err := redis.ParseURL(o.URL)
+	target, err := pipeline.Parse(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("redis url: %w: use redis://, rediss:// or unix://", err)
+		return nil, err
 	}
-	s := assemble(redisOptions, o)
-	if err := require.Await(ctx, s.core.Client, o.log()); err != nil {
+	s := assemble(target, o, identity.Every)
+	if err := require.Await(ctx, s.core.Pipeline, o.log()); err != nil {
 		s.Close()
 		return nil, err
 	}
-	require.Warn(ctx, s.core.Client, o.log())
+	require.Warn(ctx, s.core.Pipeline, o.log())
 	return s.start(ctx)
 }
 
-// assemble returns a store that has not sent anything to Redis yet.
-func assemble(redisOptions *redis.Options, o Options) *Store {
+// assemble returns a store that has not sent anything to Redis yet. every is how often it confirms
+// that writes work and reach this process's store; 0: never.
+func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	base, cancel := context.WithCancel(context.Background())
 	s := &Store{images: o.Images, readyWithin: readyWithin, lost: make(chan error, 1)}
 	s.keeper = identity.New(identity.Config{
-		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Shared: o.shared, Log: o.log(),
+		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Log: o.log(),
 		Changed: s.changed, Lost: func(err error) { s.lost <- err },
 	})
 	c := &core{
-		Pipeline: pipeline.New(redisOptions, o.log(), scripts, pipeline.Guard{
-			Recognize: s.keeper.Recognize, Confirm: s.keeper.Confirm, Lapsed: s.keeper.Lapsed, Recovered: s.recovered,
+		Pipeline: pipeline.New(target, o.log(), scripts, pipeline.Guard{
+			Recognize: s.keeper.Recognize, Confirm: s.keeper.Confirm, Every: every, Lapsed: s.keeper.Lapsed, Recovered: s.recovered,
 		}),
 		log: o.log(), keep: o.Keep.OrDefaults(), recovery: newRecovery(), clock: new(steady.Clock), base: base, cancel: cancel,
 	}
@@ -116,18 +118,20 @@ func assemble(redisOptions *redis.Options, o Options) *Store {
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{core: c, room: o.Room}
-	s.Journal = &Journal{core: c}
+	s.Journal = journal.New(c.Pipeline, journalKey)
 	s.Repeats = &Repeats{core: c}
 	return s
 }
 
 // start takes the store for this process and begins to read the devices into the index.
 func (s *Store) start(ctx context.Context) (*Store, error) {
-	if err := s.keeper.Take(ctx, s.core.Client, s.unnamed); err != nil {
+	if err := s.keeper.Take(ctx, s.core.Master, s.unnamed); err != nil {
 		s.Close()
 		return nil, err
 	}
-	s.core.tasks.Go(func() { s.confirm(s.core.base) })
+	if s.core.Clustered() {
+		s.core.tasks.Go(func() { s.Catalogs.compare(s.core.base) })
+	}
 	s.read()
 	return s, nil
 }
@@ -143,15 +147,12 @@ func (s *Store) read() {
 
 // unnamed looks at a Redis that does not say which store it is.
 func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
-	n, err := s.core.Client.Exists(ctx, teamsKey).Result()
-	return identity.Found{Fleet: n > 0, Images: s.images}, err
-}
-
-// confirm confirms every few seconds that writes work and reach this process's store.
-func (s *Store) confirm(ctx context.Context) {
-	for sleep(ctx, identity.Every) {
-		_ = s.core.Confirm(ctx) // the pipeline notes and logs it
+	m, err := s.core.Master(teamsKey)
+	if err != nil {
+		return identity.Found{}, err
 	}
+	n, err := m.Exists(ctx, teamsKey).Result()
+	return identity.Found{Fleet: n > 0, Images: s.images}, err
 }
 
 // Close ends the store: operations in progress end, later ones are fleet.Unavailable. A server
@@ -162,7 +163,7 @@ func (s *Store) Close() {
 		s.core.tasks.Wait()
 		s.core.Drain()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = s.keeper.Release(ctx, s.core.Client) // else the next process waits until the lease has run out
+		_ = s.keeper.Release(ctx, s.core.Master) // else the next process waits until the lease has run out
 		cancel()
 		s.core.Pipeline.Close()
 		if s.server != nil {
@@ -181,6 +182,9 @@ func (s *Store) Ready() error { return s.core.Ready(s.readyWithin) }
 
 // Lost receives an error when another process has taken the store: this one must end.
 func (s *Store) Lost() <-chan error { return s.lost }
+
+// Journal keeps records of what was begun and must be finished.
+type Journal = journal.Journal
 
 // Stats counts what the store asked of Redis since it was opened, without the first reading of
 // the device records.

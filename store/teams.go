@@ -48,12 +48,12 @@ func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member
 	if err := s.docs.Create(ctx, t.ID, r); err != nil {
 		return fleet.Team{}, err
 	}
-	return t, s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), teamsKey, id) })
+	return t, s.core.Do(ctx, teamsKey, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), teamsKey, id) })
 }
 
 // AllTeams returns the ids of all teams of the installation, lowest first.
 func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
-	words, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), teamsKey) })
+	words, err := pipeline.Fetch(ctx, s.core.Pipeline, teamsKey, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), teamsKey) })
 	ids := make([]fleet.TeamID, 0, len(words))
 	for _, word := range words {
 		ids = append(ids, fleet.TeamID(decimal(word)))
@@ -95,7 +95,7 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 			return err
 		}
 	}
-	err = s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
+	err = s.core.Do(ctx, alertsKey(id), func(p redis.Pipeliner) redis.Cmder {
 		order, sizes := alertShareKeys(id)
 		names := []string{alertsKey(id), alertOrderKey(id), order, sizes, repeatsKey(id), repeatOrderKey(id)}
 		return p.Del(context.Background(), slices.Concat(names,
@@ -104,7 +104,7 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 	if err != nil {
 		return err
 	}
-	if err := s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.SRem(context.Background(), teamsKey, id.String()) }); err != nil {
+	if err := s.core.Do(ctx, teamsKey, func(p redis.Pipeliner) redis.Cmder { return p.SRem(context.Background(), teamsKey, id.String()) }); err != nil {
 		return err
 	}
 	return s.docs.Remove(ctx, id)

@@ -118,7 +118,7 @@ func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 	if err != nil {
 		return err
 	}
-	return s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
+	return s.core.Do(ctx, tokenKey(t.ID), func(p redis.Pipeliner) redis.Cmder {
 		return p.Set(context.Background(), tokenKey(t.ID), record.Token.Pack(&t), 0)
 	})
 }
@@ -126,7 +126,7 @@ func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 // Token returns the token with this public part, also an expired one; fleet.NotFound when there
 // is none.
 func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
-	text, err := pipeline.Fetch(ctx, s.core.Pipeline, func(p redis.Pipeliner) pipeline.Result[string] { return p.Get(context.Background(), tokenKey(id)) })
+	text, err := pipeline.Fetch(ctx, s.core.Pipeline, tokenKey(id), func(p redis.Pipeliner) pipeline.Result[string] { return p.Get(context.Background(), tokenKey(id)) })
 	if absent(err) {
 		return fleet.Token{}, fleet.Errorf(fleet.NotFound, "no such token")
 	}
@@ -181,5 +181,5 @@ func (s *Teams) DeleteToken(ctx context.Context, id string) error {
 }
 
 func (s *Teams) dropToken(ctx context.Context, id string) error {
-	return s.core.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), tokenKey(id)) })
+	return s.core.Do(ctx, tokenKey(id), func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), tokenKey(id)) })
 }

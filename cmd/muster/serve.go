@@ -27,7 +27,7 @@ type serveCmd struct {
 	HTTPTLSCert   *string `name:"http-tls-cert" help:"Certificate to serve HTTPS with, as in --tls-cert." placeholder:"FILE"`
 	HTTPTLSKey    *string `name:"http-tls-key" help:"Private key of that certificate, in PEM." placeholder:"FILE"`
 	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
-	Redis         *string `help:"Use this Redis instead of starting one." placeholder:"URL"`
+	Redis         *string `help:"Use this Redis instead of starting one: a server, the master of Sentinels (?master_name=NAME&addr=...), or a Cluster (?addr=...)." placeholder:"URL"`
 	Join          bool    `help:"Share the Redis with other servers started with --join (not supported yet)."`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
 	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`

@@ -34,7 +34,7 @@ func New(p *pipeline.Pipeline) *Claims { return &Claims{redis: p} }
 // Next returns the next id of the counter in key. A retry may skip one.
 func (c *Claims) Next(ctx context.Context, key string) (uint32, error) {
 	var sent *redis.IntCmd
-	err := c.redis.Do(ctx, func(p redis.Pipeliner) redis.Cmder {
+	err := c.redis.Do(ctx, key, func(p redis.Pipeliner) redis.Cmder {
 		sent = p.Incr(context.Background(), key)
 		return sent
 	})
@@ -59,7 +59,7 @@ func (c *Claims) Unclaim(ctx context.Context, key string, owner uint32) error {
 
 // Owner returns the owner of a name's key, 0 if there is none.
 func (c *Claims) Owner(ctx context.Context, key string) (uint32, error) {
-	text, err := pipeline.Fetch(ctx, c.redis, func(p redis.Pipeliner) pipeline.Result[string] {
+	text, err := pipeline.Fetch(ctx, c.redis, key, func(p redis.Pipeliner) pipeline.Result[string] {
 		return p.Get(context.Background(), key)
 	})
 	if errors.Is(err, redis.Nil) {

@@ -70,60 +70,9 @@ func New[ID comparable, T any](p *pipeline.Pipeline, k Kind[T], key func(ID) str
 	return &Documents[ID, T]{redis: p, kind: k, key: key, known: map[ID]*T{}, newer: map[ID]uint64{}}
 }
 
-// Cached returns the newest state this process knows to exist, nil when it doesn't hold that.
-func (s *Documents[ID, T]) Cached(id ID) *T {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	value := s.known[id]
-	if value == nil || *s.kind.Revision(value) < s.newer[id] {
-		return nil
-	}
-	return value
-}
-
-// Saw notes that Redis held revision rev of id; 0 means that it held none. A lower revision
-// than that in memory means that Redis has older data: what is in memory is dropped.
-func (s *Documents[ID, T]) Saw(id ID, rev uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	known := s.known[id]
-	switch {
-	case known == nil:
-	case rev < *s.kind.Revision(known):
-		delete(s.known, id)
-		delete(s.newer, id)
-	case rev > s.newer[id]:
-		s.newer[id] = rev
-	}
-}
-
-// Forget drops everything in memory: Redis may hold other states than it did.
-func (s *Documents[ID, T]) Forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.known)
-	clear(s.newer)
-}
-
-func (s *Documents[ID, T]) keep(id ID, value *T) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old := s.known[id]; old != nil && *s.kind.Revision(old) > *s.kind.Revision(value) {
-		return
-	}
-	if len(s.known) >= maxKnown && s.known[id] == nil {
-		for other := range s.known {
-			delete(s.known, other)
-			delete(s.newer, other)
-			break
-		}
-	}
-	s.known[id] = value
-}
-
 // Load reads id from Redis; fleet.NotFound when there is none.
 func (s *Documents[ID, T]) Load(ctx context.Context, id ID) (*T, error) {
-	fields, err := pipeline.Fetch(ctx, s.redis, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+	fields, err := pipeline.Fetch(ctx, s.redis, s.key(id), func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), s.key(id))
 	})
 	if err != nil {
@@ -161,16 +110,25 @@ func (s *Documents[ID, T]) Live(ctx context.Context, id ID) (*T, error) {
 	if value == nil {
 		return s.Load(ctx, id)
 	}
-	text, err := pipeline.Fetch(ctx, s.redis, func(p redis.Pipeliner) pipeline.Result[string] {
-		return p.HGet(context.Background(), s.key(id), revisionField)
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	rev, err := s.revision(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	if parseRevision(text) == *s.kind.Revision(value) {
+	if rev == *s.kind.Revision(value) {
 		return value, nil
 	}
 	return s.Load(ctx, id)
+}
+
+// revision reads the revision of id, 0 if there is none.
+func (s *Documents[ID, T]) revision(ctx context.Context, id ID) (uint64, error) {
+	text, err := pipeline.Fetch(ctx, s.redis, s.key(id), func(p redis.Pipeliner) pipeline.Result[string] {
+		return p.HGet(context.Background(), s.key(id), revisionField)
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, err
+	}
+	return parseRevision(text), nil
 }
 
 // parseRevision is 0 for a text that is no revision.
@@ -245,7 +203,7 @@ func (s *Documents[ID, T]) write(ctx context.Context, id ID, old map[string]stri
 
 // Remove deletes id. It is not an error when there is none.
 func (s *Documents[ID, T]) Remove(ctx context.Context, id ID) error {
-	err := s.redis.Do(ctx, func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), s.key(id)) })
+	err := s.redis.Do(ctx, s.key(id), func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), s.key(id)) })
 	if err == nil {
 		s.Saw(id, 0)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -45,7 +46,7 @@ func openTwo(t *testing.T) (one, other *document.Documents[string, team]) {
 	server := redisserver.NewMemory()
 	t.Cleanup(server.Close)
 	open := func() *document.Documents[string, team] {
-		p := pipeline.New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, slog.New(slog.DiscardHandler), []*pipeline.Script{document.Script}, pipeline.Guard{})
+		p := pipeline.New(pipeline.Target{Server: &redis.Options{Addr: "ephemeral", Dialer: server.Dial}}, slog.New(slog.DiscardHandler), []*pipeline.Script{document.Script}, pipeline.Guard{})
 		t.Cleanup(p.Close)
 		return document.New(p, kind, func(id string) string { return "x:{" + id + "}" })
 	}
@@ -123,5 +124,22 @@ func TestAnErrorOfAChangeEndsIt(t *testing.T) {
 	}
 	if _, err := one.Get(t.Context(), "a"); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("removed: got %v, want not found", err)
+	}
+}
+
+func TestAComparisonSeesChangesOfOthers(t *testing.T) {
+	one, other := openTwo(t)
+	if err := one.Create(t.Context(), "a", &team{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Edit(t.Context(), "a", add("theirs")); err != nil {
+		t.Fatal(err)
+	}
+	if one.Cached("a") == nil || one.Newest("a") != 1 {
+		t.Fatal("seen before it was compared")
+	}
+	one.Compare(t.Context())
+	if one.Cached("a") != nil || one.Newest("a") != 2 || one.Newest("unknown") != math.MaxUint64 {
+		t.Errorf("got %+v, revision %d, want that the one in memory is old", one.Cached("a"), one.Newest("a"))
 	}
 }

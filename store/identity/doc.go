@@ -4,5 +4,6 @@
 // one that was replaced, or one of another installation is recognized, and nothing is read from
 // it or written to it (docs/adr/0016). One process at a time holds the lease of a store, which
 // it renews every two seconds; the epoch counts the holders. The renewals are counted too, so
-// that data which is older than what this process has seen is noticed.
+// that data which is older than what this process has seen is noticed. In a Cluster each part of
+// the slots has the id and such a count of its own (docs/adr/0029).
 package identity

@@ -18,11 +18,17 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-const (
-	// Every is the time between two renewals.
-	Every = 2 * time.Second
-	lease = 10 * time.Second // how long a store is held without a renewal
-	slack = 2 * time.Second  // before the end of its lease a holder stops to write
+// Every is the time between two renewals.
+const Every = 2 * time.Second
+
+// term is how long a store is held without a renewal, and how long before that a holder stops to
+// write. In a Cluster one master has the lease, but the others do not stop while a replica takes
+// over from that one.
+type term struct{ lease, slack time.Duration }
+
+var (
+	terms        = term{10 * time.Second, 2 * time.Second}
+	clusterTerms = term{30 * time.Second, 5 * time.Second}
 )
 
 // Keys of Redis; their tag puts them on one node of a Cluster.
@@ -38,10 +44,13 @@ var (
 	renewSource string
 	//go:embed release.lua
 	releaseSource string
+	//go:embed mark.lua
+	markSource string
 
 	takeScript    = redis.NewScript(takeSource)
 	renewScript   = redis.NewScript(renewSource)
 	releaseScript = redis.NewScript(releaseSource)
+	markScript    = redis.NewScript(markSource)
 )
 
 // Change is how the data of a Redis may differ from what this process has seen of it.
@@ -51,10 +60,11 @@ type Change struct {
 
 // Config is what a Keeper works with.
 type Config struct {
-	Folder string // keeps the id of its store; "" for none
-	Alone  string // a folder that this process has locked; "" for none
-	Shared bool   // tests of the store open it twice: no lease is taken
-	Log    *slog.Logger
+	Folder  string // keeps the id of its store; "" for none
+	Alone   string // a folder that this process has locked; "" for none
+	Cluster bool   // the store is on several masters
+	Shared  bool   // tests of the store open it twice: no lease is taken
+	Log     *slog.Logger
 
 	// Changed is called when Redis was restarted, replaced by a replica, or has older data. It
 	// must not block.
@@ -66,42 +76,44 @@ type Config struct {
 // Keeper holds one store for this process. It is safe for concurrent use.
 type Keeper struct {
 	config    Config
+	term      term
 	holder    string
 	place     string
 	began     time.Time
 	confirmed atomic.Int64           // ns after began
 	known     atomic.Pointer[string] // the id of the store; nil before Take
+	marks     []*mark                // the first is the store hash, which has the lease
 
-	lost atomic.Pointer[pipeline.Foreign] // why this process may no longer use the store
+	lost  atomic.Pointer[pipeline.Foreign] // why this process may no longer use the store
+	epoch uint64                           // guarded by marks[0].renewing
 
-	// renewing is held while Redis is asked. Recognize must not take it: a renewal may need a
-	// new connection, which is recognized before it is used.
-	renewing sync.Mutex
-	epoch    uint64 // guarded by renewing
-	beat     uint64 // guarded by renewing
-
-	mu     sync.Mutex // never held while Redis is asked
-	server string     // which run of which Redis; "" while unknown; guarded by mu
+	mu sync.Mutex // never held while Redis is asked
 }
 
 // New returns a Keeper. Take must be called next.
 func New(config Config) *Keeper {
-	k := &Keeper{config: config, holder: rand.Text(), began: time.Now()}
+	k := &Keeper{config: config, holder: rand.Text(), began: time.Now(), term: terms, marks: newMarks(config.Cluster)}
+	if config.Cluster {
+		k.term = clusterTerms
+	}
 	if k.place = k.holder; config.Alone != "" { // without a lock, nothing keeps others out of its place
 		k.place = place(config.Alone)
 	}
 	return k
 }
 
-// answer is the reply of take.lua and renew.lua.
+// answer is the reply of take.lua, renew.lua and mark.lua.
 type answer struct {
 	found, id     string
 	epoch, beat   uint64
 	holder, place string
 }
 
-func run(ctx context.Context, c redis.Cmdable, s *redis.Script, args ...any) (a answer, err error) {
-	words, err := s.Run(ctx, c, []string{storeKey, leaseKey}, args...).StringSlice()
+// holdKeys are the keys of take.lua and renew.lua.
+var holdKeys = []string{storeKey, leaseKey}
+
+func run(ctx context.Context, c redis.Cmdable, s *redis.Script, keys []string, args ...any) (a answer, err error) {
+	words, err := s.Run(ctx, c, keys, args...).StringSlice()
 	if err != nil || len(words) != 6 {
 		return a, err
 	}
@@ -112,14 +124,14 @@ func run(ctx context.Context, c redis.Cmdable, s *redis.Script, args ...any) (a 
 	return answer{words[0], words[1], number(words[2]), number(words[3]), words[4], words[5]}, nil
 }
 
-// Recognize returns nil if c has this process's store. It reads only.
-func (k *Keeper) Recognize(ctx context.Context, c redis.Cmdable) error {
-	known := k.known.Load()
-	if known == nil {
+// Recognize returns nil if m has this process's store. It reads only.
+func (k *Keeper) Recognize(ctx context.Context, m pipeline.Master) error {
+	known, mark := k.known.Load(), k.markOf(m)
+	if known == nil || mark == nil {
 		return nil
 	}
-	pipe := c.Pipeline()
-	id, info := pipe.HGet(ctx, storeKey, "id"), pipe.InfoMap(ctx, "server", "replication")
+	pipe := m.Pipeline()
+	id, info := pipe.HGet(ctx, mark.key, "id"), pipe.InfoMap(ctx, "server", "replication")
 	_ = pipeline.Exec(ctx, pipe) // each reply has its own error
 	if err := id.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return err
@@ -127,73 +139,24 @@ func (k *Keeper) Recognize(ctx context.Context, c redis.Cmdable) error {
 	if id.Val() != *known {
 		return foreign(*known, id.Val())
 	}
-	k.ran(info.Val())
+	k.ran(mark, info.Val())
 	return nil
 }
 
-// ran compares which run of which Redis this is with the last one. A Redis that does not
+// ran compares which run of which Redis has a mark with the last one. A Redis that does not
 // reveal it is only known by its beats.
-func (k *Keeper) ran(info map[string]map[string]string) {
+func (k *Keeper) ran(mark *mark, info map[string]map[string]string) {
 	server := info["Server"]["run_id"] + info["Replication"]["master_replid"]
 	if server == "" {
 		return
 	}
 	k.mu.Lock()
-	changed := k.server != "" && k.server != server
-	k.server = server
+	changed := mark.server != "" && mark.server != server
+	mark.server = server
 	k.mu.Unlock()
 	if changed {
 		k.config.Changed(Change{})
 	}
-}
-
-// Confirm renews the lease. It returns an error if Redis does not answer or can't be written
-// to, a *pipeline.Foreign if it has another store, and always the same error from the moment
-// another process holds the store.
-func (k *Keeper) Confirm(ctx context.Context, c redis.Cmdable) error {
-	known := k.known.Load()
-	if known == nil {
-		return nil
-	}
-	if err := k.Recognize(ctx, c); err != nil { // by its own connection: a master may have become a replica
-		return err
-	}
-	k.renewing.Lock()
-	defer k.renewing.Unlock()
-	if lost := k.lost.Load(); lost != nil {
-		return lost
-	}
-	began := time.Since(k.began)
-	holder := k.holder
-	if k.config.Shared {
-		holder = ""
-	}
-	a, err := run(ctx, c, renewScript, *known, holder, k.place, strconv.FormatUint(k.epoch, 10), lease.Milliseconds())
-	switch {
-	case err != nil:
-		return err
-	case a.found == "other":
-		return foreign(*known, a.id)
-	case a.found == "held" && k.config.Shared:
-	case a.found == "held":
-		lost := &pipeline.Foreign{Text: "another Muster uses this Redis now (" + shown(a.place) + "): this one must end"}
-		k.lost.Store(lost)
-		k.config.Lost(lost)
-		return lost
-	}
-	k.confirmed.Store(int64(began))
-	if k.config.Shared {
-		return nil
-	}
-	older := a.beat <= k.beat
-	if older || a.epoch != k.epoch {
-		if older {
-			k.config.Log.Warn("redis came back with older data: writes that were acknowledged are missing", "at_least", time.Duration(k.beat-a.beat)*Every)
-		}
-		k.config.Changed(Change{Older: older})
-	}
-	k.epoch, k.beat = a.epoch, a.beat
-	return nil
 }
 
 // Lapsed reports whether the lease may have run out since the last Confirm, or is lost.
@@ -201,15 +164,20 @@ func (k *Keeper) Lapsed() bool {
 	if k.lost.Load() != nil {
 		return true
 	}
-	return time.Since(k.began)-time.Duration(k.confirmed.Load()) > lease-slack && k.known.Load() != nil && !k.config.Shared
+	return time.Since(k.began)-time.Duration(k.confirmed.Load()) > k.term.lease-k.term.slack && k.known.Load() != nil && !k.config.Shared
 }
 
-// Release ends the lease, so that the next process need not wait for its end.
-func (k *Keeper) Release(ctx context.Context, c redis.Cmdable) error {
+// Release ends the lease, so that the next process need not wait for its end. at returns the
+// master of a key.
+func (k *Keeper) Release(ctx context.Context, at func(key string) (pipeline.Master, error)) error {
 	if k.known.Load() == nil || k.config.Shared {
 		return nil
 	}
-	return releaseScript.Run(ctx, c, []string{storeKey, leaseKey}, k.holder).Err()
+	m, err := at(storeKey)
+	if err != nil {
+		return err
+	}
+	return releaseScript.Run(ctx, m, holdKeys, k.holder).Err()
 }
 
 func foreign(want, is string) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/redisserver"
 )
 
@@ -29,19 +30,19 @@ func TestARenewalMayNeedANewConnection(t *testing.T) {
 		Network: "unix", Addr: server.Socket(), ConnMaxLifetime: time.Nanosecond, MaxRetries: -1,
 		OnConnect: func(ctx context.Context, c *redis.Conn) error {
 			recognized++
-			return keeper.Recognize(ctx, c)
+			return keeper.Recognize(ctx, pipeline.Only(c))
 		},
 	})
 	t.Cleanup(func() { _ = client.Close() })
 	if err := server.Await(ctx, func(ctx context.Context) error { return client.Ping(ctx).Err() }); err != nil {
 		t.Fatal(err)
 	}
-	if err := keeper.Take(ctx, client, func(context.Context) (Found, error) { return Found{}, nil }); err != nil {
+	if err := keeper.Take(ctx, func(string) (pipeline.Master, error) { return pipeline.Only(client), nil }, func(context.Context) (Found, error) { return Found{}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	recognized = 0
 	ended := make(chan error, 1)
-	go func() { ended <- keeper.Confirm(ctx, client) }()
+	go func() { ended <- keeper.Confirm(ctx, pipeline.Only(client)) }()
 	select {
 	case err := <-ended:
 		if err != nil || recognized < 2 {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -22,8 +20,12 @@ type Found struct {
 // Take makes this process the holder of the store. While another process's lease lasts, Take
 // waits to see whether that renews it. It returns an error that says what to do when another
 // process holds the store, when Redis is empty but the folder belongs to a store, and when they
-// belong to different ones. unnamed looks at a Redis without an id.
-func (k *Keeper) Take(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) (Found, error)) error {
+// belong to different ones. at returns the master of a key; unnamed looks at a Redis without an id.
+func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master, error), unnamed func(context.Context) (Found, error)) error {
+	c, err := at(storeKey)
+	if err != nil {
+		return err
+	}
 	if k.config.Shared {
 		return k.share(ctx, c)
 	}
@@ -38,7 +40,7 @@ func (k *Keeper) Take(ctx context.Context, c redis.Cmdable, unnamed func(context
 		case err != nil:
 			return err
 		case a.found == "taken":
-			return k.taken(ctx, c, n, a)
+			return k.taken(ctx, at, n, a)
 		case a.found == "absent":
 			return k.refuse(n.ID, "redis is empty, but %[1]s belongs to the store %[2]s: let redis.url name the Redis of that store, "+
 				"or restore it from a backup; to begin a new fleet, choose another data folder")
@@ -50,7 +52,7 @@ func (k *Keeper) Take(ctx context.Context, c redis.Cmdable, unnamed func(context
 			return fmt.Errorf("another Muster uses this Redis (%s): stop it first; several servers on one Redis are not supported yet", shown(a.place))
 		}
 		if first {
-			k.config.Log.Warn("redis was in use by another Muster: waiting to see whether it still is", "holder", shown(a.place), "at_most", lease)
+			k.config.Log.Warn("redis was in use by another Muster: waiting to see whether it still is", "holder", shown(a.place), "at_most", k.term.lease)
 		}
 		beat = a.beat
 		select {
@@ -61,25 +63,25 @@ func (k *Keeper) Take(ctx context.Context, c redis.Cmdable, unnamed func(context
 	}
 }
 
-func (k *Keeper) share(ctx context.Context, c redis.Cmdable) error {
+func (k *Keeper) share(ctx context.Context, c pipeline.Master) error {
 	id, err := c.HGet(ctx, storeKey, "id").Result()
 	k.known.Store(&id)
 	return err
 }
 
 // take tries once.
-func (k *Keeper) take(ctx context.Context, c redis.Cmdable, id string, unnamed func(context.Context) (Found, error)) (answer, error) {
+func (k *Keeper) take(ctx context.Context, c pipeline.Master, id string, unnamed func(context.Context) (Found, error)) (answer, error) {
 	adopt := "0"
 	if id == "" {
-		at, err := unnamed(ctx)
+		found, err := unnamed(ctx)
 		if err != nil {
 			return answer{}, pipeline.Explain(err)
 		}
-		if at.Fleet || !at.Images {
+		if found.Fleet || !found.Images {
 			adopt = "1"
 		}
 	}
-	a, err := run(ctx, c, takeScript, id, rand.Text(), k.holder, k.place, lease.Milliseconds(), adopt)
+	a, err := run(ctx, c, takeScript, holdKeys, id, rand.Text(), k.holder, k.place, k.term.lease.Milliseconds(), adopt)
 	if err != nil {
 		return a, pipeline.Explain(err)
 	}
@@ -87,7 +89,15 @@ func (k *Keeper) take(ctx context.Context, c redis.Cmdable, id string, unnamed f
 }
 
 // taken notes what was taken.
-func (k *Keeper) taken(ctx context.Context, c redis.Cmdable, n note, a answer) error {
+func (k *Keeper) taken(ctx context.Context, at func(key string) (pipeline.Master, error), n note, a answer) error {
+	c, err := at(storeKey)
+	if err == nil && k.config.Cluster {
+		err = k.markAll(ctx, a.id, at)
+	}
+	if err != nil {
+		_ = releaseScript.Run(ctx, c, holdKeys, k.holder).Err() // else the next start waits
+		return err
+	}
 	if a.epoch <= n.Epoch {
 		k.config.Log.Warn("redis has older data than this data folder: writes that were acknowledged may be missing", "epoch", a.epoch-1, "seen", n.Epoch)
 		a.epoch = n.Epoch + 1
@@ -96,9 +106,9 @@ func (k *Keeper) taken(ctx context.Context, c redis.Cmdable, n note, a answer) e
 			return err
 		}
 	}
-	k.renewing.Lock()
-	k.epoch, k.beat = a.epoch, a.beat
-	k.renewing.Unlock()
+	k.marks[0].renewing.Lock()
+	k.epoch, k.marks[0].beat = a.epoch, a.beat
+	k.marks[0].renewing.Unlock()
 	k.confirmed.Store(int64(time.Since(k.began)))
 	k.known.Store(&a.id)
 	return note{ID: a.id, Epoch: a.epoch}.write(k.config.Folder)

@@ -10,6 +10,7 @@ if not at[1] then return -1 end
 if at[2] == ARGV[3] then return 1 end
 if at[1] ~= ARGV[1] then return 0 end
 local past = tonumber(ARGV[4])
+redis.call('HSET', KEYS[1], 'r', ARGV[2]) -- first: behind a DEL, Redis lets a script write although it is out of memory
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'r', ARGV[2], 'w', ARGV[3], unpack(ARGV, 6 + past))
 if past > 0 then

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -17,26 +18,35 @@ const (
 	tripTimeout = 5 * time.Second // of one trip
 )
 
-// batcher makes one trip to Redis for all operations that wait (group commit). Tickets and
+// batcher makes one trip to a master for all operations that wait (group commit). Tickets and
 // their channels are made once, so that callers in a synctest bubble can wait for a batcher
 // that was started outside of it.
 type batcher struct {
 	client   *redis.Client
-	lane     lane // the trips of writes are one MULTI: all or nothing, one fsync
+	lane     lane
+	atomic   bool // a trip is one MULTI: all or nothing, one fsync
 	patience time.Duration
 	outage   *outage
 	guard    *guard
-	free     chan *ticket
-	queue    chan *ticket
-	closed   chan struct{}
-	done     chan struct{}
-	down     time.Time // when trips began to fail; zero while they succeed
+	counts   *counts
+	holds    func(key string) bool // whether the master holds the key; nil: it holds all
+	failed   func()                // is called when the master can't be used; nil: nothing is to be done
 
-	trips, commands, operations, retries atomic.Uint64
+	free   chan *ticket
+	queue  chan *ticket
+	closed chan struct{}
+	done   chan struct{}
+	reason error // why it is closed; written before closed is
+
+	down time.Time // when trips began to fail; zero while they succeed
 }
+
+// counts are those of one lane, of all masters.
+type counts struct{ trips, commands, operations, retries atomic.Uint64 }
 
 type ticket struct {
 	op      Operation
+	sent    bool // it may have been carried out before
 	outcome chan error
 	state   atomic.Int32
 }
@@ -47,9 +57,10 @@ const (
 	settled                // the outcome is in the channel
 )
 
-func newBatcher(client *redis.Client, l lane, o *outage, g *guard) *batcher {
+// newBatcher returns the batcher of a shard's lane, for run.
+func newBatcher(s *shard, l lane, atomic bool, c *counts) *batcher {
 	b := &batcher{
-		client: client, lane: l, patience: maxPatience, outage: o, guard: g,
+		client: s.client, lane: l, atomic: atomic, patience: maxPatience, outage: s.outage, guard: s.guard, counts: c,
 		free: make(chan *ticket, maxWaiting), queue: make(chan *ticket, maxWaiting),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -59,17 +70,18 @@ func newBatcher(client *redis.Client, l lane, o *outage, g *guard) *batcher {
 	return b
 }
 
-// do waits until op is carried out: see Pipeline.Read.
-func (b *batcher) do(ctx context.Context, op Operation) error {
+// do waits until op is carried out: see Pipeline.Read. sent reports whether it may have been
+// carried out before.
+func (b *batcher) do(ctx context.Context, op Operation, sent bool) error {
 	var t *ticket
 	select {
 	case t = <-b.free:
 	case <-ctx.Done():
 		return gaveUp(ctx)
 	case <-b.closed:
-		return errClosed
+		return b.reason
 	}
-	t.op = op
+	t.op, t.sent = op, sent
 	t.state.Store(awaited)
 	b.queue <- t // has a place for every ticket
 	select {
@@ -88,7 +100,7 @@ func (b *batcher) do(ctx context.Context, op Operation) error {
 		case err := <-t.outcome:
 			return err
 		default:
-			return errClosed
+			return b.reason
 		}
 	}
 }
@@ -123,8 +135,10 @@ func (b *batcher) run() {
 	}
 }
 
-// close ends run after the current trip and waits for it.
-func (b *batcher) close() {
+// close ends run after the current trip and waits for it. Operations that still wait fail with
+// reason.
+func (b *batcher) close(reason error) {
+	b.reason = reason
 	close(b.closed)
 	<-b.done
 }
@@ -140,84 +154,128 @@ func (b *batcher) carryOut(batch []*ticket) {
 		}
 		waiting = append(waiting, t)
 	}
-	b.operations.Add(uint64(len(waiting)))
+	b.counts.operations.Add(uint64(len(waiting)))
 	pause := 5 * time.Millisecond
-	for sent := false; len(waiting) > 0; b.retries.Add(1) {
+	for ; len(waiting) > 0; b.counts.retries.Add(1) {
+		var worked bool
 		var cause error
-		if waiting, sent, cause = b.attempt(waiting, sent); cause == nil {
-			b.down = time.Time{}
-			b.outage.over(b.lane)
+		if waiting, worked, cause = b.attempt(waiting); cause == nil {
+			if worked {
+				b.down = time.Time{}
+				b.outage.over(b.lane)
+			}
 			return
 		}
 		if b.down.IsZero() {
 			b.down = time.Now()
 		}
 		b.outage.lasts(b.lane, cause)
+		if b.failed != nil {
+			b.failed()
+		}
 		if time.Since(b.down) >= b.patience || !b.wait(pause) {
 			for _, t := range waiting {
-				b.giveUp(t, sent, cause)
+				b.giveUp(t, cause)
 			}
 			return
 		}
+		waiting = b.handOver(waiting, cause)
 		pause = min(2*pause, 250*time.Millisecond)
 	}
 }
 
-// attempt makes a trip if the guard lets it. sent reports whether the operations were sent
-// before; attempt returns the operations that need another trip, whether they were sent, and
-// why they need it.
-func (b *batcher) attempt(waiting []*ticket, sent bool) ([]*ticket, bool, error) {
+// attempt makes a trip if the guard lets it. It returns the operations that need another trip
+// and why they do, and whether the master carried out any.
+func (b *batcher) attempt(waiting []*ticket) (left []*ticket, worked bool, cause error) {
 	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
 	defer cancel()
 	if err := b.guard.admit(ctx, b.lane); err != nil {
-		return waiting, sent, err
+		return waiting, false, err
 	}
-	left, cause := b.trip(ctx, waiting, sent)
+	left, worked, cause = b.trip(ctx, waiting)
 	if cause != nil {
 		b.guard.doubt(b.lane)
 	}
-	return left, true, cause
+	return left, worked, cause
 }
 
 // giveUp fails an operation. One that was sent may be carried out, even later.
-func (b *batcher) giveUp(t *ticket, sent bool, cause error) {
-	if d, ok := t.op.(Doubtful); ok && sent {
-		d.Doubt()
+func (b *batcher) giveUp(t *ticket, cause error) {
+	select {
+	case <-b.closed:
+		if errors.As(b.reason, new(*moved)) {
+			b.settle(t, &moved{sent: t.sent, cause: cause})
+			return
+		}
+	default:
 	}
-	b.settle(t, &fleet.Error{Kind: fleet.Unavailable, Text: Advice(cause), Cause: cause})
+	b.settle(t, unavailable(t.op, t.sent, cause))
 }
 
-// trip sends the operations of waiting at once. It returns those that need another
-// trip, in the same array, and why.
-func (b *batcher) trip(ctx context.Context, waiting []*ticket, again bool) (left []*ticket, cause error) {
+// unavailable returns the error of an operation that is given up.
+func unavailable(op Operation, sent bool, cause error) error {
+	if d, ok := op.(Doubtful); ok && sent {
+		d.Doubt()
+	}
+	return &fleet.Error{Kind: fleet.Unavailable, Text: Advice(cause), Cause: cause}
+}
+
+// handOver settles the operations whose keys another master holds by now, and returns the others.
+func (b *batcher) handOver(waiting []*ticket, cause error) []*ticket {
+	if b.holds == nil {
+		return waiting
+	}
+	left := waiting[:0]
+	for _, t := range waiting {
+		if b.holds(t.op.Key()) {
+			left = append(left, t)
+			continue
+		}
+		b.settle(t, &moved{sent: t.sent, cause: cause})
+	}
+	return left
+}
+
+// trip sends the operations of waiting at once. It returns those that need another trip, in the
+// same array, and why, and whether others were carried out.
+func (b *batcher) trip(ctx context.Context, waiting []*ticket) (left []*ticket, worked bool, cause error) {
 	pipe := b.client.Pipeline()
-	if b.lane == writes && len(waiting) > 1 {
+	if b.atomic && len(waiting) > 1 {
 		pipe = b.client.TxPipeline()
 	}
 	for _, t := range waiting {
-		t.op.Queue(pipe, again)
+		t.op.Queue(pipe, t.sent)
 	}
-	b.trips.Add(1)
-	b.commands.Add(uint64(pipe.Len()))
+	b.counts.trips.Add(1)
+	b.counts.commands.Add(uint64(pipe.Len()))
 	_ = Exec(ctx, pipe) // each operation reads its own reply
 	left = waiting[:0]
 	for _, t := range waiting {
-		err := t.op.Settle(again)
-		if !Transient(err) {
+		err := t.op.Settle(t.sent)
+		switch {
+		case redirected(err):
+			b.settle(t, &moved{sent: t.sent, cause: err})
+		case Transient(err):
+			t.sent = true
+			left = append(left, t)
+			cause = err
+		default:
+			worked = true
 			b.settle(t, b.outage.refused(err))
-			continue
 		}
-		left = append(left, t)
-		cause = err
 	}
-	return left, cause
+	return left, worked, cause
 }
 
 func (b *batcher) settle(t *ticket, err error) {
+	op := t.op
 	t.op = nil
 	if t.state.CompareAndSwap(awaited, settled) {
 		t.outcome <- err
 		return
+	}
+	if m := new(moved); errors.As(err, &m) { // the caller that would try the other master has left
+		_ = unavailable(op, m.sent, m.cause)
 	}
 	b.release(t)
 }

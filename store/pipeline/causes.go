@@ -16,9 +16,11 @@ var causes = []struct{ prefix, advice string }{
 	{"NOSCRIPT", ""},
 	{"LOADING", "redis is still reading its file"},
 	{"BUSY", "redis is busy with a script of another client"},
+	{"MOVED", ""},
+	{"ASK", ""},
 	{"TRYAGAIN", ""},
 	{"EXECABORT", ""},
-	{"CLUSTERDOWN", ""},
+	{"CLUSTERDOWN", "the Redis Cluster is down: start its masters or their replicas"},
 	{"MASTERDOWN", "this redis is a replica without its master: let the URL name the master"},
 	{"READONLY", "this redis is a replica, which takes no writes: let the URL name the master, or promote it (REPLICAOF NO ONE)"},
 	{"OOM", "redis is out of memory: raise its maxmemory or give it more"},
@@ -48,6 +50,37 @@ func Transient(err error) bool {
 	return known
 }
 
+// misnamed are the replies of a Redis that is of another kind than its URL says.
+var misnamed = []struct{ prefix, advice string }{
+	{"unknown command 'script'", "a Redis Sentinel answers: let redis.url name the master that it watches (?master_name=NAME)"},
+	{"unknown command 'cluster'", "a Redis Sentinel answers, but redis.url names nodes of a Cluster (addr=): add master_name=NAME"},
+	{"unknown command 'sentinel'", "redis.url names Sentinels (master_name=), but a Redis answers that is none: leave master_name out, or name the Sentinels"},
+	{"This instance has cluster support disabled", "redis.url names nodes of a Cluster (addr=), but a Redis that is not in cluster mode answers: " +
+		"name one server, without addr=, or set cluster-enabled yes there"},
+}
+
+// errNoSuchMaster replaces the answer of Sentinels that is like that of Redis for an absent key.
+var errNoSuchMaster = errors.New("no Sentinel of redis.url knows a master of this name: correct master_name")
+
+// redirected reports whether a master does not hold a key, or does not have all of a slot that is
+// just being moved: the command was not carried out.
+func redirected(err error) bool {
+	return redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK") || redis.HasErrorPrefix(err, "TRYAGAIN")
+}
+
+// moved is the outcome of an operation that another master has to carry out.
+type moved struct {
+	sent  bool // it may have been carried out
+	cause error
+}
+
+func (m *moved) Error() string { return "the key is on another master: " + m.cause.Error() }
+
+func (m *moved) Unwrap() error { return m.cause }
+
+// errNoMaster is the cause of operations on keys that no master holds.
+var errNoMaster = errors.New("no master of the Redis Cluster holds this key: start it or its replica")
+
 // Denied reports whether Redis does not let this process in, or not do what it needs: waiting
 // does not help.
 func Denied(err error) bool {
@@ -62,6 +95,10 @@ func Advice(err error) string {
 	switch {
 	case errors.As(err, &foreign):
 		return foreign.Text
+	case errors.Is(err, errNoMaster):
+		return errNoMaster.Error()
+	case errors.Is(err, errNoSuchMaster):
+		return errNoSuchMaster.Error()
 	case isReply && advice == "":
 		return "redis can't be used at this moment"
 	case isReply:
@@ -89,6 +126,21 @@ func Refused(err error) error {
 }
 
 var errRefused = errors.New("refused")
+
+// Misnamed returns what to do about an error that says that a Redis is of another kind than its URL
+// says, or that its Sentinels do not know the master; "" for other errors. Only errors of whole
+// connections may be passed: an absent key looks like the latter.
+func Misnamed(err error) string {
+	for _, m := range misnamed {
+		if redis.HasErrorPrefix(err, m.prefix) {
+			return m.advice
+		}
+	}
+	if errors.Is(err, redis.Nil) {
+		return errNoSuchMaster.Error()
+	}
+	return ""
+}
 
 func adviceFor(err error) (advice string, known bool) {
 	for _, c := range causes {

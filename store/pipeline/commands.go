@@ -10,6 +10,9 @@ import (
 // Operation is what one caller wants of Redis, in one trip. Its methods run on the batcher's
 // goroutine, so that a caller's goroutine keeps its small stack.
 type Operation interface {
+	// Key returns a key of the operation: in a Cluster, the master that holds it carries the
+	// operation out. All keys of an operation must have one tag.
+	Key() string
 	// Queue adds the operation's commands to the trip. again reports whether they were sent
 	// before and may have been carried out.
 	Queue(p redis.Pipeliner, again bool)
@@ -19,7 +22,7 @@ type Operation interface {
 
 // Doubtful is an Operation that has to know when its outcome stays unknown.
 type Doubtful interface {
-	// Doubt is called instead of Settle, from the batcher's goroutine: the operation failed as
+	// Doubt is called instead of Settle, from any goroutine: the operation failed as
 	// fleet.Unavailable, but Redis may have carried it out, or may still do so.
 	Doubt()
 }
@@ -27,11 +30,11 @@ type Doubtful interface {
 // Read carries out op together with other reads. It returns the error of op, or
 // fleet.Unavailable when ctx ends first, the pipeline is closed or Redis does not answer; op
 // may have been carried out then. The caller must not use op after an error.
-func (p *Pipeline) Read(ctx context.Context, op Operation) error { return p.reads.do(ctx, op) }
+func (p *Pipeline) Read(ctx context.Context, op Operation) error { return p.do(ctx, reads, op) }
 
-// Write carries out op together with other writes, all of a trip or none. Its errors are those
-// of Read.
-func (p *Pipeline) Write(ctx context.Context, op Operation) error { return p.writes.do(ctx, op) }
+// Write carries out op together with other writes: outside of a Cluster, all of a trip or none.
+// Its errors are those of Read.
+func (p *Pipeline) Write(ctx context.Context, op Operation) error { return p.do(ctx, writes, op) }
 
 // errUnanswered is the error of a command that was not sent, or has no reply.
 var errUnanswered = errors.New("no reply")
@@ -49,6 +52,9 @@ func Exec(ctx context.Context, p redis.Pipeliner) error {
 		if errors.Is(c.Err(), errUnanswered) && err != nil {
 			c.SetErr(err)
 		}
+		if c.Err() != redis.Nil && errors.Is(c.Err(), redis.Nil) { //nolint:errorlint // wrapped, it is that of a connection
+			c.SetErr(errNoSuchMaster)
+		}
 	}
 	return err
 }
@@ -58,10 +64,13 @@ type Result[T any] interface{ Result() (T, error) }
 
 // fetch is an operation of one command that reads.
 type fetch[T any] struct {
+	key   string
 	send  func(p redis.Pipeliner) Result[T]
 	sent  Result[T]
 	value T
 }
+
+func (f *fetch[T]) Key() string { return f.key }
 
 func (f *fetch[T]) Queue(p redis.Pipeliner, _ bool) { f.sent = f.send(p) }
 
@@ -70,9 +79,9 @@ func (f *fetch[T]) Settle(bool) (err error) {
 	return err
 }
 
-// Fetch carries out one command that reads. For an absent key some commands return redis.Nil.
-func Fetch[T any](ctx context.Context, p *Pipeline, send func(p redis.Pipeliner) Result[T]) (value T, err error) {
-	f := &fetch[T]{send: send}
+// Fetch carries out one command that reads key. For an absent key some commands return redis.Nil.
+func Fetch[T any](ctx context.Context, p *Pipeline, key string, send func(p redis.Pipeliner) Result[T]) (value T, err error) {
+	f := &fetch[T]{key: key, send: send}
 	if err := p.Read(ctx, f); err != nil {
 		return value, err
 	}
@@ -81,16 +90,19 @@ func Fetch[T any](ctx context.Context, p *Pipeline, send func(p redis.Pipeliner)
 
 // command is an operation of one command that writes.
 type command struct {
+	key  string
 	send func(p redis.Pipeliner) redis.Cmder
 	sent redis.Cmder
 }
 
+func (c *command) Key() string { return c.key }
+
 func (c *command) Queue(p redis.Pipeliner, _ bool) { c.sent = c.send(p) }
 func (c *command) Settle(bool) error               { return c.sent.Err() }
 
-// Do carries out one command that writes and may be carried out twice.
-func (p *Pipeline) Do(ctx context.Context, send func(p redis.Pipeliner) redis.Cmder) error {
-	return p.Write(ctx, &command{send: send})
+// Do carries out one command that writes key and may be carried out twice.
+func (p *Pipeline) Do(ctx context.Context, key string, send func(p redis.Pipeliner) redis.Cmder) error {
+	return p.Write(ctx, &command{key: key, send: send})
 }
 
 // scriptRun is an operation of one script.
@@ -101,6 +113,8 @@ type scriptRun struct {
 	sent   *redis.Cmd
 	reply  any
 }
+
+func (r *scriptRun) Key() string { return r.keys[0] }
 
 func (r *scriptRun) Queue(p redis.Pipeliner, again bool) {
 	if r.script.asks {

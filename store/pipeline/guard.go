@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -12,22 +13,27 @@ import (
 // empty replica that was promoted. Its functions are called from several goroutines; those
 // that are nil let everything pass.
 type Guard struct {
-	// Recognize reads from c whether it is the right Redis. Each new connection is
+	// Recognize reads from m whether it is the right Redis. Each new connection is
 	// recognized before it is used, and reads are after a failure.
-	Recognize func(ctx context.Context, c redis.Cmdable) error
-	// Confirm does the same by a write. Writes are confirmed after a failure, and by
-	// Pipeline.Confirm.
-	Confirm func(ctx context.Context, c redis.Cmdable) error
+	Recognize func(ctx context.Context, m Master) error
+	// Confirm does the same by a write. Writes are confirmed after a failure, by
+	// Pipeline.Confirm, and every Every.
+	Confirm func(ctx context.Context, m Master) error
+	// Every is how often each master is confirmed; 0: only when it has to be.
+	Every time.Duration
 	// Lapsed reports whether the last Confirm was too long ago to write by.
 	Lapsed func() bool
 	// Recovered is called when Redis is used again after a failure.
 	Recovered func()
 }
 
-// guard is a Guard with the scripts that Redis must know, and what it has to look at again.
+// guard is the Guard of one master, with the scripts that it must know, and what has to be looked
+// at again.
 type guard struct {
 	Guard
 	client   *redis.Client
+	holds    func(key string) bool
+	sentinel bool // connections to Sentinels are made like those to the master
 	scripts  []*Script
 	doubtful [lanes]atomic.Bool
 }
@@ -35,13 +41,18 @@ type guard struct {
 // connected makes a new connection usable: it loads the scripts, which Redis forgets when it
 // ends, and recognizes the Redis.
 func (g *guard) connected(ctx context.Context, c *redis.Conn) error {
+	if g.sentinel {
+		if role, err := c.Do(ctx, "role").Slice(); err != nil || len(role) > 0 && role[0] == "sentinel" {
+			return err
+		}
+	}
 	if err := load(ctx, c, g.scripts); err != nil {
 		return err
 	}
 	if g.Recognize == nil {
 		return nil
 	}
-	return g.Recognize(ctx, c)
+	return g.Recognize(ctx, Master{c, g.holds})
 }
 
 func (g *guard) doubt(l lane) { g.doubtful[l].Store(true) }
@@ -68,7 +79,7 @@ func (g *guard) verify(ctx context.Context, l lane) error {
 		}
 	}
 	if check != nil {
-		if err := check(ctx, g.client); err != nil {
+		if err := check(ctx, Master{g.client, g.holds}); err != nil {
 			g.doubt(l)
 			if errors.As(err, new(*Foreign)) {
 				g.doubt(reads)

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -87,6 +88,25 @@ func (o *outage) over(l lane) {
 
 // lasting reports whether a lane's last trip failed; the caller must hold o.mu.
 func (o *outage) lasting() bool { return o.since != [lanes]time.Time{} }
+
+// replaced ends an outage that was logged: another master has taken over.
+func (o *outage) replaced() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.logged {
+		o.logged = false
+		o.log.Info("redis answers again: another master has taken over")
+	}
+}
+
+// silent returns an error if no write worked within.
+func (o *outage) silent(within time.Duration) error {
+	ago := time.Since(o.began) - time.Duration(o.written.Load())
+	if ago <= within {
+		return nil
+	}
+	return fmt.Errorf("no write to redis has worked for %s", ago.Round(time.Second))
+}
 
 // present returns why trips fail, or failed a moment ago in an outage that was logged; nil while
 // they succeed.

@@ -12,111 +12,145 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-	"golang.org/x/time/rate"
+
+	"github.com/muster-iot/muster/store/slots"
 )
 
-// Pipeline is the connection to one Redis. It is safe for concurrent use.
+// Pipeline is the connection to one Redis, of one master or several. It is safe for concurrent
+// use.
 type Pipeline struct {
-	// Client is for commands outside the shared trips, which are not retried.
-	Client *redis.Client
+	target  Target
+	log     *slog.Logger
+	scripts []*Script
+	watch   Guard
+	counts  [lanes]counts
+	writer  string // distinguishes the nonces of this process
+	nonces  atomic.Uint64
 
-	reads, writes *batcher
-	guard         *guard
-	outage        *outage
-	writer        string // distinguishes the nonces of this process
-	nonces        atomic.Uint64
-	running       sync.WaitGroup
-	draining      sync.Once
+	view    atomic.Pointer[view]
+	finder  *slots.Finder // of a Cluster's masters; nil without one
+	wanted  chan struct{} // has a place for one request to find the masters
+	ended   chan struct{}
+	running sync.WaitGroup
+	ending  sync.Once
+
+	finding sync.Mutex // held while the nodes are asked which masters there are, by one caller at a time
 }
 
-// New returns a pipeline to the Redis of o, which will know the scripts. Close must be called
-// in the end.
-func New(o *redis.Options, log *slog.Logger, scripts []*Script, g Guard) *Pipeline {
-	guard := &guard{Guard: g, scripts: scripts}
-	o.OnConnect = guard.connected
-	client := redis.NewClient(explicit(o))
-	guard.client = client
-	away := &outage{log: log, began: time.Now(), refusals: rate.Sometimes{First: 1, Interval: time.Minute}}
+// New returns a pipeline to a Redis, which will know the scripts. A Cluster is used once Connect
+// has returned nil. Close must be called in the end.
+func New(t Target, log *slog.Logger, scripts []*Script, g Guard) *Pipeline {
 	p := &Pipeline{
-		Client: client, guard: guard, outage: away, writer: rand.Text()[:8] + ".",
-		reads: newBatcher(client, reads, away, guard), writes: newBatcher(client, writes, away, guard),
+		target: t, log: log, scripts: scripts, watch: g, writer: rand.Text()[:8] + ".",
+		finder: t.finder(), wanted: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
-	p.running.Go(p.reads.run)
-	p.running.Go(p.writes.run)
+	p.view.Store(&view{})
+	if p.finder == nil {
+		s := p.newShard("")
+		s.start()
+		p.view.Store(&view{shards: []*shard{s}})
+		return p
+	}
+	p.running.Go(p.follow)
 	return p
 }
 
-// poolSize is far more connections than the batchers use: after as many failed dials
-// go-redis would only try once a second, and callers would wait for a Redis that is back.
-const poolSize = 32
-
-// explicit sets every default of go-redis that matters here: a batcher decides about
-// retries, and a handful of connections serves all callers.
-func explicit(o *redis.Options) *redis.Options {
-	o.MaxRetries = -1
-	o.DialTimeout, o.DialerRetries = 2*time.Second, 1
-	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = tripTimeout, tripTimeout, tripTimeout
-	o.ContextTimeoutEnabled = true
-	o.PoolSize, o.PipelinePoolSize, o.MinIdleConns = poolSize, -1, 0
-	o.ReadBufferSize, o.WriteBufferSize = 64<<10, 64<<10
-	o.Protocol, o.DisableIdentity = 2, true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return o
+// do carries out op on the master that holds its key, also when that changes meanwhile.
+func (p *Pipeline) do(ctx context.Context, l lane, op Operation) error {
+	sent, pause, began := false, 5*time.Millisecond, time.Time{}
+	for {
+		cause := errNoMaster
+		if s := p.view.Load().of(op.Key()); s != nil {
+			err := s.lanes[l].do(ctx, op, sent)
+			m, elsewhere := err.(*moved) //nolint:errorlint // from a batcher, never wrapped
+			if !elsewhere {
+				return err
+			}
+			sent, cause = sent || m.sent, m.cause
+		}
+		p.find()
+		if began.IsZero() {
+			began = time.Now()
+		}
+		if time.Since(began) >= maxPatience {
+			return unavailable(op, sent, cause)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			_ = unavailable(op, sent, cause)
+			return gaveUp(ctx)
+		case <-p.ended:
+			return errClosed
+		}
+		pause = min(2*pause, 250*time.Millisecond)
+	}
 }
 
-// Confirm confirms by a write that the right Redis is in use. It must be called every few
-// seconds, for Ready.
+// Confirm confirms by a write that the right Redis is in use.
 func (p *Pipeline) Confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
-	defer cancel()
-	if p.guard.doubtful[reads].Load() && p.guard.verify(ctx, reads) == nil {
-		p.outage.over(reads)
+	var failed error
+	for _, s := range p.view.Load().shards {
+		failed = errors.Join(failed, s.confirm(ctx))
 	}
-	if err := p.guard.verify(ctx, writes); err != nil {
-		p.outage.lasts(writes, err)
-		return err
-	}
-	p.outage.over(writes)
-	return nil
+	return failed
 }
 
 // Doubt makes the next trip of each kind look whether it reaches the right Redis.
 func (p *Pipeline) Doubt() {
-	p.guard.doubt(reads)
-	p.guard.doubt(writes)
+	for _, s := range p.view.Load().shards {
+		s.doubt()
+	}
 }
 
 // Ready returns nil if the last trips succeeded and a write worked at most within ago, else why
-// it is not.
+// it is not. A Cluster is ready while most of its masters are, and none is a Foreign.
 func (p *Pipeline) Ready(within time.Duration) error {
 	select {
-	case <-p.writes.closed:
+	case <-p.ended:
 		return errClosed
 	default:
 	}
-	if cause := p.outage.present(); cause != nil {
-		return errors.New(Advice(cause))
+	shards := p.view.Load().shards
+	var failed []error
+	for _, s := range shards {
+		err := s.unusable(within)
+		switch {
+		case errors.As(err, new(*Foreign)):
+			return err
+		case err != nil:
+			failed = append(failed, err)
+		}
 	}
-	if ago := time.Since(p.outage.began) - time.Duration(p.outage.written.Load()); ago > within {
-		return fmt.Errorf("no write to redis has worked for %s", ago.Round(time.Second))
+	switch {
+	case len(shards) == 0:
+		return errNoMaster
+	case 2*len(failed) >= len(shards):
+		return failed[0]
 	}
 	return nil
 }
 
 // Drain ends the shared trips: operations in progress end, later ones are fleet.Unavailable.
 func (p *Pipeline) Drain() {
-	p.draining.Do(func() {
-		p.reads.close()
-		p.writes.close()
+	p.ending.Do(func() {
+		close(p.ended)
 		p.running.Wait()
+		for _, s := range p.view.Load().shards {
+			s.end(errClosed)
+		}
 	})
 }
 
 // Close drains the pipeline and closes its connections.
 func (p *Pipeline) Close() {
 	p.Drain()
-	_ = p.Client.Close()
+	for _, s := range p.view.Load().shards {
+		_ = s.client.Close()
+	}
+	if p.finder != nil {
+		p.finder.Close()
+	}
 }
 
 // Nonce returns a text that names one write, so that a script can tell its retry from another
@@ -132,7 +166,7 @@ type Stats struct {
 
 // Stats returns the counts so far.
 func (p *Pipeline) Stats() Stats {
-	r, w := p.reads, p.writes
+	r, w := &p.counts[reads], &p.counts[writes]
 	return Stats{
 		ReadTrips: r.trips.Load(), ReadCommands: r.commands.Load(), Reads: r.operations.Load(),
 		WriteTrips: w.trips.Load(), WriteCommands: w.commands.Load(), Writes: w.operations.Load(),

@@ -28,7 +28,7 @@ func each(t *testing.T, test func(t *testing.T, p *Pipeline)) {
 func openMemory(t *testing.T) *Pipeline {
 	server := redisserver.NewMemory()
 	t.Cleanup(server.Close)
-	p := New(&redis.Options{Addr: "ephemeral", Dialer: server.Dial}, quiet, nil, Guard{})
+	p := New(Target{Server: &redis.Options{Addr: "ephemeral", Dialer: server.Dial}}, quiet, nil, Guard{})
 	t.Cleanup(p.Close)
 	return p
 }
@@ -38,7 +38,7 @@ func openServer(t *testing.T) (*Pipeline, *redisserver.Server) {
 	server, err := redisserver.Start(t.Context(), t.TempDir(), quiet)
 	must(t, err)
 	t.Cleanup(server.Stop)
-	p := New(&redis.Options{Network: "unix", Addr: server.Socket()}, quiet, nil, Guard{})
+	p := New(Target{Server: &redis.Options{Network: "unix", Addr: server.Socket()}}, quiet, nil, Guard{})
 	t.Cleanup(p.Close)
 	must(t, server.Await(t.Context(), func(ctx context.Context) error { return ping(ctx, p) })) // it is retried until it answers
 	return p, server
@@ -54,9 +54,11 @@ func must(t *testing.T, err error) {
 }
 
 func ping(ctx context.Context, p *Pipeline) error {
-	_, err := Fetch(ctx, p, func(p redis.Pipeliner) Result[string] { return p.Ping(context.Background()) })
+	_, err := Fetch(ctx, p, "", func(p redis.Pipeliner) Result[string] { return p.Ping(context.Background()) })
 	return err
 }
+
+func (p *Pipeline) lane(l lane) *batcher { return p.view.Load().shards[0].lanes[l] }
 
 // heldOperation keeps its trip from being sent until release is closed.
 type heldOperation struct{ entered, release chan struct{} }
@@ -64,10 +66,12 @@ type heldOperation struct{ entered, release chan struct{} }
 func hold(b *batcher) (*heldOperation, *sync.WaitGroup) {
 	held := &heldOperation{entered: make(chan struct{}), release: make(chan struct{})}
 	var all sync.WaitGroup
-	all.Go(func() { _ = b.do(context.Background(), held) })
+	all.Go(func() { _ = b.do(context.Background(), held, false) })
 	<-held.entered
 	return held, &all
 }
+
+func (h *heldOperation) Key() string { return "" }
 
 func (h *heldOperation) Queue(p redis.Pipeliner, _ bool) {
 	p.Ping(context.Background())
@@ -86,12 +90,12 @@ func TestWaitingCallersShareATrip(t *testing.T) {
 			call    func(key string) error
 			trips   func(Stats) uint64
 		}{
-			"reads": {p.reads, func(key string) error {
-				_, err := Fetch(context.Background(), p, func(p redis.Pipeliner) Result[int64] { return p.Exists(context.Background(), key) })
+			"reads": {p.lane(reads), func(key string) error {
+				_, err := Fetch(context.Background(), p, key, func(p redis.Pipeliner) Result[int64] { return p.Exists(context.Background(), key) })
 				return err
 			}, func(s Stats) uint64 { return s.ReadTrips }},
-			"writes": {p.writes, func(key string) error {
-				return p.Do(context.Background(), func(p redis.Pipeliner) redis.Cmder { return p.Set(context.Background(), key, "x", 0) })
+			"writes": {p.lane(writes), func(key string) error {
+				return p.Do(context.Background(), key, func(p redis.Pipeliner) redis.Cmder { return p.Set(context.Background(), key, "x", 0) })
 			}, func(s Stats) uint64 { return s.WriteTrips }},
 		} {
 			held, all := hold(row.batcher)
@@ -117,7 +121,7 @@ func TestWaitingCallersShareATrip(t *testing.T) {
 
 func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
 	p := openMemory(t)
-	held, all := hold(p.reads)
+	held, all := hold(p.lane(reads))
 	var caller sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
 	caller.Go(func() {
@@ -125,7 +129,7 @@ func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
 			t.Errorf("got %v, want unavailable because canceled", err)
 		}
 	})
-	for len(p.reads.queue) == 0 {
+	for len(p.lane(reads).queue) == 0 {
 		runtime.Gosched()
 	}
 	cancel()
@@ -133,7 +137,7 @@ func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
 	close(held.release)
 	all.Wait()
 	must(t, ping(t.Context(), p))
-	if free := len(p.reads.free); free != maxWaiting { // ping's ticket came after the abandoned one
+	if free := len(p.lane(reads).free); free != maxWaiting { // ping's ticket came after the abandoned one
 		t.Errorf("%d of %d tickets came back", free, maxWaiting)
 	}
 }
@@ -141,7 +145,7 @@ func TestACallerWhoseContextEndsDoesNotWait(t *testing.T) {
 func TestARedisThatStaysAwayIsUnavailable(t *testing.T) {
 	p, server := openServer(t)
 	server.Stop()
-	p.reads.patience = 300 * time.Millisecond
+	p.lane(reads).patience = 300 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := ping(ctx, p); !errors.Is(err, fleet.Unavailable) {

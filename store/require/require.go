@@ -11,38 +11,48 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Await waits until Redis answers, or ctx ends, and checks its version and mode. It logs once
+// Await waits until all masters answer, or ctx ends, and checks their version and mode. It logs once
 // that it waits.
-func Await(ctx context.Context, c *redis.Client, log *slog.Logger) error {
-	if err := awaitAnswer(ctx, c, log); err != nil {
+func Await(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) error {
+	if err := awaitAnswer(ctx, p, log); err != nil {
 		return err
 	}
-	info, err := c.Info(ctx, "server").Result()
-	if err != nil {
-		return pipeline.Explain(err)
+	for _, c := range p.Masters() {
+		info, err := c.Info(ctx, "server").Result()
+		if err != nil {
+			return pipeline.Explain(err)
+		}
+		if err := errors.Join(checkMode(infoField(info, "redis_mode"), p.Clustered()), checkVersion(info)); err != nil {
+			return err
+		}
 	}
-	if infoField(info, "redis_mode") == "cluster" {
-		return errCluster
-	}
-	return checkVersion(info)
+	return nil
 }
 
-// A Cluster of one node refuses a script or transaction across slots too.
-var errCluster = errors.New("redis runs in cluster mode, which Muster can't use: " +
-	"name a Redis with cluster-enabled no (--redis URL), or let Muster start its own (without --redis)")
+func checkMode(mode string, clustered bool) error {
+	if mode == "cluster" && !clustered {
+		return errors.New("redis runs in cluster mode: name at least two of its nodes, so that Muster uses all of its masters " +
+			"(--redis 'redis://HOST:PORT?addr=HOST2:PORT2&addr=HOST3:PORT3'), or name a Redis with cluster-enabled no")
+	}
+	return nil
+}
 
-// awaitAnswer pings Redis until it answers, which takes long while it reads a large file.
-func awaitAnswer(ctx context.Context, c *redis.Client, log *slog.Logger) error {
+// awaitAnswer pings all masters until they answer, which takes long while one reads a large file.
+func awaitAnswer(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) error {
 	began, logged := time.Now(), false
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := c.Ping(ctx).Err()
+		err := p.Connect(ctx)
+		for _, c := range p.Masters() {
+			err = errors.Join(err, c.Ping(ctx).Err())
+		}
 		if err == nil {
 			return nil
+		}
+		if advice := pipeline.Misnamed(err); advice != "" {
+			return errors.New(advice)
 		}
 		if !pipeline.Transient(err) || pipeline.Denied(err) {
 			return pipeline.Explain(err)
@@ -81,15 +91,25 @@ func infoField(info, name string) string {
 
 // Warn logs how the configuration of an operator's Redis can lose data. A hosted Redis may
 // forbid reading its configuration: then nothing is logged.
-func Warn(ctx context.Context, c *redis.Client, log *slog.Logger) {
-	for _, check := range []struct{ key, want, why string }{
-		{"maxmemory-policy", "noeviction", "redis may delete devices when it runs out of memory"},
-		{"appendonly", "yes", "acknowledged writes are lost when redis stops"},
-		{"appendfsync", "always", "the last second of acknowledged writes is lost when the machine stops"},
+func Warn(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) {
+	for _, check := range []struct {
+		key, want, why string
+		cluster        bool // only there
+	}{
+		{"maxmemory-policy", "noeviction", "redis may delete devices when it runs out of memory", false},
+		{"appendonly", "yes", "acknowledged writes are lost when redis stops", false},
+		{"appendfsync", "always", "the last second of acknowledged writes is lost when the machine stops", false},
+		{"cluster-require-full-coverage", "no", "the whole fleet is refused while one master is away", true},
 	} {
-		answer, err := c.ConfigGet(ctx, check.key).Result()
-		if got := answer[check.key]; err == nil && got != "" && got != check.want {
-			log.Warn("redis is configured to lose data", "setting", check.key, "is", got, "want", check.want, "why", check.why)
+		if check.cluster && !p.Clustered() {
+			continue
+		}
+		for _, c := range p.Masters() {
+			answer, err := c.ConfigGet(ctx, check.key).Result()
+			if got := answer[check.key]; err == nil && got != "" && got != check.want {
+				log.Warn("redis is configured to lose data or service", "setting", check.key, "is", got, "want", check.want, "why", check.why)
+				break // one line for all masters
+			}
 		}
 	}
 }

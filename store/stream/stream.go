@@ -101,7 +101,7 @@ func (s *Streams) Scan(ctx context.Context, key Key, q Query, take func(id, reco
 	}
 	taken, chunk := 0, int64(q.Limit)+1 // enough for most pages
 	for looked := 0; looked < reach; chunk = min(2*chunk, chunkSize) {
-		entries, err := pipeline.Fetch(ctx, s.redis, func(p redis.Pipeliner) pipeline.Result[[]redis.XMessage] {
+		entries, err := pipeline.Fetch(ctx, s.redis, key.Entries, func(p redis.Pipeliner) pipeline.Result[[]redis.XMessage] {
 			if q.Ascending {
 				return p.XRangeN(context.Background(), key.Entries, low, high, chunk)
 			}
@@ -147,7 +147,7 @@ func (s *Streams) end(ctx context.Context, key Key, to time.Time) (string, error
 	if to.IsZero() {
 		return "+", nil
 	}
-	steps, err := pipeline.Fetch(ctx, s.redis, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+	steps, err := pipeline.Fetch(ctx, s.redis, key.Steps, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), key.Steps)
 	})
 	if err != nil {
