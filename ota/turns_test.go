@@ -112,7 +112,8 @@ func TestADownloadThatHardlyMovesGivesWay(t *testing.T) {
 		}
 		w.connect("b", "1")
 		for range 15 {
-			if time.Sleep(10 * time.Second); len(w.ready) > 0 {
+			time.Sleep(10 * time.Second)
+			if synctest.Wait(); len(w.ready) > 0 {
 				break
 			}
 		}
