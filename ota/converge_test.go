@@ -45,9 +45,7 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 			units[id] = &unit{runs: "1", holds: map[fleet.Digest]bool{}}
 		}
 		settle := func() { // what package cloud does for devices that are ready
-			for len(w.ready) > 0 {
-				id := w.ready[0]
-				w.ready = w.ready[1:]
+			for id := w.next(); id != ""; id = w.next() {
 				if r := units[id].radio; r != nil {
 					r.again(AtSlot)
 				} else {

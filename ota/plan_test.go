@@ -191,8 +191,8 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 			t.Error("deciding again restarted a running download")
 		}
 		radios["d1"].gone()
-		if fmt.Sprint(w.ready) != "[d2]" {
-			t.Fatalf("got ready %v, want [d2]", w.ready)
+		if fmt.Sprint(w.ready()) != "[d2]" {
+			t.Fatalf("got ready %v, want [d2]", w.ready())
 		}
 		radios["d3"].sayHello() // asks out of turn: the free slot is d2's
 		if len(radios["d3"].offers) != 0 {
@@ -204,8 +204,8 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 		}
 		radios["d3"].gone() // leaves the line
 		radios["d0"].gone()
-		if fmt.Sprint(w.ready) != "[d2]" || w.Stats().Running != 1 {
-			t.Errorf("got ready %v, %d running; want [d2], 1", w.ready, w.Stats().Running)
+		if fmt.Sprint(w.ready()) != "[d2]" || w.Stats().Running != 1 {
+			t.Errorf("got ready %v, %d running; want [d2], 1", w.ready(), w.Stats().Running)
 		}
 		for id := range radios {
 			if a := w.Record(id).Attempts; a.Spent != 0 {

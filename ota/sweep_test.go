@@ -33,8 +33,8 @@ func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) 
 		w.connect("b", "1")
 		time.Sleep(wire.SlotTimeout + 2*time.Second)
 		synctest.Wait()
-		if a.count != 0 || w.Stats().Stalled != 1 || len(w.ready) != 1 || w.ready[0] != "b" {
-			t.Fatalf("got %d queued, %+v, ready %v", a.count, w.Stats(), w.ready)
+		if a.count != 0 || w.Stats().Stalled != 1 || len(w.ready()) != 1 || w.ready()[0] != "b" {
+			t.Fatalf("got %d queued, %+v, ready %v", a.count, w.Stats(), w.ready())
 		}
 		a.want(8, 8) // alive again, but the slot is b's now
 		if a.count != 0 {

@@ -113,12 +113,12 @@ func TestADownloadThatHardlyMovesGivesWay(t *testing.T) {
 		w.connect("b", "1")
 		for range 15 {
 			time.Sleep(10 * time.Second)
-			if synctest.Wait(); len(w.ready) > 0 {
+			if synctest.Wait(); len(w.ready()) > 0 {
 				break
 			}
 		}
-		if len(w.ready) != 1 || w.ready[0] != "b" || w.Stats().Stalled != 1 {
-			t.Fatalf("ready %v, %+v; want the slot to be b's", w.ready, w.Stats())
+		if len(w.ready()) != 1 || w.ready()[0] != "b" || w.Stats().Stalled != 1 {
+			t.Fatalf("ready %v, %+v; want the slot to be b's", w.ready(), w.Stats())
 		}
 		a.want(8, 8)
 		if a.count != 0 {

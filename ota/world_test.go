@@ -2,6 +2,8 @@ package ota
 
 import (
 	"cmp"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +26,26 @@ type world struct {
 	*Service
 	*otatest.Fleet
 	boots uint64
-	ready []fleet.DeviceID // those that Config.Ready named
+
+	mu    sync.Mutex
+	named []fleet.DeviceID // by Config.Ready; guarded by mu
+}
+
+// ready are the devices that Config.Ready named so far.
+func (w *world) ready() []fleet.DeviceID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.named)
+}
+
+// next removes and returns the first of ready, "" if there is none.
+func (w *world) next() (id fleet.DeviceID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.named) > 0 {
+		id, w.named = w.named[0], w.named[1:]
+	}
+	return id
 }
 
 func newWorld(t testing.TB, cfg Config) *world { return overFleet(otatest.New(t), cfg) }
@@ -37,7 +58,11 @@ func overFleet(f *otatest.Fleet, cfg Config) *world {
 	if cfg.CoolDown == nil {
 		cfg.CoolDown = []time.Duration{5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 	}
-	cfg.Ready = func(id fleet.DeviceID) { w.ready = append(w.ready, id) }
+	cfg.Ready = func(id fleet.DeviceID) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.named = append(w.named, id)
+	}
 	w.Service = New(cfg, f.Store.Devices, f.Store.Catalogs, image.NewChunker(f.Images, 32<<20, 0))
 	return w
 }
