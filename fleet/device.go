@@ -56,7 +56,7 @@ type Device struct {
 	Earlier   Boots  // nonces of the boots before
 
 	// What follows from both.
-	Session       uint64 // number of its newest session; what older sessions write is rejected
+	Session       uint64 // number of its newest session, see Supersede; what older sessions write is rejected
 	Update        Update // the running or the last one; zero when there was none
 	Attempts      Attempts
 	LastCommand   uint32 // number of the newest command queued
@@ -67,6 +67,13 @@ type Device struct {
 	LastHeard     time.Time
 
 	Revision uint64 // grows with each write; a write with an old one is a Conflict
+	Written  string // names the write that made this state: after a fail-over of Redis another state may have its revision
+}
+
+// Supersede gives d the number of a new session. It is the time in µs, if that is higher than the
+// last number, so that it is not given twice when Redis loses the write that gave it.
+func (d *Device) Supersede() {
+	d.Session = max(d.Session+1, uint64(max(time.Now().UnixMicro(), 0)))
 }
 
 // Boots are the nonces of a device's last boots, newest first, each once; 0 is none. More are

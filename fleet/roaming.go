@@ -42,5 +42,5 @@ func MayAttach(gateway, ble *Device, roaming Roaming) bool {
 // writes is rejected.
 func (d *Device) Reattach(gateway DeviceID) {
 	d.Gateway = gateway
-	d.Session++
+	d.Supersede()
 }

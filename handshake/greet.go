@@ -50,7 +50,7 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 			return nil, false
 		}
 		if !claimed {
-			d.Session++
+			d.Supersede()
 		}
 		if !d.LastHandshake.Equal(now) {
 			before = identityOf(d)

@@ -31,18 +31,18 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 	return op.device, nil
 }
 
-// Save writes d if its record is still at d.Revision, raises d.Revision, and adds the ended
+// Save writes d if its record is still at d.Revision by d.Written, raises that, and adds the ended
 // updates to its history, oldest first, in the same step. It returns the revision of the
 // product's catalog at that moment, 0 when the product was deleted; in a Cluster, the newest
 // revision that this process knows of, which alone changes it. Errors: fleet.Conflict when
-// d.Revision is old; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
+// d is not what is stored; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
 // d may have been written.
 func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Update) (catalog uint64, err error) {
 	op := &saveDevice{store: s, device: *d, ended: ended, nonce: s.core.Nonce()}
 	if err := s.core.Write(ctx, op); err != nil {
 		return 0, err
 	}
-	d.Revision = op.device.Revision
+	d.Revision, d.Written = op.device.Revision, op.device.Written
 	return op.catalog, nil
 }
 
@@ -87,7 +87,7 @@ func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
 	if err := s.core.Write(ctx, op); err != nil {
 		return err
 	}
-	d.Revision = op.device.Revision
+	d.Revision, d.Written = op.device.Revision, op.device.Written
 	return nil
 }
 

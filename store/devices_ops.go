@@ -49,7 +49,7 @@ func (op *saveDevice) Key() string { return deviceKey(op.device.ID) }
 func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := make([]any, 0, 64)
-	args = append(args, strconv.FormatUint(d.Revision, 10), strconv.FormatUint(d.Revision+1, 10), op.nonce,
+	args = append(args, strconv.FormatUint(d.Revision, 10), &d.Written, strconv.FormatUint(d.Revision+1, 10), op.nonce,
 		len(op.ended), op.store.core.keep.Updates)
 	for i := range op.ended {
 		args = append(args, record.Update.Pack(&op.ended[i]))
@@ -84,6 +84,7 @@ func (op *saveDevice) Settle(bool) error {
 		op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
 	}
 	op.device.Revision++
+	op.device.Written = op.nonce
 	op.store.index.Put(&op.device)
 	return nil
 }
@@ -114,6 +115,7 @@ func (op *createDevice) Settle(bool) error {
 	if status == 0 {
 		return fleet.Errorf(fleet.Conflict, "device %s exists already", op.device.ID)
 	}
+	op.device.Written = op.nonce
 	op.store.index.Put(&op.device)
 	return nil
 }

@@ -164,3 +164,21 @@ func TestASaveReturnsTheRevisionOfTheCatalog(t *testing.T) {
 		}
 	})
 }
+
+// TestAStateOfTheSameRevisionByAnotherWriteIsNotOverwritten is what a fail-over can leave: the
+// write that was read is lost, and another one got its revision.
+func TestAStateOfTheSameRevisionByAnotherWriteIsNotOverwritten(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		must(t, s.Devices.Create(ctx, newDevice("a")))
+		lost := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
+		lost.Name = "read before the fail-over"
+		must(t, client(s).HSet(ctx, deviceKey("a"), "w", "another", "n", "by another write").Err())
+		if _, err := s.Devices.Save(ctx, &lost); !errors.Is(err, fleet.Conflict) {
+			t.Errorf("got %v, want conflict", err)
+		}
+		if d := got[fleet.Device](t)(s.Devices.Device(ctx, "a")); d.Name != "by another write" {
+			t.Errorf("got name %q", d.Name)
+		}
+	})
+}

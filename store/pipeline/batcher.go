@@ -253,6 +253,9 @@ func (b *batcher) trip(ctx context.Context, waiting []*ticket) (left []*ticket, 
 	for _, t := range waiting {
 		err := t.op.Settle(t.sent)
 		switch {
+		case err == nil: // without the allocations of looking at it
+			worked = true
+			b.settle(t, nil)
 		case redirected(err):
 			b.settle(t, &moved{sent: t.sent, cause: err})
 		case Transient(err):

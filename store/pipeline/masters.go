@@ -22,6 +22,14 @@ type view struct {
 	shards []*shard   // in the order of at.Masters
 }
 
+// carrier returns the shard that carries op out, nil if no master holds its key.
+func (v *view) carrier(op Operation) *shard {
+	if v.at == nil && len(v.shards) == 1 {
+		return v.shards[0] // without the allocation of a key
+	}
+	return v.of(op.Key())
+}
+
 // of returns the shard of a key, nil if no master holds it.
 func (v *view) of(key string) *shard {
 	if v.at == nil {

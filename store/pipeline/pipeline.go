@@ -60,7 +60,7 @@ func (p *Pipeline) do(ctx context.Context, l lane, op Operation) error {
 	sent, pause, began := false, 5*time.Millisecond, time.Time{}
 	for {
 		cause := errNoMaster
-		if s := p.view.Load().of(op.Key()); s != nil {
+		if s := p.view.Load().carrier(op); s != nil {
 			err := s.lanes[l].do(ctx, op, sent)
 			m, elsewhere := err.(*moved) //nolint:errorlint // from a batcher, never wrapped
 			if !elsewhere {

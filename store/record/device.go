@@ -12,7 +12,7 @@ import (
 
 // AppendDevice appends the fields and values of d's hash to args, without those that are zero.
 // Values are pointers, some into d, which must not change before args are sent. The scripts
-// write the revision.
+// write the revision and what it was written by.
 func AppendDevice(args []any, d *fleet.Device) []any {
 	h := hash{args: args, values: make([]string, 0, 24)}
 	h.device(d)
@@ -24,7 +24,7 @@ func AppendDevice(args []any, d *fleet.Device) []any {
 func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
 	h.device(d)
-	d.Revision = decimal(fields["r"])
+	d.Revision, d.Written = decimal(fields["r"]), fields["w"]
 	return h.err
 }
 

@@ -33,7 +33,7 @@ var all = map[string]stored{
 	"AuditEntry":    packedBy(AuditEntry, "Cursor", "Team"),
 	"Command":       packedBy(Command, "Number", "Device", "Done", "Result"),
 	"CommandResult": packedBy(CommandResult, "Number", "Device", "Name", "Payload", "Queued", "Expires"),
-	"Device":        storedBy(writeDevice, ReadDevice, "ID", "Revision"),
+	"Device":        storedBy(writeDevice, ReadDevice, "ID", "Revision", "Written"),
 	"Firmware":      packedBy(Firmware),
 	"Group":         packedBy(Group),
 	"Invitation":    packedBy(Invitation),
