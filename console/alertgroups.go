@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -16,22 +17,54 @@ const (
 	archivers      = 32   // concurrent changes: the store writes them in batches
 )
 
-// alertKind is what the alerts of a group have in common. What Muster raises about an update
-// names its versions in the text, so that a group is about one release.
+// alertKind is what the alerts of a group have in common: what Muster raises about a version is
+// about that version, whatever the reason.
 type alertKind struct {
-	Name, Text string
-	Type       uint64
+	Name  string
+	About string // the version that the text names, "" if it names none
+	Text  string // "" if it is about a version
+	Type  uint64
 }
 
-func kindOfAlert(a fleet.Alert) alertKind { return alertKind{a.Name, a.Text, a.Type} }
+// aboutVersion finds the version in the text of an alert that Muster raised.
+var aboutVersion = regexp.MustCompile(`\bversion (\S+)`)
+
+func kindOfAlert(a fleet.Alert) alertKind {
+	if found := aboutVersion.FindStringSubmatch(a.Text); a.Name != "" && found != nil {
+		if v, err := fleet.ParseVersion(found[1]); err == nil {
+			return alertKind{Name: a.Name, About: v.String(), Type: a.Type}
+		}
+	}
+	return alertKind{Name: a.Name, Text: a.Text, Type: a.Type}
+}
 
 // alertGroup is the active alerts of one kind.
 type alertGroup struct {
 	alertKind
 	Count   int
 	Latest  time.Time
+	Reasons []alertText
 	Devices []fleet.DeviceID // the first, newest alert first
 	Others  int              // devices that are not named
+}
+
+// alertText is a text that alerts of a group have, and how many.
+type alertText struct {
+	Text  string
+	Count int
+}
+
+const reasonsInGroup = 5
+
+// reason counts a text of the group.
+func (g *alertGroup) reason(text string) {
+	for i := range g.Reasons {
+		if g.Reasons[i].Text == text {
+			g.Reasons[i].Count++
+			return
+		}
+	}
+	g.Reasons = append(g.Reasons, alertText{text, 1})
 }
 
 // alertGroups is the page of active alerts by kind.
@@ -41,10 +74,11 @@ type alertGroups struct {
 	More   bool // there are older ones
 }
 
-// active returns the newest active alerts of the team, and whether there are more.
-func (v messagePages) active() (all []fleet.Alert, more bool, err error) {
+// active returns the newest active alerts of the team, limit or somewhat more, and whether there
+// are others.
+func (v *visit) active(limit int) (all []fleet.Alert, more bool, err error) {
 	q := fleet.AlertQuery{Team: v.actor.Team, Limit: 100}
-	for len(all) < maxGrouped {
+	for len(all) < limit {
 		page, next, err := v.registry.Alerts(v.ctx(), v.actor, q)
 		if err != nil {
 			return nil, false, err
@@ -58,7 +92,7 @@ func (v messagePages) active() (all []fleet.Alert, more bool, err error) {
 }
 
 func (v messagePages) alertGroupsPage() error {
-	all, more, err := v.active()
+	all, more, err := v.active(maxGrouped)
 	if err != nil {
 		return err
 	}
@@ -82,6 +116,7 @@ func groupAlerts(all []fleet.Alert) (groups []alertGroup) {
 		}
 		g := &groups[i]
 		g.Count++
+		g.reason(a.Text)
 		if a.Device == "" || seen[kind][a.Device] {
 			continue
 		}
@@ -92,13 +127,18 @@ func groupAlerts(all []fleet.Alert) (groups []alertGroup) {
 			g.Others++
 		}
 	}
+	for i := range groups {
+		g := &groups[i]
+		slices.SortStableFunc(g.Reasons, func(a, b alertText) int { return cmp.Compare(b.Count, a.Count) })
+		g.Reasons = g.Reasons[:min(len(g.Reasons), reasonsInGroup)]
+	}
 	slices.SortStableFunc(groups, func(a, b alertGroup) int { return cmp.Compare(b.Count, a.Count) })
 	return groups
 }
 
 // archiveKind archives the active alerts of one kind that the actor may archive.
 func (v messagePages) archiveKind(kind alertKind) error {
-	all, _, err := v.active()
+	all, _, err := v.active(maxGrouped)
 	if err != nil {
 		return err
 	}
@@ -130,4 +170,17 @@ func (v messagePages) archiveKind(kind alertKind) error {
 		said += " " + humane.Count(left, "alert") + " could not be archived: " + sentence(failed)
 	}
 	return v.done("/alerts/kinds", said)
+}
+
+// alerted returns the devices with an active alert of this name, among the newest alerts.
+func (v *visit) alerted(name string) ([]fleet.DeviceID, error) {
+	all, _, err := v.active(maxLooked)
+	ids := []fleet.DeviceID{}
+	for _, a := range all {
+		if a.Name == name && a.Device != "" {
+			ids = append(ids, a.Device)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), err
 }

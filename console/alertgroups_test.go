@@ -21,12 +21,12 @@ func TestAlertsOfOneKindAreOneRowAndArchivedAtOnce(t *testing.T) {
 	}
 	raise("d-1", "rolled_back", "version 3 was rolled back")
 	page := body(t, w.send(http.MethodGet, "/alerts/kinds", nil, w.signed))
-	for _, want := range []string{"<strong>130</strong>", "version 2 was rolled back", "and 4 more", "Archive 130", "version 3 was rolled back", "Archive 1<"} {
+	for _, want := range []string{"<strong>130</strong>", "rolled back: version 2", "130 × version 2 was rolled back", "and 4 more", "Archive 130", "version 3 was rolled back", "Archive 1<"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
 	}
-	answer := w.post("/alerts", url.Values{"act": {"archive-kind"}, "name": {"rolled_back"}, "text": {"version 2 was rolled back"}, "type": {"0"}})
+	answer := w.post("/alerts", url.Values{"act": {"archive-kind"}, "name": {"rolled_back"}, "about": {"2"}, "type": {"0"}})
 	if got := answer.Header.Get("Location"); got != "/alerts/kinds" {
 		t.Errorf("got %d to %q", answer.StatusCode, got)
 	}

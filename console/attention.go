@@ -1,6 +1,9 @@
 package console
 
 import (
+	"cmp"
+	"html/template"
+
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -17,7 +20,15 @@ type attentionBody struct {
 	Reasons  []reasonCount
 	Alerts   []fleet.Alert // the newest active ones of the team
 	More     bool          // there are more
+	Others   []attentionCount
 	Live     string
+}
+
+// attentionCount is a number of devices behind a filter that is no concern.
+type attentionCount struct {
+	Text    string
+	Devices int
+	Query   template.URL
 }
 
 // concernCount is the number of devices with a concern.
@@ -64,6 +75,9 @@ func (v attentionPages) body() (b attentionBody, err error) {
 		return b, err
 	}
 	b.UnderWay, b.Reasons = states.UnderWay(), states.Reasons
+	if b.Others, err = v.others(); err != nil {
+		return b, err
+	}
 	var next string
 	b.Alerts, next, err = v.registry.Alerts(v.ctx(), v.actor, fleet.AlertQuery{Team: v.actor.Team, Limit: alertsShown})
 	b.More = next != ""
@@ -81,4 +95,37 @@ func concernText(c fleet.Concern) string {
 		fleet.Retrying:       "the last attempt failed, another follows",
 		fleet.Behind:         "an update waits for their next handshake",
 	}[c]
+}
+
+// silentDays are the spans of silence that need attention.
+var silentDays = []string{"7", "30"}
+
+// others counts devices that are silent, that run other bytes than were uploaded, and that run a
+// firmware whose image states another version.
+func (v attentionPages) others() (list []attentionCount, err error) {
+	add := func(text string, f deviceFilter) {
+		if err != nil {
+			return
+		}
+		var q fleet.DeviceQuery
+		if q, err = listPages(v).query(f, nil); err != nil {
+			return
+		}
+		q.Limit = 1
+		var page fleet.DeviceViews
+		if page, err = v.registry.Devices(v.ctx(), v.actor, q); page.Total > 0 {
+			list = append(list, attentionCount{text, page.Total, encoded(f.values())})
+		}
+	}
+	for _, days := range silentDays {
+		add("silent for "+days+" days or more", deviceFilter{Silent: days})
+	}
+	add("report a version with other bytes than were uploaded", deviceFilter{Alert: "digest_differs"})
+	rows, _, wrong := v.versions()
+	for _, f := range rows {
+		if f.Forced {
+			add("run version "+f.Version.String()+", whose image states "+f.Metadata.Version, deviceFilter{Version: f.Version.String()})
+		}
+	}
+	return list, cmp.Or(err, wrong)
 }

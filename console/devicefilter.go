@@ -21,15 +21,19 @@ const (
 // deviceFilter is the filter form of the list of devices.
 type deviceFilter struct {
 	Search, Version, Online, Development, Locked, Sort, By string
-	Update                                                 string // outcome of the last update: an outcomeChoice
-	To                                                     string // target version of the last update
-	NoGroup                                                string // "yes": in no group
-	Concern                                                string // a fleet.Concern
-	Unstarted                                              string // version that is the target and not begun
-	Release, Part, Cause                                   string // id of a release with a plan, what it did with devices, and why they wait
-	Reason                                                 string // code of why the last update failed
-	Product                                                string // slug to switch to, everyProduct, or "" for the one in the path
-	Fact                                                   string // NAME=VALUE that devices reported
+	Update                                                 string   // outcome of the last update: an outcomeChoice
+	To                                                     string   // target version of the last update
+	NoGroup                                                string   // "yes": in no group
+	Concern                                                string   // a fleet.Concern
+	Unstarted                                              string   // version that is the target and not begun
+	Release, Part, Cause                                   string   // id of a release with a plan, what it did with devices, and why they wait
+	Reason                                                 string   // code of why the last update failed
+	Product                                                string   // slug to switch to, everyProduct, or "" for the one in the path
+	Fact                                                   string   // NAME=VALUE that devices reported
+	Silent                                                 string   // days since it was there
+	Kind                                                   string   // of device
+	Alert                                                  string   // name of an active alert
+	Cols                                                   []string // further columns
 	Groups                                                 []string
 	After                                                  string
 	From                                                   int // number of rows before this page
@@ -39,7 +43,7 @@ func (v *visit) deviceFilter() deviceFilter {
 	f := deviceFilter{
 		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
 		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Release: v.text("release"), Part: v.text("part"), Cause: v.text("cause"), Unstarted: v.text("unstarted"), Product: v.text("product"), Fact: v.text("fact"), Groups: v.names("group"),
+		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Release: v.text("release"), Part: v.text("part"), Cause: v.text("cause"), Unstarted: v.text("unstarted"), Product: v.text("product"), Fact: v.text("fact"), Silent: v.text("silent"), Kind: v.text("kind"), Alert: v.text("alert"), Cols: v.names("col"), Groups: v.names("group"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
@@ -51,13 +55,16 @@ func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
 		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "release": f.Release, "part": f.Part, "cause": f.Cause, "unstarted": f.Unstarted,
-		"fact": f.Fact} {
+		"fact": f.Fact, "silent": f.Silent, "kind": f.Kind, "alert": f.Alert} {
 		if text != "" {
 			q.Set(name, text)
 		}
 	}
 	for _, g := range f.Groups {
 		q.Add("group", g)
+	}
+	for _, c := range f.Cols {
+		q.Add("col", c)
 	}
 	return q
 }
@@ -69,13 +76,6 @@ func (f deviceFilter) Fields() url.Values { return f.values() }
 func (f deviceFilter) with(name, value string) template.URL {
 	q := f.values()
 	q.Set(name, value)
-	return encoded(q)
-}
-
-// Without returns the query of the list without one field.
-func (f deviceFilter) Without(name string) template.URL {
-	q := f.values()
-	q.Del(name)
 	return encoded(q)
 }
 
@@ -98,31 +98,48 @@ func (f deviceFilter) Direction(column string) string {
 	return ""
 }
 
+// part is a part of the filter in words, and the fields that make it.
+type part struct {
+	text  string
+	names []string
+}
+
+// parts are the parts of the filter that are in effect.
+func (f deviceFilter) parts() (parts []part) {
+	say := func(when bool, text string, names ...string) {
+		if when {
+			parts = append(parts, part{text, names})
+		}
+	}
+	say(f.Search != "", "“"+f.Search+"” in the id, name or notes", "q")
+	say(f.Concern != "", concernText(fleet.Concern(f.Concern)), "concern")
+	say(f.Unstarted != "", "not started to move to version "+f.Unstarted, "unstarted")
+	say(f.Release != "", f.Staged(), "release", "part", "cause")
+	say(f.Reason != "", "failed: "+reasonText(f.Reason), "reason")
+	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "), "group")
+	say(f.NoGroup != "", "in no group", "nogroup")
+	say(f.Version == noVersion, "without a version", "version")
+	say(f.Version != "" && f.Version != noVersion, "running "+f.Version, "version")
+	for _, c := range []struct{ name, choice, yes, no string }{
+		{"online", f.Online, "online", "offline"}, {"locked", f.Locked, "locked", "not locked"},
+		{"development", f.Development, "development devices", "not development devices"},
+	} {
+		say(c.choice == "yes", c.yes, c.name)
+		say(c.choice == "no", c.no, c.name)
+	}
+	say(f.Update != "" || f.To != "", f.Outcome(), "update", "to")
+	say(f.Silent != "", "silent for "+f.Silent+" days", "silent")
+	say(f.Alert != "", "with the alert "+words(f.Alert), "alert")
+	say(f.Kind != "", "kind: "+f.Kind, "kind")
+	say(f.Fact != "", "reported "+f.Fact, "fact")
+	return parts
+}
+
 // Words describes the filter.
 func (f deviceFilter) Words() string {
 	var words []string
-	say := func(when bool, text string) {
-		if when {
-			words = append(words, text)
-		}
-	}
-	say(f.Search != "", "“"+f.Search+"” in the id, name or notes")
-	say(f.Concern != "", concernText(fleet.Concern(f.Concern)))
-	say(f.Unstarted != "", "not started to move to version "+f.Unstarted)
-	say(f.Release != "", f.Staged())
-	say(f.Reason != "", "failed: "+reasonText(f.Reason))
-	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "))
-	say(f.NoGroup != "", "in no group")
-	say(f.Version == noVersion, "without a version")
-	say(f.Version != "" && f.Version != noVersion, "running "+f.Version)
-	for _, c := range []struct{ choice, yes, no string }{
-		{f.Online, "online", "offline"}, {f.Locked, "locked", "not locked"}, {f.Development, "development devices", "not development devices"},
-	} {
-		say(c.choice == "yes", c.yes)
-		say(c.choice == "no", c.no)
-	}
-	if f.Update != "" || f.To != "" {
-		words = append(words, f.Outcome())
+	for _, p := range f.parts() {
+		words = append(words, p.text)
 	}
 	return strings.Join(words, ", ")
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -31,8 +32,12 @@ type deviceList struct {
 	Previous template.URL // queries of other pages, "" if there is none
 	Next     template.URL
 	Filtered bool
-	Team     bool   // of all products
-	Problem  string // what is wrong with the filter
+	Team     bool              // of all products
+	Problem  string            // what is wrong with the filter
+	Query    template.URL      // of this page, for its refresh
+	Begin    template.URL      // of the first page
+	End      template.URL      // of the last page, "" if there is none or it is not reached by its number
+	Colors   map[string]string // of groups, by name
 }
 
 // All reports whether the page shows every device that matches.
@@ -64,12 +69,14 @@ func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.Device
 		}
 		q.Version = version
 	}
-	if f.Fact != "" {
-		fact, err := fleet.ParseFact(f.Fact)
-		if err != nil {
+	if err := f.narrow(&q); err != nil {
+		return q, err
+	}
+	if f.Alert != "" {
+		var err error
+		if q.IDs, err = v.alerted(f.Alert); err != nil {
 			return q, err
 		}
-		q.Facts = []fleet.Fact{fact}
 	}
 	if f.Update != "" {
 		outcome, err := outcomeOf(f.Update)
@@ -109,34 +116,66 @@ func (v listPages) where(f deviceFilter, q *fleet.DeviceQuery) (err error) {
 	if v.product.ID == 0 {
 		return nil
 	}
-	switch {
-	case f.Concern != "":
+	also := func(where fleet.Where, wrong error) {
+		if err = cmp.Or(err, wrong); wrong == nil {
+			q.Where.Holds, q.Where.Splits = both(q.Where.Holds, where.Holds), where.Splits
+		}
+	}
+	if f.Concern != "" {
 		if !slices.Contains(fleet.Concerns, fleet.Concern(f.Concern)) {
 			return fleet.FieldErrorf("concern", "no such concern: %.40s", f.Concern)
 		}
-		q.Where, err = v.releases.Concerned(v.ctx(), v.actor, v.product.ID, fleet.Concern(f.Concern))
-	case f.Release != "":
+		also(v.releases.Concerned(v.ctx(), v.actor, v.product.ID, fleet.Concern(f.Concern)))
+	}
+	if f.Release != "" {
 		id, wrong := strconv.ParseUint(f.Release, 10, 32)
 		if wrong != nil {
 			return fleet.FieldErrorf("release", "a release is a number: %.40s", f.Release)
 		}
-		q.Where, err = v.rollouts.Where(v.ctx(), v.actor, v.product.ID, fleet.ReleaseID(id), fleet.ReleasePart(f.Part), f.Cause)
-	case f.Reason != "":
+		also(v.rollouts.Where(v.ctx(), v.actor, v.product.ID, fleet.ReleaseID(id), fleet.ReleasePart(f.Part), f.Cause))
+	}
+	if f.Reason != "" {
 		code, wrong := strconv.ParseUint(f.Reason, 10, 16)
 		if wrong != nil {
 			return fleet.FieldErrorf("reason", "a reason is a number: %.40s", f.Reason)
 		}
-		q.Where, err = v.releases.Wrong(v.ctx(), v.actor, v.product.ID, fleet.ReasonCode(code))
-	case f.Unstarted != "":
+		also(v.releases.Wrong(v.ctx(), v.actor, v.product.ID, fleet.ReasonCode(code)))
+	}
+	if f.Unstarted != "" {
 		to, wrong := fleet.ParseVersion(f.Unstarted)
 		if wrong != nil {
 			return wrong
 		}
-		q.Where, err = v.releases.Unstarted(v.ctx(), v.actor, v.product.ID, to)
-	case f.Update == "wrong":
-		q.Where, err = v.releases.Wrong(v.ctx(), v.actor, v.product.ID, 0)
+		also(v.releases.Unstarted(v.ctx(), v.actor, v.product.ID, to))
+	}
+	if f.Update == "wrong" {
+		also(v.releases.Wrong(v.ctx(), v.actor, v.product.ID, 0))
 	}
 	return err
+}
+
+// narrow adds what the filter asks of a device apart from its target.
+func (f deviceFilter) narrow(q *fleet.DeviceQuery) (err error) {
+	if f.Fact != "" {
+		fact, err := fleet.ParseFact(f.Fact)
+		if err != nil {
+			return err
+		}
+		q.Facts = []fleet.Fact{fact}
+	}
+	if f.Silent != "" {
+		if q.Silent, err = silent(f.Silent); err != nil {
+			return err
+		}
+	}
+	if f.Kind != "" {
+		kind, err := kindNamed(f.Kind)
+		if err != nil {
+			return err
+		}
+		q.Kinds = []fleet.DeviceKind{kind}
+	}
+	return nil
 }
 
 func choice(text string) *bool {
@@ -159,18 +198,29 @@ func (v listPages) devicesPage() error {
 		return err
 	}
 	list.Picker = v.pick(groups, named(f.Groups))
+	list.Query, list.Colors = encoded(v.r.URL.Query()), map[string]string{}
+	for _, g := range groups {
+		list.Colors[g.Name] = g.Color
+	}
 	list.Found = groupsWith(groups, f.Search)
 	if list.Versions, err = v.versionsOf(); err != nil {
 		return err
 	}
 	if err := v.fill(&list, groups); err != nil {
-		if !errors.Is(err, fleet.Invalid) {
+		if !errors.Is(err, fleet.Invalid) && !errors.Is(err, fleet.Conflict) {
 			return err
 		}
 		list.Problem = sentence(err)
 		v.code = http.StatusUnprocessableEntity
 	}
-	return v.show("devices", "Devices", list)
+	if v.fragment() {
+		return v.fragmentOf("devices", "rows", list)
+	}
+	title := "Devices"
+	if words := f.Words(); words != "" {
+		title += ": " + words
+	}
+	return v.show("devices", title, list)
 }
 
 // fill reads the devices that the filter of l selects.
@@ -229,6 +279,10 @@ func (v listPages) versionsOf() (versions []fleet.Version, err error) {
 
 // position sets the numbers of the rows and the queries of the pages around them.
 func (l *deviceList) position() {
+	l.Begin = encoded(l.Filter.values())
+	if last := (l.Page.Total - 1) / rowsPerPage * rowsPerPage; l.Page.Next != "" && last <= fleet.MaxSkip {
+		l.End = l.Filter.with("from", strconv.Itoa(last))
+	}
 	l.From, l.To = l.Filter.From+1, l.Filter.From+len(l.Page.Devices)
 	if l.Page.Next != "" {
 		q := l.Filter.values()

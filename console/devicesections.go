@@ -1,7 +1,9 @@
 package console
 
 import (
+	"errors"
 	"html/template"
+	"sync"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -40,20 +42,19 @@ func (v listPages) byGroup(l *deviceList, plain deviceFilter, groups []fleet.Gro
 		groups = onlyGroups(groups, plain.Has)
 	}
 	plain.Groups = nil
+	var all []pending
 	shown := groups[:min(len(groups), maxSections)]
 	l.Cut = len(groups) - len(shown)
 	for _, g := range shown {
 		q.Groups = []fleet.GroupID{g.ID}
 		s := section{Title: g.Name, Color: color(g.Color), Query: plain.with("group", g.Name)}
-		if err := v.addSection(l, s, q); err != nil {
-			return err
-		}
+		all = append(all, pending{s, q})
 	}
-	if len(l.Filter.Groups) > 0 {
-		return nil
+	if len(l.Filter.Groups) == 0 {
+		q.Groups, q.NoGroup = nil, true
+		all = append(all, pending{section{Title: "In no group", Query: plain.with("nogroup", "yes")}, q})
 	}
-	q.Groups, q.NoGroup = nil, true
-	return v.addSection(l, section{Title: "In no group", Query: plain.with("nogroup", "yes")}, q)
+	return v.read(l, all)
 }
 
 func onlyGroups(groups []fleet.GroupView, wanted func(string) bool) (only []fleet.GroupView) {
@@ -67,19 +68,19 @@ func onlyGroups(groups []fleet.GroupView, wanted func(string) bool) (only []flee
 
 func (v listPages) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQuery) error {
 	if q.NoVersion || !q.Version.IsZero() {
-		return v.addSection(l, section{Title: "Version " + plain.Version, Query: encoded(plain.values())}, q)
+		return v.read(l, []pending{{section{Title: "Version " + plain.Version, Query: encoded(plain.values())}, q}})
 	}
+	var all []pending
 	shown := l.Versions[:min(len(l.Versions), maxSections)]
 	l.Cut, l.Rest = len(l.Versions)-len(shown), l.Page.Total
 	for _, version := range shown {
 		q.Version = version
 		s := section{Title: "Version " + version.String(), Query: plain.with("version", version.String())}
-		if err := v.addSection(l, s, q); err != nil {
-			return err
-		}
+		all = append(all, pending{s, q})
 	}
 	q.Version, q.NoVersion = fleet.Version{}, true
-	if err := v.addSection(l, section{Title: "Version unknown", Query: plain.with("version", noVersion)}, q); err != nil {
+	all = append(all, pending{section{Title: "Version unknown", Query: plain.with("version", noVersion)}, q})
+	if err := v.read(l, all); err != nil {
 		return err
 	}
 	for _, s := range l.Sections {
@@ -88,10 +89,24 @@ func (v listPages) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQu
 	return nil
 }
 
-// addSection adds s unless it is empty.
-func (v listPages) addSection(l *deviceList, s section, q fleet.DeviceQuery) (err error) {
-	if s.Page, err = v.registry.Devices(v.ctx(), v.actor, q); err == nil && s.Page.Total > 0 {
-		l.Sections = append(l.Sections, s)
+// pending is a section whose devices are still to be read.
+type pending struct {
+	section
+	query fleet.DeviceQuery
+}
+
+// read reads sections together, because each waits for the store, and adds those with devices.
+func (v listPages) read(l *deviceList, all []pending) error {
+	errs := make([]error, len(all))
+	var reading sync.WaitGroup
+	for i := range all {
+		reading.Go(func() { all[i].Page, errs[i] = v.registry.Devices(v.ctx(), v.actor, all[i].query) })
 	}
-	return err
+	reading.Wait()
+	for _, s := range all {
+		if s.Page.Total > 0 {
+			l.Sections = append(l.Sections, s.section)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -24,13 +24,13 @@ func (v failingPages) failing() (fleet.Where, error) {
 	if err != nil {
 		return where, err
 	}
-	releases, err := v.rollouts.Releases(v.ctx(), v.actor, v.product.ID)
+	releases, err := v.rollouts.UnderWay(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
 		return where, err
 	}
 	underWay := map[fleet.ReleaseID]bool{}
 	for _, r := range releases {
-		underWay[r.ID] = !r.State.Over()
+		underWay[r.ID] = true
 	}
 	wrong := where.Holds
 	where.Holds = func(e *fleet.IndexEntry) bool {

@@ -66,7 +66,7 @@ func (v messagePages) alertsPage() error {
 func (v messagePages) archiveAlert() error {
 	if v.text("act") == "archive-kind" {
 		number, _ := strconv.ParseUint(v.text("type"), 10, 64) // 0 if Muster raised it
-		return v.archiveKind(alertKind{v.value("name"), v.value("text"), number})
+		return v.archiveKind(alertKind{v.value("name"), v.value("about"), v.value("text"), number})
 	}
 	archived := v.text("act") != "restore"
 	back, said := url.Values{"device": {v.text("device")}}, "Archived."

@@ -16,7 +16,7 @@ import (
 
 // withDevices returns a world with the product lamp, versions 1 and 2, the group beta, which has
 // version 2, and the devices d-1 and d-2 in it.
-func withDevices(t *testing.T) *world {
+func withDevices(t testing.TB) *world {
 	t.Helper()
 	w := withLamp(t)
 	must[fleet.GroupView](t)(w.registry.CreateGroup(t.Context(), owner, fleet.Group{Team: 1, Product: 1, Name: "beta"}))

@@ -40,6 +40,7 @@ type page struct {
 	Stream      string // address of the stream that refreshes the page
 	Broker      broker
 	May         rights
+	Alarms      alarms
 	Body        any
 }
 
@@ -126,7 +127,8 @@ func (v *visit) frame(p *page) (err error) {
 	} else if p.Product.ID != 0 {
 		http.SetCookie(v.w, &http.Cookie{Name: productCookie, Value: p.Product.Slug, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.secure()})
 	}
-	return nil
+	p.Alarms, err = v.alarmsOf(p.Product)
+	return err
 }
 
 // retarget makes htmx insert the answer elsewhere than in the form's place for errors.

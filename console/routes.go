@@ -61,6 +61,7 @@ var ofProducts = map[string]func(*visit) error{
 	"POST /p/{product}/device/{id}":                on(devicePages.editDevice),
 	"GET /p/{product}/device/{id}/impact":          on(devicePages.editDeviceImpact),
 	"GET /p/{product}/attention":                   on(attentionPages.attentionPage),
+	"GET /p/{product}/alarms":                      on(attentionPages.alarmsPage),
 	"GET /p/{product}/attention/live":              on(attentionPages.attentionLive),
 	"GET /p/{product}/groups":                      on(groupPages.groupsPage),
 	"POST /p/{product}/groups":                     on(groupPages.createGroup),

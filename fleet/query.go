@@ -29,6 +29,7 @@ type DeviceQuery struct {
 	Online      *bool
 	Development *bool
 	Locked      *bool
+	Silent      time.Time     // offline since a handshake before this; zero: any
 	Facts       []Fact        // reported all of these
 	Updates     []UpdateState // the last update is in one of these
 	UpdateTo    Version       // and moves to this

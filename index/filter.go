@@ -42,6 +42,10 @@ func newFilter(x *Index, q fleet.DeviceQuery) *filter {
 		f.substrings = append(f.substrings, substring{factTexts, x.factText(fact.Path, fact.Value)})
 	}
 	f.require(rowOnline, q.Online)
+	if !q.Silent.IsZero() {
+		f.nothing = f.nothing || q.Online != nil && *q.Online
+		f.require(rowOnline, new(false))
+	}
 	f.require(rowDevelopment, q.Development)
 	if q.Groups != nil && q.Actor.Role.Restricted() { // a group that the actor doesn't hold selects nothing
 		f.q.Groups = slices.DeleteFunc(slices.Clone(q.Groups), func(g fleet.GroupID) bool {
@@ -90,8 +94,9 @@ func (f *filter) begin() bool {
 	}
 	if f.narrow() {
 		f.findNamed()
-	} else if len(f.substrings) > 0 || f.prefix != "" {
+	} else {
 		f.findTexts()
+		f.findSilent()
 	}
 	return true
 }
@@ -102,6 +107,9 @@ func (f *filter) narrow() bool { return f.q.IDs != nil || f.q.Gateway != "" }
 // findTexts finds the rows with the prefix, which are together in the order of names, and with
 // the substrings, also in texts that changed since they were searched.
 func (f *filter) findTexts() {
+	if len(f.substrings) == 0 && f.prefix == "" {
+		return
+	}
 	f.candidates = make([]bits, len(f.shard.blocks))
 	if f.prefix != "" {
 		f.shard.withPrefix(f.prefix, func(row int32) { f.candidates[row/blockRows].add(int(row % blockRows)) })
@@ -122,11 +130,35 @@ func (f *filter) findTexts() {
 	}
 }
 
+// findSilent leaves only the rows whose last handshake is old, which are together in that order.
+func (f *filter) findSilent() {
+	if f.q.Silent.IsZero() {
+		return
+	}
+	silent := make([]bits, len(f.shard.blocks))
+	f.shard.orders[fleet.ByLastHandshake].up(0, 0, func(row int32) bool {
+		if f.isSilent(row) {
+			silent[row/blockRows].add(int(row % blockRows))
+		}
+		return f.shard.row(row).lastHandshake < f.q.Silent.UnixNano()
+	})
+	for n := range f.candidates {
+		silent[n].intersect(&f.candidates[n])
+	}
+	f.candidates = silent
+}
+
+// isSilent reports whether the last handshake of a row is as old as the query wants it.
+func (f *filter) isSilent(row int32) bool {
+	at := f.shard.row(row).lastHandshake
+	return f.q.Silent.IsZero() || at != 0 && at < f.q.Silent.UnixNano()
+}
+
 // findNamed finds the devices that the query names and that have the substrings and the prefix.
 func (f *filter) findNamed() {
 	f.candidates = make([]bits, len(f.shard.blocks))
 	for _, row := range f.named() {
-		if f.hasTexts(row) {
+		if f.isSilent(row) && f.hasTexts(row) {
 			f.candidates[row/blockRows].add(int(row % blockRows))
 		}
 	}

@@ -131,7 +131,8 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 // naive are the devices q selects, in no order.
 func naive(q *fleet.DeviceQuery, devices map[fleet.DeviceID]*fleet.Device, online map[fleet.DeviceID]bool) (ids []fleet.DeviceID) {
 	for id, d := range devices {
-		if naiveSelects(q, d, devices) && (q.Online == nil || *q.Online == online[id]) {
+		if naiveSelects(q, d, devices) && (q.Online == nil || *q.Online == online[id]) &&
+			(q.Silent.IsZero() || !online[id] && !d.LastHandshake.IsZero() && d.LastHandshake.Before(q.Silent)) {
 			ids = append(ids, id)
 		}
 	}
@@ -184,7 +185,7 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 	}
 	choice := func(name string) *bool { return rapid.SampledFrom([]*bool{nil, new(bool), &yea}).Draw(t, name) }
 	for range rapid.IntRange(0, 2).Draw(t, "filters") {
-		switch rapid.IntRange(0, 16).Draw(t, "filter") {
+		switch rapid.IntRange(0, 17).Draw(t, "filter") {
 		case 0:
 			q.Groups = []fleet.GroupID{fleet.GroupID(rapid.IntRange(1, 3).Draw(t, "group"))}
 		case 1:
@@ -217,6 +218,8 @@ func drawQuery(t *rapid.T) fleet.DeviceQuery {
 			q.Facts = append(q.Facts, fleet.Fact{Path: "modem", Value: rapid.SampledFrom([]string{"a", "B", "none"}).Draw(t, "modem is")})
 		case 15:
 			q.Text = rapid.SampledFrom([]string{"d1", "ETA", "ä", "ROOM", "rest"}).Draw(t, "text")
+		case 17:
+			q.Silent = at(rapid.IntRange(1, 6).Draw(t, "silent since"))
 		case 16:
 			q.Where.Holds = func(e *fleet.IndexEntry) bool { return e.Update == fleet.Offered && e.Running.IsZero() }
 		}

@@ -57,6 +57,7 @@ var parts = map[string][]string{
 	"GET /p/{product}/device/{id}/live":          {"/p/lamp/device/widget-0001/live", "/p/lamp/device/widget-0003/live"},
 	"GET /p/{product}/firmware/{version}/live":   {"/p/lamp/firmware/1/live"},
 	"GET /p/{product}/group/impact":              {"/p/lamp/group/impact?name=beta"},
+	"GET /p/{product}/alarms":                    {"/p/lamp/alarms"},
 	"GET /p/{product}/attention/live":            {"/p/lamp/attention/live"},
 	"GET /p/{product}/device/{id}/impact":        {"/p/lamp/device/widget-0001/impact?act=groups&group=beta"},
 	"GET /p/{product}/devices/groups/impact":     {"/p/lamp/devices/groups/impact?device=widget-0001&g:beta=remove"},

@@ -31,24 +31,85 @@ async function copy(button) {
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
-// countPicked keeps the bar below a list of checkboxes true.
-function countPicked() {
+// A selection of devices lasts over the pages of its list, in the tab: ids by the list's address.
+const maxPicked = 1000; // more are chosen by their filter
+let lastPicked = null; // the box that was clicked last, from which shift selects a range
+
+function picks(form) {
+  try { return new Set(JSON.parse(sessionStorage.getItem("picked " + form.dataset.picks)) || []); } catch { return new Set(); }
+}
+
+function keepPicks(form, ids) {
+  try { sessionStorage.setItem("picked " + form.dataset.picks, JSON.stringify([...ids].slice(0, maxPicked))); } catch { /* it lasts for this page */ }
+}
+
+const pickBoxes = (form) => [...form.querySelectorAll("input[type=checkbox][name=device]")];
+
+// notePicked keeps what the boxes of this page say.
+function notePicked(form) {
+  const ids = picks(form);
+  pickBoxes(form).forEach((box) => (box.checked ? ids.add(box.value) : ids.delete(box.value)));
+  keepPicks(form, ids);
+}
+
+// showPicked ticks what is selected, also after a refresh of the rows, and keeps the bar below true.
+function showPicked() {
   const form = document.getElementById("picked");
   if (!form) return;
-  const boxes = [...form.querySelectorAll("input[name=device]")];
-  const picked = boxes.filter((box) => box.checked).length;
-  const all = form.querySelector("[data-all]");
-  const buttons = [...form.querySelectorAll("[data-needs-picked]")];
+  const ids = picks(form), boxes = pickBoxes(form);
+  boxes.forEach((box) => { box.checked = ids.has(box.value); });
+  const here = boxes.filter((box) => box.checked).length, all = form.querySelector("[data-all]");
   if (all) {
-    all.checked = picked > 0 && picked === boxes.length;
-    all.indeterminate = picked > 0 && picked < boxes.length;
+    all.checked = here > 0 && here === boxes.length;
+    all.indeterminate = here > 0 && here < boxes.length;
   }
-  buttons.forEach((button) => { button.disabled = picked === 0; });
-  if (buttons.length > 0) {
-    document.getElementById("bar").classList.toggle("on", picked > 0);
-    form.querySelector("[data-picked]").textContent = picked === 0 ? "Select devices to change them" : picked === 1 ? "1 device selected" : picked + " devices selected";
-  }
+  form.querySelectorAll("[data-needs-picked]").forEach((button) => { button.disabled = ids.size === 0; });
+  document.getElementById("bar").classList.toggle("on", ids.size > 0);
+  form.querySelector("[data-unpick]").hidden = ids.size === 0;
+  const elsewhere = ids.size - here;
+  form.querySelector("[data-picked]").textContent = ids.size === 0 ? "Select devices to change them" :
+    (ids.size === 1 ? "1 device" : ids.size + " devices") + " selected" + (elsewhere > 0 ? ", " + elsewhere + " on other pages" : "");
 }
+
+// pickRange ticks the boxes between the last one clicked and this one as this one is.
+function pickRange(form, box) {
+  const boxes = pickBoxes(form), from = boxes.indexOf(lastPicked), to = boxes.indexOf(box);
+  if (from < 0) return;
+  boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((between) => { between.checked = box.checked; });
+}
+
+function clickPicks(form, event, target) {
+  if (target.matches("[data-unpick]")) keepPicks(form, []);
+  else if (target.matches("[data-all]")) pickBoxes(form).forEach((box) => { box.checked = target.checked; });
+  if (target.matches("[name=device]")) {
+    if (event.shiftKey) pickRange(form, target);
+    lastPicked = target;
+  }
+  if (target.matches("[name=device], [data-all]")) notePicked(form);
+  showPicked();
+}
+
+// A form sends what is selected on other pages of the list, too; one that is sent as an address
+// leaves empty fields out of it.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("[data-picks]") && event.submitter?.name !== "all") {
+    const here = new Set(pickBoxes(form).map((box) => box.value));
+    [...picks(form)].filter((id) => !here.has(id)).forEach((id) => {
+      const field = Object.assign(document.createElement("input"), { type: "hidden", name: "device", value: id });
+      field.dataset.elsewhere = "";
+      form.append(field);
+    });
+  }
+  if (form.matches("[data-lean]")) {
+    [...form.elements].filter((field) => field.name && field.value === "").forEach((field) => { field.disabled = true; });
+  }
+});
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  document.querySelectorAll("[data-elsewhere]").forEach((field) => field.remove());
+  document.querySelectorAll("[data-lean] :disabled").forEach((field) => { field.disabled = false; });
+});
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("button, input");
@@ -59,8 +120,8 @@ document.addEventListener("click", (event) => {
   if (target.id === "theme") toggleTheme();
   if (target.matches("[data-copy]")) copy(target);
   if (target.matches("[data-check-all]")) target.closest("fieldset").querySelectorAll("input[type=checkbox]").forEach((box) => { box.checked = true; });
-  if (target.matches("[data-all]")) document.querySelectorAll("#picked input[name=device]").forEach((box) => { box.checked = target.checked; });
-  countPicked();
+  const picking = target.closest("[data-picks]");
+  if (picking) clickPicks(picking, event, target);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -84,6 +145,17 @@ document.addEventListener("htmx:afterSwap", (event) => {
   input.focus();
 });
 
+// A click whose request got no answer says so where it was made.
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    const problem = event.target.querySelector(".problem");
+    if (!problem) return;
+    const text = document.createElement("p");
+    text.textContent = "No answer from the server. It may have been done: reload the page before you try again.";
+    problem.replaceChildren(text);
+  });
+}
+
 document.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
 
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -98,8 +170,9 @@ document.addEventListener("htmx:xhr:progress", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  countPicked();
+  showPicked();
   const menu = document.querySelector(".side"), here = menu && menu.querySelector("[aria-current]");
   if (here) menu.scrollLeft = here.offsetLeft - menu.offsetLeft - 40; // on a phone the menu is wider than the window
 });
-addEventListener("pageshow", countPicked);
+addEventListener("pageshow", showPicked);
+document.addEventListener("htmx:afterSwap", showPicked);

@@ -41,6 +41,17 @@ function showNews(n, of) {
   bar.textContent = (n === of && n > 1 ? n + " or more" : n) + " new · Show";
 }
 
+// A page whose numbers may be old says since when.
+let fresh = Date.now(); // when the numbers were last known to be true, ms
+
+function stale(yes) {
+  const line = document.getElementById("stale");
+  if (!line) return;
+  if (!yes) fresh = Date.now();
+  line.hidden = !yes;
+  if (yes) line.textContent = "Numbers from " + new Date(fresh).toISOString().slice(11, 19) + " UTC: not connected to the server. Trying again.";
+}
+
 function listen() {
   const feed = document.querySelector("[data-feed]");
   const address = feed ? feed.dataset.feed : document.querySelector("[data-stream]")?.dataset.stream;
@@ -48,15 +59,17 @@ function listen() {
   stream = new EventSource(address);
   stream.onopen = () => {
     document.body.dataset.listens = "yes";
+    stale(false);
     refresh(); // earlier changes are not sent
     listening(true);
   };
   stream.onerror = () => {
     delete document.body.dataset.listens;
     listening(false);
+    stale(true);
     if (stream && stream.readyState === EventSource.CLOSED) stream = null; // refused: the poll tries again
   };
-  stream.addEventListener("changed", (event) => refresh(event.data.split(" ")));
+  stream.addEventListener("changed", (event) => { fresh = Date.now(); refresh(event.data.split(" ")); });
   stream.addEventListener("rows", (event) => addRows(event.data));
   stream.addEventListener("over", () => {
     stop();
@@ -154,12 +167,20 @@ for (const name of ["pointerup", "pointercancel"]) {
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.matches("[data-live]")) {
     const status = event.detail.xhr.status;
+    if (status >= 500) stale(true);
     if (status >= 400 || pressed) event.detail.shouldSwap = false; // what is shown stands; it is asked again
     if (status === 403 || status === 404) location.assign(location.pathname + location.search); // it is not theirs any more
     if (pressed) setTimeout(() => fetchPart(event.detail.target), 300);
   }
 });
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => { if (event.target.matches("[data-live]")) stale(true); });
+}
 document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.matches("[data-live]")) {
+    fresh = Date.now();
+    if (stream && stream.readyState === EventSource.OPEN) stale(false);
+  }
   const part = event.detail.target.matches(".problem") && event.detail.target.closest("[data-live]");
   if (part) part.dataset.hold = Date.now() + errorStays;
 });

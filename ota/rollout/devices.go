@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
@@ -30,4 +32,19 @@ func (s *Service) Where(ctx context.Context, actor fleet.Actor, product fleet.Pr
 		is, why := s.part(e, &r, precedence.Staged(facts, c, target, reason, winner) == r.ID)
 		return is == part && (cause == "" || why == cause)
 	}}, nil
+}
+
+// UnderWay returns the releases of product that have not ended and that actor may see, by target,
+// without counting devices. Errors: fleet.NotFound.
+func (s *Service) UnderWay(ctx context.Context, actor fleet.Actor, product fleet.ProductID) (list []fleet.Release, err error) {
+	c, err := s.catalogFor(ctx, actor, product)
+	if err != nil {
+		return nil, err
+	}
+	for _, target := range slices.Sorted(maps.Keys(c.Staged)) {
+		if sees(actor, c, target) {
+			list = append(list, c.Staged[target])
+		}
+	}
+	return list, nil
 }
