@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 
@@ -23,6 +24,7 @@ type deviceBody struct {
 	Messages []fleet.Message
 	Commands []fleet.Command
 	Attached fleet.DeviceViews // BLE devices of a gateway
+	Colors   map[string]string // of groups, by name
 	Denied   string            // why the actor may not edit it, "" if they may
 	Secret   string            // a new one, shown only once
 }
@@ -73,6 +75,19 @@ func (v devicePages) state(b *deviceBody) (err error) {
 		return err
 	}
 	b.Denied = v.denied(b.View)
+	if b.Groups, err = v.registry.Groups(v.ctx(), v.actor, v.product.ID); err != nil {
+		return err
+	}
+	b.Colors = map[string]string{}
+	for _, g := range b.Groups {
+		b.Colors[g.Name] = g.Color
+	}
+	if b.View.Kind == fleet.Gateway {
+		q := fleet.DeviceQuery{Actor: v.actor, Gateway: b.View.ID, Limit: 100}
+		if b.Attached, err = v.registry.Devices(v.ctx(), v.actor, q); err != nil {
+			return err
+		}
+	}
 	if b.Messages, _, err = v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{Team: v.actor.Team, Device: id, Limit: 10}); err != nil {
 		return err
 	}
@@ -100,14 +115,7 @@ func (v devicePages) deviceBody() (b deviceBody, err error) {
 	if b.Versions, err = v.releases.Firmware(v.ctx(), v.actor, v.product.ID); err != nil {
 		return b, err
 	}
-	if b.Groups, err = v.registry.Groups(v.ctx(), v.actor, v.product.ID); err != nil {
-		return b, err
-	}
-	if b.View.Kind == fleet.Gateway {
-		q := fleet.DeviceQuery{Actor: v.actor, Gateway: b.View.ID, Limit: 100}
-		b.Attached, err = v.registry.Devices(v.ctx(), v.actor, q)
-	}
-	return b, err
+	return b, nil
 }
 
 // deviceEdit reads the form of one change, named by its field act.
@@ -128,6 +136,14 @@ func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error
 		return fleet.DeviceEdit{Force: &yes}, "Updates are forced: they are sent despite \"not now\".", nil
 	case "no-force":
 		return fleet.DeviceEdit{Force: &no}, "Updates are no longer forced.", nil
+	case "attach":
+		gateway := fleet.DeviceID(v.text("gateway"))
+		if gateway == "" {
+			return fleet.DeviceEdit{}, "", fleet.FieldErrorf("gateway", "enter the id of a gateway")
+		}
+		return fleet.DeviceEdit{Gateway: &gateway}, "Attached to " + string(gateway) + ".", nil
+	case "detach":
+		return fleet.DeviceEdit{Gateway: new(fleet.DeviceID)}, "Detached from its gateway.", nil
 	case "disable":
 		return fleet.DeviceEdit{Disabled: &yes}, "Disabled: it can't connect.", nil
 	case "enable":
@@ -188,7 +204,21 @@ func (v devicePages) editDevice() error {
 	}
 	edit.If = v.seen()
 	_, err = v.registry.EditDevice(v.ctx(), v.actor, v.product.ID, id, edit)
+	if edit.Notes != nil && errors.Is(err, fleet.Conflict) {
+		err = v.changedTexts(id, err)
+	}
 	return v.after(err, back, said)
+}
+
+// changedTexts adds what the name and the notes of a device are now to the error of an edit that
+// would have overwritten them.
+func (v devicePages) changedTexts(id fleet.DeviceID, err error) error {
+	view, wrong := v.registry.Device(v.ctx(), v.actor, v.product.ID, id)
+	if wrong != nil {
+		return err
+	}
+	return fleet.Errorf(fleet.Conflict, "someone else has changed the device since you opened this page. Its name is now “%s”, its notes are: “%s”. "+
+		"Yours are kept in the fields: copy what you need, and reload", view.Name, view.Notes)
 }
 
 func (v devicePages) flash(id fleet.DeviceID, back string) error {

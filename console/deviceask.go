@@ -65,11 +65,11 @@ func (v devicePages) actQuestion(act string, view *fleet.DeviceView, q *question
 		return nil
 	}
 	q.Impact = &impact
-	return editQuestion(act, view, q)
+	return v.editQuestion(act, view, q)
 }
 
 // editQuestion is about an edit that may change the target of a device.
-func editQuestion(act string, view *fleet.DeviceView, q *question) error {
+func (v devicePages) editQuestion(act string, view *fleet.DeviceView, q *question) error {
 	id := string(view.ID)
 	switch act {
 	case "unlock":
@@ -85,6 +85,15 @@ func editQuestion(act string, view *fleet.DeviceView, q *question) error {
 			q.Facts = append(q.Facts, "It is online: its update starts at once.")
 			q.Sure = "Yes, start the update now: the device restarts when it is complete"
 		}
+	case "attach":
+		gateway := v.text("gateway")
+		q.Title, q.Button = "Attach "+id+" to "+gateway+"?", "Attach"
+		q.Fields.Set("gateway", gateway)
+		q.Facts = []string{"It is reached through " + gateway + " from then on" + either(view.Gateway == "", "", ", and no longer through "+string(view.Gateway)) + "."}
+		q.Facts = append(q.Facts, running(view)...)
+	case "detach":
+		q.Title, q.Button, q.Bad = "Detach "+id+" from "+string(view.Gateway)+"?", "Detach", true
+		q.Facts = append([]string{"It can't be reached until a gateway attaches it."}, running(view)...)
 	case "force":
 		q.Title, q.Button = "Ignore “not now” of "+id+"?", "Ignore “not now”"
 		q.Facts = []string{"Updates are sent to it although it declines them, from its next handshake."}

@@ -1,10 +1,14 @@
 package console
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
+	"github.com/muster-iot/muster/wire"
 )
 
 // Percent is how much of the image the device has received.
@@ -81,4 +85,45 @@ func detail(s precedence.Step) string {
 		}
 		return ago(t)
 	})
+}
+
+// holds are what keeps the device from its next update, for the head of its page.
+func holds(d fleet.DeviceView) (list []string) {
+	now := time.Now()
+	if d.Attempts.Held {
+		list = append(list, "held")
+	}
+	if !d.UpdatesOn && !d.Force && !d.LastHandshake.IsZero() {
+		list = append(list, "not now")
+	}
+	if until := d.Attempts.NotBefore; d.Attempts.Spent > 0 && until.After(now) {
+		list = append(list, "cool-down until "+until.UTC().Format("15:04")+" UTC")
+	}
+	return list
+}
+
+// factRow is something that a device reported about itself.
+type factRow struct{ Name, Value string }
+
+// factRows are the facts of a device, by name, those within another by their path.
+func factRows(facts []byte) (rows []factRow) {
+	var all map[string]any
+	if json.Unmarshal([]byte(wire.JSON(facts)), &all) != nil {
+		return nil
+	}
+	var add func(path string, value any)
+	add = func(path string, value any) {
+		inner, nested := value.(map[string]any)
+		if !nested {
+			text, _ := json.Marshal(value) // it was JSON
+			rows = append(rows, factRow{path, strings.Trim(string(text), `"`)})
+			return
+		}
+		for name, value := range inner {
+			add(strings.TrimPrefix(path+"."+name, "."), value)
+		}
+	}
+	add("", all)
+	slices.SortFunc(rows, func(a, b factRow) int { return strings.Compare(a.Name, b.Name) })
+	return rows
 }

@@ -23,7 +23,7 @@ var functions = template.FuncMap{
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": blocked, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "presets": func() []preset { return presets },
+	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": blocked, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
 	"releaseMood": releaseMood,
 }
 

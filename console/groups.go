@@ -34,6 +34,9 @@ func (v groupPages) groupsPage() error {
 			}
 		}
 	}
+	if v.fragment() {
+		return v.fragmentOf("groups", "rows", rows)
+	}
 	return v.show("groups", "Groups", rows)
 }
 

@@ -1,10 +1,8 @@
 package browsertest
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,22 +38,6 @@ func TestPagesReportTheServersTime(t *testing.T) {
 	jar := w.jar(t, cloudtest.OwnerEmail)
 	for _, path := range timed {
 		t.Logf("%s: %v ms", path, w.serverTime(t, jar, path))
-	}
-}
-
-// BenchmarkPages measures the server's time for a page. A list of any length is one page of it:
-// the goal is below 200 ms with 100,000 devices (MUSTER_CONSOLE_RECORDS).
-func BenchmarkPages(b *testing.B) {
-	w := manyDevices(b, cloudtest.Must[int](b)(strconv.Atoi(cmp.Or(os.Getenv("MUSTER_CONSOLE_RECORDS"), "2000"))))
-	jar := w.jar(b, cloudtest.OwnerEmail)
-	for _, path := range timed {
-		b.Run(path, func(b *testing.B) {
-			var sum float64
-			for b.Loop() {
-				sum += w.serverTime(b, jar, path)
-			}
-			b.ReportMetric(sum/float64(b.N), "ms/page")
-		})
 	}
 }
 

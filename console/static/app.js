@@ -156,6 +156,16 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
   });
 }
 
+// Times are UTC; the reader's own time shows on hover, with its zone.
+document.addEventListener("mouseover", (event) => {
+  const time = event.target.closest?.("time[datetime]");
+  if (!time || time.dataset.local) return;
+  const at = new Date(time.dateTime);
+  if (isNaN(at)) return;
+  time.dataset.local = "yes";
+  time.title += "\n" + at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }) + " " + Intl.DateTimeFormat().resolvedOptions().timeZone;
+});
+
 document.addEventListener("input", (event) => event.target.removeAttribute("aria-invalid"));
 
 document.addEventListener("htmx:beforeRequest", (event) => {

@@ -1,0 +1,83 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// What keeps a device from its update stands in the head of its page.
+func TestTheHeadOfADeviceSaysWhatHoldsIt(t *testing.T) {
+	soon, seen := time.Now().Add(time.Hour), time.Now()
+	for name, row := range map[string]struct {
+		device fleet.Device
+		want   []string
+	}{
+		"nothing":       {fleet.Device{UpdatesOn: true, LastHandshake: seen}, nil},
+		"never there":   {fleet.Device{}, nil},
+		"not now":       {fleet.Device{LastHandshake: seen}, []string{"not now"}},
+		"forced":        {fleet.Device{LastHandshake: seen, Force: true}, nil},
+		"held":          {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Held: true}}, []string{"held"}},
+		"a cool-down":   {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Spent: 1, NotBefore: soon}}, []string{"cool-down until " + soon.UTC().Format("15:04") + " UTC"}},
+		"its cool-down": {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Spent: 1, NotBefore: seen.Add(-time.Minute)}}, nil},
+	} {
+		if diff := cmp.Diff(holds(fleet.DeviceView{Device: row.device}), row.want); diff != "" {
+			t.Errorf("%s: got (-), want (+):\n%s", name, diff)
+		}
+	}
+}
+
+func TestFactsAreRowsByTheirPath(t *testing.T) {
+	facts := []byte("\xa2\x65modem\xa2\x64imei\x6212\x62fw\x07\x62tz\x63UTC") // {"modem": {"imei": "12", "fw": 7}, "tz": "UTC"}
+	want := []factRow{{"modem.fw", "7"}, {"modem.imei", "12"}, {"tz", "UTC"}}
+	if diff := cmp.Diff(factRows(facts), want); diff != "" {
+		t.Errorf("got (-), want (+):\n%s", diff)
+	}
+	if rows := factRows(nil); rows != nil {
+		t.Errorf("no facts: got %v", rows)
+	}
+}
+
+// A note that somebody else has written meanwhile is shown, not overwritten.
+func TestANoteIsNotOverwritten(t *testing.T) {
+	w := withDevices(t)
+	page := body(t, w.send(http.MethodGet, "/p/lamp/device/d-1", nil, w.signed))
+	_, after, _ := strings.Cut(page, `name="seen" value="`)
+	seen, _, _ := strings.Cut(after, `"`)
+	theirs := "replaced on Monday"
+	must[fleet.DeviceView](t)(w.registry.EditDevice(t.Context(), owner, 1, "d-1", fleet.DeviceEdit{Notes: &theirs}))
+	answer := w.post("/p/lamp/device/d-1", url.Values{"act": {"describe"}, "name": {""}, "notes": {"mine"}, "seen": {seen}})
+	if text := body(t, answer); seen == "" || answer.StatusCode != http.StatusConflict || !strings.Contains(text, theirs) {
+		t.Errorf("with tag %q: got %d:\n%s", seen, answer.StatusCode, text)
+	}
+	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-1")); d.Notes != theirs {
+		t.Errorf("the notes are %q", d.Notes)
+	}
+}
+
+// A BLE device is attached, moved and detached on its page, which asks first.
+func TestABLEDeviceIsAttachedAndDetached(t *testing.T) {
+	w := withDevices(t)
+	w.setDevice("d-1", func(d *fleet.Device) { d.Kind = fleet.Gateway })
+	w.setDevice("d-2", func(d *fleet.Device) { d.Kind = fleet.BLE })
+	for _, step := range []struct{ query, asks, gateway string }{
+		{"act=attach&gateway=d-1", "Attach d-2 to d-1?", "d-1"}, {"act=detach", "Detach d-2 from d-1?", ""},
+	} {
+		if page := body(t, w.send(http.MethodGet, "/p/lamp/device/d-2/confirm?"+step.query, nil, w.signed)); !strings.Contains(page, step.asks) {
+			t.Errorf("%s: it does not ask %q:\n%s", step.query, step.asks, page)
+		}
+		form, _ := url.ParseQuery(step.query)
+		if answer := w.post("/p/lamp/device/d-2", form); answer.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%s: got %d:\n%s", step.query, answer.StatusCode, body(t, answer))
+		}
+		if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-2")); string(d.Gateway) != step.gateway {
+			t.Errorf("%s: it is attached to %q", step.query, d.Gateway)
+		}
+	}
+}
