@@ -7,6 +7,7 @@ SHELL := /bin/bash
 LINT_VERSION := v2.15.0
 LINT         := .tools/bin/golangci-lint-$(LINT_VERSION)
 INTEROP      := testdata/interop
+S3SERVER     := .tools/bin/s3server
 FUZZTIME     ?= 10s
 BENCH        ?= all
 
@@ -25,8 +26,11 @@ run: ## run the demo: a cloud and a simulated fleet, nothing to install
 # Nothing is installed unless INSTALL=1: then Debian's packages with apt-get, as root, and
 # npm's into testdata/interop. A race-enabled program waits a second at its exit by default.
 .PHONY: test
-test: test-tools ## run all tests with the race detector; INSTALL=1 installs what they need
+test: test-tools $(S3SERVER) ## run all tests with the race detector; INSTALL=1 installs what they need
 	GORACE=atexit_sleep_ms=0 go test -race -tags interop,browser -count=1 -timeout 10m ./...
+
+$(S3SERVER): $(wildcard testdata/s3server/*)
+	go build -C testdata/s3server -ldflags='-s -w' -o $(CURDIR)/$@ .
 
 .PHONY: pictures
 pictures: ## take pictures of the console's pages, into console/testdata/screenshots

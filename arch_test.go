@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
 	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
+	"ota/image/s3":   {"fleet"},
 	"ota/release":    {"fleet", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "index", "store", "audit"},
 	"ota/rollout":    {"steady", "fleet", "wire", "humane", "ota/precedence", "index", "store", "audit"},
 	"limit":          {},
@@ -62,12 +63,14 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"fleet", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/rollout", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
 	"cli/terminal": {},
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
+
+	"ota/image/bucket": {"fleet", "ota/image", "ota/image/s3"},
 
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/claim":       {"store/pipeline"},

@@ -14,6 +14,8 @@
 //	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace), and the gates after it
 //	ota/metadata        what a firmware image states about itself
 //	ota/image           firmware images, and the chunks made of them
+//	ota/image/bucket    images in an S3 bucket that servers share, and their copies on disk
+//	ota/image/s3        objects in an S3 bucket
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these

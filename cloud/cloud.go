@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/image/bucket"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
@@ -43,6 +43,7 @@ type Cloud struct {
 	folder       folder
 	disk         *disk.Watch
 	images       image.Store
+	bucket       *bucket.Store // images too; nil without one
 	capacity     capacity
 	store        *store.Store
 	broker       *broker.Broker
@@ -99,39 +100,6 @@ func (c *Cloud) open(ctx context.Context) error {
 		return err
 	}
 	return c.bootstrap(ctx) // last: a start that fails must not use up the one report of a password
-}
-
-// build opens what the folder keeps and makes the parts.
-func (c *Cloud) build(ctx context.Context) error {
-	c.disk = disk.New(c.config.Data, c.log)
-	if err := c.openSpools(); err != nil {
-		return err
-	}
-	var err error
-	if c.store, err = c.openStore(ctx, !image.Empty(c.imageFolder())); err != nil { // it waits for the Redis of a server that was killed
-		return err
-	}
-	if c.images, err = c.openImages(); err != nil {
-		return err
-	}
-	c.compose(c.images)
-	return nil
-}
-
-func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error) {
-	options := store.Options{
-		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
-		Folder: c.config.Data, Images: images, Log: c.log, Keep: keep(c.config.Retention),
-	}
-	switch {
-	case c.config.Redis.Ephemeral:
-		c.log.Warn("the fleet is kept in memory and lost at exit")
-		return store.Ephemeral(ctx, options)
-	case options.URL != "":
-		return store.Open(ctx, options)
-	}
-	options.Room = c.disk.Check
-	return store.Serve(ctx, options)
 }
 
 // compose makes the parts. Calls go both ways: sessions call ota and roaming, which call back
@@ -235,6 +203,9 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.notify(base, c.store.Notices()) })
 	tasks.Go(func() { c.audit.Run(base) })
 	tasks.Go(func() { c.collectImages(base) })
+	if c.bucket != nil {
+		tasks.Go(func() { c.bucket.Run(base) })
+	}
 	tasks.Go(func() {
 		c.disk.Run(base, func(text string) { c.activity.RaiseInAllTeams(base, "disk_low", text) })
 	})
@@ -287,6 +258,9 @@ func (c *Cloud) close() error {
 		if err := c.registry.Settle(ctx); err != nil {
 			c.log.Error("a batch that was answered is still in the journal: the next start repeats it", "err", err)
 		}
+	}
+	if c.bucket != nil {
+		c.bucket.Close()
 	}
 	if c.store != nil {
 		c.store.Close()

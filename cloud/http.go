@@ -58,13 +58,16 @@ func (c *Cloud) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readyz reports whether devices and operators can be served: reads and writes of the store
-// work, and the index is built.
+// work, and the index is built. A bucket of images that can't be used is only named: every server
+// shares it, and most of what they do needs none of it.
 func (c *Cloud) readyz(w http.ResponseWriter, _ *http.Request) {
 	switch err := c.store.Ready(); {
 	case err != nil:
 		plain(w, http.StatusServiceUnavailable, "the store can't be used: "+err.Error())
 	case !c.store.Index.Ready():
 		plain(w, http.StatusServiceUnavailable, "the index is being built")
+	case c.bucket != nil && c.bucket.Trouble() != nil:
+		plain(w, http.StatusOK, "ready, but the images' bucket can't be used: "+c.bucket.Trouble().Error())
 	default:
 		plain(w, http.StatusOK, "ready")
 	}

@@ -7,19 +7,37 @@ import (
 
 	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/image/bucket"
+	"github.com/muster-iot/muster/ota/image/s3"
 )
 
 // imageFolder is where images are kept as files.
 func (c *Cloud) imageFolder() string { return filepath.Join(c.config.Data, "images") }
 
 // openImages opens where firmware images are kept.
-func (c *Cloud) openImages() (image.Store, error) {
-	images, err := image.OpenDirectory(c.imageFolder(), c.store.Catalogs.Catalog)
+func (c *Cloud) openImages(ctx context.Context) error {
+	directory, err := image.OpenDirectory(c.imageFolder(), c.store.Catalogs.Catalog)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	images.Reserve(c.disk.Room)
-	return images, nil
+	directory.Reserve(c.disk.Room)
+	c.images = directory
+	named, err := c.config.Images.Bucket()
+	if err != nil || named.Name == "" {
+		return err
+	}
+	objects, err := s3.Open(s3.Options{Bucket: named.Name, Prefix: named.Prefix, Endpoint: named.Endpoint, Region: named.Region})
+	if err != nil {
+		return err
+	}
+	if c.bucket, err = bucket.Open(bucket.Config{
+		Objects: objects, Owner: c.store.ID(), Copies: filepath.Join(c.config.Data, "copies"), Cache: int64(c.config.Images.Cache), Room: c.disk.Room,
+		Kept: directory, Records: c.store.Catalogs.Catalog, Edit: c.store.Catalogs.EditCatalog, Log: c.log,
+	}); err != nil {
+		return err
+	}
+	c.images = c.bucket
+	return c.bucket.Start(ctx)
 }
 
 // collectEvery is the time between two looks for images without a record.

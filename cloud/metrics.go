@@ -91,6 +91,17 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		count("muster_updates_ended_total", "Updates ended, by state.", n, "state", state.String())
 	}
 
+	if s.bucket != nil {
+		b, usable := s.bucket.Stats(), 1.0
+		if s.bucket.Trouble() != nil {
+			usable = 0
+		}
+		gauge("muster_images_ready", "1 while the bucket of images can be used, else 0.", usable)
+		gauge("muster_image_copies_bytes", "Room on the disk that copies of images take.", float64(b.CopyBytes))
+		count("muster_image_fetches_total", "Images fetched from the bucket.", b.Fetches)
+		count("muster_image_fetched_bytes_total", "Bytes of these.", b.FetchedBytes)
+	}
+
 	ready := 0.0
 	if s.store.Ready() == nil {
 		ready = 1

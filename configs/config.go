@@ -25,6 +25,7 @@ type Config struct {
 	HTTP      HTTP
 	Metrics   Metrics
 	Redis     Redis
+	Images    Images
 	Node      Node
 	Owner     Owner
 	OTA       OTA

@@ -39,6 +39,9 @@ func (c *Config) keys() []key {
 		{"redis.url", secret(&c.Redis.URL)},
 		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},
 
+		{"images.url", text(&c.Images.URL)},
+		{"images.cache", size(&c.Images.Cache)},
+
 		{"node.join", truth(&c.Node.Join)},
 
 		{"owner.email", text(&c.Owner.Email)},

@@ -33,6 +33,7 @@ func (c *Config) Validate() error {
 	var v verdict
 	c.validateListeners(&v)
 	c.validateStore(&v)
+	c.validateImages(&v)
 	c.validateUpdates(&v)
 	c.validateRetention(&v)
 	v.require(c.Log.Format == "text" || c.Log.Format == "json",

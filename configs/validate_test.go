@@ -66,6 +66,12 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"password with a comma", func(c *Config) { c.Redis.URL = "redis://u:p,q@a:7001/0" }, ""},
 		{"Redis without scheme", func(c *Config) { c.Redis.URL = "redis:6379" }, "redis.url is not one"},
 		{"several servers", func(c *Config) { c.Node.Join = true }, "node.join (--join) is set: several servers on one Redis are not supported yet"},
+		{"a bucket with a mistake", func(c *Config) { c.Images.URL = "s3://B" }, "a bucket's name has 3 to 63"},
+		{"a bucket of an ephemeral fleet", func(c *Config) { c.Images.URL, c.Redis.Ephemeral = "s3://images", true }, "images.url and redis.ephemeral are both set"},
+		{"too few copies", func(c *Config) { c.Images = Images{URL: "s3://images", Cache: 1 << 20} }, "images.cache is 1MiB: use ota.max_image, 64MiB, or more"},
+		{"an image too large for a bucket", func(c *Config) {
+			c.Images, c.OTA.MaxImage = Images{URL: "s3://images", Cache: 9 << 30}, 6<<30
+		}, "a bucket takes 5GiB in one object"},
 		{"two stores", func(c *Config) { c.Redis = Redis{URL: "redis://h:1", Ephemeral: true} }, "redis.url and redis.ephemeral are both set"},
 		{"no updates behind a gateway", func(c *Config) { c.OTA.GatewayUpdates = 0 }, "ota.gateway_updates is 0"},
 		{"no updates", func(c *Config) { c.OTA.MaxUpdates = 0 }, "ota.max_updates is 0"},

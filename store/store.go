@@ -180,6 +180,9 @@ const readyWithin = 3 * identity.Every
 // the last 6 s on the Redis that this process was started with. Otherwise it returns why not.
 func (s *Store) Ready() error { return s.core.Ready(s.readyWithin) }
 
+// ID names this store among all others. A store that is not kept has none.
+func (s *Store) ID() string { return s.keeper.ID() }
+
 // Lost receives an error when another process has taken the store: this one must end.
 func (s *Store) Lost() <-chan error { return s.lost }
 

@@ -28,6 +28,7 @@ type serveCmd struct {
 	HTTPTLSKey    *string `name:"http-tls-key" help:"Private key of that certificate, in PEM." placeholder:"FILE"`
 	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
 	Redis         *string `help:"Use this Redis instead of starting one: a server, the master of Sentinels (?master_name=NAME&addr=...), or a Cluster (?addr=...)." placeholder:"URL"`
+	Images        *string `help:"Keep images in this S3 bucket, s3://BUCKET/PREFIX?endpoint=URL&region=NAME, with the keys of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY." placeholder:"URL"`
 	Join          bool    `help:"Share the Redis with other servers started with --join (not supported yet)."`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
 	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`
@@ -139,6 +140,7 @@ func (s *serveCmd) flags() []configs.Flag {
 		{"--http-tls-key", "http.tls_key", s.HTTPTLSKey},
 		{"--data", "data", s.Data},
 		{"--redis", "redis.url", s.Redis},
+		{"--images", "images.url", s.Images},
 		{"--ready-file", "ready_file", s.ReadyFile},
 		{"--owner-email", "owner.email", s.OwnerEmail},
 		{"--owner-password", "owner.password", s.OwnerPassword},

@@ -124,6 +124,14 @@ func run(ctx context.Context, c redis.Cmdable, s *redis.Script, keys []string, a
 	return answer{words[0], words[1], number(words[2]), number(words[3]), words[4], words[5]}, nil
 }
 
+// ID is the id of the store; "" before Take.
+func (k *Keeper) ID() string {
+	if known := k.known.Load(); known != nil {
+		return *known
+	}
+	return ""
+}
+
 // Recognize returns nil if m has this process's store. It reads only.
 func (k *Keeper) Recognize(ctx context.Context, m pipeline.Master) error {
 	known, mark := k.known.Load(), k.markOf(m)
