@@ -38,6 +38,7 @@ type Device struct {
 	Functions         []string        `json:"functions"`
 	Variables         struct{}        `json:"variables"`
 	Update            *Update         `json:"update" doc:"Its newest update; null: none yet"`
+	CoolingUntil      *time.Time      `json:"cooling_until" doc:"After a failed attempt at its target: when the next may begin; null: it does not wait. A retry ends the wait"`
 	Tags              []string        `json:"tags" doc:"The same as groups"`
 	Type              string          `json:"type" enum:"Generic,Gateway,BLE"`
 	SubType           string          `json:"subType"`

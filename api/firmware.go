@@ -41,6 +41,7 @@ type Firmware struct {
 	UploadedAt  *time.Time `json:"uploaded_at"`
 	By          Uploader   `json:"uploaded_by"`
 	Updated     *time.Time `json:"updated_at,omitempty" doc:"In the answer to a release"`
+	Cooling     *Cooling   `json:"cooling_down,omitempty" doc:"In the answer to a release: devices that it reaches only later, because they wait after a failed attempt"`
 	Metadata    *Metadata  `json:"metadata" doc:"What the image states about itself; null if it is in no format that Muster reads"`
 	Forced      bool       `json:"version_forced" doc:"Its version is not the one that the image states"`
 	Hardware    []string   `json:"hardware" doc:"Hardware revisions it is for; empty: all"`

@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // Release decides where a version is released. Groups and Default are absolute for the
 // version when present and leave as it is when absent; a bare version makes it default.
 type Release struct {
@@ -21,6 +23,21 @@ type ImpactDevices struct {
 	Of      int           `json:"of" doc:"Devices considered"`
 	Ends    int           `json:"updates_ended" doc:"Running updates that end because the target of their device changes"`
 	Blocked []ReasonCount `json:"blocked" doc:"Devices whose target changes, or is this version already, but that can't receive it now, by reason"`
+	Cooling *Cooling      `json:"cooling_down,omitempty" doc:"Devices that should run this version already and wait after a failed attempt; absent: none"`
+}
+
+// Cooling are devices that wait after a failed attempt at an update.
+type Cooling struct {
+	Total   int          `json:"total"`
+	AtLeast bool         `json:"at_least,omitempty" doc:"There may be more than total"`
+	Until   *time.Time   `json:"until" doc:"When the last of them tries again, if it is online; a retry of its update lets it try at once"`
+	Devices []CoolingOne `json:"devices" doc:"Up to 10 of them, those that try again first"`
+}
+
+// CoolingOne is a device that waits after a failed attempt.
+type CoolingOne struct {
+	ID    string     `json:"id"`
+	Until *time.Time `json:"until"`
 }
 
 // ImpactUpdate is the devices that will get an update.

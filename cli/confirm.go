@@ -64,7 +64,39 @@ func impactLines(i fleet.Impact) []string {
 	for _, row := range i.Blocked {
 		lines = append(lines, fmt.Sprintf("  %d not now: %s", row.Devices, strings.ReplaceAll(row.Reason, "_", " ")))
 	}
+	if i.Cooling.Devices > 0 {
+		lines = append(lines, "  "+coolingLine(i.Cooling))
+	}
 	return lines
+}
+
+// coolingLine describes devices that wait after a failed attempt, and how to end that.
+func coolingLine(c fleet.Cooling) string {
+	least := ""
+	if c.AtLeast {
+		least = "at least "
+	}
+	ids := make([]string, len(c.First))
+	for i, one := range c.First {
+		ids[i] = string(one.Device)
+	}
+	return fmt.Sprintf("%s%s not now: cooling down after a failed attempt, the last until %s (%s). To try at once: muster update retry %s",
+		least, humane.Number(c.Devices), cell(c.Until), clipIDs(ids), strings.Join(ids[:min(len(ids), 3)], " "))
+}
+
+// readCooling converts devices that wait from the API.
+func readCooling(c *api.Cooling) (out fleet.Cooling) {
+	if c == nil {
+		return out
+	}
+	out = fleet.Cooling{Devices: c.Total, AtLeast: c.AtLeast}
+	if c.Until != nil {
+		out.Until = *c.Until
+	}
+	for _, one := range c.Devices {
+		out.First = append(out.First, fleet.CoolingOne{Device: fleet.DeviceID(one.ID)})
+	}
+	return out
 }
 
 // moveLine describes the devices that move from one version to another.
@@ -83,7 +115,7 @@ func moveLine(m fleet.MoveCount) string {
 // readImpact converts an impact from the API.
 func readImpact(i api.Impact) fleet.Impact {
 	update := i.Devices.Update
-	out := fleet.Impact{Total: update.Total, Of: i.Devices.Of, Due: update.Due, Online: update.Online, Ends: i.Devices.Ends}
+	out := fleet.Impact{Total: update.Total, Of: i.Devices.Of, Due: update.Due, Online: update.Online, Ends: i.Devices.Ends, Cooling: readCooling(i.Devices.Cooling)}
 	for _, row := range update.Moves {
 		out.Moves = append(out.Moves, fleet.MoveCount{From: row.From.Version, To: row.To.Version, Devices: row.Total})
 	}

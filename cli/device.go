@@ -177,6 +177,9 @@ func drawDevice(t *table, d api.Device) {
 	if d.Update != nil {
 		t.row("last update", updateText(*d.Update))
 	}
+	if d.CoolingUntil != nil {
+		t.row("next attempt", cell(d.CoolingUntil)+"; to try at once: muster update retry "+d.ID)
+	}
 	t.row("notes", d.Notes)
 }
 

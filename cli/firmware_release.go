@@ -54,6 +54,9 @@ func (c *releasing) order(ctx context.Context, s server, tag, question string, r
 			t.line("Release %d is %s, at %s. Follow it with: muster release watch %d", f.Release.ID, f.Release.State, f.Release.Share, f.Release.ID)
 			return
 		}
+		if c := readCooling(f.Cooling); c.Devices > 0 {
+			t.line("%s", coolingLine(c))
+		}
 		t.line("Follow its progress with: muster fleet watch")
 	})
 }

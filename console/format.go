@@ -149,6 +149,15 @@ func blocked(reason string) string {
 	return words(reason)
 }
 
+// cooling is a sentence about devices that wait after a failed attempt.
+func cooling(c fleet.Cooling) string {
+	wait := " wait after a failed attempt, the last until "
+	if c.Devices == 1 {
+		wait = " waits after a failed attempt, until "
+	}
+	return humane.Count(c.Devices, "device") + wait + stamp(c.Until) + "; a retry of the update ends that."
+}
+
 // payload formats a device's message: text as it is, other bytes in hex.
 func payload(data []byte) string {
 	const enough = 2000 // bytes shown

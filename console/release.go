@@ -272,6 +272,9 @@ func (v releasePages) release() error {
 	case body.Now:
 		said = "Released version " + body.Version.String() + ". Online devices get it now, the others at their next handshake."
 	}
+	if n := done.Cooling.Devices; n > 0 {
+		said += " " + cooling(done.Cooling)
+	}
 	progress := v.at("/firmware/" + body.Version.String())
 	return v.doneWith(v.at("/firmware"), notice{said, progress, "Follow its progress"})
 }

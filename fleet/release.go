@@ -39,6 +39,7 @@ type FirmwareView struct {
 	Devices int     // visible devices that run it
 	Staged  Release // its newest release with a plan that is under way and that the actor may see; zero: none
 	Tag     string  // changes with its texts, and with any release of the product the actor may see
+	Cooling Cooling // in the result of a release: the devices that it reaches only later
 }
 
 // Impact is how many devices will receive an update as a direct result of an action.
@@ -54,6 +55,10 @@ type Impact struct {
 	// Due is, for a release, the devices whose target is that version already but that don't
 	// run it yet: an immediate release sends it to them too.
 	Due int
+
+	// Cooling is the devices whose target is, and stays, what a release or a lock names, and
+	// which wait after a failed attempt at it. They are not among Due.
+	Cooling Cooling
 }
 
 // Lower is how many devices the action sends back to an older version.
@@ -73,6 +78,7 @@ func (i *Impact) Add(other Impact) {
 	i.Due += other.Due
 	i.Online += other.Online
 	i.Ends += other.Ends
+	i.Cooling.Add(other.Cooling)
 	for _, row := range other.Moves {
 		at, known := slices.BinarySearchFunc(i.Moves, row, MoveCount.compare)
 		if !known {

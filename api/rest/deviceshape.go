@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -36,6 +37,12 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 	if v.Update.State != fleet.NoUpdate {
 		u := shownUpdate(fleet.DeviceUpdate{Device: v.ID, Update: v.Update})
 		d.Update = &u
+	}
+	if v.Attempts.Target.Equal(v.Target) && !v.Running.Equal(v.Target) {
+		now := time.Now()
+		if wait := precedence.CoolDown(v.Attempts, now); wait > 0 {
+			d.CoolingUntil = moment(now.Add(wait))
+		}
 	}
 	return d
 }

@@ -53,7 +53,7 @@ func (a *API) release(ctx context.Context, who fleet.Actor, in *struct {
 		return nil, err
 	}
 	now := time.Now().UTC()
-	one.Body.Intelligent, one.Body.Updated = order.Now, &now
+	one.Body.Intelligent, one.Body.Updated, one.Body.Cooling = order.Now, &now, shownCooling(released.Cooling)
 	return route.AnswerTagged[any](released.Tag, one.Body, nil)
 }
 
@@ -106,5 +106,16 @@ func ShownImpact(i fleet.Impact) api.Impact {
 		moves = append(moves, api.MoveCount{From: api.Reported{Version: row.From}, To: version(row.To), Lower: row.Lower(), Total: row.Devices})
 	}
 	update := api.ImpactUpdate{Total: i.Total, ByVersion: byVersion, Moves: moves, Online: i.Online, Due: i.Due}
-	return api.Impact{Devices: api.ImpactDevices{Update: update, Of: i.Of, Ends: i.Ends, Blocked: blocked}}
+	return api.Impact{Devices: api.ImpactDevices{Update: update, Of: i.Of, Ends: i.Ends, Blocked: blocked, Cooling: shownCooling(i.Cooling)}}
+}
+
+func shownCooling(c fleet.Cooling) *api.Cooling {
+	if c.Devices == 0 {
+		return nil
+	}
+	shown := api.Cooling{Total: c.Devices, AtLeast: c.AtLeast, Until: moment(c.Until)}
+	for _, one := range c.First {
+		shown.Devices = append(shown.Devices, api.CoolingOne{ID: string(one.Device), Until: moment(one.Until)})
+	}
+	return &shown
 }

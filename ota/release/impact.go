@@ -49,7 +49,15 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 			t.add(e, e, devices)
 		}
 	})
-	return t.impact(), err
+	if err != nil || t.mayWait == 0 {
+		return t.impact(), err
+	}
+	impact := t.impact()
+	impact.Cooling, err = s.coolingAmong(ctx, actor, product, t, func(e *fleet.IndexEntry) bool {
+		return (everyone || inAny(e.Groups, concerned)) && t.contrast.targets(e).after.Equal(order.Version) && t.mayCool(e, e)
+	})
+	impact.Due -= impact.Cooling.Devices
+	return impact, err
 }
 
 // Preview is the impact of changing devices, as change does it to a copy of their index
@@ -63,6 +71,7 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 		return fleet.Impact{}, err
 	}
 	t := newSum(c, c, s.ota.MaxAttempts())
+	var mayWait []fleet.DeviceID
 	if ids == nil {
 		err = s.index.Count(actor, product, t.contrast.splits(), func(e *fleet.IndexEntry, devices int) {
 			changed := *e
@@ -84,9 +93,14 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 			changed := e
 			change(&changed)
 			t.add(&e, &changed, 1)
+			if !changed.Lock.IsZero() && t.mayCool(&e, &changed) {
+				mayWait = append(mayWait, id)
+			}
 		}
 	}
-	return t.impact(), nil
+	impact := t.impact()
+	impact.Cooling, err = s.cooling(ctx, mayWait)
+	return impact, err
 }
 
 func altered(a, b *fleet.IndexEntry) bool {
@@ -105,6 +119,7 @@ type sum struct {
 	released    fleet.Version // by a release
 	total, of   int
 	due         int
+	mayWait     int // of due: for a cool-down, if it is not over
 	online      int
 	ends        int
 	moves       map[move]int
@@ -150,6 +165,9 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 	if to.after.Equal(t.released) && from.before.Equal(t.released) && !new.Running.Equal(t.released) {
 		if reason := t.obstacle(new, to.after, false); reason == "" {
 			t.due += devices
+			if t.mayCool(old, new) {
+				t.mayWait += devices
+			}
 		} else if !restricted {
 			t.blocked[reason] += devices
 		}

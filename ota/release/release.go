@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,7 +53,15 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	if err != nil {
 		return fleet.FirmwareView{}, fmt.Errorf("released, but only for the next handshakes: %w", err)
 	}
-	return s.released(actor, c, order.Version)
+	view, err := s.released(actor, c, order.Version)
+	if err != nil {
+		return view, err
+	}
+	view.Cooling, err = s.coolingAt(ctx, actor, c, order.Version)
+	if errors.Is(err, fleet.Unavailable) { // it is released all the same
+		err = nil
+	}
+	return view, err
 }
 
 // apply applies order to c, which it may modify. known are the groups that c's devices
