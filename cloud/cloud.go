@@ -26,6 +26,7 @@ import (
 	"github.com/muster-iot/muster/ota/image/bucket"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/roaming"
 	"github.com/muster-iot/muster/session"
@@ -45,6 +46,7 @@ type Cloud struct {
 	images       image.Store
 	bucket       *bucket.Store // images too; nil without one
 	capacity     capacity
+	quotas       *quota.Quotas
 	store        *store.Store
 	broker       *broker.Broker
 	audit        *audit.Log
@@ -108,18 +110,20 @@ func (c *Cloud) open(ctx context.Context) error {
 func (c *Cloud) compose(images image.Store) {
 	base, cancel := context.WithCancel(context.Background())
 	c.base, c.cancel = base, cancel
+	c.capacity = fit(c.config, openFiles(), c.log)
+	c.quotas = c.newQuotas()
 	c.activity = activity.New(activity.Config{
 		Messages: c.store.Messages, Teams: c.store.Teams, Log: c.log,
 		Exhausted: func(d *fleet.Device) bool { return c.ota.Exhausted(d) },
 	})
 	c.sessions = session.New(base, session.Config{
 		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Activity: c.activity,
-		MQTT: c.config.MQTT, MaxAge: c.config.OTA.MaxSessionAge, Log: c.log,
+		MQTT: c.config.MQTT, Quota: c.quotas.Connections, MaxAge: c.config.OTA.MaxSessionAge, Log: c.log,
 	})
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.audit.Keep(c.folder.unaudited)
 	c.ota = ota.New(ota.Config{
-		MaxUpdates: c.config.OTA.MaxUpdates, MaxBehind: c.config.OTA.GatewayUpdates,
+		MaxUpdates: c.config.OTA.MaxUpdates, MaxTeam: c.config.Quota.Updates, MaxBehind: c.config.OTA.GatewayUpdates,
 		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
 		Ready:      c.sessions.SlotFree,
 		Ended:      func(d fleet.Device) { c.activity.Updates(base, &d, []fleet.Update{d.Update}) },
@@ -129,18 +133,17 @@ func (c *Cloud) compose(images image.Store) {
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
-		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log, Clock: c.store.Clock,
+		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Quota: c.quotas.Devices, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log, Clock: c.store.Clock,
 	})
-	c.capacity = fit(c.config, openFiles(), c.log)
 	c.broker = broker.New(broker.Config{
-		MaxConnections: c.capacity.mqtt, MaxPending: c.capacity.pending, MaxPendingPer: c.config.MQTT.MaxPendingPerAddress,
+		MaxConnections: c.capacity.mqtt + c.capacity.mqtt/turnover + 1, MaxPending: c.capacity.pending, MaxPendingPer: c.config.MQTT.MaxPendingPerAddress,
 		MaxKeepAlive: c.config.MQTT.MaxKeepalive, ProxyFrom: c.config.MQTT.ProxyFrom,
 		ConnectBurst: c.config.ConnectBurst, RivalBurst: c.config.RivalBurst,
 	}, c.sessions, c.log)
 
 	c.sessions.Use(c.ota, roaming.New(roaming.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Messages: c.store.Messages,
-		Audit: c.audit, Live: c.sessions, Log: c.log,
+		Audit: c.audit, Quota: c.quotas.Devices, Live: c.sessions, Log: c.log,
 	}))
 }
 
@@ -171,12 +174,12 @@ func (c *Cloud) listen() error {
 	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Live: c.activity, Log: c.log,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Live: c.activity, Quotas: c.quotas, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas,
 	}, c.log)
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,

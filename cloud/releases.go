@@ -16,7 +16,7 @@ func (c *Cloud) composeReleases(images image.Store) {
 	c.releases = release.New(release.Config{
 		MaxImage: int64(c.config.OTA.MaxImage),
 		Devices:  c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
-		Images: images, OTA: c.ota, Audit: c.audit, Announce: c.activity.Publish,
+		Images: images, OTA: c.ota, Audit: c.audit, Quota: c.quotas.Images, Uploads: c.quotas.Uploads, Announce: c.activity.Publish,
 		Changed: func(product fleet.ProductID, now []fleet.DeviceID) {
 			c.rollouts.Watch(product)
 			c.sessions.Released(product, now)

@@ -29,6 +29,7 @@ type Config struct {
 	Node      Node
 	Owner     Owner
 	OTA       OTA
+	Quota     Quota
 	Retention Retention
 	Log       Log
 }
@@ -104,6 +105,18 @@ type OTA struct {
 	Attempts       int
 	CoolDown       []time.Duration // after the first failed attempt, the second ...; the last repeats
 	MaxSessionAge  time.Duration
+}
+
+// Quota is what one team may have of what all share; 0 is no limit of its own. Of what is in use at
+// a moment, each team has its share in any case.
+type Quota struct {
+	Devices     int
+	Images      Size // all of a team
+	Connections int
+	Updates     int // that transfer at a time
+	Streams     int // of events, with open pages of the console
+	UserStreams int // of these, of one user
+	Uploads     int // at a time
 }
 
 // Retention is how much of what grows is kept per team, and how much one device or user may

@@ -35,6 +35,7 @@ func TestTheShippedFileIsTheDefaults(t *testing.T) {
 			CoolDown:       []time.Duration{5 * time.Minute, 30 * time.Minute, 2 * time.Hour},
 			MaxSessionAge:  24 * time.Hour,
 		},
+		Quota: Quota{Devices: 100_000, Images: 16 << 30, Streams: 500, UserStreams: 100, Uploads: 16},
 		Retention: Retention{
 			Age: 90 * 24 * time.Hour, Messages: 128 << 20, DeviceMessages: 16 << 20, DeviceFloor: 64 << 10,
 			Alerts: 10_000, DeviceAlerts: 500, AuditAge: 365 * 24 * time.Hour, Audit: 100_000, SignInAge: 90 * 24 * time.Hour, SignIns: 20_000,

@@ -56,6 +56,14 @@ func (c *Config) keys() []key {
 		{"ota.cool_down", durations(&c.OTA.CoolDown)},
 		{"ota.max_session_age", duration(&c.OTA.MaxSessionAge)},
 
+		{"quota.devices", count(&c.Quota.Devices)},
+		{"quota.images", size(&c.Quota.Images)},
+		{"quota.connections", count(&c.Quota.Connections)},
+		{"quota.updates", count(&c.Quota.Updates)},
+		{"quota.streams", count(&c.Quota.Streams)},
+		{"quota.user_streams", count(&c.Quota.UserStreams)},
+		{"quota.uploads", count(&c.Quota.Uploads)},
+
 		{"retention.age", duration(&c.Retention.Age)},
 		{"retention.messages", size(&c.Retention.Messages)},
 		{"retention.device_messages", size(&c.Retention.DeviceMessages)},

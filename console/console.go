@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/sse"
 )
@@ -25,6 +26,7 @@ type Config struct {
 	Releases *release.Service
 	Rollouts *rollout.Service
 	Live     Live
+	Quotas   *quota.Quotas // nil: no team has any
 	Log      *slog.Logger
 }
 
@@ -56,6 +58,7 @@ type Console struct {
 	log      *slog.Logger
 	history  *history.History
 	streams  *sse.Open
+	quotas   *quota.Quotas
 	kept     *kept
 	handler  http.Handler
 }
@@ -68,9 +71,12 @@ func New(config Config) *Console {
 	if config.Session == 0 {
 		config.Session = 12 * time.Hour
 	}
+	if config.Quotas == nil {
+		config.Quotas = new(quota.Quotas)
+	}
 	c := &Console{
 		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, rollouts: config.Rollouts, live: config.Live, log: config.Log,
-		streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
+		quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)
 	c.handler = secured(compressed(http.NewCrossOriginProtection().Handler(c.routes())))

@@ -22,9 +22,16 @@ func (v *visit) stream(l sse.Listener) error {
 		return err
 	}
 	defer end()
+	ctx, cancel := context.WithCancel(v.ctx())
+	defer cancel()
+	place, err := v.quotas.Streams.Take(v.actor.Team, v.actor.Email, cancel)
+	if err != nil {
+		return err
+	}
+	defer place.Leave()
 	events, leave := v.live.Listen(v.actor.Team)
 	defer leave()
-	if err := streamTo(l, currentRights{v.Console}, v.secret, events, over).Run(v.ctx(), sse.NewWriter(v.w)); err != nil {
+	if err := streamTo(l, currentRights{v.Console}, v.secret, events, over).Run(ctx, sse.NewWriter(v.w)); err != nil {
 		v.log.Debug("console: a stream ended", "err", err)
 	}
 	return nil

@@ -2,9 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"iter"
@@ -192,6 +189,11 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 	if err := r.fences.flush(ctx, r.journal); err != nil {
 		return err
 	}
+	release, err := r.config.Quota.Reserve(ctx, teamOf(devices), r.unknown(devices))
+	if err != nil {
+		return err
+	}
+	defer release()
 	var taken []*fleet.Device
 	var failed error
 	for i, err := range r.devices.CreateMany(ctx, devices) {
@@ -219,6 +221,23 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 		}
 	}
 	return failed
+}
+
+// unknown returns how many of devices have no record yet.
+func (r *Registry) unknown(devices []*fleet.Device) (n int64) {
+	for _, d := range devices {
+		if _, err := r.index.Entry(d.ID); errors.Is(err, fleet.NotFound) {
+			n++
+		}
+	}
+	return n
+}
+
+func teamOf(devices []*fleet.Device) fleet.TeamID {
+	if len(devices) == 0 {
+		return 0
+	}
+	return devices[0].Team
 }
 
 // makeGateway checks that a device of the team can be a gateway, and makes it one. Only an
@@ -261,38 +280,4 @@ func gatewayError(id fleet.DeviceID, s visibleDevice, err error) error {
 		return fleet.FieldErrorf("gateway", "device %s is a BLE device: it can't be a gateway", id)
 	}
 	return err
-}
-
-// RotateSecret replaces the secret of a device, ends its connection, and returns the new
-// secret, which is not kept. It returns fleet.Conflict for a BLE device, which has none.
-func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (string, error) {
-	s, err := r.visible(ctx, actor, 0, id)
-	if err != nil {
-		return "", err
-	}
-	if err := actor.May(fleet.ImportDevices); err != nil {
-		return "", err
-	}
-	if s.device.Kind == fleet.BLE {
-		return "", fleet.Errorf(fleet.Conflict, "device %s is a BLE device: it has no credential of its own", id)
-	}
-	secret, hash := newSecret()
-	_, err = r.edit(ctx, actor.Team, s.device.Product, id, func(d *fleet.Device) error {
-		d.Secret = hash
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	r.audit.Record(ctx, actor, "device.rotate", string(id), nil, audit.Fields{"credential": "new secret"})
-	r.live.Kick(id)
-	return secret, nil
-}
-
-// newSecret returns 256 random bits in base64url, and their hash as the record keeps it.
-func newSecret() (string, fleet.Secret) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails since Go 1.24
-	secret := base64.RawURLEncoding.EncodeToString(random)
-	return secret, sha256.Sum256([]byte(secret))
 }

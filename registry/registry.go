@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota/precedence"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store"
 )
@@ -30,7 +31,8 @@ type Config struct {
 	Journal  *store.Journal // of batches under way
 	Fences   Fences         // of Journal, on disk; nil: none
 	Audit    *audit.Log
-	Images   Images // deleted with their product; nil: left in place
+	Quota    *quota.Stock // of devices; nil: none
+	Images   Images       // deleted with their product; nil: left in place
 	Forecast Forecast
 	Live     Live
 	Log      *slog.Logger

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	Catalogs *store.Catalogs
 	Messages *store.Messages
 	Audit    *audit.Log
+	Quota    *quota.Stock // of devices; nil: none
 	Live     Live
 	Log      *slog.Logger
 }
@@ -185,6 +187,14 @@ func (r *Roaming) register(ctx context.Context, gateway, id fleet.DeviceID) (fle
 	if err != nil || !r.limits.register(gateway, len(attached), p.AutoRegister) {
 		return wire.ReasonOverLimit, err
 	}
+	release, err := r.Quota.Reserve(ctx, p.Team, 1)
+	if errors.Is(err, fleet.Conflict) {
+		return wire.ReasonOverLimit, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	d := &fleet.Device{
 		ID: id, Team: p.Team, Product: p.ID, Kind: fleet.BLE, Gateway: gateway, UpdatesOn: true, Created: time.Now().UTC(),
 	}

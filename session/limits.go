@@ -19,6 +19,9 @@ type limits struct {
 	gateways *limit.Limiter[fleet.DeviceID] // everything that a gateway relays, by the gateway
 	teams    *limit.Limiter[fleet.TeamID]   // everything but Hello and Want of all devices of a team; nil: no limit
 	rivals   *limit.Limiter[fleet.DeviceID] // alerts
+
+	overQuota *limit.Limiter[fleet.TeamID] // alerts
+	recent    limit.Recent[fleet.TeamID]   // everything but Hello and Want
 }
 
 const (
@@ -34,6 +37,8 @@ func newLimits(c configs.MQTT) *limits {
 		messages: limit.New[fleet.DeviceID](wire.MessageBurst, wire.MessageInterval, most),
 		gateways: limit.New[fleet.DeviceID](wire.GatewayBurst, wire.GatewayInterval, most),
 		rivals:   limit.New[fleet.DeviceID](1, time.Hour, 10_000),
+
+		overQuota: limit.New[fleet.TeamID](1, time.Hour, 10_000),
 	}
 	if c.TeamMessages > 0 {
 		every := time.Second / time.Duration(c.TeamMessages)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
@@ -85,4 +86,13 @@ func (r *rechecks) run(ctx context.Context, recheck func(fleet.DeviceID, ota.Occ
 		})
 	}
 	workers.Wait()
+}
+
+// askWhenCool schedules the Hello that begins the next attempt for the end of the cool-down
+// after a failed update: the device may stay connected for long.
+func (s *session) askWhenCool(d *fleet.Device) {
+	if d.Update.State == fleet.Failed && !s.sessions.ota.Exhausted(d) {
+		cool := s.sessions.ota.CoolDown(d)
+		s.askAt(time.Now().Add(cool + tenth(max(cool, time.Second))))
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -29,7 +30,8 @@ type session struct {
 	gateway  *session  // of a BLE device; nil for a device with its own connection
 	children *children // of a gateway; nil otherwise
 	wants    *rate.Limiter
-	address  string // IP the connection comes from
+	place    *quota.Place // of a device with its own connection
+	address  string       // IP the connection comes from
 
 	heard atomic.Int64 // of a BLE device: when its last message came, Unix ns
 	noted atomic.Int64 // when the device was last heard, by its record, Unix ns
@@ -67,6 +69,7 @@ func (s *session) Gone() {
 	s.endChildren()
 	s.noteHeard()
 	s.device.End()
+	s.place.Leave()
 	s.sessions.leave(s)
 }
 
@@ -101,6 +104,7 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	if !s.sessions.limits.messages.Take(s.id()) {
 		return fmt.Errorf("device %s: %w", s.id(), errLimited)
 	}
+	s.sessions.limits.recent.Count(s.device.Team())
 	if teams := s.sessions.limits.teams; teams != nil {
 		if err := wait(ctx, teams, s.device.Team()); err != nil {
 			return err
@@ -276,15 +280,6 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 		s.sessions.rechecks.add(s.id(), ota.AtChange)
 	}
 	return nil
-}
-
-// askWhenCool schedules the Hello that begins the next attempt for the end of the cool-down
-// after a failed update: the device may stay connected for long.
-func (s *session) askWhenCool(d *fleet.Device) {
-	if d.Update.State == fleet.Failed && !s.sessions.ota.Exhausted(d) {
-		cool := s.sessions.ota.CoolDown(d)
-		s.askAt(time.Now().Add(cool + tenth(max(cool, time.Second))))
-	}
 }
 
 func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error {

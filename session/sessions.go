@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/roaming"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
@@ -28,6 +29,7 @@ type Config struct {
 	Messages *store.Messages
 	Activity *activity.Activity
 	MQTT     configs.MQTT
+	Quota    *quota.Places // of connections; nil: none
 	MaxAge   time.Duration // of a session without a Hello
 	Log      *slog.Logger
 }
@@ -43,6 +45,7 @@ type Sessions struct {
 	messages  *store.Messages
 	activity  *activity.Activity
 	limits    *limits
+	quota     *quota.Places
 	upkeep    *upkeep
 	rechecks  *rechecks
 	log       *slog.Logger
@@ -60,7 +63,7 @@ type Sessions struct {
 // New returns Sessions without a device. Use must be called next. base ends with the server.
 func New(base context.Context, config Config) *Sessions {
 	c := &Sessions{
-		devices: config.Devices, messages: config.Messages, activity: config.Activity, limits: newLimits(config.MQTT),
+		devices: config.Devices, messages: config.Messages, activity: config.Activity, limits: newLimits(config.MQTT), quota: config.Quota,
 		upkeep: newUpkeep(), rechecks: newRechecks(), log: config.Log, maxAge: config.MaxAge, base: base,
 		online: make(map[fleet.DeviceID]*session),
 	}
@@ -109,10 +112,28 @@ func (c *Sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Se
 		return nil, err
 	}
 	s := c.newSession(admitted, connect.Link, nil, connect.Address)
+	s.place, err = c.quota.Renew(admitted.Team(), string(admitted.ID()), func() { connect.Link.Close(fleet.Busy) })
+	if err != nil {
+		admitted.End()
+		c.overQuota(admitted, err)
+		return nil, err
+	}
 	if s.Gateway() {
 		s.children = newChildren()
 	}
 	return s, nil
+}
+
+// Messages returns how many messages of a team's devices came in the last second.
+func (c *Sessions) Messages(team fleet.TeamID) int { return c.limits.recent.PerSecond(team) }
+
+// overQuota raises an alert, once an hour and team, about a device that its team's quota keeps out.
+func (c *Sessions) overQuota(device *handshake.Session, err error) {
+	if c.limits.overQuota.Take(device.Team()) {
+		c.workers.Go(func() {
+			c.activity.RaiseFor(c.base, device.Team(), device.ID(), "quota_exceeded", "the device could not connect: "+err.Error())
+		})
+	}
 }
 
 // newSession returns a session on link, which is that of gateway where it is not nil.

@@ -183,17 +183,20 @@ func (p *adapter) stream(ctx context.Context, who fleet.Actor, secret string, w 
 			return nil, err
 		}
 	}
-	_, end, err := p.streams.Begin(secret)
+	over, end := context.WithCancel(context.WithoutCancel(ctx)) // huma may call Body after ctx has ended
+	place, err := p.Quotas.Streams.Take(who.Team, who.Email, end)
 	if err != nil {
+		end()
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer end()
+		defer place.Leave()
 		r, rw := humago.Unwrap(ctx)
 		events, leave := p.Events.Listen(who.Team)
 		defer leave()
 		stream := sse.Stream{
-			Listener: &listener{wanted: w}, Rights: rights{p}, Secret: secret, Events: events,
+			Listener: &listener{wanted: w}, Rights: rights{p}, Secret: secret, Events: events, Over: over.Done(),
 			Greeting: ":ok\n\n", Heartbeat: p.Config.Heartbeat,
 		}
 		_ = stream.Run(r.Context(), sse.NewWriter(rw)) // the client reconnects, and gets the error then

@@ -14,18 +14,16 @@ import (
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/sse"
 )
 
 // adapter answers Particle's clients.
 type adapter struct {
 	*rest.API
-	streams *sse.Open
 }
 
 // Tables returns the routes.
 func Tables(a *rest.API) []route.Table {
-	p := &adapter{API: a, streams: sse.NewOpen(0)}
+	p := &adapter{API: a}
 	return []route.Table{p.products(), p.impacts(), p.team(), p.events()}
 }
 

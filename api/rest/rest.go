@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/registry"
 )
 
@@ -30,6 +31,7 @@ type Domain struct {
 	Rollouts *rollout.Service
 	Events   Events
 	Repeats  route.Repeats
+	Quotas   *quota.Quotas // nil: no team has any
 }
 
 // Events is where events come from.
@@ -50,6 +52,9 @@ type API struct {
 func New(config Config, domain Domain, log *slog.Logger) *API {
 	if config.MaxImage == 0 {
 		config.MaxImage = 64 << 20
+	}
+	if domain.Quotas == nil {
+		domain.Quotas = new(quota.Quotas)
 	}
 	return &API{Domain: domain, Config: config, Log: log}
 }

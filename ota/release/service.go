@@ -6,6 +6,7 @@ import (
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -20,6 +21,8 @@ type Config struct {
 	Images   image.Store
 	OTA      *ota.Service
 	Audit    *audit.Log
+	Quota    *quota.Stock  // of bytes of images; nil: none
+	Uploads  *quota.Places // nil: any number at a time
 
 	// Announce passes an event on to listeners. It must not block.
 	Announce func(fleet.Event)
@@ -49,6 +52,8 @@ type Service struct {
 	images   image.Store
 	ota      *ota.Service
 	audit    *audit.Log
+	quota    *quota.Stock
+	uploads  *quota.Places
 	announce func(fleet.Event)
 	changed  func(fleet.ProductID, []fleet.DeviceID)
 }
@@ -59,6 +64,6 @@ func New(config Config) *Service {
 	return &Service{
 		maxImage: config.MaxImage,
 		devices:  config.Devices, catalogs: config.Catalogs, teams: config.Teams, index: config.Index, images: config.Images,
-		ota: config.OTA, audit: config.Audit, announce: config.Announce, changed: config.Changed,
+		ota: config.OTA, audit: config.Audit, quota: config.Quota, uploads: config.Uploads, announce: config.Announce, changed: config.Changed,
 	}
 }

@@ -3,12 +3,14 @@ package release
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/metadata"
+	"github.com/muster-iot/muster/quota"
 )
 
 // Limits of what people write about firmware, in bytes.
@@ -24,6 +26,8 @@ type Upload struct {
 	service  *Service
 	actor    fleet.Actor
 	product  fleet.ProductID
+	place    *quota.Place
+	lost     atomic.Bool    // another team needs the place
 	staged   *image.Staged  // nil before Stage
 	metadata fleet.Metadata // of staged
 }
@@ -34,7 +38,10 @@ func (s *Service) Begin(ctx context.Context, actor fleet.Actor, product fleet.Pr
 	if _, err := s.catalogFor(ctx, actor, fleet.UploadFirmware, product); err != nil {
 		return nil, err
 	}
-	return &Upload{service: s, actor: actor, product: product}, nil
+	u := &Upload{service: s, actor: actor, product: product}
+	var err error
+	u.place, err = s.uploads.Take(actor.Team, actor.Email, func() { u.lost.Store(true) })
+	return u, err
 }
 
 // Upload adds the image that r reads to f.Product, as Commit does, and checks f before it
@@ -80,8 +87,8 @@ func (u *Upload) Check(ctx context.Context, f fleet.Firmware) error {
 // itself. Errors: fleet.Invalid for an empty image and for one that metadata.Read rejects,
 // fleet.TooLarge over Config.MaxImage.
 func (u *Upload) Stage(ctx context.Context, r io.Reader) error {
-	u.Close()
-	staged, err := u.service.images.Stage(ctx, r, u.service.maxImage)
+	u.discard()
+	staged, err := u.service.images.Stage(ctx, keptReader{r, &u.lost}, u.service.maxImage)
 	if err != nil {
 		return err
 	}
@@ -114,6 +121,11 @@ func (u *Upload) Commit(ctx context.Context, f fleet.Firmware) (fleet.Firmware, 
 	}
 	f.Product, f.Digest, f.Size = u.product, u.staged.Digest, u.staged.Size
 	f.Uploaded, f.By, f.WasReleased, f.Ran = time.Now(), u.actor.Email, false, time.Time{}
+	release, err := u.service.quota.Reserve(ctx, u.actor.Team, f.Size)
+	if err != nil {
+		return fleet.Firmware{}, err
+	}
+	defer release()
 	if err := u.service.add(ctx, f, u.staged); err != nil {
 		return fleet.Firmware{}, err
 	}
@@ -121,8 +133,26 @@ func (u *Upload) Commit(ctx context.Context, f fleet.Firmware) (fleet.Firmware, 
 	return f, nil
 }
 
+// keptReader fails once its upload has lost its place.
+type keptReader struct {
+	io.Reader
+	lost *atomic.Bool
+}
+
+func (r keptReader) Read(p []byte) (int, error) {
+	if r.lost.Load() {
+		return 0, fleet.Errorf(fleet.Busy, "another team needs this upload's place, and yours has more than its share: try again later")
+	}
+	return r.Reader.Read(p)
+}
+
 // Close removes what was staged and not committed. It may be called more than once.
 func (u *Upload) Close() {
+	u.discard()
+	u.place.Leave()
+}
+
+func (u *Upload) discard() {
 	if u.staged != nil {
 		u.service.images.Discard(u.staged)
 		u.staged = nil

@@ -1,0 +1,163 @@
+package quota
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Places bound what is in use at a moment: in all, by team and by user. Where all are taken and a
+// team below its share needs one, the newest place of the team with the most is lost.
+type Places struct {
+	limit Limit
+	most  int // in all
+	user  int // of one user; 0: no limit
+
+	mu    sync.Mutex
+	taken int                       // guarded by mu, as are the fields below
+	teams map[fleet.TeamID][]*Place // oldest first
+	users map[userOfTeam]int        // places
+}
+
+type userOfTeam struct {
+	team fleet.TeamID
+	user string
+}
+
+// Place is one of the Places.
+type Place struct {
+	places *Places
+	by     userOfTeam
+	lost   func()
+	gone   bool // given back or lost; guarded by places.mu
+}
+
+func newPlaces(limit Limit, most, user int) *Places {
+	return &Places{limit: limit, most: most, user: user, teams: make(map[fleet.TeamID][]*Place), users: make(map[userOfTeam]int)}
+}
+
+// Take takes a place, which the caller gives back with Leave. lost is called, at most once and not
+// by Take's own goroutine for its own place, when another team needs it; it must not block. It
+// returns fleet.Busy if the user or the team has as many as it may have, or if all are taken and
+// the team has its share.
+func (p *Places) Take(team fleet.TeamID, user string, lost func()) (*Place, error) {
+	if p == nil {
+		return nil, nil //nolint:nilnil // Leave takes nil: without Places there is no limit
+	}
+	place := &Place{places: p, by: userOfTeam{team, user}, lost: lost}
+	victim, err := p.take(place)
+	if victim != nil {
+		victim.lost()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return place, nil
+}
+
+// Renew is Take for a user who has one place at most, and may have to give it back only after this:
+// a device that connects again while its older connection ends. Then no limit holds.
+func (p *Places) Renew(team fleet.TeamID, user string, lost func()) (*Place, error) {
+	if p == nil {
+		return nil, nil //nolint:nilnil // as for Take
+	}
+	by := userOfTeam{team, user}
+	p.mu.Lock()
+	if p.users[by] > 0 {
+		place := &Place{places: p, by: by, lost: lost}
+		p.add(place)
+		p.mu.Unlock()
+		return place, nil
+	}
+	p.mu.Unlock()
+	return p.Take(team, user, lost)
+}
+
+func (p *Places) take(place *Place) (victim *Place, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	team := place.by.team
+	if p.user > 0 && p.users[place.by] >= p.user {
+		return nil, &fleet.Error{Kind: fleet.Busy, Code: Code, Text: fmt.Sprintf(
+			"quota user_%s: you have %d of at most %d %s: close some", p.limit.Name, p.users[place.by], p.user, p.limit.Unit)}
+	}
+	if n := int64(len(p.teams[team])); p.limit.Most > 0 && n >= p.limit.Most {
+		return nil, p.limit.exceeded(fleet.Busy, n)
+	}
+	if p.most > 0 && p.taken >= p.most {
+		if victim = p.victim(team); victim == nil {
+			return nil, &fleet.Error{Kind: fleet.Busy, Code: Code, Text: fmt.Sprintf(
+				"the server has all %d %s it can have, and your team has its share, %d: try again later", p.most, p.limit.Unit, len(p.teams[team]))}
+		}
+		p.remove(victim)
+	}
+	p.add(place)
+	return victim, nil
+}
+
+// victim is the place to end for one more of team; nil: none.
+func (p *Places) victim(team fleet.TeamID) *Place {
+	var most []*Place
+	for _, held := range p.teams {
+		if len(held) > len(most) {
+			most = held
+		}
+	}
+	if len(p.teams[team]) >= p.shareOf(team) || len(most) <= len(p.teams[team])+1 {
+		return nil
+	}
+	return most[len(most)-1]
+}
+
+// shareOf divides the places by the teams that have any, team included. It expects mu.
+func (p *Places) shareOf(team fleet.TeamID) int {
+	teams := len(p.teams)
+	if len(p.teams[team]) == 0 {
+		teams++
+	}
+	return p.most / teams
+}
+
+func (p *Places) add(place *Place) {
+	p.taken++
+	p.users[place.by]++
+	p.teams[place.by.team] = append(p.teams[place.by.team], place)
+}
+
+func (p *Places) remove(place *Place) {
+	place.gone = true
+	p.taken--
+	if p.users[place.by]--; p.users[place.by] == 0 {
+		delete(p.users, place.by)
+	}
+	held := p.teams[place.by.team]
+	for i := len(held) - 1; i >= 0; i-- {
+		if held[i] == place {
+			held = append(held[:i], held[i+1:]...)
+			break
+		}
+	}
+	if p.teams[place.by.team] = held; len(held) == 0 {
+		delete(p.teams, place.by.team)
+	}
+}
+
+// Leave gives the place back. It may be called more than once, and for nil.
+func (p *Place) Leave() {
+	if p == nil {
+		return
+	}
+	p.places.mu.Lock()
+	defer p.places.mu.Unlock()
+	if !p.gone {
+		p.places.remove(p)
+	}
+}
+
+// used returns how many places a team has.
+func (p *Places) used(team fleet.TeamID) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(len(p.teams[team]))
+}
