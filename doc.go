@@ -20,6 +20,7 @@
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	registry            what operators do to products, groups and devices
+//	quota               what one team and one user may have of what all share
 //	roaming             which BLE devices a gateway attaches, moves and registers
 //	accounts            teams, members, users, passwords and tokens
 //	certificate         TLS certificates from files that change
@@ -48,6 +49,7 @@
 //	api/client          the Go client of the REST API
 //	api/route           functions as HTTP operations: tokens, rights, bodies, errors, OpenAPI
 //	api/rest            the operations
+//	api/account         operations on what concerns a team as a whole
 //	api/particle        operations for Particle's clients
 //	api/nrf             operations for nRF Cloud's clients
 //	edge                the HTTP server in front of all handlers: limits, deadlines, names

@@ -16,6 +16,7 @@ import (
 type teamCmd struct {
 	List     teamListCmd     `cmd:"" help:"List the teams you are a member of." example:"muster team list"`
 	Get      teamGetCmd      `cmd:"" help:"Show the team you are signed in to." example:"muster team get"`
+	Quotas   teamQuotasCmd   `cmd:"" help:"Show what the team may have, and how much of it is used." example:"muster team quotas"`
 	Create   teamCreateCmd   `cmd:"" help:"Create another team, as its owner." example:"muster team create \"Acme Labs\""`
 	Use      teamUseCmd      `cmd:"" help:"Sign in to another of your teams; each has its own context." example:"muster team use \"Acme Labs\""`
 	Rename   teamRenameCmd   `cmd:"" help:"Rename the team you are signed in to." example:"muster team rename \"Acme Research\""`
@@ -47,6 +48,25 @@ type teamGetCmd struct{ remote }
 // Run shows the team of the token.
 func (c *teamGetCmd) Run(ctx context.Context) error {
 	return ask(ctx, c, func(s server) (api.Team, error) { return s.Team(ctx) }, drawTeam)
+}
+
+type teamQuotasCmd struct{ remote }
+
+// Run shows the quotas of the team.
+func (c *teamQuotasCmd) Run(ctx context.Context) error {
+	return ask(ctx, c, func(s server) ([]api.Quota, error) { return s.Quotas(ctx) }, func(t *table, quotas []api.Quota) {
+		t.row("QUOTA", "USED", "LIMIT", "SHARE", "UNIT")
+		for _, q := range quotas {
+			limit, share := "none", ""
+			if q.Limit != nil {
+				limit = strconv.FormatInt(*q.Limit, 10)
+			}
+			if q.Share > 0 {
+				share = strconv.FormatInt(q.Share, 10)
+			}
+			t.row(q.Name, q.Used, limit, share, q.Unit)
+		}
+	})
 }
 
 func drawTeam(t *table, team api.Team) {

@@ -87,6 +87,7 @@ var policies = []policy{
 	{operation: "LeaveTeam", right: "see team", objects: nothing, allowed: http.StatusConflict},      // the owner stays
 	{operation: "HandOverTeam", right: "own the team", objects: things, body: `{"email":"{program}"}`, allowed: http.StatusUnprocessableEntity},
 	{operation: "ListAudit", right: "administer", objects: nothing},
+	{operation: "GetQuotas", right: "administer", objects: nothing},
 	{operation: "ListTeamUsers", right: "see team", objects: nothing},
 	{operation: "AddTeamUser", right: "manage users", objects: nothing, body: `{"email":"{fresh}","role":"viewer"}`},
 	{operation: "AddTeamUser", right: "manage users", objects: nothing, body: `{"friendly_name":"CI","role":"editor","groups":"*"}`},

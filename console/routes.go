@@ -37,6 +37,7 @@ var ofMembers = map[string]func(*visit) error{
 	"POST /team/programs":      on(teamPages.addProgram),
 	"GET /team/tokens":         on(teamPages.tokensPage),
 	"GET /team/audit":          on(teamPages.auditPage),
+	"GET /team/quotas":         on(teamPages.quotasPage),
 	"GET /team/settings":       on(teamPages.settingsPage),
 	"POST /team/settings":      on(teamPages.editTeam),
 	"GET /group-names":         (*visit).groupNames,

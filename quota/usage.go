@@ -19,6 +19,9 @@ func (q *Quotas) Usage(ctx context.Context, actor fleet.Actor) (all []Usage, err
 	if err := actor.May(fleet.SeeAudit); err != nil {
 		return nil, err
 	}
+	if q.Devices == nil { // no team has any
+		return nil, nil
+	}
 	for _, s := range []*Stock{q.Devices, q.Images} {
 		used, err := s.count(ctx, actor.Team)
 		if err != nil {
@@ -28,6 +31,9 @@ func (q *Quotas) Usage(ctx context.Context, actor fleet.Actor) (all []Usage, err
 	}
 	for _, p := range []*Places{q.Connections, q.Streams, q.Uploads} {
 		all = append(all, Usage{Limit: p.limit, Used: p.used(actor.Team), Share: p.share(actor.Team)})
+	}
+	if q.config.Updates == nil { // a server that updates nothing
+		return all, nil
 	}
 	return append(all,
 		Usage{Limit: Limit{"updates", "updates that transfer", int64(q.config.Limits.Updates), "others wait, at no cost"}, Used: int64(q.config.Updates(actor.Team))},

@@ -18,6 +18,12 @@ func (c *Client) Teams(ctx context.Context) ([]api.Team, error) {
 	return out.Teams, err
 }
 
+// Quotas retrieves the team's quotas, and how much of each is used.
+func (c *Client) Quotas(ctx context.Context) ([]api.Quota, error) {
+	out, err := get[api.QuotaList](ctx, c, "/v1/team/quotas")
+	return out.Quotas, err
+}
+
 // CreateTeam creates another team, owned by the client's user.
 func (c *Client) CreateTeam(ctx context.Context, name string) (api.Team, error) {
 	return post[api.Team](ctx, c, "/v1/teams", api.NewTeam{Name: name})

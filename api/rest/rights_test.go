@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-iot/muster/api/account"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/route"
@@ -25,7 +26,7 @@ var lowest = map[fleet.Role]string{
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
 		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate ArchiveAlert RestoreAlert`,
-	fleet.Admin: `ListAudit AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
+	fleet.Admin: `GetQuotas ListAudit AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
 	fleet.Owner: `CreateTeam UpdateTeam DeleteTeam HandOverTeam`,
@@ -64,7 +65,7 @@ func newDoor(t *testing.T) *door {
 	}
 	d.handler = route.Serve(route.Config{
 		Actor: d.domain.Accounts.Actor, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)

@@ -20,6 +20,7 @@ var examples = map[string][]string{
 	"GET /team":                                   {"/team"},
 	"GET /team/programs":                          {"/team/programs"},
 	"GET /team/tokens":                            {"/team/tokens"},
+	"GET /team/quotas":                            {"/team/quotas"},
 	"GET /team/audit":                             {"/team/audit", "/team/audit?q=no-such-thing", "/team/audit?action=group"},
 	"GET /team/settings":                          {"/team/settings"},
 	"GET /devices":                                {"/devices", "/devices?by=group"},
