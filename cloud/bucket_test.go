@@ -117,11 +117,13 @@ func TestABucketThatIsAwayDelaysReleasesOnly(t *testing.T) {
 	yes := true
 	if _, err := w.Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(1), Default: &yes}); err == nil || !strings.Contains(err.Error(), "version 1 is not released, because its image can't be read") {
 		t.Errorf("release: got %v, want a sentence", err)
+	} else if strings.Contains(err.Error(), "127.0.0.1") {
+		t.Errorf("release: %v names a host", err)
 	}
 	cloudtest.Until(t, "it is noticed", func() bool { return w.Metric("muster_images_ready") == 0 })
 	response := cloudtest.Must[*http.Response](t)(http.Get(w.URL("/readyz"))) //nolint:forbidigo,noctx // of this process
 	defer response.Body.Close()
-	if text := cloudtest.Must[[]byte](t)(io.ReadAll(response.Body)); response.StatusCode != http.StatusOK || !strings.Contains(string(text), "bucket can't be used") {
+	if text := cloudtest.Must[[]byte](t)(io.ReadAll(response.Body)); response.StatusCode != http.StatusOK || !strings.Contains(string(text), "bucket of images can't be used") {
 		t.Errorf("/readyz: got %d %s, want 200 with the reason", response.StatusCode, text)
 	}
 	b.away.Store(false)

@@ -67,7 +67,7 @@ func (c *Cloud) readyz(w http.ResponseWriter, _ *http.Request) {
 	case !c.store.Index.Ready():
 		plain(w, http.StatusServiceUnavailable, "the index is being built")
 	case c.bucket != nil && c.bucket.Trouble() != nil:
-		plain(w, http.StatusOK, "ready, but the images' bucket can't be used: "+c.bucket.Trouble().Error())
+		plain(w, http.StatusOK, "ready, but "+c.bucket.Trouble().Error())
 	default:
 		plain(w, http.StatusOK, "ready")
 	}

@@ -93,7 +93,7 @@ func (s *Store) Run(ctx context.Context) {
 			err := s.copyKept(ctx)
 			if copying = err != nil; copying && err.Error() != said {
 				said = err.Error()
-				s.config.Log.Warn("not all images of the data folder could be copied to the bucket", "err", err)
+				s.config.Log.Warn("not all images of the data folder could be copied to the bucket", "err", s3.Detail(err))
 			}
 		}
 		select {
@@ -116,17 +116,22 @@ func (s *Store) note(err error) {
 	default:
 		s.trouble.Store(&err)
 		if was == nil {
-			s.config.Log.Error("the bucket of images can't be used: images with a copy on this server are still sent, others wait", "bucket", s.config.Objects.String(), "err", err)
+			s.config.Log.Error("the bucket of images can't be used: images with a copy on this server are still sent, others wait", "bucket", s.config.Objects.String(), "err", s3.Detail(err))
 		}
 	}
 }
 
-// Trouble returns why the bucket could not be used when Run last looked; nil if it could.
+// Trouble returns why the bucket could not be used when Run last looked, in words that anyone may
+// see; nil if it could.
 func (s *Store) Trouble() error {
-	if err := s.trouble.Load(); err != nil {
-		return *err
+	err := s.trouble.Load()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(*err, fleet.Conflict):
+		return fleet.Errorf(fleet.Unavailable, s3.Unusable)
 	}
-	return nil
+	return *err
 }
 
 // Start claims the objects. If the server is away it only notes that: images that have a copy can
@@ -134,7 +139,7 @@ func (s *Store) Trouble() error {
 func (s *Store) Start(ctx context.Context) error {
 	err := s.Claim(ctx)
 	if err != nil && !errors.Is(err, s3.ErrAway) {
-		return fmt.Errorf("images: %w", err)
+		return fmt.Errorf("images: %s", s3.Detail(err))
 	}
 	s.note(err)
 	return nil

@@ -105,7 +105,9 @@ func (s *Store) Commit(ctx context.Context, product fleet.ProductID, staged *ima
 
 // put writes an image as a new object.
 func (s *Store) put(ctx context.Context, product fleet.ProductID, digest fleet.Digest, body io.ReaderAt, size int64) (object string, err error) {
-	if err := s.Claim(ctx); err != nil {
+	if err := s.Claim(ctx); errors.Is(err, fleet.Conflict) {
+		return "", fleet.Errorf(fleet.Unavailable, s3.Unusable) // which is no conflict of versions
+	} else if err != nil {
 		return "", err
 	}
 	object = fmt.Sprintf("%s/%s-%s", product, digest, rand.Text())
@@ -126,7 +128,7 @@ func (s *Store) record(ctx context.Context, object string, record func(object st
 // remove removes an object, now or, if the bucket can't be used, at a later Collect.
 func (s *Store) remove(ctx context.Context, object string) {
 	if err := s.config.Objects.Delete(context.WithoutCancel(ctx), object); err != nil {
-		s.config.Log.Warn("an object could not be removed from the bucket: it is collected later", "object", object, "err", err)
+		s.config.Log.Warn("an object could not be removed from the bucket: it is collected later", "object", object, "err", s3.Detail(err))
 	}
 }
 

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -11,11 +12,38 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// What any user may see. Hosts, buckets and codes are for who runs the server.
+const (
+	// Unusable is the text of most errors.
+	Unusable = "the bucket of images can't be used now: try again later; the server's log says why"
+	missing  = "its object is missing in the bucket: restore it, or upload the image again as another version"
+	noRoom   = "the bucket of images has no room: delete firmware that is no longer needed, or give it more"
+)
+
+// detail is the cause of an error, in a sentence for who runs the server.
+type detail struct{ error }
+
+// Unwrap makes errors.Is find what the sentence is about.
+func (d detail) Unwrap() error { return errors.Unwrap(d.error) }
+
+func fault(kind fleet.Kind, text, format string, args ...any) error {
+	return &fleet.Error{Kind: kind, Text: text, Cause: detail{fmt.Errorf(format, args...)}}
+}
+
+// Detail returns what err says to who runs the server; its own text is what any user may see.
+func Detail(err error) string {
+	var d detail
+	if errors.As(err, &d) {
+		return d.Error()
+	}
+	return err.Error()
+}
+
 // ErrAway is in the chain of an error if the server does not answer, or answers that it can't now.
 var ErrAway = errors.New("the bucket's server is away")
 
-// explain makes an error of a request a sentence that says what to do. It returns ctx's error,
-// as it is, if the caller gave up.
+// explain makes an error of a request a sentence that says what to do, and one that any user may
+// see. It returns ctx's error, as it is, if the caller gave up.
 func (b *Bucket) explain(ctx context.Context, verb, name string, err error) error {
 	if err == nil {
 		return nil
@@ -31,42 +59,38 @@ func (b *Bucket) explain(ctx context.Context, verb, name string, err error) erro
 	}
 	switch answer.Code {
 	case minio.NoSuchKey:
-		return fleet.Errorf(fleet.NotFound, "the object %s does not exist", b.object(name))
+		return fault(fleet.NotFound, missing, "the object %s does not exist", b.object(name))
 	case minio.NoSuchBucket, minio.InvalidBucketName:
-		return fleet.Errorf(fleet.Unavailable, "the bucket %s does not exist on %s: create it, or correct images.url", b.name, b.server)
+		return fault(fleet.Unavailable, Unusable, "the bucket %s does not exist on %s: create it, or correct images.url", b.name, b.server)
 	case "InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "XAmzContentSHA256Mismatch":
-		return fleet.Errorf(fleet.Unavailable, "%s does not accept the keys (%s): correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the keys are temporary", b.server, answer.Code)
+		return fault(fleet.Unavailable, Unusable, "%s does not accept the keys (%s): correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the keys are temporary", b.server, answer.Code)
 	case "RequestTimeTooSkewed", "RequestExpired", "RequestNotReadyYet":
-		return fleet.Errorf(fleet.Unavailable, "the clocks of this machine and of %s differ by too much (%s): synchronize both, as with NTP", b.server, answer.Code)
+		return fault(fleet.Unavailable, Unusable, "the clocks of this machine and of %s differ by too much (%s): synchronize both, as with NTP", b.server, answer.Code)
 	case minio.AuthorizationHeaderMalformed, minio.InvalidRegion, "PermanentRedirect", "IllegalLocationConstraintException":
 		hint := ""
 		if answer.Region != "" {
 			hint = ", which is " + answer.Region
 		}
-		return fleet.Errorf(fleet.Unavailable, "the bucket %s is in another region: set region in images.url, or AWS_REGION, to that of the bucket%s", b.name, hint)
+		return fault(fleet.Unavailable, Unusable, "the bucket %s is in another region: set region in images.url, or AWS_REGION, to that of the bucket%s", b.name, hint)
 	case minio.PreconditionFailed:
-		return fleet.Errorf(fleet.Conflict, "the object %s exists", b.object(name))
+		return fault(fleet.Conflict, "the object exists", "the object %s exists", b.object(name))
 	case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientStorage":
-		return fleet.Errorf(fleet.NoSpace, "the bucket %s has no room (%s): delete firmware that is no longer needed, or give it more", b.name, answer.Code)
+		return fault(fleet.NoSpace, noRoom, "the bucket %s has no room (%s): delete firmware that is no longer needed, or give it more", b.name, answer.Code)
 	}
 	switch answer.StatusCode {
 	case http.StatusForbidden, http.StatusUnauthorized:
-		return fleet.Errorf(fleet.Unavailable, "the keys may not %s objects in %s (%s): correct AWS_ACCESS_KEY_ID, or allow it s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject there",
+		return fault(fleet.Unavailable, Unusable, "the keys may not %s objects in %s (%s): correct AWS_ACCESS_KEY_ID, or allow it s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject there",
 			verb, b, strings.TrimSuffix(answer.Code, "."))
 	case http.StatusInsufficientStorage:
-		return fleet.Errorf(fleet.NoSpace, "the bucket %s has no room: delete firmware that is no longer needed, or give it more", b.name)
+		return fault(fleet.NoSpace, noRoom, "the bucket %s has no room: delete firmware that is no longer needed, or give it more", b.name)
 	}
 	if answer.StatusCode >= http.StatusBadRequest && answer.StatusCode < http.StatusInternalServerError &&
 		answer.StatusCode != http.StatusRequestTimeout && answer.StatusCode != http.StatusTooManyRequests {
-		return fleet.Errorf(fleet.Unavailable, "%s refuses to %s objects in %s, correct images.url or the keys: %s (%s)", b.server, verb, b, answer.Message, answer.Code)
+		return fault(fleet.Unavailable, Unusable, "%s refuses to %s objects in %s, correct images.url or the keys: %s (%s)", b.server, verb, b, answer.Message, answer.Code)
 	}
 	return b.away(err)
 }
 
 func (b *Bucket) away(err error) error {
-	return &fleet.Error{
-		Kind:  fleet.Unavailable,
-		Text:  "the images' server " + b.server + " does not answer as it should: start it, or correct images.url if that is not its address: " + err.Error(),
-		Cause: errors.Join(ErrAway, err),
-	}
+	return fault(fleet.Unavailable, Unusable, "the images' server %s does not answer as it should: start it, or correct images.url if that is not its address: %w", b.server, errors.Join(ErrAway, err))
 }
