@@ -171,7 +171,10 @@ func TestWhy(t *testing.T) {
 		if got := outcome(admin, row.id, row.rule); got != row.want {
 			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
 		}
-		w.Edit(row.id, func(d *fleet.Device) { kept.Revision = d.Revision; *d = kept })
+		w.Edit(row.id, func(d *fleet.Device) {
+			kept.Revision, kept.Written = d.Revision, d.Written
+			*d = kept
+		})
 	}
 }
 
