@@ -26,23 +26,32 @@ func TestARenewalMayNeedANewConnection(t *testing.T) {
 	t.Cleanup(server.Stop)
 	keeper := New(Config{Log: log, Changed: func(c Change) { t.Errorf("redis has changed: %+v", c) }})
 	recognized := 0
-	client := redis.NewClient(&redis.Options{
-		Network: "unix", Addr: server.Socket(), ConnMaxLifetime: time.Nanosecond, MaxRetries: -1,
-		OnConnect: func(ctx context.Context, c *redis.Conn) error {
-			recognized++
-			return keeper.Recognize(ctx, pipeline.Only(c))
-		},
-	})
-	t.Cleanup(func() { _ = client.Close() })
-	if err := server.Await(ctx, func(ctx context.Context) error { return client.Ping(ctx).Err() }); err != nil {
+	o := &redis.Options{Network: "unix", Addr: server.Socket(), ConnMaxLifetime: time.Nanosecond}
+	p := pipeline.New(pipeline.Target{Server: o}, log, nil, pipeline.Guard{Recognize: func(ctx context.Context, m pipeline.Master) error {
+		recognized++
+		return keeper.Recognize(ctx, m)
+	}})
+	t.Cleanup(p.Close)
+	client, err := p.Master(storeKey)
+	if err == nil {
+		err = server.Await(ctx, func(ctx context.Context) error {
+			for {
+				if err := client.Ping(ctx).Err(); err == nil || ctx.Err() != nil {
+					return err
+				}
+				<-time.After(10 * time.Millisecond)
+			}
+		})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := keeper.Take(ctx, func(string) (pipeline.Master, error) { return pipeline.Only(client), nil }, func(context.Context) (Found, error) { return Found{}, nil }); err != nil {
+	if err := keeper.Take(ctx, p.Master, func(context.Context) (Found, error) { return Found{}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	recognized = 0
 	ended := make(chan error, 1)
-	go func() { ended <- keeper.Confirm(ctx, pipeline.Only(client)) }()
+	go func() { ended <- keeper.Confirm(ctx, client) }()
 	select {
 	case err := <-ended:
 		if err != nil || recognized < 2 {

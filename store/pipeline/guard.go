@@ -16,8 +16,7 @@ type Guard struct {
 	// Recognize reads from m whether it is the right Redis. Each new connection is
 	// recognized before it is used, and reads are after a failure.
 	Recognize func(ctx context.Context, m Master) error
-	// Confirm does the same by a write. Writes are confirmed after a failure, by
-	// Pipeline.Confirm, and every Every.
+	// Confirm does the same by a write. Writes are confirmed after a failure, and every Every.
 	Confirm func(ctx context.Context, m Master) error
 	// Every is how often each master is confirmed; 0: only when it has to be.
 	Every time.Duration

@@ -87,22 +87,6 @@ func (p *Pipeline) do(ctx context.Context, l lane, op Operation) error {
 	}
 }
 
-// Confirm confirms by a write that the right Redis is in use.
-func (p *Pipeline) Confirm(ctx context.Context) error {
-	var failed error
-	for _, s := range p.view.Load().shards {
-		failed = errors.Join(failed, s.confirm(ctx))
-	}
-	return failed
-}
-
-// Doubt makes the next trip of each kind look whether it reaches the right Redis.
-func (p *Pipeline) Doubt() {
-	for _, s := range p.view.Load().shards {
-		s.doubt()
-	}
-}
-
 // Ready returns nil if the last trips succeeded and a write worked at most within ago, else why
 // it is not. A Cluster is ready while most of its masters are, and none is a Foreign.
 func (p *Pipeline) Ready(within time.Duration) error {

@@ -15,9 +15,6 @@ type Master struct {
 	holds func(key string) bool // nil: it holds all keys
 }
 
-// Only returns the master of a Redis that has no other.
-func Only(c redis.Cmdable) Master { return Master{c, nil} }
-
 // Holds reports whether the master holds a key, as far as is known at this moment.
 func (m Master) Holds(key string) bool { return m.holds == nil || m.holds(key) }
 

@@ -21,19 +21,20 @@ func Await(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) error {
 		return err
 	}
 	for _, c := range p.Masters() {
-		info, err := c.Info(ctx, "server").Result()
+		info, err := c.Info(ctx, "server", "cluster").Result()
 		if err != nil {
 			return pipeline.Explain(err)
 		}
-		if err := errors.Join(checkMode(infoField(info, "redis_mode"), p.Clustered()), checkVersion(info)); err != nil {
+		if err := errors.Join(checkMode(infoField(info, "cluster_enabled") == "1", p.Clustered()), checkVersion(info)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkMode(mode string, clustered bool) error {
-	if mode == "cluster" && !clustered {
+// checkMode compares what a Redis is with what its URL says.
+func checkMode(cluster, named bool) error {
+	if cluster && !named {
 		return errors.New("redis runs in cluster mode: name at least two of its nodes, so that Muster uses all of its masters " +
 			"(--redis 'redis://HOST:PORT?addr=HOST2:PORT2&addr=HOST3:PORT3'), or name a Redis with cluster-enabled no")
 	}
