@@ -123,6 +123,8 @@ func (f Fields) json() string {
 const (
 	pageSize = 100  // entries read at a time
 	reach    = 5000 // entries examined for one page of matches
+
+	clockStep = 24 * time.Hour // entries are in order of arrival: a clock that was set back makes a later one look this much older
 )
 
 // Page returns up to q.Limit entries of the actor's team that match q, newest first, and
@@ -141,6 +143,9 @@ func (l *Log) Page(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (
 			return nil, "", err
 		}
 		for _, e := range entries {
+			if e.At.Before(q.From.Add(-clockStep)) {
+				return page, "", nil // the rest is older
+			}
 			next = e.Cursor
 			if !matches(q, e) {
 				continue
@@ -163,7 +168,8 @@ func (l *Log) Page(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (
 // matches expects q.Text and q.Email in lower case.
 func matches(q fleet.AuditQuery, e fleet.AuditEntry) bool {
 	text := strings.ToLower(strings.Join([]string{e.Email, e.Action, e.Object, e.Before, e.After}, "\n"))
-	return (q.Text == "" || strings.Contains(text, q.Text)) &&
+	return !e.At.Before(q.From) && (q.To.IsZero() || e.At.Before(q.To)) &&
+		(q.Text == "" || strings.Contains(text, q.Text)) &&
 		(q.Email == "" || e.Email == q.Email) &&
 		(q.Object == "" || e.Object == q.Object) &&
 		(q.Action == "" || e.Action == q.Action || strings.HasPrefix(e.Action, q.Action+"."))

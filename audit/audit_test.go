@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
@@ -53,6 +54,11 @@ func TestTheAuditLogIsSearched(t *testing.T) {
 		"who":                {fleet.AuditQuery{Email: "Admin@example.com", Object: "beta"}, 3},
 		"a page of two":      {fleet.AuditQuery{Action: "group.create", Limit: 2}, 2},
 		"text in no entry":   {fleet.AuditQuery{Text: "nothing of it"}, 0},
+		"from an hour ago":   {fleet.AuditQuery{From: time.Now().Add(-time.Hour)}, 6},
+		"from in an hour":    {fleet.AuditQuery{From: time.Now().Add(time.Hour)}, 0},
+		"long from now":      {fleet.AuditQuery{From: time.Now().AddDate(0, 0, 9)}, 0},
+		"to an hour ago":     {fleet.AuditQuery{To: time.Now().Add(-time.Hour)}, 0},
+		"to in an hour":      {fleet.AuditQuery{To: time.Now().Add(time.Hour)}, 6},
 		"by object and text": {fleet.AuditQuery{Object: "lamp-7", Text: "hall"}, 3},
 	} {
 		if row.query.Limit == 0 {

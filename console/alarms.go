@@ -70,7 +70,7 @@ func (v *visit) alarmsOf(p fleet.Product) (a alarms, err error) {
 		return a, nil
 	}
 	if failing > 0 {
-		a.Items = append(a.Items, alarm{humane.Count(failing, "device") + " failed to update", "and do not run their target", in + "/failing", true})
+		a.Items = append(a.Items, alarm{humane.Count(failing, "device") + " failed to update", "they do not run their target", in + "/failing", true})
 	}
 	return a, err
 }

@@ -25,6 +25,9 @@ type auditBody struct {
 	Kinds   []string     // of objects, to choose from
 	Next    template.URL // query of the next page, "" on the last
 	Asked   bool         // a search is active
+	From    string       // first and last day, in UTC
+	To      string
+	Problem string // what is wrong with the search
 }
 
 // auditRow is an entry with its changes in readable form.
@@ -50,7 +53,11 @@ func (v teamPages) auditPage() error {
 	b := auditBody{Kinds: auditKinds, Query: fleet.AuditQuery{
 		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), After: v.text("after"), Limit: entriesPerPage,
 	}}
-	form := url.Values{"q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}}
+	b.From, b.To = v.text("from"), v.text("to")
+	if err := b.days(); err != nil {
+		b.Problem, v.code = sentence(err), status(err)
+	}
+	form := url.Values{"from": {b.From}, "to": {b.To}, "q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}}
 	maps.DeleteFunc(form, func(_ string, values []string) bool { return values[0] == "" })
 	b.Asked = len(form) > 0
 	entries, next, err := v.registry.AuditLog(v.ctx(), v.actor, b.Query)
@@ -76,6 +83,23 @@ func (v teamPages) auditPage() error {
 		b.Entries = append(b.Entries, row)
 	}
 	return v.show("audit", "Audit log", b)
+}
+
+// days reads the first and the last day.
+func (b *auditBody) days() (err error) {
+	if b.From != "" {
+		if b.Query.From, err = time.Parse(time.DateOnly, b.From); err != nil {
+			return fleet.FieldErrorf("from", "%.40q is not a date: use 2026-12-31", b.From)
+		}
+	}
+	if b.To != "" {
+		day, err := time.Parse(time.DateOnly, b.To)
+		if err != nil {
+			return fleet.FieldErrorf("to", "%.40q is not a date: use 2026-12-31", b.To)
+		}
+		b.Query.To = day.AddDate(0, 0, 1)
+	}
+	return nil
 }
 
 // auditNames returns names for the numbers in entries.

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -66,5 +68,20 @@ func TestAFilterIsToldInWords(t *testing.T) {
 	}
 	if got := (deviceFilter{}).Words(); got != "" {
 		t.Errorf("no filter: got %q", got)
+	}
+}
+
+func TestTheAuditLogIsSearchedByDay(t *testing.T) {
+	w := withDevices(t)
+	today := time.Now().UTC()
+	day := func(days int) string { return today.AddDate(0, 0, days).Format(time.DateOnly) }
+	for query, want := range map[string]string{
+		"from=" + day(-1): "device.import", "to=" + day(1): "device.import", "from=" + day(-1) + "&to=" + day(1): "device.import",
+		"from=" + day(1): "", "to=" + day(-1): "", "from=someday": "is not a date", "to=2026-13-01": "is not a date",
+	} {
+		page := body(t, w.send(http.MethodGet, "/team/audit?"+query, nil, w.signed))
+		if strings.Contains(page, "action=device.import") != (want == "device.import") && want != "is not a date" || !strings.Contains(page, want) {
+			t.Errorf("%s: the page lacks %q, or shows what it should not:\n%s", query, want, page)
+		}
 	}
 }

@@ -75,6 +75,9 @@ func (v groupPages) groupPage() error {
 	if body.Members, err = v.registry.Devices(v.ctx(), v.actor, q); err != nil {
 		return err
 	}
+	if v.fragment() {
+		return v.fragmentOf("group", "live", body)
+	}
 	return v.show("group", "Group "+g.Name, body)
 }
 

@@ -136,10 +136,12 @@ type AuditEntry struct {
 
 // AuditQuery selects entries of one team's audit log, newest first. "" selects all.
 type AuditQuery struct {
-	Text   string // part of any text in the entry, ignoring case
-	Email  string // who did it
-	Action string // what was done, or how it begins: "device" or "device.update"
-	Object string // what it was done to
+	Text   string    // part of any text in the entry, ignoring case
+	Email  string    // who did it
+	Action string    // what was done, or how it begins: "device" or "device.update"
+	Object string    // what it was done to
+	From   time.Time // zero: any
+	To     time.Time // before this; zero: any
 	After  string
 	Limit  int // 1 to 100
 }
