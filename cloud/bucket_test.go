@@ -30,6 +30,9 @@ type bucket struct {
 
 func newBucket(t *testing.T) *bucket {
 	t.Helper()
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"} {
+		t.Setenv(name, "")
+	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	backend := s3mem.New()

@@ -259,3 +259,65 @@ func benchmarkImage(b *testing.B, src *Source) {
 		}
 	}
 }
+
+// fetching is images that come from elsewhere, once there is one on arrived.
+type fetching struct {
+	Store
+	arrived chan struct{}
+}
+
+func (f *fetching) Open(ctx context.Context, p fleet.ProductID, digest fleet.Digest) (File, error) {
+	select {
+	case <-f.arrived:
+		return f.Store.Open(ctx, p, digest)
+	default:
+	}
+	select {
+	case <-f.arrived:
+		return f.Store.Open(ctx, p, digest)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestAnImageThatIsBeingFetchedKeepsOnlyThoseWaitingWhoCan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		images := newShelf(t)
+		f, data := images.add(1000, 0)
+		store := &fetching{Store: images, arrived: make(chan struct{})}
+		chunker := NewChunker(store, 32<<20, 0)
+		past := make(chan struct{})
+		close(past)
+		chunks := func(done chan struct{}) error {
+			_, err := chunker.of(f, 4096).Chunks(done, nil, 0, 1)
+			return err
+		}
+		if err := chunks(past); err == nil {
+			t.Error("got chunks of an image that is not there")
+		}
+		leaver, stayer, left := make(chan struct{}), make(chan error, 1), make(chan error, 1)
+		go func() { left <- chunks(leaver) }() // loads the segment
+		synctest.Wait()
+		go func() { stayer <- chunks(nil) }() // waits for that
+		synctest.Wait()
+		if err := chunks(past); err == nil {
+			t.Error("got chunks of an image that is not there")
+		}
+		close(leaver)
+		synctest.Wait()
+		if err := <-left; err == nil {
+			t.Error("got chunks of an image that is not there")
+		}
+		if chunker.Failing(f.Digest, time.Now()) {
+			t.Error("a fetch is taken for a fault")
+		}
+		close(store.arrived)
+		synctest.Wait()
+		if err := <-stayer; err != nil {
+			t.Errorf("one who waited: %v", err)
+		}
+		if got := all(t, chunker.of(f, 4096), 1); !bytes.Equal(got, data) {
+			t.Errorf("got %d other bytes", len(got))
+		}
+	})
+}

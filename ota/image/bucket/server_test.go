@@ -28,6 +28,9 @@ func realWorld(t *testing.T) (w *world, folder string) {
 		}
 		t.Skip("there is no S3 server to test with: build it by `make .tools/bin/s3server`")
 	}
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"} {
+		t.Setenv(name, "")
+	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "muster")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-secret-for-tests")
 	root := filepath.Join(t.TempDir(), "root")

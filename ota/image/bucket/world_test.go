@@ -47,6 +47,9 @@ func (c *clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"} {
+		t.Setenv(name, "")
+	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	w := &world{t: t, clock: &clock{}, catalog: fleet.Catalog{Firmware: make(map[string]fleet.Firmware)}}
