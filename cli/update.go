@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 type updateCmd struct {
 	List  updateListCmd  `cmd:"" help:"List each device's latest update, by state and version." example:"muster update list --state failed,rolled_back"`
 	Stop  updateStopCmd  `cmd:"" help:"Stop running updates. They stay stopped until the device's target changes, or a retry." example:"muster update stop lamp-7"`
-	Retry updateRetryCmd `cmd:"" help:"Reset devices' attempts, so that a stopped or exhausted update is tried again." example:"muster update retry lamp-7"`
+	Retry updateRetryCmd `cmd:"" help:"Reset devices' attempts, so that a stopped or exhausted update is tried again: those named, or all of a product by state and version." example:"muster update retry --state stopped,failed --version 8"`
 }
 
 type updateListCmd struct {
@@ -93,13 +94,22 @@ func (c *updateStopCmd) Run(ctx context.Context) error {
 }
 
 type updateRetryCmd struct {
-	remote
-	ID []string `arg:"" name:"id" help:"Device ids." complete:"device"`
+	productRemote
+	agree
+	ID      []string    `arg:"" optional:"" name:"id" help:"Device ids." complete:"device"`
+	State   []string    `help:"All devices of the product whose latest update is in this state: stopped, failed or rolled_back." placeholder:"STATE"`
+	Version versionText `help:"With --state: only updates to this version." placeholder:"VERSION" complete:"firmware"`
 }
 
 // Run resets attempts.
 func (c *updateRetryCmd) Run(ctx context.Context) error {
-	s, err := c.reach(ctx)
+	switch {
+	case (len(c.ID) > 0) == (len(c.State) > 0):
+		return Misuse("which updates? Give device ids, or --state stopped,failed,rolled_back for all of a product")
+	case len(c.State) > 0:
+		return c.retryAll(ctx)
+	}
+	s, err := c.remote.reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,6 +121,46 @@ func (c *updateRetryCmd) Run(ctx context.Context) error {
 		return retryText(d), s.RetryUpdate(ctx, id)
 	})
 }
+
+// retryAll asks, and resets the attempts of all devices whose latest update is selected.
+func (c *updateRetryCmd) retryAll(ctx context.Context) error {
+	for _, state := range c.State {
+		if !slices.Contains(retried, state) {
+			return Misuse("--state %s: updates can be retried that are %s", state, strings.Join(retried, ", "))
+		}
+	}
+	s, err := c.reach(ctx)
+	if err != nil {
+		return err
+	}
+	updates, err := upTo(0, func(after string, rows int) (api.Page[api.Update], error) {
+		return s.Updates(ctx, s.product, api.UpdateFilter{States: c.State, Version: c.Version.String(), After: after, Limit: rows})
+	})
+	if err != nil {
+		return err
+	}
+	count := humane.Count(len(updates), "device")
+	if len(updates) == 0 {
+		return c.done(nil, "No update is %s: nothing to retry.", strings.Join(c.State, " or "))
+	}
+	if err := c.confirm(ctx, "Retry the updates of %s, now for those that are online?", count); err != nil {
+		return err
+	}
+	gone := 0
+	for i, u := range updates {
+		err := s.RetryUpdate(ctx, u.DeviceID)
+		switch {
+		case errors.Is(err, fleet.NotFound):
+			gone++ // deleted meanwhile
+		case err != nil:
+			return fmt.Errorf("after %d of %s: %w", i, count, err)
+		}
+	}
+	return c.done(nil, "Attempts of %s reset; those online are re-evaluated now, the others at their next handshake.", humane.Count(len(updates)-gone, "device"))
+}
+
+// retried are the states of a latest update that a retry makes a difference to.
+var retried = []string{fleet.Stopped.String(), fleet.Failed.String(), fleet.RolledBack.String()}
 
 // retryText says what a retry does for d.
 func retryText(d api.Device) string {
