@@ -46,12 +46,12 @@ func openCopies(folder string, budget int64, room func(int64) error, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	dir.Reserve(room)
 	all, err := dir.Images()
 	if err != nil {
 		return nil, err
 	}
 	c := &copies{dir: dir, budget: budget, room: room, log: log, entries: make(map[key]*list.Element), recent: list.New()}
+	dir.Reserve(c.reserve)
 	for _, kept := range all {
 		c.put(entry{key: key{kept.Product, kept.Digest}, size: kept.Size})
 	}
@@ -128,6 +128,24 @@ func (c *copies) makeRoom(size int64) {
 			return
 		}
 		c.drop(oldest)
+	}
+}
+
+// reserve returns nil if the disk has room for size more bytes of an image, for which copies are
+// dropped.
+func (c *copies) reserve(size int64) error {
+	for {
+		err := c.room(size)
+		if err == nil {
+			return nil
+		}
+		c.mu.Lock()
+		last := c.recent.Back()
+		c.mu.Unlock()
+		if last == nil {
+			return err
+		}
+		c.drop(last.Value.(*entry).key)
 	}
 }
 

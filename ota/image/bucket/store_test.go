@@ -335,8 +335,10 @@ func TestADiskThatIsAlmostFullLosesCopiesFirst(t *testing.T) {
 	})
 	w.sees(b, one)
 	w.sees(b, two)
+	w.must(w.upload(b, "3", firmware(1000, 3)))
+	w.sees(b, one)
 	full = true
-	_ = w.blind(b, one, fleet.NoSpace)
+	_ = w.blind(b, two, fleet.NoSpace)
 }
 
 func TestImagesOfTheDataFolderAreCopiedToTheBucket(t *testing.T) {
