@@ -22,11 +22,12 @@ const module = "github.com/muster-iot/muster"
 // package may import which library is up to depguard, in .golangci.yml.
 var mayImport = map[string][]string{
 	"":               {},
-	"fleet":          {},
+	"calendar":       {},
+	"fleet":          {"calendar"},
 	"devicefile":     {"fleet"},
 	"configs":        {},
 	"wire":           {"fleet"},
-	"ota/precedence": {"fleet", "wire"},
+	"ota/precedence": {"calendar", "fleet", "wire"},
 	"ota/metadata":   {"fleet"},
 	"wire/mqtt":      {},
 	"broker/chunkio": {"fleet", "wire"},
@@ -35,13 +36,14 @@ var mayImport = map[string][]string{
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
 	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
-	"handshake":      {"fleet", "wire", "ota/precedence", "limit"},
+	"handshake":      {"calendar", "fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
-	"ota":            {"fleet", "wire", "ota/precedence", "ota/image", "store"},
+	"ota":            {"fleet", "wire", "ota/pace", "ota/precedence", "ota/image", "store"},
 	"ota/image/s3":   {"fleet"},
-	"ota/release":    {"fleet", "quota", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "index", "store", "audit"},
-	"ota/rollout":    {"steady", "fleet", "wire", "humane", "ota/precedence", "index", "store", "audit"},
+	"ota/release":    {"fleet", "quota", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "ota/rollout", "index", "store", "audit"},
+	"ota/pace":       {"fleet", "ota/precedence"},
+	"ota/rollout":    {"steady", "fleet", "wire", "humane", "ota/pace", "ota/precedence", "index", "store", "audit"},
 	"limit":          {},
 	"steady":         {},
 	"certificate":    {},
@@ -56,7 +58,7 @@ var mayImport = map[string][]string{
 	"session":      {"fleet", "quota", "wire", "configs", "limit", "broker", "handshake", "ota", "roaming", "activity", "store"},
 	"sse":          {"fleet"},
 	"humane":       {},
-	"api":          {"fleet"},
+	"api":          {"calendar", "fleet"},
 	"api/client":   {"fleet", "api", "sse"},
 	"api/route":    {"fleet", "api"},
 	"api/rest":     {"fleet", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
@@ -65,7 +67,7 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/rollout", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -82,7 +84,7 @@ var mayImport = map[string][]string{
 	"store/retention":   {},
 	"store/lockfile":    {},
 	"store/pipeline":    {"fleet", "store/record", "store/slots"},
-	"store/record":      {"fleet"},
+	"store/record":      {"calendar", "fleet"},
 	"store/redisserver": {"store/disk", "store/lockfile"},
 	"store/redistest":   {"store/slots"}, // for tests only
 	"store/require":     {"store/pipeline"},
@@ -119,14 +121,14 @@ var testsMayImport = map[string][]string{
 	"store/identity": {"store/redisserver", "store/redistest"},
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"store", "audit", "ota", "ota/image", "api/client", "api/account", "api/particle", "api/nrf"},                                                // operations run against the real rules on an ephemeral store
+	"api/rest":       {"calendar", "store", "audit", "ota", "ota/image", "api/client", "api/account", "api/particle", "api/nrf"},                                    // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                             // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 
 	"ota":                 {"ota/otatest"},
-	"ota/release":         {"ota/otatest"},
+	"ota/release":         {"calendar", "ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
 	"chaos":               {"cloud/cloudtest"},
 	"siege":               {"fleet", "wire/mqtt", "cloud/cloudtest", "certificate", "certificate/selfsigned", "api", "simulator", "simulator/mqttlite"},

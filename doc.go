@@ -2,6 +2,7 @@
 //
 // Muster is a device cloud in one binary. Read the packages in this order:
 //
+//	calendar            windows of local time
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
 //	devicefile          files of devices to import: lists, spreadsheets, secrets
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
@@ -17,6 +18,7 @@
 //	ota/image/bucket    images in an S3 bucket that servers share, and their copies on disk
 //	ota/image/s3        objects in an S3 bucket
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
+//	ota/pace            how many devices a release with a plan updates at once
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	registry            what operators do to products, groups and devices

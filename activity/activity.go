@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,11 @@ type Config struct {
 	Teams     *store.Teams
 	Exhausted func(*fleet.Device) bool // reports whether a device makes no further attempt at its target
 	Log       *slog.Logger
+
+	// Greeted is called after each handshake; confirmed: it confirmed an update. Alerted is called
+	// for each alert that a device raises itself. Neither may block; nil: nothing is to do.
+	Greeted func(d *fleet.Device, confirmed bool)
+	Alerted func(fleet.DeviceID)
 }
 
 // Activity publishes what happens to devices: as events to those who listen, as counts per
@@ -32,6 +38,12 @@ type Activity struct {
 
 // New returns an Activity without listeners, which counts from now on.
 func New(config Config) *Activity {
+	if config.Greeted == nil {
+		config.Greeted = func(*fleet.Device, bool) {}
+	}
+	if config.Alerted == nil {
+		config.Alerted = func(fleet.DeviceID) {}
+	}
 	return &Activity{Config: config, events: newEvents(), tallies: newTallies()}
 }
 
@@ -62,6 +74,7 @@ func (a *Activity) Publish(e fleet.Event) {
 func (a *Activity) Handshake(ctx context.Context, d *fleet.Device, ended []fleet.Update) {
 	a.Publish(fleet.Event{Payload: fleet.HandshakeDone{}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
 	a.tallies.handshake(d.Product)
+	a.Greeted(d, slices.ContainsFunc(ended, func(u fleet.Update) bool { return u.State == fleet.Confirmed }))
 	a.Updates(ctx, d, ended)
 }
 
@@ -136,6 +149,9 @@ func (a *Activity) RaiseFor(ctx context.Context, team fleet.TeamID, id fleet.Dev
 func (a *Activity) Alert(ctx context.Context, alert fleet.Alert) error {
 	if _, err := a.Messages.Raise(ctx, alert); err != nil {
 		return err
+	}
+	if alert.Name == "" {
+		a.Alerted(alert.Device)
 	}
 	a.Publish(fleet.Event{Payload: fleet.AlertRaised{Type: alert.Type, Alert: alert.Name, Text: alert.Text, Value: alert.Value}, Team: alert.Team, Device: alert.Device, At: alert.Raised})
 	return nil

@@ -16,7 +16,10 @@ type Plan struct {
 	Stages Stages     `json:"stages" doc:"1 to 20; the last has a share of 100%"`
 	Gate   *PlanGate  `json:"gate,omitempty" doc:"What each next stage takes; absent: only time"`
 	Halt   *PlanHalt  `json:"halt,omitempty" doc:"What halts it, at any time; absent: nothing does"`
-	OnHalt string     `json:"on_halt,omitempty" enum:"stop,revert" default:"stop" doc:"stop: updated devices keep the version; revert: they return to what stood there before"`
+	OnHalt string     `json:"on_halt,omitempty" enum:"stop,revert,ask" default:"stop" doc:"stop: updated devices keep the version; revert: they return to what stood there before; ask: as stop, and an alert asks a person to resume, revert or finish it"`
+
+	Windows []PlanWindow `json:"windows,omitempty" doc:"When updates may begin; absent: always"`
+	Limits  *PlanLimits  `json:"limits,omitempty" doc:"How many devices are updated; absent: as many as the server can"`
 }
 
 // Stages are the stages of a plan.
@@ -24,7 +27,9 @@ type Stages []PlanStage
 
 // PlanStage is one step of a plan.
 type PlanStage struct {
-	Share   Percent `json:"share" doc:"Devices of the target that get the version"`
+	Share   Percent `json:"share,omitzero" doc:"Devices of the target that get the version"`
+	Devices int     `json:"devices,omitempty" doc:"In place of share: so many devices of the target, before any stage with a share"`
+	Group   string  `json:"group,omitempty" doc:"In place of share, in the first stage: those of the target's devices that are in this group"`
 	Hold    *Span   `json:"hold,omitempty" doc:"How long it is observed before the next stage; absent: 24h for the last stage, else 0s"`
 	Approve bool    `json:"approve,omitempty" doc:"The next stage takes a person's approval"`
 }
@@ -51,6 +56,9 @@ type PlanHalt struct {
 	Failures *Bar  `json:"failures,omitempty" doc:"Updates that failed or were rolled back"`
 	Lost     *Bar  `json:"lost,omitempty" doc:"Devices that restarted into the version and were not heard of again in time"`
 	Return   *Span `json:"return,omitempty" doc:"That time; absent: 30m"`
+
+	Unhealthy *Bar  `json:"unhealthy,omitempty" doc:"Updated devices with an alert, or more than 3 handshakes in an hour, soon after; less what is usual for devices that were not updated in the same time"`
+	Soak      *Span `json:"soak,omitempty" doc:"How soon; absent: 1h"`
 }
 
 // Percent is a share in JSON: a text such as "12.5%".
@@ -137,21 +145,39 @@ func (Span) Schema(huma.Registry) *huma.Schema {
 const (
 	defaultSample = 20
 	defaultReturn = 30 * time.Minute
+	defaultSoak   = time.Hour
 	lastHold      = 24 * time.Hour
 )
 
-// Fleet returns the plan with defaults for what is absent. Errors are fleet.Invalid; the rest of
-// what may be wrong with a plan is up to fleet.ReleasePlan.Check.
-func (p Plan) Fleet() (fleet.ReleasePlan, error) {
-	out := fleet.ReleasePlan{Sample: defaultSample, Revert: p.OnHalt == "revert", Halt: fleet.ReleaseHalt{Return: defaultReturn}}
-	if p.OnHalt != "" && p.OnHalt != "stop" && p.OnHalt != "revert" {
-		return out, fleet.FieldErrorf("plan.on_halt", "%.40q: use stop or revert", p.OnHalt)
+// Fleet returns the plan with defaults for what is absent. group finds a group by its name.
+// Errors are group's, and fleet.Invalid; the rest of what may be wrong with a plan is up to the
+// release.
+func (p Plan) Fleet(group func(name string) (fleet.GroupID, error)) (fleet.ReleasePlan, error) {
+	out := fleet.ReleasePlan{
+		Sample: defaultSample, Revert: p.OnHalt == "revert", Ask: p.OnHalt == "ask",
+		Halt: fleet.ReleaseHalt{Return: defaultReturn, Soak: defaultSoak}, Limits: p.Limits.fleet(),
+	}
+	if p.OnHalt != "" && p.OnHalt != "stop" && !out.Revert && !out.Ask {
+		return out, fleet.FieldErrorf("plan.on_halt", "%.40q: use stop, revert or ask", p.OnHalt)
+	}
+	for i, w := range p.Windows {
+		window, err := w.fleet()
+		if err != nil {
+			return out, fleet.FieldErrorf("plan.windows", "window %d: %v", i+1, err)
+		}
+		out.Windows = append(out.Windows, window)
 	}
 	if p.Start != nil {
 		out.Start = p.Start.UTC()
 	}
 	for i, stage := range p.Stages {
-		s := fleet.ReleaseStage{Share: stage.Share.Share, Approve: stage.Approve}
+		s := fleet.ReleaseStage{Share: stage.Share.Share, Devices: stage.Devices, Approve: stage.Approve}
+		if stage.Group != "" {
+			var err error
+			if s.Group, err = group(stage.Group); err != nil {
+				return out, err
+			}
+		}
 		if i == len(p.Stages)-1 {
 			s.Hold = lastHold
 		}
@@ -175,21 +201,37 @@ func (p Plan) Fleet() (fleet.ReleasePlan, error) {
 		if h.Return != nil {
 			out.Halt.Return = h.Return.Duration
 		}
+		if h.Unhealthy != nil {
+			out.Halt.Unhealthy = h.Unhealthy.Bar
+		}
+		if h.Soak != nil {
+			out.Halt.Soak = h.Soak.Duration
+		}
 	}
 	return out, nil
 }
 
-// PlanOf is the inverse of Fleet, with nothing absent that counts.
-func PlanOf(p fleet.ReleasePlan) Plan {
-	out := Plan{OnHalt: "stop", Gate: nil, Halt: &PlanHalt{Return: &Span{p.Halt.Return}}}
-	if p.Revert {
+// PlanOf is the inverse of Fleet, with nothing absent that counts, except for groups that names
+// lacks.
+func PlanOf(p fleet.ReleasePlan, names map[fleet.GroupID]string) Plan {
+	out := Plan{OnHalt: "stop", Gate: nil, Halt: &PlanHalt{Return: &Span{p.Halt.Return}}, Limits: limitsOf(p.Limits)}
+	switch {
+	case p.Revert:
 		out.OnHalt = "revert"
+	case p.Ask:
+		out.OnHalt = "ask"
+	}
+	for _, w := range p.Windows {
+		out.Windows = append(out.Windows, windowOf(w))
+	}
+	if p.Halt.Unhealthy != (fleet.Bar{}) {
+		out.Halt.Unhealthy, out.Halt.Soak = &Bar{p.Halt.Unhealthy}, &Span{p.Halt.Soak}
 	}
 	if !p.Start.IsZero() {
 		out.Start = &p.Start
 	}
 	for _, stage := range p.Stages {
-		out.Stages = append(out.Stages, PlanStage{Share: Percent{stage.Share}, Hold: &Span{stage.Hold}, Approve: stage.Approve})
+		out.Stages = append(out.Stages, PlanStage{Share: Percent{stage.Share}, Devices: stage.Devices, Group: names[stage.Group], Hold: &Span{stage.Hold}, Approve: stage.Approve})
 	}
 	if p.Gate > 0 {
 		out.Gate = &PlanGate{Sample: p.Sample, Success: Percent{p.Gate}}

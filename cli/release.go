@@ -55,8 +55,7 @@ func (c *releaseCreateCmd) Run(ctx context.Context) error {
 	} else {
 		r.Groups, where = api.Some(union(f.Groups, c.Group)), "to "+c.Group[0]
 	}
-	first := plan.Stages[0].Share
-	return c.order(ctx, s, tag, fmt.Sprintf("Release version %s %s, beginning with %s of the devices", c.Version, where, first), r)
+	return c.order(ctx, s, tag, fmt.Sprintf("Release version %s %s, beginning with %s", c.Version, where, extent(plan.Stages[0])), r)
 }
 
 type releaseListCmd struct{ productRemote }
@@ -74,6 +73,17 @@ func (c *releaseListCmd) Run(ctx context.Context) error {
 			t.row(r.ID, r.Version, releasedTo(r), r.State, r.Share, fmt.Sprintf("%d of %d", r.Stage, len(r.Plan.Stages)), updated, failed, r.Changed, clip(r.Why, 60))
 		}
 	})
+}
+
+// extent spells which devices a stage reaches.
+func extent(s api.PlanStage) string {
+	switch {
+	case s.Devices > 0:
+		return humane.Count(s.Devices, "device")
+	case s.Group != "":
+		return "the devices in " + s.Group
+	}
+	return s.Share.String() + " of the devices"
 }
 
 // releasedTo is where a release releases to.
@@ -104,7 +114,7 @@ func drawRelease(t *table, r api.StagedRelease) {
 		t.line("%s", line)
 	}
 	for i, stage := range r.Plan.Stages {
-		text := fmt.Sprintf("  stage %d: %s", i+1, stage.Share)
+		text := fmt.Sprintf("  stage %d: %s", i+1, extent(stage))
 		if stage.Hold != nil {
 			text += ", held for " + stage.Hold.String()
 		}
@@ -117,10 +127,27 @@ func drawRelease(t *table, r api.StagedRelease) {
 		t.line("  gate: %s confirmed, of at least %d ended updates", g.Success, g.Sample)
 	}
 	if h := r.Plan.Halt; h != nil {
-		for what, bar := range map[string]*api.Bar{"failures": h.Failures, "lost devices": h.Lost} {
-			if bar != nil {
-				t.line("  halts at: %s %s; then: %s", barText(bar), what, r.Plan.OnHalt)
+		for _, bar := range []struct {
+			what string
+			bar  *api.Bar
+		}{{"failures", h.Failures}, {"lost devices", h.Lost}, {"unhealthy devices", h.Unhealthy}} {
+			if bar.bar != nil {
+				t.line("  halts at: %s %s; then: %s", barText(bar.bar), bar.what, r.Plan.OnHalt)
 			}
+		}
+	}
+	for _, w := range r.Plan.Windows {
+		t.line("  window: %s %s-%s %s", w.Days, w.From, w.To, w.Zone)
+	}
+	if l := r.Plan.Limits; l != nil {
+		if l.AtOnce > 0 {
+			t.line("  limit: %s at once", humane.Count(l.AtOnce, "device"))
+		}
+		if l.Rate != nil {
+			t.line("  limit: %s", l.Rate)
+		}
+		if l.PerGroup != nil {
+			t.line("  limit: %s of each group's online devices", l.PerGroup)
 		}
 	}
 }
@@ -139,6 +166,9 @@ func releaseLines(r api.StagedRelease) []string {
 	n := r.Devices
 	if n != nil {
 		lines[0] += fmt.Sprintf("; %d of %s run it, %d failed, %d lost", n.Running, humane.Count(n.Targets, "device"), n.Failed, n.Lost)
+		if n.Unhealthy > 0 {
+			lines[0] += fmt.Sprintf(", %d unhealthy", n.Unhealthy)
+		}
 	}
 	if r.Why != "" {
 		lines = append(lines, "  "+r.Why)
@@ -162,13 +192,20 @@ func releaseLines(r api.StagedRelease) []string {
 	return lines
 }
 
+// causeTexts spell causes that are more than their name.
+var causeTexts = map[string]string{
+	"handshake": "for their next handshake", "window": "outside their window", "zone_unknown": "without a time zone, which the windows need",
+	"at_once": "for a place among the devices updated at once", "hourly": "for the rate", "group_limit": "for other devices of their group",
+	"counting": "while devices are counted",
+}
+
 // causesText spells why devices wait, the most frequent cause first.
 func causesText(causes map[string]int) string {
 	words := []string{}
 	for _, cause := range slices.SortedFunc(maps.Keys(causes), func(a, b string) int { return causes[b] - causes[a] }) {
-		text := strings.ReplaceAll(cause, "_", " ")
-		if cause == "handshake" {
-			text = "for their next handshake"
+		text, known := causeTexts[cause]
+		if !known {
+			text = strings.ReplaceAll(cause, "_", " ")
 		}
 		words = append(words, fmt.Sprintf("%d %s", causes[cause], text))
 	}

@@ -116,6 +116,8 @@ func (c *Cloud) compose(images image.Store) {
 	c.activity = activity.New(activity.Config{
 		Messages: c.store.Messages, Teams: c.store.Teams, Log: c.log,
 		Exhausted: func(d *fleet.Device) bool { return c.ota.Exhausted(d) },
+		Greeted:   func(d *fleet.Device, confirmed bool) { c.rollouts.Handshake(d.Product, d.ID, confirmed) },
+		Alerted:   func(id fleet.DeviceID) { c.rollouts.Alert(id) },
 	})
 	c.sessions = session.New(base, session.Config{
 		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Activity: c.activity,
@@ -123,14 +125,7 @@ func (c *Cloud) compose(images image.Store) {
 	})
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.audit.Keep(c.folder.unaudited)
-	c.ota = ota.New(ota.Config{
-		MaxUpdates: c.config.OTA.MaxUpdates, MaxTeam: c.config.Quota.Updates, MaxBehind: c.config.OTA.GatewayUpdates,
-		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
-		Ready:      c.sessions.SlotFree,
-		Ended:      func(d fleet.Device) { c.activity.Updates(base, &d, []fleet.Update{d.Update}) },
-		Unreadable: func(d fleet.Device, cause error) { c.activity.Unreadable(base, &d, cause) },
-	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
-	c.composeReleases(images)
+	c.composeReleases(base, images)
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,

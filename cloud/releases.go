@@ -1,17 +1,34 @@
 package cloud
 
 import (
+	"context"
+
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
 )
 
-// composeReleases makes the parts that release firmware, once the ones they need are made.
-func (c *Cloud) composeReleases(images image.Store) {
+// composeReleases makes the parts that update devices and release firmware, once the ones they
+// need are made. What they do later on ends with base.
+func (c *Cloud) composeReleases(base context.Context, images image.Store) {
+	limits := pace.New()
+	c.ota = ota.New(ota.Config{
+		Pace:       limits,
+		MaxUpdates: c.config.OTA.MaxUpdates, MaxTeam: c.config.Quota.Updates, MaxBehind: c.config.OTA.GatewayUpdates,
+		MaxAttempts: c.config.OTA.Attempts, CoolDown: c.config.OTA.CoolDown,
+		Ready:      c.sessions.SlotFree,
+		Ended:      func(d fleet.Device) { c.activity.Updates(base, &d, []fleet.Update{d.Update}) },
+		Unreadable: func(d fleet.Device, cause error) { c.activity.Unreadable(base, &d, cause) },
+	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
 	c.rollouts = rollout.New(rollout.Config{
 		Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Audit: c.audit, MaxAttempts: c.config.OTA.Attempts,
-		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Changed: c.sessions.Released,
+		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Changed: c.sessions.Released, Pace: limits,
+		Alert: func(ctx context.Context, team fleet.TeamID, name, text string) {
+			c.activity.RaiseFor(ctx, team, "", name, text)
+		},
 	})
 	c.releases = release.New(release.Config{
 		MaxImage: int64(c.config.OTA.MaxImage),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
+	"github.com/muster-iot/muster/ota/release"
 )
 
 // The presets of a plan: what the form of a release begins with.
@@ -148,7 +149,7 @@ func (f planForm) plan() (*fleet.ReleasePlan, error) {
 			return nil, fleet.FieldErrorf("start", "start %.40q: use a date and a time", f.Start)
 		}
 	}
-	return &p, p.Check()
+	return &p, release.CheckPlan(&p)
 }
 
 // share reads "10 %", "10%" and "10".

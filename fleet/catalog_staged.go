@@ -18,7 +18,7 @@ const (
 // Errors: Conflict when r's version stands there already, or when too many releases are under
 // way.
 func (c *Catalog) Begin(r Release, now time.Time) (Release, error) {
-	if below, staged := c.Staged[r.Group]; staged && below.Share == 0 { // it gives nothing: nothing is lost with it
+	if below, staged := c.Staged[r.Group]; staged && below.Below() == 0 && below.First == 0 { // it gives nothing: nothing is lost with it
 		c.End(r.Group, ReleaseWithdrawn, "another version was released over it", now)
 	}
 	standing := c.At(r.Group)
@@ -27,9 +27,9 @@ func (c *Catalog) Begin(r Release, now time.Time) (Release, error) {
 	}
 	r.ID = c.nextRelease()
 	r.Salt = uint64(c.Product.ID)<<32 | uint64(r.ID) // Place mixes it; a preview places as the release will
-	r.Base, r.State, r.Share, r.Created, r.Changed = standing, ReleaseRunning, r.Plan.Stages[0].Share, now, now
-	if now.Before(r.Plan.Start) {
-		r.State, r.Share = ReleaseScheduled, 0
+	r.Base, r.State, r.Created, r.Changed = standing, ReleaseScheduled, now, now
+	if !now.Before(r.Plan.Start) {
+		r.Enter(0)
 	}
 	under, staged := c.Staged[r.Group]
 	switch {
@@ -47,6 +47,16 @@ func (c *Catalog) Begin(r Release, now time.Time) (Release, error) {
 	return r, nil
 }
 
+// Enter makes r run at a stage of its plan. It never shrinks. For a stage of so many devices the
+// caller sets Few.
+func (r *Release) Enter(stage int) {
+	r.State, r.Stage, r.Held = ReleaseRunning, stage, 0
+	to := r.Plan.Stages[stage]
+	if r.Share = max(r.Share, to.Share); to.Group != 0 {
+		r.First = to.Group
+	}
+}
+
 // depth is how many releases are below r.
 func (r *Release) depth() (n int) {
 	for at := r.Under; at != nil; at = at.Under {
@@ -62,6 +72,16 @@ func (c *Catalog) At(target GroupID) Version {
 		return c.Default
 	}
 	return c.Groups[target]
+}
+
+// Release returns a release with a plan that is under way, and over which no other stands.
+func (c *Catalog) Release(id ReleaseID) (r Release, ok bool) {
+	for _, r := range c.Staged {
+		if r.ID == id {
+			return r, id != 0
+		}
+	}
+	return Release{}, false
 }
 
 // SetStaged writes r, which is under way, to the catalog.
@@ -180,20 +200,20 @@ func (c *Catalog) Releases() []Release {
 	return all
 }
 
-// Split is a border inside the devices of a product: those placed below Share by Salt get
+// Split is a border inside the devices of a product: those whose Mix by Salt is below Below get
 // something else than the others. It concerns the members of Group, 0: all devices.
 type Split struct {
 	Group GroupID
 	Salt  uint64
-	Share Share
+	Below uint64
 }
 
 // Splits returns the borders that c's releases with a plan draw.
 func (c *Catalog) Splits() (splits []Split) {
 	for group, r := range c.Staged {
 		for at := &r; at != nil; at = at.Under {
-			if at.Share > 0 && at.Share < Whole {
-				splits = append(splits, Split{group, at.Salt, at.Share})
+			if below := at.Below(); below > 0 && at.Share < Whole {
+				splits = append(splits, Split{group, at.Salt, below})
 			}
 		}
 	}
@@ -203,7 +223,7 @@ func (c *Catalog) Splits() (splits []Split) {
 // Moved reports whether what is released at a target differs between c and after.
 func (c *Catalog) Moved(after *Catalog, target GroupID) bool {
 	r, later := c.Staged[target], after.Staged[target]
-	return c.At(target) != after.At(target) || r.ID != later.ID || r.Share != later.Share || r.State != later.State
+	return c.At(target) != after.At(target) || r.ID != later.ID || r.Below() != later.Below() || r.First != later.First || r.State != later.State
 }
 
 // MovedGroups returns the groups, sorted, whose release differs between c and after.

@@ -47,6 +47,7 @@ type Device struct {
 	Label     Version // what it calls Running, where its digest shows another version; else zero
 	Proven    bool    // its digest is that of Running's image; false: by version only
 	Hardware  string
+	Zone      string // its IANA time zone, "" when not known
 	Foreign   string // slug of another product that its firmware is for; "": its own, or not said
 	MaxImage  uint64 // bytes it can store, 0 when not said
 	UpdatesOn bool   // it accepts updates; false is "not now"

@@ -95,6 +95,8 @@ type IndexEntry struct {
 	Groups        []GroupID
 	Running       Version
 	Hardware      string
+	Zone          string
+	MaxImage      uint64
 	Lock          Version
 	Development   bool
 	UpdatesOn     bool

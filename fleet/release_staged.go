@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/calendar"
 )
 
 // ReleaseID numbers a release with a plan within its product; 0 is none.
@@ -53,6 +55,8 @@ type Release struct {
 	Base    Version  // what the target gives devices outside the share; zero: nothing
 	Under   *Release // the release with a plan that stood there before, which decides in place of Base; nil: none
 	Share   Share
+	Few     uint32  // not 0: devices with a Mix below it are inside too, by a stage of so many devices
+	First   GroupID // not 0: the members of this group are inside too
 	Salt    uint64
 	Plan    ReleasePlan
 	State   ReleaseState
@@ -94,26 +98,41 @@ func (s ReleaseState) Over() bool { return s >= ReleaseDone }
 
 // ReleasePlan is how a release grows, and what stops it.
 type ReleasePlan struct {
-	Start  time.Time // zero: at once
-	Stages []ReleaseStage
-	Sample int   // ended updates that the gate and a share of Halt need
-	Gate   Share // confirmed updates, of those that ended, that the next stage takes; 0: no gate
-	Halt   ReleaseHalt
-	Revert bool // a halt takes the release back
+	Start   time.Time // zero: at once
+	Stages  []ReleaseStage
+	Sample  int   // ended updates that the gate and a share of Halt need
+	Gate    Share // confirmed updates, of those that ended, that the next stage takes; 0: no gate
+	Halt    ReleaseHalt
+	Revert  bool              // a halt takes the release back
+	Ask     bool              // a halt waits for a person's decision; not with Revert
+	Windows []calendar.Window // when updates may begin; none: always
+	Limits  ReleaseLimits
 }
 
-// ReleaseStage is one step of a plan.
+// ReleaseStage is one step of a plan: it reaches a share, a number, or a group of the target's
+// devices, and all those that earlier stages reached.
 type ReleaseStage struct {
 	Share   Share
+	Devices int           // not 0: this many, those with the lowest places
+	Group   GroupID       // not 0: the members of this group
 	Hold    time.Duration // observed time before the next stage
 	Approve bool          // the next stage takes a person's approval
 }
 
+// ReleaseLimits bound how many devices a release updates. Zero fields are no limits.
+type ReleaseLimits struct {
+	AtOnce int   // devices being updated by the release at the same time
+	Hourly int   // devices begun in an hour
+	Group  Share // devices being updated, by whatever, of the online members of each group; at least one is allowed
+}
+
 // ReleaseHalt is what halts a release. Zero bars are none.
 type ReleaseHalt struct {
-	Failures Bar           // updates that failed or were rolled back
-	Lost     Bar           // devices not heard of within Return after they restarted into the version
-	Return   time.Duration // see Lost
+	Failures  Bar           // updates that failed or were rolled back
+	Lost      Bar           // devices not heard of within Return after they restarted into the version
+	Return    time.Duration // see Lost
+	Unhealthy Bar           // updated devices with alerts or many handshakes within Soak, above what devices that were not updated have
+	Soak      time.Duration // see Unhealthy
 }
 
 // Bar is a limit on devices: more than a share of those whose update ended, or at least a
@@ -124,73 +143,62 @@ type Bar struct {
 }
 
 // ReleaseFaults counts what speaks against a release.
-type ReleaseFaults struct{ Failed, Lost int }
+type ReleaseFaults struct{ Failed, Lost, Unhealthy int }
 
 // Place is where a device stands in the release, from 0 to Whole-1. It depends on nothing but
 // the device and the release, and is uniform over devices.
 func Place(hash uint32, salt uint64) Share {
+	return Share(uint64(Mix(hash, salt)) * uint64(Whole) >> 32)
+}
+
+// Mix is Place in steps of 2^-32.
+func Mix(hash uint32, salt uint64) uint32 {
 	x := uint64(hash) ^ salt // the finalizer of MurmurHash3: every bit of x changes half of the result's
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33
 	x *= 0xc4ceb9fe1a85ec53
 	x ^= x >> 33
-	return Share((x >> 32) * uint64(Whole) >> 32)
+	return uint32(x >> 32)
 }
 
 // Place is where the device with this hash stands in r.
 func (r *Release) Place(hash uint32) Share { return Place(hash, r.Salt) }
 
-// Includes reports whether the device with this hash is inside r's share.
-func (r *Release) Includes(hash uint32) bool { return r.Place(hash) < r.Share }
+// Below is the border inside r's devices: those with a lower Mix are inside.
+func (r *Release) Below() uint64 {
+	share := (uint64(r.Share)<<32 + uint64(Whole) - 1) / uint64(Whole)
+	return max(share, uint64(r.Few))
+}
 
-// For returns what r's target gives the device with this hash, zero for nothing. While r is
-// halted, only devices that run its version keep it.
-func (r *Release) For(hash uint32, running Version) Version {
-	if r.Includes(hash) && (r.State != ReleaseHalted || running.Equal(r.Version)) {
+// Includes reports whether the device with this hash, in these groups, is inside.
+func (r *Release) Includes(hash uint32, groups []GroupID) bool {
+	return uint64(Mix(hash, r.Salt)) < r.Below() || r.First != 0 && slices.Contains(groups, r.First)
+}
+
+// For returns what r's target gives the device with this hash, in these groups, zero for
+// nothing. While r is halted, only devices that run its version keep it.
+func (r *Release) For(hash uint32, groups []GroupID, running Version) Version {
+	if r.Includes(hash, groups) && (r.State != ReleaseHalted || running.Equal(r.Version)) {
 		return r.Version
 	}
 	if r.Under != nil {
-		return r.Under.For(hash, running)
+		return r.Under.For(hash, groups, running)
 	}
 	return r.Base
 }
 
-const (
-	maxStages = 20
-	maxHold   = 366 * 24 * time.Hour
-	maxSample = 1_000_000
-)
-
-// Check returns Invalid, with the field at fault, for a plan that can't be followed.
-func (p *ReleasePlan) Check() error {
-	if len(p.Stages) == 0 || len(p.Stages) > maxStages {
-		return FieldErrorf("plan.stages", "a plan has 1 to %d stages", maxStages)
-	}
-	last := Share(0)
-	for i, stage := range p.Stages {
-		switch {
-		case stage.Share <= last:
-			return FieldErrorf("plan.stages", "stage %d: the share has to grow from stage to stage, from above 0%%", i+1)
-		case stage.Hold < 0 || stage.Hold > maxHold:
-			return FieldErrorf("plan.stages", "stage %d: hold at most %d days", i+1, maxHold/(24*time.Hour))
-		}
-		last = stage.Share
-	}
-	switch {
-	case last != Whole:
-		return FieldErrorf("plan.stages", "the last stage has to be 100%%")
-	case p.Sample < 1 || p.Sample > maxSample:
-		return FieldErrorf("plan.gate.sample", "the sample is 1 to %d ended updates", maxSample)
-	case p.Halt.Return < time.Minute || p.Halt.Return > maxHold:
-		return FieldErrorf("plan.halt.return", "give devices at least a minute to return")
-	}
-	for name, bar := range map[string]Bar{"failures": p.Halt.Failures, "lost": p.Halt.Lost} {
-		if bar.Devices < 0 || bar.Share > 0 && bar.Devices > 0 {
-			return FieldErrorf("plan.halt."+name, "use a percentage or a number of devices")
+// Reached spells how many devices r has reached, as in "10 %", "20 devices" or "its first group".
+func (r *Release) Reached() string {
+	if r.State != ReleaseScheduled && r.Stage < len(r.Plan.Stages) {
+		switch stage := r.Plan.Stages[r.Stage]; {
+		case stage.Devices > 0 && r.Few > 0:
+			return strconv.Itoa(stage.Devices) + " devices"
+		case stage.Group != 0 && r.First != 0:
+			return "its first group"
 		}
 	}
-	return nil
+	return r.Share.String()
 }
 
 // CarefulPlan is the plan of someone who has no other: 1 % for a day, 10 % for a day, 50 % for
@@ -204,8 +212,8 @@ func CarefulPlan() ReleasePlan {
 	}
 }
 
-// Clone copies p with its stages.
+// Clone copies p with its stages and windows.
 func (p ReleasePlan) Clone() ReleasePlan {
-	p.Stages = slices.Clone(p.Stages)
+	p.Stages, p.Windows = slices.Clone(p.Stages), slices.Clone(p.Windows)
 	return p
 }

@@ -17,6 +17,7 @@ type ReleaseCounts struct {
 	Confirmed int                 // updated by it, and run the version
 	Failed    int                 // tried by it and failed or rolled back, and don't run the version
 	Lost      int                 // updated by it and not heard of again in time
+	Unhealthy int                 // of Confirmed, those in trouble since, less what is usual for devices that were not updated
 	Updating  map[UpdateState]int // on the way, by state; without Lost
 	Waiting   map[string]int      // of Targets, those that nothing happens to, by cause
 	Return    int                 // devices that run the version and should run another one again

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muster-iot/muster/calendar"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -107,11 +108,21 @@ func Reevaluate[P any](ctx context.Context, s *Service, session *Session, decide
 	return g, nil
 }
 
+// zoneOf is the time zone among the facts of a device, "" when there is none.
+func zoneOf(facts []byte) (zone string) {
+	wire.EachFact(facts, func(path, value string) {
+		if path == "tz" && calendar.Known(value) {
+			zone = value
+		}
+	})
+	return zone
+}
+
 // write puts what a Hello reports into the record. Facts that did not change keep their slice.
 func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
 	d.Hardware, d.UpdatesOn, d.MaxImage = h.Hardware, h.UpdatesOn, h.MaxImage
-	if h.Facts != nil && !bytes.Equal(h.Facts, d.Facts) {
-		d.Facts = h.Facts
+	if h.Facts != nil && (!bytes.Equal(h.Facts, d.Facts) || d.Zone == "" && bytes.Contains(h.Facts, []byte("btz"))) { // "tz" in CBOR
+		d.Facts, d.Zone = h.Facts, zoneOf(h.Facts)
 	}
 	d.Address = address
 	d.LastHandshake, d.LastHeard = now, now

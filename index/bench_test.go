@@ -135,8 +135,8 @@ func BenchmarkCount1M(b *testing.B) {
 		splits []fleet.Split
 	}{
 		"admin": {actor: admin}, "editor": {actor: fleet.Actor{Team: 1, Role: fleet.Editor, Groups: []fleet.GroupID{9}}},
-		"admin, one split": {admin, []fleet.Split{{Salt: 1, Share: 5000}}},
-		"admin, 3 splits":  {admin, []fleet.Split{{Salt: 1, Share: 5000}, {Salt: 2, Share: 100}, {Salt: 3, Share: 2500}}},
+		"admin, one split": {admin, []fleet.Split{{Salt: 1, Below: 1 << 31}}},
+		"admin, 3 splits":  {admin, []fleet.Split{{Salt: 1, Below: 1 << 31}, {Salt: 2, Below: 1 << 25}, {Salt: 3, Below: 1 << 30}}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -18,7 +18,7 @@ type class struct {
 }
 
 // traits are what filters, counts and impact look at of a device. Numbers of versions, of
-// group sets and of hardware point into the pools.
+// group sets, of hardware and of zones point into the pools.
 type traits struct {
 	product     fleet.ProductID
 	groups      int32
@@ -28,6 +28,8 @@ type traits struct {
 	updateTo    int32
 	since       uint64 // of the attempts, where there are any
 	hardware    int32
+	zone        int32
+	maxImage    uint64
 	spent       int16
 	reason      fleet.ReasonCode
 	kind        fleet.DeviceKind
@@ -64,8 +66,8 @@ func (x *Index) newTraits(d *fleet.Device) traits {
 		product: d.Product, kind: d.Kind, groups: x.takeGroups(d.Groups),
 		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
 		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
-		hardware: x.hardware.take(d.Hardware),
-		release:  d.Update.Release,
+		hardware: x.hardware.take(d.Hardware), zone: x.zones.take(d.Zone), maxImage: d.MaxImage,
+		release: d.Update.Release,
 	}
 	if d.Attempts.Spent > 0 || d.Attempts.Held {
 		t.since = d.Attempts.Since
@@ -111,6 +113,7 @@ func groupsKey(ids []fleet.GroupID) string {
 func (x *Index) retain(t *traits) {
 	x.groupSets.uses[t.groups]++
 	x.hardware.uses[t.hardware]++
+	x.zones.uses[t.zone]++
 	for _, v := range t.versions() {
 		x.versions.uses[v]++
 	}
@@ -120,6 +123,7 @@ func (x *Index) retain(t *traits) {
 func (x *Index) release(t *traits) {
 	x.groupSets.release(t.groups)
 	x.hardware.release(t.hardware)
+	x.zones.release(t.zone)
 	for _, v := range t.versions() {
 		x.versions.release(v)
 	}

@@ -32,7 +32,8 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 func (x *Index) expand(t *traits) fleet.IndexEntry {
 	return fleet.IndexEntry{
 		Product: t.product, Kind: t.kind, Groups: x.groups[t.groups],
-		Running: x.versions.values[t.running], Hardware: x.hardware.values[t.hardware], Lock: x.versions.values[t.lock],
+		Running: x.versions.values[t.running], Hardware: x.hardware.values[t.hardware],
+		Zone: x.zones.values[t.zone], MaxImage: t.maxImage, Lock: x.versions.values[t.lock],
 		Development: t.flags&rowDevelopment != 0, UpdatesOn: t.flags&rowUpdatesOn != 0,
 		Force: t.flags&rowForce != 0, Disabled: t.flags&rowDisabled != 0, Online: t.flags&rowOnline != 0,
 		Update: t.update, UpdateTo: x.versions.values[t.updateTo], Reason: t.reason, Release: t.release,
@@ -105,7 +106,7 @@ func (f *filter) tally(n int32, splits []fleet.Split, tallies []tally) []tally {
 		}
 		sides := uint64(0)
 		for bit, split := range through {
-			if fleet.Place(c.hashes[i], split.Salt) < split.Share {
+			if uint64(fleet.Mix(c.hashes[i], split.Salt)) < split.Below {
 				sides |= 1 << bit
 			}
 		}

@@ -24,6 +24,7 @@ type Index struct {
 	locations  map[fleet.DeviceID]location
 	versions   pool[fleet.Version]
 	hardware   pool[string] // revisions
+	zones      pool[string] // time zones
 	gateways   pool[fleet.DeviceID]
 	groupSets  pool[string]            // by groupsKey
 	groups     [][]fleet.GroupID       // of each group set
@@ -42,6 +43,7 @@ func New() *Index {
 	}
 	x.versions.take(fleet.Version{})
 	x.hardware.take("")
+	x.zones.take("")
 	x.gateways.take("")
 	x.groupSets.take("")
 	x.groups = append(x.groups, nil)

@@ -40,12 +40,12 @@ func TestCountsByPartsAreTheDevicesOfEachSide(t *testing.T) {
 		for range rapid.IntRange(0, 3).Draw(t, "splits") {
 			splits = append(splits, fleet.Split{
 				Group: fleet.GroupID(rapid.IntRange(0, 2).Draw(t, "of group")), Salt: rapid.Uint64().Draw(t, "salt"),
-				Share: fleet.Share(rapid.IntRange(0, 10_000).Draw(t, "share")),
+				Below: rapid.Uint64Range(0, 1<<32).Draw(t, "below"),
 			})
 		}
 		sides := func(id fleet.DeviceID, groups []fleet.GroupID) (text string) {
 			for _, split := range splitsThrough(splits, groups) {
-				text += fmt.Sprint(fleet.Place(id.Hash(), split.Salt) < split.Share, " ")
+				text += fmt.Sprint(uint64(fleet.Mix(id.Hash(), split.Salt)) < split.Below, " ")
 			}
 			return text
 		}

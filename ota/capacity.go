@@ -1,6 +1,10 @@
 package ota
 
-import "github.com/muster-iot/muster/fleet"
+import (
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/pace"
+	"github.com/muster-iot/muster/ota/precedence"
+)
 
 // Capacity is a device's standing among the updates that transfer at the same time.
 type Capacity struct {
@@ -11,6 +15,11 @@ type Capacity struct {
 	Running, Max      int // slots in use, of all
 	Waiting           int // devices in the line
 	Behind, MaxBehind int // slots in use behind the device's gateway, of the most allowed; 0, 0 without one
+}
+
+// Room returns which limit of r's plan leaves no room for d now.
+func (s *Service) Room(d *fleet.Device, r *fleet.Release) precedence.Full {
+	return s.cfg.Pace.Look(pace.Key{Product: d.Product, Release: r.ID}, r.Plan.Limits, pace.Device{ID: d.ID, Groups: d.Groups}, s.Now())
 }
 
 // Capacity returns whether id of team, behind gateway or "" for a device with its own connection,

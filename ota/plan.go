@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
@@ -75,6 +76,9 @@ func (s *Service) Decide(d *fleet.Device, c *fleet.Catalog, h wire.Hello, at Occ
 	if x.plan.Offer == nil && !x.plan.going && x.plan.Refused != wire.ReasonBusy {
 		s.leave(d.ID)
 	}
+	if x.plan.Offer == nil {
+		s.cfg.Pace.Drop(d.ID)
+	}
 	return x.plan
 }
 
@@ -116,11 +120,26 @@ func (x *decision) choose() {
 	candidate.Aim(x.catalog, p.Target)
 	candidate.Flash = p.Flash
 	candidate.MaxImage, candidate.MaxAttempts, candidate.Now = x.hello.MaxImage, x.cfg.MaxAttempts, x.Now()
+	x.follow(&candidate)
 	if refusal, held := candidate.Refusal(); held {
 		p.refuse(refusal.Reason, refusal.Again, refusal.Step.String())
 		return
 	}
 	x.offer(firmware)
+}
+
+// follow makes c follow the plan of the release that gives its target, if one does.
+func (x *decision) follow(c *precedence.Candidate) {
+	d := x.device
+	r, staged := x.catalog.Release(x.plan.release)
+	if !staged {
+		return
+	}
+	c.By(&r)
+	c.Begun = d.Update.State.Running()
+	c.Room = func() precedence.Full {
+		return x.cfg.Pace.Take(pace.Key{Product: d.Product, Release: r.ID}, r.Plan.Limits, pace.Device{ID: d.ID, Groups: d.Groups}, x.now)
+	}
 }
 
 // foreign reports whether h comes from firmware of another product than c's.

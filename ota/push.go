@@ -44,6 +44,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	if p.Offer == nil {
 		return s.startNothing(p, link)
 	}
+	s.cfg.Pace.Began(p.Device)
 	o := *p.Offer
 	now := time.Now()
 	dl := &download{
@@ -161,6 +162,7 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 // at no cost: the update continues at the next Hello. It never blocks.
 func (s *Service) Gone(id fleet.DeviceID, link Link) {
 	s.mu.Lock()
+	s.cfg.Pace.Drop(id)
 	if s.orders[id].link == link || link == nil {
 		delete(s.awaiting, id)
 	}

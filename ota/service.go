@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/wire"
 )
@@ -33,6 +34,9 @@ type Config struct {
 	CoolDown    []time.Duration // after the first, second ... failed attempt; the last one repeats; at least one
 	BusyAgain   time.Duration   // how long a device waits when no slot is free, ± half of it; default 30 s
 
+	// Pace keeps releases with a plan within their limits; default: one of its own, which nobody
+	// counts for.
+	Pace *pace.Pace
 	// Ready is called when a slot is free for a device that waited, and when an operator
 	// retries an update: the caller decides again for the device (Decide with AtSlot), or
 	// reports that it is Gone. It must not block.
@@ -51,6 +55,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.BusyAgain <= 0 {
 		c.BusyAgain = 30 * time.Second
+	}
+	if c.Pace == nil {
+		c.Pace = pace.New()
 	}
 	if c.Ready == nil {
 		c.Ready = func(fleet.DeviceID) {}

@@ -74,7 +74,13 @@ func (a *API) progress(ctx context.Context, who fleet.Actor, in *FirmwarePath) (
 func (a *API) Order(ctx context.Context, who fleet.Actor, product fleet.ProductID, r api.Release) (fleet.ReleaseOrder, error) {
 	order := fleet.ReleaseOrder{Version: r.Version.Version, Default: r.Default, Now: r.Intelligent}
 	if r.Plan != nil {
-		plan, err := r.Plan.Fleet()
+		plan, err := r.Plan.Fleet(func(name string) (fleet.GroupID, error) {
+			ids, err := a.exactGroupIDs(ctx, who, product, []string{name})
+			if err != nil {
+				return 0, err
+			}
+			return ids[0], nil
+		})
 		if err != nil {
 			return order, err
 		}

@@ -84,7 +84,7 @@ func brief(r fleet.Release) api.ReleaseBrief {
 func shownRelease(r *fleet.ReleaseView, names map[fleet.GroupID]string) api.StagedRelease {
 	out := api.StagedRelease{
 		ReleaseBrief: brief(r.Release), Version: version(r.Version), Group: names[r.Group], Base: version(r.Base),
-		Stage: r.Stage + 1, Held: api.Span{Duration: r.Held}, Why: r.Reason, Over: uint32(r.Over), Plan: api.PlanOf(r.Plan),
+		Stage: r.Stage + 1, Held: api.Span{Duration: r.Held}, Why: r.Reason, Over: uint32(r.Over), Plan: api.PlanOf(r.Plan, names),
 		By: r.By, Created: moment(r.Created), Changed: moment(r.Changed),
 	}
 	if r.State.Over() || r.Over != 0 {
@@ -92,7 +92,7 @@ func shownRelease(r *fleet.ReleaseView, names map[fleet.GroupID]string) api.Stag
 	}
 	n := r.Counts
 	out.Devices = &api.ReleaseCounts{
-		Targets: n.Targets, Reach: n.Reach, Running: n.Running, Confirmed: n.Confirmed, Failed: n.Failed, Lost: n.Lost,
+		Targets: n.Targets, Reach: n.Reach, Running: n.Running, Confirmed: n.Confirmed, Failed: n.Failed, Lost: n.Lost, Unhealthy: n.Unhealthy,
 		Updating: map[string]int{}, Waiting: map[string]int{}, Return: n.Return,
 	}
 	for state, devices := range n.Updating {

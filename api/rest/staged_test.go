@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/calendar"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -14,16 +15,20 @@ import (
 func TestAReleaseWithAPlan(t *testing.T) {
 	w := newWorld(t)
 	const order = `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"12.5%","hold":"36h","approve":true},{"share":"100%"}],
-		"gate":{"success":"98%"},"halt":{"failures":"5%","lost":3},"on_halt":"revert"}}`
+		"gate":{"success":"98%"},"halt":{"failures":"5%","lost":3,"unhealthy":"2%"},"on_halt":"revert",
+		"windows":[{"days":"mon-fri","from":"22:00","to":"05:00","zone":"device"},{"from":"12:00","to":"13:30"}],
+		"limits":{"at_once":200,"rate":"5/min","per_group":"10%"}}}`
 	status, body := w.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", order)
 	if status != http.StatusOK || !strings.Contains(body, `"release":{"id":1,"state":"running","share":"12.5%"}`) {
 		t.Fatalf("got %d %s", status, body)
 	}
 	r := must[api.StagedRelease](t)(w.OneRelease(t.Context(), "lamp", 1))
-	plan := must[fleet.ReleasePlan](t)(r.Plan.Fleet())
+	plan := must[fleet.ReleasePlan](t)(r.Plan.Fleet(nil))
 	want := fleet.ReleasePlan{
 		Stages: []fleet.ReleaseStage{{Share: 1250, Hold: 36 * 3600e9, Approve: true}, {Share: fleet.Whole, Hold: 24 * 3600e9}},
-		Sample: 20, Gate: 9800, Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Share: 500}, Lost: fleet.Bar{Devices: 3}, Return: 1800e9}, Revert: true,
+		Sample: 20, Gate: 9800, Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Share: 500}, Lost: fleet.Bar{Devices: 3}, Return: 1800e9, Unhealthy: fleet.Bar{Share: 200}, Soak: 3600e9}, Revert: true,
+		Windows: []calendar.Window{{Days: 0b0111110, From: 22 * 3600e9, To: 5 * 3600e9, Zone: "device"}, {From: 12 * 3600e9, To: 13*3600e9 + 1800e9, Zone: "UTC"}},
+		Limits:  fleet.ReleaseLimits{AtOnce: 200, Hourly: 300, Group: 1000},
 	}
 	if strings.Join(describe(plan), "\n") != strings.Join(describe(want), "\n") {
 		t.Errorf("got %+v\nwant %+v", plan, want)
@@ -83,10 +88,17 @@ func TestPlansAreReadStrictly(t *testing.T) {
 		"a hold in words":     {`"groups":["beta"]`, `{"stages":[{"share":"100%","hold":"a day"}]}`, "time span"},
 		"a bar of nothing":    {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"halt":{"failures":0}}`, "percentage"},
 		"not everyone":        {`"groups":["beta"]`, `{"stages":[{"share":"50%"}]}`, "has to be 100%"},
-		"another end":         {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"on_halt":"explode"}`, "stop or revert"},
+		"another end":         {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"on_halt":"explode"}`, "stop, revert or ask"},
 		"two targets":         {`"groups":["beta","eu"]`, `{"stages":[{"share":"100%"}]}`, "exactly one new target"},
 		"no target":           {`"groups":[]`, `{"stages":[{"share":"100%"}]}`, "exactly one new target"},
-		"a window, not known": {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"windows":[]}`, "unknown field"},
+		"an empty window":     {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"windows":[{"from":"05:00","to":"05:00"}]}`, "window 1: a window from 05:00 to 05:00 is empty"},
+		"a zone, abbreviated": {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"windows":[{"from":"01:00","to":"05:00","zone":"CEST"}]}`, "IANA name"},
+		"a day of no week":    {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"windows":[{"days":"weekdays","from":"01:00","to":"05:00"}]}`, "mon-fri"},
+		"one in a window":     {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"windows":[{"from":"01:00","until":"05:00"}]}`, "until"},
+		"a rate by the day":   {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"limits":{"rate":"10/day"}}`, "500/min or 100/h"},
+		"a limit of nothing":  {`"groups":["beta"]`, `{"stages":[{"share":"100%"}],"limits":{"at_once":-1}}`, "devices"},
+		"two kinds of stage":  {`"groups":["beta"]`, `{"stages":[{"share":"1%","devices":5},{"share":"100%"}]}`, "one of share (above 0%), devices and group"},
+		"a stage of a group":  {`"groups":["beta"]`, `{"stages":[{"share":"1%"},{"group":"eu"},{"share":"100%"}]}`, "only the first stage can be a group"},
 	} {
 		status, body := w.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,`+row.target+`,"plan":`+row.plan+`}`)
 		if status != http.StatusUnprocessableEntity || !strings.Contains(body, row.says) {

@@ -67,7 +67,7 @@ func fillTeam(t *testing.T, w *world) {
 	w.UploadVersions(imageSize, 2, 3)
 	for _, group := range []string{"beta", "secretive"} {
 		w.ReleaseVersion(3, func(r *api.Release) {
-			plan := api.PlanOf(fleet.CarefulPlan())
+			plan := api.PlanOf(fleet.CarefulPlan(), nil)
 			r.Groups, r.Default, r.Plan = api.Some(append(api.Names{}, group)), nil, &plan
 		})
 	}

@@ -27,13 +27,19 @@ type Candidate struct {
 	MaxImage    uint64 // bytes the device can store, 0 when not known
 	MaxAttempts int
 	Now         time.Time
+
+	Zone  string             // IANA time zone, "" when not known
+	Plan  *fleet.ReleasePlan // of the release that gives Target; nil: it has none
+	Begun bool               // an update to Target is under way: its plan's windows and limits are behind it
+	Room  func() Full        // asked last: which of Plan's limits leaves no room; nil: there is room
+	hash  uint32             // spreads devices over an opening window
 }
 
 // CandidateOf takes a candidate from a device's record.
 func CandidateOf(d *fleet.Device) Candidate {
 	return Candidate{
 		Disabled: d.Disabled, UpdatesOn: d.UpdatesOn, Force: d.Force, Attempts: d.Attempts, Running: d.Running, Hardware: d.Hardware,
-		MaxImage: d.MaxImage,
+		MaxImage: d.MaxImage, Zone: d.Zone, hash: d.ID.Hash(),
 	}
 }
 
@@ -41,6 +47,7 @@ func CandidateOf(d *fleet.Device) Candidate {
 func CandidateOfEntry(e *fleet.IndexEntry) Candidate {
 	return Candidate{
 		Disabled: e.Disabled, UpdatesOn: e.UpdatesOn, Force: e.Force, Running: e.Running, Hardware: e.Hardware,
+		MaxImage: e.MaxImage, Zone: e.Zone,
 		Attempts: fleet.Attempts{Target: e.AttemptsFor, Since: e.AttemptsSince, Spent: e.Spent, Held: e.Held},
 	}
 }
@@ -57,7 +64,7 @@ type Refusal struct {
 type gate func(*Candidate) Refusal
 
 // gates are in the order in which a device hears of them. Capacity comes after them.
-var gates = []gate{uploaded, suits, aboveFloor, installable, notHeld, attemptsLeft, cooledDown, fits, takesUpdates}
+var gates = []gate{uploaded, suits, aboveFloor, installable, notHeld, attemptsLeft, cooledDown, fits, takesUpdates, inWindow, hasRoom}
 
 // Refusal returns the answer of the first gate that holds c back, and whether one does.
 func (c *Candidate) Refusal() (Refusal, bool) {
@@ -99,7 +106,7 @@ var obstacles = []struct {
 	gate gate
 	word string // for REST
 }{
-	{suits, "wrong_hardware"}, {aboveFloor, "below_floor"}, {installable, "needs_other_version"},
+	{suits, "wrong_hardware"}, {aboveFloor, "below_floor"}, {installable, "needs_other_version"}, {fits, "too_large"},
 	{takesUpdates, "not_now"}, {notHeld, "held"}, {attemptsLeft, "exhausted"},
 }
 

@@ -35,7 +35,7 @@ func TestGates(t *testing.T) {
 			reason: wire.ReasonNotNow, again: time.Minute, sentence: "cooling down after a failed attempt until 2026-01-01T12:01:00Z; a retry of the update ends that"},
 		{name: "cooled down", device: fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Target: two, Spent: 1, NotBefore: now}}},
 		{name: "too large", device: fleet.Device{UpdatesOn: true}, change: func(c *Candidate) { c.MaxImage = 99 },
-			reason: wire.ReasonImageTooLarge, sentence: "the image has 100 bytes, the device stores up to 99"},
+			reason: wire.ReasonImageTooLarge, sentence: "the image has 100 bytes, the device stores up to 99", obstacle: "too_large"},
 		{name: "it just fits", device: fleet.Device{UpdatesOn: true}, change: func(c *Candidate) { c.MaxImage = 100 }},
 		{name: "not now", reason: wire.ReasonNotNow, sentence: `the device says "not now"`, obstacle: "not_now"},
 		{name: "not now, forced", device: fleet.Device{Force: true}},

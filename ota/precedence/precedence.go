@@ -1,6 +1,10 @@
 package precedence
 
-import "github.com/muster-iot/muster/fleet"
+import (
+	"maps"
+
+	"github.com/muster-iot/muster/fleet"
+)
 
 // Facts is everything the rules look at in a device.
 type Facts struct {
@@ -37,7 +41,7 @@ func Staged(f Facts, c *fleet.Catalog, target fleet.Version, reason fleet.Reason
 		return 0
 	}
 	r, ok := c.Staged[winner] // 0 for the default
-	if !ok || !target.Equal(r.Version) || !r.Includes(f.ID.Hash()) {
+	if !ok || !target.Equal(r.Version) || !r.Includes(f.ID.Hash(), f.Groups) {
 		return 0
 	}
 	return r.ID
@@ -109,5 +113,27 @@ func given(f *Facts, c *fleet.Catalog, target fleet.GroupID, version fleet.Versi
 		return version, Staging{}
 	}
 	hash := f.ID.Hash()
-	return r.For(hash, f.Running), Staging{Release: r.ID, Version: r.Version, State: r.State, Share: r.Share, Place: r.Place(hash)}
+	s := Staging{Release: r.ID, Version: r.Version, State: r.State, Share: r.Share, Place: r.Place(hash), Inside: r.Includes(hash, f.Groups)}
+	if stage := &r.Plan.Stages[r.Stage]; r.Few > 0 {
+		s.Devices = stage.Devices
+	}
+	s.First = r.First != 0 && r.Share == 0
+	return r.For(hash, f.Groups, f.Running), s
+}
+
+// Reaches returns whether a device gets its target from r, one of c's releases under way, once r
+// reaches all of its devices.
+func Reaches(c *fleet.Catalog, r *fleet.Release) func(Facts) bool {
+	whole := *c
+	whole.Staged = maps.Clone(c.Staged)
+	for target, staged := range whole.Staged {
+		if staged.ID == r.ID {
+			staged.Share, staged.State = fleet.Whole, fleet.ReleaseRunning
+			whole.Staged[target] = staged
+		}
+	}
+	return func(f Facts) bool {
+		target, reason, winner := Decide(f, &whole)
+		return Staged(f, &whole, target, reason, winner) == r.ID
+	}
 }

@@ -101,15 +101,30 @@ func (s Step) staged(target, of string) string {
 	}
 	switch {
 	case s.Version.Equal(r.Version):
-		return fmt.Sprintf("%s releases %s to %s of %s; this device is at %s", target, r.Version, r.Share, of, r.Place)
+		return target + " releases " + r.Version.String() + " to " + r.reached(of)
 	case r.State == fleet.ReleaseReverting:
 		return target + " takes " + r.Version.String() + " back: " + gives
-	case r.State == fleet.ReleaseHalted && r.Place < r.Share:
+	case r.State == fleet.ReleaseHalted && r.Inside:
 		return "release " + r.Release.String() + " of " + r.Version.String() + " is halted, so " + gives
 	case r.State == fleet.ReleaseScheduled:
 		return target + " will release " + r.Version.String() + ": until then " + gives
 	}
-	return fmt.Sprintf("%s releases %s to %s of %s; this device is at %s, so %s", target, r.Version, r.Share, of, r.Place, gives)
+	return target + " releases " + r.Version.String() + " to " + r.reached(of) + ", so " + gives
+}
+
+// reached spells how far a release has come, and whether that includes the device.
+func (r Staging) reached(of string) string {
+	is := "is"
+	if !r.Inside {
+		is = "is not"
+	}
+	switch {
+	case r.Devices > 0:
+		return fmt.Sprintf("%d of %s; this device %s one of them", r.Devices, of, is)
+	case r.First:
+		return "a first group; this device " + is + " in it"
+	}
+	return fmt.Sprintf("%s of %s; this device is at %s", r.Share, of, r.Place)
 }
 
 func (s Step) byDefault() string {
@@ -182,6 +197,10 @@ func (s Step) gate(moment Moment) string {
 		return fmt.Sprintf("the image has %d bytes, the device stores up to %d", s.Bytes.Count, s.Bytes.Of)
 	case RuleUpdates:
 		return s.updates()
+	case RuleWindow:
+		return s.window(moment)
+	case RuleLimits:
+		return s.limits()
 	}
 	return ""
 }

@@ -35,6 +35,15 @@ func TestSentences(t *testing.T) {
 			"10 of 10 updates run, 4 of 4 behind its gateway; it is number 2 of 7 in the line",
 		},
 		{Step{Rule: RuleHandshake, Outcome: Awaited, At: noon}, "it is decided at the next handshake; the last one was at 2026-01-01T12:00:00Z"},
+		{Step{Rule: RuleWindow, Outcome: HoldsBack, At: noon}, "outside the release's windows; the next one opens at 2026-01-01T12:00:00Z"},
+		{Step{Rule: RuleWindow, Outcome: HoldsBack}, `the release has windows in each device's own time zone, and the device reports none (fact "tz")`},
+		{Step{Rule: RuleWindow, Outcome: Passes}, "updates may begin at this time"},
+		{Step{Rule: RuleLimits, Outcome: HoldsBack, Text: LimitAtOnce, Places: Share{20, 20}}, "the release updates 20 devices at once, and 20 are being updated"},
+		{Step{Rule: RuleLimits, Outcome: HoldsBack, Text: LimitHourly, Places: Share{60, 60}}, "the release begins 60 devices an hour: others are first"},
+		{Step{Rule: RuleLimits, Outcome: HoldsBack, Text: LimitGroup, Places: Share{1, 1}}, "of one of its groups 1 may be updated at once, and 1 are"},
+		{Step{Rule: RuleLimits, Outcome: Passes}, "within the release's limits"},
+		{Step{Rule: RuleGroup, Outcome: Considered, Group: "eu", Version: two, Staged: Staging{Release: 1, Version: three, Devices: 20}}, "group eu releases 3 to 20 of its devices; this device is not one of them, so group eu still gives 2"},
+		{Step{Rule: RuleGroup, Outcome: Considered, Group: "eu", Version: three, Staged: Staging{Release: 1, Version: three, First: true, Inside: true}}, "group eu releases 3 to a first group; this device is in it"},
 		{Step{Rule: RuleHandshake, Outcome: Awaited}, "it is decided at its first handshake; it has had none yet"},
 	} {
 		if got := row.step.String(); got != row.want {
@@ -46,7 +55,7 @@ func TestSentences(t *testing.T) {
 func TestEveryRuleHasASentence(t *testing.T) {
 	for _, rule := range []Rule{
 		RuleFlash, RuleDevelopment, RuleLock, RuleGroup, RuleDefault, RuleRunning, RuleConnection, RuleFirmware, RuleHold,
-		RuleHardware, RuleFloor, RuleRequires, RuleAttempts, RuleCoolDown, RuleSize, RuleUpdates, RuleUpdate, RuleCapacity, RuleHandshake,
+		RuleHardware, RuleFloor, RuleRequires, RuleAttempts, RuleCoolDown, RuleSize, RuleUpdates, RuleUpdate, RuleCapacity, RuleHandshake, RuleWindow, RuleLimits,
 	} {
 		if (Step{Rule: rule}).String() == "" {
 			t.Errorf("%s has none", rule)

@@ -31,7 +31,7 @@ const (
 	RuleRunning    Rule = "running"    // the version that runs
 	RuleConnection Rule = "connection" // whether the device may connect
 	RuleProduct    Rule = "product"    // the product that its firmware is for, where that is another
-	RuleFirmware   Rule = "firmware"   // the first gate; RuleUpdates is the last
+	RuleFirmware   Rule = "firmware"   // the first gate; RuleLimits is the last
 	RuleHardware   Rule = "hardware"   // whether the firmware is for the device's revision
 	RuleFloor      Rule = "floor"      // whether its security counter is high enough
 	RuleRequires   Rule = "requires"   // whether it can be installed over what runs
@@ -40,6 +40,8 @@ const (
 	RuleCoolDown   Rule = "cool-down"
 	RuleSize       Rule = "size"
 	RuleUpdates    Rule = "updates"  // whether the device takes updates
+	RuleWindow     Rule = "window"   // whether the release's plan lets updates begin at this time
+	RuleLimits     Rule = "limits"   // whether the release's plan lets one more device be updated
 	RuleUpdate     Rule = "update"   // the last update to the target
 	RuleCapacity   Rule = "capacity" // a slot of the server's
 	RuleHandshake  Rule = "handshake"
@@ -84,6 +86,9 @@ type Staging struct {
 	State   fleet.ReleaseState
 	Share   fleet.Share // that it has reached
 	Place   fleet.Share // of the device; inside if it is below Share
+	Inside  bool
+	Devices int  // that it has reached in place of Share, by a stage of so many; else 0
+	First   bool // it has reached a group in place of Share
 }
 
 // Step is one thing that was looked at, and what came of it. Fields a rule has no use for
@@ -102,8 +107,8 @@ type Step struct {
 	Staged  Staging       // RuleGroup and RuleDefault: the release with a plan that stands there
 
 	// At is when the last update started (RuleUpdate), when the last handshake was
-	// (RuleHandshake, zero: never) or when the cool-down ends (RuleCoolDown, zero: there is
-	// none).
+	// (RuleHandshake, zero: never), when the cool-down ends (RuleCoolDown, zero: there is
+	// none) or when the next window opens (RuleWindow, zero: the device's zone is not known).
 	At       time.Time
 	State    fleet.UpdateState // RuleUpdate: where it stands
 	Attempt  int               // RuleUpdate: the number of the attempt
@@ -112,11 +117,12 @@ type Step struct {
 	Slots    Share             // RuleCapacity: in use, of all; zero where that is not shown
 	Behind   Share             // RuleCapacity: in use behind the device's gateway, of the most allowed; zero without one
 	Line     Share             // RuleCapacity: the device's place, of all that wait
+	Places   Share             // RuleLimits: devices that the limit counts, and allows
 	Counters Share             // RuleFloor: security counter of the image, of what runs
 	Forced   bool              // RuleUpdates: an operator overrides the device's "not now"
 	Reason   fleet.ReasonCode  // RuleUpdate: why it ended
 	Product  string            // RuleProduct: its slug
-	Text     string            // RuleUpdate: the device's own words for it
+	Text     string            // RuleUpdate: the device's own words for it; RuleLimits: the limit's name
 
 	Hardware  string // RuleHardware: the device's revision, "" when not known
 	Condition string // RuleHardware: revisions, RuleRequires: versions that the firmware is for

@@ -29,7 +29,7 @@ func (s *Service) Impact(ctx context.Context, actor fleet.Actor, product fleet.P
 		return fleet.Impact{}, err
 	}
 	after := clone(before)
-	if err := apply(actor, after, groups, order); err != nil {
+	if err := s.apply(actor, after, groups, order); err != nil {
 		return fleet.Impact{}, err
 	}
 	everyone := order.Groups == nil || order.Default != nil && *order.Default || before.Moved(after, 0)

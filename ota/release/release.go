@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/rollout"
 )
 
 // Release carries out order in product and returns the version with where it is released
@@ -30,7 +31,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	if err != nil {
 		return fleet.FirmwareView{}, err
 	}
-	if err := apply(actor, clone(c), groups, order); err != nil { // before an image is read for nothing
+	if err := s.apply(actor, clone(c), groups, order); err != nil { // before an image is read for nothing
 		return fleet.FirmwareView{}, err
 	}
 	if err := s.readable(ctx, c, order); err != nil {
@@ -39,7 +40,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	var before *fleet.Catalog
 	c, err = s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
 		before = clone(c)
-		return apply(actor, c, groups, order)
+		return s.apply(actor, c, groups, order)
 	})
 	if err != nil {
 		return fleet.FirmwareView{}, err
@@ -66,7 +67,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 
 // apply applies order to c, which it may modify. known are the groups that c's devices
 // can be in.
-func apply(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, order fleet.ReleaseOrder) error {
+func (s *Service) apply(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, order fleet.ReleaseOrder) error {
 	if actor.Role < fleet.Editor { // an order that names no group and changes no default is not checked below
 		if err := fleet.May(actor, fleet.ReleaseDefault, fleet.Object{Team: c.Product.Team}); err != nil {
 			return err
@@ -93,7 +94,7 @@ func apply(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Gr
 			return err
 		}
 	}
-	if err := stand(actor, c, f.Version, order); err != nil {
+	if err := s.stand(actor, c, known, f.Version, order); err != nil {
 		return err
 	}
 	if isReleased(c, f.Version) && !f.WasReleased {
@@ -142,7 +143,7 @@ func releaseAsDefault(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, is b
 
 // stand releases v at the targets of order: in place of what stands there, or with a plan, over
 // it. A target at which v is released already, also with a plan, stays as it is.
-func stand(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, order fleet.ReleaseOrder) error {
+func (s *Service) stand(actor fleet.Actor, c *fleet.Catalog, known map[fleet.GroupID]fleet.Group, v fleet.Version, order fleet.ReleaseOrder) error {
 	added := added(c, v, order)
 	now := time.Now().UTC()
 	if order.Plan == nil {
@@ -151,14 +152,34 @@ func stand(actor fleet.Actor, c *fleet.Catalog, v fleet.Version, order fleet.Rel
 		}
 		return nil
 	}
-	if err := order.Plan.Check(); err != nil {
+	if err := CheckPlan(order.Plan); err != nil {
 		return err
+	}
+	if first := order.Plan.Stages[0].Group; first != 0 {
+		if _, ok := known[first]; !ok {
+			return fleet.Errorf(fleet.NotFound, "no such group")
+		}
+		if err := mayGroup(actor, fleet.ReleaseToGroup, c, first); err != nil {
+			return err
+		}
 	}
 	if len(added) != 1 {
 		return fleet.FieldErrorf("plan", "a plan needs exactly one new target, a group or the product default; this order adds %d", len(added))
 	}
-	_, err := c.Begin(fleet.Release{Group: added[0], Version: v, Plan: order.Plan.Clone(), By: actor.Email, Now: order.Now}, now)
-	return err
+	r, err := c.Begin(fleet.Release{Group: added[0], Version: v, Plan: order.Plan.Clone(), By: actor.Email, Now: order.Now}, now)
+	if err != nil {
+		return err
+	}
+	if order.Plan.Revert {
+		if err := rollout.Revertible(c, &r); err != nil {
+			return err
+		}
+	}
+	if err := rollout.Few(s.index, c, &r); err != nil {
+		return err
+	}
+	c.SetStaged(r)
+	return nil
 }
 
 // added are the targets at which order releases v, and c does not.
@@ -196,7 +217,7 @@ func targets(c *fleet.Catalog) audit.Fields {
 func standing(c *fleet.Catalog, target fleet.GroupID) string {
 	text := c.At(target).String()
 	if r, staged := c.Staged[target]; staged {
-		text += " (release " + r.ID.String() + ", " + r.State.String() + " at " + r.Share.String() + ")"
+		text += " (release " + r.ID.String() + ", " + r.State.String() + " at " + r.Reached() + ")"
 	}
 	return text
 }

@@ -19,17 +19,17 @@ func TestAReleaseIsRefusedWhenAnotherCameFirst(t *testing.T) {
 	read := tagOf(admin, c, c.Firmware[two.Key()])
 	seenByEditor := tagOf(editor, c, c.Firmware[two.Key()])
 	first := fleet.ReleaseOrder{Version: one, Groups: &[]fleet.GroupID{5}, If: tagOf(admin, c, c.Firmware[one.Key()])}
-	if err := apply(admin, c, known, first); err != nil {
+	if err := new(Service).apply(admin, c, known, first); err != nil {
 		t.Fatal(err)
 	}
 	late := fleet.ReleaseOrder{Version: two, Groups: &[]fleet.GroupID{5}, If: read}
-	err := apply(admin, c, known, late)
+	err := new(Service).apply(admin, c, known, late)
 	var detail *fleet.Error
 	if !errors.Is(err, fleet.Conflict) || !errors.As(err, &detail) || detail.Code != fleet.CodeChanged {
 		t.Errorf("a release to the group another has just got: got %v, want a conflict", err)
 	}
 	late.If = tagOf(admin, c, c.Firmware[two.Key()])
-	if err := apply(admin, c, known, late); err != nil {
+	if err := new(Service).apply(admin, c, known, late); err != nil {
 		t.Errorf("after looking again: %v", err)
 	}
 	if got := tagOf(editor, c, c.Firmware[two.Key()]); got != seenByEditor {

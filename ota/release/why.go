@@ -70,6 +70,13 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 	candidate := precedence.CandidateOf(d)
 	candidate.Aim(c, target)
 	candidate.Flash, candidate.MaxAttempts, candidate.Now = !d.Flash.IsZero(), s.ota.MaxAttempts(), now
+	facts := precedence.Of(d)
+	given, reason, winner := precedence.Decide(facts, c)
+	if r, staged := c.Release(precedence.Staged(facts, c, given, reason, winner)); staged && d.Flash.IsZero() {
+		candidate.By(&r)
+		candidate.Begun = d.Update.State.Running() && d.Update.To.Equal(target)
+		candidate.Room = func() precedence.Full { return s.ota.Room(d, &r) }
+	}
 	steps = append(steps, candidate.Steps()...)
 	if s.ota.Unreadable(candidate.Firmware.Digest) {
 		steps = append(steps, precedence.Step{Rule: precedence.RuleImage, Outcome: precedence.HoldsBack})

@@ -41,12 +41,13 @@ func Act(r fleet.Release, action fleet.ReleaseAction, n fleet.ReleaseCounts, by 
 		r.State, r.Why = fleet.ReleasePaused, "paused by "+by
 	case fleet.ResumeRelease:
 		if r.State = fleet.ReleaseRunning; was == fleet.ReleaseHalted {
-			r.Forgive = fleet.ReleaseFaults{Failed: n.Failed, Lost: n.Lost}
+			r.Forgive = fleet.ReleaseFaults{Failed: n.Failed, Lost: n.Lost, Unhealthy: n.Unhealthy}
 		}
 	case fleet.HaltRelease:
 		r.State, r.Why = fleet.ReleaseHalted, "halted by "+by
 	case fleet.RevertRelease:
-		r.State, r.Share, r.Why = fleet.ReleaseReverting, 0, "taken back by "+by
+		r = reverting(r)
+		r.Why = "taken back by " + by
 	case fleet.FinishRelease:
 		r.State, r.Share, r.Why = fleet.ReleaseDone, fleet.Whole, "finished by "+by
 	}

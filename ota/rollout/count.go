@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
@@ -14,7 +15,8 @@ import (
 // until the index is built.
 func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (fleet.ReleaseCounts, error) {
 	n := fleet.ReleaseCounts{Updating: make(map[fleet.UpdateState]int), Waiting: make(map[string]int)}
-	all := atShare(c, r, fleet.Whole)
+	reaches := precedence.Reaches(c, r)
+	now := time.Now()
 	err := s.index.Count(actor, c.Product.ID, c.Splits(), func(e *fleet.IndexEntry, devices int) {
 		facts := precedence.OfEntry(e)
 		target, reason, winner := precedence.Decide(facts, c)
@@ -23,7 +25,7 @@ func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (
 		if given {
 			n.Targets += devices
 		}
-		if full, why, by := precedence.Decide(facts, all); precedence.Staged(facts, all, full, why, by) == r.ID {
+		if reaches(facts) {
 			n.Reach += devices
 		}
 		if given && runs {
@@ -32,7 +34,7 @@ func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (
 		if runs && target.Valid() && !target.Equal(r.Version) && !e.Disabled && (r.Group == 0 || slices.Contains(e.Groups, r.Group)) {
 			n.Return += devices
 		}
-		switch part, cause := s.part(e, r, given); part {
+		switch part, cause := s.part(c, r, e, given, now); part {
 		case fleet.PartConfirmed:
 			n.Confirmed += devices
 		case fleet.PartFailed:
@@ -49,7 +51,7 @@ func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (
 // part is what r did with a device, to which it gives its version now if given is set, and the
 // cause of waiting; "" for devices that ran the version already, and for those that r does not
 // concern.
-func (s *Service) part(e *fleet.IndexEntry, r *fleet.Release, given bool) (part fleet.ReleasePart, cause string) {
+func (s *Service) part(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry, given bool, now time.Time) (part fleet.ReleasePart, cause string) {
 	runs := e.Running.Equal(r.Version)
 	switch by := e.Release == r.ID; {
 	case by && runs && e.Update == fleet.Confirmed:
@@ -59,7 +61,7 @@ func (s *Service) part(e *fleet.IndexEntry, r *fleet.Release, given bool) (part 
 	case by && e.Update.Running() && !runs:
 		return fleet.PartUpdating, ""
 	case given && !runs:
-		return fleet.PartWaiting, s.cause(e, r.Version)
+		return fleet.PartWaiting, s.cause(c, r, e, now)
 	}
 	return "", ""
 }
@@ -75,28 +77,28 @@ func failed(e *fleet.IndexEntry, version fleet.Version) bool {
 	return spent || ended
 }
 
-// atShare is c with r at another share.
-func atShare(c *fleet.Catalog, r *fleet.Release, share fleet.Share) *fleet.Catalog {
-	copied := *c
-	copied.Staged = make(map[fleet.GroupID]fleet.Release, len(c.Staged))
-	for target, staged := range c.Staged {
-		if staged.ID == r.ID {
-			staged.Share, staged.State = share, fleet.ReleaseRunning
-		}
-		copied.Staged[target] = staged
-	}
-	return &copied
+// waitsForRoom are the causes of devices that could begin.
+var waitsForRoom = map[string]bool{
+	"handshake": true, precedence.LimitAtOnce: true, precedence.LimitHourly: true, precedence.LimitGroup: true, precedence.LimitUnknown: true,
 }
 
 // cause is why nothing happens to a device that should update.
-func (s *Service) cause(e *fleet.IndexEntry, target fleet.Version) string {
-	c := precedence.CandidateOfEntry(e)
-	c.Target, c.MaxAttempts = target, s.maxAttempts
-	switch obstacle := c.Obstacle(); {
-	case obstacle != "":
+func (s *Service) cause(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry, now time.Time) string {
+	d := precedence.CandidateOfEntry(e)
+	d.Aim(c, r.Version)
+	d.By(r)
+	d.MaxAttempts, d.Now = s.maxAttempts, now
+	d.Room = func() precedence.Full {
+		return s.pace.Look(pace.Key{Product: c.Product.ID, Release: r.ID}, r.Plan.Limits, pace.Device{Groups: e.Groups}, now)
+	}
+	if obstacle := d.Obstacle(); obstacle != "" {
 		return obstacle
-	case !e.Online:
+	}
+	if !e.Online {
 		return "offline"
+	}
+	if waits := d.Waits(); waits != "" {
+		return waits
 	}
 	return "handshake" // it is online, and its next handshake is still to come
 }
@@ -106,9 +108,9 @@ func (s *Service) cause(e *fleet.IndexEntry, target fleet.Version) string {
 // full time again.
 type absences map[fleet.DeviceID]time.Time
 
-// count returns how many devices that r updates have been restarting for longer than its plan
-// allows, and forgets those that have returned.
-func (a absences) count(devices []fleet.DeviceID, allowed time.Duration, now time.Time) (lost int) {
+// lost returns those of the devices that have been restarting for longer than allowed, and
+// forgets the ones that have returned.
+func (a absences) lost(devices []fleet.DeviceID, allowed time.Duration, now time.Time) (lost []fleet.DeviceID) {
 	restarting := make(map[fleet.DeviceID]bool, len(devices))
 	for _, id := range devices {
 		restarting[id] = true
@@ -117,7 +119,7 @@ func (a absences) count(devices []fleet.DeviceID, allowed time.Duration, now tim
 			since, a[id] = now, now
 		}
 		if now.Sub(since) >= allowed {
-			lost++
+			lost = append(lost, id)
 		}
 	}
 	for id := range a {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
@@ -26,10 +27,11 @@ func (s *Service) Where(ctx context.Context, actor fleet.Actor, product fleet.Pr
 	if r, err = underWay(c, id); err != nil {
 		return fleet.Where{}, err
 	}
+	now := time.Now()
 	return fleet.Where{Splits: c.Splits(), Holds: func(e *fleet.IndexEntry) bool {
 		facts := precedence.OfEntry(e)
 		target, reason, winner := precedence.Decide(facts, c)
-		is, why := s.part(e, &r, precedence.Staged(facts, c, target, reason, winner) == r.ID)
+		is, why := s.part(c, &r, e, precedence.Staged(facts, c, target, reason, winner) == r.ID, now)
 		return is == part && (cause == "" || why == cause)
 	}}, nil
 }

@@ -16,7 +16,7 @@ func Next(r fleet.Release, n fleet.ReleaseCounts, observed time.Duration, now ti
 	switch r.State {
 	case fleet.ReleaseScheduled:
 		if !now.Before(r.Plan.Start) {
-			r.State, r.Share, r.Held = fleet.ReleaseRunning, r.Plan.Stages[r.Stage].Share, 0
+			r.Enter(r.Stage)
 		}
 		return r
 	case fleet.ReleaseReverting:
@@ -51,8 +51,14 @@ func Next(r fleet.Release, n fleet.ReleaseCounts, observed time.Duration, now ti
 func halted(r fleet.Release, why string) fleet.Release {
 	r.State, r.Why = fleet.ReleaseHalted, why
 	if r.Plan.Revert {
-		r.State, r.Share = fleet.ReleaseReverting, 0
+		r = reverting(r)
 	}
+	return r
+}
+
+// reverting is r giving its version to nobody any more.
+func reverting(r fleet.Release) fleet.Release {
+	r.State, r.Share, r.Few, r.First = fleet.ReleaseReverting, 0, 0, 0
 	return r
 }
 
@@ -63,8 +69,7 @@ func grown(r fleet.Release) fleet.Release {
 		r.State, r.Share = fleet.ReleaseDone, fleet.Whole
 		return r
 	}
-	r.Stage++
-	r.State, r.Share = fleet.ReleaseRunning, r.Plan.Stages[r.Stage].Share
+	r.Enter(r.Stage + 1)
 	return r
 }
 
@@ -74,16 +79,18 @@ func fault(r *fleet.Release, n fleet.ReleaseCounts) string {
 	for _, count := range []struct {
 		what    string
 		devices int
+		of      int
 		bar     fleet.Bar
 	}{
-		{"failed or were rolled back", n.Failed - r.Forgive.Failed, r.Plan.Halt.Failures},
-		{"were lost after they restarted into it", n.Lost - r.Forgive.Lost, r.Plan.Halt.Lost},
+		{"ended updates failed or were rolled back", n.Failed - r.Forgive.Failed, ended, r.Plan.Halt.Failures},
+		{"ended updates were lost after they restarted into it", n.Lost - r.Forgive.Lost, ended, r.Plan.Halt.Lost},
+		{"updated devices are unhealthy, beyond what is usual for devices that were not updated", n.Unhealthy - r.Forgive.Unhealthy, n.Confirmed, r.Plan.Halt.Unhealthy},
 	} {
 		switch bar := count.bar; {
 		case bar.Devices > 0 && count.devices >= bar.Devices:
-			return fmt.Sprintf("%d of %d ended updates %s; it halts at %d", count.devices, ended, count.what, bar.Devices)
-		case bar.Share > 0 && ended >= r.Plan.Sample && above(count.devices, ended, bar.Share):
-			return fmt.Sprintf("%d of %d ended updates %s (%s); it halts above %s", count.devices, ended, count.what, part(count.devices, ended), bar.Share)
+			return fmt.Sprintf("%d of %d %s; it halts at %d", count.devices, count.of, count.what, bar.Devices)
+		case bar.Share > 0 && count.of >= r.Plan.Sample && above(count.devices, count.of, bar.Share):
+			return fmt.Sprintf("%d of %d %s (%s); it halts above %s", count.devices, count.of, count.what, part(count.devices, count.of), bar.Share)
 		}
 	}
 	return ""
@@ -120,7 +127,7 @@ func part(devices, all int) fleet.Share {
 // Reason is what r waits for, or what led to its state, in words.
 func Reason(r *fleet.Release, n fleet.ReleaseCounts) string {
 	stages := len(r.Plan.Stages)
-	at := fmt.Sprintf("stage %d of %d, %s", r.Stage+1, stages, r.Share)
+	at := fmt.Sprintf("stage %d of %d, %s", r.Stage+1, stages, r.Reached())
 	switch r.State {
 	case fleet.ReleaseScheduled:
 		return "it starts at " + r.Plan.Start.UTC().Format(time.RFC3339)
@@ -137,6 +144,10 @@ func Reason(r *fleet.Release, n fleet.ReleaseCounts) string {
 			text += ": " + r.Why
 		}
 		return text
+	case fleet.ReleaseHalted:
+		if r.Plan.Ask {
+			return r.Why + ": resume it, revert it or finish it"
+		}
 	}
 	return r.Why
 }

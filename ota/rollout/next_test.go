@@ -19,7 +19,7 @@ func careful() fleet.ReleasePlan {
 	return fleet.ReleasePlan{
 		Stages: []fleet.ReleaseStage{{Share: 100, Hold: 2 * hour}, {Share: 5000, Hold: hour, Approve: true}, {Share: fleet.Whole, Hold: hour}},
 		Sample: 20, Gate: 9800,
-		Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Share: 500}, Lost: fleet.Bar{Devices: 3}, Return: 30 * time.Minute},
+		Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Share: 500}, Lost: fleet.Bar{Devices: 3}, Return: 30 * time.Minute, Unhealthy: fleet.Bar{Share: 300}, Soak: time.Hour},
 	}
 }
 
@@ -74,6 +74,9 @@ func TestEveryTransition(t *testing.T) {
 		{name: "running: too many are lost, by number", from: at(fleet.ReleaseRunning, 0, 0), counts: fleet.ReleaseCounts{Lost: 3}, want: at(fleet.ReleaseHalted, 0, 0), why: "3 of 3 ended updates were lost after they restarted into it; it halts at 3"},
 		{name: "running: two are lost", from: at(fleet.ReleaseRunning, 0, 0), counts: fleet.ReleaseCounts{Lost: 2}, want: at(fleet.ReleaseRunning, 0, 0)},
 		{name: "waiting: a halt needs no hold", from: at(fleet.ReleaseWaiting, 1, hour), counts: fleet.ReleaseCounts{Confirmed: 10, Failed: 10}, want: at(fleet.ReleaseHalted, 1, hour)},
+		{name: "running: too many unhealthy devices", from: at(fleet.ReleaseRunning, 0, 0), counts: fleet.ReleaseCounts{Confirmed: 50, Unhealthy: 2}, want: at(fleet.ReleaseHalted, 0, 0), why: "2 of 50 updated devices are unhealthy, beyond what is usual for devices that were not updated (4 %); it halts above 3 %"},
+		{name: "running: as unhealthy as the bar", from: at(fleet.ReleaseRunning, 0, 0), counts: fleet.ReleaseCounts{Confirmed: 100, Unhealthy: 3}, want: at(fleet.ReleaseRunning, 0, 0)},
+		{name: "running: a halt asks", from: at(fleet.ReleaseRunning, 0, 0), plan: func(p *fleet.ReleasePlan) { p.Ask = true }, counts: fleet.ReleaseCounts{Confirmed: 10, Failed: 10}, want: at(fleet.ReleaseHalted, 0, 0), why: "5 %: resume it, revert it or finish it"},
 		{name: "paused: a fault halts it", from: at(fleet.ReleasePaused, 0, 0), counts: fleet.ReleaseCounts{Confirmed: 10, Failed: 10}, want: at(fleet.ReleaseHalted, 0, 0)},
 		{name: "paused: nothing else happens", from: at(fleet.ReleasePaused, 0, 0), counts: good, observed: 100 * hour, want: at(fleet.ReleasePaused, 0, 0)},
 		{name: "running: a halt reverts", from: at(fleet.ReleaseRunning, 1, hour), plan: func(p *fleet.ReleasePlan) { p.Revert = true }, counts: fleet.ReleaseCounts{Confirmed: 10, Failed: 10, Return: 10}, want: state{fleet.ReleaseReverting, 1, 0, hour}, why: "10 devices still to return: 10 of 20"},
@@ -190,7 +193,7 @@ func TestALostDeviceIsOneThatStaysAwayForLong(t *testing.T) {
 	}{
 		{0, devices("a", "b"), 0}, {29, devices("a", "b", "c"), 0}, {30, devices("a", "c"), 1}, {31, devices("a", "b", "c"), 1}, {59, devices("b", "c"), 1}, {61, devices("b"), 1}, {62, nil, 0},
 	} {
-		if lost := a.count(row.away, 30*time.Minute, start.Add(time.Duration(row.minute)*time.Minute)); lost != row.lost || len(a) != len(row.away) {
+		if lost := len(a.lost(row.away, 30*time.Minute, start.Add(time.Duration(row.minute)*time.Minute))); lost != row.lost || len(a) != len(row.away) {
 			t.Errorf("step %d: got %d lost of %d known, want %d of %d", i, lost, len(a), row.lost, len(row.away))
 		}
 	}

@@ -3,11 +3,13 @@ package rollout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/pace"
 )
 
 const (
@@ -77,9 +79,16 @@ func (s *Service) look(ctx context.Context, product fleet.ProductID) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.products, product)
-		maps.DeleteFunc(s.watched, func(k key, _ *watch) bool { return k.product == product })
+		delete(s.health, product)
+		maps.DeleteFunc(s.watched, func(k key, _ *watch) bool {
+			if k.product == product {
+				s.pace.Forget(pace.Key{Product: product, Release: k.release})
+			}
+			return k.product == product
+		})
 		return nil
 	}
+	s.listen(c, time.Now())
 	var errs []error
 	for _, target := range slices.Sorted(maps.Keys(c.Staged)) {
 		errs = append(errs, s.observe(ctx, c, c.Staged[target]))
@@ -116,6 +125,7 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	}
 	_, _, err = s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, due), nil },
 		func(before, after fleet.Release) {
+			s.stopped(ctx, c, after)
 			s.audit.Record(ctx, fleet.Actor{Team: c.Product.Team, Email: systemAuthor}, "release."+after.State.String(), after.ID.String(),
 				summary(c, before, n), summary(c, after, n))
 		})
@@ -126,6 +136,19 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 		s.forget(w, observed)
 	}
 	return err
+}
+
+// stopped raises an alert for a release that stopped by itself.
+func (s *Service) stopped(ctx context.Context, c *fleet.Catalog, r fleet.Release) {
+	name := fmt.Sprintf("release %s of version %s in product %s", r.ID, r.Version, c.Product.Slug)
+	switch {
+	case r.State == fleet.ReleaseReverting:
+		s.alert(ctx, c.Product.Team, "release_reverting", name+" takes itself back: "+r.Why)
+	case r.State == fleet.ReleaseHalted && r.Plan.Ask:
+		s.alert(ctx, c.Product.Team, "release_asks", name+" has stopped and waits for a decision, to resume, revert or finish it: "+r.Why)
+	case r.State == fleet.ReleaseHalted:
+		s.alert(ctx, c.Product.Team, "release_halted", name+" has halted: "+r.Why)
+	}
 }
 
 // forget takes observed time off what is not saved.
@@ -139,7 +162,7 @@ func (s *Service) forget(w *watch, observed time.Duration) {
 func (s *Service) watch(k key) *watch {
 	w := s.watched[k]
 	if w == nil {
-		w = &watch{away: make(absences)}
+		w = &watch{away: make(absences), sick: make(map[fleet.DeviceID]bool)}
 		s.watched[k] = w
 	}
 	return w
@@ -147,6 +170,7 @@ func (s *Service) watch(k key) *watch {
 
 // countAll counts all devices of r, the lost ones as lost.
 func (s *Service) countAll(c *fleet.Catalog, r *fleet.Release) (fleet.ReleaseCounts, error) {
+	mark, now := s.pace.Mark(), time.Now()
 	n, err := s.count(everyone(c), c, r)
 	if err != nil {
 		return n, err
@@ -156,11 +180,16 @@ func (s *Service) countAll(c *fleet.Catalog, r *fleet.Release) (fleet.ReleaseCou
 		return n, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	w := s.watch(key{c.Product.ID, r.ID})
-	w.lost = w.away.count(restarting, r.Plan.Halt.Return, time.Now())
-	lose(&n, w.lost)
-	return n, nil
+	lost := w.away.lost(restarting, r.Plan.Halt.Return, now)
+	w.lost = len(lost)
+	s.mu.Unlock()
+	lose(&n, len(lost))
+	n.Unhealthy = s.unhealthy(c, r, n, now)
+	s.mu.Lock()
+	w.unhealthy = n.Unhealthy
+	s.mu.Unlock()
+	return n, s.stand(c, r, n, lost, mark, now)
 }
 
 // lose counts devices that restart as lost.
@@ -191,6 +220,9 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 		now := time.Now().UTC()
 		if moved(&before, &after) {
 			after.Changed = now
+			if err := Few(s.index, c, &after); err != nil {
+				return err
+			}
 		}
 		if after.State.Over() {
 			c.End(after.Group, after.State, after.Why, now)

@@ -1,13 +1,16 @@
 package rollout
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store"
 )
@@ -22,6 +25,10 @@ type Config struct {
 	Log         *slog.Logger
 	Clock       *steady.Clock // by which scheduled releases start; nil: one of its own
 
+	// Pace keeps releases within their limits.
+	Pace *pace.Pace
+	// Alert raises an alert that no device has raised. It may wait for the store.
+	Alert func(ctx context.Context, team fleet.TeamID, name, text string)
 	// Announce passes an event on to listeners; nil: none. It must not block.
 	Announce func(fleet.Event)
 	// Changed is called after what a product's releases give devices has changed: running
@@ -40,12 +47,17 @@ type Service struct {
 	maxAttempts int
 	log         *slog.Logger
 	clock       *steady.Clock
+	pace        *pace.Pace
+	alert       func(ctx context.Context, team fleet.TeamID, name, text string)
 	announce    func(fleet.Event)
 	changed     func(fleet.ProductID, []fleet.DeviceID)
 
+	listening atomic.Bool // health has entries
+
 	mu       sync.Mutex
-	watched  map[key]*watch           // the releases under way; guarded by mu
-	products map[fleet.ProductID]bool // those that may have some; guarded by mu
+	watched  map[key]*watch              // the releases under way; guarded by mu
+	products map[fleet.ProductID]bool    // those that may have some; guarded by mu
+	health   map[fleet.ProductID]*health // of products whose releases have a bar for it; guarded by mu
 }
 
 // key names a release.
@@ -60,6 +72,10 @@ type watch struct {
 	seen    time.Time     // when it was last observed
 	away    absences
 	lost    int // of those
+
+	sick      map[fleet.DeviceID]bool // updated, and in trouble soon after
+	usual     float64                 // part of the devices that are in trouble without an update
+	unhealthy int                     // at the last look
 }
 
 // New returns a Service.
@@ -70,13 +86,19 @@ func New(config Config) *Service {
 	if config.Announce == nil {
 		config.Announce = func(fleet.Event) {}
 	}
+	if config.Alert == nil {
+		config.Alert = func(context.Context, fleet.TeamID, string, string) {}
+	}
+	if config.Pace == nil {
+		config.Pace = pace.New()
+	}
 	if config.Changed == nil {
 		config.Changed = func(fleet.ProductID, []fleet.DeviceID) {}
 	}
 	return &Service{
 		catalogs: config.Catalogs, teams: config.Teams, index: config.Index, audit: config.Audit, maxAttempts: config.MaxAttempts,
-		log: config.Log, clock: config.Clock, announce: config.Announce, changed: config.Changed,
-		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool),
+		log: config.Log, clock: config.Clock, announce: config.Announce, changed: config.Changed, pace: config.Pace, alert: config.Alert,
+		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool), health: make(map[fleet.ProductID]*health),
 	}
 }
 

@@ -60,6 +60,11 @@ func (s *Service) Act(ctx context.Context, actor fleet.Actor, product fleet.Prod
 	if r, err = underWay(c, id); err != nil {
 		return fleet.ReleaseView{}, err
 	}
+	if action == fleet.RevertRelease {
+		if err := Revertible(c, &r); err != nil {
+			return fleet.ReleaseView{}, err
+		}
+	}
 	n, err := s.countAll(c, &r)
 	if err != nil {
 		return fleet.ReleaseView{}, err
@@ -80,8 +85,8 @@ func (s *Service) Act(ctx context.Context, actor fleet.Actor, product fleet.Prod
 // summary is a release with the numbers of this moment, for the audit log.
 func summary(c *fleet.Catalog, r fleet.Release, n fleet.ReleaseCounts) audit.Fields {
 	return audit.Fields{
-		"product_id": c.Product.ID, "version": r.Version.String(), "group": r.Group, "state": r.State.String(), "share": r.Share.String(), "stage": r.Stage + 1,
-		"why": r.Why, "targets": n.Targets, "confirmed": n.Confirmed, "failed": n.Failed, "lost": n.Lost,
+		"product_id": c.Product.ID, "version": r.Version.String(), "group": r.Group, "state": r.State.String(), "share": r.Reached(), "stage": r.Stage + 1,
+		"why": r.Why, "targets": n.Targets, "confirmed": n.Confirmed, "failed": n.Failed, "lost": n.Lost, "unhealthy": n.Unhealthy,
 	}
 }
 
@@ -98,7 +103,9 @@ func (s *Service) view(actor fleet.Actor, c *fleet.Catalog, r fleet.Release) (fl
 	}
 	if v.Whole {
 		s.mu.Lock()
-		lose(&n, s.watch(key{c.Product.ID, r.ID}).lost)
+		w := s.watch(key{c.Product.ID, r.ID})
+		lose(&n, w.lost)
+		n.Unhealthy = w.unhealthy
 		s.mu.Unlock()
 		v.Reason = Reason(&r, n)
 	}
@@ -144,7 +151,6 @@ func (s *Service) catalogFor(ctx context.Context, actor fleet.Actor, product fle
 	return c, fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: c.Product.Team})
 }
 
-// find returns a release that actor may see.
 // visible returns the catalog of a product and one of its releases, if actor sees it.
 func (s *Service) visible(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.ReleaseID) (*fleet.Catalog, fleet.Release, error) {
 	c, err := s.catalogFor(ctx, actor, product)
@@ -155,6 +161,7 @@ func (s *Service) visible(ctx context.Context, actor fleet.Actor, product fleet.
 	return c, r, err
 }
 
+// find returns a release that actor may see.
 func find(actor fleet.Actor, c *fleet.Catalog, id fleet.ReleaseID) (fleet.Release, error) {
 	for _, r := range c.Releases() {
 		if r.ID == id && sees(actor, c, r.Group) {

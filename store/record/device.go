@@ -46,6 +46,7 @@ func (h *hash) device(d *fleet.Device) {
 	h.version("v", &d.Running)
 	h.version("lb", &d.Label)
 	h.text("hw", &d.Hardware)
+	h.text("tz", &d.Zone)
 	h.text("fp", &d.Foreign)
 	decimals(h, "mi", &d.MaxImage)
 	h.blob("fa", &d.Facts)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/muster-iot/muster/calendar"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -136,6 +137,13 @@ var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 		}
 		return stages
 	}),
+	reflect.TypeFor[[]calendar.Window](): rapid.Custom(func(t *rapid.T) any {
+		var windows []calendar.Window
+		for range rapid.IntRange(0, 3).Draw(t, "windows") {
+			windows = append(windows, rapid.Make[calendar.Window]().Draw(t, "window"))
+		}
+		return windows
+	}),
 	reflect.TypeFor[[]fleet.GroupID](): rapid.Custom(func(t *rapid.T) any {
 		var ids []fleet.GroupID
 		for _, n := range rapid.SliceOfN(rapid.Uint32Min(1), 0, 5).Draw(t, "groups") {
@@ -254,6 +262,9 @@ func fill(v reflect.Value, n *int) {
 		return
 	case **fleet.Release:
 		*field = &fleet.Release{ID: fleet.ReleaseID(*n), Salt: 1 << 40}
+		return
+	case *[]calendar.Window:
+		*field = []calendar.Window{{Days: 1, From: 2, To: 3, Zone: "UTC"}}
 		return
 	case *[]fleet.GroupID:
 		*field = []fleet.GroupID{fleet.GroupID(*n), fleet.GroupID(*n + 1)}

@@ -1,6 +1,9 @@
 package record
 
-import "github.com/muster-iot/muster/fleet"
+import (
+	"github.com/muster-iot/muster/calendar"
+	"github.com/muster-iot/muster/fleet"
+)
 
 // Release packs all of a release with a plan, and the releases below it.
 var Release = Codec[fleet.Release]{release}
@@ -24,6 +27,9 @@ func release(f *fields, r *fleet.Release) {
 	instant(f, 16, &r.Created)
 	instant(f, 17, &r.Changed)
 	flag(f, 18, &r.Now)
+	number(f, 19, &r.Few)
+	number(f, 20, &r.First)
+	number(f, 21, &r.Forgive.Unhealthy)
 }
 
 func plan(f *fields, p *fleet.ReleasePlan) {
@@ -35,12 +41,32 @@ func plan(f *fields, p *fleet.ReleasePlan) {
 	inner(f, 6, bar, &p.Halt.Lost)
 	number(f, 7, &p.Halt.Return)
 	flag(f, 8, &p.Revert)
+	flag(f, 9, &p.Ask)
+	list(f, 10, window, &p.Windows)
+	inner(f, 11, limits, &p.Limits)
+	inner(f, 12, bar, &p.Halt.Unhealthy)
+	number(f, 13, &p.Halt.Soak)
+}
+
+func window(f *fields, w *calendar.Window) {
+	number(f, 1, &w.Days)
+	number(f, 2, &w.From)
+	number(f, 3, &w.To)
+	text(f, 4, &w.Zone)
+}
+
+func limits(f *fields, l *fleet.ReleaseLimits) {
+	number(f, 1, &l.AtOnce)
+	number(f, 2, &l.Hourly)
+	number(f, 3, &l.Group)
 }
 
 func stage(f *fields, s *fleet.ReleaseStage) {
 	number(f, 1, &s.Share)
 	number(f, 2, &s.Hold)
 	flag(f, 3, &s.Approve)
+	number(f, 4, &s.Devices)
+	number(f, 5, &s.Group)
 }
 
 func bar(f *fields, b *fleet.Bar) {
