@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -75,7 +75,8 @@ func selects(q fleet.UpdateQuery, state fleet.UpdateState, to fleet.Version) boo
 		(q.Version.IsZero() || q.Version.Equal(to))
 }
 
-// updatesOf lists one device's updates. The cursor is how many were listed before.
+// updatesOf lists one device's updates. The cursor names the last that was listed, so that updates
+// which begin or end meanwhile shift nothing.
 func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.UpdateQuery) ([]fleet.DeviceUpdate, string, error) {
 	d, err := s.deviceFor(ctx, actor, fleet.SeeDevice, q.Device)
 	if err != nil {
@@ -84,11 +85,9 @@ func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.Upda
 	if q.Product != 0 && d.Product != q.Product {
 		return nil, "", fleet.Errorf(fleet.NotFound, "no such device: %s", q.Device)
 	}
-	skip := 0
-	if q.After != "" {
-		if skip, err = strconv.Atoi(q.After); err != nil || skip < 0 {
-			return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list", q.After)
-		}
+	after, state, _ := strings.Cut(q.After, ".")
+	if _, err := fleet.ParseUpdateState(state); q.After != "" && (err != nil || len(after) != len(fleet.UpdateID{}.String())) {
+		return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list", q.After)
 	}
 	history, err := s.devices.History(ctx, q.Device)
 	if err != nil {
@@ -102,11 +101,29 @@ func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.Upda
 		all = append(all, fleet.DeviceUpdate{Device: d.ID, Update: u})
 	}
 	all = slices.DeleteFunc(all, func(u fleet.DeviceUpdate) bool { return !selects(q, u.State, u.To) })
-	all = all[min(skip, len(all)):]
+	if q.After != "" {
+		all = all[following(all, after, state):]
+	}
 	if len(all) <= q.Limit {
 		return all, "", nil
 	}
-	return all[:q.Limit], strconv.Itoa(skip + q.Limit), nil
+	last := all[q.Limit-1]
+	return all[:q.Limit], last.ID.String() + "." + last.State.String(), nil
+}
+
+// following is where the updates older than one begin. The state of that one may have changed
+// since, and it may be too old to be kept, as then are all that follow it.
+func following(all []fleet.DeviceUpdate, id, state string) int {
+	next := len(all)
+	for i, u := range all {
+		if u.ID.String() != id {
+			continue
+		}
+		if next = i + 1; u.State.String() == state {
+			break
+		}
+	}
+	return next
 }
 
 // live is d's update with the position that its running download has reached.

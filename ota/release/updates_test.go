@@ -197,3 +197,74 @@ func TestABLEDeviceIsSeenThroughItsGatewayButNotChanged(t *testing.T) {
 		t.Errorf("updates: got %v, %v", list, err)
 	}
 }
+
+// Updates begin and end while somebody pages through them: none that was there throughout is
+// missed or shown twice.
+func TestPagesOfUpdatesMissNothingThatIsThereThroughout(t *testing.T) {
+	w := shop(t)
+	update := func(n byte, state fleet.UpdateState) fleet.Update {
+		return fleet.Update{ID: fleet.UpdateID{n}, To: v("2"), State: state, Changed: time.Now()}
+	}
+	for n := byte(1); n <= 5; n++ {
+		d := w.Record("beta")
+		w.Save(&d, update(n, fleet.Failed))
+	}
+	w.Edit("beta", func(d *fleet.Device) { d.Update = update(6, fleet.Downloading) })
+	var seen []fleet.UpdateID
+	q := fleet.UpdateQuery{Actor: admin, Device: "beta", Limit: 2}
+	for page := byte(0); page == 0 || q.After != ""; page++ {
+		list, next, err := w.Updates(t.Context(), admin, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range list {
+			seen = append(seen, u.ID)
+		}
+		q.After = next
+		d := w.Record("beta")
+		ended := d.Update
+		ended.State = fleet.Confirmed
+		d.Update = update(7+page, fleet.Downloading)
+		w.Save(&d, ended)
+	}
+	if want := []fleet.UpdateID{{6}, {5}, {4}, {3}, {2}, {1}}; !slices.Equal(seen, want) {
+		t.Errorf("got %v, want %v", seen, want)
+	}
+	q.After = "3"
+	if _, _, err := w.Updates(t.Context(), admin, q); !errors.Is(err, fleet.Invalid) {
+		t.Errorf("a cursor of another list: got %v, want Invalid", err)
+	}
+}
+
+// The same for the list of a product, whose cursor is the id of a device.
+func TestPagesOfAProductsUpdatesMissNoDeviceThatIsThereThroughout(t *testing.T) {
+	w := empty(t)
+	w.AddFirmware("2", 100)
+	add := func(id fleet.DeviceID) {
+		w.Device(id, "1", func(d *fleet.Device) { d.Update = fleet.Update{To: v("2"), State: fleet.Failed} })
+	}
+	for _, id := range []fleet.DeviceID{"b", "d", "f", "h", "j"} {
+		add(id)
+	}
+	comes, goes := []fleet.DeviceID{"a", "i", "c"}, []fleet.DeviceID{"b", "f", "d"}
+	var seen []fleet.DeviceID
+	q := fleet.UpdateQuery{Actor: admin, Product: product, Limit: 2}
+	for page := 0; page == 0 || q.After != ""; page++ {
+		list, next, err := w.Updates(t.Context(), admin, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range list {
+			seen = append(seen, u.Device)
+		}
+		if q.After = next; page < len(comes) {
+			add(comes[page])
+			if err := w.Store.Devices.Delete(t.Context(), goes[page]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if want := []fleet.DeviceID{"b", "d", "f", "h", "i", "j"}; !slices.Equal(seen, want) {
+		t.Errorf("got %v, want %v", seen, want)
+	}
+}
