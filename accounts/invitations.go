@@ -138,8 +138,8 @@ func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (sec
 	if err != nil {
 		return "", t, err
 	}
-	a.audit.Record(ctx, actorOf(m), "user.accept", m.Email, nil, audit.Fields{"role": m.Role.String(), "groups": m.Groups, "invited_by": i.By})
-	return a.startSession(ctx, user, m, 0)
+	a.audit.Record(ctx, at(actorOf(m), acceptance.Address), "user.accept", m.Email, nil, audit.Fields{"role": m.Role.String(), "groups": m.Groups, "invited_by": i.By})
+	return a.startSession(ctx, user, at(actorOf(m), acceptance.Address), 0)
 }
 
 // proveInvitation returns the invitation that the secret belongs to.

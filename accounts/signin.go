@@ -30,7 +30,7 @@ func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 	if err != nil {
 		return "", t, err
 	}
-	return a.startSession(ctx, user, member, proof.Lifetime)
+	return a.startSession(ctx, user, at(actorOf(member), proof.Address), proof.Lifetime)
 }
 
 // prove checks the password that who offers for user, the zero one where there is none. It
@@ -58,8 +58,8 @@ func (a *Accounts) prove(ctx context.Context, who prover, user fleet.User, passw
 
 // startSession creates the token of a sign-in whose password was right. If the password
 // was changed in the meantime, all tokens it had opened were ended; this one is too.
-func (a *Accounts) startSession(ctx context.Context, user fleet.User, m fleet.Member, lifetime time.Duration) (string, fleet.Token, error) {
-	secret, t, err := a.newToken(ctx, m, "", signInLabel, lifetime)
+func (a *Accounts) startSession(ctx context.Context, user fleet.User, who fleet.Actor, lifetime time.Duration) (string, fleet.Token, error) {
+	secret, t, err := a.newToken(ctx, who, "", signInLabel, lifetime)
 	if err != nil {
 		return "", t, err
 	}
@@ -71,6 +71,12 @@ func (a *Accounts) startSession(ctx context.Context, user fleet.User, m fleet.Me
 		return "", fleet.Token{}, errors.Join(err, a.teams.DeleteToken(ctx, t.ID))
 	}
 	return secret, t, nil
+}
+
+// at is who, at an address.
+func at(who fleet.Actor, address string) fleet.Actor {
+	who.Address = address
+	return who
 }
 
 // memberOf returns a user's membership in a team; team 0: in their oldest.
@@ -125,7 +131,7 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	if !a.created.Take(actor.User) {
 		return "", old, fleet.Errorf(fleet.Busy, "you have switched teams many times lately: try again in %s", tokenInterval)
 	}
-	renewed, t, err := a.newToken(ctx, m, "", signInLabel, lifetime)
+	renewed, t, err := a.newToken(ctx, at(actorOf(m), actor.Address), "", signInLabel, lifetime)
 	if err != nil {
 		return "", t, err
 	}

@@ -17,7 +17,7 @@ func inTwoTeams(w *world) (me fleet.Actor, secret string) {
 	if err := w.store.Teams.AddMember(w.t.Context(), m); err != nil {
 		w.t.Fatal(err)
 	}
-	secret, _, err := w.newToken(w.t.Context(), m, "", signInLabel, time.Hour)
+	secret, _, err := w.newToken(w.t.Context(), actorOf(m), "", signInLabel, time.Hour)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -37,7 +37,9 @@ func (a *Accounts) Actor(ctx context.Context, secret string) (fleet.Actor, error
 	if err != nil {
 		return fleet.Actor{}, err
 	}
-	return actorOf(m), nil
+	actor := actorOf(m)
+	actor.Token = t.ID
+	return actor, nil
 }
 
 func actorOf(m fleet.Member) fleet.Actor {
@@ -125,23 +127,30 @@ func (a *Accounts) create(ctx context.Context, actor fleet.Actor, parent, label 
 	if !a.created.Take(actor.User) {
 		return "", t, fleet.Errorf(fleet.Busy, "you have created many tokens lately: use one of them, or try again in %s", tokenInterval)
 	}
-	return a.newToken(ctx, fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}, parent, label, lifetime)
+	return a.newToken(ctx, actor, parent, label, lifetime)
 }
 
-// newToken creates a token of m and records that m did so. parent is the id of the token it is
-// made with, "" without one.
-func (a *Accounts) newToken(ctx context.Context, m fleet.Member, parent, label string, lifetime time.Duration) (string, fleet.Token, error) {
+// newToken creates a token of actor and records that they did so. parent is the id of the token it
+// is made with, "" without one.
+func (a *Accounts) newToken(ctx context.Context, actor fleet.Actor, parent, label string, lifetime time.Duration) (string, fleet.Token, error) {
 	if lifetime <= 0 {
 		lifetime = a.config.TokenLifetime
 	}
+	m := fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}
 	secret, t, err := a.createToken(ctx, m, parent, label, lifetime)
 	if err == nil {
-		a.audit.Record(ctx, actorOf(m), "token.create", t.ID, nil, audit.Fields{"label": label, "expires": t.Expires})
+		a.audit.Record(ctx, actor, "token.create", t.ID, nil, audit.Fields{"label": label, "expires": t.Expires})
 	}
 	return secret, t, err
 }
 
+// maxTokenLife bounds the lifetime of every token: one that was forgotten ends some day.
+const maxTokenLife = 366 * 24 * time.Hour
+
 func (a *Accounts) createToken(ctx context.Context, m fleet.Member, parent, label string, lifetime time.Duration) (string, fleet.Token, error) {
+	if lifetime > maxTokenLife {
+		return "", fleet.Token{}, fleet.FieldErrorf("expires_in", "expires_in: a token lives for at most %d days", maxTokenLife/(24*time.Hour))
+	}
 	secret, id := newSecret(tokenPrefix)
 	now := a.clock.Now().UTC()
 	t := fleet.Token{ID: id, Hash: sha256.Sum256([]byte(secret)), User: m.User, Team: m.Team, Label: label, Created: now, Expires: now.Add(lifetime), Parent: parent}

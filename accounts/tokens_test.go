@@ -5,6 +5,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -189,6 +190,46 @@ func TestWrongProofsLookAlike(t *testing.T) {
 	}
 	if _, _, err := w.SignIn(context.Background(), fleet.SignIn{Email: "owner@example.com", Password: password, Team: 7}); !errors.Is(err, fleet.Unauthenticated) {
 		t.Errorf("another team: got %v, want Unauthenticated", err)
+	}
+}
+
+func TestNoTokenLivesForever(t *testing.T) {
+	w := settled(t)
+	const longest = 366 * 24 * time.Hour
+	if _, _, err := w.NewToken(t.Context(), boss, "CI", longest); err != nil {
+		t.Errorf("of the longest lifetime: %v", err)
+	}
+	var e *fleet.Error
+	if _, _, err := w.NewToken(t.Context(), boss, "CI", longest+time.Second); !errors.As(err, &e) || e.Field != "expires_in" {
+		t.Errorf("of a longer one: got %v, want expires_in refused", err)
+	}
+	if _, _, _, err := w.AddProgram(t.Context(), boss, "CI", fleet.Viewer, nil, 10*longest); !errors.Is(err, fleet.Invalid) {
+		t.Errorf("a program's: got %v, want Invalid", err)
+	}
+	if _, _, err := w.SignIn(t.Context(), fleet.SignIn{Email: boss.Email, Password: password, Lifetime: 10 * longest}); !errors.Is(err, fleet.Invalid) {
+		t.Errorf("a sign-in's: got %v, want Invalid", err)
+	}
+}
+
+func TestTheAuditLogSaysWithWhichTokenAndFromWhere(t *testing.T) {
+	w := settled(t)
+	secret, session, err := w.SignIn(t.Context(), fleet.SignIn{Email: boss.Email, Password: password, Address: "192.0.2.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := must[fleet.Actor](t)(w.Actor(t.Context(), secret))
+	me.Address = "192.0.2.8" // as REST and the console do
+	if _, _, err := w.NewToken(t.Context(), me, "CI", 0); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range w.log(1) {
+		if e.Action == "token.create" {
+			got = append(got, e.From+" "+e.Token)
+		}
+	}
+	if want := []string{"192.0.2.7 ", "192.0.2.8 " + session.ID}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

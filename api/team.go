@@ -39,6 +39,8 @@ type AuditEntry struct {
 	Email  string     `json:"email" doc:"Who did it"`
 	Action string     `json:"action" example:"device.update"`
 	Object string     `json:"object" doc:"Id or name of what it was done to"`
+	Token  string     `json:"token,omitempty" doc:"Id of the token it was done with"`
+	From   string     `json:"from,omitempty" doc:"IP address of who did it"`
 	Before Payload    `json:"before" doc:"null: it did not exist"`
 	After  Payload    `json:"after" doc:"null: it was deleted"`
 }

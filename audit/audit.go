@@ -89,7 +89,7 @@ func (l *Log) flush(ctx context.Context) {
 func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after Fields) {
 	e := fleet.AuditEntry{
 		Team: actor.Team, User: actor.User, Email: actor.Email, Action: action, Object: object,
-		Before: before.json(), After: after.json(), At: time.Now().UTC(),
+		Token: actor.Token, From: actor.Address, Before: before.json(), After: after.json(), At: time.Now().UTC(),
 	}
 	err := l.messages.Audit(context.WithoutCancel(ctx), e)
 	if err != nil && l.kept != nil {
@@ -167,7 +167,7 @@ func (l *Log) Page(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (
 
 // matches expects q.Text and q.Email in lower case.
 func matches(q fleet.AuditQuery, e fleet.AuditEntry) bool {
-	text := strings.ToLower(strings.Join([]string{e.Email, e.Action, e.Object, e.Before, e.After}, "\n"))
+	text := strings.ToLower(strings.Join([]string{e.Email, e.Action, e.Object, e.Token, e.From, e.Before, e.After}, "\n"))
 	return !e.At.Before(q.From) && (q.To.IsZero() || e.At.Before(q.To)) &&
 		(q.Text == "" || strings.Contains(text, q.Text)) &&
 		(q.Email == "" || e.Email == q.Email) &&

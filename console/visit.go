@@ -88,6 +88,7 @@ func signedIn(h func(*visit) error) func(*visit) error {
 		if err != nil {
 			return err
 		}
+		v.actor.Address = v.address()
 		return h(v)
 	}
 }

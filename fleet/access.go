@@ -7,6 +7,10 @@ type Actor struct {
 	Team   TeamID
 	Role   Role
 	Groups []GroupID // sorted
+
+	// For the audit log alone: the id of the token they proved themselves by, and where they are,
+	// an IP without port; "" for what the server does by itself.
+	Token, Address string
 }
 
 // Action is what an actor wants to do.

@@ -132,6 +132,8 @@ type AuditEntry struct {
 	Before string // JSON, "" if it was created
 	After  string // JSON, "" if it was deleted
 	At     time.Time
+	Token  string // id of the token it was done with; "": none
+	From   string // IP address of who did it; "": the server
 }
 
 // AuditQuery selects entries of one team's audit log, newest first. "" selects all.

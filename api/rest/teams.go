@@ -114,7 +114,7 @@ func (a *API) listAudit(ctx context.Context, who fleet.Actor, in *struct {
 	shown := make([]api.AuditEntry, 0, len(entries))
 	for _, e := range entries {
 		shown = append(shown, api.AuditEntry{
-			ID: e.Cursor, At: moment(e.At), Email: e.Email, Action: e.Action, Object: e.Object, Before: orNull(e.Before), After: orNull(e.After),
+			ID: e.Cursor, At: moment(e.At), Email: e.Email, Action: e.Action, Object: e.Object, Token: e.Token, From: e.From, Before: orNull(e.Before), After: orNull(e.After),
 		})
 	}
 	return route.Answer(api.PageOf(shown, next), err)

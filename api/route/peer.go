@@ -20,6 +20,7 @@ func (s *service) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.refuse(ctx, err)
 		return
 	}
+	who.Address = withoutPort(ctx.RemoteAddr())
 	next(huma.WithValue(ctx, actorKey{}, who))
 }
 
@@ -47,11 +48,15 @@ type Peer struct {
 
 // Resolve sets the address; huma calls it.
 func (p *Peer) Resolve(ctx huma.Context) []error {
-	p.Address = ctx.RemoteAddr()
-	if host, _, err := net.SplitHostPort(p.Address); err == nil {
-		p.Address = host
-	}
+	p.Address = withoutPort(ctx.RemoteAddr())
 	return nil
+}
+
+func withoutPort(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }
 
 // Bearer is embedded in inputs that need the token a request came with.

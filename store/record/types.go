@@ -183,6 +183,8 @@ var AuditEntry = Codec[fleet.AuditEntry]{func(f *fields, e *fleet.AuditEntry) {
 	text(f, 5, &e.Before)
 	text(f, 6, &e.After)
 	instant(f, 7, &e.At)
+	text(f, 8, &e.Token)
+	text(f, 9, &e.From)
 }}
 
 // Alert packs an alert without its id, its team and whether it is archived, which are kept
