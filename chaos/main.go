@@ -27,6 +27,9 @@ type config struct {
 	verbose bool
 }
 
+// minDevices is the smallest fleet of which every act has a part.
+const minDevices = 16
+
 func main() {
 	if inside, code := ownMounts(); !inside {
 		os.Exit(code)
@@ -54,8 +57,12 @@ func main() {
 	}
 }
 
-// check returns an error for a name that is not in the tables, which would select nothing.
+// check returns an error for a fleet that is too small, and for a name that is not in the tables,
+// which would select nothing.
 func (c config) check() error {
+	if c.devices < minDevices {
+		return fmt.Errorf("-devices %d: use at least %d, since acts take a share of the fleet", c.devices, minDevices)
+	}
 	for list, known := range map[string][]string{c.only: faultNames(), c.acts: actNames()} {
 		for name := range strings.SplitSeq(list, ",") {
 			if list != "" && !slices.Contains(known, name) {

@@ -34,8 +34,8 @@ type Config struct {
 	CoolDown    []time.Duration // after the first, second ... failed attempt; the last one repeats; at least one
 	BusyAgain   time.Duration   // how long a device waits when no slot is free, ± half of it; default 30 s
 
-	// Pace keeps releases with a plan within their limits; default: one of its own, which nobody
-	// counts for.
+	// Pace keeps releases with a plan within their limits; default: one of its own, which gets no
+	// counts, so that no device of a release with limits begins.
 	Pace *pace.Pace
 	// Ready is called when a slot is free for a device that waited, and when an operator
 	// retries an update: the caller decides again for the device (Decide with AtSlot), or
