@@ -38,8 +38,9 @@ pictures: ## take pictures of the console's pages, into console/testdata/screens
 	MUSTER_SCREENSHOTS=1 go test -tags browser -count=1 ./console/browsertest
 
 .PHONY: soak
-soak: ## run the tests that can run longer at their length: a million bad packets, a town of gateways
+soak: ## run the tests that can run longer at their length: a million bad packets, a town of gateways, steps of the clock
 	MUSTER_BAD_INPUT=1000000 MUSTER_TOWN=1 go test -count=1 -run 'BadInputLeaves|Town' -v ./cloud
+	MUSTER_CLOCK=1 go test -count=1 -run StepsOfTheClock -v ./chaos
 
 .PHONY: siege
 siege: ## connect devices while strangers do their worst, at full size; less than three minutes
