@@ -31,11 +31,11 @@ type deadlines struct {
 }
 
 // TestStepsOfTheClockMoveNoDeadline steps the server's wall clock under everything that is
-// stored with a deadline: nothing ends early, and nothing lasts longer. It is part of make soak,
-// because the server is compiled for it from time.Now on.
+// stored with a deadline: nothing ends early, and nothing lasts longer. It is part of make
+// chaos, because the server is compiled for it from time.Now on, which takes minutes.
 func TestStepsOfTheClockMoveNoDeadline(t *testing.T) {
 	if os.Getenv("MUSTER_CLOCK") == "" {
-		t.Skip("set MUSTER_CLOCK=1, as make soak does")
+		t.Skip("set MUSTER_CLOCK=1, as make chaos does")
 	}
 	binary, cleanUp, err := buildServer(t.Context(), true)
 	if err != nil {
