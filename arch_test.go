@@ -109,22 +109,25 @@ var mayImport = map[string][]string{
 	"simulator/ble":      {"fleet", "wire", "wire/mqtt"},
 
 	"cloud/cloudtest": {"fleet", "configs", "wire", "wire/mqtt", "cloud", "api", "api/client", "simulator", "simulator/mqttlite"}, // for tests only
-	"ota/otatest":     {"fleet", "ota/image", "store"},                                                                            // for tests only
+	"store/storetest": {"store"},                                                                                                  // for tests only
+	"ota/otatest":     {"fleet", "ota/image", "store", "store/storetest"},                                                         // for tests only
 }
 
 // testsMayImport is what tests may import beyond that.
 var testsMayImport = map[string][]string{
-	"registry":       {"store/spool"},
+	"registry":       {"store/spool", "store/storetest"},
+	"roaming":        {"store/storetest"},
+	"accounts":       {"store/storetest"},
 	"certificate":    {"certificate/selfsigned"},
 	"store":          {"store/redistest"},
 	"store/document": {"store/redisserver"},
 	"store/identity": {"store/redisserver", "store/redistest"},
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"calendar", "store", "audit", "ota", "ota/image", "api/client", "api/account", "api/particle", "api/nrf"},                                    // operations run against the real rules on an ephemeral store
+	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/particle", "api/nrf"},                 // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                             // its example calls a whole server
 	"api/route":      {"store"},
-	"console":        {"store", "ota", "ota/image"},
+	"console":        {"store", "store/storetest", "ota", "ota/image"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 
 	"ota":                 {"ota/otatest"},

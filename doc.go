@@ -43,6 +43,7 @@
 //	store/journal       what was begun and must be finished
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
+//	store/storetest     stores for the tests of packages above
 //	store/claim         ids and unique names
 //	store/disk          how much room is left, and what is refused below a reserve
 //	store/spool         lines in a file, until Redis takes them

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 const (
@@ -35,14 +36,7 @@ type world struct {
 func empty(t testing.TB) *world {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	s, err := store.Ephemeral(t.Context(), store.Options{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	if err := s.Index.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t)
 	return &world{t: t, store: s, Accounts: New(Config{Teams: s.Teams, Audit: audit.New(s.Messages, quiet), HashMemory: 64})}
 }
 

@@ -1,2 +1,3 @@
-// Package activity publishes what happens to devices. See Activity.
+// Package activity publishes what happens to devices: as events, counts, messages and alerts. It
+// hides who listens, and how far a listener may fall behind.
 package activity

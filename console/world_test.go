@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 const (
@@ -42,14 +43,7 @@ type world struct {
 func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	s, err := store.Ephemeral(t.Context(), store.Options{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	if err := s.Index.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t)
 	images, err := image.OpenDirectory(t.TempDir(), s.Catalogs.Catalog)
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // world is a Registry on an ephemeral store.
@@ -30,14 +31,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx, quiet := t.Context(), slog.New(slog.DiscardHandler)
-	s, err := store.Ephemeral(ctx, store.Options{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	if err := s.Index.Wait(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t)
 	w := &world{t: t, store: s, live: &connected{}}
 	w.Registry = New(Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // world is a Roaming on an ephemeral store.
@@ -27,14 +28,7 @@ type world struct {
 func withGateways(t testing.TB) *world {
 	t.Helper()
 	ctx, quiet := t.Context(), slog.New(slog.DiscardHandler)
-	s, err := store.Ephemeral(ctx, store.Options{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	if err := s.Index.Wait(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t)
 	w := &world{t: t, store: s, live: &connected{}}
 	w.Roaming = New(Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Messages: s.Messages, Audit: audit.New(s.Messages, quiet), Live: w.live, Log: quiet,

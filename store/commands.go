@@ -86,7 +86,7 @@ func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Com
 		if err := errors.Join(record.Command.Unpack(text, &c), record.CommandResult.Unpack(fields["r"+field[1:]], &c)); err != nil {
 			return nil, err
 		}
-		c.Device, c.Number = id, uint32(decimal(field[1:]))
+		c.Device, c.Number = id, uint32(record.Decimal(field[1:]))
 		commands = append(commands, c)
 	}
 	slices.SortFunc(commands, func(a, b fleet.Command) int { return cmp.Compare(a.Number, b.Number) })

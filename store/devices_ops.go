@@ -80,7 +80,7 @@ func (op *saveDevice) Settle(bool) error {
 	if op.rev == nil {
 		op.catalog = op.store.catalogs.docs.Newest(op.device.Product)
 	} else {
-		op.catalog = decimal(op.rev.Val())
+		op.catalog = record.Decimal(op.rev.Val())
 		op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
 	}
 	op.device.Revision++

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,12 +71,3 @@ const teamsKey = "all:{teams}" // set: every team id
 
 // counterKey counts the ids of one kind: team, user, product, group.
 func counterKey(kind string) string { return "n:{" + kind + "}" }
-
-// decimal returns the number that s is, 0 if it is none.
-func decimal(s string) uint64 {
-	if s == "" {
-		return 0 // without the error's allocation
-	}
-	n, _ := strconv.ParseUint(s, 10, 64)
-	return n
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/record"
 )
 
 // Teams reads and writes teams, their members, groups and invitations, users and their tokens.
@@ -56,7 +57,7 @@ func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
 	words, err := pipeline.Fetch(ctx, s.core.Pipeline, teamsKey, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), teamsKey) })
 	ids := make([]fleet.TeamID, 0, len(words))
 	for _, word := range words {
-		ids = append(ids, fleet.TeamID(decimal(word)))
+		ids = append(ids, fleet.TeamID(record.Decimal(word)))
 	}
 	slices.Sort(ids)
 	return ids, err

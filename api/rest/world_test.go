@@ -27,6 +27,7 @@ import (
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 const (
@@ -86,14 +87,7 @@ func newWorld(t testing.TB) *world {
 func bare(t testing.TB) *world {
 	t.Helper()
 	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
-	s, err := store.Ephemeral(ctx, store.Options{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	if err := s.Index.Wait(ctx); err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t)
 	images := must[*image.Directory](t)(image.OpenDirectory(t.TempDir(), s.Catalogs.Catalog))
 	log := audit.New(s.Messages, quiet)
 	releases := release.New(release.Config{

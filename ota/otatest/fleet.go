@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // The first team and product of a new store.
@@ -35,11 +35,7 @@ type Fleet struct {
 // New makes a fleet without firmware and devices. It is closed at the end of the test.
 func New(t testing.TB) *Fleet {
 	t.Helper()
-	kept, err := store.Ephemeral(context.Background(), store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(kept.Close)
+	kept := storetest.Open(t)
 	folder, err := os.MkdirTemp(t.TempDir(), "images")
 	if err != nil {
 		t.Fatal(err)
@@ -49,9 +45,6 @@ func New(t testing.TB) *Fleet {
 		t.Fatal(err)
 	}
 	f := &Fleet{T: t, Store: kept, Images: images, folder: folder}
-	if err := kept.Index.Wait(f.ctx()); err != nil {
-		t.Fatal(err)
-	}
 	owner, err := kept.Teams.CreateUser(f.ctx(), fleet.User{Email: "owner@example.com"})
 	f.must(err)
 	_, err = kept.Teams.CreateTeam(f.ctx(), fleet.Team{Name: "team"}, fleet.Member{User: owner.ID, Email: owner.Email, Role: fleet.Owner})

@@ -24,7 +24,7 @@ func AppendDevice(args []any, d *fleet.Device) []any {
 func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
 	h.device(d)
-	d.Revision, d.Written = decimal(fields["r"]), fields["w"]
+	d.Revision, d.Written = Decimal(fields["r"]), fields["w"]
 	return h.err
 }
 
@@ -177,7 +177,7 @@ func (h *hash) instant(field name, t *time.Time) {
 func decimals[N ~uint8 | ~uint32 | ~uint64](h *hash, field name, n *N) {
 	if h.reading {
 		if value, ok := h.fields[field.(string)]; ok {
-			*n = N(decimal(value))
+			*n = N(Decimal(value))
 		}
 	} else if *n != 0 {
 		h.put(field, strconv.FormatUint(uint64(*n), 10))
@@ -192,8 +192,8 @@ func packed[T any](h *hash, field name, codec Codec[T], value *T) {
 	}
 }
 
-// decimal is 0 for a text that is no number.
-func decimal(s string) uint64 {
+// Decimal returns the number that s is, 0 if it is none.
+func Decimal(s string) uint64 {
 	if s == "" {
 		return 0 // without the error's allocation
 	}
