@@ -62,12 +62,13 @@ var mayImport = map[string][]string{
 	"api/client":   {"fleet", "api", "sse"},
 	"api/route":    {"fleet", "api"},
 	"api/rest":     {"fleet", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
+	"api/upload":   {"fleet", "devicefile", "api", "api/route", "api/rest"},
 	"api/account":  {"fleet", "api", "api/route", "api/rest"},
 	"api/particle": {"fleet", "wire", "sse", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/rollout", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -124,7 +125,7 @@ var testsMayImport = map[string][]string{
 	"store/identity": {"store/redisserver", "store/redistest"},
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
-	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/particle", "api/nrf"},                 // operations run against the real rules on an ephemeral store
+	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/upload", "api/particle", "api/nrf"},   // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                             // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "store/storetest", "ota", "ota/image"},

@@ -53,6 +53,7 @@
 //	api/route           functions as HTTP operations: tokens, rights, bodies, errors, OpenAPI
 //	api/rest            the operations
 //	api/account         operations on what concerns a team as a whole
+//	api/upload          operations that take files
 //	api/particle        operations for Particle's clients
 //	api/nrf             operations for nRF Cloud's clients
 //	edge                the HTTP server in front of all handlers: limits, deadlines, names

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/rest"
+	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/certificate"
@@ -180,7 +181,7 @@ func (c *Cloud) listen() error {
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(operations.Handler(account.Tables(operations), particle.Tables(operations), nrf.Tables(operations)), c.console))
+	}, c.serveMux(operations.Handler(account.Tables(operations), upload.Tables(operations), particle.Tables(operations), nrf.Tables(operations)), c.console))
 	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }

@@ -24,7 +24,6 @@ func (a *API) devices() route.Table {
 		route.Put("UpdateProductDevice", one, "Change one device: name, notes, groups, lock, development ...", route.Needs(fleet.EditDevice), a.updateProductDevice).
 			Fails(http.StatusConflict, http.StatusPreconditionFailed).Example(deviceExample),
 		route.Delete("DeleteProductDevice", one, "Remove a device and its credential", route.Needs(fleet.DeleteDevice), a.deleteProductDevice),
-		a.importRoute(all),
 	}}
 }
 

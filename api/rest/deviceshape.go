@@ -87,3 +87,23 @@ func moment(t time.Time) *time.Time {
 	t = t.UTC()
 	return &t
 }
+
+// ShownImport is the outcome of an import.
+func ShownImport(done fleet.Imported) api.Imported {
+	out := api.Imported{
+		Updated: len(done.Updated), New: texts(done.Updated), Existing: texts(done.Existing), Nonmember: texts(done.Nonmember),
+		Invalid: list(done.Invalid), Protected: []string{}, Secrets: map[string]string{},
+	}
+	for id, secret := range done.Secrets {
+		out.Secrets[string(id)] = secret
+	}
+	return out
+}
+
+func texts(ids []fleet.DeviceID) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}

@@ -25,8 +25,6 @@ func (a *API) firmware() route.Table {
 		route.Delete("DeleteFirmware", one, "Delete a firmware that was never released", route.Needs(fleet.EditProducts), a.deleteFirmware).
 			Fails(http.StatusConflict),
 		route.Get("DownloadFirmware", one+"/binary", "The image's bytes", route.Needs(fleet.DownloadImage), a.download),
-		route.Post("UploadFirmware", all, "Upload a firmware image as a new version", route.Needs(fleet.UploadFirmware), a.upload).
-			Created().Fails(http.StatusConflict),
 	}}
 }
 
@@ -52,7 +50,7 @@ func (a *API) getFirmware(ctx context.Context, who fleet.Actor, in *FirmwarePath
 	if i < 0 {
 		return nil, fleet.Errorf(fleet.NotFound, "no such firmware: %s", in.version)
 	}
-	return a.oneFirmware(ctx, who, all[i], nil)
+	return a.AnswerFirmware(ctx, who, all[i], nil)
 }
 
 func (a *API) updateFirmware(ctx context.Context, who fleet.Actor, in *struct {
@@ -62,14 +60,23 @@ func (a *API) updateFirmware(ctx context.Context, who fleet.Actor, in *struct {
 }) (*route.Tagged[api.Firmware], error) {
 	edit := fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, Hardware: (*[]string)(in.In.Hardware), If: in.Seen}
 	if in.In.Requires != nil {
-		requires, err := requirement(*in.In.Requires)
+		requires, err := Requirement(*in.In.Requires)
 		if err != nil {
 			return nil, err
 		}
 		edit.Requires = &requires
 	}
 	released, err := a.Releases.EditFirmware(ctx, who, in.product.ID, in.version, edit)
-	return a.oneFirmware(ctx, who, released, err)
+	return a.AnswerFirmware(ctx, who, released, err)
+}
+
+// Requirement reads the versions that a firmware can be installed over.
+func Requirement(text string) (fleet.Range, error) {
+	r, err := fleet.ParseRange(text)
+	if err != nil {
+		return r, fleet.FieldErrorf("requires", "%s", err)
+	}
+	return r, nil
 }
 
 func (a *API) deleteFirmware(ctx context.Context, who fleet.Actor, in *FirmwarePath) (*route.None, error) {
@@ -92,7 +99,8 @@ func (a *API) download(ctx context.Context, who fleet.Actor, in *FirmwarePath) (
 	}}, nil
 }
 
-func (a *API) oneFirmware(ctx context.Context, who fleet.Actor, r fleet.FirmwareView, err error) (*route.Tagged[api.Firmware], error) {
+// AnswerFirmware answers one firmware, or err.
+func (a *API) AnswerFirmware(ctx context.Context, who fleet.Actor, r fleet.FirmwareView, err error) (*route.Tagged[api.Firmware], error) {
 	if err != nil {
 		return nil, err
 	}

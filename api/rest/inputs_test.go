@@ -3,14 +3,13 @@ package rest
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"flag"
-	"io"
 	"log/slog"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,71 +86,6 @@ func TestListQueries(t *testing.T) {
 	}
 }
 
-func TestImportBodies(t *testing.T) {
-	upload := func(fields map[string]string, file string) (string, string) {
-		var b bytes.Buffer
-		w := multipart.NewWriter(&b)
-		part, err := w.CreateFormFile("file", "file")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(part, file)
-		for name, value := range fields {
-			_ = w.WriteField(name, value)
-		}
-		_ = w.Close()
-		return w.FormDataContentType(), b.String()
-	}
-	fileType, file := upload(map[string]string{"groups": "beta,eu"}, "\ufeffa\r\nb\r\n\r\n")
-	tableType, table := upload(nil, "device id;name;group\r\na;Hall;beta\r\n")
-	for name, row := range map[string]struct {
-		contentType, body string
-		want              fleet.Import
-	}{
-		"one":     {"application/json", `{"id":"a","claim_user":"x","import_sims":false}`, fleet.Import{Devices: fleet.NewDevices("a")}},
-		"several": {"application/json", `{"ids":["a","b"],"groups":["beta"]}`, fleet.Import{Devices: fleet.NewDevices("a", "b"), Groups: []string{"beta"}}},
-		"BLE":     {"application/json", `{"ids":["a"],"gateway":"g"}`, fleet.Import{Devices: fleet.NewDevices("a"), Gateway: "g"}},
-		"form":    {"application/x-www-form-urlencoded", "ids[]=a&ids[]=b", fleet.Import{Devices: fleet.NewDevices("a", "b")}},
-		"file":    {fileType, file, fleet.Import{Devices: fleet.NewDevices("a", "b"), Groups: []string{"beta", "eu"}}},
-		"table":   {tableType, table, fleet.Import{Devices: []fleet.NewDevice{{ID: "a", Name: "Hall", Groups: []string{"beta"}}}}},
-		"what is known": {"application/json", `{"devices":[{"id":"a","name":"Hall","notes":"n","groups":["beta"],"product":"lock","secret":"0123456789abcdef"},
-			{"id":"b","secret_sha256":"9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f"}]}`, fleet.Import{Devices: []fleet.NewDevice{
-			{ID: "a", Name: "Hall", Notes: "n", Groups: []string{"beta"}, Product: "lock", Secret: sha256.Sum256([]byte("0123456789abcdef"))},
-			{ID: "b", Secret: sha256.Sum256([]byte("0123456789abcdef"))},
-		}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var got fleet.Import
-			status, body := ask(t, http.MethodPost, "", row.contentType, row.body,
-				func(_ context.Context, _ fleet.Actor, in *struct{ ImportBody }) (*route.None, error) {
-					devices, err := in.devices()
-					got = fleet.Import{Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
-					return nil, err
-				})
-			if status != http.StatusNoContent {
-				t.Fatalf("got %d %s", status, body)
-			}
-			if diff := cmp.Diff(row.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestALongLineInAnImportIsNamed(t *testing.T) {
-	for name, end := range map[string]string{"LF": "\n", "CR LF": "\r\n", "CR": "\r"} {
-		t.Run(name, func(t *testing.T) {
-			body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" +
-				"a" + end + "b" + end + strings.Repeat("x", 64<<10+1) + "\r\n--x--\r\n"
-			status, answer := ask(t, http.MethodPost, "", "multipart/form-data; boundary=x", body,
-				func(context.Context, fleet.Actor, *struct{ ImportBody }) (*route.None, error) { return nil, nil })
-			if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "line 3 is longer than 65536 bytes") {
-				t.Errorf("got %d %s, want 422 that names line 3 and the limit", status, answer)
-			}
-		})
-	}
-}
-
 var rewrite = flag.Bool("rewrite", false, "write the shapes in testdata again")
 
 // TestShapes holds the JSON that other clouds' clients rely on: a change of one of these
@@ -176,7 +110,7 @@ func TestShapes(t *testing.T) {
 		"device":          ShownDevice(&view),
 		"product_devices": deviceList(views, 1, 50),
 		"list_devices":    api.PageOf(ShownDevices(views), views.Next),
-		"import": shownImport(fleet.Imported{
+		"import": ShownImport(fleet.Imported{
 			Updated: []fleet.DeviceID{"a"}, Existing: []fleet.DeviceID{"b"}, Nonmember: []fleet.DeviceID{"c"}, Invalid: []string{"d e"},
 			Secrets: map[fleet.DeviceID]string{"a": "s3cret"},
 		}),
@@ -266,4 +200,27 @@ func sampleDevice() fleet.DeviceView {
 		GroupNames: []string{"beta", "eu"}, Slug: "lamp", Online: true,
 		Target: candidate, Reason: fleet.BecauseLock, Released: fleet.WholeVersion(7),
 	}
+}
+
+func TestProductBodiesAreBareOrWrapped(t *testing.T) {
+	var product ProductBody
+	if err := route.DecodeForm(parseQuery(t, "product[name]=Lamp&product[platform_id]=10"), &product); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := product.fields(); err != nil || deref(f.Name) != "Lamp" {
+		t.Errorf("got %q, %v, want Lamp", deref(f.Name), err)
+	}
+	product.Slug = new(string)
+	if _, err := product.fields(); !errors.Is(err, fleet.Invalid) {
+		t.Errorf("a slug beside product: got %v, want that it is refused", err)
+	}
+}
+
+func parseQuery(t *testing.T, text string) url.Values {
+	t.Helper()
+	q, err := url.ParseQuery(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }

@@ -48,7 +48,7 @@ func (a *API) release(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	one, err := a.oneFirmware(ctx, who, released, nil)
+	one, err := a.AnswerFirmware(ctx, who, released, nil)
 	if err != nil {
 		return nil, err
 	}

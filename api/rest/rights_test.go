@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -65,7 +66,7 @@ func newDoor(t *testing.T) *door {
 	}
 	d.handler = route.Serve(route.Config{
 		Actor: d.domain.Accounts.Actor, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), upload.Tables(d.operations), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)

@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
@@ -156,12 +157,12 @@ func (w *world) join(email string, role fleet.Role, groups ...string) (token str
 
 // handler serves all operations.
 func (w *world) handler() http.Handler {
-	return w.operations.Handler(account.Tables(w.operations), particle.Tables(w.operations), nrf.Tables(w.operations))
+	return w.operations.Handler(account.Tables(w.operations), upload.Tables(w.operations), particle.Tables(w.operations), nrf.Tables(w.operations))
 }
 
 // routes are all operations, as they are registered.
 func (w *world) routes() (all []route.Route) {
-	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), particle.Tables(w.operations), nrf.Tables(w.operations)) {
+	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), upload.Tables(w.operations), particle.Tables(w.operations), nrf.Tables(w.operations)) {
 		all = append(all, table.Routes...)
 	}
 	return append(all, route.Route{ID: "Reference", Method: http.MethodGet, Path: "/v1/docs", Access: route.Public}) // package route adds it

@@ -1,4 +1,4 @@
-package rest
+package upload
 
 import (
 	"bytes"
@@ -7,14 +7,12 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -91,7 +89,7 @@ func FuzzImportParts(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		var b ImportBody
+		var b DevicesBody
 		if err := b.readParts(multipart.NewReader(strings.NewReader(body), "b")); !clients(err) {
 			t.Fatalf("%q: %v", body, err)
 		}
@@ -125,27 +123,4 @@ var partSeeds = []string{
 func clients(err error) bool {
 	var p *api.Problem
 	return err == nil || errors.As(err, &p) && p.Status < http.StatusInternalServerError || errors.Is(err, fleet.Invalid)
-}
-
-func TestProductBodiesAreBareOrWrapped(t *testing.T) {
-	var product ProductBody
-	if err := route.DecodeForm(parseQuery(t, "product[name]=Lamp&product[platform_id]=10"), &product); err != nil {
-		t.Fatal(err)
-	}
-	if f, err := product.fields(); err != nil || deref(f.Name) != "Lamp" {
-		t.Errorf("got %q, %v, want Lamp", deref(f.Name), err)
-	}
-	product.Slug = new(string)
-	if _, err := product.fields(); !errors.Is(err, fleet.Invalid) {
-		t.Errorf("a slug beside product: got %v, want that it is refused", err)
-	}
-}
-
-func parseQuery(t *testing.T, text string) url.Values {
-	t.Helper()
-	q, err := url.ParseQuery(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return q
 }

@@ -1,4 +1,4 @@
-package rest
+package upload
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/devicefile"
 	"github.com/muster-iot/muster/fleet"
@@ -22,15 +23,15 @@ import (
 // maxImport is how many devices one import takes.
 const maxImport = devicefile.MaxRows
 
-// ImportBody reads NewDevices from JSON, a form, or a multipart body with a file that
+// DevicesBody reads NewDevices from JSON, a form, or a multipart body with a file that
 // devicefile reads.
-type ImportBody struct {
+type DevicesBody struct {
 	in   api.NewDevices
 	file []fleet.NewDevice
 }
 
 // Resolve reads the body; huma calls it.
-func (b *ImportBody) Resolve(ctx huma.Context) []error {
+func (b *DevicesBody) Resolve(ctx huma.Context) []error {
 	r, w := humago.Unwrap(ctx)
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		if err := route.ReadBody(ctx, &b.in); err != nil {
@@ -49,7 +50,7 @@ func (b *ImportBody) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (b *ImportBody) readParts(parts *multipart.Reader) error {
+func (b *DevicesBody) readParts(parts *multipart.Reader) error {
 	form := map[string][]string{}
 	for {
 		part, err := parts.NextPart()
@@ -72,7 +73,7 @@ func (b *ImportBody) readParts(parts *multipart.Reader) error {
 
 // readFile reads a file. A list of ids has an outcome for each, also for those that are invalid,
 // as Particle's import has; of a file with a heading nothing is imported if a row is invalid.
-func (b *ImportBody) readFile(part io.Reader) error {
+func (b *DevicesBody) readFile(part io.Reader) error {
 	data, err := io.ReadAll(part)
 	if err != nil {
 		return route.BodyError(err)
@@ -88,10 +89,12 @@ func (b *ImportBody) readFile(part io.Reader) error {
 	return nil
 }
 
-func (b *ImportBody) readFields(form map[string][]string) error { return route.DecodeForm(form, &b.in) }
+func (b *DevicesBody) readFields(form map[string][]string) error {
+	return route.DecodeForm(form, &b.in)
+}
 
 // devices returns all devices of the body.
-func (b *ImportBody) devices() ([]fleet.NewDevice, error) {
+func (b *DevicesBody) devices() ([]fleet.NewDevice, error) {
 	devices := append(slices.Clip(b.file), fleet.NewDevices(b.in.IDs...)...)
 	if b.in.ID != "" {
 		devices = append(devices, fleet.NewDevice{ID: b.in.ID})
@@ -137,7 +140,7 @@ func readField(form map[string][]string, part *multipart.Part) error {
 }
 
 // RequestBody describes the body in the document.
-func (b *ImportBody) RequestBody(r huma.Registry) *huma.RequestBody {
+func (b *DevicesBody) RequestBody(r huma.Registry) *huma.RequestBody {
 	schema := r.Schema(reflect.TypeFor[api.NewDevices](), true, "")
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/json":                  {Schema: schema},
@@ -149,9 +152,9 @@ func (b *ImportBody) RequestBody(r huma.Registry) *huma.RequestBody {
 	}}
 }
 
-func (a *API) importRoute(path string) route.Route {
+func (u *uploads) importRoute() route.Route {
 	const summary = "Import devices: one, many, or a file; with their names, groups, notes and secrets, if you have them; with Accept: application/x-ndjson a line for each, as it is done"
-	return route.Post("ImportDevices", path, summary, route.Needs(fleet.ImportDevices), a.importDevices).
+	return route.Post("ImportDevices", "/v1/products/{product}/devices", summary, route.Needs(fleet.ImportDevices), u.importDevices).
 		Example(`{"ids":["lamp-7","lamp-8"],"groups":["beta"]}`).
 		Responds(func(schemas huma.Registry) map[string]*huma.Response {
 			return map[string]*huma.Response{"200": {Description: "The outcome of each", Content: map[string]*huma.MediaType{
@@ -161,41 +164,41 @@ func (a *API) importRoute(path string) route.Route {
 		})
 }
 
-func (a *API) importDevices(ctx context.Context, who fleet.Actor, in *struct {
-	ProductPath
-	Preview
-	ParticleImport
-	ImportBody
+func (u *uploads) importDevices(ctx context.Context, who fleet.Actor, in *struct {
+	rest.ProductPath
+	rest.Preview
+	rest.ParticleImport
+	DevicesBody
 	Accept string `header:"Accept" doc:"application/x-ndjson: answers one line per device, and a progress line per thousand"`
 }) (*huma.StreamResponse, error) {
 	devices, err := in.devices()
 	if err != nil {
 		return nil, err
 	}
-	order := fleet.Import{Product: in.product.ID, Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
+	order := fleet.Import{Product: in.Found().ID, Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
 	if len(devices) == 0 || len(devices) > maxImport {
 		return nil, fleet.FieldErrorf("ids", "send 1 to %d devices: id, ids, devices, or a file", maxImport)
 	}
 	if in.DryRun {
-		preview, err := a.Registry.PreviewImport(ctx, who, order)
+		preview, err := u.Registry.PreviewImport(ctx, who, order)
 		if err != nil {
 			return nil, err
 		}
-		out := shownImport(preview.Imported)
+		out := rest.ShownImport(preview.Imported)
 		out.NewGroups = preview.NewGroups
 		for _, row := range preview.Targets {
-			out.ByVersion = append(out.ByVersion, api.VersionCount{Version: version(row.Version), Total: row.Devices})
+			out.ByVersion = append(out.ByVersion, api.VersionCount{Version: api.Version{Version: row.Version}, Total: row.Devices})
 		}
 		return answerImport(out), nil
 	}
 	if strings.Contains(in.Accept, ndjson) {
-		return a.importLines(ctx, who, order)
+		return u.importLines(ctx, who, order)
 	}
-	done, err := a.Registry.Import(ctx, who, order)
+	done, err := u.Registry.Import(ctx, who, order)
 	if err != nil {
 		return nil, err
 	}
-	return answerImport(shownImport(done)), nil
+	return answerImport(rest.ShownImport(done)), nil
 }
 
 func answerImport(out api.Imported) *huma.StreamResponse {
@@ -203,23 +206,4 @@ func answerImport(out api.Imported) *huma.StreamResponse {
 		ctx.SetHeader("Content-Type", "application/json")
 		_ = json.NewEncoder(ctx.BodyWriter()).Encode(out) // the client has gone
 	}}
-}
-
-func shownImport(done fleet.Imported) api.Imported {
-	out := api.Imported{
-		Updated: len(done.Updated), New: texts(done.Updated), Existing: texts(done.Existing), Nonmember: texts(done.Nonmember),
-		Invalid: list(done.Invalid), Protected: []string{}, Secrets: map[string]string{},
-	}
-	for id, secret := range done.Secrets {
-		out.Secrets[string(id)] = secret
-	}
-	return out
-}
-
-func texts(ids []fleet.DeviceID) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
-	}
-	return out
 }

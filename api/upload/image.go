@@ -1,4 +1,4 @@
-package rest
+package upload
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -25,21 +26,21 @@ const (
 	maxOverhead   = 64 << 10 // bytes of part headers and boundaries
 )
 
-// UploadBody passes the request to the handler, which reads the body after the actor's
+// ImageBody passes the request to the handler, which reads the body after the actor's
 // right to upload was checked.
-type UploadBody struct {
+type ImageBody struct {
 	request *http.Request
 	writer  http.ResponseWriter
 }
 
 // Resolve keeps the request; huma calls it.
-func (u *UploadBody) Resolve(ctx huma.Context) []error {
-	u.request, u.writer = humago.Unwrap(ctx)
+func (b *ImageBody) Resolve(ctx huma.Context) []error {
+	b.request, b.writer = humago.Unwrap(ctx)
 	return nil
 }
 
 // RequestBody describes the body in the document.
-func (u *UploadBody) RequestBody(huma.Registry) *huma.RequestBody {
+func (b *ImageBody) RequestBody(huma.Registry) *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: "string", Description: doc} }
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: &huma.Schema{
 		Type: "object", Required: []string{"file"}, Properties: map[string]*huma.Schema{
@@ -56,12 +57,12 @@ func (u *UploadBody) RequestBody(huma.Registry) *huma.RequestBody {
 	}}}}
 }
 
-func (a *API) upload(ctx context.Context, who fleet.Actor, in *struct {
-	ProductPath
-	UploadBody
+func (u *uploads) uploadFirmware(ctx context.Context, who fleet.Actor, in *struct {
+	rest.ProductPath
+	ImageBody
 }) (*route.Tagged[api.Firmware], error) {
 	request := in.request.WithContext(ctx) // a copy: with another body, net/http would read on before it answers
-	request.Body = route.LongBody(in.request, in.writer, a.Config.MaxImage+maxParts*maxFieldBytes+maxOverhead)
+	request.Body = route.LongBody(in.request, in.writer, u.Config.MaxImage+maxParts*maxFieldBytes+maxOverhead)
 	parts, err := request.MultipartReader()
 	if err != nil {
 		return nil, &api.Problem{
@@ -69,7 +70,7 @@ func (a *API) upload(ctx context.Context, who fleet.Actor, in *struct {
 			Status: http.StatusUnsupportedMediaType,
 		}
 	}
-	upload, err := a.Releases.Begin(ctx, who, in.product.ID)
+	upload, err := u.Releases.Begin(ctx, who, in.Found().ID)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (a *API) upload(ctx context.Context, who fleet.Actor, in *struct {
 		return nil, err
 	}
 	stored, err := upload.Commit(ctx, f)
-	return a.oneFirmware(ctx, who, fleet.FirmwareView{Firmware: stored}, err)
+	return u.AnswerFirmware(ctx, who, fleet.FirmwareView{Firmware: stored}, err)
 }
 
 // readUpload reads all parts, in whatever order, and stages the image. Where the version
@@ -158,20 +159,11 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 	if file == "" {
 		return f, fleet.FieldErrorf("file", "the image is missing: send it as the part file")
 	}
-	requires, err := requirement(fields.Requires)
+	requires, err := rest.Requirement(fields.Requires)
 	return fleet.Firmware{
 		Version: fields.Version.Version, Forced: fields.Force, Title: fields.Title, Description: fields.Description, File: file,
 		Hardware: fields.Hardware, Requires: requires, Floor: fields.Floor,
 	}, err
-}
-
-// requirement reads the versions that a firmware can be installed over.
-func requirement(text string) (fleet.Range, error) {
-	r, err := fleet.ParseRange(text)
-	if err != nil {
-		return r, fleet.FieldErrorf("requires", "%s", err)
-	}
-	return r, nil
 }
 
 // fileName is the last element of what a client calls its file.

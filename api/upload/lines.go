@@ -1,4 +1,4 @@
-package rest
+package upload
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -23,11 +24,11 @@ const (
 
 // importLines imports order chunk by chunk. An error about all of it shows with the first
 // chunk, and is answered like any error.
-func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Import) (*huma.StreamResponse, error) {
+func (u *uploads) importLines(ctx context.Context, who fleet.Actor, order fleet.Import) (*huma.StreamResponse, error) {
 	next := func(at int) (lines []api.ImportLine, err error) {
 		part := order
 		part.Devices = order.Devices[at:min(at+importChunk, len(order.Devices))]
-		done, err := a.Registry.Import(ctx, who, part)
+		done, err := u.Registry.Import(ctx, who, part)
 		if err != nil && len(done.Updated) == 0 {
 			return nil, err
 		}
@@ -47,13 +48,13 @@ func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Impo
 			at += min(importChunk, len(order.Devices)-at)
 			progress := api.ImportLine{Done: &at, Total: len(order.Devices)}
 			if err != nil {
-				p := route.Report(ctx, a.Log, "ImportDevices", err)
+				p := route.Report(ctx, u.Log, "ImportDevices", err)
 				progress.Error, progress.Description = p.Code, p.Description
 			}
 			_ = control.SetWriteDeadline(time.Now().Add(lineTimeout)) // test writers have no deadline
 			for _, line := range append(lines, progress) {
 				if failed := out.Encode(line); failed != nil {
-					a.Log.LogAttrs(ctx, slog.LevelInfo, "import stopped: the client does not read its lines", slog.Int("done", at), slog.Any("err", failed))
+					u.Log.LogAttrs(ctx, slog.LevelInfo, "import stopped: the client does not read its lines", slog.Int("done", at), slog.Any("err", failed))
 					return
 				}
 			}
@@ -68,9 +69,10 @@ func (a *API) importLines(ctx context.Context, who fleet.Actor, order fleet.Impo
 
 // outcomes are the lines of devices, the first of which is number at, as far as done has them.
 func outcomes(devices []fleet.NewDevice, at int, done fleet.Imported) []api.ImportLine {
+	shown := rest.ShownImport(done)
 	became := make(map[string]string, len(devices))
 	for word, some := range map[string][]string{
-		"updated": texts(done.Updated), "existing": texts(done.Existing), "nonmember": texts(done.Nonmember), "invalid": done.Invalid,
+		"updated": shown.New, "existing": shown.Existing, "nonmember": shown.Nonmember, "invalid": shown.Invalid,
 	} {
 		for _, id := range some {
 			became[id] = word
