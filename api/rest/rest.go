@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -38,7 +39,7 @@ type Domain struct {
 type Events interface {
 	// Listen returns a team's events from now on, until leave is called or the server ends,
 	// which closes the channel.
-	Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func())
+	Listen(team fleet.TeamID) (heard <-chan event.Event, leave func())
 }
 
 // API is the operations. Its methods may be called concurrently.
