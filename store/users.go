@@ -138,6 +138,13 @@ func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 	return t, err
 }
 
+// TokenUsed keeps t.Used and t.From; it changes nothing if the token was deleted.
+func (s *Teams) TokenUsed(ctx context.Context, t fleet.Token) error {
+	return s.core.Do(ctx, tokenKey(t.ID), func(p redis.Pipeliner) redis.Cmder {
+		return p.SetArgs(context.Background(), tokenKey(t.ID), record.Token.Pack(&t), redis.SetArgs{Mode: "XX"})
+	})
+}
+
 // Tokens returns the tokens of a user for a team, 0 for all teams, newest first.
 func (s *Teams) Tokens(ctx context.Context, team fleet.TeamID, user fleet.UserID) ([]fleet.Token, error) {
 	a, err := s.accounts.Live(ctx, user)
