@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
+	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/keys", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
 	"handshake":      {"calendar", "fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
@@ -81,8 +81,9 @@ var mayImport = map[string][]string{
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/claim":       {"store/pipeline"},
 	"store/disk":        {"fleet"},
-	"store/identity":    {"store/pipeline", "store/slots"},
+	"store/identity":    {"store/keys", "store/pipeline"},
 	"store/journal":     {"store/pipeline"},
+	"store/keys":        {"fleet", "store/slots"},
 	"store/retention":   {},
 	"store/lockfile":    {},
 	"store/pipeline":    {"fleet", "store/record", "store/slots"},
@@ -92,7 +93,7 @@ var mayImport = map[string][]string{
 	"store/require":     {"store/pipeline"},
 	"store/slots":       {},
 	"store/spool":       {"fleet"},
-	"store/stream":      {"steady", "fleet", "store/pipeline", "store/retention"},
+	"store/stream":      {"steady", "fleet", "store/keys", "store/pipeline", "store/retention"},
 
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
@@ -123,7 +124,7 @@ var testsMayImport = map[string][]string{
 	"certificate":    {"certificate/selfsigned"},
 	"store":          {"store/redistest"},
 	"store/document": {"store/redisserver"},
-	"store/identity": {"store/redisserver", "store/redistest"},
+	"store/identity": {"store/redisserver", "store/redistest", "store/slots"},
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"}, // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/upload", "api/particle", "api/nrf"},   // operations run against the real rules on an ephemeral store
@@ -242,6 +243,31 @@ func TestVocabularyCarriesNoTags(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// Two packages that spell the keys of Redis would sooner or later spell them differently.
+func TestOnlyOnePackageSpellsKeysOfRedis(t *testing.T) {
+	key := regexp.MustCompile("^[\"`][a-z]{1,8}:\\{")
+	spelled := map[string]int{}
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		ast.Inspect(parse(t, file, read(t, file)), func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && key.MatchString(literal.Value) {
+				spelled[path.Dir(file)]++
+			}
+			return true
+		})
+	}
+	for pkg := range spelled {
+		if pkg != "store/keys" {
+			t.Errorf("%s spells keys of Redis: add them to store/keys", pkg)
+		}
+	}
+	if spelled["store/keys"] == 0 {
+		t.Error("store/keys spells no keys: this test looks for the wrong thing")
 	}
 }
 

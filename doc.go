@@ -42,6 +42,7 @@
 //	store/redistest     real Redis Clusters and Sentinels for tests
 //	store/identity      which store this is, and which process holds it
 //	store/journal       what was begun and must be finished
+//	store/keys          the keys of Redis
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/storetest     stores for the tests of packages above
