@@ -141,8 +141,8 @@ func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 
 // TokenUsed keeps t.Used and t.From; it changes nothing if the token was deleted.
 func (s *Teams) TokenUsed(ctx context.Context, t fleet.Token) error {
-	return s.core.Do(ctx, tokenKey(t.ID), func(p redis.Pipeliner) redis.Cmder {
-		return p.SetArgs(context.Background(), tokenKey(t.ID), record.Token.Pack(&t), redis.SetArgs{Mode: "XX"})
+	return s.core.Do(ctx, keys.Token(t.ID), func(p redis.Pipeliner) redis.Cmder {
+		return p.SetArgs(context.Background(), keys.Token(t.ID), record.Token.Pack(&t), redis.SetArgs{Mode: "XX"})
 	})
 }
 
