@@ -4,7 +4,6 @@
 //
 //	calendar            windows of local time
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
-//	event               what happens, as listeners receive it
 //	devicefile          files of devices to import: lists, spreadsheets, secrets
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	wire/mqtt           the MQTT packets that are written by hand
@@ -19,6 +18,7 @@
 //	ota/image/bucket    images in an S3 bucket that servers share, and their copies on disk
 //	ota/image/s3        objects in an S3 bucket
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
+//	ota/remaining       the devices that don't run their target yet, and why
 //	ota/pace            how many devices a release with a plan updates at once
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
@@ -42,7 +42,6 @@
 //	store/redistest     real Redis Clusters and Sentinels for tests
 //	store/identity      which store this is, and which process holds it
 //	store/journal       what was begun and must be finished
-//	store/keys          the keys of Redis
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/storetest     stores for the tests of packages above
@@ -55,6 +54,7 @@
 //	api/route           functions as HTTP operations: tokens, rights, bodies, errors, OpenAPI
 //	api/rest            the operations
 //	api/account         operations on what concerns a team as a whole
+//	api/updates         operations on the updates of many devices at once
 //	api/upload          operations that take files
 //	api/particle        operations for Particle's clients
 //	api/nrf             operations for nRF Cloud's clients

@@ -16,7 +16,6 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cli/terminal"
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
@@ -127,7 +126,7 @@ func eventText(e api.Heard) string {
 	if json.Unmarshal([]byte(e.Data), &fields) != nil {
 		return terminal.Clean(e.Data)
 	}
-	if e.Name == string(event.NameUpdate) {
+	if e.Name == string(fleet.EventUpdate) {
 		return updateEventText(e.Data)
 	}
 	var words []string

@@ -162,12 +162,24 @@ type firmwareProgressCmd struct {
 	Version versionText `arg:"" help:"Version." complete:"firmware"`
 }
 
-// Run shows how many devices run a version of those that should.
+// progressState is how far a version has come, and for whom it waits.
+type progressState struct {
+	api.Progress
+	Left api.Remaining `json:"left"` // devices whose target it is and that don't run it yet
+}
+
+// Run shows how many devices run a version of those that should, and why the others don't.
 func (c *firmwareProgressCmd) Run(ctx context.Context) error {
-	return ask(ctx, c, func(s server) (api.Progress, error) { return s.Progress(ctx, s.product, c.Version.wire()) }, func(t *table, p api.Progress) {
+	return ask(ctx, c, func(s server) (p progressState, err error) {
+		if p.Progress, err = s.Progress(ctx, s.product, c.Version.wire()); err != nil {
+			return p, err
+		}
+		p.Left, err = s.Remaining(ctx, s.product, api.RemainingFilter{Version: c.Version.String()})
+		return p, err
+	}, func(t *table, p progressState) {
 		t.line("Version %s: %s should run it, %d do.", p.Version, humane.Count(p.Devices, "device"), p.Running)
-		if p.Running < p.Devices {
-			t.line("Remaining: %s.", statesText(p.States))
+		for _, line := range leftLines(p.Left, " --version "+p.Version.String()) {
+			t.line("%s", line)
 		}
 	})
 }

@@ -31,6 +31,7 @@ type fleetState struct {
 	Devices  int            `json:"devices"`
 	Online   int            `json:"online"`
 	Versions []versionState `json:"versions"` // newest first
+	Left     api.Remaining  `json:"left"`     // devices that don't run their target yet
 
 	moving []api.Update // some of the running updates, for a live view
 }
@@ -64,10 +65,10 @@ func (c *fleetWatchCmd) Run(ctx context.Context) error {
 			return false, err
 		}
 		last = now
-		return c.Done && now.toGo() == 0, nil
+		return c.Done && now.Left.Total == 0, nil
 	})
 	if err == nil && expired && c.Done {
-		return fmt.Errorf("after %s %s still to update", c.For, humane.Count(last.toGo(), "device"))
+		return fmt.Errorf("after %s %s still to update: %s", c.For, humane.Count(last.Left.Total, "device"), leftNamed(last.Left))
 	}
 	return err
 }
@@ -109,6 +110,9 @@ func look(ctx context.Context, s server, moving bool) (state fleetState, err err
 		state.moving = updates.Items
 	}
 	state.Devices, state.Online = all.Meta.Total, online.Meta.Total
+	if state.Left, err = s.Remaining(ctx, s.product, api.RemainingFilter{}); err != nil {
+		return state, err
+	}
 	for _, f := range firmware {
 		if f.Devices == 0 && len(places(f)) == 0 {
 			continue // no device runs it or should run it
@@ -122,34 +126,21 @@ func look(ctx context.Context, s server, moving bool) (state fleetState, err err
 	return state, nil
 }
 
-// toGo counts the devices that don't run their target yet.
-func (s fleetState) toGo() int {
-	n := 0
-	for _, v := range s.Versions {
-		n += v.Target - v.Arrived
-	}
-	return n
-}
-
 // lines draws s for a terminal.View: a summary line, then bars of devices online and per
 // version, what is left to do, and running updates.
 func (s fleetState) lines() []string {
 	var runs []string
-	states := map[string]int{}
 	for _, v := range s.Versions {
 		runs = append(runs, fmt.Sprintf("v%s: %d", v.Version, v.Running))
-		for state, n := range v.States {
-			states[state] += n
-		}
 	}
 	parts := []string{fmt.Sprintf("%d of %d online", s.Online, s.Devices)}
 	if len(runs) > 0 {
 		parts = append(parts, strings.Join(runs, ", "))
 	}
-	if s.toGo() == 0 {
+	if s.Left.Total == 0 {
 		parts = append(parts, "every device runs its target")
 	} else {
-		parts = append(parts, fmt.Sprintf("%d to update: %s", s.toGo(), statesText(states)))
+		parts = append(parts, fmt.Sprintf("%d to update: %s", s.Left.Total, leftWords(s.Left)))
 	}
 	lines := []string{strings.Join(parts, " | "), fmt.Sprintf("  %-11s %s %d of %d", "online", terminal.Bar(s.Online, s.Devices), s.Online, s.Devices)}
 	for _, v := range s.Versions {
@@ -160,6 +151,7 @@ func (s fleetState) lines() []string {
 		lines = append(lines, line)
 	}
 	lines = append(lines, "  "+parts[len(parts)-1])
+	lines = append(lines, leftLines(s.Left, "")...)
 	for _, u := range s.moving {
 		lines = append(lines, fmt.Sprintf("    %-24s %s to %s  %-11s %s", clip(u.DeviceID, 24), cell(u.From), u.To, u.State, received(u)))
 	}

@@ -3,10 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cli/terminal"
@@ -106,10 +103,10 @@ type releaseShowCmd struct {
 
 // Run shows a release.
 func (c *releaseShowCmd) Run(ctx context.Context) error {
-	return ask(ctx, c, func(s server) (api.StagedRelease, error) { return s.OneRelease(ctx, s.product, c.ID) }, drawRelease)
+	return ask(ctx, c, func(s server) (releaseState, error) { return readRelease(ctx, s, c.ID) }, drawRelease)
 }
 
-func drawRelease(t *table, r api.StagedRelease) {
+func drawRelease(t *table, r releaseState) {
 	for _, line := range releaseLines(r) {
 		t.line("%s", line)
 	}
@@ -159,10 +156,23 @@ func barText(b *api.Bar) string {
 	return "more than " + b.Share.String()
 }
 
-// releaseLines draw a release for a terminal.View: what it is and how far, what it waits for,
-// and where its devices are.
-func releaseLines(r api.StagedRelease) []string {
-	lines := []string{fmt.Sprintf("Release %d, version %s to %s: %s, %s, stage %d of %d", r.ID, r.Version, releasedTo(r), r.State, r.Share, r.Stage, len(r.Plan.Stages))}
+// releaseState is a release, and for whom it waits.
+type releaseState struct {
+	api.StagedRelease
+	Left api.Remaining `json:"left"` // devices that it gives its version and that don't run it yet
+}
+
+func readRelease(ctx context.Context, s server, id uint32) (r releaseState, err error) {
+	if r.StagedRelease, err = s.OneRelease(ctx, s.product, id); err != nil || r.Devices == nil {
+		return r, err
+	}
+	r.Left, err = s.Remaining(ctx, s.product, api.RemainingFilter{Release: id})
+	return r, err
+}
+
+// releaseLines draw a release: what it is and how far, what it waits for, and why devices are left.
+func releaseLines(r releaseState) []string {
+	lines := []string{fmt.Sprintf("Release %d, version %s to %s: %s, %s, stage %d of %d", r.ID, r.Version, releasedTo(r.StagedRelease), r.State, r.Share, r.Stage, len(r.Plan.Stages))}
 	n := r.Devices
 	if n != nil {
 		lines[0] += fmt.Sprintf("; %d of %s run it, %d failed, %d lost", n.Running, humane.Count(n.Targets, "device"), n.Failed, n.Lost)
@@ -177,12 +187,7 @@ func releaseLines(r api.StagedRelease) []string {
 		return lines
 	}
 	lines = append(lines, fmt.Sprintf("  %s %d confirmed; %s at 100 %%", terminal.Bar(n.Running, n.Targets), n.Confirmed, humane.Count(n.Reach, "device")))
-	if len(n.Updating) > 0 {
-		lines = append(lines, "  updating: "+statesText(n.Updating))
-	}
-	if len(n.Waiting) > 0 {
-		lines = append(lines, "  waiting: "+causesText(n.Waiting))
-	}
+	lines = append(lines, leftLines(r.Left, fmt.Sprintf(" --release %d", r.ID))...)
 	if n.Return > 0 {
 		lines = append(lines, fmt.Sprintf("  %s still to return", humane.Count(n.Return, "device")))
 	}
@@ -190,26 +195,6 @@ func releaseLines(r api.StagedRelease) []string {
 		lines = append(lines, fmt.Sprintf("  gate: %d of %d ended updates; %s confirmed, %s needed", g.Ended, g.Sample, g.Success, g.Needed))
 	}
 	return lines
-}
-
-// causeTexts spell causes that are more than their name.
-var causeTexts = map[string]string{
-	"handshake": "for their next handshake", "window": "outside their window", "zone_unknown": "without a time zone, which the windows need",
-	"at_once": "for a place among the devices updated at once", "hourly": "for the rate", "group_limit": "for other devices of their group",
-	"counting": "while devices are counted",
-}
-
-// causesText spells why devices wait, the most frequent cause first.
-func causesText(causes map[string]int) string {
-	words := []string{}
-	for _, cause := range slices.SortedFunc(maps.Keys(causes), func(a, b string) int { return causes[b] - causes[a] }) {
-		text, known := causeTexts[cause]
-		if !known {
-			text = strings.ReplaceAll(cause, "_", " ")
-		}
-		words = append(words, fmt.Sprintf("%d %s", causes[cause], text))
-	}
-	return strings.Join(words, ", ")
 }
 
 // acting is what the verbs that act on a release have in common.
@@ -225,17 +210,17 @@ func (c *acting) act(ctx context.Context, action, question string) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.OneRelease(ctx, s.product, c.ID)
+	before, err := readRelease(ctx, s, c.ID)
 	if err != nil {
 		return err
 	}
-	for _, line := range releaseLines(r) {
+	for _, line := range releaseLines(before) {
 		note("%s", line)
 	}
 	if err := c.confirm(ctx, "%s?", question); err != nil {
 		return err
 	}
-	r, err = s.ActOnRelease(ctx, s.product, c.ID, action)
+	r, err := s.ActOnRelease(ctx, s.product, c.ID, action)
 	return answer(c, r, err, func(t *table, r api.StagedRelease) {
 		t.line("Release %d is %s, at %s.", r.ID, r.State, r.Share)
 	})

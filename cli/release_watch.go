@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster/cli/terminal"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 )
 
 type releaseWatchCmd struct {
@@ -31,15 +32,19 @@ func (c *releaseWatchCmd) Run(ctx context.Context) error {
 	}
 	view := terminal.NewView(os.Stdout, c.Plain || c.JSON)
 	var last []string
+	var r releaseState
 	expired, err := refresh(ctx, c.Every, c.For, func(ctx context.Context) (done bool, err error) {
-		r, err := s.OneRelease(ctx, s.product, c.ID)
-		if err != nil {
+		if r, err = readRelease(ctx, s, c.ID); err != nil {
 			return false, err
 		}
 		if lines := releaseLines(r); !slices.Equal(lines, last) {
 			last = lines
 			if !c.JSON {
-				view.Show(lines)
+				summary := lines[0]
+				if r.Left.Total > 0 {
+					summary += "; left: " + leftWords(r.Left)
+				}
+				view.Show(slices.Insert(lines, 0, summary))
 			} else if err := c.show(r, nil); err != nil {
 				return false, err
 			}
@@ -52,8 +57,12 @@ func (c *releaseWatchCmd) Run(ctx context.Context) error {
 		}
 		return false, nil
 	})
-	if err == nil && expired {
-		return fmt.Errorf("after %s release %d has not ended", c.For, c.ID)
+	switch {
+	case err != nil || !expired:
+	case r.Left.Total > 0:
+		return fmt.Errorf("after %s release %d has not ended; %s left: %s", c.For, c.ID, humane.Count(r.Left.Total, "device"), leftNamed(r.Left))
+	default:
+		return fmt.Errorf("after %s release %d has not ended: %s", c.For, c.ID, cell(r.Why))
 	}
 	return err
 }

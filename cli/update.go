@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,9 +13,10 @@ import (
 )
 
 type updateCmd struct {
-	List  updateListCmd  `cmd:"" help:"List each device's latest update, by state and version." example:"muster update list --state failed,rolled_back"`
-	Stop  updateStopCmd  `cmd:"" help:"Stop running updates. They stay stopped until the device's target changes, or a retry." example:"muster update stop lamp-7"`
-	Retry updateRetryCmd `cmd:"" help:"Reset devices' attempts, so that a stopped or exhausted update is tried again: those named, or all of a product by state and version." example:"muster update retry --state stopped,failed --version 8"`
+	List      updateListCmd      `cmd:"" help:"List each device's latest update, by state and version." example:"muster update list --state failed,rolled_back"`
+	Remaining updateRemainingCmd `cmd:"" help:"Count the devices that don't run their target yet by why they don't, or list those with one cause." example:"muster update remaining --cause offline"`
+	Stop      updateStopCmd      `cmd:"" help:"Stop running updates. They stay stopped until the device's target changes, or a retry." example:"muster update stop lamp-7"`
+	Retry     updateRetryCmd     `cmd:"" help:"Reset devices' attempts, so that a stopped or exhausted update is tried again: those named, or all of a product by state and version." example:"muster update retry --state stopped,failed --version 8"`
 }
 
 type updateListCmd struct {
@@ -133,30 +133,27 @@ func (c *updateRetryCmd) retryAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	updates, err := upTo(0, func(after string, rows int) (api.Page[api.Update], error) {
-		return s.Updates(ctx, s.product, api.UpdateFilter{States: c.State, Version: c.Version.String(), After: after, Limit: rows})
-	})
+	which := api.RetryUpdates{States: c.State, Version: c.Version.wire()}
+	found, err := s.PreviewRetries(ctx, s.product, which)
 	if err != nil {
 		return err
 	}
-	count := humane.Count(len(updates), "device")
-	if len(updates) == 0 {
-		return c.done(nil, "No update is %s: nothing to retry.", strings.Join(c.State, " or "))
+	if found.Devices == 0 {
+		return c.done(nil, "No update is %s and waits for a retry: nothing to retry.", strings.Join(c.State, " or "))
 	}
-	if err := c.confirm(ctx, "Retry the updates of %s, now for those that are online?", count); err != nil {
+	if err := c.confirm(ctx, "Retry the updates of %s, now for the %d that are online?", humane.Count(found.Devices, "device"), found.Online); err != nil {
 		return err
 	}
-	gone := 0
-	for i, u := range updates {
-		err := s.RetryUpdate(ctx, u.DeviceID)
-		switch {
-		case errors.Is(err, fleet.NotFound):
-			gone++ // deleted meanwhile
-		case err != nil:
-			return fmt.Errorf("after %d of %s: %w", i, count, err)
+	total := 0
+	for more := true; more; {
+		some, err := s.RetryUpdates(ctx, s.product, which)
+		if err != nil {
+			return fmt.Errorf("after %s: %w", humane.Count(total, "device"), err)
 		}
+		total += some.Devices
+		more = some.More && some.Devices > 0
 	}
-	return c.done(nil, "Attempts of %s reset; those online are re-evaluated now, the others at their next handshake.", humane.Count(len(updates)-gone, "device"))
+	return c.done(nil, "Attempts of %s reset; those online are re-evaluated now, the others at their next handshake.", humane.Count(total, "device"))
 }
 
 // retried are the states of a latest update that a retry makes a difference to.

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/rest"
+	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
@@ -27,6 +28,7 @@ import (
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/image/bucket"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/registry"
@@ -55,6 +57,7 @@ type Cloud struct {
 	ota          *ota.Service
 	releases     *release.Service
 	rollouts     *rollout.Service
+	remaining    *remaining.Service
 	registry     *registry.Registry
 	accounts     *accounts.Accounts
 	activity     *activity.Activity
@@ -171,7 +174,7 @@ func (c *Cloud) listen() error {
 	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Live: c.activity, Quotas: c.quotas, Log: c.log,
+		Accounts: c.accounts, Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
@@ -181,7 +184,7 @@ func (c *Cloud) listen() error {
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(operations.Handler(account.Tables(operations), upload.Tables(operations), particle.Tables(operations), nrf.Tables(operations)), c.console))
+	}, c.serveMux(operations.Handler(account.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
 	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }

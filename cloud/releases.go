@@ -8,6 +8,7 @@ import (
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
 )
 
@@ -23,6 +24,7 @@ func (c *Cloud) composeReleases(base context.Context, images image.Store) {
 		Ended:      func(d fleet.Device) { c.activity.Updates(base, &d, []fleet.Update{d.Update}) },
 		Unreadable: func(d fleet.Device, cause error) { c.activity.Unreadable(base, &d, cause) },
 	}, c.store.Devices, c.store.Catalogs, image.NewChunker(images, int64(c.config.OTA.Cache), int64(c.config.OTA.Rate)))
+	c.remaining = remaining.New(remaining.Config{Catalogs: c.store.Catalogs, Index: c.store.Index, Pace: limits, MaxAttempts: c.config.OTA.Attempts})
 	c.rollouts = rollout.New(rollout.Config{
 		Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Audit: c.audit, MaxAttempts: c.config.OTA.Attempts,
 		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Changed: c.sessions.Released, Pace: limits,

@@ -47,6 +47,36 @@ func TestNumbersOfTheAttentionPageLeadToTheirDevices(t *testing.T) {
 	}
 }
 
+// The pages of the fleet and of a version say for whom a release waits, with lists of as many devices.
+func TestWhatIsLeftIsShownByCauseWithItsDevices(t *testing.T) {
+	w := withDevices(t)
+	one := fleet.WholeVersion(1)
+	w.setDevice("d-1", func(d *fleet.Device) { d.Running, d.UpdatesOn = one, true })
+	w.setDevice("d-2", func(d *fleet.Device) { d.Running, d.UpdatesOn, d.Disabled = one, true, true })
+	for path, want := range map[string]string{
+		"/p/lamp/fleet":      "left=disabled left=offline",
+		"/p/lamp/firmware/2": "target=2&left=disabled target=2&left=offline",
+		"/p/lamp/firmware/1": "",
+	} {
+		page := body(t, w.send(http.MethodGet, path, nil, w.signed))
+		var seen []string
+		for _, l := range regexp.MustCompile(`href="(/p/lamp/devices\?[^"]*left=[^"]+)"\s+aria-label="[^"]*">(\d+)</a>`).FindAllStringSubmatch(page, -1) {
+			link := strings.ReplaceAll(l[1], "&amp;", "&")
+			seen = append(seen, strings.TrimLeft(strings.TrimPrefix(link, "/p/lamp/devices?"), "&"))
+			list := body(t, w.send(http.MethodGet, link, nil, w.signed))
+			if count := fmt.Sprintf(`<span class="count">%s</span>`, l[2]); !strings.Contains(list, count) || !strings.Contains(list, "still to update") {
+				t.Errorf("%s does not list %s devices, or does not say which", link, l[2])
+			}
+		}
+		if got := strings.Join(seen, " "); got != want {
+			t.Errorf("%s: got links %q, want %q", path, got, want)
+		}
+	}
+	if list := body(t, w.send(http.MethodGet, "/p/lamp/devices?left=any&target=2", nil, w.signed)); !strings.Contains(list, `<span class="count">2</span>`) {
+		t.Error("all that are left: want 2 devices")
+	}
+}
+
 func TestOneSearchFindsIDsNamesNotesAndGroupsInAllProducts(t *testing.T) {
 	w := withDevices(t)
 	must[fleet.Product](t)(w.registry.CreateProduct(t.Context(), owner, fleet.Product{Team: 1, Name: "Bulb", Slug: "bulb"}))

@@ -7,9 +7,9 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/console/history"
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/registry"
@@ -29,13 +29,15 @@ type Config struct {
 	Live     Live
 	Quotas   *quota.Quotas // nil: no team has any
 	Log      *slog.Logger
+
+	Remaining *remaining.Service
 }
 
 // Live is what happens in the server right now. It hides the connections.
 type Live interface {
 	// Listen returns the events of a team from now on. The channel is closed when the server
 	// shuts down; leave must be called exactly once.
-	Listen(team fleet.TeamID) (events <-chan event.Event, leave func())
+	Listen(team fleet.TeamID) (events <-chan fleet.Event, leave func())
 	// Tally returns what was counted of a product since the server started. It checks no rights.
 	Tally(product fleet.ProductID) fleet.Tally
 }
@@ -50,18 +52,19 @@ const (
 
 // Console serves the pages. It is safe for concurrent use and keeps no goroutine.
 type Console struct {
-	config   Config
-	accounts *accounts.Accounts
-	registry *registry.Registry
-	releases *release.Service
-	rollouts *rollout.Service
-	live     Live
-	log      *slog.Logger
-	history  *history.History
-	streams  *sse.Open
-	quotas   *quota.Quotas
-	kept     *kept
-	handler  http.Handler
+	config    Config
+	accounts  *accounts.Accounts
+	registry  *registry.Registry
+	releases  *release.Service
+	rollouts  *rollout.Service
+	remaining *remaining.Service
+	live      Live
+	log       *slog.Logger
+	history   *history.History
+	streams   *sse.Open
+	quotas    *quota.Quotas
+	kept      *kept
+	handler   http.Handler
 }
 
 // New returns the pages over the operations of config.
@@ -76,7 +79,7 @@ func New(config Config) *Console {
 		config.Quotas = new(quota.Quotas)
 	}
 	c := &Console{
-		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, rollouts: config.Rollouts, live: config.Live, log: config.Log,
+		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, live: config.Live, log: config.Log,
 		quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)

@@ -9,13 +9,15 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/wire"
 )
 
-// Values of the filter that can't be a product's slug or a version.
+// Values of the filter that can't be a product's slug, a version or a cause.
 const (
 	everyProduct = "*"
 	noVersion    = "none"
+	anyCause     = "any"
 )
 
 // deviceFilter is the filter form of the list of devices.
@@ -25,7 +27,7 @@ type deviceFilter struct {
 	To                                                     string   // target version of the last update
 	NoGroup                                                string   // "yes": in no group
 	Concern                                                string   // a fleet.Concern
-	Unstarted                                              string   // version that is the target and not begun
+	Left, Target                                           string   // why it does not run its target yet, and which target
 	Release, Part, Cause                                   string   // id of a release with a plan, what it did with devices, and why they wait
 	Reason                                                 string   // code of why the last update failed
 	Product                                                string   // slug to switch to, everyProduct, or "" for the one in the path
@@ -43,7 +45,7 @@ func (v *visit) deviceFilter() deviceFilter {
 	f := deviceFilter{
 		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
 		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Release: v.text("release"), Part: v.text("part"), Cause: v.text("cause"), Unstarted: v.text("unstarted"), Product: v.text("product"), Fact: v.text("fact"), Silent: v.text("silent"), Kind: v.text("kind"), Alert: v.text("alert"), Cols: v.names("col"), Groups: v.names("group"),
+		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Release: v.text("release"), Part: v.text("part"), Cause: v.text("cause"), Left: v.text("left"), Target: v.text("target"), Product: v.text("product"), Fact: v.text("fact"), Silent: v.text("silent"), Kind: v.text("kind"), Alert: v.text("alert"), Cols: v.names("col"), Groups: v.names("group"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
@@ -54,7 +56,7 @@ func (v *visit) deviceFilter() deviceFilter {
 func (f deviceFilter) values() url.Values {
 	q := url.Values{}
 	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
-		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "release": f.Release, "part": f.Part, "cause": f.Cause, "unstarted": f.Unstarted,
+		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "release": f.Release, "part": f.Part, "cause": f.Cause, "left": f.Left, "target": f.Target,
 		"fact": f.Fact, "silent": f.Silent, "kind": f.Kind, "alert": f.Alert} {
 		if text != "" {
 			q.Set(name, text)
@@ -113,7 +115,7 @@ func (f deviceFilter) parts() (parts []part) {
 	}
 	say(f.Search != "", "“"+f.Search+"” in the id, name or notes", "q")
 	say(f.Concern != "", concernText(fleet.Concern(f.Concern)), "concern")
-	say(f.Unstarted != "", "not started to move to version "+f.Unstarted, "unstarted")
+	say(f.Left != "", f.Remaining(), "left", "target")
 	say(f.Release != "", f.Staged(), "release", "part", "cause")
 	say(f.Reason != "", "failed: "+reasonText(f.Reason), "reason")
 	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "), "group")
@@ -160,7 +162,19 @@ func (f deviceFilter) Outcome() string {
 func (f deviceFilter) Staged() string {
 	text := "release " + f.Release + ": " + f.Part
 	if f.Cause != "" {
-		text += ", " + blocked(f.Cause)
+		text += ", " + remaining.Text(f.Cause)
+	}
+	return text
+}
+
+// Remaining describes what the filter selects of devices that don't run their target yet.
+func (f deviceFilter) Remaining() string {
+	text := "still to update"
+	if f.Target != "" {
+		text += " to version " + f.Target
+	}
+	if f.Left != anyCause {
+		text += ": " + remaining.Text(f.Left)
 	}
 	return text
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -108,50 +107,6 @@ func groupsWith(groups []fleet.GroupView, text string) []fleet.GroupView {
 		return !strings.Contains(fleet.GroupKey(g.Name), fleet.GroupKey(text))
 	})
 	return found[:min(len(found), maxFound)]
-}
-
-// where adds what the filter asks about targets, which are a product's: in the list of all
-// products it is left out.
-func (v listPages) where(f deviceFilter, q *fleet.DeviceQuery) (err error) {
-	if v.product.ID == 0 {
-		return nil
-	}
-	also := func(where fleet.Where, wrong error) {
-		if err = cmp.Or(err, wrong); wrong == nil {
-			q.Where.Holds, q.Where.Splits = both(q.Where.Holds, where.Holds), where.Splits
-		}
-	}
-	if f.Concern != "" {
-		if !slices.Contains(fleet.Concerns, fleet.Concern(f.Concern)) {
-			return fleet.FieldErrorf("concern", "no such concern: %.40s", f.Concern)
-		}
-		also(v.releases.Concerned(v.ctx(), v.actor, v.product.ID, fleet.Concern(f.Concern)))
-	}
-	if f.Release != "" {
-		id, wrong := strconv.ParseUint(f.Release, 10, 32)
-		if wrong != nil {
-			return fleet.FieldErrorf("release", "a release is a number: %.40s", f.Release)
-		}
-		also(v.rollouts.Where(v.ctx(), v.actor, v.product.ID, fleet.ReleaseID(id), fleet.ReleasePart(f.Part), f.Cause))
-	}
-	if f.Reason != "" {
-		code, wrong := strconv.ParseUint(f.Reason, 10, 16)
-		if wrong != nil {
-			return fleet.FieldErrorf("reason", "a reason is a number: %.40s", f.Reason)
-		}
-		also(v.releases.Wrong(v.ctx(), v.actor, v.product.ID, fleet.ReasonCode(code)))
-	}
-	if f.Unstarted != "" {
-		to, wrong := fleet.ParseVersion(f.Unstarted)
-		if wrong != nil {
-			return wrong
-		}
-		also(v.releases.Unstarted(v.ctx(), v.actor, v.product.ID, to))
-	}
-	if f.Update == "wrong" {
-		also(v.releases.Wrong(v.ctx(), v.actor, v.product.ID, 0))
-	}
-	return err
 }
 
 // narrow adds what the filter asks of a device apart from its target.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/sse"
@@ -73,19 +72,19 @@ type feed struct {
 
 // eventRow is an event with its product's name.
 type eventRow struct {
-	event.View
+	fleet.EventView
 	ProductName string
 }
 
 // Select implements sse.Listener.
-func (f *feed) Select(e event.Event) (event.Event, bool) {
-	missed := e.Name() == event.NameMissed
+func (f *feed) Select(e fleet.Event) (fleet.Event, bool) {
+	missed := e.Name() == fleet.EventMissed
 	return e, missed || strings.HasPrefix(string(e.Name()), f.wanted.Prefix) && (f.wanted.Device == "" || string(e.Device) == f.wanted.Device)
 }
 
 // Take implements sse.Listener.
-func (f *feed) Take(v event.View) bool {
-	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name() != event.NameMissed {
+func (f *feed) Take(v fleet.EventView) bool {
+	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name() != fleet.EventMissed {
 		return false
 	}
 	if len(f.rows) == maxTogether {
@@ -108,41 +107,41 @@ func (f *feed) Flush() (string, error) {
 // Summary describes the event in one line.
 func (e eventRow) Summary() string {
 	switch p := e.Payload.(type) {
-	case event.StatusChanged:
+	case fleet.StatusChanged:
 		return string(p.Status)
-	case event.FlashChanged:
+	case fleet.FlashChanged:
 		return string(p.Status)
-	case event.HandshakeDone:
+	case fleet.HandshakeDone:
 		return "runs " + version(e.Running)
-	case event.UpdateChanged:
+	case fleet.UpdateChanged:
 		return updateSummary(p.Update)
-	case event.GatewayChanged:
+	case fleet.GatewayChanged:
 		return either(p.Attached, "attached", "detached")
-	case event.MessageReceived:
+	case fleet.MessageReceived:
 		return fmt.Sprintf("%s, %s", p.Topic, humane.Size(int64(p.Size)))
-	case event.AlertRaised:
+	case fleet.AlertRaised:
 		return strings.TrimSpace(strings.TrimPrefix(words(p.Alert)+": "+p.Text, ": ") + " " + p.Value)
-	case event.AlertArchived:
+	case fleet.AlertArchived:
 		return either(p.Archived, "archived", "restored")
-	case event.CommandChanged:
+	case fleet.CommandChanged:
 		return fmt.Sprintf("command %d", p.Number)
-	case event.DeviceLocked:
+	case fleet.DeviceLocked:
 		return either(p.Version.IsZero(), "unlocked", "locked to "+p.Version.String())
-	case event.DeviceDevelopment:
+	case fleet.DeviceDevelopment:
 		return either(p.Development, "marked as a development device", "no longer a development device")
-	case event.DeviceGroupsChanged:
+	case fleet.DeviceGroupsChanged:
 		return e.groups()
-	case event.DeviceEdited:
+	case fleet.DeviceEdited:
 		return either(p.DeviceName == "", "", "name: "+p.DeviceName)
-	case event.GroupChanged:
+	case fleet.GroupChanged:
 		return string(p.Action) + " " + p.Group
-	case event.FirmwareUploaded:
+	case fleet.FirmwareUploaded:
 		return "version " + p.Version.String()
-	case event.FirmwareReleased:
+	case fleet.FirmwareReleased:
 		return "version " + p.Version.String() + either(p.Default, ", product default", "") + either(p.Immediate, ", immediate", "") + either(len(e.GroupNames) > 0, ", "+e.groups(), "")
-	case event.ReleaseChanged:
+	case fleet.ReleaseChanged:
 		return fmt.Sprintf("release %s of version %s: %s, %s", p.ID, p.Version, p.State, p.Share)
-	case event.Missed:
+	case fleet.EventsMissed:
 		return "This page was too slow: some events are missing"
 	}
 	return ""

@@ -9,11 +9,13 @@ import (
 	"mime/multipart"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
+	"github.com/muster-iot/muster/ota/remaining"
 )
 
 // firmwarePages are the pages of uploaded versions.
@@ -157,25 +159,20 @@ func unread(err error) error {
 type versionBody struct {
 	firmwareRow
 	Progress fleet.Progress
-	States   []stateCount
+	Left     []remaining.Cause // of the devices with this target that don't run it
 	Live     string
 }
 
 // Underway reports whether devices are moving to the version.
 func (b versionBody) Underway() bool {
-	for _, s := range b.States {
-		if s.State.Running() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(underWay, func(s fleet.UpdateState) bool { return b.Progress.States[s] > 0 })
 }
 
 // Stuck is the number of devices whose update to the version failed or was stopped.
 func (b versionBody) Stuck() (n int) {
-	for _, s := range b.States {
-		if wrong(s.State) {
-			n += s.Devices
+	for state, devices := range b.Progress.States {
+		if wrong(state) {
+			n += devices
 		}
 	}
 	return n
@@ -211,12 +208,8 @@ func (v firmwarePages) versionBody() (b versionBody, err error) {
 	if b.Progress, err = v.releases.Progress(v.ctx(), v.actor, v.product.ID, b.Version); err != nil {
 		return b, err
 	}
-	for state := fleet.NoUpdate; state <= fleet.Stopped; state++ {
-		if n := b.Progress.States[state]; n > 0 {
-			b.States = append(b.States, stateCount{state, n})
-		}
-	}
-	return b, nil
+	b.Left, err = v.remaining.Causes(v.ctx(), v.actor, remaining.Query{Product: v.product.ID, Version: b.Version}, 0)
+	return b, err
 }
 
 func (v firmwarePages) editFirmware() error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/remaining"
 )
 
 // fleetPages show what a product's fleet is doing.
@@ -21,6 +22,7 @@ type fleetBody struct {
 	WentWrong       int                  // number of devices whose last update failed
 	States          []stateCount         // visible devices by the state of their last update
 	Reasons         []reasonCount
+	Left            []remaining.Cause
 	Since           time.Time // totals of Reasons count from here; zero if the user does not see all devices
 	Watched         time.Time // start of the charts; zero: now
 	Live            string
@@ -85,6 +87,9 @@ func (v fleetPages) fleetBody() (b fleetBody, err error) {
 	}
 	b.Running, b.More = running, next != ""
 	if b.Wrong, b.WentWrong, err = v.latestWrong(); err != nil {
+		return b, err
+	}
+	if b.Left, err = v.remaining.Causes(v.ctx(), v.actor, remaining.Query{Product: v.product.ID}, 0); err != nil {
 		return b, err
 	}
 	return b, v.standing(&b)

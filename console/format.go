@@ -12,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/ota/precedence"
+	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -23,7 +24,7 @@ var functions = template.FuncMap{
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": blocked, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
+	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": remaining.Text, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
 	"releaseMood": releaseMood,
 }
 
@@ -119,35 +120,6 @@ func mood(s fleet.UpdateState) string {
 
 // words formats an identifier: "rolled_back" as "rolled back".
 func words(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") }
-
-// blocked explains an impact's word for why devices get no update.
-func blocked(reason string) string {
-	switch reason {
-	case "development":
-		return "development devices, never updated automatically"
-	case "locked":
-		return "locked to a version"
-	case "held":
-		return "held since an operator stopped the update; retry it to include them"
-	case "exhausted":
-		return "all attempts failed; retry the update to include them"
-	case "not_now":
-		return "the device declines updates (“not now”)"
-	case "disabled":
-		return "disabled: they can't connect"
-	case "offline":
-		return "offline"
-	case "handshake":
-		return "online, until their next handshake"
-	case "wrong_hardware":
-		return "of a hardware that the firmware is not for"
-	case "below_floor":
-		return "run a newer security counter: they can't go back"
-	case "needs_other_version":
-		return "need another version first"
-	}
-	return words(reason)
-}
 
 // cooling is a sentence about devices that wait after a failed attempt.
 func cooling(c fleet.Cooling) string {

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
 )
@@ -42,21 +41,21 @@ func newHints(product fleet.ProductID, device fleet.DeviceID) *hints {
 }
 
 // kindOf returns the kind of things an event changes.
-func kindOf(p event.Payload) string {
+func kindOf(p fleet.Payload) string {
 	switch p.(type) {
-	case event.Missed:
+	case fleet.EventsMissed:
 		return "all"
-	case event.MessageReceived:
+	case fleet.MessageReceived:
 		return "messages"
-	case event.AlertRaised, event.AlertArchived:
+	case fleet.AlertRaised, fleet.AlertArchived:
 		return "alerts"
-	case event.CommandChanged:
+	case fleet.CommandChanged:
 		return "commands"
-	case event.UpdateChanged, event.FlashChanged:
+	case fleet.UpdateChanged, fleet.FlashChanged:
 		return "updates"
-	case event.FirmwareUploaded, event.FirmwareReleased, event.ReleaseChanged:
+	case fleet.FirmwareUploaded, fleet.FirmwareReleased, fleet.ReleaseChanged:
 		return "firmware"
-	case event.GroupChanged:
+	case fleet.GroupChanged:
 		return "groups"
 	}
 	return "devices"
@@ -65,7 +64,7 @@ func kindOf(p event.Payload) string {
 // Select implements sse.Listener: kinds that will be sent anyway are left out. Messages and
 // alerts belong to the whole team, whatever the device's groups (docs/operations.md), so
 // rights are not checked for their device.
-func (h *hints) Select(e event.Event) (event.Event, bool) {
+func (h *hints) Select(e fleet.Event) (fleet.Event, bool) {
 	kind := kindOf(e.Payload)
 	if h.kinds[kind] || h.kinds["all"] || h.device != "" && e.Device != "" && e.Device != h.device {
 		return e, false
@@ -77,7 +76,7 @@ func (h *hints) Select(e event.Event) (event.Event, bool) {
 }
 
 // Take implements sse.Listener.
-func (h *hints) Take(v event.View) bool {
+func (h *hints) Take(v fleet.EventView) bool {
 	if h.product != 0 && v.Product != 0 && v.Product != h.product {
 		return false
 	}

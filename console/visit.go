@@ -81,13 +81,14 @@ func signedIn(h func(*visit) error) func(*visit) error {
 			return v.toSignIn()
 		}
 		v.secret = cookie.Value
-		v.actor, err = v.accounts.ActorFrom(v.ctx(), v.secret, v.address())
+		v.actor, err = v.accounts.Actor(v.ctx(), v.secret)
 		if errors.Is(err, fleet.Unauthenticated) {
 			return v.toSignIn()
 		}
 		if err != nil {
 			return err
 		}
+		v.actor.Address = v.address()
 		return h(v)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota/precedence"
@@ -66,7 +65,7 @@ type Live interface {
 	// Heard returns when the last packet of a device came, if its record may not have that yet.
 	Heard(id fleet.DeviceID) time.Time
 	// Announce publishes an event.
-	Announce(e event.Event)
+	Announce(e fleet.Event)
 }
 
 // Registry is safe for concurrent use and keeps no goroutine. Every method that takes an

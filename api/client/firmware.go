@@ -114,27 +114,3 @@ func (c *Client) PreviewRelease(ctx context.Context, product string, r api.Relea
 func (c *Client) Progress(ctx context.Context, product string, v api.Version) (api.Progress, error) {
 	return get[api.Progress](ctx, c, path("products", product, "firmware", v.String(), "progress"))
 }
-
-// Updates retrieves one page of the newest updates of a product's devices.
-func (c *Client) Updates(ctx context.Context, product string, f api.UpdateFilter) (api.Page[api.Update], error) {
-	q := query{}.
-		text("state", strings.Join(f.States, ",")).text("version", f.Version).
-		text("pageNextToken", f.After).number("pageLimit", f.Limit)
-	return get[api.Page[api.Update]](ctx, c, q.on(path("products", product, "updates")))
-}
-
-// DeviceUpdates retrieves the updates of one device, newest first.
-func (c *Client) DeviceUpdates(ctx context.Context, id string) ([]api.Update, error) {
-	out, err := get[api.Page[api.Update]](ctx, c, path("devices", id, "updates"))
-	return out.Items, err
-}
-
-// StopUpdate stops a device's running update.
-func (c *Client) StopUpdate(ctx context.Context, id string) error {
-	return c.do(ctx, http.MethodPost, path("devices", id, "updates", "stop"), nil)
-}
-
-// RetryUpdate resets a device's attempts, so that the device is re-evaluated.
-func (c *Client) RetryUpdate(ctx context.Context, id string) error {
-	return c.do(ctx, http.MethodPost, path("devices", id, "updates", "retry"), nil)
-}

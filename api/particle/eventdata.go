@@ -4,20 +4,20 @@ import (
 	"encoding/json"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
 
 // eventData spells an event's payload: one of Particle's words, or a JSON object, whose groups
 // are those the listener may see.
-func eventData(v event.View) string {
+func eventData(v fleet.EventView) string {
 	var data map[string]any
 	switch p := v.Payload.(type) {
-	case event.StatusChanged:
+	case fleet.StatusChanged:
 		return string(p.Status)
-	case event.FlashChanged:
+	case fleet.FlashChanged:
 		return string(p.Status)
-	case event.GatewayChanged:
+	case fleet.GatewayChanged:
 		return map[bool]string{true: "attached", false: "detached"}[p.Attached]
 	default:
 		data = eventFields(v.Payload)
@@ -33,39 +33,39 @@ func eventData(v event.View) string {
 }
 
 // eventFields are the fields of a payload that is an object.
-func eventFields(p event.Payload) map[string]any {
+func eventFields(p fleet.Payload) map[string]any {
 	switch p := p.(type) {
-	case event.UpdateChanged:
+	case fleet.UpdateChanged:
 		u := p.Update
 		return map[string]any{
 			"id": u.ID.String(), "from": u.From.String(), "to": u.To.String(), "state": u.State.String(),
 			"attempt": u.Attempt, "received": u.Next, "size": u.Size, "reason": wire.ReasonText(u.Reason),
 		}
-	case event.MessageReceived:
+	case fleet.MessageReceived:
 		return map[string]any{"topic": p.Topic, "size": p.Size}
-	case event.AlertRaised:
+	case fleet.AlertRaised:
 		data := map[string]any{"type": p.Type, "alert": p.Alert, "message": p.Text}
 		if p.Value != "" {
 			data["value"] = json.RawMessage(p.Value)
 		}
 		return data
-	case event.AlertArchived:
+	case fleet.AlertArchived:
 		return map[string]any{"archived": p.Archived}
-	case event.CommandChanged:
+	case fleet.CommandChanged:
 		return map[string]any{"number": p.Number}
-	case event.DeviceLocked:
+	case fleet.DeviceLocked:
 		return map[string]any{"desired_firmware_version": p.Version.String(), "locked": !p.Version.IsZero()}
-	case event.DeviceDevelopment:
+	case fleet.DeviceDevelopment:
 		return map[string]any{"development": p.Development}
-	case event.DeviceEdited:
+	case fleet.DeviceEdited:
 		return map[string]any{"name": p.DeviceName}
-	case event.GroupChanged:
+	case fleet.GroupChanged:
 		return map[string]any{"action": p.Action, "group": p.Group}
-	case event.FirmwareUploaded:
+	case fleet.FirmwareUploaded:
 		return map[string]any{"version": p.Version.String()}
-	case event.FirmwareReleased:
+	case fleet.FirmwareReleased:
 		return map[string]any{"version": api.Version{Version: p.Version}, "immediate": p.Immediate, "product_default": p.Default}
-	case event.ReleaseChanged:
+	case fleet.ReleaseChanged:
 		return map[string]any{"id": p.ID, "version": api.Version{Version: p.Version}, "state": p.State.String(), "share": p.Share.String()}
 	}
 	return map[string]any{}

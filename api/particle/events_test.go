@@ -3,15 +3,15 @@ package particle
 import (
 	"testing"
 
-	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/fleet"
 )
 
 func TestWhichEventsAStreamSelects(t *testing.T) {
-	device, group := event.Event{Payload: event.StatusChanged{}, Device: "a"}, event.Event{Payload: event.GroupChanged{}}
-	marker := event.Event{Payload: event.Missed{}}
+	device, group := fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}, fleet.Event{Payload: fleet.GroupChanged{}}
+	marker := fleet.Event{Payload: fleet.EventsMissed{}}
 	for name, row := range map[string]struct {
 		wanted wanted
-		event  event.Event
+		event  fleet.Event
 		want   bool
 	}{
 		"everything":                  {wanted{}, group, true},

@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -22,11 +23,11 @@ import (
 var lowest = map[fleet.Role]string{
 	fleet.Viewer: `RevokeToken GetUser UpdateUser GetAccount ListTokens CreateAccessToken RevokeAccessToken ListTeams GetTeam LeaveTeam ListTeamUsers
 		GetTeamUser ListProductTeam ListProducts ListUserProducts GetProduct ListProductDevices GetProductDevice ListDevices FetchDevice ListDeviceTags
-		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease ListProductUpdates ListDeviceUpdates ListMessages
+		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListMessages
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
-		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate ArchiveAlert RestoreAlert`,
+		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates ArchiveAlert RestoreAlert`,
 	fleet.Admin: `GetQuotas ListAudit AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
@@ -65,8 +66,8 @@ func newDoor(t *testing.T) *door {
 		return d.verdict
 	}
 	d.handler = route.Serve(route.Config{
-		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), upload.Tables(d.operations), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+		Actor: d.domain.Accounts.Actor, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
+	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)

@@ -19,13 +19,15 @@ import (
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/release"
+	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
@@ -48,6 +50,7 @@ type world struct {
 	store          *store.Store
 	domain         rest.Domain
 	operations     *rest.API
+	remaining      *remaining.Service
 	events         *feed
 	server         *httptest.Server
 	token          string // the owner's
@@ -57,12 +60,12 @@ type world struct {
 
 // feed is a source of events with one listener.
 type feed struct {
-	queue chan event.Event
+	queue chan fleet.Event
 	left  chan bool
 }
 
 // Listen implements rest.Events.
-func (f *feed) Listen(fleet.TeamID) (<-chan event.Event, func()) {
+func (f *feed) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
 	return f.queue, func() { f.left <- true }
 }
 
@@ -72,7 +75,7 @@ type disconnected struct{}
 func (disconnected) Recheck(...fleet.DeviceID)      {}
 func (disconnected) Kick(fleet.DeviceID)            {}
 func (disconnected) Command(fleet.DeviceID)         {}
-func (disconnected) Announce(event.Event)           {}
+func (disconnected) Announce(fleet.Event)           {}
 func (disconnected) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 
 func newWorld(t testing.TB) *world {
@@ -96,7 +99,7 @@ func bare(t testing.TB) *world {
 		MaxImage: maxImage, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: images, Audit: log,
 		OTA: ota.New(ota.Config{Ready: func(fleet.DeviceID) {}}, s.Devices, s.Catalogs, image.NewChunker(images, 0, 0)),
 	})
-	w := &world{t: t, store: s, events: &feed{queue: make(chan event.Event, 10), left: make(chan bool, 10)}}
+	w := &world{t: t, store: s, events: &feed{queue: make(chan fleet.Event, 10), left: make(chan bool, 10)}}
 	w.domain = rest.Domain{
 		Accounts: accounts.New(accounts.Config{Teams: s.Teams, Audit: log, HashMemory: 64}),
 		Registry: registry.New(registry.Config{
@@ -106,6 +109,7 @@ func bare(t testing.TB) *world {
 		Releases: releases, Rollouts: rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, Log: quiet}),
 		Events: w.events, Repeats: s.Repeats,
 	}
+	w.remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	config := rest.Config{
 		Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: maxImage, Heartbeat: 20 * time.Millisecond,
 	}
@@ -158,12 +162,12 @@ func (w *world) join(email string, role fleet.Role, groups ...string) (token str
 
 // handler serves all operations.
 func (w *world) handler() http.Handler {
-	return w.operations.Handler(account.Tables(w.operations), upload.Tables(w.operations), particle.Tables(w.operations), nrf.Tables(w.operations))
+	return w.operations.Handler(account.Tables(w.operations), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations))
 }
 
 // routes are all operations, as they are registered.
 func (w *world) routes() (all []route.Route) {
-	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), upload.Tables(w.operations), particle.Tables(w.operations), nrf.Tables(w.operations)) {
+	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations)) {
 		all = append(all, table.Routes...)
 	}
 	return append(all, route.Route{ID: "Reference", Method: http.MethodGet, Path: "/v1/docs", Access: route.Public}) // package route adds it

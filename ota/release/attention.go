@@ -47,20 +47,6 @@ func (s *Service) Wrong(ctx context.Context, actor fleet.Actor, product fleet.Pr
 	}}, nil
 }
 
-// Unstarted returns a condition for fleet.DeviceQuery: v is the target of the device of product,
-// which does not run it and has not begun to move to it, as Progress counts it. It is valid for
-// one query, by the catalog as it is now.
-func (s *Service) Unstarted(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version) (fleet.Where, error) {
-	c, err := s.catalogFor(ctx, actor, fleet.SeeTeam, product)
-	if err != nil {
-		return fleet.Where{}, err
-	}
-	targets := newContrast(c, c)
-	return fleet.Where{Splits: targets.splits(), Holds: func(e *fleet.IndexEntry) bool {
-		return targets.targets(e).after.Equal(v) && !e.Running.Equal(v) && !e.UpdateTo.Equal(v)
-	}}, nil
-}
-
 // concern returns why a device needs attention, "" if it does not.
 func (t *sum) concern(e *fleet.IndexEntry) fleet.Concern {
 	target := t.contrast.targets(e).after

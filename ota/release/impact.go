@@ -192,10 +192,9 @@ func sends(before, after, running fleet.Version) bool {
 // obstacle is why a device can't get target now, "" when it can. A target that is new to the
 // device has no attempts.
 func (t *sum) obstacle(e *fleet.IndexEntry, target fleet.Version, isNew bool) string {
-	c := precedence.CandidateOfEntry(e)
-	c.Aim(t.contrast.after, target)
+	c := precedence.CandidateFor(e, t.contrast.after, target)
 	c.MaxAttempts = t.maxAttempts
-	if isNew || precedence.Moved(precedence.OfEntry(e), t.contrast.after, e.AttemptsSince, target) {
+	if isNew {
 		c.Attempts = fleet.Attempts{}
 	}
 	return c.Obstacle()

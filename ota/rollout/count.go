@@ -7,7 +7,6 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/precedence"
-	"github.com/muster-iot/muster/wire"
 )
 
 // count counts the devices of c's product that actor sees by what r, one of c's releases under
@@ -56,7 +55,7 @@ func (s *Service) part(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry, 
 	switch by := e.Release == r.ID; {
 	case by && runs && e.Update == fleet.Confirmed:
 		return fleet.PartConfirmed, ""
-	case by && failed(e, r.Version):
+	case by && precedence.Failed(e, r.Version):
 		return fleet.PartFailed, "" // also while it tries again
 	case by && e.Update.Running() && !runs:
 		return fleet.PartUpdating, ""
@@ -66,41 +65,20 @@ func (s *Service) part(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry, 
 	return "", ""
 }
 
-// failed reports whether an update of e's device to version failed through the device, and it
-// does not run the version: also while it tries again, and after its attempts were reset.
-func failed(e *fleet.IndexEntry, version fleet.Version) bool {
-	if e.Running.Equal(version) {
-		return false
-	}
-	spent := e.Spent > 0 && e.AttemptsFor.Equal(version)
-	ended := e.UpdateTo.Equal(version) && (e.Update == fleet.Failed || e.Update == fleet.RolledBack) && !wire.Free(e.Reason)
-	return spent || ended
-}
-
 // waitsForRoom are the causes of devices that could begin.
 var waitsForRoom = map[string]bool{
-	"handshake": true, precedence.LimitAtOnce: true, precedence.LimitHourly: true, precedence.LimitGroup: true, precedence.LimitUnknown: true,
+	precedence.CauseHandshake: true, precedence.LimitAtOnce: true, precedence.LimitHourly: true, precedence.LimitGroup: true, precedence.LimitUnknown: true,
 }
 
 // cause is why nothing happens to a device that should update.
 func (s *Service) cause(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry, now time.Time) string {
-	d := precedence.CandidateOfEntry(e)
-	d.Aim(c, r.Version)
+	d := precedence.CandidateFor(e, c, r.Version)
 	d.By(r)
 	d.MaxAttempts, d.Now = s.maxAttempts, now
 	d.Room = func() precedence.Full {
 		return s.pace.Look(pace.Key{Product: c.Product.ID, Release: r.ID}, r.Plan.Limits, pace.Device{Groups: e.Groups}, now)
 	}
-	if obstacle := d.Obstacle(); obstacle != "" {
-		return obstacle
-	}
-	if !e.Online {
-		return "offline"
-	}
-	if waits := d.Waits(); waits != "" {
-		return waits
-	}
-	return "handshake" // it is online, and its next handshake is still to come
+	return d.Cause(e)
 }
 
 // absences remembers since when devices have been restarting into a release's version, by the
@@ -137,7 +115,7 @@ func (s *Service) restarting(c *fleet.Catalog, r *fleet.Release) (devices []flee
 	})
 	for _, id := range ids {
 		e, err := s.index.Entry(id)
-		if err == nil && e.Release == r.ID && e.Update == fleet.Applying && !failed(&e, r.Version) {
+		if err == nil && e.Release == r.ID && e.Update == fleet.Applying && !precedence.Failed(&e, r.Version) {
 			devices = append(devices, id)
 		}
 	}

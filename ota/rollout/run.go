@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/pace"
 )
@@ -241,14 +240,14 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 		now = s.online(c, &after)
 	}
 	s.changed(product, now)
-	e := event.Event{
-		Payload: event.ReleaseChanged{ID: id, Version: after.Version, State: after.State, Share: after.Share},
+	event := fleet.Event{
+		Payload: fleet.ReleaseChanged{ID: id, Version: after.Version, State: after.State, Share: after.Share},
 		Team:    c.Product.Team, Product: product, At: time.Now(), Wide: after.Group == 0,
 	}
 	if after.Group != 0 {
-		e.Groups = []fleet.GroupID{after.Group}
+		event.Groups = []fleet.GroupID{after.Group}
 	}
-	s.announce(e)
+	s.announce(event)
 	return after, c, nil
 }
 

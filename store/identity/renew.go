@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -26,7 +25,7 @@ func (k *Keeper) Confirm(ctx context.Context, m pipeline.Master) error {
 	if lost := k.lost.Load(); lost != nil {
 		return lost
 	}
-	if mark.key != keys.Store {
+	if mark.key != storeKey {
 		if k.Lapsed() {
 			return errLapsed // until the lease is renewed
 		}
