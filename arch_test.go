@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"":               {},
 	"calendar":       {},
 	"fleet":          {"calendar"},
+	"event":          {"fleet"},
 	"devicefile":     {"fleet"},
 	"configs":        {},
 	"wire":           {"fleet"},
@@ -35,15 +36,15 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
+	"store":          {"steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/keys", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
 	"handshake":      {"calendar", "fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"fleet", "store", "store/spool"},
 	"ota/image":      {"fleet", "wire", "store/lockfile"},
 	"ota":            {"fleet", "wire", "ota/pace", "ota/precedence", "ota/image", "store"},
 	"ota/image/s3":   {"fleet"},
-	"ota/release":    {"fleet", "quota", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "ota/rollout", "index", "store", "audit"},
+	"ota/release":    {"event", "fleet", "quota", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "ota/rollout", "index", "store", "audit"},
 	"ota/pace":       {"fleet", "ota/precedence"},
-	"ota/rollout":    {"steady", "fleet", "wire", "humane", "ota/pace", "ota/precedence", "index", "store", "audit"},
+	"ota/rollout":    {"event", "steady", "fleet", "wire", "humane", "ota/pace", "ota/precedence", "index", "store", "audit"},
 	"ota/remaining":  {"fleet", "ota/pace", "ota/precedence", "index", "store"},
 	"limit":          {},
 	"steady":         {},
@@ -52,28 +53,28 @@ var mayImport = map[string][]string{
 	"certificate/selfsigned": {"certificate"}, // for tests and benchmarks
 
 	"accounts":     {"fleet", "steady", "store", "audit", "limit"},
-	"registry":     {"fleet", "quota", "steady", "wire", "ota/precedence", "index", "store", "audit", "limit"},
+	"registry":     {"event", "fleet", "quota", "steady", "wire", "ota/precedence", "index", "store", "audit", "limit"},
 	"quota":        {"fleet", "configs", "index", "store"},
-	"roaming":      {"fleet", "quota", "wire", "index", "store", "audit", "limit"},
-	"activity":     {"fleet", "wire", "handshake", "store"},
-	"session":      {"fleet", "quota", "wire", "configs", "limit", "broker", "handshake", "ota", "roaming", "activity", "store"},
-	"sse":          {"fleet"},
+	"roaming":      {"event", "fleet", "quota", "wire", "index", "store", "audit", "limit"},
+	"activity":     {"event", "fleet", "wire", "handshake", "store"},
+	"session":      {"event", "fleet", "quota", "wire", "configs", "limit", "broker", "handshake", "ota", "roaming", "activity", "store"},
+	"sse":          {"event", "fleet"},
 	"humane":       {},
 	"api":          {"calendar", "fleet"},
 	"api/client":   {"fleet", "api", "sse"},
 	"api/route":    {"fleet", "api"},
-	"api/rest":     {"fleet", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
+	"api/rest":     {"event", "fleet", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
 	"api/upload":   {"fleet", "devicefile", "api", "api/route", "api/rest"},
 	"api/account":  {"fleet", "api", "api/route", "api/rest"},
 	"api/updates":  {"fleet", "api", "api/route", "api/rest", "ota/remaining"},
-	"api/particle": {"fleet", "wire", "sse", "api", "api/route", "api/rest"},
+	"api/particle": {"event", "fleet", "wire", "sse", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
-	"console":      {"fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "console/history"},
+	"console":      {"event", "fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "console/history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
-	"cli":          {"fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
+	"cli":          {"event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
 	"cli/terminal": {},
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
 
@@ -82,8 +83,9 @@ var mayImport = map[string][]string{
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/claim":       {"store/pipeline"},
 	"store/disk":        {"fleet"},
-	"store/identity":    {"store/pipeline", "store/slots"},
+	"store/identity":    {"store/keys", "store/pipeline"},
 	"store/journal":     {"store/pipeline"},
+	"store/keys":        {"fleet", "store/slots"},
 	"store/retention":   {},
 	"store/lockfile":    {},
 	"store/pipeline":    {"fleet", "store/record", "store/slots"},
@@ -93,7 +95,7 @@ var mayImport = map[string][]string{
 	"store/require":     {"store/pipeline"},
 	"store/slots":       {},
 	"store/spool":       {"fleet"},
-	"store/stream":      {"steady", "fleet", "store/pipeline", "store/retention"},
+	"store/stream":      {"steady", "fleet", "store/keys", "store/pipeline", "store/retention"},
 
 	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
@@ -124,7 +126,7 @@ var testsMayImport = map[string][]string{
 	"certificate":    {"certificate/selfsigned"},
 	"store":          {"store/redistest"},
 	"store/document": {"store/redisserver"},
-	"store/identity": {"store/redisserver", "store/redistest"},
+	"store/identity": {"store/redisserver", "store/redistest", "store/slots"},
 	"store/pipeline": {"store/redisserver"},
 	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                           // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
@@ -244,6 +246,31 @@ func TestVocabularyCarriesNoTags(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// Two packages that spell the keys of Redis would sooner or later spell them differently.
+func TestOnlyOnePackageSpellsKeysOfRedis(t *testing.T) {
+	key := regexp.MustCompile("^[\"`][a-z]{1,8}:\\{")
+	spelled := map[string]int{}
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		ast.Inspect(parse(t, file, read(t, file)), func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && key.MatchString(literal.Value) {
+				spelled[path.Dir(file)]++
+			}
+			return true
+		})
+	}
+	for pkg := range spelled {
+		if pkg != "store/keys" {
+			t.Errorf("%s spells keys of Redis: add them to store/keys", pkg)
+		}
+	}
+	if spelled["store/keys"] == 0 {
+		t.Error("store/keys spells no keys: this test looks for the wrong thing")
 	}
 }
 

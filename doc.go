@@ -4,6 +4,7 @@
 //
 //	calendar            windows of local time
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
+//	event               what happens, as listeners receive it
 //	devicefile          files of devices to import: lists, spreadsheets, secrets
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	wire/mqtt           the MQTT packets that are written by hand
@@ -42,6 +43,7 @@
 //	store/redistest     real Redis Clusters and Sentinels for tests
 //	store/identity      which store this is, and which process holds it
 //	store/journal       what was begun and must be finished
+//	store/keys          the keys of Redis
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/storetest     stores for the tests of packages above

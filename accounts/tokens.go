@@ -30,6 +30,46 @@ func (a *Accounts) Actor(ctx context.Context, secret string) (fleet.Actor, error
 	if err != nil {
 		return fleet.Actor{}, err
 	}
+	return a.actorWith(ctx, t)
+}
+
+// ActorFrom is Actor for a request from an IP address, which is kept with the token.
+func (a *Accounts) ActorFrom(ctx context.Context, secret, address string) (fleet.Actor, error) {
+	t, err := a.token(ctx, secret)
+	if err != nil {
+		return fleet.Actor{}, err
+	}
+	who, err := a.actorWith(ctx, t)
+	if err != nil {
+		return who, err
+	}
+	a.used(ctx, t, address)
+	return at(who, address), nil
+}
+
+// A token's use is written only so often: a use from the same address after useInterval, from
+// another after moveInterval.
+const (
+	useInterval  = time.Hour
+	moveInterval = time.Minute
+)
+
+// used keeps with t that it was used from address. A use that the store does not take is not kept:
+// the next one will be.
+func (a *Accounts) used(ctx context.Context, t fleet.Token, address string) {
+	now := a.clock.Now().UTC()
+	interval := useInterval
+	if address != t.From {
+		interval = moveInterval
+	}
+	if since := now.Sub(t.Used); 0 <= since && since < interval {
+		return
+	}
+	t.Used, t.From = now, address
+	_ = a.teams.TokenUsed(ctx, t)
+}
+
+func (a *Accounts) actorWith(ctx context.Context, t fleet.Token) (fleet.Actor, error) {
 	m, err := a.teams.Member(ctx, t.Team, t.User)
 	if errors.Is(err, fleet.NotFound) {
 		return fleet.Actor{}, badToken()

@@ -91,6 +91,55 @@ func TestTokensWorkUntilTheyDoNot(t *testing.T) {
 	})
 }
 
+func TestATokenShowsItsLastUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		w := settled(t)
+		secret, token, err := w.signIn(password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now().UTC()
+		for _, row := range []struct {
+			after   time.Duration
+			address string
+			used    time.Duration // shown, since the beginning
+			from    string
+		}{
+			{0, "192.0.2.1", 0, "192.0.2.1"},
+			{59 * time.Minute, "192.0.2.1", 0, "192.0.2.1"}, // a write per hour is enough
+			{59 * time.Second, "192.0.2.1", 0, "192.0.2.1"},
+			{time.Second, "192.0.2.1", time.Hour, "192.0.2.1"},
+			{59 * time.Second, "198.51.100.7", time.Hour, "192.0.2.1"}, // two clients in turn are a write per minute
+			{time.Second, "198.51.100.7", 61 * time.Minute, "198.51.100.7"},
+		} {
+			time.Sleep(row.after)
+			who, err := w.ActorFrom(ctx, secret, row.address)
+			if err != nil || who.Address != row.address || who.Token != token.ID {
+				t.Fatalf("got %+v, %v", who, err)
+			}
+			if got := w.tokens(1)[0]; !got.Used.Equal(begin.Add(row.used)) || got.From != row.from {
+				t.Errorf("after %s: got %s from %s, want %s from %s", time.Since(begin), got.Used.Sub(begin), got.From, row.used, row.from)
+			}
+		}
+	})
+}
+
+func TestAUseDoesNotBringARevokedTokenBack(t *testing.T) {
+	w := settled(t)
+	_, token, err := w.signIn(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.Teams.DeleteToken(t.Context(), token.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.used(t.Context(), token, "192.0.2.1") // by a request that had read it before
+	if _, err := w.store.Teams.Token(t.Context(), token.ID); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("got %v, want NotFound", err)
+	}
+}
+
 func TestRightsAreReadAtEachRequest(t *testing.T) {
 	ctx := context.Background()
 	w := settled(t)

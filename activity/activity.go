@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/store"
@@ -49,8 +50,8 @@ func New(config Config) *Activity {
 
 // Listen returns the events of a team from now on. The channel is closed by Close. The caller
 // has to call leave, once. Listen never blocks; a listener that can't follow receives
-// fleet.EventsMissed in place of what it misses.
-func (a *Activity) Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func()) {
+// event.Missed in place of what it misses.
+func (a *Activity) Listen(team fleet.TeamID) (heard <-chan event.Event, leave func()) {
 	return a.events.listen(team)
 }
 
@@ -65,14 +66,14 @@ func (a *Activity) Close() { a.events.close() }
 func (a *Activity) Tally(product fleet.ProductID) fleet.Tally { return a.tallies.of(product) }
 
 // Publish passes e to everyone who listens to its team. It never blocks.
-func (a *Activity) Publish(e fleet.Event) {
+func (a *Activity) Publish(e event.Event) {
 	a.Log.Debug("event", "event", e.Name(), "device", e.Device, "product", e.Product)
 	a.events.publish(e)
 }
 
 // Handshake publishes and counts a handshake of d, and what it changed.
 func (a *Activity) Handshake(ctx context.Context, d *fleet.Device, ended []fleet.Update) {
-	a.Publish(fleet.Event{Payload: fleet.HandshakeDone{}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
+	a.Publish(event.Event{Payload: event.HandshakeDone{}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
 	a.tallies.handshake(d.Product)
 	a.Greeted(d, slices.ContainsFunc(ended, func(u fleet.Update) bool { return u.State == fleet.Confirmed }))
 	a.Updates(ctx, d, ended)
@@ -99,22 +100,22 @@ func (a *Activity) Updates(ctx context.Context, d *fleet.Device, ended []fleet.U
 }
 
 // flashStatus is Particle's word for the state of an update.
-var flashStatus = map[fleet.UpdateState]fleet.FlashStatus{
-	fleet.Offered: fleet.FlashStarted, fleet.Stored: fleet.FlashSuccess, fleet.Failed: fleet.FlashFailed, fleet.RolledBack: fleet.FlashFailed,
+var flashStatus = map[fleet.UpdateState]event.FlashStatus{
+	fleet.Offered: event.FlashStarted, fleet.Stored: event.FlashSuccess, fleet.Failed: event.FlashFailed, fleet.RolledBack: event.FlashFailed,
 }
 
 // update publishes how one update of d stands.
 func (a *Activity) update(d *fleet.Device, u fleet.Update) {
-	publish := func(p fleet.Payload) {
-		a.Publish(fleet.Event{Payload: p, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
+	publish := func(p event.Payload) {
+		a.Publish(event.Event{Payload: p, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
 	}
 	if u.State == fleet.Offered {
-		publish(fleet.StatusChanged{Status: fleet.StatusAutoUpdate})
+		publish(event.StatusChanged{Status: event.StatusAutoUpdate})
 	}
 	if status, ok := flashStatus[u.State]; ok {
-		publish(fleet.FlashChanged{Status: status})
+		publish(event.FlashChanged{Status: status})
 	}
-	publish(fleet.UpdateChanged{Update: u})
+	publish(event.UpdateChanged{Update: u})
 }
 
 // Unreadable raises an alert because the image of d's update can't be read.
@@ -153,7 +154,7 @@ func (a *Activity) Alert(ctx context.Context, alert fleet.Alert) error {
 	if alert.Name == "" {
 		a.Alerted(alert.Device)
 	}
-	a.Publish(fleet.Event{Payload: fleet.AlertRaised{Type: alert.Type, Alert: alert.Name, Text: alert.Text, Value: alert.Value}, Team: alert.Team, Device: alert.Device, At: alert.Raised})
+	a.Publish(event.Event{Payload: event.AlertRaised{Type: alert.Type, Alert: alert.Name, Text: alert.Text, Value: alert.Value}, Team: alert.Team, Device: alert.Device, At: alert.Raised})
 	return nil
 }
 
@@ -162,7 +163,7 @@ func (a *Activity) Message(ctx context.Context, m fleet.Message) error {
 	if _, err := a.Messages.Append(ctx, m); err != nil {
 		return err
 	}
-	a.Publish(fleet.Event{Payload: fleet.MessageReceived{Topic: m.Topic, Size: len(m.Payload)}, Team: m.Team, Device: m.Device, At: m.Received})
+	a.Publish(event.Event{Payload: event.MessageReceived{Topic: m.Topic, Size: len(m.Payload)}, Team: m.Team, Device: m.Device, At: m.Received})
 	return nil
 }
 
@@ -172,7 +173,7 @@ func (a *Activity) CommandDone(ctx context.Context, team fleet.TeamID, id fleet.
 	if err := a.Messages.Finish(ctx, id, number, result); err != nil {
 		return err
 	}
-	a.Publish(fleet.Event{Payload: fleet.CommandChanged{Number: number}, Team: team, Device: id, At: time.Now()})
+	a.Publish(event.Event{Payload: event.CommandChanged{Number: number}, Team: team, Device: id, At: time.Now()})
 	return nil
 }
 

@@ -3,11 +3,12 @@ package activity
 import (
 	"sync"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
 // maxQueued bounds the events that wait for one listener. A listener that falls further
-// behind misses events and receives fleet.EventsMissed instead.
+// behind misses events and receives event.Missed instead.
 const maxQueued = 256
 
 // events distributes events to the listeners in this process. Nothing depends on an event: a
@@ -21,15 +22,15 @@ type events struct {
 // listener is one subscription.
 type listener struct {
 	team   fleet.TeamID
-	queue  chan fleet.Event
+	queue  chan event.Event
 	behind bool // misses events until its queue is empty; guarded by events.mu
 }
 
 func newEvents() *events { return &events{listeners: make(map[*listener]bool)} }
 
 // listen is Activity.Listen.
-func (e *events) listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func()) {
-	l := &listener{team: team, queue: make(chan fleet.Event, maxQueued)}
+func (e *events) listen(team fleet.TeamID) (heard <-chan event.Event, leave func()) {
+	l := &listener{team: team, queue: make(chan event.Event, maxQueued)}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -51,28 +52,28 @@ func (e *events) count() int {
 	return len(e.listeners)
 }
 
-// publish passes event to the listeners of its team. It never blocks: a listener that can't
-// follow receives fleet.EventsMissed in place of what it misses.
-func (e *events) publish(event fleet.Event) {
+// publish passes it to the listeners of its team. It never blocks: a listener that can't
+// follow receives event.Missed in place of what it misses.
+func (e *events) publish(it event.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for l := range e.listeners {
-		if l.team == event.Team {
-			l.take(event)
+		if l.team == it.Team {
+			l.take(it)
 		}
 	}
 }
 
-func (l *listener) take(event fleet.Event) {
+func (l *listener) take(it event.Event) {
 	if l.behind && len(l.queue) > 0 {
 		return
 	}
 	l.behind = false
-	if len(l.queue) == cap(l.queue)-1 { // the last place is reserved for EventsMissed
+	if len(l.queue) == cap(l.queue)-1 { // the last place is reserved for event.Missed
 		l.behind = true
-		event = fleet.Event{Payload: fleet.EventsMissed{}, Team: l.team, At: event.At}
+		it = event.Event{Payload: event.Missed{}, Team: l.team, At: it.At}
 	}
-	l.queue <- event
+	l.queue <- it
 }
 
 // close ends all subscriptions; later ones end at once.

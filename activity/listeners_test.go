@@ -3,7 +3,7 @@ package activity
 import (
 	"testing"
 
-	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/event"
 )
 
 // TestSlowListenerGetsAMarkerForWhatItMissed fills a listener's queue: publishing does not wait for it.
@@ -12,18 +12,18 @@ func TestSlowListenerGetsAMarkerForWhatItMissed(t *testing.T) {
 	slow, leave := e.listen(1)
 	defer leave()
 	for range 3 * maxQueued {
-		e.publish(fleet.Event{Payload: fleet.HandshakeDone{}, Team: 1})
-		e.publish(fleet.Event{Payload: fleet.GroupChanged{}, Team: 2})
+		e.publish(event.Event{Payload: event.HandshakeDone{}, Team: 1})
+		e.publish(event.Event{Payload: event.GroupChanged{}, Team: 2})
 	}
-	names := map[fleet.EventName]int{}
+	names := map[event.Name]int{}
 	for range maxQueued {
 		names[(<-slow).Name()]++
 	}
-	if names[fleet.EventHandshake] != maxQueued-1 || names[fleet.EventMissed] != 1 || len(slow) != 0 {
+	if names[event.NameHandshake] != maxQueued-1 || names[event.NameMissed] != 1 || len(slow) != 0 {
 		t.Errorf("got %v, want %d events of its team and one marker", names, maxQueued-1)
 	}
-	e.publish(fleet.Event{Payload: fleet.MessageReceived{}, Team: 1})
-	if got := <-slow; got.Name() != fleet.EventMessage {
+	e.publish(event.Event{Payload: event.MessageReceived{}, Team: 1})
+	if got := <-slow; got.Name() != event.NameMessage {
 		t.Errorf("after it caught up: got %q", got.Name())
 	}
 	e.close()

@@ -66,6 +66,8 @@ type TokenInfo struct {
 	Label   string     `json:"label"`
 	Created *time.Time `json:"created_at"`
 	Expires *time.Time `json:"expires_at" doc:"null: never"`
+	Used    *time.Time `json:"last_used_at" doc:"To the hour; null: never"`
+	From    string     `json:"last_address" doc:"IP address it was last used from"`
 	Team    uint32     `json:"team"`
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
@@ -126,7 +127,7 @@ func eventText(e api.Heard) string {
 	if json.Unmarshal([]byte(e.Data), &fields) != nil {
 		return terminal.Clean(e.Data)
 	}
-	if e.Name == string(fleet.EventUpdate) {
+	if e.Name == string(event.NameUpdate) {
 		return updateEventText(e.Data)
 	}
 	var words []string

@@ -23,9 +23,9 @@ type tokenListCmd struct {
 func (c *tokenListCmd) Run(ctx context.Context) error {
 	return ask(ctx, c, func(s server) ([]api.TokenInfo, error) { return s.Tokens(ctx, c.User) }, func(t *table, tokens []api.TokenInfo) {
 		t.hint(len(tokens), "No tokens.")
-		t.row("ID", "LABEL", "CREATED", "EXPIRES")
+		t.row("ID", "LABEL", "CREATED", "EXPIRES", "LAST USED", "FROM")
 		for _, one := range tokens {
-			t.row(one.ID, one.Label, one.Created, one.Expires)
+			t.row(one.ID, one.Label, one.Created, one.Expires, one.Used, one.From)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/console/history"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
@@ -37,7 +38,7 @@ type Config struct {
 type Live interface {
 	// Listen returns the events of a team from now on. The channel is closed when the server
 	// shuts down; leave must be called exactly once.
-	Listen(team fleet.TeamID) (events <-chan fleet.Event, leave func())
+	Listen(team fleet.TeamID) (events <-chan event.Event, leave func())
 	// Tally returns what was counted of a product since the server started. It checks no rights.
 	Tally(product fleet.ProductID) fleet.Tally
 }

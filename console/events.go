@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/sse"
@@ -72,19 +73,19 @@ type feed struct {
 
 // eventRow is an event with its product's name.
 type eventRow struct {
-	fleet.EventView
+	event.View
 	ProductName string
 }
 
 // Select implements sse.Listener.
-func (f *feed) Select(e fleet.Event) (fleet.Event, bool) {
-	missed := e.Name() == fleet.EventMissed
+func (f *feed) Select(e event.Event) (event.Event, bool) {
+	missed := e.Name() == event.NameMissed
 	return e, missed || strings.HasPrefix(string(e.Name()), f.wanted.Prefix) && (f.wanted.Device == "" || string(e.Device) == f.wanted.Device)
 }
 
 // Take implements sse.Listener.
-func (f *feed) Take(v fleet.EventView) bool {
-	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name() != fleet.EventMissed {
+func (f *feed) Take(v event.View) bool {
+	if id := f.wanted.Product.ID; id != 0 && v.Product != id && v.Name() != event.NameMissed {
 		return false
 	}
 	if len(f.rows) == maxTogether {
@@ -107,41 +108,41 @@ func (f *feed) Flush() (string, error) {
 // Summary describes the event in one line.
 func (e eventRow) Summary() string {
 	switch p := e.Payload.(type) {
-	case fleet.StatusChanged:
+	case event.StatusChanged:
 		return string(p.Status)
-	case fleet.FlashChanged:
+	case event.FlashChanged:
 		return string(p.Status)
-	case fleet.HandshakeDone:
+	case event.HandshakeDone:
 		return "runs " + version(e.Running)
-	case fleet.UpdateChanged:
+	case event.UpdateChanged:
 		return updateSummary(p.Update)
-	case fleet.GatewayChanged:
+	case event.GatewayChanged:
 		return either(p.Attached, "attached", "detached")
-	case fleet.MessageReceived:
+	case event.MessageReceived:
 		return fmt.Sprintf("%s, %s", p.Topic, humane.Size(int64(p.Size)))
-	case fleet.AlertRaised:
+	case event.AlertRaised:
 		return strings.TrimSpace(strings.TrimPrefix(words(p.Alert)+": "+p.Text, ": ") + " " + p.Value)
-	case fleet.AlertArchived:
+	case event.AlertArchived:
 		return either(p.Archived, "archived", "restored")
-	case fleet.CommandChanged:
+	case event.CommandChanged:
 		return fmt.Sprintf("command %d", p.Number)
-	case fleet.DeviceLocked:
+	case event.DeviceLocked:
 		return either(p.Version.IsZero(), "unlocked", "locked to "+p.Version.String())
-	case fleet.DeviceDevelopment:
+	case event.DeviceDevelopment:
 		return either(p.Development, "marked as a development device", "no longer a development device")
-	case fleet.DeviceGroupsChanged:
+	case event.DeviceGroupsChanged:
 		return e.groups()
-	case fleet.DeviceEdited:
+	case event.DeviceEdited:
 		return either(p.DeviceName == "", "", "name: "+p.DeviceName)
-	case fleet.GroupChanged:
+	case event.GroupChanged:
 		return string(p.Action) + " " + p.Group
-	case fleet.FirmwareUploaded:
+	case event.FirmwareUploaded:
 		return "version " + p.Version.String()
-	case fleet.FirmwareReleased:
+	case event.FirmwareReleased:
 		return "version " + p.Version.String() + either(p.Default, ", product default", "") + either(p.Immediate, ", immediate", "") + either(len(e.GroupNames) > 0, ", "+e.groups(), "")
-	case fleet.ReleaseChanged:
+	case event.ReleaseChanged:
 		return fmt.Sprintf("release %s of version %s: %s, %s", p.ID, p.Version, p.State, p.Share)
-	case fleet.EventsMissed:
+	case event.Missed:
 		return "This page was too slow: some events are missing"
 	}
 	return ""

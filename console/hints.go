@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
 )
@@ -41,21 +42,21 @@ func newHints(product fleet.ProductID, device fleet.DeviceID) *hints {
 }
 
 // kindOf returns the kind of things an event changes.
-func kindOf(p fleet.Payload) string {
+func kindOf(p event.Payload) string {
 	switch p.(type) {
-	case fleet.EventsMissed:
+	case event.Missed:
 		return "all"
-	case fleet.MessageReceived:
+	case event.MessageReceived:
 		return "messages"
-	case fleet.AlertRaised, fleet.AlertArchived:
+	case event.AlertRaised, event.AlertArchived:
 		return "alerts"
-	case fleet.CommandChanged:
+	case event.CommandChanged:
 		return "commands"
-	case fleet.UpdateChanged, fleet.FlashChanged:
+	case event.UpdateChanged, event.FlashChanged:
 		return "updates"
-	case fleet.FirmwareUploaded, fleet.FirmwareReleased, fleet.ReleaseChanged:
+	case event.FirmwareUploaded, event.FirmwareReleased, event.ReleaseChanged:
 		return "firmware"
-	case fleet.GroupChanged:
+	case event.GroupChanged:
 		return "groups"
 	}
 	return "devices"
@@ -64,7 +65,7 @@ func kindOf(p fleet.Payload) string {
 // Select implements sse.Listener: kinds that will be sent anyway are left out. Messages and
 // alerts belong to the whole team, whatever the device's groups (docs/operations.md), so
 // rights are not checked for their device.
-func (h *hints) Select(e fleet.Event) (fleet.Event, bool) {
+func (h *hints) Select(e event.Event) (event.Event, bool) {
 	kind := kindOf(e.Payload)
 	if h.kinds[kind] || h.kinds["all"] || h.device != "" && e.Device != "" && e.Device != h.device {
 		return e, false
@@ -76,7 +77,7 @@ func (h *hints) Select(e fleet.Event) (fleet.Event, bool) {
 }
 
 // Take implements sse.Listener.
-func (h *hints) Take(v fleet.EventView) bool {
+func (h *hints) Take(v event.View) bool {
 	if h.product != 0 && v.Product != 0 && v.Product != h.product {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
 )
@@ -38,7 +39,7 @@ func (v *visit) stream(l sse.Listener) error {
 }
 
 // streamTo returns a page's stream. Browsers reconnect after 2 s.
-func streamTo(l sse.Listener, rights sse.Rights, secret string, events <-chan fleet.Event, over <-chan struct{}) sse.Stream {
+func streamTo(l sse.Listener, rights sse.Rights, secret string, events <-chan event.Event, over <-chan struct{}) sse.Stream {
 	return sse.Stream{
 		Listener: l, Rights: rights, Secret: secret, Events: events, Over: over,
 		Greeting: "retry: 2000\n\n", Farewell: sse.Event("over", "signed out"), Delay: sendAfter, Interval: sendEvery,
@@ -54,6 +55,6 @@ func (r currentRights) Actor(ctx context.Context, secret string) (fleet.Actor, e
 }
 
 // Hear implements sse.Rights.
-func (r currentRights) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
+func (r currentRights) Hear(ctx context.Context, actor fleet.Actor, e event.Event) (event.View, bool, error) {
 	return r.registry.Hear(ctx, actor, e)
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
 )
@@ -24,8 +25,8 @@ func (m *member) Actor(context.Context, string) (fleet.Actor, error) {
 	return owner, nil
 }
 
-func (m *member) Hear(_ context.Context, _ fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
-	v := fleet.EventView{Event: e}
+func (m *member) Hear(_ context.Context, _ fleet.Actor, e event.Event) (event.View, bool, error) {
+	v := event.View{Event: e}
 	if e.Device != "" {
 		v.Product = 1
 	}
@@ -33,11 +34,11 @@ func (m *member) Hear(_ context.Context, _ fleet.Actor, e fleet.Event) (fleet.Ev
 }
 
 // played returns what a page receives while the test plays, which runs under fake time.
-func played(t *testing.T, l sse.Listener, play func(events chan<- fleet.Event, m *member)) string {
+func played(t *testing.T, l sse.Listener, play func(events chan<- event.Event, m *member)) string {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	synctest.Test(t, func(t *testing.T) {
-		events, m := make(chan fleet.Event, 100), &member{}
+		events, m := make(chan event.Event, 100), &member{}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
@@ -56,11 +57,11 @@ func played(t *testing.T, l sse.Listener, play func(events chan<- fleet.Event, m
 }
 
 func TestStreamSendsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
-	got := played(t, newHints(1, "lamp-7"), func(events chan<- fleet.Event, _ *member) {
+	got := played(t, newHints(1, "lamp-7"), func(events chan<- event.Event, _ *member) {
 		for range 2 {
-			for _, e := range []fleet.Event{
-				{Payload: fleet.HandshakeDone{}, Device: "hidden"}, {Payload: fleet.FlashChanged{}, Device: "lamp-8"},
-				{Payload: fleet.MessageReceived{}, Device: "lamp-7"}, {Payload: fleet.DeviceLocked{}, Device: "lamp-7"}, {Payload: fleet.GroupChanged{}},
+			for _, e := range []event.Event{
+				{Payload: event.HandshakeDone{}, Device: "hidden"}, {Payload: event.FlashChanged{}, Device: "lamp-8"},
+				{Payload: event.MessageReceived{}, Device: "lamp-7"}, {Payload: event.DeviceLocked{}, Device: "lamp-7"}, {Payload: event.GroupChanged{}},
 			} {
 				events <- e
 			}
@@ -73,10 +74,10 @@ func TestStreamSendsKindsTogetherAndAtMostOnceASecond(t *testing.T) {
 }
 
 func TestMessagesAndAlertsConcernTheWholeTeam(t *testing.T) {
-	got := played(t, newHints(0, ""), func(events chan<- fleet.Event, _ *member) {
-		events <- fleet.Event{Payload: fleet.MessageReceived{}, Device: "hidden"}
-		events <- fleet.Event{Payload: fleet.AlertRaised{}, Device: "hidden"}
-		events <- fleet.Event{Payload: fleet.UpdateChanged{}, Device: "hidden"}
+	got := played(t, newHints(0, ""), func(events chan<- event.Event, _ *member) {
+		events <- event.Event{Payload: event.MessageReceived{}, Device: "hidden"}
+		events <- event.Event{Payload: event.AlertRaised{}, Device: "hidden"}
+		events <- event.Event{Payload: event.UpdateChanged{}, Device: "hidden"}
 	})
 	if !strings.Contains(got, "data: alerts messages\n") {
 		t.Errorf("got %q, want hints at alerts and messages, and at nothing else", got)
@@ -84,13 +85,13 @@ func TestMessagesAndAlertsConcernTheWholeTeam(t *testing.T) {
 }
 
 func TestStreamBeatsAndEndsWithItsSession(t *testing.T) {
-	got := played(t, newHints(0, "a"), func(events chan<- fleet.Event, m *member) {
+	got := played(t, newHints(0, "a"), func(events chan<- event.Event, m *member) {
 		time.Sleep(sse.Heartbeat + time.Second)
 		synctest.Wait()
 		m.signedOut = true                                                 // elsewhere: the next heartbeat notices
-		events <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "b"} // not of this page: no right is read for it
+		events <- event.Event{Payload: event.HandshakeDone{}, Device: "b"} // not of this page: no right is read for it
 		time.Sleep(sse.Heartbeat)
-		events <- fleet.Event{Payload: fleet.GroupChanged{}}
+		events <- event.Event{Payload: event.GroupChanged{}}
 	})
 	if want := "retry: 2000\n\n:\n\nevent: over\ndata: signed out\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -103,7 +104,7 @@ type opening struct {
 	opened func()
 }
 
-func (o opening) Listen(team fleet.TeamID) (<-chan fleet.Event, func()) {
+func (o opening) Listen(team fleet.TeamID) (<-chan event.Event, func()) {
 	o.opened()
 	return o.idle.Listen(team)
 }
@@ -117,11 +118,11 @@ func TestStreamEndsAtSignOut(t *testing.T) {
 }
 
 func TestFeedCountsWhatItLeavesOut(t *testing.T) {
-	got := played(t, &feed{wanted: eventsBody{Prefix: "muster/"}}, func(events chan<- fleet.Event, _ *member) {
+	got := played(t, &feed{wanted: eventsBody{Prefix: "muster/"}}, func(events chan<- event.Event, _ *member) {
 		for range maxTogether + 5 {
-			events <- fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}
-			events <- fleet.Event{Payload: fleet.DeviceEdited{DeviceName: "<script>"}, Device: "<b>"}
-			events <- fleet.Event{Payload: fleet.HandshakeDone{}, Device: "hidden"}
+			events <- event.Event{Payload: event.StatusChanged{}, Device: "a"}
+			events <- event.Event{Payload: event.DeviceEdited{DeviceName: "<script>"}, Device: "<b>"}
+			events <- event.Event{Payload: event.HandshakeDone{}, Device: "hidden"}
 			synctest.Wait()
 		}
 	})

@@ -81,14 +81,13 @@ func signedIn(h func(*visit) error) func(*visit) error {
 			return v.toSignIn()
 		}
 		v.secret = cookie.Value
-		v.actor, err = v.accounts.Actor(v.ctx(), v.secret)
+		v.actor, err = v.accounts.ActorFrom(v.ctx(), v.secret, v.address())
 		if errors.Is(err, fleet.Unauthenticated) {
 			return v.toSignIn()
 		}
 		if err != nil {
 			return err
 		}
-		v.actor.Address = v.address()
 		return h(v)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
@@ -59,7 +60,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	config.Releases = release.New(release.Config{
 		MaxImage: 64 << 20, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: w.images, Audit: log,
 		OTA:      ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
-		Announce: func(fleet.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
+		Announce: func(event.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
 	})
 	config.Remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	config.Rollouts = rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, MaxAttempts: 3, Log: quiet})
@@ -91,12 +92,12 @@ type idle struct{}
 func (idle) Recheck(...fleet.DeviceID) {}
 func (idle) Kick(fleet.DeviceID)       {}
 func (idle) Command(fleet.DeviceID)    {}
-func (idle) Announce(fleet.Event)      {}
+func (idle) Announce(event.Event)      {}
 
 func (idle) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 
-func (idle) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
-	return make(chan fleet.Event), func() {}
+func (idle) Listen(fleet.TeamID) (<-chan event.Event, func()) {
+	return make(chan event.Event), func() {}
 }
 
 func (idle) Tally(fleet.ProductID) fleet.Tally { return fleet.Tally{} }

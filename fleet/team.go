@@ -83,6 +83,8 @@ type Token struct {
 	Created time.Time
 	Expires time.Time // zero: never
 	Parent  string    // id of the token it was made with, which it never outlives; "": made by a person who signed in to the console, or by a sign-in
+	Used    time.Time // when it was last used, to the hour; zero: never
+	From    string    // IP address that it was last used from
 }
 
 // Message is what a device sent.

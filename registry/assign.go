@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -43,7 +44,7 @@ func (r *Registry) ensureGroups(ctx context.Context, actor fleet.Actor, product,
 	for _, g := range created {
 		ids = append(ids, g.ID)
 		r.audit.Record(ctx, actor, "group.create", g.Name, nil, groupFields(g))
-		r.announceGroup(g, fleet.GroupCreated)
+		r.announceGroup(g, event.GroupCreated)
 	}
 	return fleet.SortGroups(ids), err
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -40,7 +41,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 		return fleet.Command{}, fleet.Hide(err, "no such device: %s", id)
 	}
 	r.audit.Record(ctx, actor, "device.command", string(id), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
-	r.live.Announce(fleet.Event{Payload: fleet.CommandChanged{Number: c.Number}, Team: actor.Team, Device: id, At: now})
+	r.live.Announce(event.Event{Payload: event.CommandChanged{Number: c.Number}, Team: actor.Team, Device: id, At: now})
 	return c, nil
 }
 

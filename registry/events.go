@@ -6,12 +6,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
 // Hear returns e as actor sees it, and whether they may see it at all. An event of a device
 // reaches actors who see the device at this moment, one of groups actors who see any of them.
-func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, heard bool, err error) {
+func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e event.Event) (v event.View, heard bool, err error) {
 	if member := fleet.May(actor, fleet.SeeTeam, fleet.Object{Team: e.Team}) == nil; !member {
 		return v, false, nil
 	}
@@ -43,29 +44,29 @@ func (r *Registry) Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (
 	return v, err == nil, err
 }
 
-func (r *Registry) announceGroup(g fleet.Group, action fleet.GroupAction) {
-	r.live.Announce(fleet.Event{
-		Payload: fleet.GroupChanged{Action: action, Group: g.Name}, Team: g.Team, Product: g.Product, Groups: []fleet.GroupID{g.ID}, At: time.Now(),
+func (r *Registry) announceGroup(g fleet.Group, action event.GroupAction) {
+	r.live.Announce(event.Event{
+		Payload: event.GroupChanged{Action: action, Group: g.Name}, Team: g.Team, Product: g.Product, Groups: []fleet.GroupID{g.ID}, At: time.Now(),
 	})
 }
 
 // announceEdit sends events about what changed of a device. Their groups are filtered for each
 // listener.
 func (r *Registry) announceEdit(before, after *fleet.Device) {
-	announce := func(p fleet.Payload, groups []fleet.GroupID) {
-		r.live.Announce(fleet.Event{Payload: p, Team: after.Team, Product: after.Product, Device: after.ID, Groups: groups, At: time.Now()})
+	announce := func(p event.Payload, groups []fleet.GroupID) {
+		r.live.Announce(event.Event{Payload: p, Team: after.Team, Product: after.Product, Device: after.ID, Groups: groups, At: time.Now()})
 	}
 	if before.Lock != after.Lock {
-		announce(fleet.DeviceLocked{Version: after.Lock}, nil)
+		announce(event.DeviceLocked{Version: after.Lock}, nil)
 	}
 	if before.Development != after.Development {
-		announce(fleet.DeviceDevelopment{Development: after.Development}, nil)
+		announce(event.DeviceDevelopment{Development: after.Development}, nil)
 	}
 	if !slices.Equal(before.Groups, after.Groups) {
-		announce(fleet.DeviceGroupsChanged{}, changedGroups(before.Groups, after.Groups))
+		announce(event.DeviceGroupsChanged{}, changedGroups(before.Groups, after.Groups))
 	}
 	if before.Name != after.Name || before.Notes != after.Notes || before.Force != after.Force || before.Disabled != after.Disabled || before.Gateway != after.Gateway {
-		announce(fleet.DeviceEdited{DeviceName: after.Name}, nil)
+		announce(event.DeviceEdited{DeviceName: after.Name}, nil)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
 )
@@ -36,7 +37,7 @@ func (r *Registry) CreateGroup(ctx context.Context, actor fleet.Actor, g fleet.G
 		return fleet.GroupView{}, err
 	}
 	r.audit.Record(ctx, actor, "group.create", g.Name, nil, groupFields(g))
-	r.announceGroup(g, fleet.GroupCreated)
+	r.announceGroup(g, event.GroupCreated)
 	return fleet.GroupView{Group: g}, nil
 }
 
@@ -62,7 +63,7 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 		return fleet.GroupView{}, err
 	}
 	r.audit.Record(ctx, actor, "group.update", g.Name, groupFields(before), groupFields(g))
-	r.announceGroup(g, fleet.GroupUpdated)
+	r.announceGroup(g, event.GroupUpdated)
 	return r.groupView(ctx, actor, product, g)
 }
 
@@ -88,7 +89,7 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 		return err
 	}
 	r.audit.Record(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
-	r.announceGroup(g, fleet.GroupDeleted)
+	r.announceGroup(g, event.GroupDeleted)
 	r.live.Recheck(downloading...)
 	return err
 }

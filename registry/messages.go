@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -49,7 +50,7 @@ func (r *Registry) ArchiveAlert(ctx context.Context, actor fleet.Actor, id strin
 		return fleet.Hide(err, "no such alert: %.80s", id)
 	}
 	r.audit.Record(ctx, actor, "alert.archive", id, audit.Fields{"archived": a.Archived}, audit.Fields{"archived": archived})
-	r.live.Announce(fleet.Event{Payload: fleet.AlertArchived{Archived: archived}, Team: actor.Team, Device: a.Device, At: time.Now()})
+	r.live.Announce(event.Event{Payload: event.AlertArchived{Archived: archived}, Team: actor.Team, Device: a.Device, At: time.Now()})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota/precedence"
@@ -65,7 +66,7 @@ type Live interface {
 	// Heard returns when the last packet of a device came, if its record may not have that yet.
 	Heard(id fleet.DeviceID) time.Time
 	// Announce publishes an event.
-	Announce(e fleet.Event)
+	Announce(e event.Event)
 }
 
 // Registry is safe for concurrent use and keeps no goroutine. Every method that takes an

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/store"
@@ -229,7 +230,7 @@ type connected struct {
 	rechecks []fleet.DeviceID // guarded by mu
 	kicked   []fleet.DeviceID // guarded by mu
 	commands []fleet.DeviceID // guarded by mu
-	events   []fleet.Event    // guarded by mu
+	events   []event.Event    // guarded by mu
 }
 
 func (c *connected) Recheck(ids ...fleet.DeviceID) {
@@ -252,7 +253,7 @@ func (c *connected) Command(id fleet.DeviceID) {
 	c.commands = append(c.commands, id)
 }
 
-func (c *connected) Announce(e fleet.Event) {
+func (c *connected) Announce(e event.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.events = append(c.events, e)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/quota"
@@ -33,7 +34,7 @@ type Live interface {
 	// Kick ends the session of a device.
 	Kick(id fleet.DeviceID)
 	// Announce publishes an event.
-	Announce(e fleet.Event)
+	Announce(e event.Event)
 }
 
 // Roaming is safe for concurrent use and keeps no goroutine.
@@ -173,7 +174,7 @@ func (r *Roaming) raiseFlapping(ctx context.Context, d *fleet.Device) {
 		r.Log.Warn("alert not raised", "device", d.ID, "alert", a.Name, "err", err)
 		return
 	}
-	r.Live.Announce(fleet.Event{Payload: fleet.AlertRaised{Alert: a.Name, Text: a.Text}, Team: a.Team, Device: a.Device, At: a.Raised})
+	r.Live.Announce(event.Event{Payload: event.AlertRaised{Alert: a.Name, Text: a.Text}, Team: a.Team, Device: a.Device, At: a.Raised})
 }
 
 // register creates a record of a BLE device that was not imported, attached to gateway, if
@@ -262,5 +263,5 @@ func gatewayActor(team fleet.TeamID, gateway fleet.DeviceID) fleet.Actor {
 }
 
 func (r *Roaming) announceAttached(d fleet.Device, attached bool) {
-	r.Live.Announce(fleet.Event{Payload: fleet.GatewayChanged{Attached: attached}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
+	r.Live.Announce(event.Event{Payload: event.GatewayChanged{Attached: attached}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/storetest"
@@ -122,7 +123,7 @@ func (w *world) actions() string {
 type connected struct {
 	mu     sync.Mutex
 	kicked []fleet.DeviceID // guarded by mu
-	events []fleet.Event    // guarded by mu
+	events []event.Event    // guarded by mu
 }
 
 func (c *connected) Kick(id fleet.DeviceID) {
@@ -131,7 +132,7 @@ func (c *connected) Kick(id fleet.DeviceID) {
 	c.kicked = append(c.kicked, id)
 }
 
-func (c *connected) Announce(e fleet.Event) {
+func (c *connected) Announce(e event.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.events = append(c.events, e)

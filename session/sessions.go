@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/configs"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
@@ -34,9 +35,8 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Sessions are the devices that are online, and the way they take from connection through
-// handshake to updates. They implement broker.Cloud and registry.Live and are safe for
-// concurrent use.
+// Sessions are the devices that are online, from connection through handshake to updates.
+// They implement broker.Cloud and registry.Live and are safe for concurrent use.
 type Sessions struct {
 	handshake *handshake.Service
 	ota       *ota.Service
@@ -159,7 +159,7 @@ func (c *Sessions) join(s *session) {
 
 func (c *Sessions) joined(s *session) {
 	c.devices.SetOnline(s.id(), true)
-	c.activity.Publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+	c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: event.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 }
 
 // leave ends what s had running; its device is offline unless it has another session.
@@ -173,7 +173,7 @@ func (c *Sessions) leave(s *session) {
 	c.ota.Gone(s.id(), s.toDevice())
 	if current {
 		c.devices.SetOnline(s.id(), false)
-		c.activity.Publish(fleet.Event{Payload: fleet.StatusChanged{Status: fleet.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+		c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: event.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 	}
 }
 
@@ -196,7 +196,7 @@ func (c *Sessions) all() []*session {
 }
 
 // Announce implements registry.Live.
-func (c *Sessions) Announce(e fleet.Event) { c.activity.Publish(e) }
+func (c *Sessions) Announce(e event.Event) { c.activity.Publish(e) }
 
 // Recheck implements registry.Live: devices that are online are re-evaluated soon, a few at
 // a time. It never blocks.

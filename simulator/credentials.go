@@ -14,14 +14,15 @@ import (
 
 // Credential is one device of a fleet: who it is and what it runs at first.
 type Credential struct {
-	ID      fleet.DeviceID
-	Secret  string
-	Version fleet.Version  // zero: the fleet's
-	Gateway fleet.DeviceID // of a BLE device: the one it is in reach of first, which is one of the fleet; no Secret then
+	ID       fleet.DeviceID
+	Secret   string
+	Version  fleet.Version  // zero: the fleet's
+	Hardware string         // revision; "": the Profile's
+	Gateway  fleet.DeviceID // of a BLE device: the one it is in reach of first, which is one of the fleet; no Secret then
 }
 
 // ReadCredentials reads one device a line: `device,secret[,version]`, or a JSON object
-// {"device": ..., "secret": ..., "version": ...}. Empty lines, lines that begin with # and
+// {"device": ..., "secret": ..., "version": ..., "hardware": ...}. Empty lines, lines that begin with # and
 // a heading "device,secret..." are passed over. An answer of the REST API's device import
 // is read too: the whole with its "secrets", or a line for each device, of which those
 // without a secret are passed over. Errors are fleet.Invalid and name the line.
@@ -67,14 +68,15 @@ func parseLine(line string, heading bool) ([]Credential, error) {
 
 func parseObject(line string) ([]Credential, error) {
 	var o struct {
-		Device  string            `json:"device"`
-		ID      string            `json:"id"` // the import's word for it
-		Secret  string            `json:"secret"`
-		Version string            `json:"version"`
-		Secrets map[string]string `json:"secrets"`
-		Line    int               `json:"line"`  // of an import's device
-		Done    *int              `json:"done"`  // how far an import is
-		Error   string            `json:"error"` // that ended an import
+		Device   string            `json:"device"`
+		ID       string            `json:"id"` // the import's word for it
+		Secret   string            `json:"secret"`
+		Version  string            `json:"version"`
+		Hardware string            `json:"hardware"`
+		Secrets  map[string]string `json:"secrets"`
+		Line     int               `json:"line"`  // of an import's device
+		Done     *int              `json:"done"`  // how far an import is
+		Error    string            `json:"error"` // that ended an import
 	}
 	if err := json.Unmarshal([]byte(line), &o); err != nil {
 		return nil, err
@@ -83,7 +85,11 @@ func parseObject(line string) ([]Credential, error) {
 	case o.Secrets == nil && o.Secret == "" && (o.Line > 0 || o.Done != nil || o.Error != ""):
 		return nil, nil // an import's line that brings no secret
 	case o.Secrets == nil:
-		return one(cmp.Or(o.Device, o.ID), o.Secret, o.Version)
+		all, err := one(cmp.Or(o.Device, o.ID), o.Secret, o.Version)
+		for i := range all {
+			all[i].Hardware = o.Hardware
+		}
+		return all, err
 	}
 	var all []Credential
 	for device, secret := range o.Secrets {

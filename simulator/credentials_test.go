@@ -12,17 +12,17 @@ import (
 
 func TestReadCredentials(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
-		{"lines", "device,secret,version\na,s1\n# a comment\n\n b , s2 , 1.4.0 \r\n", "[{a s1  } {b s2 1.4.0 }]"},
-		{"objects", `{"device":"a","secret":"s"}` + "\n" + `{"device":"b","secret":"t","version":"7"}`, "[{a s  } {b t 7 }]"},
-		{"an import's answer", `{"updated":2,"secrets":{"b":"t","a":"s"}}`, "[{a s  } {b t  }]"},
+		{"lines", "device,secret,version\na,s1\n# a comment\n\n b , s2 , 1.4.0 \r\n", "[{a s1   } {b s2 1.4.0  }]"},
+		{"objects", `{"device":"a","secret":"s"}` + "\n" + `{"device":"b","secret":"t","version":"7","hardware":"rev-c"}`, "[{a s   } {b t 7 rev-c }]"},
+		{"an import's answer", `{"updated":2,"secrets":{"b":"t","a":"s"}}`, "[{a s   } {b t   }]"},
 		{"an import's lines", `{"line":1,"id":"b","outcome":"updated","secret":"t"}
 {"line":2,"id":"old","outcome":"existing"}
 {"line":3,"id":"a/b","outcome":"invalid"}
 {"done":1000,"total":1001}
 {"line":1001,"id":"a","outcome":"updated","secret":"s"}
 {"error":"unavailable","error_description":"the store does not answer"}
-`, "[{b t  } {a s  }]"},
-		{"objects with an id", `{"id":"a","secret":"s"}`, "[{a s  }]"},
+`, "[{b t   } {a s   }]"},
+		{"objects with an id", `{"id":"a","secret":"s"}`, "[{a s   }]"},
 		{"an object without a secret", `{"device":"a"}`, "credentials, line 1: device a has no secret"},
 		{"nothing", "", "[]"},
 		{"no secret", "a,", "credentials, line 1: device a has no secret"},

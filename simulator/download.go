@@ -3,6 +3,7 @@ package simulator
 import (
 	"crypto/sha256"
 	"hash"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -108,7 +109,8 @@ func (m *model) offer(now time.Time, payload []byte) {
 func (m *model) begin(o wire.Offer) {
 	if m.plan.update != o.Update {
 		m.stats.Updates++
-		m.plan = m.faults.draw(m.seed, m.self.Device(), m.stats.Updates, o.Update)
+		m.plan = m.faults.draw(m.seed, m.self.Device(), m.hardware, m.stats.Updates, &o)
+		m.try(o.Version)
 	}
 	if m.kept.digest != o.Digest || m.kept.size != o.Size || m.kept.hash == nil {
 		m.kept = kept{digest: o.Digest, size: o.Size, hash: sha256.New()}
@@ -116,6 +118,19 @@ func (m *model) begin(o wire.Offer) {
 	m.kept.chunk = o.Chunk
 	reported := m.update != nil && m.update.offer.Update == o.Update && m.update.reported
 	m.update = &update{offer: o, reported: reported}
+}
+
+// maxTried bounds DeviceStatus.Tried.
+const maxTried = 32
+
+// try notes that an update to v begins.
+func (m *model) try(v fleet.Version) {
+	if slices.ContainsFunc(m.tried, v.Equal) {
+		return
+	}
+	if m.tried = append(m.tried, v); len(m.tried) > maxTried {
+		m.tried = m.tried[1:]
+	}
 }
 
 // chunk takes a piece of the image where it is the next one.

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -171,6 +172,47 @@ func TestOldVersionRunsAfterARestartThatWentWrong(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestBrokenFirmwareIsRolledBackAtEachTry(t *testing.T) {
+	config := quick.with(func(c *Config) {
+		c.Profile.Hardware = "rev-b"
+		c.Faults.Breaks = []Break{{two.version, "rev-a", 1}, {three.version, "rev-b", 1}}
+	})
+	play(t, config, func(s *scene) {
+		for n, row := range []struct {
+			firmware
+			runs fleet.Version
+		}{{three, fleet.WholeVersion(1)}, {three, fleet.WholeVersion(1)}, {two, two.version}} {
+			l, h := s.greet()
+			if h.Hardware != "rev-b" {
+				s.t.Fatalf("got hardware %q", h.Hardware)
+			}
+			l.offer(row.firmware, byte(n+1), 0, 8)
+			l.feed(row.firmware)
+			l.report(wire.ReportApplying)
+			l.expectEnd(true)
+			if d := s.settled(); !d.Running.Equal(row.runs) {
+				s.t.Fatalf("after update %d: runs %v, want %v", n+1, d.Running, row.runs)
+			}
+		}
+		if tried := s.device().Tried; len(tried) != 2 || !tried[0].Equal(three.version) || !tried[1].Equal(two.version) {
+			s.t.Errorf("tried %v, want 3 and 2, each once", tried)
+		}
+	})
+}
+
+func TestABreakHitsItsShareOfTheDevices(t *testing.T) {
+	f := Faults{Breaks: []Break{{three.version, "rev-b", 0.3}}}
+	broken := 0
+	for n := range 10_000 {
+		if f.broken(1, fleet.DeviceID(fmt.Sprint("dev-", n)), "rev-b", three.version) {
+			broken++
+		}
+	}
+	if broken < 2_800 || broken > 3_200 {
+		t.Errorf("%d of 10,000 devices, want about 30 %%", broken)
 	}
 }
 

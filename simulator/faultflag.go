@@ -32,6 +32,18 @@ func (s StageChance) MarshalText() ([]byte, error) {
 	return append([]byte(s.Stage.String()+":"), percent...), err
 }
 
+// UnmarshalText reads "VERSION[@HARDWARE]:PERCENT%", as in "3@rev-b:30%".
+func (b *Break) UnmarshalText(text []byte) (err error) {
+	what, percent, ok := strings.Cut(string(text), ":")
+	version, hardware, only := strings.Cut(what, "@")
+	b.Version, err = fleet.ParseVersion(version)
+	if !ok || err != nil || only && hardware == "" {
+		return fleet.Errorf(fleet.Invalid, "%.60q: use VERSION[@HARDWARE]:PERCENT such as 3:5%% or 3@rev-b:30%%", text)
+	}
+	b.Hardware = hardware
+	return b.Share.UnmarshalText([]byte(percent))
+}
+
 // UnmarshalText reads a percentage from "0%" to "100%", such as "0.5%".
 func (c *Chance) UnmarshalText(text []byte) error {
 	number, percent := strings.CutSuffix(string(text), "%")

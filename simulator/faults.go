@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/wire"
 )
 
 // Faults is what goes wrong in a simulated fleet. Whether it does is drawn from the seed,
@@ -14,6 +15,7 @@ type Faults struct {
 	FailAt    []StageChance // the device reports failed (at apply: boots the old version)
 	PowerLoss []StageChance // the device loses its power and boots again
 	Revert    Chance        // of updates: boots the old version after applying
+	Breaks    []Break       // firmware that doesn't run on some devices
 	Corrupt   Chance        // of updates: a received byte flips, so the digest differs
 	Drop      Chance        // of updates: the connection is lost in the middle
 	NotNow    Chance        // of devices: refuse updates from the start ...
@@ -48,6 +50,14 @@ type Slow struct {
 	Share Chance
 }
 
+// Break is firmware that doesn't run on a share of the devices: whenever they install it, they
+// boot the old version again.
+type Break struct {
+	Version  fleet.Version
+	Hardware string // the revision of these devices; "": any
+	Share    Chance
+}
+
 // plan is what goes wrong in one update of one device.
 type plan struct {
 	update    fleet.UpdateID
@@ -67,11 +77,11 @@ func source(seed uint64, id fleet.DeviceID, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed^h.Sum64(), uint64(n))) //nolint:gosec // repeatable on purpose
 }
 
-// draw decides what goes wrong in the n-th update, from 1, of device id.
-func (f *Faults) draw(seed uint64, id fleet.DeviceID, n int, update fleet.UpdateID) plan {
+// draw decides what goes wrong in the n-th update, from 1, of device id with this hardware.
+func (f *Faults) draw(seed uint64, id fleet.DeviceID, hardware string, n int, o *wire.Offer) plan {
 	r := source(seed, id, n)
-	return plan{
-		update:    update,
+	p := plan{
+		update:    o.Update,
 		failAt:    strike(r, f.FailAt),
 		powerLoss: strike(r, f.PowerLoss),
 		revert:    hit(r, f.Revert),
@@ -79,6 +89,18 @@ func (f *Faults) draw(seed uint64, id fleet.DeviceID, n int, update fleet.Update
 		drop:      hit(r, f.Drop),
 		at:        r.Float64(),
 	}
+	p.revert = p.revert || f.broken(seed, id, hardware, o.Version)
+	return p
+}
+
+// broken reports whether firmware doesn't run on a device. It is the same at each try.
+func (f *Faults) broken(seed uint64, id fleet.DeviceID, hardware string, version fleet.Version) bool {
+	for n, b := range f.Breaks {
+		if b.Version.Equal(version) && (b.Hardware == "" || b.Hardware == hardware) && hit(source(seed, id, -1-n), b.Share) {
+			return true
+		}
+	}
+	return false
 }
 
 // strike draws for each chance and returns the first stage that is hit. It takes one

@@ -116,6 +116,9 @@ func New(config Config) (*Fleet, error) {
 		}
 		m := newModel(&f.config.Profile, &f.config.Faults, config.Seed, self, c.Version)
 		m.caches = g != nil && config.Radio.Caches
+		if c.Hardware != "" {
+			m.hardware = c.Hardware
+		}
 		d := newDevice(m, dial, config.Haste)
 		d.gateway = g
 		f.devices, f.byID[c.ID] = append(f.devices, d), d

@@ -12,7 +12,7 @@ const maxHelloWait = 5 * time.Minute
 // again.
 func (m *model) sendHello(now time.Time) {
 	h := wire.NewHello(m.running)
-	h.Product, h.Hardware, h.MaxImage = m.profile.Product, m.profile.Hardware, m.profile.MaxImage
+	h.Product, h.Hardware, h.MaxImage = m.profile.Product, m.hardware, m.profile.MaxImage
 	h.Chunk, h.Window = m.profile.chunk(), m.profile.window()
 	h.Digest, h.Boot, h.UpdatesOn, h.Last = m.digest, m.boot, m.takes, m.last
 	h.Partial, h.Caches = m.kept.partial(), m.caches

@@ -11,7 +11,7 @@ import (
 // Profile is what the devices of a fleet have in common. It is shared and never modified.
 type Profile struct {
 	Product   string        // slug in Hello; "": left out
-	Hardware  string        // revision in Hello; "": left out
+	Hardware  string        // revision in Hello, where a Credential has none; "": left out
 	Chunk     uint32        // bytes; 0: the protocol's default
 	Window    uint32        // chunks pushed before the device asks; NoWindow: none; 0: default
 	MaxImage  uint64        // bytes it can store; 0: left out, no limit
@@ -89,6 +89,8 @@ type model struct {
 	nature  nature
 	caches  bool // a gateway that caches images
 
+	hardware string // revision in Hello; "": left out
+
 	// What survives a loss of power.
 	running fleet.Version
 	digest  fleet.Digest // of what runs; zero until an image was received
@@ -100,6 +102,7 @@ type model struct {
 	command uint32   // highest number carried out
 	results []result // of the commands executed last
 	takes   bool     // updates are enabled
+	tried   []fleet.Version
 
 	// What does not.
 	boot      uint64
@@ -153,7 +156,7 @@ const (
 
 // newModel is a device that runs running and was never connected.
 func newModel(p *Profile, f *Faults, seed uint64, self wire.Topic, running fleet.Version) *model {
-	m := &model{profile: p, faults: f, seed: seed, self: self, running: running}
+	m := &model{profile: p, faults: f, seed: seed, self: self, running: running, hardware: p.Hardware}
 	m.nature = f.nature(seed, self.Device())
 	m.takes = !m.nature.notNow
 	m.start()

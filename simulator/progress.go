@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -55,8 +56,9 @@ type DeviceStatus struct {
 	Target  fleet.Version // as its last Welcome said
 	State   State
 	Online  bool
-	Ended   string // how its last update ended, "" when none did
-	Trouble string // why its last connection ended
+	Tried   []fleet.Version // of the updates it has begun, each once, the first first; the last 32
+	Ended   string          // how its last update ended, "" when none did
+	Trouble string          // why its last connection ended
 	Stats   Stats
 }
 
@@ -74,7 +76,7 @@ func (d *device) status() DeviceStatus {
 	defer d.mu.Unlock()
 	m := d.model
 	return DeviceStatus{
-		Running: m.running, Digest: m.digest, Image: m.image, Target: m.target, State: m.state,
+		Running: m.running, Digest: m.digest, Tried: slices.Clone(m.tried), Image: m.image, Target: m.target, State: m.state,
 		Online: d.client != nil && m.greeted, Ended: m.ended, Trouble: d.trouble, Stats: m.stats,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -18,7 +19,7 @@ type Rights interface {
 	// token has ended.
 	Actor(ctx context.Context, secret string) (fleet.Actor, error)
 	// Hear returns e as actor sees it, and whether the actor may see it at all.
-	Hear(ctx context.Context, actor fleet.Actor, e fleet.Event) (v fleet.EventView, hears bool, err error)
+	Hear(ctx context.Context, actor fleet.Actor, e event.Event) (v event.View, hears bool, err error)
 }
 
 // Listener selects and formats the events of one stream. Its methods are called from one
@@ -26,9 +27,9 @@ type Rights interface {
 type Listener interface {
 	// Select reports whether e may be wanted, without I/O, and returns the event to check the
 	// client's rights for.
-	Select(e fleet.Event) (checked fleet.Event, ok bool)
+	Select(e event.Event) (checked event.Event, ok bool)
 	// Take keeps an event the client may see. It reports whether there is something to send.
-	Take(v fleet.EventView) bool
+	Take(v event.View) bool
 	// Flush formats what was taken since the last call.
 	Flush() (text string, err error)
 }
@@ -38,7 +39,7 @@ type Stream struct {
 	Listener Listener
 	Rights   Rights
 	Secret   string             // of the client's session or token
-	Events   <-chan fleet.Event // the stream ends when it is closed
+	Events   <-chan event.Event // the stream ends when it is closed
 	Over     <-chan struct{}    // closed when the session has ended; nil: never
 	Greeting string             // sent first, as server-sent events
 	Farewell string             // sent last when the session has ended, as server-sent events; "": nothing
@@ -103,7 +104,7 @@ func (s Stream) run(ctx context.Context, out *Writer) error {
 }
 
 // take gives the listener an event the client may see.
-func (s Stream) take(ctx context.Context, e fleet.Event) (took bool, err error) {
+func (s Stream) take(ctx context.Context, e event.Event) (took bool, err error) {
 	e, ok := s.Listener.Select(e)
 	if !ok {
 		return false, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -19,8 +20,8 @@ func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error
 		a.Raised = time.Now()
 	}
 	a.ID = alertTime(a.Raised) + "-" + s.core.Nonce()
-	order, sizes := alertShareKeys(a.Team)
-	_, err := s.core.Run(ctx, raiseScript, []string{alertsKey(a.Team), alertOrderKey(a.Team), order, sizes},
+	order, sizes := keys.AlertShares(a.Team)
+	_, err := s.core.Run(ctx, raiseScript, []string{keys.Alerts(a.Team), keys.AlertOrder(a.Team), order, sizes},
 		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts.All, alertTime(s.core.clock.Now().Add(-s.core.keep.Age)),
 		string(a.Device), s.core.keep.Alerts.Owner, s.core.keep.Alerts.Floor)
 	if err != nil {
@@ -52,8 +53,8 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 	}
 	oldest := "[" + alertTime(s.core.clock.Now().Add(-s.core.keep.Age))
 	for {
-		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, alertOrderKey(team), func(p redis.Pipeliner) pipeline.Result[[]string] {
-			return p.ZRevRangeByLex(context.Background(), alertOrderKey(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: alertChunk})
+		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.AlertOrder(team), func(p redis.Pipeliner) pipeline.Result[[]string] {
+			return p.ZRevRangeByLex(context.Background(), keys.AlertOrder(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: alertChunk})
 		})
 		if err != nil || len(ids) == 0 {
 			return page, "", err
@@ -80,8 +81,8 @@ func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) 
 	for _, id := range ids {
 		fields = append(fields, id, "x"+id)
 	}
-	values, err := pipeline.Fetch(ctx, s.core.Pipeline, alertsKey(team), func(p redis.Pipeliner) pipeline.Result[[]any] {
-		return p.HMGet(context.Background(), alertsKey(team), fields...)
+	values, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.Alerts(team), func(p redis.Pipeliner) pipeline.Result[[]any] {
+		return p.HMGet(context.Background(), keys.Alerts(team), fields...)
 	})
 	if err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (s *Messages) ArchiveAlert(ctx context.Context, team fleet.TeamID, id strin
 	if archived {
 		flag = "1"
 	}
-	status, err := s.core.RunStatus(ctx, archiveScript, []string{alertsKey(team)}, id, flag)
+	status, err := s.core.RunStatus(ctx, archiveScript, []string{keys.Alerts(team)}, id, flag)
 	if err == nil && status == 0 {
 		return noAlert(id)
 	}

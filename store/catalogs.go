@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 // Catalogs reads and writes products with their firmware and releases. The catalogs that it
@@ -19,7 +20,7 @@ type Catalogs struct {
 }
 
 func newCatalogs(c *core) *Catalogs {
-	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, productKey)}
+	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, keys.Product)}
 }
 
 // Catalog returns the newest catalog that this process knows to exist, usually without a round
@@ -70,17 +71,17 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 	})
 	switch {
 	case err != nil && claimed != "" && !errors.Is(err, fleet.Unavailable):
-		return nil, errors.Join(err, s.core.claims.Unclaim(ctx, slugKey(claimed), uint32(product)))
+		return nil, errors.Join(err, s.core.claims.Unclaim(ctx, keys.Slug(claimed), uint32(product)))
 	case err != nil:
 		return nil, err
 	case before != edited.Product.Slug:
-		_ = s.core.claims.Unclaim(ctx, slugKey(before), uint32(product)) // on an error the old slug stays taken
+		_ = s.core.claims.Unclaim(ctx, keys.Slug(before), uint32(product)) // on an error the old slug stays taken
 	}
 	return edited, nil
 }
 
 func (s *Catalogs) claimSlug(ctx context.Context, slug string, product fleet.ProductID) error {
-	ours, err := s.core.claims.Claim(ctx, slugKey(slug), uint32(product))
+	ours, err := s.core.claims.Claim(ctx, keys.Slug(slug), uint32(product))
 	if err == nil && !ours {
 		err = &fleet.Error{Kind: fleet.Conflict, Field: "slug", Text: "a product with the slug " + slug + " exists already"}
 	}
@@ -93,7 +94,7 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 	if _, err := s.teams.docs.Live(ctx, p.Team); err != nil {
 		return fleet.Product{}, err
 	}
-	id, err := s.core.claims.Next(ctx, counterKey("product"))
+	id, err := s.core.claims.Next(ctx, keys.Counter("product"))
 	if err != nil {
 		return fleet.Product{}, err
 	}
@@ -103,7 +104,7 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 	}
 	undo := context.WithoutCancel(ctx)
 	if err := s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})); err != nil {
-		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, slugKey(p.Slug), id))
+		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Slug), id))
 	}
 	_, err = s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {
 		r.products[p.ID] = true
@@ -138,7 +139,7 @@ func (s *Catalogs) Products(ctx context.Context, team fleet.TeamID) ([]fleet.Pro
 
 // ProductBySlug returns the product with a slug; fleet.NotFound when there is none.
 func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Product, error) {
-	id, err := s.core.claims.Owner(ctx, slugKey(slug))
+	id, err := s.core.claims.Owner(ctx, keys.Slug(slug))
 	if err != nil {
 		return fleet.Product{}, err
 	}
@@ -164,7 +165,7 @@ func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) e
 
 // erase removes a product, also one that was created only in part.
 func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
-	if err := s.core.claims.Unclaim(ctx, slugKey(p.Slug), uint32(p.ID)); err != nil {
+	if err := s.core.claims.Unclaim(ctx, keys.Slug(p.Slug), uint32(p.ID)); err != nil {
 		return err
 	}
 	_, err := s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 // after is a hook that calls do once, behind the first write of a key.
@@ -39,7 +40,7 @@ func TestAProductThatCouldNotBeMadeTakesNoSlug(t *testing.T) {
 		ctx := t.Context()
 		team, user, first := newTeam(t, s)
 		second := first.ID + 1
-		hook(s, &after{key: productKey(second), do: func() { client(s).Del(ctx, teamKey(team.ID)) }})
+		hook(s, &after{key: keys.Product(second), do: func() { client(s).Del(ctx, keys.Team(team.ID)) }})
 		if p, err := s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: "meter"}); !errors.Is(err, fleet.NotFound) || p.ID != 0 {
 			t.Errorf("in a team deleted meanwhile: got %+v, %v, want not found", p, err)
 		}

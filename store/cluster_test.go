@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/redistest"
 )
 
@@ -27,7 +28,7 @@ func ownCluster(t testing.TB, replicated bool) *redistest.Cluster {
 func onMaster(t testing.TB, c *redistest.Cluster, n *redistest.Node) fleet.DeviceID {
 	t.Helper()
 	for i := range 10_000 {
-		if id := fleet.DeviceID(fmt.Sprint("d", i)); c.Master(deviceKey(id)) == n {
+		if id := fleet.DeviceID(fmt.Sprint("d", i)); c.Master(keys.Device(id)) == n {
 			return id
 		}
 	}
@@ -93,9 +94,9 @@ func TestOneDeadMasterCostsTheOthersNothing(t *testing.T) {
 		key string // whose master fails
 		die func(*redistest.Node)
 	}{
-		"the one with the lease is killed": {"id:{store}", (*redistest.Node).Kill},
-		"another one is killed":            {"d:{d0}", (*redistest.Node).Kill},
-		"the one with the lease hangs":     {"id:{store}", func(n *redistest.Node) { n.Hang(3 * redistest.NodeTimeout) }},
+		"the one with the lease is killed": {keys.Store, (*redistest.Node).Kill},
+		"another one is killed":            {keys.Marks[0], (*redistest.Node).Kill},
+		"the one with the lease hangs":     {keys.Store, func(n *redistest.Node) { n.Hang(3 * redistest.NodeTimeout) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -148,13 +149,13 @@ func TestASlotMayMoveWhileItIsWritten(t *testing.T) {
 	neighbor := &writer{id: ""}
 	for i := range 100_000 {
 		id := fleet.DeviceID(fmt.Sprint("n", i))
-		if c.Master(deviceKey(id)) == from {
+		if c.Master(keys.Device(id)) == from {
 			neighbor.id = id
 			break
 		}
 	}
 	must(t, s.Devices.Create(t.Context(), newDevice(neighbor.id)))
-	move := got[*redistest.Move](t)(c.BeginMove(deviceKey(moving.id), to))
+	move := got[*redistest.Move](t)(c.BeginMove(keys.Device(moving.id), to))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 50 { // on the same master, meanwhile: each would wait for seconds behind the one that has to
@@ -182,7 +183,7 @@ func TestAnEmptiedMasterIsNotUsed(t *testing.T) {
 	c := ownCluster(t, false)
 	folder := t.TempDir()
 	s, log := openAt(t, c.URL(), folder)
-	emptied := c.Masters()[slices.IndexFunc(c.Masters(), func(n *redistest.Node) bool { return n != c.Master("id:{store}") })]
+	emptied := c.Masters()[slices.IndexFunc(c.Masters(), func(n *redistest.Node) bool { return n != c.Master(keys.Store) })]
 	id := onMaster(t, c, emptied)
 	must(t, s.Devices.Create(t.Context(), newDevice(id)))
 	must(t, emptied.Client.FlushAll(t.Context()).Err())
@@ -215,7 +216,7 @@ func TestTwoProcessesNeverShareACluster(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	must(t, first.Ready())
-	must(t, c.Client.Set(t.Context(), "lease:{store}", "another", time.Minute).Err()) // as after a pause
+	must(t, c.Client.Set(t.Context(), keys.Lease, "another", time.Minute).Err()) // as after a pause
 	if err := <-first.Lost(); err == nil {
 		t.Fatal("nothing was lost")
 	}
@@ -297,7 +298,7 @@ func BenchmarkOneDeadMaster(b *testing.B) {
 			d := newDevice(fleet.DeviceID(fmt.Sprint("d", n)))
 			d.Product = product.ID
 			must(b, s.Devices.Create(b.Context(), d))
-			at := slices.Index(masters, c.Master(deviceKey(d.ID)))
+			at := slices.Index(masters, c.Master(keys.Device(d.ID)))
 			all.Go(func() {
 				pace := time.NewTicker(100 * time.Millisecond)
 				defer pace.Stop()
@@ -317,7 +318,7 @@ func BenchmarkOneDeadMaster(b *testing.B) {
 				}
 			})
 		}
-		dead := slices.Index(masters, c.Master("id:{store}"))
+		dead := slices.Index(masters, c.Master(keys.Store))
 		healthy := func() (n int64) {
 			for i := range done {
 				if i != dead {

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -71,8 +72,8 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 
 // Commands returns all commands that are kept for id, also finished ones, lowest number first.
 func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
-	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, outboxKey(id), func(p redis.Pipeliner) pipeline.Result[map[string]string] {
-		return p.HGetAll(context.Background(), outboxKey(id))
+	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.Outbox(id), func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+		return p.HGetAll(context.Background(), keys.Outbox(id))
 	})
 	if err != nil {
 		return nil, err
@@ -105,4 +106,4 @@ func (s *Messages) Finish(ctx context.Context, id fleet.DeviceID, number uint32,
 	return err
 }
 
-func outboxKeys(id fleet.DeviceID) []string { return []string{deviceKey(id), outboxKey(id)} }
+func outboxKeys(id fleet.DeviceID) []string { return []string{keys.Device(id), keys.Outbox(id)} }

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -118,8 +119,8 @@ func (s *Devices) Delete(ctx context.Context, id fleet.DeviceID) error {
 
 // History returns the past updates of id, newest first; none for an unknown device.
 func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Update, error) {
-	records, err := pipeline.Fetch(ctx, s.core.Pipeline, historyKey(id), func(p redis.Pipeliner) pipeline.Result[[]string] {
-		return p.LRange(context.Background(), historyKey(id), 0, -1)
+	records, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.History(id), func(p redis.Pipeliner) pipeline.Result[[]string] {
+		return p.LRange(context.Background(), keys.History(id), 0, -1)
 	})
 	if err != nil {
 		return nil, err

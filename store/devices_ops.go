@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/record"
 )
 
@@ -16,10 +17,10 @@ type loadDevice struct {
 	device fleet.Device
 }
 
-func (op *loadDevice) Key() string { return deviceKey(op.id) }
+func (op *loadDevice) Key() string { return keys.Device(op.id) }
 
 func (op *loadDevice) Queue(p redis.Pipeliner, _ bool) {
-	op.sent = p.HGetAll(context.Background(), deviceKey(op.id))
+	op.sent = p.HGetAll(context.Background(), keys.Device(op.id))
 }
 
 func (op *loadDevice) Settle(bool) error {
@@ -44,7 +45,7 @@ type saveDevice struct {
 	catalog uint64
 }
 
-func (op *saveDevice) Key() string { return deviceKey(op.device.ID) }
+func (op *saveDevice) Key() string { return keys.Device(op.device.ID) }
 
 func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
@@ -55,9 +56,9 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 		args = append(args, record.Update.Pack(&op.ended[i]))
 	}
 	args = record.AppendDevice(args, d)
-	op.sent = p.EvalSha(context.Background(), saveScript.SHA, []string{deviceKey(d.ID), historyKey(d.ID)}, args...)
+	op.sent = p.EvalSha(context.Background(), saveScript.SHA, []string{keys.Device(d.ID), keys.History(d.ID)}, args...)
 	if !op.store.core.Clustered() {
-		op.rev = p.HGet(context.Background(), productKey(d.Product), "rev")
+		op.rev = p.HGet(context.Background(), keys.Product(d.Product), "rev")
 	}
 }
 
@@ -99,12 +100,12 @@ type createDevice struct {
 	sent   *redis.Cmd
 }
 
-func (op *createDevice) Key() string { return deviceKey(op.device.ID) }
+func (op *createDevice) Key() string { return keys.Device(op.device.ID) }
 
 func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
-	op.sent = p.EvalSha(context.Background(), createScript.SHA, []string{deviceKey(d.ID)}, record.AppendDevice(args, d)...)
+	op.sent = p.EvalSha(context.Background(), createScript.SHA, []string{keys.Device(d.ID)}, record.AppendDevice(args, d)...)
 }
 
 func (op *createDevice) Settle(bool) error {
@@ -129,10 +130,10 @@ type deleteDevice struct {
 	sent  *redis.Cmd
 }
 
-func (op *deleteDevice) Key() string { return deviceKey(op.id) }
+func (op *deleteDevice) Key() string { return keys.Device(op.id) }
 
 func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
-	op.sent = p.EvalSha(context.Background(), deleteScript.SHA, []string{deviceKey(op.id), historyKey(op.id), outboxKey(op.id)})
+	op.sent = p.EvalSha(context.Background(), deleteScript.SHA, []string{keys.Device(op.id), keys.History(op.id), keys.Outbox(op.id)})
 }
 
 func (op *deleteDevice) Settle(again bool) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 var sameVersion = cmp.Comparer(func(a, b fleet.Version) bool { return a == b })
@@ -173,7 +174,7 @@ func TestAStateOfTheSameRevisionByAnotherWriteIsNotOverwritten(t *testing.T) {
 		must(t, s.Devices.Create(ctx, newDevice("a")))
 		lost := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
 		lost.Name = "read before the fail-over"
-		must(t, client(s).HSet(ctx, deviceKey("a"), "w", "another", "n", "by another write").Err())
+		must(t, client(s).HSet(ctx, keys.Device("a"), "w", "another", "n", "by another write").Err())
 		if _, err := s.Devices.Save(ctx, &lost); !errors.Is(err, fleet.Conflict) {
 			t.Errorf("got %v, want conflict", err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 // haveGroups returns fleet.NotFound unless the team has all groups of ids.
@@ -65,7 +66,7 @@ func (s *Teams) Group(ctx context.Context, team fleet.TeamID, id fleet.GroupID) 
 // CreateGroup stores a new group of g.Team and returns it with its id; fleet.Conflict when the
 // team has a group with that name.
 func (s *Teams) CreateGroup(ctx context.Context, g fleet.Group) (fleet.Group, error) {
-	id, err := s.core.claims.Next(ctx, counterKey("group"))
+	id, err := s.core.claims.Next(ctx, keys.Counter("group"))
 	if err != nil {
 		return fleet.Group{}, err
 	}
@@ -89,7 +90,7 @@ func (s *Teams) EnsureGroups(ctx context.Context, team fleet.TeamID, wanted []fl
 	}
 	wanted = slices.Clone(wanted)
 	for i := range wanted {
-		id, err := s.core.claims.Next(ctx, counterKey("group"))
+		id, err := s.core.claims.Next(ctx, keys.Counter("group"))
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 func TestEnsureGroupsMakesOnlyWhatIsMissing(t *testing.T) {
@@ -107,7 +108,7 @@ func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
 		ghost := newDevice("ghost")
 		ghost.Team, ghost.Product, ghost.Groups = team.ID, product.ID, []fleet.GroupID{gone}
 		must(t, s.Devices.Create(ctx, ghost))
-		must(t, client(s).Del(ctx, deviceKey("ghost")).Err()) // as another process would
+		must(t, client(s).Del(ctx, keys.Device("ghost")).Err()) // as another process would
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))

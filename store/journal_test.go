@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 func TestTheJournalHoldsWhatWasOpenedAndNotClosed(t *testing.T) {
@@ -41,13 +42,13 @@ func TestAFencedEntryIsNeverFinished(t *testing.T) {
 	open := got[string](t)(s.Journal.Open(ctx, "one"))
 	must(t, s.Journal.Fence(ctx, open))
 	must(t, s.Journal.Fence(ctx, "late"))
-	must(t, s.core.Do(ctx, journalKey, func(p redis.Pipeliner) redis.Cmder { // an Open that Redis carries out after its caller gave up
-		return p.HSetNX(context.Background(), journalKey, "late", "two")
+	must(t, s.core.Do(ctx, keys.Journal, func(p redis.Pipeliner) redis.Cmder { // an Open that Redis carries out after its caller gave up
+		return p.HSetNX(context.Background(), keys.Journal, "late", "two")
 	}))
 	if left := got[map[string]string](t)(s.Journal.Unfinished(ctx)); len(left) != 0 {
 		t.Errorf("unfinished: %v", left)
 	}
-	if n := got[int64](t)(client(s).HLen(ctx, journalKey).Result()); n != 0 {
+	if n := got[int64](t)(client(s).HLen(ctx, keys.Journal).Result()); n != 0 {
 		t.Errorf("%d entries are kept for ever", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/record"
 	"github.com/muster-iot/muster/store/stream"
 )
@@ -14,6 +15,10 @@ import (
 type Messages struct {
 	core *core
 	room func() error // see Options
+}
+
+func (c *core) messagesKey(team fleet.TeamID) stream.Key {
+	return stream.Key{Stream: keys.Messages(team), Share: c.keep.Messages, Age: c.keep.Age}
 }
 
 // full returns why nothing that can wait is written.

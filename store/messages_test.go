@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 // appendMessages keeps n messages, one a second: device a for even numbers, b for odd.
@@ -293,7 +294,7 @@ func TestAlertsAreListedArchivedAndKeptByCount(t *testing.T) {
 		if err := s.Messages.ArchiveAlert(ctx, 1, raised[0].ID, true); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("an alert no longer kept: got %v, want not found", err)
 		}
-		if fields := got[int64](t)(client(s).HLen(ctx, alertsKey(1)).Result()); fields != 11 { // 5 alerts with their devices, 1 mark
+		if fields := got[int64](t)(client(s).HLen(ctx, keys.Alerts(1)).Result()); fields != 11 { // 5 alerts with their devices, 1 mark
 			t.Errorf("%d fields are kept, want 11", fields)
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/redisserver"
 )
 
@@ -319,7 +320,7 @@ func TestAPasswordThatRedisWantsFromNowOnIsAnOutage(t *testing.T) {
 func awaitRenewal(t *testing.T, c *redis.Client) {
 	t.Helper()
 	beat := func() int {
-		n, _ := c.HGet(t.Context(), "id:{store}", "beat").Int() // none before the first
+		n, _ := c.HGet(t.Context(), keys.Store, "beat").Int() // none before the first
 		return n
 	}
 	before := beat()
@@ -502,7 +503,7 @@ func TestADeletionOfAGroupIsFinishedWhenRedisIsBack(t *testing.T) {
 		d.Team, d.Product, d.Groups = team.ID, product.ID, []fleet.GroupID{g.ID}
 		must(t, s.Devices.Create(ctx, d))
 	}
-	link := &cut{after: teamKey(team.ID)}
+	link := &cut{after: keys.Team(team.ID)}
 	hook(s, link)
 	if err := s.Teams.DeleteGroup(ctx, team.ID, g.ID); !errors.Is(err, ErrUnfinished) || !errors.Is(err, fleet.Unavailable) {
 		t.Fatalf("got %v, want that it is not finished", err)
@@ -547,14 +548,14 @@ func TestAHolderThatWasPausedWritesNothing(t *testing.T) {
 	t.Parallel()
 	socket, client := ownRedis(t)
 	first, _ := openAt(t, "unix://"+socket, t.TempDir())
-	must(t, client.Set(t.Context(), "lease:{store}", "another", time.Minute).Err()) // as after a pause
+	must(t, client.Set(t.Context(), keys.Lease, "another", time.Minute).Err()) // as after a pause
 	if err := <-first.Lost(); err == nil {
 		t.Error("nothing was lost")
 	}
 	if err := first.Devices.Create(t.Context(), newDevice("a")); !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
-	if n := got[int64](t)(client.Exists(t.Context(), deviceKey("a")).Result()); n != 0 {
+	if n := got[int64](t)(client.Exists(t.Context(), keys.Device("a")).Result()); n != 0 {
 		t.Error("it wrote to a store that another process holds")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 )
 
 // maxRepeats bounds the records of one team; beyond, the oldest are dropped.
@@ -18,7 +19,7 @@ type Repeats struct{ core *core }
 // has. Each call must have a record of its own.
 func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string, lifetime time.Duration) (held string, err error) {
 	now := s.core.clock.Now()
-	reply, err := s.core.Run(ctx, takeScript, []string{repeatsKey(team), repeatOrderKey(team)},
+	reply, err := s.core.Run(ctx, takeScript, []string{keys.Repeats(team), keys.RepeatOrder(team)},
 		id, record, millis(now), millis(now.Add(lifetime)), maxRepeats)
 	held, _ = reply.(string)
 	return held, err
@@ -26,7 +27,7 @@ func (s *Repeats) Take(ctx context.Context, team fleet.TeamID, id, record string
 
 // Settle replaces the record of id, or removes it if record is "". A dropped one stays dropped.
 func (s *Repeats) Settle(ctx context.Context, team fleet.TeamID, id, record string) error {
-	_, err := s.core.Run(ctx, settleScript, []string{repeatsKey(team), repeatOrderKey(team)}, id, record)
+	_, err := s.core.Run(ctx, settleScript, []string{keys.Repeats(team), keys.RepeatOrder(team)}, id, record)
 	return err
 }
 

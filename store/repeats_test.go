@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -56,14 +57,14 @@ func TestRepeatsOfATeamAreBoundedAndGoWithIt(t *testing.T) {
 		for i := range maxRepeats + 5 {
 			got[string](t)(s.Repeats.Take(ctx, team.ID, strconv.Itoa(i), "x", time.Hour+time.Duration(i)*time.Second))
 		}
-		for _, key := range []string{repeatsKey(team.ID), repeatOrderKey(team.ID)} {
+		for _, key := range []string{keys.Repeats(team.ID), keys.RepeatOrder(team.ID)} {
 			if n := held(t, s, key); n != maxRepeats {
 				t.Errorf("%s: got %d records, want %d", key, n, maxRepeats)
 			}
 		}
 		must(t, s.Catalogs.DeleteProduct(ctx, product.ID))
 		must(t, s.Teams.DeleteTeam(ctx, team.ID))
-		for _, key := range []string{repeatsKey(team.ID), repeatOrderKey(team.ID)} {
+		for _, key := range []string{keys.Repeats(team.ID), keys.RepeatOrder(team.ID)} {
 			if n := held(t, s, key); n != 0 {
 				t.Errorf("%s: %d records outlive their team", key, n)
 			}
@@ -75,7 +76,7 @@ func TestRepeatsOfATeamAreBoundedAndGoWithIt(t *testing.T) {
 func held(t *testing.T, s *Store, key string) int64 {
 	t.Helper()
 	count := func(p redis.Pipeliner) pipeline.Result[int64] { return p.HLen(context.Background(), key) }
-	if key == repeatOrderKey(1) {
+	if key == keys.RepeatOrder(1) {
 		count = func(p redis.Pipeliner) pipeline.Result[int64] { return p.ZCard(context.Background(), key) }
 	}
 	return got[int64](t)(pipeline.Fetch(t.Context(), s.core.Pipeline, key, count))

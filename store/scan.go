@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -34,15 +35,15 @@ func (s *Devices) readAll(ctx context.Context) {
 // scan calls put for every device record. It continues after an outage of Redis, and returns an
 // error only when ctx ends first. put gets nil for a device that was deleted meanwhile.
 func (s *Devices) scan(ctx context.Context, put func(fleet.DeviceID, *fleet.Device)) error {
-	return s.core.Scan(ctx, deviceKeys, readChunk,
-		func(c *redis.Client, keys []string) error { return s.readDevices(ctx, c, keys, put) },
+	return s.core.Scan(ctx, keys.Devices, readChunk,
+		func(c *redis.Client, names []string) error { return s.readDevices(ctx, c, names, put) },
 		func(err error) bool { return s.pause(ctx, err) })
 }
 
-// readDevices calls put for the records of keys, all of one master, some at a time: a server may
-// return more keys than were asked for. A record that can't be read is logged and left out.
-func (s *Devices) readDevices(ctx context.Context, c redis.Cmdable, keys []string, put func(fleet.DeviceID, *fleet.Device)) error {
-	for some := range slices.Chunk(keys, readChunk) {
+// readDevices calls put for the records of names, all of one master, some at a time: a server may
+// return more names than were asked for. A record that can't be read is logged and left out.
+func (s *Devices) readDevices(ctx context.Context, c redis.Cmdable, names []string, put func(fleet.DeviceID, *fleet.Device)) error {
+	for some := range slices.Chunk(names, readChunk) {
 		pipe := c.Pipeline()
 		replies := make([]*redis.MapStringStringCmd, 0, len(some))
 		for _, key := range some {
@@ -50,7 +51,7 @@ func (s *Devices) readDevices(ctx context.Context, c redis.Cmdable, keys []strin
 		}
 		_ = pipeline.Exec(ctx, pipe) // each reply has its own error
 		for i, reply := range replies {
-			id := deviceOfKey(some[i])
+			id := keys.DeviceOf(some[i])
 			fields, err := reply.Result()
 			if pipeline.Transient(err) {
 				return err

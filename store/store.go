@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/journal"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/require"
 	"github.com/muster-iot/muster/store/retention"
@@ -118,7 +119,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{core: c, room: o.Room}
-	s.Journal = journal.New(c.Pipeline, journalKey)
+	s.Journal = journal.New(c.Pipeline, keys.Journal)
 	s.Repeats = &Repeats{core: c}
 	return s
 }
@@ -147,11 +148,11 @@ func (s *Store) read() {
 
 // unnamed looks at a Redis that does not say which store it is.
 func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
-	m, err := s.core.Master(teamsKey)
+	m, err := s.core.Master(keys.Teams)
 	if err != nil {
 		return identity.Found{}, err
 	}
-	n, err := m.Exists(ctx, teamsKey).Result()
+	n, err := m.Exists(ctx, keys.Teams).Result()
 	return identity.Found{Fleet: n > 0, Images: s.images}, err
 }
 

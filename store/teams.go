@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -26,15 +27,15 @@ type Teams struct {
 func newTeams(c *core, s *Store) *Teams {
 	return &Teams{
 		core: c, store: s,
-		docs:     document.New(c.Pipeline, rosterKind, teamKey),
-		accounts: document.New(c.Pipeline, accountKind, userKey),
+		docs:     document.New(c.Pipeline, rosterKind, keys.Team),
+		accounts: document.New(c.Pipeline, accountKind, keys.User),
 	}
 }
 
 // CreateTeam stores a new team with its first member, the owner, who must be a user. It returns
 // the team with its id.
 func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member) (fleet.Team, error) {
-	id, err := s.core.claims.Next(ctx, counterKey("team"))
+	id, err := s.core.claims.Next(ctx, keys.Counter("team"))
 	if err != nil {
 		return fleet.Team{}, err
 	}
@@ -49,12 +50,12 @@ func (s *Teams) CreateTeam(ctx context.Context, t fleet.Team, owner fleet.Member
 	if err := s.docs.Create(ctx, t.ID, r); err != nil {
 		return fleet.Team{}, err
 	}
-	return t, s.core.Do(ctx, teamsKey, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), teamsKey, id) })
+	return t, s.core.Do(ctx, keys.Teams, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), keys.Teams, id) })
 }
 
 // AllTeams returns the ids of all teams of the installation, lowest first.
 func (s *Teams) AllTeams(ctx context.Context) ([]fleet.TeamID, error) {
-	words, err := pipeline.Fetch(ctx, s.core.Pipeline, teamsKey, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), teamsKey) })
+	words, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.Teams, func(p redis.Pipeliner) pipeline.Result[[]string] { return p.SMembers(context.Background(), keys.Teams) })
 	ids := make([]fleet.TeamID, 0, len(words))
 	for _, word := range words {
 		ids = append(ids, fleet.TeamID(record.Decimal(word)))
@@ -96,16 +97,16 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 			return err
 		}
 	}
-	err = s.core.Do(ctx, alertsKey(id), func(p redis.Pipeliner) redis.Cmder {
-		order, sizes := alertShareKeys(id)
-		names := []string{alertsKey(id), alertOrderKey(id), order, sizes, repeatsKey(id), repeatOrderKey(id)}
+	err = s.core.Do(ctx, keys.Alerts(id), func(p redis.Pipeliner) redis.Cmder {
+		order, sizes := keys.AlertShares(id)
+		names := []string{keys.Alerts(id), keys.AlertOrder(id), order, sizes, keys.Repeats(id), keys.RepeatOrder(id)}
 		return p.Del(context.Background(), slices.Concat(names,
 			s.core.messagesKey(id).Names(), s.core.auditKey(id).Names(), s.core.signInsKey(id).Names())...)
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.core.Do(ctx, teamsKey, func(p redis.Pipeliner) redis.Cmder { return p.SRem(context.Background(), teamsKey, id.String()) }); err != nil {
+	if err := s.core.Do(ctx, keys.Teams, func(p redis.Pipeliner) redis.Cmder { return p.SRem(context.Background(), keys.Teams, id.String()) }); err != nil {
 		return err
 	}
 	return s.docs.Remove(ctx, id)

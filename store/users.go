@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -15,7 +16,7 @@ import (
 // CreateUser stores a new user and returns it with its id; fleet.Conflict when the installation
 // has a user with this email.
 func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error) {
-	id, err := s.core.claims.Next(ctx, counterKey("user"))
+	id, err := s.core.claims.Next(ctx, keys.Counter("user"))
 	if err != nil {
 		return fleet.User{}, err
 	}
@@ -26,13 +27,13 @@ func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error
 	a := accountKind.Clone(&account{})
 	a.user = u
 	if err := s.accounts.Create(ctx, u.ID, a); err != nil {
-		return fleet.User{}, errors.Join(err, s.core.claims.Unclaim(ctx, emailKey(u.Email), id))
+		return fleet.User{}, errors.Join(err, s.core.claims.Unclaim(ctx, keys.Email(u.Email), id))
 	}
 	return u, nil
 }
 
 func (s *Teams) claimEmail(ctx context.Context, email string, user fleet.UserID) error {
-	ours, err := s.core.claims.Claim(ctx, emailKey(email), uint32(user))
+	ours, err := s.core.claims.Claim(ctx, keys.Email(email), uint32(user))
 	if err == nil && !ours {
 		err = &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: "a user with the email " + email + " exists already"}
 	}
@@ -50,7 +51,7 @@ func (s *Teams) User(ctx context.Context, id fleet.UserID) (fleet.User, error) {
 
 // UserByEmail returns the user with an email; fleet.NotFound when there is none.
 func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, error) {
-	id, err := s.core.claims.Owner(ctx, emailKey(email))
+	id, err := s.core.claims.Owner(ctx, keys.Email(email))
 	if err != nil {
 		return fleet.User{}, err
 	}
@@ -96,7 +97,7 @@ func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 			return err
 		}
 	}
-	if err := s.core.claims.Unclaim(ctx, emailKey(a.user.Email), uint32(id)); err != nil {
+	if err := s.core.claims.Unclaim(ctx, keys.Email(a.user.Email), uint32(id)); err != nil {
 		return err
 	}
 	return s.accounts.Remove(ctx, id)
@@ -118,15 +119,15 @@ func (s *Teams) CreateToken(ctx context.Context, t fleet.Token) error {
 	if err != nil {
 		return err
 	}
-	return s.core.Do(ctx, tokenKey(t.ID), func(p redis.Pipeliner) redis.Cmder {
-		return p.Set(context.Background(), tokenKey(t.ID), record.Token.Pack(&t), 0)
+	return s.core.Do(ctx, keys.Token(t.ID), func(p redis.Pipeliner) redis.Cmder {
+		return p.Set(context.Background(), keys.Token(t.ID), record.Token.Pack(&t), 0)
 	})
 }
 
 // Token returns the token with this public part, also an expired one; fleet.NotFound when there
 // is none.
 func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
-	text, err := pipeline.Fetch(ctx, s.core.Pipeline, tokenKey(id), func(p redis.Pipeliner) pipeline.Result[string] { return p.Get(context.Background(), tokenKey(id)) })
+	text, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.Token(id), func(p redis.Pipeliner) pipeline.Result[string] { return p.Get(context.Background(), keys.Token(id)) })
 	if absent(err) {
 		return fleet.Token{}, fleet.Errorf(fleet.NotFound, "no such token")
 	}
@@ -136,6 +137,13 @@ func (s *Teams) Token(ctx context.Context, id string) (fleet.Token, error) {
 	var t fleet.Token
 	err = record.Token.Unpack(text, &t)
 	return t, err
+}
+
+// TokenUsed keeps t.Used and t.From; it changes nothing if the token was deleted.
+func (s *Teams) TokenUsed(ctx context.Context, t fleet.Token) error {
+	return s.core.Do(ctx, keys.Token(t.ID), func(p redis.Pipeliner) redis.Cmder {
+		return p.SetArgs(context.Background(), keys.Token(t.ID), record.Token.Pack(&t), redis.SetArgs{Mode: "XX"})
+	})
 }
 
 // Tokens returns the tokens of a user for a team, 0 for all teams, newest first.
@@ -181,5 +189,5 @@ func (s *Teams) DeleteToken(ctx context.Context, id string) error {
 }
 
 func (s *Teams) dropToken(ctx context.Context, id string) error {
-	return s.core.Do(ctx, tokenKey(id), func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), tokenKey(id)) })
+	return s.core.Do(ctx, keys.Token(id), func(p redis.Pipeliner) redis.Cmder { return p.Del(context.Background(), keys.Token(id)) })
 }

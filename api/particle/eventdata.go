@@ -4,20 +4,20 @@ import (
 	"encoding/json"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/wire"
 )
 
 // eventData spells an event's payload: one of Particle's words, or a JSON object, whose groups
 // are those the listener may see.
-func eventData(v fleet.EventView) string {
+func eventData(v event.View) string {
 	var data map[string]any
 	switch p := v.Payload.(type) {
-	case fleet.StatusChanged:
+	case event.StatusChanged:
 		return string(p.Status)
-	case fleet.FlashChanged:
+	case event.FlashChanged:
 		return string(p.Status)
-	case fleet.GatewayChanged:
+	case event.GatewayChanged:
 		return map[bool]string{true: "attached", false: "detached"}[p.Attached]
 	default:
 		data = eventFields(v.Payload)
@@ -33,39 +33,39 @@ func eventData(v fleet.EventView) string {
 }
 
 // eventFields are the fields of a payload that is an object.
-func eventFields(p fleet.Payload) map[string]any {
+func eventFields(p event.Payload) map[string]any {
 	switch p := p.(type) {
-	case fleet.UpdateChanged:
+	case event.UpdateChanged:
 		u := p.Update
 		return map[string]any{
 			"id": u.ID.String(), "from": u.From.String(), "to": u.To.String(), "state": u.State.String(),
 			"attempt": u.Attempt, "received": u.Next, "size": u.Size, "reason": wire.ReasonText(u.Reason),
 		}
-	case fleet.MessageReceived:
+	case event.MessageReceived:
 		return map[string]any{"topic": p.Topic, "size": p.Size}
-	case fleet.AlertRaised:
+	case event.AlertRaised:
 		data := map[string]any{"type": p.Type, "alert": p.Alert, "message": p.Text}
 		if p.Value != "" {
 			data["value"] = json.RawMessage(p.Value)
 		}
 		return data
-	case fleet.AlertArchived:
+	case event.AlertArchived:
 		return map[string]any{"archived": p.Archived}
-	case fleet.CommandChanged:
+	case event.CommandChanged:
 		return map[string]any{"number": p.Number}
-	case fleet.DeviceLocked:
+	case event.DeviceLocked:
 		return map[string]any{"desired_firmware_version": p.Version.String(), "locked": !p.Version.IsZero()}
-	case fleet.DeviceDevelopment:
+	case event.DeviceDevelopment:
 		return map[string]any{"development": p.Development}
-	case fleet.DeviceEdited:
+	case event.DeviceEdited:
 		return map[string]any{"name": p.DeviceName}
-	case fleet.GroupChanged:
+	case event.GroupChanged:
 		return map[string]any{"action": p.Action, "group": p.Group}
-	case fleet.FirmwareUploaded:
+	case event.FirmwareUploaded:
 		return map[string]any{"version": p.Version.String()}
-	case fleet.FirmwareReleased:
+	case event.FirmwareReleased:
 		return map[string]any{"version": api.Version{Version: p.Version}, "immediate": p.Immediate, "product_default": p.Default}
-	case fleet.ReleaseChanged:
+	case event.ReleaseChanged:
 		return map[string]any{"id": p.ID, "version": api.Version{Version: p.Version}, "state": p.State.String(), "share": p.Share.String()}
 	}
 	return map[string]any{}

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/sse"
 )
@@ -212,13 +213,13 @@ func (r rights) Actor(ctx context.Context, secret string) (fleet.Actor, error) {
 }
 
 // Hear implements sse.Rights.
-func (r rights) Hear(ctx context.Context, who fleet.Actor, e fleet.Event) (fleet.EventView, bool, error) {
+func (r rights) Hear(ctx context.Context, who fleet.Actor, e event.Event) (event.View, bool, error) {
 	return r.Registry.Hear(ctx, who, e)
 }
 
 // selects reports whether the event alone matches; the product of a device is known later.
-func (w wanted) selects(e fleet.Event) bool {
-	return e.Name() == fleet.EventMissed ||
+func (w wanted) selects(e event.Event) bool {
+	return e.Name() == event.NameMissed ||
 		strings.HasPrefix(string(e.Name()), w.prefix) &&
 			(w.device == "" || e.Device == w.device) &&
 			(!w.devices || e.Device != "")
@@ -227,14 +228,14 @@ func (w wanted) selects(e fleet.Event) bool {
 // listener formats each event by itself, in Particle's shape.
 type listener struct {
 	wanted
-	event fleet.EventView
+	event event.View
 }
 
 // Select implements sse.Listener.
-func (l *listener) Select(e fleet.Event) (fleet.Event, bool) { return e, l.selects(e) }
+func (l *listener) Select(e event.Event) (event.Event, bool) { return e, l.selects(e) }
 
 // Take implements sse.Listener.
-func (l *listener) Take(v fleet.EventView) bool {
+func (l *listener) Take(v event.View) bool {
 	l.event = v
 	return l.product == 0 || v.Product == 0 || v.Product == l.product
 }
@@ -245,7 +246,7 @@ func (l *listener) Flush() (string, error) {
 	return sse.Event(string(l.event.Name()), string(data)), err
 }
 
-func shownEvent(v fleet.EventView) api.Event {
+func shownEvent(v event.View) api.Event {
 	e := api.Event{Data: eventData(v), TTL: eventTTL, Published: v.At.UTC(), CoreID: "api", Product: uint32(v.Product)}
 	if v.Device != "" {
 		e.CoreID = string(v.Device)

@@ -3,15 +3,15 @@ package particle
 import (
 	"testing"
 
-	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/event"
 )
 
 func TestWhichEventsAStreamSelects(t *testing.T) {
-	device, group := fleet.Event{Payload: fleet.StatusChanged{}, Device: "a"}, fleet.Event{Payload: fleet.GroupChanged{}}
-	marker := fleet.Event{Payload: fleet.EventsMissed{}}
+	device, group := event.Event{Payload: event.StatusChanged{}, Device: "a"}, event.Event{Payload: event.GroupChanged{}}
+	marker := event.Event{Payload: event.Missed{}}
 	for name, row := range map[string]struct {
 		wanted wanted
-		event  fleet.Event
+		event  event.Event
 		want   bool
 	}{
 		"everything":                  {wanted{}, group, true},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -54,10 +55,10 @@ func TestEventsComeInParticlesShape(t *testing.T) {
 	if got := l.next(); got != ":ok" {
 		t.Errorf("a stream begins with %q, want :ok", got)
 	}
-	for _, e := range []fleet.Event{
-		{Payload: fleet.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
-		{Payload: fleet.StatusChanged{Status: "offline"}, Device: "lamp-9", Team: w.owner.Team},
-		{Payload: fleet.StatusChanged{Status: "online"}, Device: "lamp-7", Team: w.owner.Team, At: at},
+	for _, e := range []event.Event{
+		{Payload: event.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
+		{Payload: event.StatusChanged{Status: "offline"}, Device: "lamp-9", Team: w.owner.Team},
+		{Payload: event.StatusChanged{Status: "online"}, Device: "lamp-7", Team: w.owner.Team, At: at},
 	} {
 		w.events.queue <- e
 	}
@@ -91,11 +92,11 @@ func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
 		"/v1/events/muster%2F":                 "muster/group api",
 	} {
 		l := w.listen(t, w.token, path)
-		for _, e := range []fleet.Event{
-			{Payload: fleet.GroupChanged{}, Team: w.owner.Team},
-			{Payload: fleet.HandshakeDone{}, Device: "lamp-8", Team: w.owner.Team},
-			{Payload: fleet.StatusChanged{Status: fleet.StatusOnline}, Device: "lamp-8", Team: w.owner.Team},
-			{Payload: fleet.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
+		for _, e := range []event.Event{
+			{Payload: event.GroupChanged{}, Team: w.owner.Team},
+			{Payload: event.HandshakeDone{}, Device: "lamp-8", Team: w.owner.Team},
+			{Payload: event.StatusChanged{Status: event.StatusOnline}, Device: "lamp-8", Team: w.owner.Team},
+			{Payload: event.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
 		} {
 			w.events.queue <- e
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -38,7 +39,7 @@ type Domain struct {
 type Events interface {
 	// Listen returns a team's events from now on, until leave is called or the server ends,
 	// which closes the channel.
-	Listen(team fleet.TeamID) (heard <-chan fleet.Event, leave func())
+	Listen(team fleet.TeamID) (heard <-chan event.Event, leave func())
 }
 
 // API is the operations. Its methods may be called concurrently.
@@ -62,7 +63,7 @@ func New(config Config, domain Domain, log *slog.Logger) *API {
 // Handler serves the API's own routes and more, below /v1 and at /oauth/token.
 func (a *API) Handler(more ...[]route.Table) http.Handler {
 	return route.Serve(route.Config{
-		Version: a.Config.Version, Actor: a.Accounts.Actor, Admit: a.Admit, Repeats: a.Repeats, Log: a.Log,
+		Version: a.Config.Version, Actor: a.Accounts.ActorFrom, Admit: a.Admit, Repeats: a.Repeats, Log: a.Log,
 	}, slices.Concat(a.Tables(), slices.Concat(more...))...)
 }
 

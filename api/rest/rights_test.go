@@ -66,7 +66,7 @@ func newDoor(t *testing.T) *door {
 		return d.verdict
 	}
 	d.handler = route.Serve(route.Config{
-		Actor: d.domain.Accounts.Actor, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
+		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
 	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {

@@ -121,6 +121,7 @@ func shownTokens(tokens []fleet.Token) api.TokenList {
 	for _, t := range tokens {
 		out.Tokens = append(out.Tokens, api.TokenInfo{
 			ID: t.ID, Label: t.Label, Created: moment(t.Created), Expires: moment(t.Expires), Team: uint32(t.Team),
+			Used: moment(t.Used), From: t.From,
 		})
 	}
 	return out

@@ -22,6 +22,7 @@ import (
 	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
@@ -60,12 +61,12 @@ type world struct {
 
 // feed is a source of events with one listener.
 type feed struct {
-	queue chan fleet.Event
+	queue chan event.Event
 	left  chan bool
 }
 
 // Listen implements rest.Events.
-func (f *feed) Listen(fleet.TeamID) (<-chan fleet.Event, func()) {
+func (f *feed) Listen(fleet.TeamID) (<-chan event.Event, func()) {
 	return f.queue, func() { f.left <- true }
 }
 
@@ -75,7 +76,7 @@ type disconnected struct{}
 func (disconnected) Recheck(...fleet.DeviceID)      {}
 func (disconnected) Kick(fleet.DeviceID)            {}
 func (disconnected) Command(fleet.DeviceID)         {}
-func (disconnected) Announce(fleet.Event)           {}
+func (disconnected) Announce(event.Event)           {}
 func (disconnected) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 
 func newWorld(t testing.TB) *world {
@@ -99,7 +100,7 @@ func bare(t testing.TB) *world {
 		MaxImage: maxImage, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: images, Audit: log,
 		OTA: ota.New(ota.Config{Ready: func(fleet.DeviceID) {}}, s.Devices, s.Catalogs, image.NewChunker(images, 0, 0)),
 	})
-	w := &world{t: t, store: s, events: &feed{queue: make(chan fleet.Event, 10), left: make(chan bool, 10)}}
+	w := &world{t: t, store: s, events: &feed{queue: make(chan event.Event, 10), left: make(chan bool, 10)}}
 	w.domain = rest.Domain{
 		Accounts: accounts.New(accounts.Config{Teams: s.Teams, Audit: log, HashMemory: 64}),
 		Registry: registry.New(registry.Config{

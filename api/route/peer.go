@@ -1,7 +1,6 @@
 package route
 
 import (
-	"context"
 	"net"
 	"strings"
 
@@ -15,21 +14,20 @@ type actorKey struct{}
 // authenticate lets requests with a valid bearer token through, with their actor. Rights
 // are read again for each request.
 func (s *service) authenticate(ctx huma.Context, next func(huma.Context)) {
-	who, err := s.actor(ctx.Context(), ctx.Header("Authorization"))
+	who, err := s.actor(ctx)
 	if err != nil {
 		s.refuse(ctx, err)
 		return
 	}
-	who.Address = withoutPort(ctx.RemoteAddr())
 	next(huma.WithValue(ctx, actorKey{}, who))
 }
 
-func (s *service) actor(ctx context.Context, header string) (fleet.Actor, error) {
-	secret := bearer(header)
+func (s *service) actor(ctx huma.Context) (fleet.Actor, error) {
+	secret := bearer(ctx.Header("Authorization"))
 	if secret == "" {
 		return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "send a token in the header Authorization: Bearer ...; POST /oauth/token returns one")
 	}
-	return s.config.Actor(ctx, secret)
+	return s.config.Actor(ctx.Context(), secret, withoutPort(ctx.RemoteAddr()))
 }
 
 // bearer returns the token in an Authorization header, or "".

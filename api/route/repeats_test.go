@@ -58,7 +58,7 @@ func repeats(t *testing.T) route.Repeats {
 // serve serves c as a server process does: two of them may share kept.
 func (c *counter) serve(kept route.Repeats) http.Handler {
 	config := route.Config{
-		Actor: func(_ context.Context, secret string) (fleet.Actor, error) {
+		Actor: func(_ context.Context, secret, _ string) (fleet.Actor, error) {
 			if secret != "good" && secret != "also good" {
 				return fleet.Actor{}, fleet.Errorf(fleet.Unauthenticated, "the token is not valid")
 			}
@@ -192,7 +192,7 @@ func TestAStreamIsNotHeldBack(t *testing.T) {
 		}}, nil
 	}
 	config := route.Config{
-		Actor: func(context.Context, string) (fleet.Actor, error) {
+		Actor: func(context.Context, string, string) (fleet.Actor, error) {
 			return fleet.Actor{Team: 1, Role: fleet.Owner}, nil
 		},
 		Admit:   func(context.Context, fleet.Actor, fleet.Action, any) error { return nil },

@@ -21,8 +21,9 @@ import (
 // Config is what Serve needs besides routes.
 type Config struct {
 	Version string // of Muster, for the OpenAPI document
-	// Actor returns the actor whose token has this secret, with the rights of this moment.
-	Actor func(ctx context.Context, secret string) (fleet.Actor, error)
+	// Actor returns the actor whose token has this secret, with the rights of this moment, for a
+	// request from this IP address.
+	Actor func(ctx context.Context, secret, address string) (fleet.Actor, error)
 	// Admit decides whether who may call an operation that needs action. in is the
 	// operation's input, complete.
 	Admit   func(ctx context.Context, who fleet.Actor, action fleet.Action, in any) error

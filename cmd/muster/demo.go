@@ -23,7 +23,7 @@ import (
 )
 
 type demoCmd struct {
-	Devices int    `help:"Number of simulated devices, 10 to 20000." default:"200" placeholder:"N"`
+	Devices int    `help:"Number of simulated devices, 40 to 20000." default:"200" placeholder:"N"`
 	Exit    bool   `help:"Exit after the verdict instead of staying up; exit code 1 if a device does not run what it should."`
 	Seed    uint64 `help:"Random seed; the same seed gives the same roles and faults." default:"1" placeholder:"N"`
 	MQTT    string `name:"mqtt" help:"MQTT address; if its port is in use a free one is taken." default:"127.0.0.1:1883" placeholder:"ADDR"`
@@ -50,7 +50,7 @@ const (
 	demoRadio = 256 << 10 // bytes per second
 )
 
-var demoImageSizes = map[uint32]int{1: 220 << 10, 2: 310 << 10, 3: 370 << 10} // bytes
+var demoImageSizes = map[uint32]int{1: 220 << 10, 2: 310 << 10, 3: 340 << 10, 4: 370 << 10} // bytes
 
 // demo is one run of the demo.
 type demo struct {
@@ -64,8 +64,8 @@ type demo struct {
 
 // Run goes from an empty server to a fleet that runs what it should.
 func (c *demoCmd) Run(ctx context.Context) error {
-	if c.Devices < 10 || c.Devices > 20_000 {
-		return cli.Misuse("--devices %d: use 10 to 20000", c.Devices)
+	if c.Devices < 40 || c.Devices > 20_000 {
+		return cli.Misuse("--devices %d: use 40 to 20000", c.Devices)
 	}
 	config := configs.Default()
 	config.MQTT.Addr, config.HTTP.Addr, config.Redis.Ephemeral = free(c.MQTT), free(c.HTTP), true
@@ -138,8 +138,11 @@ func (d *demo) play(ctx, serving context.Context, tasks *sync.WaitGroup, at clou
 	if err := d.wait(ctx, demoFirstPatience, "the prerelease devices run it", func() bool { return d.arrived(prereleaseVersion) }); err != nil {
 		return err
 	}
-	if err := d.release(ctx, "Releasing version 3 as the product default, immediately for devices that are online.",
-		api.Release{Version: whole(defaultVersion), Default: new(true), Intelligent: true}); err != nil {
+	faulty, err := d.fail(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.succeed(ctx); err != nil {
 		return err
 	}
 	if err := d.wait(ctx, demoPatience, "every device runs what the rules require", func() bool { return d.verdict().OK }); err != nil {
@@ -148,7 +151,7 @@ func (d *demo) play(ctx, serving context.Context, tasks *sync.WaitGroup, at clou
 	if err := d.explain(ctx); err != nil {
 		return err
 	}
-	return d.judge()
+	return d.judge(faulty)
 }
 
 // prepare creates the product, firmware, groups and devices over REST, as an operator would,
@@ -178,8 +181,8 @@ func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential
 	if err != nil {
 		return nil, err
 	}
-	d.view.Say("Product %s: firmware 1, 2 and 3; groups prerelease, eu and hold-back; %d devices running version 1,", demoProduct, len(d.roles))
-	d.view.Say("a fifth of them Bluetooth LE devices behind gateways.")
+	d.view.Say("Product %s: firmware 1 to 4; groups prerelease, eu and hold-back; %d devices running version 1,", demoProduct, len(d.roles))
+	d.view.Say("a fifth of them Bluetooth LE devices behind gateways, two thirds of hardware %s.", hardwareB)
 	d.view.Say("Version 1 is released as the product default and to the group hold-back.\n")
 	_, err = client.Release(ctx, demoProduct, api.Release{
 		Version: whole(factoryVersion), Groups: api.Some(api.Names{groupHoldBack}), Default: new(true),
@@ -197,10 +200,10 @@ func (d *demo) start(ctx context.Context, tasks *sync.WaitGroup, mqtt string, de
 		Client: simulator.Light, Ramp: 500, Haste: demoHaste,
 		Profile: simulator.Profile{Product: demoProduct, Rehello: demoRehello},
 		Faults: simulator.Faults{
-			FailAt:    []simulator.StageChance{{Stage: simulator.StageVerify, Chance: 0.02}},
+			Breaks:    []simulator.Break{{Version: fleet.WholeVersion(faultyVersion), Hardware: hardwareB, Share: 0.3}},
 			PowerLoss: []simulator.StageChance{{Stage: simulator.StageDownload, Chance: 0.03}},
-			Revert:    0.01, Drop: 0.03, Corrupt: 0.01,
-			Slow: simulator.Slow{Rate: 96 << 10, Share: 0.03},
+			Drop:      0.03,
+			Slow:      simulator.Slow{Rate: 96 << 10, Share: 0.03},
 		},
 		Radio:    simulator.Radio{Rate: demoRadio, Delay: 5 * time.Millisecond},
 		Progress: func(now simulator.Snapshot) { d.view.Show(fleetLines(now)) },
@@ -209,21 +212,26 @@ func (d *demo) start(ctx context.Context, tasks *sync.WaitGroup, mqtt string, de
 	if err != nil {
 		return err
 	}
-	d.view.Say("The fleet is connecting. Some devices are slow, lose power, lose their connection, or fail.")
+	d.view.Say("The fleet is connecting. Some devices are slow, lose power, or lose their connection.")
 	tasks.Go(func() { d.fleet.Run(ctx) })
 	return nil
 }
 
 // release prints the impact before it releases, as the console and the CLI do.
 func (d *demo) release(ctx context.Context, what string, r api.Release) error {
+	_, err := d.released(ctx, what, r)
+	return err
+}
+
+// released is release, and returns the firmware then.
+func (d *demo) released(ctx context.Context, what string, r api.Release) (api.Firmware, error) {
 	impact, err := d.client.PreviewRelease(ctx, demoProduct, r)
 	if err != nil {
-		return err
+		return api.Firmware{}, err
 	}
 	d.view.Say("\n%s", what)
 	d.view.Say("Impact: %d of %d devices will receive an update as a direct result.", impact.Devices.Update.Total, impact.Devices.Of)
-	_, err = d.client.Release(ctx, demoProduct, r)
-	return err
+	return d.client.Release(ctx, demoProduct, r)
 }
 
 // wait waits until done. When patience runs out it returns without an error: the verdict
@@ -272,11 +280,14 @@ func (d *demo) verdict() simulator.Verdict {
 	})
 }
 
-func (d *demo) judge() error {
+// judge prints the verdict: over what devices run, and over the release that should have halted.
+func (d *demo) judge(faulty api.StagedRelease) error {
 	v := d.verdict()
 	d.view.Say("")
 	printVerdict(os.Stdout, v, d.fleet.Snapshot().Totals)
-	if !v.OK {
+	text, contained := d.contained(faulty)
+	d.view.Say("%s", text)
+	if !v.OK || !contained {
 		return errVerdict
 	}
 	return nil

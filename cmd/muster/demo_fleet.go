@@ -57,7 +57,7 @@ func (d *demo) enroll(ctx context.Context) ([]simulator.Credential, error) {
 	}
 	credentials := make([]simulator.Credential, len(d.roles))
 	for i, r := range d.roles {
-		credentials[i] = simulator.Credential{ID: r.id, Secret: secrets[string(r.id)], Gateway: r.gateway}
+		credentials[i] = simulator.Credential{ID: r.id, Secret: secrets[string(r.id)], Hardware: r.hardware, Gateway: r.gateway}
 		if err := d.mark(ctx, r); err != nil {
 			return nil, err
 		}

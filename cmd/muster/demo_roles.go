@@ -11,7 +11,14 @@ import (
 const (
 	factoryVersion    = 1
 	prereleaseVersion = 2
-	defaultVersion    = 3
+	faultyVersion     = 3 // does not run on some devices of hardwareB
+	defaultVersion    = 4
+)
+
+// The demo's hardware: every third device is of the first revision.
+const (
+	hardwareA = "rev-a"
+	hardwareB = "rev-b"
 )
 
 // The demo's groups.
@@ -25,6 +32,7 @@ const (
 type role struct {
 	id          fleet.DeviceID
 	gateway     fleet.DeviceID // of a BLE device
+	hardware    string
 	groups      []string
 	development bool
 	lock        uint32 // 0: none
@@ -43,7 +51,10 @@ func cast(n int, seed uint64) []role {
 	draw := rand.New(rand.NewPCG(seed, 0))
 	roles := make([]role, n)
 	for i := range roles {
-		r := role{id: fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1))}
+		r := role{id: fleet.DeviceID(fmt.Sprintf("widget-%04d", i+1)), hardware: hardwareB}
+		if i%3 == 0 {
+			r.hardware = hardwareA
+		}
 		switch p := draw.Float64(); {
 		case i == 0 || p < 0.075:
 			r.groups = []string{groupPrerelease}
@@ -71,7 +82,7 @@ func cast(n int, seed uint64) []role {
 }
 
 // shouldRun returns the version that r should run once 2 is released to prerelease, 1 to
-// hold-back and 3 as product default. It deliberately implements the rules without the
+// hold-back and 4 as product default. It deliberately implements the rules without the
 // server's code, as the verdict checks the server against it.
 func (r role) shouldRun() uint32 {
 	in := func(group string) bool {

@@ -21,7 +21,7 @@ import (
 
 type commands struct {
 	Serve    serveCmd    `cmd:"" group:"Run:" help:"Run the server." example:"muster serve --data /var/lib/muster"`
-	Demo     demoCmd     `cmd:"" group:"Run:" help:"See what Muster does: a server, a simulated fleet and two releases, in one process." example:"muster demo --devices 500"`
+	Demo     demoCmd     `cmd:"" group:"Run:" help:"See what Muster does: a server, a simulated fleet, a release that stops itself and one that reaches everyone, in one process." example:"muster demo --devices 500"`
 	Simulate simulateCmd `cmd:"" group:"Run:" help:"Connect a simulated fleet to a running server." example:"muster simulate --credentials secrets.csv --fail-at verify:2%"`
 	Conform  conformCmd  `cmd:"" group:"Run:" help:"Test a device's implementation of the protocol, by taking the server's place." example:"muster conform --device lamp-7 --junit conform.xml"`
 	Health   healthCmd   `cmd:"" group:"Run:" help:"Check whether a running server is ready." example:"muster health --url http://127.0.0.1:8080"`

@@ -31,6 +31,7 @@ type simulateCmd struct {
 	FailAt      []simulator.StageChance `help:"Share of updates that fail at a stage (download, verify, store, apply), as in verify:2%." placeholder:"STAGE:P%"`
 	Powerloss   []simulator.StageChance `help:"Share of devices that lose power at a stage, as in download:1%." placeholder:"STAGE:P%"`
 	Revert      simulator.Chance        `help:"Share of updates that roll back to the old version after applying, as in 0.5%." placeholder:"P%"`
+	Breaks      []simulator.Break       `help:"Version that a share of the devices always rolls back, of all or of one hardware revision, as in 3:5% or 3@rev-b:30%." placeholder:"VERSION[@HARDWARE]:P%"`
 	Drop        simulator.Chance        `help:"Share of updates that lose the connection midway." placeholder:"P%"`
 	Corrupt     chanceOrAll             `help:"Share of updates in which a received byte is corrupted; all of them without P%." placeholder:"[P%]"`
 	NotNow      simulator.Chance        `help:"Share of devices that decline updates." placeholder:"P%"`

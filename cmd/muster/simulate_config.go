@@ -59,7 +59,7 @@ func (s *simulateCmd) config() (simulator.Config, error) {
 		Radio:   simulator.Radio{Rate: s.Radio.Rate, Loss: float64(s.Loss), Roam: s.Roam, Caches: s.Caches},
 		Profile: simulator.Profile{Product: s.Product, Rehello: s.Rehello},
 		Faults: simulator.Faults{
-			FailAt: s.FailAt, PowerLoss: s.Powerloss, Revert: s.Revert,
+			FailAt: s.FailAt, PowerLoss: s.Powerloss, Revert: s.Revert, Breaks: s.Breaks,
 			Drop: s.Drop, Corrupt: s.Corrupt.Chance, NotNow: s.NotNow, Slow: s.Slow,
 		},
 	}, nil

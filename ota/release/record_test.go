@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -48,10 +49,10 @@ func TestWhatOperatorsDoIsAuditedAndAnnounced(t *testing.T) {
 		t.Fatalf("got events %+v, want an upload and a release", w.events)
 	}
 	upload, release := w.events[0], w.events[1]
-	if p := (fleet.FirmwareUploaded{Version: v("4")}); upload.Payload != p || upload.Team != team || upload.Product != product {
+	if p := (event.FirmwareUploaded{Version: v("4")}); upload.Payload != p || upload.Team != team || upload.Product != product {
 		t.Errorf("got %+v, want %+v of the product", upload, p)
 	}
-	if p := (fleet.FirmwareReleased{Version: v("3")}); release.Payload != p || !slices.Equal(release.Groups, []fleet.GroupID{beta}) || release.Wide {
+	if p := (event.FirmwareReleased{Version: v("3")}); release.Payload != p || !slices.Equal(release.Groups, []fleet.GroupID{beta}) || release.Wide {
 		t.Errorf("got %+v, want %+v to those who see beta", release, p)
 	}
 }

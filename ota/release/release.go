@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/rollout"
 )
@@ -197,8 +198,8 @@ func added(c *fleet.Catalog, v fleet.Version, order fleet.ReleaseOrder) (targets
 func (s *Service) recordRelease(ctx context.Context, actor fleet.Actor, order fleet.ReleaseOrder, before, after *fleet.Catalog) {
 	s.audit.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
 	groups := before.MovedGroups(after)
-	s.announce(fleet.Event{
-		Payload: fleet.FirmwareReleased{Version: order.Version, Immediate: order.Now, Default: after.Default.Equal(order.Version)},
+	s.announce(event.Event{
+		Payload: event.FirmwareReleased{Version: order.Version, Immediate: order.Now, Default: after.Default.Equal(order.Version)},
 		Team:    actor.Team, Product: after.Product.ID, At: time.Now(),
 		Groups: groups, Wide: before.Moved(after, 0) || len(groups) == 0,
 	})

@@ -2,6 +2,7 @@ package release
 
 import (
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota"
@@ -25,7 +26,7 @@ type Config struct {
 	Uploads  *quota.Places // nil: any number at a time
 
 	// Announce passes an event on to listeners. It must not block.
-	Announce func(fleet.Event)
+	Announce func(event.Event)
 	// Changed is called after the releases of a product have changed: running downloads
 	// whose version is no longer the target have to be re-evaluated, and the devices in now
 	// at once. It must not block.
@@ -34,7 +35,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Announce == nil {
-		c.Announce = func(fleet.Event) {}
+		c.Announce = func(event.Event) {}
 	}
 	if c.Changed == nil {
 		c.Changed = func(fleet.ProductID, []fleet.DeviceID) {}
@@ -54,7 +55,7 @@ type Service struct {
 	audit    *audit.Log
 	quota    *quota.Stock
 	uploads  *quota.Places
-	announce func(fleet.Event)
+	announce func(event.Event)
 	changed  func(fleet.ProductID, []fleet.DeviceID)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/metadata"
@@ -204,5 +205,5 @@ func (s *Service) recordUpload(ctx context.Context, actor fleet.Actor, f fleet.F
 		fields["format"], fields["image_version"], fields["version_forced"] = f.Metadata.Format, f.Metadata.Version, f.Forced
 	}
 	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, conditions(f, fields))
-	s.announce(fleet.Event{Payload: fleet.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
+	s.announce(event.Event{Payload: event.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
 }

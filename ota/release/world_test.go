@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
@@ -42,7 +43,7 @@ type world struct {
 	updates *ota.Service
 	changed [][]fleet.DeviceID // what Config.Changed was called with
 	ready   []fleet.DeviceID   // those that ota's Config.Ready named
-	events  []fleet.Event
+	events  []event.Event
 	boots   uint64
 }
 
@@ -82,7 +83,7 @@ func empty(t testing.TB, change ...func(*Config)) *world {
 		MaxImage: 64 << 20,
 		Devices:  w.Store.Devices, Catalogs: w.Store.Catalogs, Teams: w.Store.Teams, Index: w.Store.Index,
 		Images: w.Images, OTA: w.updates, Audit: audit.New(w.Store.Messages, slog.New(slog.DiscardHandler)),
-		Announce: func(e fleet.Event) { w.events = append(w.events, e) },
+		Announce: func(e event.Event) { w.events = append(w.events, e) },
 		Changed:  func(_ fleet.ProductID, now []fleet.DeviceID) { w.changed = append(w.changed, now) },
 	}
 	for _, c := range change {

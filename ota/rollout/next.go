@@ -139,6 +139,9 @@ func Reason(r *fleet.Release, n fleet.ReleaseCounts) string {
 		}
 		return at + ": it waits for approval"
 	case fleet.ReleaseReverting:
+		if n.Return == 0 {
+			return r.Why // devices that restart into the version may still have to
+		}
 		text := humane.Count(n.Return, "device") + " still to return"
 		if r.Why != "" {
 			text += ": " + r.Why

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/pace"
 )
@@ -240,14 +241,14 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 		now = s.online(c, &after)
 	}
 	s.changed(product, now)
-	event := fleet.Event{
-		Payload: fleet.ReleaseChanged{ID: id, Version: after.Version, State: after.State, Share: after.Share},
+	e := event.Event{
+		Payload: event.ReleaseChanged{ID: id, Version: after.Version, State: after.State, Share: after.Share},
 		Team:    c.Product.Team, Product: product, At: time.Now(), Wide: after.Group == 0,
 	}
 	if after.Group != 0 {
-		event.Groups = []fleet.GroupID{after.Group}
+		e.Groups = []fleet.GroupID{after.Group}
 	}
-	s.announce(event)
+	s.announce(e)
 	return after, c, nil
 }
 

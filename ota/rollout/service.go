@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/audit"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota/pace"
@@ -30,7 +31,7 @@ type Config struct {
 	// Alert raises an alert that no device has raised. It may wait for the store.
 	Alert func(ctx context.Context, team fleet.TeamID, name, text string)
 	// Announce passes an event on to listeners; nil: none. It must not block.
-	Announce func(fleet.Event)
+	Announce func(event.Event)
 	// Changed is called after what a product's releases give devices has changed: running
 	// downloads whose version is no longer the target have to be re-evaluated, and the devices
 	// in now at once; nil: nothing is to do. It must not block.
@@ -49,7 +50,7 @@ type Service struct {
 	clock       *steady.Clock
 	pace        *pace.Pace
 	alert       func(ctx context.Context, team fleet.TeamID, name, text string)
-	announce    func(fleet.Event)
+	announce    func(event.Event)
 	changed     func(fleet.ProductID, []fleet.DeviceID)
 
 	listening atomic.Bool // health has entries
@@ -84,7 +85,7 @@ func New(config Config) *Service {
 		config.Clock = new(steady.Clock)
 	}
 	if config.Announce == nil {
-		config.Announce = func(fleet.Event) {}
+		config.Announce = func(event.Event) {}
 	}
 	if config.Alert == nil {
 		config.Alert = func(context.Context, fleet.TeamID, string, string) {}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -31,12 +32,6 @@ var (
 	clusterTerms = term{30 * time.Second, 5 * time.Second}
 )
 
-// Keys of Redis; their tag puts them on one node of a Cluster.
-const (
-	storeKey = "id:{store}"    // hash: id, epoch, beat (renewals), place (of the holder)
-	leaseKey = "lease:{store}" // string: the holder; expires
-)
-
 var (
 	//go:embed take.lua
 	takeSource string
@@ -46,11 +41,14 @@ var (
 	releaseSource string
 	//go:embed mark.lua
 	markSource string
+	//go:embed migrated.lua
+	migratedSource string
 
-	takeScript    = redis.NewScript(takeSource)
-	renewScript   = redis.NewScript(renewSource)
-	releaseScript = redis.NewScript(releaseSource)
-	markScript    = redis.NewScript(markSource)
+	takeScript     = redis.NewScript(takeSource)
+	renewScript    = redis.NewScript(renewSource)
+	releaseScript  = redis.NewScript(releaseSource)
+	markScript     = redis.NewScript(markSource)
+	migratedScript = redis.NewScript(migratedSource)
 )
 
 // Change is how the data of a Redis may differ from what this process has seen of it.
@@ -64,6 +62,7 @@ type Config struct {
 	Alone   string // a folder that this process has locked; "" for none
 	Cluster bool   // the store is on several masters
 	Shared  bool   // tests of the store open it twice: no lease is taken
+	Older   bool   // a store of an older layout is taken, to be migrated
 	Log     *slog.Logger
 
 	// Changed is called when Redis was restarted, replaced by a replica, or has older data. It
@@ -110,10 +109,10 @@ type answer struct {
 }
 
 // holdKeys are the keys of take.lua and renew.lua.
-var holdKeys = []string{storeKey, leaseKey}
+var holdKeys = []string{keys.Store, keys.Lease}
 
-func run(ctx context.Context, c redis.Cmdable, s *redis.Script, keys []string, args ...any) (a answer, err error) {
-	words, err := s.Run(ctx, c, keys, args...).StringSlice()
+func run(ctx context.Context, c redis.Cmdable, s *redis.Script, names []string, args ...any) (a answer, err error) {
+	words, err := s.Run(ctx, c, names, args...).StringSlice()
 	if err != nil || len(words) != 6 {
 		return a, err
 	}
@@ -181,7 +180,7 @@ func (k *Keeper) Release(ctx context.Context, at func(key string) (pipeline.Mast
 	if k.known.Load() == nil || k.config.Shared {
 		return nil
 	}
-	m, err := at(storeKey)
+	m, err := at(keys.Store)
 	if err != nil {
 		return err
 	}

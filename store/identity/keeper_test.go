@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/redisserver"
 )
@@ -32,7 +33,7 @@ func TestARenewalMayNeedANewConnection(t *testing.T) {
 		return keeper.Recognize(ctx, m)
 	}})
 	t.Cleanup(p.Close)
-	client, err := p.Master(storeKey)
+	client, err := p.Master(keys.Store)
 	if err == nil {
 		err = server.Await(ctx, func(ctx context.Context) error {
 			for {

@@ -3,11 +3,10 @@ package identity
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
-	"github.com/muster-iot/muster/store/slots"
 )
 
 // markField of the store hash says that every part of the Cluster has its mark.
@@ -27,23 +26,13 @@ type mark struct {
 	server string // which run of which Redis has it; "" while unknown; guarded by Keeper.mu
 }
 
-const parts = 64 // of the slots of a Cluster, with a mark each
-
 // newMarks returns the store hash and, for a Cluster, a mark for each part of the slots.
 func newMarks(cluster bool) []*mark {
-	marks := []*mark{{key: storeKey}}
+	marks := []*mark{{key: keys.Store}}
 	if !cluster {
 		return marks
 	}
-	var keys [parts]string
-	for n, found := 0, 0; found < parts; n++ {
-		key := "id:{" + strconv.Itoa(n) + "}"
-		if part := slots.Of(key) / (slots.Count / parts); keys[part] == "" {
-			keys[part] = key
-			found++
-		}
-	}
-	for _, key := range keys {
+	for _, key := range keys.Marks {
 		marks = append(marks, &mark{key: key})
 	}
 	return marks
@@ -62,11 +51,11 @@ func (k *Keeper) markOf(m pipeline.Master) *mark {
 // markAll gives each part of the Cluster its mark when the store is used there for the first time,
 // and later looks whether all have it. at returns the master of a key.
 func (k *Keeper) markAll(ctx context.Context, id string, at func(key string) (pipeline.Master, error)) error {
-	m, err := at(storeKey)
+	m, err := at(keys.Store)
 	if err != nil {
 		return err
 	}
-	marked, err := m.HExists(ctx, storeKey, markField).Result()
+	marked, err := m.HExists(ctx, keys.Store, markField).Result()
 	if err != nil {
 		return err
 	}
@@ -93,5 +82,5 @@ func (k *Keeper) markAll(ctx context.Context, id string, at func(key string) (pi
 		mark.beat = a.beat
 		mark.renewing.Unlock()
 	}
-	return m.HSet(ctx, storeKey, markField, "1").Err()
+	return m.HSet(ctx, keys.Store, markField, "1").Err()
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/redistest"
 	"github.com/muster-iot/muster/store/slots"
@@ -14,11 +15,11 @@ import (
 func TestEveryPartOfAClusterHasAMark(t *testing.T) {
 	t.Parallel()
 	marks := newMarks(true)
-	if len(marks) != 1+parts || marks[0].key != storeKey {
+	if len(marks) != 1+len(keys.Marks) || marks[0].key != keys.Store {
 		t.Fatalf("got %d marks, the first is %s", len(marks), marks[0].key)
 	}
 	for i, mark := range marks[1:] {
-		if part := slots.Of(mark.key) * parts / slots.Count; part != i {
+		if part := slots.Of(mark.key) * len(keys.Marks) / slots.Count; part != i {
 			t.Errorf("mark %d is in part %d of the slots", i, part)
 		}
 	}
@@ -48,13 +49,13 @@ func TestAHolderWhoseLeaseLapsedWritesToNoMaster(t *testing.T) {
 	if err := keeper.Take(ctx, p.Master, func(context.Context) (Found, error) { return Found{}, nil }); err != nil {
 		t.Fatal(err)
 	}
-	lease, err := p.Master(storeKey)
+	lease, err := p.Master(keys.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var other pipeline.Master
 	for _, mark := range keeper.marks[1:] {
-		if other, err = p.Master(mark.key); err == nil && !other.Holds(storeKey) {
+		if other, err = p.Master(mark.key); err == nil && !other.Holds(keys.Store) {
 			break
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -25,7 +26,7 @@ func (k *Keeper) Confirm(ctx context.Context, m pipeline.Master) error {
 	if lost := k.lost.Load(); lost != nil {
 		return lost
 	}
-	if mark.key != storeKey {
+	if mark.key != keys.Store {
 		if k.Lapsed() {
 			return errLapsed // until the lease is renewed
 		}

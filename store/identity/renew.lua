@@ -4,7 +4,7 @@
 -- ARGV  1 the store's id  2 holder  3 its place  4 its epoch  5 how long the lease lasts, ms
 -- Returns what was found ("ours", "held" or "other"), the store's id, its epoch, the renewals
 --         so far, and the holder that keeps this one out with its place.
-local at = redis.call('HMGET', KEYS[1], 'id', 'epoch', 'beat', 'place')
+local at = redis.call('HMGET', KEYS[1], 'id', 'term', 'beat', 'place')
 local id = at[1] or ''
 if id ~= ARGV[1] then return {'other', id, '0', '0', '', ''} end
 local holder = redis.call('GET', KEYS[2])
@@ -14,7 +14,7 @@ end
 local epoch = at[2] or '0'
 if epoch ~= ARGV[4] then
   epoch = tostring(math.max(tonumber(epoch), tonumber(ARGV[4])) + 1)
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
+  redis.call('HSET', KEYS[1], 'term', epoch)
 end
 if at[4] ~= ARGV[3] then redis.call('HSET', KEYS[1], 'place', ARGV[3]) end
 local beat = redis.call('HINCRBY', KEYS[1], 'beat', 1)

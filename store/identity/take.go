@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -20,9 +21,10 @@ type Found struct {
 // Take makes this process the holder of the store. While another process's lease lasts, Take
 // waits to see whether that renews it. It returns an error that says what to do when another
 // process holds the store, when Redis is empty but the folder belongs to a store, and when they
-// belong to different ones. at returns the master of a key; unnamed looks at a Redis without an id.
+// belong to different ones, and an *OtherLayout when this release does not know the layout of its
+// keys. at returns the master of a key; unnamed looks at a Redis without an id.
 func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master, error), unnamed func(context.Context) (Found, error)) error {
-	c, err := at(storeKey)
+	c, err := at(keys.Store)
 	if err != nil {
 		return err
 	}
@@ -33,9 +35,13 @@ func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master,
 	if err != nil {
 		return err
 	}
+	layout, err := k.layout(ctx, c, unnamed)
+	if err != nil {
+		return err
+	}
 	var beat uint64
 	for first := true; ; first = false {
-		a, err := k.take(ctx, c, n.ID, unnamed)
+		a, err := k.take(ctx, c, n.ID, layout, unnamed)
 		switch {
 		case err != nil:
 			return err
@@ -64,13 +70,13 @@ func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master,
 }
 
 func (k *Keeper) share(ctx context.Context, c pipeline.Master) error {
-	id, err := c.HGet(ctx, storeKey, "id").Result()
+	id, err := c.HGet(ctx, keys.Store, "id").Result()
 	k.known.Store(&id)
 	return err
 }
 
 // take tries once.
-func (k *Keeper) take(ctx context.Context, c pipeline.Master, id string, unnamed func(context.Context) (Found, error)) (answer, error) {
+func (k *Keeper) take(ctx context.Context, c pipeline.Master, id, layout string, unnamed func(context.Context) (Found, error)) (answer, error) {
 	adopt := "0"
 	if id == "" {
 		found, err := unnamed(ctx)
@@ -81,7 +87,7 @@ func (k *Keeper) take(ctx context.Context, c pipeline.Master, id string, unnamed
 			adopt = "1"
 		}
 	}
-	a, err := run(ctx, c, takeScript, holdKeys, id, rand.Text(), k.holder, k.place, k.term.lease.Milliseconds(), adopt)
+	a, err := run(ctx, c, takeScript, holdKeys, id, rand.Text(), k.holder, k.place, k.term.lease.Milliseconds(), adopt, layout)
 	if err != nil {
 		return a, pipeline.Explain(err)
 	}
@@ -90,7 +96,7 @@ func (k *Keeper) take(ctx context.Context, c pipeline.Master, id string, unnamed
 
 // taken notes what was taken.
 func (k *Keeper) taken(ctx context.Context, at func(key string) (pipeline.Master, error), n note, a answer) error {
-	c, err := at(storeKey)
+	c, err := at(keys.Store)
 	if err == nil && k.config.Cluster {
 		err = k.markAll(ctx, a.id, at)
 	}
@@ -102,7 +108,7 @@ func (k *Keeper) taken(ctx context.Context, at func(key string) (pipeline.Master
 		k.config.Log.Warn("redis has older data than this data folder: writes that were acknowledged may be missing", "epoch", a.epoch-1, "seen", n.Epoch)
 		a.epoch = n.Epoch + 1
 		k.config.Changed(Change{Older: true})
-		if err := c.HSet(ctx, storeKey, "epoch", strconv.FormatUint(a.epoch, 10)).Err(); err != nil {
+		if err := c.HSet(ctx, keys.Store, "term", strconv.FormatUint(a.epoch, 10)).Err(); err != nil {
 			return err
 		}
 	}

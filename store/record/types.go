@@ -63,6 +63,8 @@ var Token = Codec[fleet.Token]{func(f *fields, t *fleet.Token) {
 	instant(f, 6, &t.Created)
 	instant(f, 7, &t.Expires)
 	text(f, 8, &t.Parent)
+	instant(f, 9, &t.Used)
+	text(f, 10, &t.From)
 }}
 
 // Product packs all of a product.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/steady"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/retention"
 )
@@ -36,21 +37,14 @@ type Streams struct {
 // New returns the streams of p, in which clock decides what is too old.
 func New(p *pipeline.Pipeline, clock *steady.Clock) *Streams { return &Streams{redis: p, clock: clock} }
 
-// Key are the keys of one stream and what is kept in it. In a Cluster the keys must have the same
-// tag.
+// Key is where one stream is and what is kept of it.
 type Key struct {
-	Entries string // the stream
-	Steps   string // hash: where the clock went back
-	Order   string // sorted set: what belongs to whom, as in retention's shares.lua
-	Sizes   string // sorted set: how much everybody has
+	keys.Stream
 
 	Share retention.Share
 	Age   time.Duration
 	First uint64 // sequence number of the first id of a millisecond; 0: any
 }
-
-// Names are the names of all keys.
-func (k Key) Names() []string { return []string{k.Entries, k.Steps, k.Order, k.Sizes} }
 
 // Append adds a record of owner with this time and returns its cursor. size is in the unit of
 // key's share.

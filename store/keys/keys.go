@@ -1,0 +1,108 @@
+// Package keys spells every key of the store, and no other package does. The part in braces is the
+// tag: keys of one script share it, so that one master of a Redis Cluster holds them.
+package keys
+
+import (
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// Layout is the number of this arrangement of keys. A store has its own in the hash Store; none
+// means 1, the first one, in which the id of a device was its tag (docs/adr/0034).
+const Layout = 2
+
+var (
+	records   = perBucket("d")
+	histories = perBucket("h")
+	outboxes  = perBucket("o")
+)
+
+// Device is a hash: the record.
+func Device(id fleet.DeviceID) string { return records.of(string(id)) }
+
+// History is a list: past updates, newest first.
+func History(id fleet.DeviceID) string { return histories.of(string(id)) }
+
+// Outbox is a hash: c<n> is a command, n<n> the nonce of its queuing, r<n> its result.
+func Outbox(id fleet.DeviceID) string { return outboxes.of(string(id)) }
+
+// Devices is the pattern that finds every device record.
+const Devices = "d:{*}:*"
+
+// DeviceOf returns the device that a key of Devices belongs to.
+func DeviceOf(key string) fleet.DeviceID {
+	_, id, _ := strings.Cut(key, "}:")
+	return fleet.DeviceID(id)
+}
+
+// Product is a document: the catalog.
+func Product(id fleet.ProductID) string { return "p:{p" + id.String() + "}" }
+
+// Team is a document: the team, its members, groups and products.
+func Team(id fleet.TeamID) string { return "t:{t" + id.String() + "}" }
+
+// User is a document: the user, their teams and tokens.
+func User(id fleet.UserID) string { return "u:{u" + id.String() + "}" }
+
+// Stream are the keys of one stream of records.
+type Stream struct {
+	Entries string // the stream
+	Steps   string // hash: where the clock went back
+	Order   string // sorted set: what belongs to whom, as in retention's shares.lua
+	Sizes   string // sorted set: how much everybody has
+}
+
+// Names are the names of all keys.
+func (s Stream) Names() []string { return []string{s.Entries, s.Steps, s.Order, s.Sizes} }
+
+// Messages are what a team's devices sent.
+func Messages(team fleet.TeamID) Stream { return ofTeam("m", team) }
+
+// Audit is a team's audit log, without SignIns.
+func Audit(team fleet.TeamID) Stream { return ofTeam("l", team) }
+
+// SignIns are the entries of the audit log about sign-ins and tokens.
+func SignIns(team fleet.TeamID) Stream { return ofTeam("n", team) }
+
+func ofTeam(kind string, team fleet.TeamID) Stream {
+	tag := ":{t" + team.String() + "}"
+	return Stream{Entries: kind + tag, Steps: kind + "s" + tag, Order: kind + "o" + tag, Sizes: kind + "z" + tag}
+}
+
+// Alerts is a hash: an alert's id -> the alert; x<id> where it is archived; o<id> -> its device.
+func Alerts(team fleet.TeamID) string { return "a:{t" + team.String() + "}" }
+
+// AlertOrder is a sorted set: the ids of alerts, all of score 0.
+func AlertOrder(team fleet.TeamID) string { return "ao:{t" + team.String() + "}" }
+
+// AlertShares are the sorted sets of which device has which alerts (retention's shares.lua).
+func AlertShares(team fleet.TeamID) (order, sizes string) {
+	return "aw:{t" + team.String() + "}", "az:{t" + team.String() + "}"
+}
+
+// Repeats is a hash: an id -> the outcome of a request.
+func Repeats(team fleet.TeamID) string { return "i:{t" + team.String() + "}" }
+
+// RepeatOrder is a sorted set: the ids of Repeats by when they expire.
+func RepeatOrder(team fleet.TeamID) string { return "io:{t" + team.String() + "}" }
+
+// Token is a string: the token.
+func Token(id string) string { return "k:{" + id + "}" }
+
+// Email is a string: the id of the user that owns the email.
+func Email(email string) string { return "e:{" + email + "}" }
+
+// Slug is a string: the id of the product that owns the slug.
+func Slug(slug string) string { return "s:{" + slug + "}" }
+
+// Counter counts the ids of one kind: team, user, product, group.
+func Counter(kind string) string { return "n:{" + kind + "}" }
+
+// What there is one of.
+const (
+	Journal = "j:{journal}"   // hash: id -> what was begun
+	Teams   = "all:{teams}"   // set: every team id
+	Store   = "id:{store}"    // hash: id, layout, term, beat (renewals), place (of the holder)
+	Lease   = "lease:{store}" // string: the holder; expires
+)
