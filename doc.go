@@ -5,6 +5,7 @@
 //	calendar            windows of local time
 //	fleet               the vocabulary and the pure rules: ids, versions, devices, who may do what
 //	event               what happens, as listeners receive it
+//	audit/chain         the hashes that link the entries of an audit log
 //	devicefile          files of devices to import: lists, spreadsheets, secrets
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	wire/mqtt           the MQTT packets that are written by hand

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/audit/chain"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/spool"
@@ -163,6 +164,15 @@ func (l *Log) Page(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (
 		}
 	}
 	return page, next, nil
+}
+
+// Head returns number and digest of the newest entry of the actor's team. It returns fleet.Denied to
+// actors who may not see the log.
+func (l *Log) Head(ctx context.Context, actor fleet.Actor) (chain.Link, error) {
+	if err := actor.May(fleet.SeeAudit); err != nil {
+		return chain.Link{}, err
+	}
+	return l.messages.AuditHead(ctx, actor.Team)
 }
 
 // matches expects q.Text and q.Email in lower case.

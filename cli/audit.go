@@ -12,7 +12,8 @@ import (
 )
 
 type auditCmd struct {
-	List auditListCmd `cmd:"" default:"withargs" help:"List every change, newest first: who changed what, and the values before and after." example:"muster audit list --action device --object lamp-7"`
+	List   auditListCmd   `cmd:"" default:"withargs" help:"List every change, newest first: who changed what, and the values before and after." example:"muster audit list --action device --object lamp-7"`
+	Verify auditVerifyCmd `cmd:"" help:"Verify that no entry was changed: of the server, or of a file of JSON lines." example:"muster audit verify --noted 1234:9f86d081…"`
 }
 
 type auditListCmd struct {

@@ -60,7 +60,7 @@ func (v teamPages) auditPage() error {
 	form := url.Values{"from": {b.From}, "to": {b.To}, "q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}}
 	maps.DeleteFunc(form, func(_ string, values []string) bool { return values[0] == "" })
 	b.Asked = len(form) > 0
-	entries, next, err := v.registry.AuditLog(v.ctx(), v.actor, b.Query)
+	entries, next, err := v.audit.Page(v.ctx(), v.actor, b.Query)
 	if err != nil {
 		return err
 	}

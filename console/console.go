@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/accounts"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/console/history"
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
@@ -25,6 +26,7 @@ type Config struct {
 
 	Accounts *accounts.Accounts
 	Registry *registry.Registry
+	Audit    *audit.Log
 	Releases *release.Service
 	Rollouts *rollout.Service
 	Live     Live
@@ -56,6 +58,7 @@ type Console struct {
 	config    Config
 	accounts  *accounts.Accounts
 	registry  *registry.Registry
+	audit     *audit.Log
 	releases  *release.Service
 	rollouts  *rollout.Service
 	remaining *remaining.Service
@@ -80,7 +83,7 @@ func New(config Config) *Console {
 		config.Quotas = new(quota.Quotas)
 	}
 	c := &Console{
-		config: config, accounts: config.Accounts, registry: config.Registry, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, live: config.Live, log: config.Log,
+		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, live: config.Live, log: config.Log,
 		quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.history = history.New(c.sampleFleet, config.Log)

@@ -177,7 +177,7 @@ func (v rolloutPages) events() error {
 	if err := v.rollouts.See(v.ctx(), v.actor, v.product.ID, id); err != nil {
 		return err
 	}
-	entries, next, err := v.registry.AuditLog(v.ctx(), v.actor, fleet.AuditQuery{Action: "release", Object: id.String(), Limit: 100})
+	entries, next, err := v.audit.Page(v.ctx(), v.actor, fleet.AuditQuery{Action: "release", Object: id.String(), Limit: 100})
 	if err != nil {
 		return err
 	}

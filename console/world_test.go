@@ -64,6 +64,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	})
 	config.Remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	config.Rollouts = rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, MaxAttempts: 3, Log: quiet})
+	config.Audit = log
 	config.Registry = registry.New(registry.Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,
 		Audit: log, Images: w.images, Forecast: config.Releases, Live: idle{}, Log: quiet,

@@ -134,6 +134,8 @@ type AuditEntry struct {
 	At     time.Time
 	Token  string // id of the token it was done with; "": none
 	From   string // IP address of who did it; "": the server
+	Number uint64 // in its team's chain, from 1; 0: older than chains (package audit/chain)
+	Prev   Digest // of the entry before it in the chain; zero: the first
 }
 
 // AuditQuery selects entries of one team's audit log, newest first. "" selects all.

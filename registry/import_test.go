@@ -28,7 +28,7 @@ func TestImportTakesWhatIsKnownOfADevice(t *testing.T) {
 	if d.Secret != known || d.Name != "Hall" || d.Notes != "left" || !slices.Equal(view.GroupNames, []string{"a", "b", "fresh"}) {
 		t.Errorf("got %+v in %q", d, view.GroupNames)
 	}
-	entries, _, err := w.AuditLog(ctx, actor(fleet.Admin), fleet.AuditQuery{Text: "n1", Limit: 10})
+	entries, _, err := w.audit.Page(ctx, actor(fleet.Admin), fleet.AuditQuery{Text: "n1", Limit: 10})
 	if err != nil || len(entries) == 0 {
 		t.Fatalf("got %d entries, error %v", len(entries), err)
 	}

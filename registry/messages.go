@@ -67,8 +67,3 @@ func (r *Registry) mayArchive(ctx context.Context, actor fleet.Actor, a fleet.Al
 	}
 	return d.may(actor, fleet.OperateDevice)
 }
-
-// AuditLog returns a page of the team's audit log, as audit.Log.Page does.
-func (r *Registry) AuditLog(ctx context.Context, actor fleet.Actor, q fleet.AuditQuery) (page []fleet.AuditEntry, next string, err error) {
-	return r.audit.Page(ctx, actor, q)
-}

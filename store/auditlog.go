@@ -2,12 +2,18 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/audit/chain"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 	"github.com/muster-iot/muster/store/stream"
 )
@@ -28,7 +34,7 @@ func ofSignIns(action string) bool {
 	return strings.HasPrefix(action, "token.") || strings.HasPrefix(action, "user.sign")
 }
 
-// Audit adds an entry to the log of e.Team. A zero At means now.
+// Audit adds an entry to the log of e.Team, as the next of its chain. A zero At means now.
 func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
@@ -40,8 +46,58 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	if ofSignIns(e.Action) {
 		key = s.core.signInsKey(e.Team)
 	}
-	_, err := s.core.streams.Append(ctx, key, e.At, owner, 1, record.AuditEntry.Pack(&e))
+	head, err := s.auditHead(ctx, e.Team)
+	for done := false; !done; {
+		if err != nil {
+			return err
+		}
+		if e.Number, e.Prev, err = parseHead(head); err != nil {
+			return err
+		}
+		e.Number++
+		next := stream.Head{Key: keys.AuditHead(e.Team), Seen: head, Next: formatHead(e.Number, chain.Digest(&e))}
+		done, head, err = s.core.streams.AppendNext(ctx, key, next, e.At, owner, 1, record.AuditEntry.Pack(&e))
+	}
 	return err
+}
+
+// AuditHead returns number and digest of the last entry of a team's log, 0 before the first.
+func (s *Messages) AuditHead(ctx context.Context, team fleet.TeamID) (chain.Link, error) {
+	head, err := s.auditHead(ctx, team)
+	if err != nil {
+		return chain.Link{}, err
+	}
+	number, digest, err := parseHead(head)
+	return chain.Link{Number: number, Digest: digest}, err
+}
+
+func (s *Messages) auditHead(ctx context.Context, team fleet.TeamID) (string, error) {
+	key := keys.AuditHead(team)
+	head, err := pipeline.Fetch(ctx, s.core.Pipeline, key, func(p redis.Pipeliner) pipeline.Result[string] {
+		return p.Get(context.Background(), key)
+	})
+	if absent(err) {
+		return "", nil
+	}
+	return head, err
+}
+
+func formatHead(number uint64, digest fleet.Digest) string {
+	return strconv.FormatUint(number, 10) + " " + digest.String()
+}
+
+// parseHead is the inverse of formatHead; of "", it returns zeros.
+func parseHead(head string) (number uint64, digest fleet.Digest, err error) {
+	if head == "" {
+		return 0, digest, nil
+	}
+	count, text, _ := strings.Cut(head, " ")
+	number, err = strconv.ParseUint(count, 10, 64)
+	decoded, bad := hex.DecodeString(text)
+	if err != nil || bad != nil || copy(digest[:], decoded) != len(digest) {
+		return 0, digest, fleet.Errorf(fleet.Unavailable, "the audit log's head %.100q is damaged", head)
+	}
+	return number, digest, nil
 }
 
 // AuditLog returns a page of a team's log, newest first, and the cursor of the next page, ""

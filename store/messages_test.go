@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/audit/chain"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/keys"
 )
@@ -296,6 +297,44 @@ func TestAlertsAreListedArchivedAndKeptByCount(t *testing.T) {
 		}
 		if fields := got[int64](t)(client(s).HLen(ctx, keys.Alerts(1)).Result()); fields != 11 { // 5 alerts with their devices, 1 mark
 			t.Errorf("%d fields are kept, want 11", fields)
+		}
+	})
+}
+
+// TestAuditEntriesWrittenAtOnceMakeOneChain, over both streams of the log.
+func TestAuditEntriesWrittenAtOnceMakeOneChain(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		const writers, entries = 5, 6
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for i := range entries {
+					action := []string{"device.update", "token.create"}[i%2]
+					if err := s.Messages.Audit(t.Context(), fleet.AuditEntry{Team: 1, User: fleet.UserID(w + 1), Action: action, Object: fmt.Sprint(i), Before: `{"name":"<é>"}`}); err != nil { //nolint:gosec // small
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		var v chain.Verifier
+		for after := ""; ; {
+			page, next, err := s.Messages.AuditLog(t.Context(), 1, after, 10)
+			must(t, err)
+			for i := range page {
+				v.Add(&page[i])
+			}
+			if after = next; after == "" {
+				break
+			}
+		}
+		head, err := s.Messages.AuditHead(t.Context(), 1)
+		must(t, err)
+		if r := v.Report(); !r.Sound() || r.Entries != writers*entries || r.First.Number != 1 || r.Last != head || head.Number != writers*entries {
+			t.Errorf("got %+v, head %+v, want one chain of %d", r, head, writers*entries)
+		}
+		if other, err := s.Messages.AuditHead(t.Context(), 2); err != nil || other != (chain.Link{}) {
+			t.Errorf("another team: got %+v, %v", other, err)
 		}
 	})
 }

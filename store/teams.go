@@ -101,7 +101,7 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 		order, sizes := keys.AlertShares(id)
 		names := []string{keys.Alerts(id), keys.AlertOrder(id), order, sizes, keys.Repeats(id), keys.RepeatOrder(id)}
 		return p.Del(context.Background(), slices.Concat(names,
-			s.core.messagesKey(id).Names(), s.core.auditKey(id).Names(), s.core.signInsKey(id).Names())...)
+			s.core.messagesKey(id).Names(), s.core.auditKey(id).Names(), s.core.signInsKey(id).Names(), []string{keys.AuditHead(id)})...)
 	})
 	if err != nil {
 		return err

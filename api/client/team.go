@@ -82,6 +82,11 @@ func (c *Client) RotateProgram(ctx context.Context, email string, life api.Lifet
 	return put[api.Token](ctx, c, path("team", "users", email, "token"), life)
 }
 
+// AuditHead retrieves number and hash of the newest entry of the audit log.
+func (c *Client) AuditHead(ctx context.Context) (api.AuditHead, error) {
+	return get[api.AuditHead](ctx, c, path("team", "audit", "head"))
+}
+
 // Audit retrieves one page of the audit log, newest first.
 func (c *Client) Audit(ctx context.Context, f api.AuditFilter) (api.Page[api.AuditEntry], error) {
 	q := query{}.

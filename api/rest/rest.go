@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/release"
@@ -28,6 +29,7 @@ type Config struct {
 type Domain struct {
 	Accounts *accounts.Accounts
 	Registry *registry.Registry
+	Audit    *audit.Log
 	Releases *release.Service
 	Rollouts *rollout.Service
 	Events   Events

@@ -28,7 +28,7 @@ var lowest = map[fleet.Role]string{
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
 		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates ArchiveAlert RestoreAlert`,
-	fleet.Admin: `GetQuotas ListAudit AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
+	fleet.Admin: `GetQuotas ListAudit GetAuditHead AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
 	fleet.Owner: `CreateTeam UpdateTeam DeleteTeam HandOverTeam`,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/route"
+	"github.com/muster-iot/muster/audit/chain"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -28,6 +29,7 @@ func (a *API) teams() route.Table {
 		route.Post("LeaveTeam", one+"/leave", "Leave the team; my tokens for it are revoked", route.Needs(fleet.SeeTeam), a.leaveTeam).
 			Fails(http.StatusConflict),
 		route.Get("ListAudit", one+"/audit", "Every write, newest first", route.Needs(fleet.SeeAudit), a.listAudit),
+		route.Get("GetAuditHead", one+"/audit/head", "Number and hash of the newest entry: note them elsewhere to prove later that the log was not changed", route.Needs(fleet.SeeAudit), a.auditHead),
 
 		route.Get("ListTeamUsers", users, "Users of the team, and open invitations", route.Needs(fleet.SeeTeam), a.listUsers),
 		route.Post("AddTeamUser", users, "Invite a person, create an account, or create a program", route.Needs(fleet.ManageUsers), a.addTeamUser).
@@ -108,16 +110,31 @@ func (a *API) listAudit(ctx context.Context, who fleet.Actor, in *struct {
 	Action string `query:"action" doc:"What was done, or its first word" example:"device"`
 	Object string `query:"object" doc:"What it was done to"`
 }) (*route.Reply[api.Page[api.AuditEntry]], error) {
-	entries, next, err := a.Registry.AuditLog(ctx, who, fleet.AuditQuery{
+	entries, next, err := a.Audit.Page(ctx, who, fleet.AuditQuery{
 		Text: in.Search, Email: in.Email, Action: in.Action, Object: in.Object, After: in.PageNextToken, Limit: in.PageLimit,
 	})
 	shown := make([]api.AuditEntry, 0, len(entries))
-	for _, e := range entries {
-		shown = append(shown, api.AuditEntry{
-			ID: e.Cursor, At: moment(e.At), Email: e.Email, Action: e.Action, Object: e.Object, Token: e.Token, From: e.From, Before: orNull(e.Before), After: orNull(e.After),
-		})
+	for i := range entries {
+		shown = append(shown, ShownAudit(&entries[i]))
 	}
 	return route.Answer(api.PageOf(shown, next), err)
+}
+
+func (a *API) auditHead(ctx context.Context, who fleet.Actor, _ *struct{}) (*route.Reply[api.AuditHead], error) {
+	head, err := a.Audit.Head(ctx, who)
+	return route.Answer(api.AuditHead{Number: head.Number, Hash: head.Digest.String()}, err)
+}
+
+// ShownAudit is an entry of the audit log.
+func ShownAudit(e *fleet.AuditEntry) api.AuditEntry {
+	out := api.AuditEntry{
+		ID: e.Cursor, At: moment(e.At), Team: uint32(e.Team), User: uint32(e.User), Email: e.Email, Action: e.Action, Object: e.Object,
+		Token: e.Token, From: e.From, Before: orNull(e.Before), After: orNull(e.After), Number: e.Number,
+	}
+	if e.Number > 0 {
+		out.Prev, out.Hash = e.Prev.String(), chain.Digest(e).String()
+	}
+	return out
 }
 
 func orNull(text string) api.Payload {

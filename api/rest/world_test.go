@@ -108,7 +108,7 @@ func bare(t testing.TB) *world {
 			Audit: log, Images: images, Forecast: releases, Live: disconnected{}, Log: quiet,
 		}),
 		Releases: releases, Rollouts: rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, Log: quiet}),
-		Events: w.events, Repeats: s.Repeats,
+		Audit: log, Events: w.events, Repeats: s.Repeats,
 	}
 	w.remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	config := rest.Config{

@@ -187,6 +187,8 @@ var AuditEntry = Codec[fleet.AuditEntry]{func(f *fields, e *fleet.AuditEntry) {
 	instant(f, 7, &e.At)
 	text(f, 8, &e.Token)
 	text(f, 9, &e.From)
+	number(f, 10, &e.Number)
+	array(f, 11, e.Prev[:])
 }}
 
 // Alert packs an alert without its id, its team and whether it is archived, which are kept

@@ -1,16 +1,23 @@
 -- Appends a record to a stream and drops what is more than is kept: of an owner with more than its
 -- most, its oldest; of all, the oldest of the owner with most, but no owner gets below the floor.
 -- KEYS  1 stream  2 where the clock went back: hash, last time before -> first time after, in ms
---       3 order of shares  4 sizes of shares
+--       3 order of shares  4 sizes of shares  5 head (optional)
 -- ARGV  1 "1" when this append was tried before  2 nonce of this append
 --       3 time of the record in ms  4 entries kept, whatever the shares  5 oldest time kept in ms, "" to not look
 --       6 record  7 owner  8 size  9 most of an owner  10 floor of an owner  11 most of all
---       12 first sequence number of an id
--- Returns the id of its entry. Ids follow the time of the record, and grow.
+--       12 first sequence number of an id  13 the head that was seen, "" for none  14 the next head
+-- Returns the id of its entry. Ids follow the time of the record, and grow. Where the head is not the
+-- one that was seen it does nothing and returns {head}.
 if ARGV[1] == '1' then
   for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 512)) do
     if entry[2][2] == ARGV[2] then return entry[1] end
   end
+end
+
+if KEYS[5] then
+  local head = redis.call('GET', KEYS[5]) or ''
+  if head ~= ARGV[13] then return {head} end
+  redis.call('SET', KEYS[5], ARGV[14])
 end
 
 local function padded(id)
