@@ -2,8 +2,10 @@ package cloud_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -101,4 +103,100 @@ func TestAGreedyTeamsDevicesMakeRoomForAnother(t *testing.T) {
 		t.Errorf("the other team has %d connections, want its share, 3", n)
 	}
 	cloudtest.Until(t, "the greedy team keeps its share", func() bool { return used(w, w.Client, "connections") == 3 })
+}
+
+// listen opens an event stream of c; its end is the error of ended.
+func listen(t *testing.T, c *client.Client) (ended <-chan error, leave func()) {
+	t.Helper()
+	ctx, leave := context.WithCancel(t.Context())
+	opened, over := make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- c.Listen(ctx, api.EventFilter{}, func() { close(opened) }, func(api.Heard) error { return nil })
+	}()
+	select {
+	case <-opened:
+	case err := <-over:
+		over <- err
+	}
+	t.Cleanup(leave)
+	return over, leave
+}
+
+func TestATeamHasNoMoreStreamsThanItsQuotaAndTakesNoneOfAnothers(t *testing.T) {
+	w := serve(t, func(c *cloud.Config) { c.Quota.Streams, c.Quota.UserStreams = 3, 0 })
+	other := w.neighbor()
+	var leaves []func()
+	for range 3 {
+		_, leave := listen(t, w.Client)
+		leaves = append(leaves, leave)
+	}
+	refused, _ := listen(t, w.Client)
+	if err := <-refused; !errors.Is(err, fleet.Busy) || !strings.Contains(err.Error(), "quota streams: your team has 3 of at most 3") {
+		t.Errorf("a fourth stream: got %v, want the quota", err)
+	}
+	_, leave := listen(t, other)
+	if n := used(w, other, "streams"); n != 1 {
+		t.Errorf("the other team has %d streams, want 1", n)
+	}
+	leave()
+	leaves[0]()
+	cloudtest.Until(t, "the place of a stream that ended is free", func() bool { return used(w, w.Client, "streams") == 2 })
+	listen(t, w.Client)
+	if n := used(w, w.Client, "streams"); n != 3 {
+		t.Errorf("in its place: %d streams, want 3", n)
+	}
+}
+
+// slowUpload begins an upload whose image does not end before finish.
+func slowUpload(t *testing.T, c *client.Client, product string) (done <-chan error, finish func()) {
+	t.Helper()
+	image, more := io.Pipe()
+	over := make(chan error, 1)
+	go func() {
+		_, err := c.Upload(t.Context(), product, api.NewFirmware{Version: cloudtest.Whole(1)}, image)
+		over <- err
+	}()
+	if _, err := more.Write(bytes.Repeat([]byte("x"), 1<<10)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = more.Close() })
+	return over, func() { _ = more.Close() }
+}
+
+func TestATeamHasNoMoreUploadsAtATimeThanItsQuota(t *testing.T) {
+	w := serve(t, func(c *cloud.Config) { c.Quota.Uploads = 1 })
+	other := w.neighbor()
+	done, finish := slowUpload(t, w.Client, cloudtest.Lamp)
+	cloudtest.Until(t, "the upload counts", func() bool { return used(w, w.Client, "uploads") == 1 })
+	_, err := w.Upload(t.Context(), cloudtest.Lamp, api.NewFirmware{Version: cloudtest.Whole(2)}, strings.NewReader("image"))
+	if !errors.Is(err, fleet.Busy) || !strings.Contains(err.Error(), "quota uploads: your team has 1 of at most 1") {
+		t.Errorf("a second at the same time: got %v, want the quota", err)
+	}
+	if _, err := other.Upload(t.Context(), "pump", api.NewFirmware{Version: cloudtest.Whole(1)}, strings.NewReader("image")); err != nil {
+		t.Errorf("the other team: %v", err)
+	}
+	finish()
+	if err := <-done; err != nil {
+		t.Errorf("the slow one: %v", err)
+	}
+	if _, err := w.Upload(t.Context(), cloudtest.Lamp, api.NewFirmware{Version: cloudtest.Whole(2)}, strings.NewReader("image")); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+func TestQuotasHoldAfterARestart(t *testing.T) {
+	p := cloudtest.Spawn(t, func(p *cloudtest.Process) { p.Env = []string{"MUSTER_QUOTA_DEVICES=3", "MUSTER_QUOTA_IMAGES=2500B"} })
+	owner := p.Owner()
+	cloudtest.Must[api.Product](t)(owner.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
+	cloudtest.Enroll(t, owner, "a", "b", "c")
+	cloudtest.UploadVersions(t, owner, 1000, 1, 2)
+	p.Kill()
+	p.Start()
+	owner = p.Owner()
+	if _, err := owner.Import(t.Context(), cloudtest.Lamp, api.NewDevices{IDs: []string{"d"}}); !over(err, "devices") {
+		t.Errorf("a fourth device: got %v, want the quota", err)
+	}
+	if _, err := owner.Upload(t.Context(), cloudtest.Lamp, api.NewFirmware{Version: cloudtest.Whole(3)}, bytes.NewReader(bytes.Repeat([]byte("x"), 1000))); !over(err, "images") {
+		t.Errorf("a third image: got %v, want the quota", err)
+	}
 }
