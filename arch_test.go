@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"audit/chain", "steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/keys", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream"},
+	"store":          {"audit/chain", "steady", "fleet", "index", "store/claim", "store/document", "store/identity", "store/journal", "store/keys", "store/pipeline", "store/record", "store/redisserver", "store/require", "store/retention", "store/stream", "store/timeline"},
 	"handshake":      {"calendar", "fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"audit/chain", "fleet", "store", "store/spool"},
 	"audit/chain":    {"fleet"},
@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"ota/pace":       {"fleet", "ota/precedence"},
 	"ota/rollout":    {"event", "steady", "fleet", "wire", "humane", "ota/pace", "ota/precedence", "index", "store", "audit"},
 	"ota/remaining":  {"fleet", "ota/pace", "ota/precedence", "index", "store"},
+	"history":        {"fleet", "index", "steady", "store", "store/timeline"},
 	"limit":          {},
 	"steady":         {},
 	"certificate":    {},
@@ -70,9 +71,9 @@ var mayImport = map[string][]string{
 	"api/updates":  {"fleet", "api", "api/route", "api/rest", "ota/remaining"},
 	"api/particle": {"event", "fleet", "wire", "sse", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
-	"console":      {"event", "fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "console/history"},
+	"console":      {"event", "fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -96,9 +97,9 @@ var mayImport = map[string][]string{
 	"store/require":     {"store/pipeline"},
 	"store/slots":       {},
 	"store/spool":       {"fleet"},
+	"store/timeline":    {"fleet", "store/keys", "store/pipeline"},
 	"store/stream":      {"steady", "fleet", "store/keys", "store/pipeline", "store/retention"},
 
-	"console/history":     {"fleet"},
 	"console/browsertest": {}, // tests only
 
 	"sdk/sdktest": {}, // tests only
@@ -129,6 +130,7 @@ var testsMayImport = map[string][]string{
 	"store/document": {"store/redisserver"},
 	"store/identity": {"store/redisserver", "store/redistest", "store/slots"},
 	"store/pipeline": {"store/redisserver"},
+	"store/timeline": {"store/redisserver"},
 	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                           // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                       // its example calls a whole server
@@ -136,13 +138,14 @@ var testsMayImport = map[string][]string{
 	"console":        {"store", "store/storetest", "ota", "ota/image", "ota/pace"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 
+	"history":             {"ota/otatest", "store/storetest"},
 	"ota":                 {"ota/otatest"},
 	"ota/release":         {"calendar", "ota/otatest"},
 	"ota/remaining":       {"calendar", "wire", "ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
 	"chaos":               {"cloud/cloudtest"},
 	"siege":               {"fleet", "wire/mqtt", "cloud/cloudtest", "certificate", "certificate/selfsigned", "api", "simulator", "simulator/mqttlite"},
-	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "console", "simulator"},
+	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "console", "simulator", "store/timeline"},
 	"simulator":           {"cloud", "configs", "api", "api/client"}, // its example runs against a whole server
 }
 

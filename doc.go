@@ -24,6 +24,7 @@
 //	ota/pace            how many devices a release with a plan updates at once
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
+//	history             what fleets did over time
 //	registry            what operators do to products, groups and devices
 //	quota               what one team and one user may have of what all share
 //	roaming             which BLE devices a gateway attaches, moves and registers
@@ -47,6 +48,7 @@
 //	store/keys          the keys of Redis
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
+//	store/timeline      numbers over time, in bounded room
 //	store/storetest     stores for the tests of packages above
 //	store/claim         ids and unique names
 //	store/disk          how much room is left, and what is refused below a reserve
@@ -63,7 +65,6 @@
 //	api/nrf             operations for nRF Cloud's clients
 //	edge                the HTTP server in front of all handlers: limits, deadlines, names
 //	console             the operator's web pages
-//	console/history     what fleets ran over time, for charts
 //	console/browsertest tests of the pages on whole servers, in a real browser
 //	humane              numbers, sizes and times as people read them
 //	sse                 streams of events to HTTP clients, for api and console

@@ -24,6 +24,7 @@ import (
 	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/edge"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/image/bucket"
@@ -58,6 +59,7 @@ type Cloud struct {
 	releases     *release.Service
 	rollouts     *rollout.Service
 	remaining    *remaining.Service
+	history      *history.History
 	registry     *registry.Registry
 	accounts     *accounts.Accounts
 	activity     *activity.Activity
@@ -129,6 +131,10 @@ func (c *Cloud) compose(images image.Store) {
 	})
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.audit.Keep(c.folder.unaudited)
+	c.history = history.New(history.Config{
+		Timelines: c.store.Timelines, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Clock: c.store.Clock, Log: c.log,
+		Tally: c.activity.Tally,
+	})
 	c.composeReleases(base, images)
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
@@ -174,7 +180,7 @@ func (c *Cloud) listen() error {
 	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Log: c.log,
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
@@ -201,6 +207,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.sessions.Run(base) })
 	tasks.Go(func() { c.accounts.WatchFailures(base) })
 	tasks.Go(func() { c.rollouts.Run(base) })
+	tasks.Go(func() { c.history.Run(base) })
 	tasks.Go(func() { trim(base, c.broker) })
 	tasks.Go(func() { c.watchCertificates(base) })
 	tasks.Go(func() { c.notify(base, c.store.Notices()) })
@@ -215,7 +222,6 @@ func (c *Cloud) Run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	tasks.Go(func() { c.metrics.serve(failed) })
 	if c.http != nil {
-		tasks.Go(func() { c.console.Watch(base) })
 		tasks.Go(func() {
 			if err := c.http.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("http: %w", err)
@@ -253,6 +259,9 @@ func (c *Cloud) close() error {
 	}
 	if c.accounts != nil {
 		c.accounts.RecordFailures(ctx)
+	}
+	if c.history != nil {
+		c.history.Record(ctx)
 	}
 	if c.cancel != nil {
 		c.cancel()

@@ -28,6 +28,9 @@ func (c *Cloud) composeReleases(base context.Context, images image.Store) {
 	c.rollouts = rollout.New(rollout.Config{
 		Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Audit: c.audit, MaxAttempts: c.config.OTA.Attempts,
 		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Changed: c.sessions.Released, Pace: limits,
+		Counted: func(product fleet.ProductID, r fleet.Release, n fleet.ReleaseCounts) {
+			c.history.Counted(product, r, n)
+		},
 		Alert: func(ctx context.Context, team fleet.TeamID, name, text string) {
 			c.activity.RaiseFor(ctx, team, "", name, text)
 		},

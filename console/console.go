@@ -7,9 +7,9 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/audit"
-	"github.com/muster-iot/muster/console/history"
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -29,6 +29,7 @@ type Config struct {
 	Audit    *audit.Log
 	Releases *release.Service
 	Rollouts *rollout.Service
+	History  *history.History
 	Live     Live
 	Quotas   *quota.Quotas // nil: no team has any
 	Log      *slog.Logger
@@ -41,8 +42,6 @@ type Live interface {
 	// Listen returns the events of a team from now on. The channel is closed when the server
 	// shuts down; leave must be called exactly once.
 	Listen(team fleet.TeamID) (events <-chan event.Event, leave func())
-	// Tally returns what was counted of a product since the server started. It checks no rights.
-	Tally(product fleet.ProductID) fleet.Tally
 }
 
 // Limits of what a browser sends.
@@ -83,10 +82,9 @@ func New(config Config) *Console {
 		config.Quotas = new(quota.Quotas)
 	}
 	c := &Console{
-		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, live: config.Live, log: config.Log,
+		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, history: config.History, live: config.Live, log: config.Log,
 		quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
-	c.history = history.New(c.sampleFleet, config.Log)
 	c.handler = secured(compressed(http.NewCrossOriginProtection().Handler(c.routes())))
 	return c
 }

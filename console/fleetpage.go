@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota/remaining"
 )
 
@@ -23,10 +24,14 @@ type fleetBody struct {
 	States          []stateCount         // visible devices by the state of their last update
 	Reasons         []reasonCount
 	Left            []remaining.Cause
-	Since           time.Time // totals of Reasons count from here; zero if the user does not see all devices
-	Watched         time.Time // start of the charts; zero: now
+	Range           pastRange // of the charts, and of the totals of Reasons
+	Ranges          []pastRange
+	Counted         bool // there are totals: the user sees all devices
 	Live            string
 }
+
+// Slow reports whether the charts change so little in a minute that nobody would see it.
+func (b fleetBody) Slow() bool { return b.Range.Length > day }
 
 // UnderWay is the number of updates in progress.
 func (b fleetBody) UnderWay() (n int) {
@@ -42,7 +47,7 @@ func (b fleetBody) UnderWay() (n int) {
 type reasonCount struct {
 	Reason  fleet.ReasonCode
 	Devices int // whose last update failed for it
-	Total   int // failures of all devices since the server started
+	Total   int // failures of all devices in the range
 }
 
 func (v fleetPages) fleetPage() error {
@@ -74,7 +79,8 @@ func (v fleetPages) devices() (all, online int, err error) {
 }
 
 func (v fleetPages) fleetBody() (b fleetBody, err error) {
-	b.Live, b.Watched = v.at("/fleet/live"), v.history.Since(v.product.ID)
+	b.Range, b.Ranges = v.pastRange(), pastRanges
+	b.Live = v.at("/fleet/live?range=" + b.Range.Name)
 	if b.Devices, b.Online, err = v.devices(); err != nil {
 		return b, err
 	}
@@ -96,7 +102,7 @@ func (v fleetPages) fleetBody() (b fleetBody, err error) {
 }
 
 // standing counts the visible devices' updates and, for users who see all devices, the
-// failures since the server started.
+// failures in the range.
 func (v fleetPages) standing(b *fleetBody) error {
 	standing, err := v.releases.Standing(v.ctx(), v.actor, v.product.ID)
 	if err != nil {
@@ -107,20 +113,27 @@ func (v fleetPages) standing(b *fleetBody) error {
 			b.States = append(b.States, stateCount{state, n})
 		}
 	}
-	var tally fleet.Tally
-	if v.may(fleet.SeeAudit) == nil {
-		tally = v.live.Tally(v.product.ID)
-		b.Since = tally.Since
+	failures := make(map[fleet.ReasonCode]int)
+	if b.Counted = v.may(fleet.SeeAudit) == nil; b.Counted {
+		past, err := v.history.Product(v.ctx(), v.actor, v.product.ID, history.Query{From: time.Now().Add(-b.Range.Length), Step: b.Range.Length / 24})
+		if err != nil {
+			return err
+		}
+		for _, p := range append(past.Points, past.Now) {
+			for reason, n := range p.Failures {
+				failures[reason] += n
+			}
+		}
 	}
 	reasons := slices.Collect(maps.Keys(standing.Reasons))
-	for reason := range tally.Failures {
+	for reason := range failures {
 		if standing.Reasons[reason] == 0 {
 			reasons = append(reasons, reason)
 		}
 	}
 	slices.Sort(reasons)
 	for _, reason := range reasons {
-		b.Reasons = append(b.Reasons, reasonCount{reason, standing.Reasons[reason], tally.Failures[reason]})
+		b.Reasons = append(b.Reasons, reasonCount{reason, standing.Reasons[reason], failures[reason]})
 	}
 	return nil
 }

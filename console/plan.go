@@ -180,7 +180,6 @@ func hold(text string) (time.Duration, error) {
 
 // holdText is the inverse of hold.
 func holdText(d time.Duration) string {
-	const day = 24 * time.Hour
 	switch {
 	case d == 0:
 		return ""

@@ -193,7 +193,6 @@ func ends(r fleet.ReleaseView, now time.Time) string {
 
 // lasting formats a span of a plan: days, hours or minutes.
 func lasting(d time.Duration) string {
-	const day = 24 * time.Hour
 	switch {
 	case d >= 2*day:
 		return fmt.Sprintf("%d days", (d+day/2)/day)

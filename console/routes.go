@@ -87,6 +87,7 @@ var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/releases":                    on(rolloutPages.listPage),
 	"GET /p/{product}/releases/{release}":          on(rolloutPages.page),
 	"GET /p/{product}/releases/{release}/live":     on(rolloutPages.live),
+	"GET /p/{product}/releases/{release}/history":  on(rolloutPages.burnDown),
 	"GET /p/{product}/releases/{release}/events":   on(rolloutPages.events),
 	"GET /p/{product}/releases/{release}/confirm":  on(rolloutPages.confirmPage),
 	"POST /p/{product}/releases/{release}":         on(rolloutPages.act),

@@ -100,7 +100,6 @@ func ofProduct(h func(*visit) error) func(*visit) error {
 			return err
 		}
 		v.product = p
-		v.history.Follow(p)
 		return h(v)
 	}
 }

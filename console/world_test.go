@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
@@ -65,6 +66,10 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	config.Remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	config.Rollouts = rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, MaxAttempts: 3, Log: quiet})
 	config.Audit = log
+	config.History = history.New(history.Config{
+		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
+		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
+	})
 	config.Registry = registry.New(registry.Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,
 		Audit: log, Images: w.images, Forecast: config.Releases, Live: idle{}, Log: quiet,
@@ -100,8 +105,6 @@ func (idle) Heard(fleet.DeviceID) time.Time { return time.Time{} }
 func (idle) Listen(fleet.TeamID) (<-chan event.Event, func()) {
 	return make(chan event.Event), func() {}
 }
-
-func (idle) Tally(fleet.ProductID) fleet.Tally { return fleet.Tally{} }
 
 // must returns v and fails the test on an error.
 func must[T any](t testing.TB) func(v T, err error) T {

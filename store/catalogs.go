@@ -9,6 +9,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/timeline"
 )
 
 // Catalogs reads and writes products with their firmware and releases. The catalogs that it
@@ -17,10 +18,12 @@ type Catalogs struct {
 	core  *core
 	docs  *document.Documents[fleet.ProductID, fleet.Catalog]
 	teams *Teams
+
+	timelines *timeline.Timelines
 }
 
-func newCatalogs(c *core) *Catalogs {
-	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, keys.Product)}
+func newCatalogs(c *core, timelines *timeline.Timelines) *Catalogs {
+	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, keys.Product), timelines: timelines}
 }
 
 // Catalog returns the newest catalog that this process knows to exist, usually without a round
@@ -158,6 +161,13 @@ func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Produc
 func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) error {
 	c, err := s.docs.Load(ctx, product)
 	if err != nil {
+		return err
+	}
+	var releases []fleet.ReleaseID
+	for _, r := range c.Releases() {
+		releases = append(releases, r.ID)
+	}
+	if err := s.timelines.Drop(ctx, product, releases); err != nil {
 		return err
 	}
 	return s.erase(ctx, c.Product)

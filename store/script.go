@@ -2,12 +2,14 @@ package store
 
 import (
 	"embed"
+	"slices"
 
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
+	"github.com/muster-iot/muster/store/timeline"
 )
 
 //go:embed lua/*.lua
@@ -30,7 +32,7 @@ var (
 var scripts = append([]*pipeline.Script{
 	saveScript, createScript, deleteScript, document.Script, stream.Script,
 	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,
-}, claim.Scripts()...)
+}, slices.Concat(claim.Scripts(), timeline.Scripts())...)
 
 func lua(name string) string {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")

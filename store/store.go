@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/store/require"
 	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
+	"github.com/muster-iot/muster/store/timeline"
 )
 
 // Options are where the fleet is kept and for how long.
@@ -51,7 +52,9 @@ type Store struct {
 	Messages *Messages
 	Journal  *Journal
 	Repeats  *Repeats
-	Clock    *steady.Clock // by which what is stored expires
+
+	Timelines *timeline.Timelines
+	Clock     *steady.Clock // by which what is stored expires
 
 	core        *core
 	keeper      *identity.Keeper
@@ -114,7 +117,8 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	c.claims = claim.New(c.Pipeline)
 	c.streams = stream.New(c.Pipeline, c.clock)
 	s.Index = index.New()
-	s.Catalogs = newCatalogs(c)
+	s.Timelines = timeline.New(c.Pipeline)
+	s.Catalogs = newCatalogs(c, s.Timelines)
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams

@@ -116,6 +116,7 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 
 	due := s.clock.Now() // for the start
 	next := Next(r, n, observed, due)
+	s.counted(c.Product.ID, next, n)
 	switch {
 	case moved(&r, &next) || next.Held != r.Held && observed >= min(maxUnsaved, r.Plan.Stages[r.Stage].Hold/10):
 	case next.Held == r.Held: // nothing is held now: this time must not count for a later stage

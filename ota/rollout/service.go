@@ -32,6 +32,9 @@ type Config struct {
 	Alert func(ctx context.Context, team fleet.TeamID, name, text string)
 	// Announce passes an event on to listeners; nil: none. It must not block.
 	Announce func(event.Event)
+	// Counted is called with every count of a release's devices, and what becomes of the release;
+	// nil: nothing is to do. It must not block.
+	Counted func(product fleet.ProductID, r fleet.Release, n fleet.ReleaseCounts)
 	// Changed is called after what a product's releases give devices has changed: running
 	// downloads whose version is no longer the target have to be re-evaluated, and the devices
 	// in now at once; nil: nothing is to do. It must not block.
@@ -51,6 +54,7 @@ type Service struct {
 	pace        *pace.Pace
 	alert       func(ctx context.Context, team fleet.TeamID, name, text string)
 	announce    func(event.Event)
+	counted     func(fleet.ProductID, fleet.Release, fleet.ReleaseCounts)
 	changed     func(fleet.ProductID, []fleet.DeviceID)
 
 	listening atomic.Bool // health has entries
@@ -87,6 +91,9 @@ func New(config Config) *Service {
 	if config.Announce == nil {
 		config.Announce = func(event.Event) {}
 	}
+	if config.Counted == nil {
+		config.Counted = func(fleet.ProductID, fleet.Release, fleet.ReleaseCounts) {}
+	}
 	if config.Alert == nil {
 		config.Alert = func(context.Context, fleet.TeamID, string, string) {}
 	}
@@ -98,7 +105,7 @@ func New(config Config) *Service {
 	}
 	return &Service{
 		catalogs: config.Catalogs, teams: config.Teams, index: config.Index, audit: config.Audit, maxAttempts: config.MaxAttempts,
-		log: config.Log, clock: config.Clock, announce: config.Announce, changed: config.Changed, pace: config.Pace, alert: config.Alert,
+		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, changed: config.Changed, pace: config.Pace, alert: config.Alert,
 		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool), health: make(map[fleet.ProductID]*health),
 	}
 }

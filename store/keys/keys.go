@@ -90,6 +90,33 @@ func Repeats(team fleet.TeamID) string { return "i:{t" + team.String() + "}" }
 // RepeatOrder is a sorted set: the ids of Repeats by when they expire.
 func RepeatOrder(team fleet.TeamID) string { return "io:{t" + team.String() + "}" }
 
+// Tiers is how many tiers a Timeline has.
+const Tiers = 4
+
+// Timeline are the keys of what is kept of a product over time (store/timeline).
+type Timeline struct {
+	Writers string        // hash: a process -> its last write
+	Marks   string        // list
+	Paces   string        // hash: a release -> the seconds between two points of its curve
+	Tiers   [Tiers]string // lists of buckets
+}
+
+// TimelineOf returns the keys of a product's timeline.
+func TimelineOf(product fleet.ProductID) Timeline {
+	tag := ":{p" + product.String() + "}"
+	return Timeline{Writers: "yw" + tag, Marks: "ym" + tag, Paces: "yp" + tag, Tiers: [...]string{"y0" + tag, "y1" + tag, "y2" + tag, "y3" + tag}}
+}
+
+// Names are the names of all keys.
+func (t Timeline) Names() []string {
+	return append([]string{t.Writers, t.Marks, t.Paces}, t.Tiers[:]...)
+}
+
+// Curve is a list: how the devices of a release stood over time.
+func Curve(product fleet.ProductID, release fleet.ReleaseID) string {
+	return "yc:{p" + product.String() + "}:" + release.String()
+}
+
 // Token is a string: the token.
 func Token(id string) string { return "k:{" + id + "}" }
 

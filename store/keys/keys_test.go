@@ -82,6 +82,15 @@ func TestEverythingOfATeamIsInOneSlot(t *testing.T) {
 	}
 }
 
+func TestTheTimelineOfAProductIsInItsSlot(t *testing.T) {
+	t.Parallel()
+	for _, name := range append(keys.TimelineOf(7).Names(), keys.Curve(7, 1)) {
+		if slots.Of(name) != slots.Of(keys.Product(7)) {
+			t.Errorf("%s is not in the slot of the product", name)
+		}
+	}
+}
+
 func TestTheKeyOfADeviceNamesIt(t *testing.T) {
 	t.Parallel()
 	for _, id := range []fleet.DeviceID{"a", "7", "nrf:352656100000001", "a:b", ":"} {
@@ -114,7 +123,7 @@ func TestNoTwoThingsHaveOneKey(t *testing.T) {
 		note("team "+id, append(append(keys.Messages(fleet.TeamID(n)).Names(), keys.Audit(fleet.TeamID(n)).Names()...), keys.SignIns(fleet.TeamID(n)).Names()...)...)
 		note("team "+id, keys.Team(fleet.TeamID(n)), keys.Alerts(fleet.TeamID(n)), keys.AlertOrder(fleet.TeamID(n)), order, sizes,
 			keys.Repeats(fleet.TeamID(n)), keys.RepeatOrder(fleet.TeamID(n)))
-		note("product "+id, keys.Product(fleet.ProductID(n)), keys.Slug(fmt.Sprint("s", n)))
+		note("product "+id, append(keys.TimelineOf(fleet.ProductID(n)).Names(), keys.Product(fleet.ProductID(n)), keys.Slug(fmt.Sprint("s", n)), keys.Curve(fleet.ProductID(n), 1))...)
 		note("user "+id, keys.User(fleet.UserID(n)), keys.Email(id), keys.Token(id))
 		for _, device := range []fleet.DeviceID{fleet.DeviceID(id), fleet.DeviceID("t" + id), fleet.DeviceID(":" + id)} {
 			note("device "+string(device), keys.Device(device), keys.History(device), keys.Outbox(device))

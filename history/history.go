@@ -1,0 +1,149 @@
+package history
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/steady"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/timeline"
+)
+
+const (
+	every   = 10 * time.Second // between two samples of a product
+	idle    = time.Minute      // the same, while nothing changes
+	search  = time.Minute      // for new products, where there are many
+	many    = 256              // products
+	patient = 2 * time.Second  // for the last samples of a process
+)
+
+// Config is what a History works with.
+type Config struct {
+	Timelines *timeline.Timelines
+	Catalogs  *store.Catalogs
+	Teams     *store.Teams
+	Index     *index.Index
+	Clock     *steady.Clock // that of the store
+	Log       *slog.Logger
+
+	// Tally returns what this process has counted of a product.
+	Tally func(fleet.ProductID) fleet.Tally
+}
+
+// History samples fleets and answers about their past. It is safe for concurrent use.
+type History struct {
+	Config
+
+	writer string // names this process in timelines
+
+	sampling chan struct{} // has a place for the one who samples
+	searched time.Time     // theirs
+
+	mu     sync.Mutex
+	tracks map[fleet.ProductID]*track // guarded by mu; most of what they point to belongs to the one who samples
+	stands map[curve][]stand          // of releases, to be kept; guarded by mu
+}
+
+// New returns a History, which samples while Run does.
+func New(config Config) *History {
+	return &History{
+		Config: config, writer: rand.Text()[:12], sampling: make(chan struct{}, 1),
+		tracks: make(map[fleet.ProductID]*track), stands: make(map[curve][]stand),
+	}
+}
+
+// Run samples all products until ctx ends.
+func (h *History) Run(ctx context.Context) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		h.sample(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Record samples once more, before the process ends.
+func (h *History) Record(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patient)
+	defer cancel()
+	h.sample(ctx)
+}
+
+func (h *History) sample(ctx context.Context) {
+	select {
+	case h.sampling <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-h.sampling }()
+	if err := h.find(ctx); err != nil && ctx.Err() == nil {
+		h.Log.Debug("no products to sample", "err", err)
+	}
+	for _, t := range h.followed() {
+		err := h.add(ctx, t)
+		if errors.Is(err, fleet.NotFound) {
+			h.forget(ctx, t)
+		} else if err != nil && ctx.Err() == nil {
+			h.Log.Debug("no sample", "product", t.product, "err", err)
+		}
+	}
+	h.keep(ctx)
+}
+
+// find looks for products that are not sampled yet.
+func (h *History) find(ctx context.Context) error {
+	if n := len(h.followed()); n >= many && time.Since(h.searched) < search {
+		return nil
+	}
+	h.searched = time.Now()
+	teams, err := h.Teams.AllTeams(ctx)
+	if err != nil {
+		return err
+	}
+	for _, team := range teams {
+		products, err := h.Catalogs.Products(ctx, team)
+		if err != nil && !errors.Is(err, fleet.NotFound) {
+			return err
+		}
+		for _, p := range products {
+			h.follow(p.ID)
+		}
+	}
+	return nil
+}
+
+func (h *History) follow(product fleet.ProductID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tracks[product] == nil {
+		h.tracks[product] = &track{product: product}
+	}
+}
+
+func (h *History) followed() []*track {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.SortedFunc(maps.Values(h.tracks), func(a, b *track) int { return int(a.product) - int(b.product) })
+}
+
+// forget drops what is kept of a product that was deleted, also what was added meanwhile.
+func (h *History) forget(ctx context.Context, t *track) {
+	if err := h.Timelines.Drop(ctx, t.product, slices.Collect(maps.Keys(t.releases))); err != nil {
+		return // again at the next sample
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.tracks, t.product)
+}

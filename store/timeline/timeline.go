@@ -1,0 +1,204 @@
+package timeline
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/pipeline"
+)
+
+// Tier is how long buckets of one length are kept.
+type Tier struct {
+	Step    time.Duration
+	Buckets int
+}
+
+// Tiers are what is kept of every product, from fine to coarse: 10 s for two hours, minutes for 48
+// hours, hours for 30 days, days for two years.
+var Tiers = [keys.Tiers]Tier{{10 * time.Second, 720}, {time.Minute, 2880}, {time.Hour, 720}, {24 * time.Hour, 731}}
+
+const (
+	maxBucket = 1024 // bytes; further names are added up by their kind
+	maxMarks  = 200  // of a product
+	maxMark   = 200  // bytes
+	maxPoints = 300  // of a curve
+	maxPoint  = 200  // bytes
+	curvePace = 10 * time.Second
+)
+
+var (
+	//go:embed add.lua
+	addSource string
+	//go:embed keep.lua
+	keepSource string
+
+	addScript  = pipeline.NewScript(addSource)
+	keepScript = pipeline.NewScript(keepSource)
+)
+
+// Scripts are those the pipeline must know.
+func Scripts() []*pipeline.Script { return []*pipeline.Script{addScript, keepScript} }
+
+// Timelines are the timelines of all products in one Redis. It is safe for concurrent use.
+type Timelines struct{ redis *pipeline.Pipeline }
+
+// New returns the timelines of p.
+func New(p *pipeline.Pipeline) *Timelines { return &Timelines{redis: p} }
+
+// Write is what is added to a timeline at one time.
+type Write struct {
+	Writer string // the process
+	Number uint64 // of the writes of Writer to this timeline, from 1 on: a repeated write counts once
+	At     time.Time
+	Sums   []Sum    // the most important first: there may be no room for the names of all
+	Marks  []string // without line ends; cut at 200 bytes
+}
+
+// Sum is a number of a name. A name is KIND or KIND:REST, without spaces or "=". For what there is
+// no room, REST becomes "*".
+type Sum struct {
+	Name   string
+	Number int64 // not negative
+}
+
+// Add adds w to a product's timeline. After fleet.Unavailable it may have been added, or may be
+// later: add it again.
+func (s *Timelines) Add(ctx context.Context, product fleet.ProductID, w Write) error {
+	k := keys.TimelineOf(product)
+	args := []any{w.Writer, strconv.FormatUint(w.Number, 10), seconds(w.At), maxBucket, maxMarks, len(w.Marks)}
+	for _, t := range Tiers {
+		args = append(args, int(t.Step/time.Second), t.Buckets)
+	}
+	for _, mark := range w.Marks {
+		args = append(args, mark[:min(len(mark), maxMark)])
+	}
+	for _, sum := range w.Sums {
+		args = append(args, sum.Name, strconv.FormatInt(sum.Number, 10))
+	}
+	_, err := s.redis.Run(ctx, addScript, append([]string{k.Writers, k.Marks}, k.Tiers[:]...), args...)
+	return err
+}
+
+// Bucket is what was added from At on for the length of a tier's step.
+type Bucket struct {
+	At   time.Time
+	Sums map[string]int64
+}
+
+// Buckets returns what is kept in one of Tiers from a time on, by time.
+func (s *Timelines) Buckets(ctx context.Context, product fleet.ProductID, tier int, from time.Time) ([]Bucket, error) {
+	texts, err := s.list(ctx, keys.TimelineOf(product).Tiers[tier])
+	if err != nil {
+		return nil, err
+	}
+	buckets := make([]Bucket, 0, len(texts))
+	for _, text := range texts {
+		if at, sums := split(text); !at.Before(from) {
+			buckets = append(buckets, Bucket{at, numbers(sums)})
+		}
+	}
+	slices.SortStableFunc(buckets, func(a, b Bucket) int { return a.At.Compare(b.At) })
+	merged := buckets[:0]
+	for _, b := range buckets {
+		if n := len(merged); n > 0 && merged[n-1].At.Equal(b.At) { // the clock went back
+			for name, number := range b.Sums {
+				merged[n-1].Sums[name] += number
+			}
+			continue
+		}
+		merged = append(merged, b)
+	}
+	return merged, nil
+}
+
+// Marks returns the marks of a product, the first one first.
+func (s *Timelines) Marks(ctx context.Context, product fleet.ProductID) ([]string, error) {
+	return s.list(ctx, keys.TimelineOf(product).Marks)
+}
+
+// Point is one point of a curve.
+type Point struct {
+	At      time.Time
+	Numbers map[string]int64
+}
+
+// Keep appends a point to the curve of a release, if its newest one is old enough, or if it is the
+// last. It may be repeated.
+func (s *Timelines) Keep(ctx context.Context, product fleet.ProductID, release fleet.ReleaseID, at time.Time, numbers []Sum, last bool) error {
+	text := seconds(at)
+	for _, n := range numbers {
+		if more := " " + n.Name + "=" + strconv.FormatInt(n.Number, 10); len(text)+len(more) <= maxPoint {
+			text += more
+		}
+	}
+	always := "0"
+	if last {
+		always = "1"
+	}
+	_, err := s.redis.Run(ctx, keepScript, []string{keys.Curve(product, release), keys.TimelineOf(product).Paces},
+		release.String(), text, int(curvePace/time.Second), maxPoints, always)
+	return err
+}
+
+// Curve returns the points of a release, by time.
+func (s *Timelines) Curve(ctx context.Context, product fleet.ProductID, release fleet.ReleaseID) ([]Point, error) {
+	texts, err := s.list(ctx, keys.Curve(product, release))
+	points := make([]Point, 0, len(texts))
+	for _, text := range texts {
+		at, sums := split(text)
+		points = append(points, Point{at, numbers(sums)})
+	}
+	slices.SortStableFunc(points, func(a, b Point) int { return a.At.Compare(b.At) })
+	return points, err
+}
+
+// Drop removes the timeline of a product that is deleted, with the curves of releases.
+func (s *Timelines) Drop(ctx context.Context, product fleet.ProductID, releases []fleet.ReleaseID) error {
+	all := keys.TimelineOf(product).Names()
+	for _, id := range releases {
+		all = append(all, keys.Curve(product, id))
+	}
+	return s.redis.Do(ctx, all[0], func(p redis.Pipeliner) redis.Cmder { return p.Unlink(context.Background(), all...) })
+}
+
+// DropCurve removes the curve of a release that the catalog has forgotten.
+func (s *Timelines) DropCurve(ctx context.Context, product fleet.ProductID, release fleet.ReleaseID) error {
+	paces, curve := keys.TimelineOf(product).Paces, keys.Curve(product, release)
+	return cmp.Or(
+		s.redis.Do(ctx, paces, func(p redis.Pipeliner) redis.Cmder { return p.HDel(context.Background(), paces, release.String()) }),
+		s.redis.Do(ctx, paces, func(p redis.Pipeliner) redis.Cmder { return p.Unlink(context.Background(), curve) }),
+	)
+}
+
+func (s *Timelines) list(ctx context.Context, key string) ([]string, error) {
+	return pipeline.Fetch(ctx, s.redis, key, func(p redis.Pipeliner) pipeline.Result[[]string] {
+		return p.LRange(context.Background(), key, 0, -1)
+	})
+}
+
+func seconds(at time.Time) string { return strconv.FormatInt(max(at.Unix(), 0), 10) }
+
+// split splits what a script or Keep has written.
+func split(text string) (at time.Time, sums string) {
+	first, sums, _ := strings.Cut(text, " ")
+	n, _ := strconv.ParseInt(first, 10, 64)
+	return time.Unix(n, 0).UTC(), sums
+}
+
+func numbers(text string) map[string]int64 {
+	sums := make(map[string]int64)
+	for part := range strings.FieldsSeq(text) {
+		name, number, _ := strings.Cut(part, "=")
+		sums[name], _ = strconv.ParseInt(number, 10, 64)
+	}
+	return sums
+}
