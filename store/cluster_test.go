@@ -89,6 +89,25 @@ func writeEverywhere(t *testing.T, s *Store, c *redistest.Cluster) (writers map[
 	return writers, end
 }
 
+// seen is what writers, the store's log and each node say, for a test that failed.
+func seen(c *redistest.Cluster, writers map[string]*writer, log *logged) string {
+	var b strings.Builder
+	for addr, w := range writers {
+		fmt.Fprintf(&b, "%s of %s: %d saved", w.id, addr, w.saved.Load())
+		if err := w.failed.Load(); err != nil {
+			fmt.Fprintf(&b, ", last error: %v", *err)
+		}
+		b.WriteByte('\n')
+	}
+	for _, n := range c.Nodes {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		nodes, err := n.Client.ClusterNodes(ctx).Result()
+		cancel()
+		fmt.Fprintf(&b, "%s (%v):\n%s", n.Addr, err, nodes)
+	}
+	return b.String() + log.String()
+}
+
 func TestOneDeadMasterCostsTheOthersNothing(t *testing.T) {
 	for name, row := range map[string]struct {
 		key string // whose master fails
@@ -104,6 +123,11 @@ func TestOneDeadMasterCostsTheOthersNothing(t *testing.T) {
 			s, log := openAt(t, c.URL(), t.TempDir())
 			writers, end := writeEverywhere(t, s, c)
 			dead := c.Master(row.key)
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log(seen(c, writers, log))
+				}
+			})
 			row.die(dead)
 			before := map[string]int64{}
 			for addr, w := range writers {
