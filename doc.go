@@ -46,10 +46,12 @@
 //	store/identity      which store this is, and which process holds it
 //	store/journal       what was begun and must be finished
 //	store/keys          the keys of Redis
+//	store/migrate       from the layout of an older release to that of this one
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/timeline      numbers over time, in bounded room
 //	store/storetest     stores for the tests of packages above
+//	store/alert         alerts of teams
 //	store/claim         ids and unique names
 //	store/disk          how much room is left, and what is refused below a reserve
 //	store/spool         lines in a file, until Redis takes them

@@ -27,10 +27,7 @@ func (c *Cloud) build(ctx context.Context) error {
 }
 
 func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error) {
-	options := store.Options{
-		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
-		Folder: c.config.Data, Images: images, Log: c.log, Keep: keep(c.config.Retention),
-	}
+	options := c.storeOptions(images)
 	switch {
 	case c.config.Redis.Ephemeral:
 		c.log.Warn("the fleet is kept in memory and lost at exit")
@@ -40,4 +37,11 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 	}
 	options.Room = c.disk.Check
 	return store.Serve(ctx, options)
+}
+
+func (c *Cloud) storeOptions(images bool) store.Options {
+	return store.Options{
+		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
+		Folder: c.config.Data, Images: images, Log: c.log, Keep: keep(c.config.Retention),
+	}
 }

@@ -20,8 +20,8 @@ func ResetPassword(ctx context.Context, config Config, email string) (password s
 	if config.Redis.Ephemeral {
 		return "", errors.New("an ephemeral server keeps no passwords: restart it")
 	}
-	if _, err := os.Stat(filepath.Join(config.Data, "lock")); err != nil { // a typo must not create a new folder
-		return "", fmt.Errorf("no server has kept a fleet in the folder %s: name the right one with --data", config.Data)
+	if err := config.used(); err != nil {
+		return "", err
 	}
 	config.ReadyFile = ""
 	c := unopened(config)
@@ -34,6 +34,14 @@ func ResetPassword(ctx context.Context, config Config, email string) (password s
 	}
 	password = rand.Text()
 	return password, c.accounts.ResetPassword(ctx, email, password)
+}
+
+// used returns an error unless a server has used the data folder: a typo must not create a new one.
+func (c *Config) used() error {
+	if _, err := os.Stat(filepath.Join(c.Data, "lock")); err != nil {
+		return fmt.Errorf("no server has kept a fleet in the folder %s: name the right one with --data", c.Data)
+	}
+	return nil
 }
 
 // alone takes the folder, and fails when a server has it.

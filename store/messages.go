@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/record"
 	"github.com/muster-iot/muster/store/stream"
@@ -13,6 +14,7 @@ import (
 
 // Messages reads and writes messages, commands, alerts and the audit log.
 type Messages struct {
+	*alert.Log
 	core *core
 	room func() error // see Options
 }

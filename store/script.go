@@ -4,10 +4,10 @@ import (
 	"embed"
 	"slices"
 
+	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/pipeline"
-	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
 	"github.com/muster-iot/muster/store/timeline"
 )
@@ -16,23 +16,21 @@ import (
 var luaFiles embed.FS
 
 var (
-	saveScript    = pipeline.NewScript(lua("save"))
-	createScript  = pipeline.NewScript(lua("create"))
-	deleteScript  = pipeline.NewScript(lua("delete"))
-	queueScript   = pipeline.NewScriptAskingRetry(lua("queue"))
-	finishScript  = pipeline.NewScript(lua("finish"))
-	expireScript  = pipeline.NewScript(lua("expire"))
-	raiseScript   = pipeline.NewScript(retention.Lua + lua("raise"))
-	archiveScript = pipeline.NewScript(lua("archive"))
-	takeScript    = pipeline.NewScript(lua("take"))
-	settleScript  = pipeline.NewScript(lua("settle"))
+	saveScript   = pipeline.NewScript(lua("save"))
+	createScript = pipeline.NewScript(lua("create"))
+	deleteScript = pipeline.NewScript(lua("delete"))
+	queueScript  = pipeline.NewScriptAskingRetry(lua("queue"))
+	finishScript = pipeline.NewScript(lua("finish"))
+	expireScript = pipeline.NewScript(lua("expire"))
+	takeScript   = pipeline.NewScript(lua("take"))
+	settleScript = pipeline.NewScript(lua("settle"))
 )
 
 // scripts are all scripts, for the pipeline to load.
-var scripts = append([]*pipeline.Script{
+var scripts = slices.Concat([]*pipeline.Script{
 	saveScript, createScript, deleteScript, document.Script, stream.Script,
-	queueScript, finishScript, expireScript, raiseScript, archiveScript, takeScript, settleScript,
-}, slices.Concat(claim.Scripts(), timeline.Scripts())...)
+	queueScript, finishScript, expireScript, takeScript, settleScript,
+}, claim.Scripts(), alert.Scripts(), timeline.Scripts())
 
 func lua(name string) string {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/steady"
+	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/journal"
@@ -33,7 +34,8 @@ type Options struct {
 	Log    *slog.Logger     // nil: slog.Default()
 	Keep   retention.Policy // zero fields: the defaults
 
-	shared bool // tests open a store twice
+	shared    bool // this process holds no lease, and writes nothing; tests open a store twice
+	migrating bool // a store of an older layout is opened; devices are not read
 }
 
 func (o Options) log() *slog.Logger {
@@ -58,7 +60,8 @@ type Store struct {
 
 	core        *core
 	keeper      *identity.Keeper
-	images      bool          // the data folder has images
+	images      bool // the data folder has images
+	migrating   bool
 	readyWithin time.Duration // how long ago a write may have worked
 	lost        chan error    // why this process may no longer use the store; has a place for one
 	server      func()        // ends the Redis that Serve or Ephemeral started; nil with Open
@@ -102,9 +105,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // that writes work and reach this process's store; 0: never.
 func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	base, cancel := context.WithCancel(context.Background())
-	s := &Store{images: o.Images, readyWithin: readyWithin, lost: make(chan error, 1)}
+	if o.migrating && o.shared {
+		every = 0
+	}
+	s := &Store{images: o.Images, migrating: o.migrating, readyWithin: readyWithin, lost: make(chan error, 1)}
 	s.keeper = identity.New(identity.Config{
-		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Log: o.log(),
+		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Older: o.migrating, Log: o.log(),
 		Changed: s.changed, Lost: func(err error) { s.lost <- err },
 	})
 	c := &core{
@@ -122,7 +128,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
-	s.Messages = &Messages{core: c, room: o.Room}
+	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), core: c, room: o.Room}
 	s.Journal = journal.New(c.Pipeline, keys.Journal)
 	s.Repeats = &Repeats{core: c}
 	return s
@@ -133,6 +139,9 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 	if err := s.keeper.Take(ctx, s.core.Master, s.unnamed); err != nil {
 		s.Close()
 		return nil, err
+	}
+	if s.migrating {
+		return s, nil
 	}
 	if s.core.Clustered() {
 		s.core.tasks.Go(func() { s.Catalogs.compare(s.core.base) })
@@ -157,6 +166,9 @@ func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
 		return identity.Found{}, err
 	}
 	n, err := m.Exists(ctx, keys.Teams).Result()
+	if err == nil && n == 0 && s.migrating {
+		err = &pipeline.Foreign{Text: "redis holds no fleet: name the folder with --data or the Redis with --redis that muster serve uses"}
+	}
 	return identity.Found{Fleet: n > 0, Images: s.images}, err
 }
 

@@ -28,6 +28,8 @@ type commands struct {
 
 	ResetPassword resetPasswordCmd `cmd:"" group:"Run:" help:"Reset an account's lost password, on the server's machine while the server is stopped." example:"muster reset-password owner@localhost --data /var/lib/muster"`
 
+	Store storeCmd `cmd:"" group:"Run:" help:"Look after the store of a server that is stopped."`
+
 	cli.Verbs
 
 	Version versionCmd `cmd:"" group:"About:" help:"Print the version." example:"muster version"`

@@ -62,7 +62,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return err
+		return s.withCommand(err)
 	}
 	ended := make(chan struct{})
 	var reloading sync.WaitGroup

@@ -7,6 +7,19 @@ import (
 	"github.com/muster-iot/muster/configs"
 )
 
+func TestTheCommandThatMigratesHasTheFlagsOfTheServer(t *testing.T) {
+	data, url := "it's here", "redis://:secret@host/0"
+	for want, s := range map[string]serveCmd{
+		"muster store migrate": {},
+		`muster store migrate --config /etc/muster.yaml --data 'it'\''s here'`: {Config: "/etc/muster.yaml", Data: &data},
+		"muster store migrate --redis URL":                                     {Redis: &url},
+	} {
+		if got := s.migration(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestOwnerFollowsTheRulesForAccounts(t *testing.T) {
 	for _, row := range []struct {
 		name string

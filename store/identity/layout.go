@@ -24,34 +24,31 @@ func (e *OtherLayout) Error() string {
 // Older reports whether the store can be migrated.
 func (e *OtherLayout) Older() bool { return e.Is < keys.Layout }
 
-// layout returns the layout of a store, that of this release for one that is yet to be created. It
-// returns an *OtherLayout if this process must not use it.
-func (k *Keeper) layout(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) (Found, error)) (string, error) {
+// Layout returns the layout of the store at c, that of this release for one that is yet to be
+// created. unnamed looks at a Redis without an id.
+func Layout(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) (Found, error)) (is int, err error) {
 	at, err := c.HMGet(ctx, keys.Store, "id", "layout").Result()
 	if err != nil {
-		return "", pipeline.Explain(err)
+		return 0, pipeline.Explain(err)
 	}
-	is := keys.Layout
+	is = keys.Layout
 	switch text, known := at[1].(string); {
 	case known:
 		if is, err = strconv.Atoi(text); err != nil {
-			return "", fmt.Errorf("the store's layout is %.20q, which is no number", text)
+			return 0, fmt.Errorf("the store's layout is %.20q, which is no number", text)
 		}
 	case at[0] != nil:
 		is = 1
 	default:
 		found, err := unnamed(ctx)
 		if err != nil {
-			return "", pipeline.Explain(err)
+			return 0, pipeline.Explain(err)
 		}
 		if found.Fleet {
 			is = 1
 		}
 	}
-	if is != keys.Layout && (!k.config.Older || is > keys.Layout) {
-		return "", &OtherLayout{Is: is}
-	}
-	return strconv.Itoa(is), nil
+	return is, nil
 }
 
 // Migrated sets the layout of a store that is held to that of this release.

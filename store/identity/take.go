@@ -35,9 +35,12 @@ func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master,
 	if err != nil {
 		return err
 	}
-	layout, err := k.layout(ctx, c, unnamed)
+	layout, err := Layout(ctx, c, unnamed)
 	if err != nil {
 		return err
+	}
+	if layout > keys.Layout || layout < keys.Layout && !k.config.Older {
+		return &OtherLayout{Is: layout}
 	}
 	var beat uint64
 	for first := true; ; first = false {
@@ -76,7 +79,7 @@ func (k *Keeper) share(ctx context.Context, c pipeline.Master) error {
 }
 
 // take tries once.
-func (k *Keeper) take(ctx context.Context, c pipeline.Master, id, layout string, unnamed func(context.Context) (Found, error)) (answer, error) {
+func (k *Keeper) take(ctx context.Context, c pipeline.Master, id string, layout int, unnamed func(context.Context) (Found, error)) (answer, error) {
 	adopt := "0"
 	if id == "" {
 		found, err := unnamed(ctx)

@@ -1,7 +1,9 @@
-package store
+// Package alert keeps the alerts of teams.
+package alert
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"regexp"
 	"time"
@@ -9,21 +11,48 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
+	"github.com/muster-iot/muster/store/retention"
 )
 
+var (
+	//go:embed raise.lua
+	raiseSource string
+	//go:embed archive.lua
+	archiveSource string
+
+	raiseScript   = pipeline.NewScript(retention.Lua + raiseSource)
+	archiveScript = pipeline.NewScript(archiveSource)
+)
+
+// Scripts are those the pipeline must know.
+func Scripts() []*pipeline.Script { return []*pipeline.Script{raiseScript, archiveScript} }
+
+// Log is the alerts in one Redis. It is safe for concurrent use.
+type Log struct {
+	redis *pipeline.Pipeline
+	clock *steady.Clock
+	keep  *retention.Policy
+}
+
+// New returns the alerts of p. clock decides which are too old to be kept.
+func New(p *pipeline.Pipeline, clock *steady.Clock, keep *retention.Policy) *Log {
+	return &Log{redis: p, clock: clock, keep: keep}
+}
+
 // Raise stores an alert of a.Team and returns it with its id. A zero Raised means now.
-func (s *Messages) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error) {
+func (s *Log) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error) {
 	if a.Raised.IsZero() {
 		a.Raised = time.Now()
 	}
-	a.ID = alertTime(a.Raised) + "-" + s.core.Nonce()
+	a.ID = alertTime(a.Raised) + "-" + s.redis.Nonce()
 	order, sizes := keys.AlertShares(a.Team)
-	_, err := s.core.Run(ctx, raiseScript, []string{keys.Alerts(a.Team), keys.AlertOrder(a.Team), order, sizes},
-		a.ID, record.Alert.Pack(&a), s.core.keep.Alerts.All, alertTime(s.core.clock.Now().Add(-s.core.keep.Age)),
-		string(a.Device), s.core.keep.Alerts.Owner, s.core.keep.Alerts.Floor)
+	_, err := s.redis.Run(ctx, raiseScript, []string{keys.Alerts(a.Team), keys.AlertOrder(a.Team), order, sizes},
+		a.ID, record.Alert.Pack(&a), s.keep.Alerts.All, alertTime(s.clock.Now().Add(-s.keep.Age)),
+		string(a.Device), s.keep.Alerts.Owner, s.keep.Alerts.Floor)
 	if err != nil {
 		return fleet.Alert{}, err
 	}
@@ -40,10 +69,10 @@ const alertChunk = 500
 var alertForm = regexp.MustCompile(`^[0-9a-f]{11,16}-[0-9A-Za-z.]{1,40}$`)
 
 // Alerts returns a page of a team's archived or active alerts, newest first, and the cursor of
-// the next page, "" after the last. An empty device means all devices. It returns
+// the next page, "" after the last. limit is 1 to 100. An empty device means all devices. It returns
 // fleet.Invalid for a cursor of another list.
-func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (page []fleet.Alert, next string, err error) {
-	limit = pageLimit(limit)
+func (s *Log) Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (page []fleet.Alert, next string, err error) {
+	limit = min(max(limit, 1), 100)
 	from := "+"
 	if after != "" {
 		if !alertForm.MatchString(after) {
@@ -51,9 +80,9 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 		}
 		from = "(" + after
 	}
-	oldest := "[" + alertTime(s.core.clock.Now().Add(-s.core.keep.Age))
+	oldest := "[" + alertTime(s.clock.Now().Add(-s.keep.Age))
 	for {
-		ids, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.AlertOrder(team), func(p redis.Pipeliner) pipeline.Result[[]string] {
+		ids, err := pipeline.Fetch(ctx, s.redis, keys.AlertOrder(team), func(p redis.Pipeliner) pipeline.Result[[]string] {
 			return p.ZRevRangeByLex(context.Background(), keys.AlertOrder(team), &redis.ZRangeBy{Max: from, Min: oldest, Count: alertChunk})
 		})
 		if err != nil || len(ids) == 0 {
@@ -76,12 +105,12 @@ func (s *Messages) Alerts(ctx context.Context, team fleet.TeamID, device fleet.D
 }
 
 // alerts returns the alerts of ids, without those dropped meanwhile.
-func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) ([]fleet.Alert, error) {
+func (s *Log) alerts(ctx context.Context, team fleet.TeamID, ids []string) ([]fleet.Alert, error) {
 	fields := make([]string, 0, 2*len(ids))
 	for _, id := range ids {
 		fields = append(fields, id, "x"+id)
 	}
-	values, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.Alerts(team), func(p redis.Pipeliner) pipeline.Result[[]any] {
+	values, err := pipeline.Fetch(ctx, s.redis, keys.Alerts(team), func(p redis.Pipeliner) pipeline.Result[[]any] {
 		return p.HMGet(context.Background(), keys.Alerts(team), fields...)
 	})
 	if err != nil {
@@ -104,7 +133,7 @@ func (s *Messages) alerts(ctx context.Context, team fleet.TeamID, ids []string) 
 }
 
 // Alert returns one alert; fleet.NotFound when there is none.
-func (s *Messages) Alert(ctx context.Context, team fleet.TeamID, id string) (fleet.Alert, error) {
+func (s *Log) Alert(ctx context.Context, team fleet.TeamID, id string) (fleet.Alert, error) {
 	alerts, err := s.alerts(ctx, team, []string{id})
 	if err != nil {
 		return fleet.Alert{}, err
@@ -116,12 +145,12 @@ func (s *Messages) Alert(ctx context.Context, team fleet.TeamID, id string) (fle
 }
 
 // ArchiveAlert archives an alert, or restores it; fleet.NotFound when there is none.
-func (s *Messages) ArchiveAlert(ctx context.Context, team fleet.TeamID, id string, archived bool) error {
+func (s *Log) ArchiveAlert(ctx context.Context, team fleet.TeamID, id string, archived bool) error {
 	flag := "0"
 	if archived {
 		flag = "1"
 	}
-	status, err := s.core.RunStatus(ctx, archiveScript, []string{keys.Alerts(team)}, id, flag)
+	status, err := s.redis.RunStatus(ctx, archiveScript, []string{keys.Alerts(team)}, id, flag)
 	if err == nil && status == 0 {
 		return noAlert(id)
 	}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/muster-iot/muster/cloud"
+)
+
+type storeCmd struct {
+	Migrate migrateCmd `cmd:"" help:"Migrate the store of an older release, on the server's machine while the server is stopped. Make a backup first." example:"muster store migrate --data /var/lib/muster"`
+}
+
+type migrateCmd struct {
+	Config string  `help:"The server's configuration file." type:"existingfile" placeholder:"FILE"`
+	Data   *string `help:"The server's data folder (default data)." placeholder:"DIR"`
+	Redis  *string `help:"The server's Redis, if it does not start its own." placeholder:"URL"`
+	DryRun bool    `help:"Read every record, and change nothing."`
+}
+
+// Run migrates the store, and prints what it does.
+func (c *migrateCmd) Run(ctx context.Context) error {
+	config, err := (&serveCmd{Config: c.Config, Data: c.Data, Redis: c.Redis}).load()
+	if err != nil {
+		return err
+	}
+	where := cloud.Config{Config: config}
+	where.Logger = newLogger(config.Log)
+	return cloud.MigrateStore(ctx, where, c.DryRun, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+}
+
+// withCommand adds the command that migrates the store to an error that says that it must be.
+func (s *serveCmd) withCommand(err error) error {
+	if !cloud.OlderLayout(err) {
+		return err
+	}
+	return fmt.Errorf("%w\nthe command is: %s", err, s.migration())
+}
+
+// migration is the command that migrates the store which these flags name.
+func (s *serveCmd) migration() string {
+	words := []string{"muster", "store", "migrate"}
+	if s.Config != "" {
+		words = append(words, "--config", quoted(s.Config))
+	}
+	if s.Data != nil {
+		words = append(words, "--data", quoted(*s.Data))
+	}
+	if s.Redis != nil {
+		words = append(words, "--redis", "URL") // it may have a password
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted returns a word for a shell.
+func quoted(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
