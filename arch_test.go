@@ -70,10 +70,11 @@ var mayImport = map[string][]string{
 	"api/account":  {"fleet", "api", "api/route", "api/rest"},
 	"api/updates":  {"fleet", "api", "api/route", "api/rest", "ota/remaining"},
 	"api/particle": {"event", "fleet", "wire", "sse", "api", "api/route", "api/rest"},
+	"api/history":  {"fleet", "history", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"event", "fleet", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -133,9 +134,9 @@ var testsMayImport = map[string][]string{
 	"store/identity": {"store/redisserver", "store/redistest", "store/slots"},
 	"store/pipeline": {"store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                           // the whole path, in one process
-	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                       // its example calls a whole server
+	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                     // the whole path, in one process
+	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                 // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"store", "store/storetest", "ota", "ota/image", "ota/pace"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices

@@ -64,6 +64,7 @@
 //	api/updates         operations on the updates of many devices at once
 //	api/upload          operations that take files
 //	api/particle        operations for Particle's clients
+//	api/history         operations on what fleets did over time
 //	api/nrf             operations for nRF Cloud's clients
 //	edge                the HTTP server in front of all handlers: limits, deadlines, names
 //	console             the operator's web pages

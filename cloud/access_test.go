@@ -88,6 +88,7 @@ var policies = []policy{
 	{operation: "HandOverTeam", right: "own the team", objects: things, body: `{"email":"{program}"}`, allowed: http.StatusUnprocessableEntity},
 	{operation: "ListAudit", right: "administer", objects: nothing},
 	{operation: "GetQuotas", right: "administer", objects: nothing},
+	{operation: "GetTeamHistory", right: "administer", objects: nothing},
 	{operation: "ListTeamUsers", right: "see team", objects: nothing},
 	{operation: "AddTeamUser", right: "manage users", objects: nothing, body: `{"email":"{fresh}","role":"viewer"}`},
 	{operation: "AddTeamUser", right: "manage users", objects: nothing, body: `{"friendly_name":"CI","role":"editor","groups":"*"}`},
@@ -159,6 +160,8 @@ var policies = []policy{
 	{operation: "GetImpact", right: "release to group", objects: things, query: "?firmware_version=1&groups=own"},
 	{operation: "GetProgress", right: "see team", objects: things},
 	{operation: "ListReleases", right: "see team", objects: things},
+	{operation: "GetReleaseHistory", right: "see groups", objects: groups},
+	{operation: "GetHistory", right: "administer", objects: things},
 	{operation: "GetRelease", right: "see groups", objects: groups},
 	{operation: "ActOnRelease", right: "release to group", objects: groups, body: `{"action":"finish"}`},
 

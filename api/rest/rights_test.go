@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/api/account"
+	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/route"
@@ -23,12 +24,12 @@ import (
 var lowest = map[fleet.Role]string{
 	fleet.Viewer: `RevokeToken GetUser UpdateUser GetAccount ListTokens CreateAccessToken RevokeAccessToken ListTeams GetTeam LeaveTeam ListTeamUsers
 		GetTeamUser ListProductTeam ListProducts ListUserProducts GetProduct ListProductDevices GetProductDevice ListDevices FetchDevice ListDeviceTags
-		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListMessages
+		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease GetReleaseHistory ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListMessages
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
 		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates ArchiveAlert RestoreAlert`,
-	fleet.Admin: `GetQuotas ListAudit GetAuditHead AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
+	fleet.Admin: `GetQuotas GetHistory GetTeamHistory ListAudit GetAuditHead AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
 	fleet.Owner: `CreateTeam UpdateTeam DeleteTeam HandOverTeam`,
@@ -67,7 +68,7 @@ func newDoor(t *testing.T) *door {
 	}
 	d.handler = route.Serve(route.Config{
 		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)

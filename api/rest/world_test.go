@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/account"
 	"github.com/muster-iot/muster/api/client"
+	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	"github.com/muster-iot/muster/api/rest"
@@ -24,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
@@ -51,6 +53,7 @@ type world struct {
 	store          *store.Store
 	domain         rest.Domain
 	operations     *rest.API
+	past           *history.History
 	remaining      *remaining.Service
 	events         *feed
 	server         *httptest.Server
@@ -111,6 +114,10 @@ func bare(t testing.TB) *world {
 		Audit: log, Events: w.events, Repeats: s.Repeats,
 	}
 	w.remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
+	w.past = history.New(history.Config{
+		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
+		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
+	})
 	config := rest.Config{
 		Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: maxImage, Heartbeat: 20 * time.Millisecond,
 	}
@@ -163,12 +170,12 @@ func (w *world) join(email string, role fleet.Role, groups ...string) (token str
 
 // handler serves all operations.
 func (w *world) handler() http.Handler {
-	return w.operations.Handler(account.Tables(w.operations), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations))
+	return w.operations.Handler(account.Tables(w.operations), apihistory.Tables(w.operations, w.past), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations))
 }
 
 // routes are all operations, as they are registered.
 func (w *world) routes() (all []route.Route) {
-	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations)) {
+	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), apihistory.Tables(w.operations, w.past), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations)) {
 		all = append(all, table.Routes...)
 	}
 	return append(all, route.Route{ID: "Reference", Method: http.MethodGet, Path: "/v1/docs", Access: route.Public}) // package route adds it
