@@ -93,10 +93,15 @@ func (a *Activity) Updates(ctx context.Context, d *fleet.Device, ended []fleet.U
 		if u.State == fleet.RolledBack {
 			a.Raise(ctx, d, "rolled_back", "version "+u.To.String()+" did not stay: it came back with "+d.Running.String())
 		}
-		if (u.State == fleet.RolledBack || u.State == fleet.Failed) && d.Attempts.Target.Equal(u.To) && a.Exhausted(d) {
-			a.Raise(ctx, d, "update_exhausted", "all attempts at version "+u.To.String()+" failed, the last: "+wire.ReasonText(u.Reason))
+		if (u.State == fleet.RolledBack || u.State == fleet.Failed) && d.Attempts.Target.Equal(u.Target()) && a.Exhausted(d) {
+			a.Raise(ctx, d, "update_exhausted", "all attempts at version "+u.Target().String()+" failed, the last: "+wire.ReasonText(u.Reason))
 		}
 	}
+}
+
+// NoWay raises an alert because no uploaded versions lead to d's target; why names what is missing.
+func (a *Activity) NoWay(ctx context.Context, d *fleet.Device, why string) {
+	a.Raise(ctx, d, "no_way", why)
 }
 
 // flashStatus is Particle's word for the state of an update.

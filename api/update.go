@@ -9,6 +9,7 @@ type Update struct {
 	ProductID  uint32     `json:"product_id"`
 	From       Reported   `json:"from"`
 	To         Version    `json:"to"`
+	Goal       *Version   `json:"goal,omitempty" doc:"The target, where to is a stepping stone on the way to it"`
 	State      string     `json:"state" enum:"offered,downloading,stored,applying,confirmed,rolled_back,failed,superseded,stopped"`
 	Reason     uint16     `json:"reason" doc:"Reason code of the protocol; 0: none"`
 	ReasonText string     `json:"reason_text" doc:"The reason in words"`

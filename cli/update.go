@@ -41,8 +41,16 @@ func (c *updateListCmd) Run(ctx context.Context) error {
 func drawUpdates(t *table, updates []api.Update) {
 	t.row("DEVICE", "FROM", "TO", "STATE", "ATTEMPT", "RECEIVED", "CHANGED", "REASON")
 	for _, u := range updates {
-		t.row(u.DeviceID, u.From, u.To, u.State, u.Attempt, received(u), u.Changed, reason(u))
+		t.row(u.DeviceID, u.From, destination(u), u.State, u.Attempt, received(u), u.Changed, reason(u))
 	}
+}
+
+// destination is the version that an update installs, and the target if that is only a step on the way.
+func destination(u api.Update) string {
+	if u.Goal == nil {
+		return u.To.String()
+	}
+	return u.To.String() + " (on the way to " + u.Goal.String() + ")"
 }
 
 func received(u api.Update) string {
@@ -63,7 +71,7 @@ func reason(u api.Update) string {
 
 // updateText describes an update in one line.
 func updateText(u api.Update) string {
-	text := fmt.Sprintf("%s to %s: %s, attempt %d", cell(u.From), u.To, u.State, u.Attempt)
+	text := fmt.Sprintf("%s to %s: %s, attempt %d", cell(u.From), destination(u), u.State, u.Attempt)
 	if why := reason(u); why != "" {
 		text += ", " + why
 	}

@@ -32,7 +32,7 @@ type DeviceQuery struct {
 	Silent      time.Time     // offline since a handshake before this; zero: any
 	Facts       []Fact        // reported all of these
 	Updates     []UpdateState // the last update is in one of these
-	UpdateTo    Version       // and moves to this
+	UpdateTo    Version       // and moves to this, or to a stepping stone to this
 	Where       Where         // holds
 	Sort        DeviceSort
 	Descending  bool
@@ -105,6 +105,7 @@ type IndexEntry struct {
 	Online        bool
 	Update        UpdateState // of the last update
 	UpdateTo      Version
+	UpdateTarget  Version    // the same, or the target to which UpdateTo is a stepping stone
 	Release       ReleaseID  // of the last update
 	Reason        ReasonCode // of the last update
 	Held          bool
@@ -114,13 +115,19 @@ type IndexEntry struct {
 	LastHandshake time.Time
 }
 
+// MovesTo reports whether the last update moves the device to v, or to a stepping stone to v
+// that it has not installed yet.
+func (e *IndexEntry) MovesTo(v Version) bool {
+	return e.UpdateTarget.Equal(v) && (e.Update != Confirmed || e.UpdateTo.Equal(v))
+}
+
 // UpdateQuery selects the newest update of each device of a product.
 type UpdateQuery struct {
 	Actor   Actor
 	Product ProductID
 	Device  DeviceID // "" for all
 	States  []UpdateState
-	Version Version // moves to this
+	Version Version // moves to this, or to a stepping stone to this
 	After   string
 	Limit   int // 1 to 100
 }

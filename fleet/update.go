@@ -52,6 +52,7 @@ type Update struct {
 	Product ProductID
 	From    Version // what ran when it started; may be unreadable or none
 	To      Version
+	Goal    Version // the target that To is a stepping stone to; zero: To is the target
 	Digest  Digest
 	Size    int64 // bytes
 	State   UpdateState
@@ -66,6 +67,14 @@ type Update struct {
 	Release ReleaseID // the release with a plan that gave To; 0: none
 }
 
+// Target returns the version that u leads to: Goal, or To where that is no stepping stone.
+func (u *Update) Target() Version {
+	if u.Goal.IsZero() {
+		return u.To
+	}
+	return u.Goal
+}
+
 // Attempts counts the attempts at a device's current target. It is reset when the target
 // changes or an operator retries.
 type Attempts struct {
@@ -76,4 +85,5 @@ type Attempts struct {
 	Pause     time.Duration // length of the cool-down: more than that is never left of it
 	Transfers int           // whole images sent since the last attempt was spent, without a report of stored
 	Held      bool          // an operator stopped it: no update until the target changes or an operator retries
+	NoWay     bool          // at the last decision, no uploaded versions led to Target
 }

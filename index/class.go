@@ -26,6 +26,7 @@ type traits struct {
 	lock        int32
 	attemptsFor int32
 	updateTo    int32
+	updateGoal  int32  // 0: updateTo
 	since       uint64 // of the attempts, where there are any
 	hardware    int32
 	zone        int32
@@ -56,8 +57,8 @@ type slot struct {
 }
 
 // versions returns the numbers that point into the pool of versions.
-func (t *traits) versions() [4]int32 {
-	return [4]int32{t.running, t.lock, t.attemptsFor, t.updateTo}
+func (t *traits) versions() [5]int32 {
+	return [5]int32{t.running, t.lock, t.attemptsFor, t.updateTo, t.updateGoal}
 }
 
 // newTraits returns the traits of d, whose numbers the caller must release.
@@ -65,7 +66,7 @@ func (x *Index) newTraits(d *fleet.Device) traits {
 	t := traits{
 		product: d.Product, kind: d.Kind, groups: x.takeGroups(d.Groups),
 		running: x.versions.take(d.Running), lock: x.versions.take(d.Lock), attemptsFor: x.versions.take(d.Attempts.Target),
-		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), reason: d.Update.Reason, update: d.Update.State,
+		spent: int16(min(d.Attempts.Spent, math.MaxInt16)), updateTo: x.versions.take(d.Update.To), updateGoal: x.versions.take(d.Update.Goal), reason: d.Update.Reason, update: d.Update.State,
 		hardware: x.hardware.take(d.Hardware), zone: x.zones.take(d.Zone), maxImage: d.MaxImage,
 		release: d.Update.Release,
 	}

@@ -30,13 +30,17 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 
 // expand returns an entry of traits, without what is a device's own.
 func (x *Index) expand(t *traits) fleet.IndexEntry {
+	target := t.updateTo
+	if t.updateGoal != 0 {
+		target = t.updateGoal
+	}
 	return fleet.IndexEntry{
 		Product: t.product, Kind: t.kind, Groups: x.groups[t.groups],
 		Running: x.versions.values[t.running], Hardware: x.hardware.values[t.hardware],
 		Zone: x.zones.values[t.zone], MaxImage: t.maxImage, Lock: x.versions.values[t.lock],
 		Development: t.flags&rowDevelopment != 0, UpdatesOn: t.flags&rowUpdatesOn != 0,
 		Force: t.flags&rowForce != 0, Disabled: t.flags&rowDisabled != 0, Online: t.flags&rowOnline != 0,
-		Update: t.update, UpdateTo: x.versions.values[t.updateTo], Reason: t.reason, Release: t.release,
+		Update: t.update, UpdateTo: x.versions.values[t.updateTo], UpdateTarget: x.versions.values[target], Reason: t.reason, Release: t.release,
 		Held: t.flags&rowHeld != 0, Spent: int(t.spent), AttemptsFor: x.versions.values[t.attemptsFor], AttemptsSince: t.since,
 	}
 }

@@ -25,7 +25,7 @@ func (f *filter) judge(t *traits) verdict {
 		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, t.kind)) &&
 		(len(q.Updates) == 0 || slices.Contains(q.Updates, t.update)) &&
 		(q.Version.IsZero() || f.runs(t.running)) &&
-		(q.UpdateTo.IsZero() || f.index.versions.values[t.updateTo].Equal(q.UpdateTo)) &&
+		(q.UpdateTo.IsZero() || f.index.versions.values[t.updateTo].Equal(q.UpdateTo) || f.index.versions.values[t.updateGoal].Equal(q.UpdateTo)) &&
 		(!q.NoVersion || t.running == 0) &&
 		(len(q.Groups) == 0 || f.inGroups(t.groups)) &&
 		(!q.NoGroup || f.inNoGroup(t.groups)) {

@@ -103,15 +103,16 @@ func (r rules) fail(d *fleet.Device, reason fleet.ReasonCode, now time.Time) {
 	end(d, fleet.Failed, reason, now)
 }
 
-// spend counts one attempt at d's running update. A flash costs none: it is one act of an
+// spend counts one attempt at the target of d's running update, whichever stepping stone it was at.
+// A flash costs none: it is one act of an
 // operator, not a target that is tried again.
 func (r rules) spend(d *fleet.Device) {
 	if d.Flash.Equal(d.Update.To) {
 		return
 	}
 	a := &d.Attempts
-	if !a.Target.Equal(d.Update.To) {
-		*a = fleet.Attempts{Target: d.Update.To}
+	if target := d.Update.Target(); !a.Target.Equal(target) {
+		*a = fleet.Attempts{Target: target}
 	}
 	a.Spent++
 	a.Transfers = 0
@@ -124,8 +125,8 @@ func (r rules) spend(d *fleet.Device) {
 func (r rules) transferred(d *fleet.Device, more, total int, now time.Time) (ended bool) {
 	if !d.Flash.Equal(d.Update.To) {
 		a := &d.Attempts
-		if !a.Target.Equal(d.Update.To) {
-			*a = fleet.Attempts{Target: d.Update.To}
+		if target := d.Update.Target(); !a.Target.Equal(target) {
+			*a = fleet.Attempts{Target: target}
 		}
 		a.Transfers += more
 		total = a.Transfers
@@ -138,13 +139,16 @@ func (r rules) transferred(d *fleet.Device, more, total int, now time.Time) (end
 	return true
 }
 
-// start begins a new update of d to f, which release gave it; 0: none.
-func start(d *fleet.Device, f fleet.Firmware, release fleet.ReleaseID, now time.Time) {
+// start begins a new update of d to f, on the way to target, which release gave it; 0: none.
+func start(d *fleet.Device, f fleet.Firmware, target fleet.Version, release fleet.ReleaseID, now time.Time) {
 	d.Update = fleet.Update{
 		ID: fleet.NewUpdateID(), Product: d.Product, From: d.Running, To: f.Version, Digest: f.Digest, Size: f.Size,
 		State: fleet.Offered, Attempt: 1, Started: now, Changed: now, Release: release,
 	}
-	if d.Attempts.Target.Equal(f.Version) {
+	if !f.Version.Equal(target) {
+		d.Update.Goal = target
+	}
+	if d.Attempts.Target.Equal(target) {
 		d.Update.Attempt += d.Attempts.Spent
 	}
 }
@@ -192,7 +196,7 @@ func stored(d *fleet.Device, now time.Time) {
 		u.Stored = now
 	}
 	u.State, u.Changed, u.Next = fleet.Stored, now, u.Size
-	if d.Attempts.Target.Equal(u.To) {
+	if d.Attempts.Target.Equal(u.Target()) {
 		d.Attempts.Transfers = 0
 	}
 }

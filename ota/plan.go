@@ -31,6 +31,7 @@ type Plan struct {
 	Again   time.Duration  // with Refused: when the device may try again, 0 when waiting won't help
 	Ended   []fleet.Update // updates that this decision ended
 	Offer   *wire.Offer    // nil: nothing is offered
+	NoWay   bool           // it was found out now that no uploaded versions lead to Target: Why says what is missing
 
 	release fleet.ReleaseID // the release with a plan that gave Target; 0: none
 	product fleet.ProductID
@@ -112,16 +113,21 @@ func (x *decision) choose() {
 		x.supersede()
 		return
 	}
-	firmware, _ := x.catalog.Find(p.Target)
-	if u := &d.Update; u.State.Running() && (!u.To.Equal(p.Target) || u.Digest != firmware.Digest) {
-		x.supersede()
-	}
 	candidate := precedence.CandidateOf(d)
-	candidate.Aim(x.catalog, p.Target)
 	candidate.Flash = p.Flash
 	candidate.MaxImage, candidate.MaxAttempts, candidate.Now = x.hello.MaxImage, x.cfg.MaxAttempts, x.Now()
+	candidate.Aim(x.catalog, p.Target)
+	firmware, _ := candidate.Hop()
+	if u := &d.Update; u.State.Running() && (!u.To.Equal(firmware.Version) || !u.Target().Equal(p.Target) || u.Digest != firmware.Digest) {
+		x.supersede()
+	}
 	x.follow(&candidate)
-	if refusal, held := candidate.Refusal(); held {
+	refusal, held := candidate.Refusal()
+	if !p.Flash {
+		none := held && refusal.Step.Rule == precedence.RuleRequires
+		p.NoWay, d.Attempts.NoWay = none && !d.Attempts.NoWay, none
+	}
+	if held {
 		p.refuse(refusal.Reason, refusal.Again, refusal.Step.String())
 		return
 	}
@@ -181,7 +187,7 @@ func (x *decision) supersede() {
 	x.plan.Ended = append(x.plan.Ended, *u)
 }
 
-// offer plans a new update to f, or to continue the running one, if a slot is free.
+// offer plans a new update to f, the target or a stepping stone to it, or to continue the running one, if a slot is free.
 func (x *decision) offer(f fleet.Firmware) {
 	d, p, h := x.device, &x.plan, x.hello
 	continues := d.Update.State.Running()
@@ -199,7 +205,7 @@ func (x *decision) offer(f fleet.Firmware) {
 		return
 	}
 	if !continues {
-		start(d, f, p.release, x.now)
+		start(d, f, p.Target, p.release, x.now)
 	}
 	if x.at == AtHello || !continues {
 		d.Update.Next = held(x.partial(), f)

@@ -30,8 +30,8 @@ func (s *Service) Stop(ctx context.Context, id fleet.DeviceID, may func(*fleet.D
 				return nil, false, err
 			}
 			precedence.Renew(d, c)
-			if !d.Attempts.Target.Equal(d.Update.To) {
-				d.Attempts = fleet.Attempts{Target: d.Update.To}
+			if target := d.Update.Target(); !d.Attempts.Target.Equal(target) {
+				d.Attempts = fleet.Attempts{Target: target}
 			}
 			d.Attempts.Held, d.Attempts.Since = true, c.Revision
 		}

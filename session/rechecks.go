@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
 )
 
@@ -94,5 +95,12 @@ func (s *session) askWhenCool(d *fleet.Device) {
 	if d.Update.State == fleet.Failed && !s.sessions.ota.Exhausted(d) {
 		cool := s.sessions.ota.CoolDown(d)
 		s.askAt(time.Now().Add(cool + tenth(max(cool, time.Second))))
+	}
+}
+
+// noWay raises an alert if a decision has found out that the device can't get to its target.
+func (s *session) noWay(ctx context.Context, g *handshake.Greeting[ota.Plan]) {
+	if g.Plan.NoWay {
+		s.sessions.activity.NoWay(ctx, &g.Device, g.Plan.Why)
 	}
 }

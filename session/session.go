@@ -165,6 +165,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 		s.sessions.activity.Raise(ctx, &greeting.Device, "label_mismatch",
 			"it runs the image of version "+greeting.Device.Running.String()+", by its digest, and calls it "+h.Version.String()+": it needs no update to "+greeting.Device.Running.String())
 	}
+	s.noWay(ctx, &greeting)
 	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
 		s.sessions.log.Log(ctx, activity.LevelOf(err), "the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
 	}
@@ -195,6 +196,7 @@ func (s *session) reevaluate(ctx context.Context, at ota.Occasion) error {
 		return err
 	}
 	s.sessions.activity.Updates(ctx, &greeting.Device, greeting.Ended)
+	s.noWay(ctx, &greeting)
 	return s.sessions.ota.Start(greeting.Plan, s.toDevice())
 }
 

@@ -66,11 +66,15 @@ func (a *API) retryUpdate(ctx context.Context, who fleet.Actor, in *TeamDevicePa
 }
 
 func shownUpdate(u fleet.DeviceUpdate) api.Update {
-	return api.Update{
+	out := api.Update{
 		ID: u.ID.String(), DeviceID: string(u.Device), ProductID: uint32(u.Product),
 		From: reported(u.From), To: version(u.To), State: u.State.String(),
 		Reason: uint16(u.Reason), ReasonText: wire.ReasonText(u.Reason), Text: u.Text,
 		Attempt: u.Attempt, Size: u.Size, Received: u.Next, SHA256: u.Digest.String(),
 		Started: moment(u.Started), Stored: moment(u.Stored), Applied: moment(u.Applied), Changed: moment(u.Changed),
 	}
+	if !u.Goal.IsZero() {
+		out.Goal = new(version(u.Goal))
+	}
+	return out
 }

@@ -29,7 +29,7 @@ func CandidateFor(e *fleet.IndexEntry, c *fleet.Catalog, target fleet.Version) C
 // needs CandidateFor, MaxAttempts and, where a release with a plan gives the target, By, Room and
 // Now.
 func (c *Candidate) Cause(e *fleet.IndexEntry) string {
-	if e.Update.Running() && e.UpdateTo.Equal(c.Target) {
+	if e.Update.Running() && e.UpdateTarget.Equal(c.Target) {
 		return e.Update.String()
 	}
 	if obstacle := c.Obstacle(); obstacle != "" {
@@ -54,6 +54,6 @@ func Failed(e *fleet.IndexEntry, version fleet.Version) bool {
 		return false
 	}
 	spent := e.Spent > 0 && e.AttemptsFor.Equal(version)
-	ended := e.UpdateTo.Equal(version) && (e.Update == fleet.Failed || e.Update == fleet.RolledBack) && !wire.Free(e.Reason)
+	ended := e.UpdateTarget.Equal(version) && (e.Update == fleet.Failed || e.Update == fleet.RolledBack) && !wire.Free(e.Reason)
 	return spent || ended
 }

@@ -106,7 +106,7 @@ var obstacles = []struct {
 	gate gate
 	word string // for REST
 }{
-	{suits, "wrong_hardware"}, {aboveFloor, "below_floor"}, {installable, "needs_other_version"}, {fits, "too_large"},
+	{suits, "wrong_hardware"}, {aboveFloor, "below_floor"}, {installable, "no_way"}, {fits, "too_large"},
 	{takesUpdates, "not_now"}, {notHeld, "held"}, {attemptsLeft, "exhausted"},
 }
 

@@ -118,7 +118,20 @@ func given(f *Facts, c *fleet.Catalog, target fleet.GroupID, version fleet.Versi
 		s.Devices = stage.Devices
 	}
 	s.First = r.First != 0 && r.Share == 0
-	return r.For(hash, f.Groups, f.Running), s
+	gives := r.For(hash, f.Groups, f.Running)
+	if r.State == fleet.ReleaseHalted && s.Inside && !gives.Equal(r.Version) && onTheWay(c, &r, f.Running) {
+		gives = f.Running // no further update, also not back
+	}
+	return gives, s
+}
+
+// onTheWay reports whether what a device runs is a stepping stone between r's base and its version.
+func onTheWay(c *fleet.Catalog, r *fleet.Release, running fleet.Version) bool {
+	released, _ := c.Find(r.Version)
+	if _, uploaded := c.Find(running); !uploaded || released.Requires.Has(r.Base) {
+		return false
+	}
+	return running.Compare(r.Base)*running.Compare(r.Version) < 0
 }
 
 // Reaches returns whether a device gets its target from r, one of c's releases under way, once r

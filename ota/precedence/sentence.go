@@ -2,6 +2,7 @@ package precedence
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -220,14 +221,27 @@ func (s Step) suits() string {
 	case s.Rule == RuleFloor:
 		return fmt.Sprintf("the image's security counter, %d, is below %d, that of %s, which runs: its boot loader would refuse it",
 			s.Counters.Count, s.Counters.Of, s.Running)
-	case passes:
+	case passes && len(s.Path) == 0:
 		return s.Version.String() + " can be installed over " + s.Condition
 	}
 	text := s.Version.String() + " can only be installed over " + s.Condition
-	if s.Path == "" {
-		return text + ", and no uploaded version leads there"
+	switch path := list(s.Path); {
+	case len(s.Path) == 0:
+		return "no way from " + s.Running.String() + ": " + text + ", and no uploaded version leads there"
+	case s.Flash:
+		return text + ": install " + path + " one after the other"
+	default:
+		return text + ": " + path + " are installed one after the other"
 	}
-	return text + ": install " + s.Path + " one after the other"
+}
+
+// list spells versions.
+func list(versions []fleet.Version) string {
+	words := make([]string, len(versions))
+	for i, v := range versions {
+		words[i] = v.String()
+	}
+	return strings.Join(words, ", ")
 }
 
 func (s Step) updates() string {

@@ -1,7 +1,6 @@
 package precedence
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
@@ -48,44 +47,14 @@ func installable(c *Candidate) Refusal {
 		return Refusal{}
 	}
 	s := Step{Rule: RuleRequires, Version: c.Target, Running: c.Running, Condition: c.Firmware.Requires.String()}
-	if !c.Firmware.Requires.Has(c.Running) {
-		s.Path = c.path()
+	if c.direct() {
+		return pass(s)
+	}
+	for _, f := range c.way() {
+		s.Path = append(s.Path, f.Version)
+	}
+	if s.Flash = c.Flash; c.Flash || len(s.Path) == 0 {
 		return hold(s, wire.ReasonOther)
 	}
 	return pass(s)
-}
-
-// path returns the versions to install one after the other to get to c's target, with the
-// fewest of them, as "1.4.0, 1.9.0, 2.0.0"; "" if no uploaded versions lead there.
-func (c *Candidate) path() string {
-	if c.catalog == nil {
-		return ""
-	}
-	type node struct {
-		fleet.Firmware
-		path string
-	}
-	left := make([]fleet.Firmware, 0, len(c.catalog.Firmware))
-	for _, f := range c.catalog.Firmware {
-		if f.Suits(c.Hardware) {
-			left = append(left, f)
-		}
-	}
-	slices.SortFunc(left, func(a, b fleet.Firmware) int { return b.Version.Compare(a.Version) })
-	for reached := []node{{Firmware: fleet.Firmware{Version: c.Running, Floor: c.Floor}}}; len(reached) > 0; reached = reached[1:] {
-		from := reached[0]
-		left = slices.DeleteFunc(left, func(f fleet.Firmware) bool {
-			if !f.Requires.Has(from.Version) || f.Floor < from.Floor {
-				return false
-			}
-			reached = append(reached, node{f, strings.TrimPrefix(from.path+", "+f.Version.String(), ", ")})
-			return true
-		})
-		for _, n := range reached[1:] {
-			if n.Version.Equal(c.Target) {
-				return n.path
-			}
-		}
-	}
-	return ""
 }

@@ -50,12 +50,14 @@ func TestFirmwareThatADeviceCantTakeIsNeverOffered(t *testing.T) {
 			sentence: "the image is for hardware rev-b, and the device reports none", obstacle: "wrong_hardware"},
 		{name: "in the range", running: "2.0.0", target: "3.0.0", sentence: "the image's security counter, 2, is not below that of 2.0.0, which runs"},
 		{name: "in a range without a counter", running: "1.0.0", target: "1.4.0", sentence: "1.4.0 can be installed over >=1.0.0"},
-		{name: "two steps are missing", running: "1.0.0", target: "3.0.0", reason: wire.ReasonOther,
-			sentence: "3.0.0 can only be installed over >=2.0.0 <3: install 1.4.0, 2.0.0, 3.0.0 one after the other", obstacle: "needs_other_version"},
+		{name: "by stepping stones", running: "1.0.0", target: "3.0.0",
+			sentence: "3.0.0 can only be installed over >=2.0.0 <3: 1.4.0, 2.0.0, 3.0.0 are installed one after the other"},
 		{name: "no way", running: "3.0.0", target: "4.0.0", reason: wire.ReasonOther,
-			sentence: "4.0.0 can only be installed over >=3.5.0, and no uploaded version leads there", obstacle: "needs_other_version"},
-		{name: "an unknown version runs", running: "build of tuesday", target: "1.4.0", reason: wire.ReasonOther,
-			sentence: "1.4.0 can only be installed over >=1.0.0: install 1.0.0, 1.4.0 one after the other", obstacle: "needs_other_version"},
+			sentence: "no way from 3.0.0: 4.0.0 can only be installed over >=3.5.0, and no uploaded version leads there", obstacle: "no_way"},
+		{name: "no way back to a stepping stone", running: "3.0.0", target: "1.5.0", hardware: "rev-b", reason: wire.ReasonOther,
+			sentence: "the image's security counter, 0, is below 2, that of 3.0.0, which runs: its boot loader would refuse it", obstacle: "below_floor"},
+		{name: "an unknown version runs", running: "build of tuesday", target: "1.4.0",
+			sentence: "1.4.0 can only be installed over >=1.0.0: 1.0.0, 1.4.0 are installed one after the other"},
 		{name: "below the floor", running: "3.0.0", target: "1.0.0", reason: wire.ReasonOther, obstacle: "below_floor",
 			sentence: "the image's security counter, 0, is below 2, that of 3.0.0, which runs: its boot loader would refuse it"},
 		{name: "back to the same counter", running: "3.0.0", target: "2.0.0", sentence: "the image's security counter, 2, is not below that of 3.0.0, which runs"},
@@ -75,7 +77,7 @@ func TestFirmwareThatADeviceCantTakeIsNeverOffered(t *testing.T) {
 			}
 			said := ""
 			for _, step := range candidate.Steps() {
-				if (said == "" || step.Outcome == HoldsBack) && (step.Rule == RuleHardware || step.Rule == RuleFloor || step.Rule == RuleRequires) {
+				if (said == "" || step.Outcome == HoldsBack || len(step.Path) > 0) && (step.Rule == RuleHardware || step.Rule == RuleFloor || step.Rule == RuleRequires) {
 					said = step.String()
 				}
 			}

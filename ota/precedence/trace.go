@@ -124,7 +124,8 @@ type Step struct {
 	Product  string            // RuleProduct: its slug
 	Text     string            // RuleUpdate: the device's own words for it; RuleLimits: the limit's name
 
-	Hardware  string // RuleHardware: the device's revision, "" when not known
-	Condition string // RuleHardware: revisions, RuleRequires: versions that the firmware is for
-	Path      string // RuleRequires: versions to install one after the other, "" when none lead there
+	Hardware  string          // RuleHardware: the device's revision, "" when not known
+	Condition string          // RuleHardware: revisions, RuleRequires: versions that the firmware is for
+	Path      []fleet.Version // RuleRequires: what is installed one after the other, the target last; nil: directly, or no uploaded versions lead there
+	Flash     bool            // RuleRequires: an operator sends the version itself, without those before it
 }

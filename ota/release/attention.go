@@ -66,7 +66,7 @@ func (t *sum) concern(e *fleet.IndexEntry) fleet.Concern {
 	case "not_now":
 		return fleet.Declines
 	}
-	if wrong(t.contrast, e) && e.UpdateTo.Equal(target) {
+	if wrong(t.contrast, e) && e.UpdateTarget.Equal(target) {
 		return fleet.Retrying
 	}
 	return fleet.Behind

@@ -49,6 +49,11 @@ func TestHardwareRevisionsAreThoseADeviceCanReport(t *testing.T) {
 func TestImpactCountsDevicesThatCantTakeIt(t *testing.T) {
 	w := empty(t)
 	w.AddFirmware("1", 1000)
+	w.EditCatalog(func(c *fleet.Catalog) { // no way from below
+		f := c.Firmware[v("1").Key()]
+		f.Requires.From = v("1")
+		c.Firmware[f.Version.Key()] = f
+	})
 	requires, err := fleet.ParseRange(">=1 <3")
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +76,7 @@ func TestImpactCountsDevicesThatCantTakeIt(t *testing.T) {
 	w.Device("new", "3", rev("rev-b"))
 
 	impact, err := w.Impact(t.Context(), admin, product, fleet.ReleaseOrder{Version: v("2")})
-	want := []fleet.ReasonCount{{Reason: "below_floor", Devices: 1}, {Reason: "needs_other_version", Devices: 1}, {Reason: "wrong_hardware", Devices: 2}}
+	want := []fleet.ReasonCount{{Reason: "below_floor", Devices: 1}, {Reason: "no_way", Devices: 1}, {Reason: "wrong_hardware", Devices: 2}}
 	if err != nil || impact.Total != 6 || !reflect.DeepEqual(impact.Blocked, want) {
 		t.Errorf("got %+v, %v, want blocked %+v", impact, err, want)
 	}

@@ -146,7 +146,7 @@ func (t *sum) add(old, new *fleet.IndexEntry, devices int) {
 	if new != old {
 		to = t.contrast.targets(new)
 	}
-	if old.Update.Running() && old.UpdateTo.Equal(from.before) && !old.UpdateTo.Equal(to.after) {
+	if old.Update.Running() && old.UpdateTarget.Equal(from.before) && !old.UpdateTarget.Equal(to.after) {
 		t.ends += devices
 	}
 	if sends(from.before, to.after, new.Running) {
@@ -238,7 +238,7 @@ func (s *Service) Progress(ctx context.Context, actor fleet.Actor, product fleet
 		switch {
 		case e.Running.Equal(v):
 			progress.Running += devices
-		case e.UpdateTo.Equal(v):
+		case e.MovesTo(v):
 			progress.States[e.Update] += devices
 		default:
 			progress.States[fleet.NoUpdate] += devices

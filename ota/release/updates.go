@@ -49,7 +49,7 @@ func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.Update
 		case errors.Is(err, fleet.NotFound):
 		case err != nil:
 			return nil, "", err
-		case selects(q, d.Update.State, d.Update.To): // it may have changed since the index was read
+		case selects(q, &d.Update): // it may have changed since the index was read
 			list = append(list, fleet.DeviceUpdate{Device: id, Update: s.live(&d)})
 		}
 	}
@@ -68,11 +68,11 @@ func states(q fleet.UpdateQuery) []fleet.UpdateState {
 	return all
 }
 
-// selects reports whether q asks for an update in this state to this version.
-func selects(q fleet.UpdateQuery, state fleet.UpdateState, to fleet.Version) bool {
-	return state != fleet.NoUpdate &&
-		(len(q.States) == 0 || slices.Contains(q.States, state)) &&
-		(q.Version.IsZero() || q.Version.Equal(to))
+// selects reports whether q asks for u.
+func selects(q fleet.UpdateQuery, u *fleet.Update) bool {
+	return u.State != fleet.NoUpdate &&
+		(len(q.States) == 0 || slices.Contains(q.States, u.State)) &&
+		(q.Version.IsZero() || q.Version.Equal(u.To) || q.Version.Equal(u.Goal))
 }
 
 // updatesOf lists one device's updates. The cursor names the last that was listed, so that updates
@@ -100,7 +100,7 @@ func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.Upda
 	for _, u := range history {
 		all = append(all, fleet.DeviceUpdate{Device: d.ID, Update: u})
 	}
-	all = slices.DeleteFunc(all, func(u fleet.DeviceUpdate) bool { return !selects(q, u.State, u.To) })
+	all = slices.DeleteFunc(all, func(u fleet.DeviceUpdate) bool { return !selects(q, &u.Update) })
 	if q.After != "" {
 		all = all[following(all, after, state):]
 	}

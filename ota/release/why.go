@@ -68,20 +68,21 @@ func (s *Service) obstacles(d *fleet.Device, c *fleet.Catalog, target fleet.Vers
 		return steps
 	}
 	candidate := precedence.CandidateOf(d)
+	candidate.Flash = !d.Flash.IsZero()
 	candidate.Aim(c, target)
-	candidate.Flash, candidate.MaxAttempts, candidate.Now = !d.Flash.IsZero(), s.ota.MaxAttempts(), now
+	candidate.MaxAttempts, candidate.Now = s.ota.MaxAttempts(), now
 	facts := precedence.Of(d)
 	given, reason, winner := precedence.Decide(facts, c)
 	if r, staged := c.Release(precedence.Staged(facts, c, given, reason, winner)); staged && d.Flash.IsZero() {
 		candidate.By(&r)
-		candidate.Begun = d.Update.State.Running() && d.Update.To.Equal(target)
+		candidate.Begun = d.Update.State.Running() && d.Update.Target().Equal(target)
 		candidate.Room = func() precedence.Full { return s.ota.Room(d, &r) }
 	}
 	steps = append(steps, candidate.Steps()...)
 	if s.ota.Unreadable(candidate.Firmware.Digest) {
 		steps = append(steps, precedence.Step{Rule: precedence.RuleImage, Outcome: precedence.HoldsBack})
 	}
-	if u := d.Update; u.To.Equal(target) && u.State != fleet.NoUpdate {
+	if u := d.Update; u.Target().Equal(target) && u.State != fleet.NoUpdate {
 		steps = append(steps, s.lastUpdate(d))
 	}
 	steps = append(steps, s.capacity(d))

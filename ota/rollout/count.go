@@ -30,7 +30,8 @@ func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (
 		if given && runs {
 			n.Running += devices
 		}
-		if runs && target.Valid() && !target.Equal(r.Version) && !e.Disabled && (r.Group == 0 || slices.Contains(e.Groups, r.Group)) {
+		updated := runs || e.Release == r.ID && e.Update == fleet.Confirmed && e.Running.Equal(e.UpdateTo) // also to a stepping stone
+		if updated && target.Valid() && !target.Equal(r.Version) && !target.Equal(e.Running) && !e.Disabled && (r.Group == 0 || slices.Contains(e.Groups, r.Group)) {
 			n.Return += devices
 		}
 		switch part, cause := s.part(c, r, e, given, now); part {
@@ -108,10 +109,11 @@ func (a absences) lost(devices []fleet.DeviceID, allowed time.Duration, now time
 	return lost
 }
 
-// restarting returns the devices that restart into r's version for the first time.
+// restarting returns the devices that restart into r's version, or a stepping stone to it, and have
+// not failed before.
 func (s *Service) restarting(c *fleet.Catalog, r *fleet.Release) (devices []fleet.DeviceID, err error) {
 	ids, err := s.index.IDs(fleet.DeviceQuery{
-		Actor: everyone(c), Product: c.Product.ID, Updates: []fleet.UpdateState{fleet.Applying}, UpdateTo: r.Version,
+		Actor: everyone(c), Product: c.Product.ID, Updates: []fleet.UpdateState{fleet.Applying}, UpdateTo: r.Version, // or to a stepping stone
 	})
 	for _, id := range ids {
 		e, err := s.index.Entry(id)

@@ -32,8 +32,8 @@ func Revertible(c *fleet.Catalog, r *fleet.Release) error {
 	case released.Floor > base.Floor:
 		return fleet.Errorf(fleet.Conflict, "can't revert from %s: %s is below its rollback floor (security counter %d, %s has %d)",
 			r.Version, r.Base, released.Floor, r.Base, base.Floor)
-	case !base.Requires.Has(r.Version):
-		return fleet.Errorf(fleet.Conflict, "can't revert from %s: %s can only be installed over %s", r.Version, r.Base, base.Requires)
+	case !precedence.Leads(c, r.Version, r.Base):
+		return fleet.Errorf(fleet.Conflict, "can't revert from %s: %s can only be installed over %s, and no uploaded version leads there", r.Version, r.Base, base.Requires)
 	}
 	return nil
 }

@@ -231,6 +231,9 @@ func filled[T any]() (value T) {
 	return value
 }
 
+// cameLater are fields that count for nothing, so that what was stored before keeps its values.
+var cameLater = []string{"Goal", "NoWay"}
+
 // fill fills v with values that follow from n, which counts fields.
 func fill(v reflect.Value, n *int) {
 	*n++
@@ -273,6 +276,10 @@ func fill(v reflect.Value, n *int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
+			if later := 900; slices.Contains(cameLater, v.Type().Field(i).Name) {
+				fill(v.Field(i), &later)
+				continue
+			}
 			fill(v.Field(i), n)
 		}
 	case reflect.Array:

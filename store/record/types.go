@@ -129,6 +129,7 @@ var Update = Codec[fleet.Update]{func(f *fields, u *fleet.Update) {
 	instant(f, 14, &u.Applied)
 	instant(f, 15, &u.Changed)
 	number(f, 16, &u.Release)
+	version(f, 17, &u.Goal)
 }}
 
 // Attempts packs all of a device's attempts.
@@ -140,6 +141,7 @@ var Attempts = Codec[fleet.Attempts]{func(f *fields, a *fleet.Attempts) {
 	flag(f, 5, &a.Held)
 	number(f, 6, &a.Since)
 	number(f, 7, &a.Pause)
+	flag(f, 8, &a.NoWay)
 }}
 
 // Moves packs the moves of a catalog, each as one field.
