@@ -126,7 +126,7 @@ func (q Query) series(now time.Time) (s Series, tier int, err error) {
 	}
 	reaches := func(tier int) bool {
 		t := timeline.Tiers[tier]
-		return now.Sub(s.From) <= t.Step*time.Duration(t.Buckets)
+		return now.Sub(s.From) <= t.Step*time.Duration(t.Buckets+1) // the caller has read the clock earlier
 	}
 	for tier < len(timeline.Tiers)-1 && !reaches(tier) {
 		tier++
