@@ -134,11 +134,11 @@ var testsMayImport = map[string][]string{
 	"store/identity": {"store/redisserver", "store/redistest", "store/slots"},
 	"store/pipeline": {"store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"wire", "certificate/selfsigned", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                     // the whole path, in one process
+	"cloud":          {"wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                       // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                 // its example calls a whole server
 	"api/route":      {"store"},
-	"console":        {"store", "store/storetest", "ota", "ota/image", "ota/pace"},
+	"console":        {"store", "store/spool", "store/storetest", "ota", "ota/image", "ota/pace"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 
 	"history":             {"ota/otatest", "store/storetest"},

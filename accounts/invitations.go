@@ -131,6 +131,11 @@ func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (sec
 		return "", t, err
 	}
 	m := fleet.Member{Team: i.Team, User: user.ID, Email: user.Email, Joined: time.Now().UTC()}
+	end, err := a.audit.Begin(at(actorOf(m), acceptance.Address), "user.accept "+m.Email)
+	if err != nil {
+		return "", t, err
+	}
+	defer end()
 	m, err = a.teams.AcceptInvitation(ctx, i.ID, m)
 	if errors.Is(err, fleet.NotFound) {
 		return "", t, badInvitation()

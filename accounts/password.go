@@ -60,7 +60,7 @@ func (a *Accounts) proveOldPassword(ctx context.Context, user fleet.User, p flee
 // ends all its tokens. It is for the person who runs the server; no API offers it. It returns
 // fleet.NotFound for an email without an account, and fleet.Conflict for a program.
 func (a *Accounts) ResetPassword(ctx context.Context, email, password string) error {
-	user, err := a.setPassword(ctx, email, password)
+	user, err := a.userNamed(ctx, email)
 	if err != nil {
 		return err
 	}
@@ -68,16 +68,27 @@ func (a *Accounts) ResetPassword(ctx context.Context, email, password string) er
 	if err != nil {
 		return err
 	}
-	for _, m := range teams { // no user did it
-		a.audit.Record(ctx, fleet.Actor{Team: m.Team, Email: "the server's machine"}, "user.password", user.Email, nil, nil)
+	nobody := func(m fleet.Member) fleet.Actor { return fleet.Actor{Team: m.Team, Email: "the server's machine"} }
+	for _, m := range teams {
+		end, err := a.audit.Begin(nobody(m), "user.password "+user.Email)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	if _, err := a.setPassword(ctx, email, password); err != nil {
+		return err
+	}
+	for _, m := range teams {
+		a.audit.Record(ctx, nobody(m), "user.password", user.Email, nil, nil)
 	}
 	return a.endTokens(ctx, 0, user.ID, "")
 }
 
 func (a *Accounts) setPassword(ctx context.Context, email, password string) (fleet.User, error) {
-	user, err := a.teams.UserByEmail(ctx, fleet.NormalEmail(email))
+	user, err := a.userNamed(ctx, email)
 	if err != nil {
-		return user, fleet.Hide(err, "no such user: %.140s", email)
+		return user, err
 	}
 	if user.Password == "" {
 		return user, noPassword(user)
@@ -90,6 +101,14 @@ func (a *Accounts) setPassword(ctx context.Context, email, password string) (fle
 		u.Password = hash
 		return nil
 	})
+}
+
+func (a *Accounts) userNamed(ctx context.Context, email string) (fleet.User, error) {
+	user, err := a.teams.UserByEmail(ctx, fleet.NormalEmail(email))
+	if err != nil {
+		return user, fleet.Hide(err, "no such user: %.140s", email)
+	}
+	return user, nil
 }
 
 func noPassword(u fleet.User) error {

@@ -176,6 +176,11 @@ func (a *Accounts) newToken(ctx context.Context, actor fleet.Actor, parent, labe
 	if lifetime <= 0 {
 		lifetime = a.config.TokenLifetime
 	}
+	end, err := a.audit.Begin(actor, "token.create") // a sign-in has no request of an actor
+	if err != nil {
+		return "", fleet.Token{}, err
+	}
+	defer end()
 	m := fleet.Member{Team: actor.Team, User: actor.User, Email: actor.Email}
 	secret, t, err := a.createToken(ctx, m, parent, label, lifetime)
 	if err == nil {

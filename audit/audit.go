@@ -27,6 +27,7 @@ type Log struct {
 	messages *store.Messages
 	log      *slog.Logger
 	kept     *spool.Spool // entries that the store did not take; nil: they are lost
+	slots    *spool.Slots // what was begun; nil: it is not kept
 }
 
 // New returns the audit log kept in messages. Entries that can't be written go to log.

@@ -132,6 +132,7 @@ func (c *Cloud) compose(images image.Store) {
 	})
 	c.audit = audit.New(c.store.Messages, c.log)
 	c.audit.Keep(c.folder.unaudited)
+	c.audit.KeepBegun(c.folder.begun, c.folder.left)
 	c.history = history.New(history.Config{
 		Timelines: c.store.Timelines, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Clock: c.store.Clock, Log: c.log,
 		Tally: c.activity.Tally,

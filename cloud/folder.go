@@ -15,10 +15,12 @@ import (
 // folder is what this server holds of its data folder.
 type folder struct {
 	lock      *os.File
-	fences    *spool.Spool // journal entries that must not be resumed; nil when ephemeral
-	unaudited *spool.Spool // audit entries that the store has not taken; nil when ephemeral
-	temporary string       // removed at the end, "" for none
-	ready     bool         // the ready file exists
+	fences    *spool.Spool   // journal entries that must not be resumed; nil when ephemeral
+	unaudited *spool.Spool   // audit entries that the store has not taken; nil when ephemeral
+	begun     *spool.Slots   // changes that are being made; nil when ephemeral
+	left      map[int]string // of begun, by an earlier process
+	temporary string         // removed at the end, "" for none
+	ready     bool           // the ready file exists
 }
 
 // takeFolder locks the data folder for this server. An ephemeral server uses a temporary

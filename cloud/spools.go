@@ -23,7 +23,10 @@ func (c *Cloud) openSpools() (err error) {
 	if c.folder.fences, err = spool.Open(filepath.Join(c.config.Data, "fences"), fencesSize); err != nil {
 		return err
 	}
-	c.folder.unaudited, err = spool.Open(filepath.Join(c.config.Data, "unaudited"), unauditedSize)
+	if c.folder.unaudited, err = spool.Open(filepath.Join(c.config.Data, "unaudited"), unauditedSize); err != nil {
+		return err
+	}
+	c.folder.begun, c.folder.left, err = spool.OpenSlots(filepath.Join(c.config.Data, "begun"))
 	return err
 }
 
@@ -42,6 +45,9 @@ func (f *folder) closeSpools() error {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
+	}
+	if f.begun != nil {
+		errs = append(errs, f.begun.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -7,11 +7,14 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/spool"
 )
 
 // withDevices returns a world with the product lamp, versions 1 and 2, the group beta, which has
@@ -264,5 +267,33 @@ func TestStoppingManyShowsHowManyAndAsks(t *testing.T) {
 	}
 	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-1")); d.Update.State != fleet.Stopped || !d.Attempts.Held {
 		t.Errorf("got %s, held %t", d.Update.State, d.Attempts.Held)
+	}
+}
+
+// Every form of a signed-in user is noted before it changes something, or refused (docs/adr/0019).
+func TestNoFormChangesWhatCantBeNoted(t *testing.T) {
+	w := withLamp(t)
+	slots, left, err := spool.OpenSlots(filepath.Join(t.TempDir(), "begun"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = slots.Close() // nothing can be noted any more
+	w.config.Audit.KeepBegun(slots, left)
+	forms := 0
+	for _, routes := range []map[string]func(*visit) error{ofMembers, ofProducts} {
+		for pattern := range routes {
+			path, isForm := strings.CutPrefix(pattern, "POST ")
+			if !isForm {
+				continue
+			}
+			forms++
+			path = regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(strings.Replace(path, "{product}", "lamp", 1), "1")
+			if answer := w.post(path, nil); answer.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("%s: got %d, want 503", pattern, answer.StatusCode)
+			}
+		}
+	}
+	if forms < 20 {
+		t.Errorf("only %d forms were tried", forms)
 	}
 }

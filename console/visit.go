@@ -88,6 +88,13 @@ func signedIn(h func(*visit) error) func(*visit) error {
 		if err != nil {
 			return err
 		}
+		if v.r.Method == http.MethodPost {
+			end, err := v.config.Audit.Begin(v.actor, "console "+v.r.URL.Path)
+			if err != nil {
+				return err
+			}
+			defer end()
+		}
 		return h(v)
 	}
 }

@@ -196,6 +196,11 @@ func (r *Roaming) register(ctx context.Context, gateway, id fleet.DeviceID) (fle
 		return 0, err
 	}
 	defer release()
+	end, err := r.Audit.Begin(gatewayActor(p.Team, gateway), "device.register "+string(id))
+	if err != nil {
+		return 0, err
+	}
+	defer end()
 	d := &fleet.Device{
 		ID: id, Team: p.Team, Product: p.ID, Kind: fleet.BLE, Gateway: gateway, UpdatesOn: true, Created: time.Now().UTC(),
 	}

@@ -65,7 +65,7 @@ func New(config Config, domain Domain, log *slog.Logger) *API {
 // Handler serves the API's own routes and more, below /v1 and at /oauth/token.
 func (a *API) Handler(more ...[]route.Table) http.Handler {
 	return route.Serve(route.Config{
-		Version: a.Config.Version, Actor: a.Accounts.ActorFrom, Admit: a.Admit, Repeats: a.Repeats, Log: a.Log,
+		Version: a.Config.Version, Actor: a.Accounts.ActorFrom, Admit: a.Admit, Begin: a.Audit.Begin, Repeats: a.Repeats, Log: a.Log,
 	}, slices.Concat(a.Tables(), slices.Concat(more...))...)
 }
 

@@ -54,6 +54,7 @@ type door struct {
 	verdict error // of Admit, on the last request
 	handler http.Handler
 	tokens  map[fleet.Role]string
+	begin   func(who fleet.Actor, object string) (func(), error) // nil: nothing is noted
 }
 
 // newDoor makes a door, with a user of each role in group beta.
@@ -67,7 +68,7 @@ func newDoor(t *testing.T) *door {
 		return d.verdict
 	}
 	d.handler = route.Serve(route.Config{
-		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
+		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Begin: d.note, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
 	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
@@ -77,6 +78,13 @@ func newDoor(t *testing.T) *door {
 		d.tokens[role], _ = d.join(role.String()+"@example.com", role, "beta")
 	}
 	return d
+}
+
+func (d *door) note(who fleet.Actor, object string) (func(), error) {
+	if d.begin == nil {
+		return func() {}, nil
+	}
+	return d.begin(who, object)
 }
 
 // call calls an operation about a device and a group, with its example as its body.
@@ -222,5 +230,27 @@ func TestObjectsAreTheDomainsToRefuse(t *testing.T) {
 	}
 	if walked < 40 {
 		t.Errorf("%d calls: are the objects still named by paths?", walked)
+	}
+}
+
+// TestNothingIsChangedThatCantBeNoted walks the operations on a server that can't note what is begun:
+// each that could change something refuses (docs/adr/0019). Reading works.
+func TestNothingIsChangedThatCantBeNoted(t *testing.T) {
+	d := newDoor(t)
+	d.begin = func(who fleet.Actor, object string) (func(), error) {
+		if who.Team != d.owner.Team || who.Email == "" || !strings.Contains(object, " /v1/") {
+			t.Errorf("got actor %+v, object %q", who, object)
+		}
+		return nil, fleet.Errorf(fleet.Unavailable, "no room")
+	}
+	examples := d.examples()
+	for _, r := range d.routes() {
+		if r.Access.IsPublic() || r.ID == "UploadFirmware" { // its body is a form
+			continue
+		}
+		status := d.call(t, r, examples[r.ID], fleet.Owner, "lamp-7", "beta")
+		if changes := r.Method != http.MethodGet; changes != (status == http.StatusServiceUnavailable) {
+			t.Errorf("%s: got %d", r.ID, status)
+		}
 	}
 }

@@ -9,7 +9,10 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-type actorKey struct{}
+type (
+	actorKey struct{}
+	pathKey  struct{} // of the request's path
+)
 
 // authenticate lets requests with a valid bearer token through, with their actor. Rights
 // are read again for each request.
@@ -19,7 +22,8 @@ func (s *service) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.refuse(ctx, err)
 		return
 	}
-	next(huma.WithValue(ctx, actorKey{}, who))
+	address := ctx.URL()
+	next(huma.WithValue(huma.WithValue(ctx, actorKey{}, who), pathKey{}, address.Path))
 }
 
 func (s *service) actor(ctx huma.Context) (fleet.Actor, error) {

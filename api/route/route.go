@@ -127,6 +127,11 @@ func register[I, O any](s *service, r Route, do Func[I, O]) {
 			if err := s.config.Admit(ctx, who, r.Access.action, in); err != nil {
 				return nil, s.report(ctx, r.ID, err)
 			}
+			end, err := s.begin(ctx, who, r)
+			if err != nil {
+				return nil, s.report(ctx, r.ID, err)
+			}
+			defer end()
 		}
 		out, err := do(ctx, who, in)
 		if err != nil {
@@ -147,6 +152,15 @@ func register[I, O any](s *service, r Route, do Func[I, O]) {
 			s.operation(r).Responses[status] = response
 		}
 	}
+}
+
+// begin notes that who is about to change something by r.
+func (s *service) begin(ctx context.Context, who fleet.Actor, r Route) (end func(), err error) {
+	if r.Method == http.MethodGet {
+		return func() {}, nil
+	}
+	path, _ := ctx.Value(pathKey{}).(string)
+	return s.config.Begin(who, r.ID+" "+path)
 }
 
 // describe returns the operation for the router and the document, with what runs before it.

@@ -26,7 +26,10 @@ type Config struct {
 	Actor func(ctx context.Context, secret, address string) (fleet.Actor, error)
 	// Admit decides whether who may call an operation that needs action. in is the
 	// operation's input, complete.
-	Admit   func(ctx context.Context, who fleet.Actor, action fleet.Action, in any) error
+	Admit func(ctx context.Context, who fleet.Actor, action fleet.Action, in any) error
+	// Begin notes that who is about to change something, before anything is changed; end is called
+	// once that is done. nil: nothing is noted.
+	Begin   func(who fleet.Actor, object string) (end func(), err error)
 	Repeats Repeats
 	Log     *slog.Logger
 }
@@ -52,6 +55,9 @@ type service struct {
 // size and in time (bodyTimeout); headers are not: put a ReadHeaderTimeout on the
 // http.Server. It panics on a route without an Access, and on two routes with one path.
 func Serve(config Config, tables ...Table) http.Handler {
+	if config.Begin == nil {
+		config.Begin = func(fleet.Actor, string) (func(), error) { return func() {}, nil }
+	}
 	mux := http.NewServeMux()
 	s := &service{config: config, process: rand.Text(), huma: humago.New(mux, document(config.Version))}
 	for _, t := range append(tables, s.reference()) {

@@ -125,10 +125,18 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	default:
 		return nil
 	}
+	muster := fleet.Actor{Team: c.Product.Team, Email: systemAuthor}
+	if moved(&r, &next) { // no request of an actor
+		end, err := s.audit.Begin(muster, "release "+r.ID.String()+" in product "+c.Product.Slug)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	_, _, err = s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, due), nil },
 		func(before, after fleet.Release) {
 			s.stopped(ctx, c, after)
-			s.audit.Record(ctx, fleet.Actor{Team: c.Product.Team, Email: systemAuthor}, "release."+after.State.String(), after.ID.String(),
+			s.audit.Record(ctx, muster, "release."+after.State.String(), after.ID.String(),
 				summary(c, before, n), summary(c, after, n))
 		})
 	if errors.Is(err, fleet.NotFound) || errors.Is(err, fleet.Conflict) { // an operator ended it, or released over it

@@ -44,12 +44,9 @@ func (s *Spool) read(path string) error {
 		return err
 	}
 	for line := range strings.Lines(string(text)) {
-		var sum uint32
-		line = strings.TrimSuffix(line, "\n")
-		if _, err := fmt.Sscanf(line, "%08x ", &sum); err != nil || len(line) < 9 || crc32.ChecksumIEEE([]byte(line[9:])) != sum {
-			continue // empty, or torn by the end of a process
+		if text, ok := unframed(strings.TrimSuffix(line, "\n")); ok {
+			s.lines = append(s.lines, text)
 		}
-		s.lines = append(s.lines, line[9:])
 	}
 	return s.write()
 }
