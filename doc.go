@@ -29,6 +29,9 @@
 //	quota               what one team and one user may have of what all share
 //	roaming             which BLE devices a gateway attaches, moves and registers
 //	accounts            teams, members, users, passwords and tokens
+//	notify              notifications of alerts, and digests
+//	notify/webhook      signed posts to URLs that users choose
+//	notify/mail         mail over SMTP
 //	certificate         TLS certificates from files that change
 //	certificate/selfsigned  certificates for tests and benchmarks
 //	steady              a clock for deadlines that are stored
@@ -47,6 +50,7 @@
 //	store/journal       what was begun and must be finished
 //	store/keys          the keys of Redis
 //	store/migrate       from the layout of an older release to that of this one
+//	store/outbox        notifications until they are delivered
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/timeline      numbers over time, in bounded room
@@ -60,6 +64,7 @@
 //	api/client          the Go client of the REST API
 //	api/route           functions as HTTP operations: tokens, rights, bodies, errors, OpenAPI
 //	api/rest            the operations
+//	api/channels        operations on notifications
 //	api/account         operations on what concerns a team as a whole
 //	api/updates         operations on the updates of many devices at once
 //	api/upload          operations that take files

@@ -26,6 +26,11 @@ type Config struct {
 	// for each alert that a device raises itself. Neither may block; nil: nothing is to do.
 	Greeted func(d *fleet.Device, confirmed bool)
 	Alerted func(fleet.DeviceID)
+
+	// Raised is called after an alert of a team was stored, Ended for each update that ended. Neither may
+	// block; nil: nothing is to do.
+	Raised func(fleet.TeamID)
+	Ended  func(*fleet.Device, fleet.Update)
 }
 
 // Activity publishes what happens to devices: as events to those who listen, as counts per
@@ -44,6 +49,12 @@ func New(config Config) *Activity {
 	}
 	if config.Alerted == nil {
 		config.Alerted = func(fleet.DeviceID) {}
+	}
+	if config.Raised == nil {
+		config.Raised = func(fleet.TeamID) {}
+	}
+	if config.Ended == nil {
+		config.Ended = func(*fleet.Device, fleet.Update) {}
 	}
 	return &Activity{Config: config, events: newEvents(), tallies: newTallies()}
 }
@@ -85,6 +96,7 @@ func (a *Activity) Updates(ctx context.Context, d *fleet.Device, ended []fleet.U
 	for _, u := range ended {
 		a.update(d, u)
 		a.tallies.ended(d.Product, u)
+		a.Ended(d, u)
 	}
 	if d.Update.State.Running() {
 		a.update(d, d.Update)
@@ -156,6 +168,7 @@ func (a *Activity) Alert(ctx context.Context, alert fleet.Alert) error {
 	if _, err := a.Messages.Raise(ctx, alert); err != nil {
 		return err
 	}
+	a.Raised(alert.Team)
 	if alert.Name == "" {
 		a.Alerted(alert.Device)
 	}

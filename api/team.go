@@ -94,6 +94,7 @@ type Invitation struct {
 	Link    string     `json:"link" doc:"A page to accept it at"`
 	Token   string     `json:"token" doc:"For POST /v1/invitations/accept. Shown only once"`
 	Expires *time.Time `json:"expires_at"`
+	Mailed  bool       `json:"mailed" doc:"The server has mailed it to the person"`
 }
 
 // UserUpdate changes a user of the team. What is absent stays as it is.

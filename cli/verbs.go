@@ -22,6 +22,8 @@ type Verbs struct {
 	Events   eventsCmd   `cmd:"" group:"Operate:" help:"Stream events as they happen: connections, handshakes, updates, edits." example:"muster events muster/update --device lamp-7"`
 	Alert    alertCmd    `cmd:"" group:"Operate:" help:"Alerts: list, archive, restore."`
 
+	Notify notifyCmd `cmd:"" group:"Operate:" help:"Notifications: webhooks, mail, digests, and what became of them."`
+
 	Team    teamCmd    `cmd:"" group:"Team:" help:"Teams: list, create, use, rename, hand over, delete."`
 	User    userCmd    `cmd:"" group:"Team:" help:"Users: list, invite, role, groups, remove."`
 	Program programCmd `cmd:"" group:"Team:" help:"Programs: service accounts that sign in with a token."`

@@ -11,6 +11,8 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/notify"
+	"github.com/muster-iot/muster/store/outbox"
 )
 
 // stage is a server with two teams and a user of each role in the first. The admin holds
@@ -97,6 +99,9 @@ func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int
 		defer s.stageRelease(subject, object)()
 		return s.send(r.method, s.fill(r.path, subject), body, token)
 	}
+	if strings.Contains(r.path, "{channel}") || strings.Contains(r.path, "{notification}") {
+		defer s.stageChannel(subject, object)()
+	}
 	switch {
 	case p.operation == "UploadFirmware":
 		body = "upload " + subject["slug number"]
@@ -136,6 +141,24 @@ func (s *stage) stageRelease(subject subject, object string) (end func()) {
 			return nil
 		})
 	}
+}
+
+// stageChannel makes a channel with a notification, until end is called.
+func (s *stage) stageChannel(subject subject, object string) (end func()) {
+	s.Helper()
+	actor := fleet.Actor{User: 1, Team: s.team, Role: fleet.Owner}
+	if object == alien {
+		actor.Team = s.other
+	}
+	c := cloudtest.Must[notify.Channel](s)(s.Cloud.Notifications().Create(s.Context(), actor, notify.Channel{
+		Name: "x", Kind: notify.Webhook, URL: "http://localhost:9/", Topics: notify.Topics,
+	}))
+	subject["channel"], subject["notification"] = c.ID, "ntf_"+c.ID
+	r := outbox.Record{ID: "ntf_" + c.ID, Text: `{"id":"ntf_` + c.ID + `","channel":"` + c.ID + `","about":"test","state":"failed"}`, Created: time.Now()}
+	if err := s.Cloud.Store().Outbox.Commit(s.Context(), actor.Team, outbox.Change{Records: []outbox.Record{r}}); err != nil {
+		s.Fatal(err)
+	}
+	return func() { _ = s.Cloud.Notifications().Delete(s.Context(), actor, c.ID) } // it may be deleted already
 }
 
 func (s *stage) fill(text string, subject subject) string {

@@ -326,6 +326,7 @@ func TestEveryOperationRefusesBadInput(t *testing.T) {
 	c := s.contract()
 	subject := s.subject(own)
 	defer s.stageRelease(subject, own)()
+	defer s.stageChannel(subject, own)()
 	tried := map[string]int{}
 	for _, op := range c.operations() {
 		good := s.fill(op.path, subject)

@@ -22,8 +22,7 @@ func (c *Cloud) build(ctx context.Context) error {
 	if err := c.openImages(ctx); err != nil {
 		return err
 	}
-	c.compose(c.images)
-	return nil
+	return c.compose(c.images)
 }
 
 func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error) {

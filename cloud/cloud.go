@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/api/account"
+	"github.com/muster-iot/muster/api/channels"
 	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
@@ -26,6 +27,7 @@ import (
 	"github.com/muster-iot/muster/edge"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/image/bucket"
@@ -65,6 +67,7 @@ type Cloud struct {
 	accounts     *accounts.Accounts
 	activity     *activity.Activity
 	sessions     *session.Sessions
+	notify       *notify.Service
 	console      *console.Console // nil without HTTP
 	http         *http.Server
 	listener     net.Listener
@@ -115,7 +118,7 @@ func (c *Cloud) open(ctx context.Context) error {
 // compose makes the parts. Calls go both ways: sessions call ota and roaming, which call back
 // when something happens to a device. Therefore sessions are made first and get those two last;
 // nothing runs before compose returns.
-func (c *Cloud) compose(images image.Store) {
+func (c *Cloud) compose(images image.Store) error {
 	base, cancel := context.WithCancel(context.Background())
 	c.base, c.cancel = base, cancel
 	c.capacity = fit(c.config, openFiles(), c.log)
@@ -125,6 +128,8 @@ func (c *Cloud) compose(images image.Store) {
 		Exhausted: func(d *fleet.Device) bool { return c.ota.Exhausted(d) },
 		Greeted:   func(d *fleet.Device, confirmed bool) { c.rollouts.Handshake(d.Product, d.ID, confirmed) },
 		Alerted:   func(id fleet.DeviceID) { c.rollouts.Alert(id) },
+		Raised:    func(team fleet.TeamID) { c.notify.Wake(team) },
+		Ended:     func(d *fleet.Device, u fleet.Update) { c.notify.Ended(d, u) },
 	})
 	c.sessions = session.New(base, session.Config{
 		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Activity: c.activity,
@@ -137,6 +142,10 @@ func (c *Cloud) compose(images image.Store) {
 		Timelines: c.store.Timelines, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Clock: c.store.Clock, Log: c.log,
 		Tally: c.activity.Tally,
 	})
+	var err error
+	if c.notify, err = c.newNotify(); err != nil {
+		return err
+	}
 	c.composeReleases(base, images)
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
@@ -153,6 +162,7 @@ func (c *Cloud) compose(images image.Store) {
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Messages: c.store.Messages,
 		Audit: c.audit, Quota: c.quotas.Devices, Live: c.sessions, Log: c.log,
 	}))
+	return nil
 }
 
 func (c *Cloud) listen() error {
@@ -182,17 +192,17 @@ func (c *Cloud) listen() error {
 	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Log: c.log,
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Notify: c.notify, Log: c.log,
 	})
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas,
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas, Notify: c.notify,
 	}, c.log)
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
+	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), channels.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
 	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }
@@ -212,8 +222,9 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.history.Run(base) })
 	tasks.Go(func() { trim(base, c.broker) })
 	tasks.Go(func() { c.watchCertificates(base) })
-	tasks.Go(func() { c.notify(base, c.store.Notices()) })
+	tasks.Go(func() { c.raiseNotices(base, c.store.Notices()) })
 	tasks.Go(func() { c.audit.Run(base) })
+	tasks.Go(func() { c.notify.Run(base) })
 	tasks.Go(func() { c.collectImages(base) })
 	if c.bucket != nil {
 		tasks.Go(func() { c.bucket.Run(base) })

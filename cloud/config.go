@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net"
 
@@ -17,6 +18,9 @@ type Config struct {
 
 	// HashMemory is what hashing one password takes, in KiB; 0 is the default of accounts.
 	HashMemory uint32
+
+	// MailRoots are the authorities that the mail server's certificate is checked against; nil: the system's.
+	MailRoots *x509.CertPool
 
 	// How often one device may connect, as in broker.Config; 0 is what the protocol says.
 	ConnectBurst, RivalBurst int

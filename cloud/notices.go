@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// notify raises an alert in every team for each notice about the store, until ctx ends.
-func (c *Cloud) notify(ctx context.Context, notices <-chan store.Notice) {
+// raiseNotices raises an alert in every team for each notice about the store, until ctx ends.
+func (c *Cloud) raiseNotices(ctx context.Context, notices <-chan store.Notice) {
 	for {
 		select {
 		case <-ctx.Done():

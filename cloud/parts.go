@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"github.com/muster-iot/muster/accounts"
+	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/registry"
@@ -22,3 +23,6 @@ func (c *Cloud) OTA() *ota.Service { return c.ota }
 
 // Releases is what operators do about firmware.
 func (c *Cloud) Releases() *release.Service { return c.releases }
+
+// Notifications are the operations on channels and what is sent to them.
+func (c *Cloud) Notifications() *notify.Service { return c.notify }

@@ -28,6 +28,8 @@ type Config struct {
 	Images    Images
 	Node      Node
 	Owner     Owner
+	Mail      Mail
+	Notify    Notify
 	OTA       OTA
 	Quota     Quota
 	Retention Retention
@@ -93,6 +95,20 @@ type Node struct {
 type Owner struct {
 	Email    string
 	Password Secret // "" generates one
+}
+
+// Mail is the SMTP server that sends notifications and invitations.
+type Mail struct {
+	Server   string // host:port; "" for none
+	Security string // "starttls", "tls" or "none"
+	User     string // "" without authentication
+	Password Secret
+	From     string // address, or NAME <ADDRESS>
+}
+
+// Notify is what webhooks may reach.
+type Notify struct {
+	Allow []netip.Prefix // networks that are not of the internet
 }
 
 // OTA configures firmware updates.

@@ -25,6 +25,7 @@ func TestTheShippedFileIsTheDefaults(t *testing.T) {
 		Owner: Owner{
 			Email: "owner@localhost",
 		},
+		Mail:   Mail{Security: "starttls"},
 		Images: Images{Cache: 4 << 30},
 		OTA: OTA{
 			MaxUpdates:     1000,

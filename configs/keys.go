@@ -47,6 +47,14 @@ func (c *Config) keys() []key {
 		{"owner.email", text(&c.Owner.Email)},
 		{"owner.password", secret(&c.Owner.Password)},
 
+		{"mail.server", text(&c.Mail.Server)},
+		{"mail.security", text(&c.Mail.Security)},
+		{"mail.user", text(&c.Mail.User)},
+		{"mail.password", secret(&c.Mail.Password)},
+		{"mail.from", text(&c.Mail.From)},
+
+		{"notify.allow", networks(&c.Notify.Allow)},
+
 		{"ota.max_updates", count(&c.OTA.MaxUpdates)},
 		{"ota.gateway_updates", count(&c.OTA.GatewayUpdates)},
 		{"ota.rate", rate(&c.OTA.Rate)},

@@ -34,6 +34,7 @@ func (c *Config) Validate() error {
 	c.validateListeners(&v)
 	c.validateStore(&v)
 	c.validateImages(&v)
+	c.validateMail(&v)
 	c.validateUpdates(&v)
 	c.validateRetention(&v)
 	v.require(c.Log.Format == "text" || c.Log.Format == "json",

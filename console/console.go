@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -32,6 +33,7 @@ type Config struct {
 	History  *history.History
 	Live     Live
 	Quotas   *quota.Quotas // nil: no team has any
+	Notify   *notify.Service
 	Log      *slog.Logger
 
 	Remaining *remaining.Service

@@ -61,6 +61,7 @@ var posts = map[string]url.Values{
 	"POST /team/tokens/revoke":                     {"id": {"TOKEN"}},
 	"POST /team/switch":                            {"team": {"2"}},
 	"POST /team/programs":                          {"name": {"ci"}, "role": {"editor"}, "days": {"30"}},
+	"POST /team/notifications":                     {"act": {"add"}, "kind": {"webhook"}, "name": {"on call"}, "url": {"https://example.com/"}, "topic": {"halts"}},
 	"POST /team/settings":                          {"act": {"rename"}, "name": {"Acme 2"}},
 	"POST /p/{product}/devices/groups":             {"device": {"d-1"}, "g:beta": {"remove"}},
 	"POST /p/{product}/devices/import":             {"ids": {"d-3"}},

@@ -38,6 +38,8 @@ var ofMembers = map[string]func(*visit) error{
 	"GET /team/tokens":         on(teamPages.tokensPage),
 	"GET /team/audit":          on(teamPages.auditPage),
 	"GET /team/quotas":         on(teamPages.quotasPage),
+	"GET /team/notifications":  on(teamPages.notificationsPage),
+	"POST /team/notifications": on(teamPages.editNotifications),
 	"GET /team/settings":       on(teamPages.settingsPage),
 	"POST /team/settings":      on(teamPages.editTeam),
 	"GET /group-names":         (*visit).groupNames,

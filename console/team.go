@@ -127,7 +127,9 @@ func (v teamPages) invite(role fleet.Role) error {
 	if err != nil {
 		return err
 	}
-	return v.showOnce("/team", link{i.Email, v.origin() + invitationPage + "#" + secret}, 1)
+	l := link{Email: i.Email, URL: v.origin() + invitationPage + "#" + secret}
+	l.Mailed = v.config.Notify.Invite(v.ctx(), v.actor, i, l.URL)
+	return v.showOnce("/team", l, 1)
 }
 
 // origin is the scheme and host of the request.
@@ -139,7 +141,10 @@ func (v *visit) origin() string {
 }
 
 // link is a new invitation.
-type link struct{ Email, URL string }
+type link struct {
+	Email, URL string
+	Mailed     bool // to the person, too
+}
 
 // editMember edits a person or a program and redirects to their list.
 func (v teamPages) editMember() error {

@@ -15,6 +15,8 @@ import (
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/notify"
+	"github.com/muster-iot/muster/notify/webhook"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
@@ -69,6 +71,9 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	config.History = history.New(history.Config{
 		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
 		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
+	})
+	config.Notify = notify.New(notify.Config{
+		Outbox: s.Outbox, Messages: s.Messages, Teams: s.Teams, Audit: log, Webhook: webhook.New(webhook.Guard{}), Log: quiet,
 	})
 	config.Registry = registry.New(registry.Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,

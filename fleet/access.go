@@ -35,6 +35,7 @@ const (
 	SeeAudit                     // audit log, fleet-wide charts, tokens of others
 	ManageUsers                  // invite, remove, set roles below admin
 	ManageAdmins                 // the same for admins
+	EditChannels                 // who is notified of what, and the log of it
 	OwnTeam                      // rename or delete the team, hand over ownership
 )
 

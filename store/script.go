@@ -7,6 +7,7 @@ import (
 	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/stream"
 	"github.com/muster-iot/muster/store/timeline"
@@ -30,7 +31,7 @@ var (
 var scripts = slices.Concat([]*pipeline.Script{
 	saveScript, createScript, deleteScript, document.Script, stream.Script,
 	queueScript, finishScript, expireScript, takeScript, settleScript,
-}, claim.Scripts(), alert.Scripts(), timeline.Scripts())
+}, claim.Scripts(), alert.Scripts(), outbox.Scripts(), timeline.Scripts())
 
 func lua(name string) string {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")

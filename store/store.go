@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/journal"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/require"
 	"github.com/muster-iot/muster/store/retention"
@@ -56,6 +57,7 @@ type Store struct {
 	Repeats  *Repeats
 
 	Timelines *timeline.Timelines
+	Outbox    *outbox.Outbox
 	Clock     *steady.Clock // by which what is stored expires
 
 	core        *core
@@ -131,6 +133,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), core: c, room: o.Room}
 	s.Journal = journal.New(c.Pipeline, keys.Journal)
 	s.Repeats = &Repeats{core: c}
+	s.Outbox = outbox.New(c.Pipeline)
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/rollout"
 	"github.com/muster-iot/muster/quota"
@@ -35,6 +36,7 @@ type Domain struct {
 	Events   Events
 	Repeats  route.Repeats
 	Quotas   *quota.Quotas // nil: no team has any
+	Notify   *notify.Service
 }
 
 // Events is where events come from.

@@ -77,7 +77,9 @@ func (a *API) AddUser(ctx context.Context, who fleet.Actor, in api.NewUser, base
 		return api.AddedUser{}, err
 	}
 	u, err := a.teamUser(ctx, who, i.Email)
-	return api.AddedUser{TeamUser: u, Invitation: &api.Invitation{Link: base + invitationPage + "#" + secret, Token: secret, Expires: moment(i.Expires)}}, err
+	link := base + invitationPage + "#" + secret
+	mailed := a.Notify.Invite(ctx, who, i, link)
+	return api.AddedUser{TeamUser: u, Invitation: &api.Invitation{Link: link, Token: secret, Expires: moment(i.Expires), Mailed: mailed}}, err
 }
 
 // UpdateUser changes role and groups of a user; absent fields keep their values.

@@ -21,6 +21,7 @@ var examples = map[string][]string{
 	"GET /team/programs":                          {"/team/programs"},
 	"GET /team/tokens":                            {"/team/tokens"},
 	"GET /team/quotas":                            {"/team/quotas"},
+	"GET /team/notifications":                     {"/team/notifications"},
 	"GET /team/audit":                             {"/team/audit", "/team/audit?q=no-such-thing", "/team/audit?action=group"},
 	"GET /team/settings":                          {"/team/settings"},
 	"GET /devices":                                {"/devices", "/devices?by=group"},

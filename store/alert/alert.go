@@ -50,7 +50,7 @@ func (s *Log) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error) {
 	}
 	a.ID = alertTime(a.Raised) + "-" + s.redis.Nonce()
 	order, sizes := keys.AlertShares(a.Team)
-	_, err := s.redis.Run(ctx, raiseScript, []string{keys.Alerts(a.Team), keys.AlertOrder(a.Team), order, sizes},
+	_, err := s.redis.Run(ctx, raiseScript, []string{keys.Alerts(a.Team), keys.AlertOrder(a.Team), order, sizes, keys.News(a.Team), keys.Channels(a.Team)},
 		a.ID, record.Alert.Pack(&a), s.keep.Alerts.All, alertTime(s.clock.Now().Add(-s.keep.Age)),
 		string(a.Device), s.keep.Alerts.Owner, s.keep.Alerts.Floor)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Log) Alerts(ctx context.Context, team fleet.TeamID, device fleet.Device
 		if err != nil || len(ids) == 0 {
 			return page, "", err
 		}
-		alerts, err := s.alerts(ctx, team, ids)
+		alerts, err := s.AlertsOf(ctx, team, ids)
 		if err != nil {
 			return nil, "", err
 		}
@@ -104,8 +104,8 @@ func (s *Log) Alerts(ctx context.Context, team fleet.TeamID, device fleet.Device
 	}
 }
 
-// alerts returns the alerts of ids, without those dropped meanwhile.
-func (s *Log) alerts(ctx context.Context, team fleet.TeamID, ids []string) ([]fleet.Alert, error) {
+// AlertsOf returns the alerts of ids, without those dropped meanwhile.
+func (s *Log) AlertsOf(ctx context.Context, team fleet.TeamID, ids []string) ([]fleet.Alert, error) {
 	fields := make([]string, 0, 2*len(ids))
 	for _, id := range ids {
 		fields = append(fields, id, "x"+id)
@@ -134,7 +134,7 @@ func (s *Log) alerts(ctx context.Context, team fleet.TeamID, ids []string) ([]fl
 
 // Alert returns one alert; fleet.NotFound when there is none.
 func (s *Log) Alert(ctx context.Context, team fleet.TeamID, id string) (fleet.Alert, error) {
-	alerts, err := s.alerts(ctx, team, []string{id})
+	alerts, err := s.AlertsOf(ctx, team, []string{id})
 	if err != nil {
 		return fleet.Alert{}, err
 	}

@@ -2,12 +2,17 @@
 -- its oldest; of all, the oldest of the device with most, or where none has more than the floor, the
 -- oldest.
 -- KEYS  1 alerts hash  2 their order  3 order of shares  4 sizes of shares
+--       5 news: alerts that nobody was notified of  6 channels: exists if somebody wants to be
 -- ARGV  1 alert id  2 alert  3 alerts kept  4 oldest id kept, "" for any
 --       5 device  6 most of a device  7 floor of a device
 -- Returns 1.
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 if redis.call('ZADD', KEYS[2], 0, ARGV[1]) == 0 then return 1 end -- it was tried before
 share_add(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '1')
+if redis.call('EXISTS', KEYS[6]) == 1 then
+  redis.call('ZADD', KEYS[5], 0, ARGV[1])
+  if redis.call('ZCARD', KEYS[5]) > 10000 then redis.call('ZPOPMIN', KEYS[5]) end
+end
 
 local function drop_id(id)
   redis.call('HDEL', KEYS[1], id, 'x' .. id, 'o' .. id)
