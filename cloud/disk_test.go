@@ -52,16 +52,19 @@ func fill(t *testing.T, folder string, megabytes int) (undo func()) {
 	return func() { _ = os.Remove(path) }
 }
 
-func TestAnAlmostFullDiskKeepsRoomForReports(t *testing.T) {
+func TestAnAlmostFullDiskKeepsRoomForReportsAndStops(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 64)
 	log, text := newLog()
 	w := serve(t, cloudtest.WithRedis, func(c *cloud.Config) { c.Data, c.Logger = filepath.Join(disk, "data"), log })
 	w.UploadVersions(20<<10, 1, 2)
 	w.ReleaseVersion(2)
-	d := w.Dial(w.Enroll("a")[0])
+	credentials := w.Enroll("a", "stopped")
+	d, other := w.Dial(credentials[0]), w.Dial(credentials[1])
 	d.Hello(1)
+	other.Hello(1)
 	offer := d.ReceiveOffer()
+	other.ReceiveOffer()
 	undo := fill(t, disk, 5) // the reserve is a tenth
 	cloudtest.Until(t, "the alert is raised", func() bool {
 		alerts := cloudtest.Must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), api.AlertFilter{}))
@@ -77,6 +80,19 @@ func TestAnAlmostFullDiskKeepsRoomForReports(t *testing.T) {
 		t.Errorf("command: got %v, want 507", err)
 	}
 	d.Report(offer, wire.ReportDownloading, 0)
+	if err := w.StopUpdate(t.Context(), "stopped"); err != nil {
+		t.Errorf("stop: got %v", err)
+	}
+	var stop cloudtest.Message
+	for stop.Topic.Kind != wire.TopicStop { // chunks come before
+		_, stop = other.Next()
+	}
+	if s := cloudtest.Must[wire.Stop](t)(wire.DecodeStop(stop.Payload)); s.Reason != wire.ReasonStopped {
+		t.Errorf("the device got %+v", s)
+	}
+	if r := w.Record("stopped"); !r.Attempts.Held || r.Update.State != fleet.Stopped {
+		t.Errorf("stopped: got %+v, %+v", r.Attempts, r.Update)
+	}
 	d.Send(wire.TopicMessage, 1, []byte("too much"))
 	d.WaitClosed() // MQTT 3.1.1 has no other refusal
 	if status, body := w.get("/readyz"); status != http.StatusOK {
