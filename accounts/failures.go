@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/audit"
@@ -21,9 +22,10 @@ const (
 
 // failures are failed sign-ins that are not in the audit log yet. It is safe for concurrent use.
 type failures struct {
-	mu    sync.Mutex
-	by    map[fleet.UserID]*failure // guarded by mu
-	total uint64                    // of all accounts, unknown ones included; guarded by mu
+	total atomic.Uint64 // of all accounts, unknown ones included
+
+	mu sync.Mutex
+	by map[fleet.UserID]*failure // guarded by mu
 }
 
 // failure are the failed sign-ins of an account since the first.
@@ -34,15 +36,10 @@ type failure struct {
 	addresses map[string]bool
 }
 
-// add counts a failed sign-in and reports whether it is the first one of user for some time.
-// The zero user stands for an unknown account.
+// add notes a failed sign-in and reports whether it is the first one of user for some time.
 func (f *failures) add(user fleet.User, address string) (first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.total++
-	if user.ID == 0 {
-		return false
-	}
 	known := f.by[user.ID]
 	if known == nil {
 		if len(f.by) < maxFailures {
@@ -70,10 +67,14 @@ func (f *failures) due(all bool) (due []failure) {
 	return due
 }
 
-// failed counts a failed sign-in and records the first of an account at once.
-func (a *Accounts) failed(ctx context.Context, user fleet.User, address string) {
-	if a.failures.add(user, address) {
-		a.recordFailures(ctx, user, 1, []string{address})
+// failed counts a failed sign-in with the email of users and records the first of an account at
+// once.
+func (a *Accounts) failed(ctx context.Context, users []fleet.User, address string) {
+	a.failures.total.Add(1)
+	for _, u := range users {
+		if a.failures.add(u, address) {
+			a.recordFailures(ctx, u, 1, []string{address})
+		}
 	}
 }
 
@@ -121,7 +122,5 @@ type Stats struct {
 
 // Stats returns the counts so far.
 func (a *Accounts) Stats() Stats {
-	a.failures.mu.Lock()
-	defer a.failures.mu.Unlock()
-	return Stats{FailedSignIns: a.failures.total, ThrottledSignIns: a.proofs.throttled.Load()}
+	return Stats{FailedSignIns: a.failures.total.Load(), ThrottledSignIns: a.proofs.throttled.Load()}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -53,24 +54,28 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	return h.encode(salt, derive(password, salt, h.memory, hashPasses), h.memory, hashPasses), nil
 }
 
-// check reports whether encoded was made from the password that who offers. For an account
-// without a password, encoded is "" and the answer takes the same time.
-func (h *hasher) check(ctx context.Context, who prover, encoded, password string) (bool, error) {
-	known := encoded != ""
-	if !known {
-		encoded = h.decoy
-	}
-	salt, want, memory, passes, ok := decode(encoded)
-	if !ok || len(password) > fleet.MaxPassword {
-		return false, nil
+// check returns which of users has the password that who offers, -1 for none. Where no user has a
+// password, the answer takes as long as where one has.
+func (h *hasher) check(ctx context.Context, who prover, users []fleet.User, password string) (which int, err error) {
+	if len(password) > fleet.MaxPassword {
+		return -1, nil
 	}
 	leave, err := h.enter(ctx, who)
 	if err != nil {
-		return false, err
+		return -1, err
 	}
-	right := known && subtle.ConstantTimeCompare(derive(password, salt, memory, passes), want) == 1
-	leave(!right)
-	return right, nil
+	which = slices.IndexFunc(users, func(u fleet.User) bool { return u.Password != "" && matches(u.Password, password) })
+	if !slices.ContainsFunc(users, func(u fleet.User) bool { return u.Password != "" }) {
+		matches(h.decoy, password)
+	}
+	leave(which < 0)
+	return which, nil
+}
+
+// matches reports whether encoded was made from password.
+func matches(encoded, password string) bool {
+	salt, want, memory, passes, ok := decode(encoded)
+	return ok && subtle.ConstantTimeCompare(derive(password, salt, memory, passes), want) == 1
 }
 
 // decode is the inverse of encode.

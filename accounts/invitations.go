@@ -117,7 +117,8 @@ func (a *Accounts) invitation(ctx context.Context, team fleet.TeamID, matches fu
 }
 
 // Accept makes the invited person a member and signs them in to the team. A new account gets
-// the password given; an existing account must prove itself by its own. Errors are
+// the password given; an existing account must prove itself by its own, or the person asks for
+// another one: whoever has used their email before keeps them out of nothing (docs/adr/0039). Errors are
 // fleet.Unauthenticated for a secret that is wrong, expired, revoked or used, and for a wrong
 // password; fleet.Invalid for a new password out of bounds; and fleet.Busy after too many
 // wrong proofs.
@@ -126,7 +127,7 @@ func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (sec
 	if err != nil {
 		return "", t, err
 	}
-	user, err := a.invitedUser(ctx, i, acceptance)
+	user, created, err := a.invitedUser(ctx, i, acceptance)
 	if err != nil {
 		return "", t, err
 	}
@@ -137,6 +138,9 @@ func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (sec
 	}
 	defer end()
 	m, err = a.teams.AcceptInvitation(ctx, i.ID, m)
+	if err != nil && created && !errors.Is(err, fleet.Unavailable) { // or it may have been accepted
+		err = errors.Join(err, a.teams.DeleteUser(ctx, user.ID))
+	}
 	if errors.Is(err, fleet.NotFound) {
 		return "", t, badInvitation()
 	}
@@ -176,18 +180,20 @@ func invitationID(secret string) (team fleet.TeamID, id string, ok bool) {
 	return fleet.TeamID(n), id, ok1 && ok2 && ok3 && err == nil && len(id) == 2*tokenIDBytes
 }
 
-// invitedUser creates the invited person's account, or checks the password of the one they
-// have.
-func (a *Accounts) invitedUser(ctx context.Context, i fleet.Invitation, acceptance fleet.Acceptance) (fleet.User, error) {
-	user, err := a.teams.UserByEmail(ctx, i.Email)
-	if errors.Is(err, fleet.NotFound) {
-		return a.createUser(ctx, fleet.User{Email: i.Email, Name: acceptance.Name}, acceptance.Password)
-	}
+// invitedUser returns the account that has the person's password, or creates one.
+func (a *Accounts) invitedUser(ctx context.Context, i fleet.Invitation, acceptance fleet.Acceptance) (user fleet.User, created bool, err error) {
+	users, _, err := a.candidates(ctx, fleet.SignIn{Email: i.Email})
 	if err != nil {
-		return user, err
+		return user, false, err
 	}
-	who := prover{address: acceptance.Address, account: i.Email}
-	return user, a.prove(ctx, who, user, acceptance.Password, i.Email+" has an account: accept with its password")
+	if len(users) > 0 && !acceptance.Another {
+		who := prover{address: acceptance.Address, account: i.Email}
+		user, err = a.prove(ctx, who, users, acceptance.Password,
+			i.Email+" has an account: accept with its password, or ask for another account with new_account if that one is not yours")
+		return user, false, err
+	}
+	user, err = a.createUser(ctx, fleet.User{Email: i.Email, Name: acceptance.Name}, acceptance.Password)
+	return user, true, err
 }
 
 func badInvitation() error {

@@ -242,7 +242,7 @@ func TestWhoGivesUpLeavesTheQueue(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := make(chan error)
 		go func() {
-			_, err := w.hasher.check(ctx, prover{address: "192.0.2.1"}, "", password)
+			_, err := w.hasher.check(ctx, prover{address: "192.0.2.1"}, nil, password)
 			gone <- err
 		}()
 		synctest.Wait()

@@ -28,22 +28,26 @@ func (a *Accounts) Members(ctx context.Context, actor fleet.Actor) ([]fleet.Memb
 }
 
 // AddUser creates an account and adds it to the team with a role and with groups, given by
-// name; "*" stands for all groups the team has now. It returns fleet.Conflict if the email
-// has an account, because nobody sets the password of someone else's account.
+// name; "*" stands for all groups the team has now. An account that somebody has elsewhere with this
+// email is another one: nobody sets its password. It returns fleet.Conflict if the team has a user
+// with this email.
 func (a *Accounts) AddUser(ctx context.Context, actor fleet.Actor, email, password string, role fleet.Role, groups []string) (fleet.Member, error) {
 	ids, err := a.mayAssign(ctx, actor, role, groups)
 	if err != nil {
 		return fleet.Member{}, err
 	}
-	user, err := a.createUser(ctx, fleet.User{Email: email}, password)
-	if errors.Is(err, fleet.Conflict) {
-		return fleet.Member{}, &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: "this email has an account: invite it without a password"}
+	if _, err := a.member(ctx, actor, email); !errors.Is(err, fleet.NotFound) {
+		return fleet.Member{}, errors.Join(err, &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: fleet.NormalEmail(email) + " is in the team already"})
 	}
+	user, err := a.createUser(ctx, fleet.User{Email: email}, password)
 	if err != nil {
 		return fleet.Member{}, err
 	}
 	m := fleet.Member{Team: actor.Team, User: user.ID, Email: user.Email, Role: role, Groups: ids, Joined: time.Now().UTC()}
 	if err := a.teams.AddMember(ctx, m); err != nil {
+		if !errors.Is(err, fleet.Unavailable) { // or they may have been added
+			err = errors.Join(err, a.teams.DeleteUser(ctx, user.ID))
+		}
 		return fleet.Member{}, err
 	}
 	a.audit.Record(ctx, actor, "user.add", m.Email, nil, audit.Fields{"role": m.Role.String(), "groups": groups})

@@ -1,8 +1,11 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,7 +52,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, actor fleet.Actor, p flee
 // proveOldPassword checks p.Old, as often as a known browser may try to sign in.
 func (a *Accounts) proveOldPassword(ctx context.Context, user fleet.User, p fleet.NewPassword) error {
 	who := prover{address: p.Address, account: user.Email, known: "session"}
-	err := a.prove(ctx, who, user, p.Old, "")
+	_, err := a.prove(ctx, who, []fleet.User{user}, p.Old, "")
 	if errors.Is(err, fleet.Unauthenticated) {
 		err = fleet.FieldErrorf("current_password", "current_password is wrong")
 	}
@@ -76,7 +79,7 @@ func (a *Accounts) ResetPassword(ctx context.Context, email, password string) er
 		}
 		defer end()
 	}
-	if _, err := a.setPassword(ctx, email, password); err != nil {
+	if _, err := a.setPassword(ctx, user, password); err != nil {
 		return err
 	}
 	for _, m := range teams {
@@ -85,11 +88,37 @@ func (a *Accounts) ResetPassword(ctx context.Context, email, password string) er
 	return a.endTokens(ctx, 0, user.ID, "")
 }
 
-func (a *Accounts) setPassword(ctx context.Context, email, password string) (fleet.User, error) {
-	user, err := a.userNamed(ctx, email)
-	if err != nil {
-		return user, err
+// userNamed returns the user with this email or number.
+func (a *Accounts) userNamed(ctx context.Context, which string) (fleet.User, error) {
+	if number, err := strconv.ParseUint(which, 10, 32); err == nil {
+		user, err := a.teams.User(ctx, fleet.UserID(number))
+		return user, fleet.Hide(err, "no such user: %d", number)
 	}
+	users, err := a.teams.UsersByEmail(ctx, fleet.NormalEmail(which))
+	switch {
+	case err != nil:
+		return fleet.User{}, err
+	case len(users) == 0:
+		return fleet.User{}, fleet.Errorf(fleet.NotFound, "no such user: %.140s", which)
+	case len(users) == 1:
+		return users[0], nil
+	}
+	var each []string
+	for _, u := range users {
+		teams, err := a.teams.TeamsOf(ctx, u.ID)
+		if err != nil {
+			return fleet.User{}, err
+		}
+		var numbers []string
+		for _, m := range teams {
+			numbers = append(numbers, m.Team.String())
+		}
+		each = append(each, fmt.Sprintf("%d (since %s, in team %s)", u.ID, u.Created.Format(time.DateOnly), cmp.Or(strings.Join(numbers, ", "), "none")))
+	}
+	return fleet.User{}, fleet.Errorf(fleet.Conflict, "%d accounts have the email %.140s: give the number of one of them: %s", len(users), which, strings.Join(each, ", "))
+}
+
+func (a *Accounts) setPassword(ctx context.Context, user fleet.User, password string) (fleet.User, error) {
 	if user.Password == "" {
 		return user, noPassword(user)
 	}
@@ -101,14 +130,6 @@ func (a *Accounts) setPassword(ctx context.Context, email, password string) (fle
 		u.Password = hash
 		return nil
 	})
-}
-
-func (a *Accounts) userNamed(ctx context.Context, email string) (fleet.User, error) {
-	user, err := a.teams.UserByEmail(ctx, fleet.NormalEmail(email))
-	if err != nil {
-		return user, fleet.Hide(err, "no such user: %.140s", email)
-	}
-	return user, nil
 }
 
 func noPassword(u fleet.User) error {
@@ -123,15 +144,25 @@ func (a *Accounts) Bootstrap(ctx context.Context, team, email, password string) 
 	if err != nil || !empty {
 		return false, err
 	}
-	user, err := a.createUser(ctx, fleet.User{Email: email}, password)
-	if errors.Is(err, fleet.Conflict) { // an earlier start ended between user and team
-		user, err = a.setPassword(ctx, email, password)
-	}
+	user, err := a.firstUser(ctx, email, password)
 	if err != nil {
 		return false, err
 	}
 	_, err = a.createTeam(ctx, team, user)
 	return err == nil, err
+}
+
+// firstUser creates the owner of the first team, or takes the one of an earlier start that ended
+// before there was a team.
+func (a *Accounts) firstUser(ctx context.Context, email, password string) (fleet.User, error) {
+	users, err := a.teams.UsersByEmail(ctx, fleet.NormalEmail(email))
+	if err != nil {
+		return fleet.User{}, err
+	}
+	if len(users) > 0 {
+		return a.setPassword(ctx, users[0], password)
+	}
+	return a.createUser(ctx, fleet.User{Email: email}, password)
 }
 
 // Empty reports whether the installation has no team yet.

@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -18,12 +19,13 @@ const signInLabel = "sign-in"
 // signed in with before has attempts of its own (KnownBrowser).
 func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret string, t fleet.Token, err error) {
 	proof.Email = fleet.NormalEmail(proof.Email)
-	user, err := a.teams.UserByEmail(ctx, proof.Email)
-	if err != nil && !errors.Is(err, fleet.NotFound) {
+	users, known, err := a.candidates(ctx, proof)
+	if err != nil {
 		return "", t, err
 	}
-	who := prover{address: proof.Address, account: proof.Email, known: knownBrowser(user, proof.Browser, a.clock.Now())}
-	if err := a.prove(ctx, who, user, proof.Password, "email or password is wrong"); err != nil {
+	who := prover{address: proof.Address, account: proof.Email, known: known}
+	user, err := a.prove(ctx, who, users, proof.Password, "email or password is wrong")
+	if err != nil {
 		return "", t, err
 	}
 	member, err := a.memberOf(ctx, user.ID, proof.Team)
@@ -33,27 +35,62 @@ func (a *Accounts) SignIn(ctx context.Context, proof fleet.SignIn) (secret strin
 	return a.startSession(ctx, user, at(actorOf(member), proof.Address), proof.Lifetime)
 }
 
-// prove checks the password that who offers for user, the zero one where there is none. It
-// returns fleet.Unauthenticated with this text for a wrong one, and fleet.Busy if it was not
-// verified: a known browser after too many wrong ones, a stranger whose turn did not come.
-func (a *Accounts) prove(ctx context.Context, who prover, user fleet.User, password, wrong string) error {
+// maxCandidates is how many accounts with one email are tried with a password.
+const maxCandidates = 4
+
+// candidates returns the accounts with the proof's email whose password is tried, at most
+// maxCandidates: those of its team, 0 for any, the one that its browser is known to first, then the
+// oldest. known is the browser's id. With the team, an account is found however many others have
+// its email.
+func (a *Accounts) candidates(ctx context.Context, proof fleet.SignIn) (found []fleet.User, known string, err error) {
+	users, err := a.teams.UsersByEmail(ctx, proof.Email)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, u := range users {
+		if proof.Team != 0 && len(users) > 1 {
+			_, err := a.teams.Member(ctx, proof.Team, u.ID)
+			if errors.Is(err, fleet.NotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, "", err
+			}
+		}
+		if id := knownBrowser(u, proof.Browser, a.clock.Now()); id != "" {
+			found, known = slices.Insert(found, 0, u), id
+		} else {
+			found = append(found, u)
+		}
+	}
+	return found[:min(len(found), maxCandidates)], known, nil
+}
+
+// prove returns which of users has the password that who offers. It returns
+// fleet.Unauthenticated with this text where none has, and fleet.Busy if it was not verified: a
+// known browser after too many wrong ones, a stranger whose turn did not come.
+func (a *Accounts) prove(ctx context.Context, who prover, users []fleet.User, password, wrong string) (fleet.User, error) {
 	giveBack := func() {}
 	if who.known != "" {
 		var err error
 		if giveBack, err = a.proofs.try(who); err != nil {
-			return err
+			return fleet.User{}, err
 		}
 	}
-	right, err := a.hasher.check(ctx, who, user.Password, password)
+	which, err := a.hasher.check(ctx, who, users, password)
 	if errors.Is(err, fleet.Busy) {
 		a.proofs.throttled.Add(1)
 	}
-	if err != nil || right {
+	if err != nil {
 		giveBack()
-		return err
+		return fleet.User{}, err
 	}
-	a.failed(ctx, user, who.address)
-	return fleet.Errorf(fleet.Unauthenticated, "%s", wrong)
+	if which >= 0 {
+		giveBack()
+		return users[which], nil
+	}
+	a.failed(ctx, users, who.address)
+	return fleet.User{}, fleet.Errorf(fleet.Unauthenticated, "%s", wrong)
 }
 
 // startSession creates the token of a sign-in whose password was right. If the password

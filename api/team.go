@@ -7,6 +7,7 @@ type Acceptance struct {
 	Token    string `json:"token" doc:"The invitation's"`
 	Password string `json:"password" doc:"The password of your account, or the one for a new account"`
 	Name     string `json:"name,omitempty" doc:"Of a new account"`
+	Another  bool   `json:"new_account,omitempty" doc:"Create an account although one with your email exists: it is not yours, or you lost its password. Each account has its own teams; the password decides which one you sign in to"`
 }
 
 // Team is a team of the caller's.

@@ -117,6 +117,7 @@ type NewPassword struct {
 type Acceptance struct {
 	Secret   string
 	Password string
+	Another  bool   // makes an account even if there are some with the email already
 	Name     string // of a new account; may be empty
 	Address  string // of the client, without port
 }

@@ -67,7 +67,7 @@ func (s *Teams) AcceptInvitation(ctx context.Context, id string, m fleet.Member)
 		if !ok {
 			return noInvitation()
 		}
-		if _, ok := r.members[m.User]; ok {
+		if r.has(m) {
 			return fleet.Errorf(fleet.Conflict, "%s is already a member of the team", m.Email)
 		}
 		m.Role, m.Groups = i.Role, i.Groups

@@ -132,7 +132,7 @@ func TestAMigratedStoreHasEverythingItHad(t *testing.T) {
 			t.Errorf("%s has %d versions, want %d", slug, len(c.Firmware), versions)
 		}
 	}
-	owner := got[fleet.User](t)(s.Teams.UserByEmail(t.Context(), "owner@example.com"))
+	owner := got[[]fleet.User](t)(s.Teams.UsersByEmail(t.Context(), "owner@example.com"))[0]
 	if teams := got[[]fleet.Member](t)(s.Teams.TeamsOf(t.Context(), owner.ID)); len(teams) != 2 {
 		t.Errorf("the owner is in %d teams, want 2", len(teams))
 	}

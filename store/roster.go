@@ -49,3 +49,13 @@ func copied[K comparable, V any](m map[K]V) map[K]V {
 	}
 	return maps.Clone(m)
 }
+
+// has reports whether m is a member, or another account with their email is.
+func (r *roster) has(m fleet.Member) bool {
+	for user, other := range r.members {
+		if user == m.User || m.Email != "" && other.Email == m.Email {
+			return true
+		}
+	}
+	return false
+}

@@ -146,7 +146,7 @@ func (s *Teams) AddMember(ctx context.Context, m fleet.Member) error {
 		return err
 	}
 	_, err := s.docs.Edit(ctx, m.Team, func(r *roster) error {
-		if _, ok := r.members[m.User]; ok {
+		if r.has(m) {
 			return fleet.Errorf(fleet.Conflict, "%s is already a member of the team", m.Email)
 		}
 		r.members[m.User] = m

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -218,6 +219,33 @@ func TestATeamIsDeletedOnceItHasNoProducts(t *testing.T) {
 		}
 		if teams := got[[]fleet.Member](t)(s.Teams.TeamsOf(ctx, user.ID)); len(teams) != 0 {
 			t.Errorf("the owner is still in %v", teams)
+		}
+	})
+}
+
+func TestUsersWithOneEmailAreToldApart(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		var ids []fleet.UserID
+		for range MaxAccounts {
+			ids = append(ids, got[fleet.User](t)(s.Teams.CreateUser(t.Context(), fleet.User{Email: "a@example.com"})).ID)
+		}
+		if _, err := s.Teams.CreateUser(t.Context(), fleet.User{Email: "a@example.com"}); !errors.Is(err, fleet.Conflict) {
+			t.Errorf("one more: got %v, want Conflict", err)
+		}
+		must(t, s.Teams.DeleteUser(t.Context(), ids[1]))
+		ids = append(slices.Delete(ids, 1, 2), got[fleet.User](t)(s.Teams.CreateUser(t.Context(), fleet.User{Email: "a@example.com"})).ID)
+		var found []fleet.UserID
+		for _, u := range got[[]fleet.User](t)(s.Teams.UsersByEmail(t.Context(), "a@example.com")) {
+			found = append(found, u.ID)
+		}
+		if !slices.Equal(found, ids) {
+			t.Errorf("got %v, want %v", found, ids)
+		}
+		for _, id := range ids {
+			must(t, s.Teams.DeleteUser(t.Context(), id))
+		}
+		if users := got[[]fleet.User](t)(s.Teams.UsersByEmail(t.Context(), "a@example.com")); len(users) != 0 {
+			t.Errorf("got %v after all were deleted", users)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -13,8 +14,11 @@ import (
 	"github.com/muster-iot/muster/store/record"
 )
 
-// CreateUser stores a new user and returns it with its id; fleet.Conflict when the installation
-// has a user with this email.
+// MaxAccounts is how many users may have one email (docs/adr/0039).
+const MaxAccounts = 64
+
+// CreateUser stores a new user and returns it with its id; fleet.Conflict when MaxAccounts users have
+// this email.
 func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error) {
 	id, err := s.core.claims.Next(ctx, keys.Counter("user"))
 	if err != nil {
@@ -27,15 +31,15 @@ func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error
 	a := accountKind.Clone(&account{})
 	a.user = u
 	if err := s.accounts.Create(ctx, u.ID, a); err != nil {
-		return fleet.User{}, errors.Join(err, s.core.claims.Unclaim(ctx, keys.Email(u.Email), id))
+		return fleet.User{}, errors.Join(err, s.core.claims.Leave(ctx, keys.Email(u.Email), id))
 	}
 	return u, nil
 }
 
 func (s *Teams) claimEmail(ctx context.Context, email string, user fleet.UserID) error {
-	ours, err := s.core.claims.Claim(ctx, keys.Email(email), uint32(user))
+	ours, err := s.core.claims.Join(ctx, keys.Email(email), uint32(user), MaxAccounts)
 	if err == nil && !ours {
-		err = &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: "a user with the email " + email + " exists already"}
+		err = &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: fmt.Sprintf("the email %s has %d accounts already", email, MaxAccounts)}
 	}
 	return err
 }
@@ -49,16 +53,23 @@ func (s *Teams) User(ctx context.Context, id fleet.UserID) (fleet.User, error) {
 	return a.user, nil
 }
 
-// UserByEmail returns the user with an email; fleet.NotFound when there is none.
-func (s *Teams) UserByEmail(ctx context.Context, email string) (fleet.User, error) {
-	id, err := s.core.claims.Owner(ctx, keys.Email(email))
+// UsersByEmail returns the users with an email, oldest first, at most MaxAccounts.
+func (s *Teams) UsersByEmail(ctx context.Context, email string) (users []fleet.User, err error) {
+	ids, err := s.core.claims.Owners(ctx, keys.Email(email))
 	if err != nil {
-		return fleet.User{}, err
+		return nil, err
 	}
-	if id == 0 {
-		return fleet.User{}, fleet.Errorf(fleet.NotFound, "no such user: %s", email)
+	for _, id := range ids {
+		u, err := s.User(ctx, fleet.UserID(id))
+		if errors.Is(err, fleet.NotFound) { // it is being created, or its creation was cut off
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, u)
 	}
-	return s.User(ctx, fleet.UserID(id))
+	return users, nil
 }
 
 // EditUser changes a user and returns what was written; fleet.Invalid for another email. change
@@ -97,7 +108,7 @@ func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 			return err
 		}
 	}
-	if err := s.core.claims.Unclaim(ctx, keys.Email(a.user.Email), uint32(id)); err != nil {
+	if err := s.core.claims.Leave(ctx, keys.Email(a.user.Email), uint32(id)); err != nil {
 		return err
 	}
 	return s.accounts.Remove(ctx, id)

@@ -159,6 +159,6 @@ func (a *API) accept(ctx context.Context, _ fleet.Actor, in *struct {
 	route.Input[api.Acceptance]
 	route.Peer
 }) (*route.Reply[api.Token], error) {
-	secret, t, err := a.Accounts.Accept(ctx, fleet.Acceptance{Secret: in.In.Token, Password: in.In.Password, Name: in.In.Name, Address: in.Address})
+	secret, t, err := a.Accounts.Accept(ctx, fleet.Acceptance{Secret: in.In.Token, Password: in.In.Password, Another: in.In.Another, Name: in.In.Name, Address: in.Address})
 	return route.Answer(shownToken(secret, t), err)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 type resetPasswordCmd struct {
-	Email  string  `arg:"" help:"Email address of the account."`
+	Email  string  `arg:"" help:"Email address of the account, or its number if several have that address."`
 	Config string  `help:"The server's configuration file." type:"existingfile" placeholder:"FILE"`
 	Data   *string `help:"The server's data folder (default data)." placeholder:"DIR"`
 	Redis  *string `help:"The server's Redis, if it does not start its own." placeholder:"URL"`

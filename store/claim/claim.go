@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,13 +18,21 @@ var (
 	claimSource string
 	//go:embed unclaim.lua
 	unclaimSource string
+	//go:embed join.lua
+	joinSource string
+	//go:embed leave.lua
+	leaveSource string
 
 	claimScript   = pipeline.NewScript(claimSource)
 	unclaimScript = pipeline.NewScript(unclaimSource)
+	joinScript    = pipeline.NewScript(joinSource)
+	leaveScript   = pipeline.NewScript(leaveSource)
 )
 
 // Scripts are those the pipeline must know.
-func Scripts() []*pipeline.Script { return []*pipeline.Script{claimScript, unclaimScript} }
+func Scripts() []*pipeline.Script {
+	return []*pipeline.Script{claimScript, unclaimScript, joinScript, leaveScript}
+}
 
 // Claims are the counters and names of one Redis. It is safe for concurrent use.
 type Claims struct{ redis *pipeline.Pipeline }
@@ -59,15 +68,40 @@ func (c *Claims) Unclaim(ctx context.Context, key string, owner uint32) error {
 
 // Owner returns the owner of a name's key, 0 if there is none.
 func (c *Claims) Owner(ctx context.Context, key string) (uint32, error) {
+	owners, err := c.Owners(ctx, key)
+	if err != nil || len(owners) == 0 {
+		return 0, err
+	}
+	return owners[0], nil
+}
+
+// Join makes owner one of the owners of a shared name, of which there may be most, and reports
+// whether it is now.
+func (c *Claims) Join(ctx context.Context, key string, owner uint32, most int) (bool, error) {
+	reply, err := c.redis.Run(ctx, joinScript, []string{key}, strconv.FormatUint(uint64(owner), 10), most)
+	return reply == int64(1), err
+}
+
+// Leave is the inverse of Join.
+func (c *Claims) Leave(ctx context.Context, key string, owner uint32) error {
+	_, err := c.redis.Run(ctx, leaveScript, []string{key}, strconv.FormatUint(uint64(owner), 10))
+	return err
+}
+
+// Owners returns the owners of a name's key, in the order in which they joined.
+func (c *Claims) Owners(ctx context.Context, key string) (owners []uint32, err error) {
 	text, err := pipeline.Fetch(ctx, c.redis, key, func(p redis.Pipeliner) pipeline.Result[string] {
 		return p.Get(context.Background(), key)
 	})
 	if errors.Is(err, redis.Nil) {
-		return 0, nil
+		return nil, nil
 	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	owner, _ := strconv.ParseUint(text, 10, 32) // written by Claim
-	return uint32(owner), nil
+	for one := range strings.SplitSeq(text, ",") {
+		owner, _ := strconv.ParseUint(one, 10, 32) // written by the scripts
+		owners = append(owners, uint32(owner))
+	}
+	return owners, nil
 }

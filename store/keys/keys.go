@@ -120,7 +120,7 @@ func Curve(product fleet.ProductID, release fleet.ReleaseID) string {
 // Token is a string: the token.
 func Token(id string) string { return "k:{" + id + "}" }
 
-// Email is a string: the id of the user that owns the email.
+// Email is a string: the ids of the users that have the email, separated by commas, oldest first.
 func Email(email string) string { return "e:{" + email + "}" }
 
 // Slug is a string: the id of the product that owns the slug.

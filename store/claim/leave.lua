@@ -1,0 +1,12 @@
+-- Removes an owner from those of a shared name.
+-- KEYS  1 the name's key: owners, separated by commas
+-- ARGV  1 owner
+-- Returns 1 removed, 0 it was none of them.
+local left, found = {}, 0
+for owner in string.gmatch(redis.call('GET', KEYS[1]) or '', '[^,]+') do
+  if owner == ARGV[1] then found = 1 else table.insert(left, owner) end
+end
+if found == 1 then
+  if #left == 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], table.concat(left, ',')) end
+end
+return found
