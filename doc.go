@@ -51,6 +51,8 @@
 //	store/keys          the keys of Redis
 //	store/migrate       from the layout of an older release to that of this one
 //	store/outbox        notifications until they are delivered
+//	store/move          to another Redis
+//	store/repeat        outcomes of requests that may be repeated
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/timeline      numbers over time, in bounded room

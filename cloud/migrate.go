@@ -9,9 +9,19 @@ import (
 )
 
 // MigrateStore brings the store of a server that is stopped to the layout of this release, or with
-// dry only reads what there is. It calls say with what it does. Of config it uses Data, Redis and
-// Images.
-func MigrateStore(ctx context.Context, config Config, dry bool, say func(format string, args ...any)) (err error) {
+// dry only reads what there is. Of config it uses Data, Redis and Images.
+func MigrateStore(ctx context.Context, config Config, dry bool, say store.Say) error {
+	return offline(ctx, config, func(o store.Options) error { return store.Migrate(ctx, o, dry, say) })
+}
+
+// MoveStore moves the store of a server that is stopped to the Redis at a URL. Of config it uses
+// Data, Redis and Images.
+func MoveStore(ctx context.Context, config Config, to string, say store.Say) error {
+	return offline(ctx, config, func(o store.Options) error { return store.Move(ctx, o, to, say) })
+}
+
+// offline calls work while this process has the data folder of a server that is stopped.
+func offline(ctx context.Context, config Config, work func(store.Options) error) (err error) {
 	if config.Redis.Ephemeral {
 		return errors.New("an ephemeral server keeps no store")
 	}
@@ -24,7 +34,7 @@ func MigrateStore(ctx context.Context, config Config, dry bool, say func(format 
 	if err := c.alone(ctx); err != nil {
 		return err
 	}
-	return store.Migrate(ctx, c.storeOptions(!image.Empty(c.imageFolder())), dry, say)
+	return work(c.storeOptions(!image.Empty(c.imageFolder())))
 }
 
 // OlderLayout reports whether err means that the store must be migrated first.

@@ -7,26 +7,99 @@ import (
 
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/identity"
-	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/migrate"
+	"github.com/muster-iot/muster/store/move"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/require"
 )
+
+// Say is called with sentences about what is done.
+type Say = func(format string, args ...any)
 
 // Migrate brings a store of an older layout to that of this release, in Redis at o.URL or, without one,
 // in o.Dir. No server may use it. It may be ended at any time and run again. With dry, it reads
-// what is there and changes nothing. It calls say with what it does.
-func Migrate(ctx context.Context, o Options, dry bool, say func(format string, args ...any)) error {
-	o.migrating, o.shared = true, dry
-	open := Serve
-	if o.URL != "" {
-		target, err := pipeline.Parse(o.URL)
-		if err != nil {
+// what is there and changes nothing.
+func Migrate(ctx context.Context, o Options, dry bool, say Say) error {
+	if target, err := pipeline.Parse(o.URL); err == nil && target.Cluster != nil {
+		return errors.New("a store in a Redis Cluster can't be migrated: keys can't be renamed from one master to another; " +
+			"restore its backup to a single Redis, and migrate it there")
+	}
+	o.shared, o.offline = dry, identity.Older()
+	return offline(ctx, o, func(ctx context.Context, s *Store) error {
+		is, err := identity.Layout(ctx, s.core.Masters()[0], s.unnamed)
+		switch {
+		case err != nil:
+			return err
+		case is == identity.Current:
+			say("the store has layout %s already: nothing to do", is)
+			return nil
+		}
+		other := &identity.OtherLayout{Is: is}
+		if !other.Older() {
+			return other
+		}
+		say("the store has layout %s; this release needs layout %s", is, identity.Current)
+		return s.migrate(ctx, dry, say)
+	})
+}
+
+func (s *Store) migrate(ctx context.Context, dry bool, say Say) error {
+	c := s.core.Masters()[0]
+	m := &migrate.Store{Redis: c, Say: say, Documents: map[string]func(map[string]string) error{
+		"p": readable(catalogKind), "t": readable(rosterKind), "u": readable(accountKind),
+	}}
+	if dry {
+		found, err := m.Look(ctx)
+		if err == nil {
+			say("found %s; nothing was changed", found)
+		}
+		return err
+	}
+	if err := m.Run(ctx); err != nil {
+		return err
+	}
+	if err := s.keeper.SetLayout(ctx, c, identity.Current); err != nil {
+		return err
+	}
+	say("the store has layout %s", identity.Current)
+	return nil
+}
+
+func readable[T any](k document.Kind[T]) func(map[string]string) error {
+	return func(fields map[string]string) error {
+		if len(fields) == 0 {
+			return errors.New("an empty document")
+		}
+		_, err := k.Read(fields)
+		return err
+	}
+}
+
+// Move copies a store to the Redis at to, checks it there, and leaves it unusable where it was. No
+// server may use it. It may be ended at any time and run again.
+func Move(ctx context.Context, o Options, to string, say Say) error {
+	target, err := pipeline.Parse(to)
+	if err != nil {
+		return err
+	}
+	o.offline = []string{identity.Moved}
+	return offline(ctx, o, func(ctx context.Context, s *Store) error {
+		p := pipeline.New(target, o.log(), nil, pipeline.Guard{})
+		defer p.Close()
+		if err := require.Await(ctx, p, o.log()); err != nil {
 			return err
 		}
-		if target.Cluster != nil {
-			return errors.New("a store in a Redis Cluster can't be migrated: keys can't be renamed from one master to another; " +
-				"restore its backup to a single Redis, and migrate it there")
-		}
+		require.Warn(ctx, p, o.log())
+		m := &move.Store{ID: s.ID(), From: s.core.Pipeline, To: p, Say: say, Leave: s.keeper.SetLayout}
+		return m.Run(ctx)
+	})
+}
+
+// offline opens a store that no server uses, for work, whose context ends if another process takes
+// the store.
+func offline(ctx context.Context, o Options, work func(context.Context, *Store) error) error {
+	open := Serve
+	if o.URL != "" {
 		open = Open
 	}
 	s, err := open(ctx, o)
@@ -43,56 +116,13 @@ func Migrate(ctx context.Context, o Options, dry bool, say func(format string, a
 		case <-ctx.Done():
 		}
 	})
-	err = s.migrate(ctx, dry, say)
+	err = work(ctx, s)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		err = cause
 	}
 	cancel(nil)
 	watching.Wait()
 	return err
-}
-
-func (s *Store) migrate(ctx context.Context, dry bool, say func(string, ...any)) error {
-	c := s.core.Masters()[0]
-	is, err := identity.Layout(ctx, c, s.unnamed)
-	switch {
-	case err != nil:
-		return err
-	case is > keys.Layout:
-		return &identity.OtherLayout{Is: is}
-	case is == keys.Layout:
-		say("the store has layout %d already: nothing to do", is)
-		return nil
-	}
-	say("the store has layout %d; this release needs layout %d", is, keys.Layout)
-	m := &migrate.Store{Redis: c, Say: say, Documents: map[string]func(map[string]string) error{
-		"p": readable(catalogKind), "t": readable(rosterKind), "u": readable(accountKind),
-	}}
-	if dry {
-		found, err := m.Look(ctx)
-		if err == nil {
-			say("found %s; nothing was changed", found)
-		}
-		return err
-	}
-	if err := m.Run(ctx); err != nil {
-		return err
-	}
-	if err := s.keeper.Migrated(ctx, c); err != nil {
-		return err
-	}
-	say("the store has layout %d", keys.Layout)
-	return nil
-}
-
-func readable[T any](k document.Kind[T]) func(map[string]string) error {
-	return func(fields map[string]string) error {
-		if len(fields) == 0 {
-			return errors.New("an empty document")
-		}
-		_, err := k.Read(fields)
-		return err
-	}
 }
 
 // OlderLayout reports whether err means that the store must be migrated first.

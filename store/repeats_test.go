@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/repeat"
 )
 
 func TestARepeatIsTakenOnceAndHeldUntilItExpires(t *testing.T) {
@@ -54,12 +55,12 @@ func TestRepeatsOfATeamAreBoundedAndGoWithIt(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		team, _, product := newTeam(t, s)
-		for i := range maxRepeats + 5 {
+		for i := range repeat.Most + 5 {
 			got[string](t)(s.Repeats.Take(ctx, team.ID, strconv.Itoa(i), "x", time.Hour+time.Duration(i)*time.Second))
 		}
 		for _, key := range []string{keys.Repeats(team.ID), keys.RepeatOrder(team.ID)} {
-			if n := held(t, s, key); n != maxRepeats {
-				t.Errorf("%s: got %d records, want %d", key, n, maxRepeats)
+			if n := held(t, s, key); n != repeat.Most {
+				t.Errorf("%s: got %d records, want %d", key, n, repeat.Most)
 			}
 		}
 		must(t, s.Catalogs.DeleteProduct(ctx, product.ID))

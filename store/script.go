@@ -9,6 +9,7 @@ import (
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/repeat"
 	"github.com/muster-iot/muster/store/stream"
 	"github.com/muster-iot/muster/store/timeline"
 )
@@ -23,15 +24,13 @@ var (
 	queueScript  = pipeline.NewScriptAskingRetry(lua("queue"))
 	finishScript = pipeline.NewScript(lua("finish"))
 	expireScript = pipeline.NewScript(lua("expire"))
-	takeScript   = pipeline.NewScript(lua("take"))
-	settleScript = pipeline.NewScript(lua("settle"))
 )
 
 // scripts are all scripts, for the pipeline to load.
 var scripts = slices.Concat([]*pipeline.Script{
 	saveScript, createScript, deleteScript, document.Script, stream.Script,
-	queueScript, finishScript, expireScript, takeScript, settleScript,
-}, claim.Scripts(), alert.Scripts(), outbox.Scripts(), timeline.Scripts())
+	queueScript, finishScript, expireScript,
+}, claim.Scripts(), alert.Scripts(), outbox.Scripts(), repeat.Scripts(), timeline.Scripts())
 
 func lua(name string) string {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")

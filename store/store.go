@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/repeat"
 	"github.com/muster-iot/muster/store/require"
 	"github.com/muster-iot/muster/store/retention"
 	"github.com/muster-iot/muster/store/stream"
@@ -35,8 +36,8 @@ type Options struct {
 	Log    *slog.Logger     // nil: slog.Default()
 	Keep   retention.Policy // zero fields: the defaults
 
-	shared    bool // this process holds no lease, and writes nothing; tests open a store twice
-	migrating bool // a store of an older layout is opened; devices are not read
+	shared  bool     // this process holds no lease, and writes nothing; tests open a store twice
+	offline []string // no server: devices are not read, and stores of these layouts are opened, too
 }
 
 func (o Options) log() *slog.Logger {
@@ -54,7 +55,7 @@ type Store struct {
 	Teams    *Teams
 	Messages *Messages
 	Journal  *Journal
-	Repeats  *Repeats
+	Repeats  *repeat.Repeats
 
 	Timelines *timeline.Timelines
 	Outbox    *outbox.Outbox
@@ -62,8 +63,8 @@ type Store struct {
 
 	core        *core
 	keeper      *identity.Keeper
-	images      bool // the data folder has images
-	migrating   bool
+	images      bool          // the data folder has images
+	offline     bool          // see Options
 	readyWithin time.Duration // how long ago a write may have worked
 	lost        chan error    // why this process may no longer use the store; has a place for one
 	server      func()        // ends the Redis that Serve or Ephemeral started; nil with Open
@@ -107,12 +108,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // that writes work and reach this process's store; 0: never.
 func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	base, cancel := context.WithCancel(context.Background())
-	if o.migrating && o.shared {
+	if o.offline != nil && o.shared {
 		every = 0
 	}
-	s := &Store{images: o.Images, migrating: o.migrating, readyWithin: readyWithin, lost: make(chan error, 1)}
+	s := &Store{images: o.Images, offline: o.offline != nil, readyWithin: readyWithin, lost: make(chan error, 1)}
 	s.keeper = identity.New(identity.Config{
-		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Older: o.migrating, Log: o.log(),
+		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Layouts: o.offline, Log: o.log(),
 		Changed: s.changed, Lost: func(err error) { s.lost <- err },
 	})
 	c := &core{
@@ -132,7 +133,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), core: c, room: o.Room}
 	s.Journal = journal.New(c.Pipeline, keys.Journal)
-	s.Repeats = &Repeats{core: c}
+	s.Repeats = repeat.New(c.Pipeline, c.clock)
 	s.Outbox = outbox.New(c.Pipeline)
 	return s
 }
@@ -143,7 +144,7 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 		s.Close()
 		return nil, err
 	}
-	if s.migrating {
+	if s.offline {
 		return s, nil
 	}
 	if s.core.Clustered() {
@@ -169,7 +170,7 @@ func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
 		return identity.Found{}, err
 	}
 	n, err := m.Exists(ctx, keys.Teams).Result()
-	if err == nil && n == 0 && s.migrating {
+	if err == nil && n == 0 && s.offline {
 		err = &pipeline.Foreign{Text: "redis holds no fleet: name the folder with --data or the Redis with --redis that muster serve uses"}
 	}
 	return identity.Found{Fleet: n > 0, Images: s.images}, err

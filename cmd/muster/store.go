@@ -10,24 +10,54 @@ import (
 
 type storeCmd struct {
 	Migrate migrateCmd `cmd:"" help:"Migrate the store of an older release, on the server's machine while the server is stopped. Make a backup first." example:"muster store migrate --data /var/lib/muster"`
+	Move    moveCmd    `cmd:"" help:"Move the store to another Redis, such as a Cluster, on the server's machine while the server is stopped." example:"muster store move --data /var/lib/muster --to 'redis://node1:6379?addr=node2:6379&addr=node3:6379'"`
 }
 
-type migrateCmd struct {
+// stopped are the flags that name the store of a server that is stopped.
+type stopped struct {
 	Config string  `help:"The server's configuration file." type:"existingfile" placeholder:"FILE"`
 	Data   *string `help:"The server's data folder (default data)." placeholder:"DIR"`
 	Redis  *string `help:"The server's Redis, if it does not start its own." placeholder:"URL"`
-	DryRun bool    `help:"Read every record, and change nothing."`
+}
+
+func (s *stopped) load() (cloud.Config, error) {
+	config, err := (&serveCmd{Config: s.Config, Data: s.Data, Redis: s.Redis}).load()
+	if err != nil {
+		return cloud.Config{}, err
+	}
+	where := cloud.Config{Config: config}
+	where.Logger = newLogger(config.Log)
+	return where, nil
+}
+
+func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+type migrateCmd struct {
+	stopped
+	DryRun bool `help:"Read every record, and change nothing."`
 }
 
 // Run migrates the store, and prints what it does.
 func (c *migrateCmd) Run(ctx context.Context) error {
-	config, err := (&serveCmd{Config: c.Config, Data: c.Data, Redis: c.Redis}).load()
+	config, err := c.load()
 	if err != nil {
 		return err
 	}
-	where := cloud.Config{Config: config}
-	where.Logger = newLogger(config.Log)
-	return cloud.MigrateStore(ctx, where, c.DryRun, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+	return cloud.MigrateStore(ctx, config, c.DryRun, say)
+}
+
+type moveCmd struct {
+	stopped
+	To string `help:"The other Redis, which must be empty." required:"" placeholder:"URL"`
+}
+
+// Run moves the store, and prints what it does.
+func (c *moveCmd) Run(ctx context.Context) error {
+	config, err := c.load()
+	if err != nil {
+		return err
+	}
+	return cloud.MoveStore(ctx, config, c.To, say)
 }
 
 // withCommand adds the command that migrates the store to an error that says that it must be.

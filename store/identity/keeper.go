@@ -41,14 +41,14 @@ var (
 	releaseSource string
 	//go:embed mark.lua
 	markSource string
-	//go:embed migrated.lua
-	migratedSource string
+	//go:embed layout.lua
+	layoutSource string
 
-	takeScript     = redis.NewScript(takeSource)
-	renewScript    = redis.NewScript(renewSource)
-	releaseScript  = redis.NewScript(releaseSource)
-	markScript     = redis.NewScript(markSource)
-	migratedScript = redis.NewScript(migratedSource)
+	takeScript    = redis.NewScript(takeSource)
+	renewScript   = redis.NewScript(renewSource)
+	releaseScript = redis.NewScript(releaseSource)
+	markScript    = redis.NewScript(markSource)
+	layoutScript  = redis.NewScript(layoutSource)
 )
 
 // Change is how the data of a Redis may differ from what this process has seen of it.
@@ -58,11 +58,11 @@ type Change struct {
 
 // Config is what a Keeper works with.
 type Config struct {
-	Folder  string // keeps the id of its store; "" for none
-	Alone   string // a folder that this process has locked; "" for none
-	Cluster bool   // the store is on several masters
-	Shared  bool   // tests of the store open it twice: no lease is taken
-	Older   bool   // a store of an older layout is taken, to be migrated
+	Folder  string   // keeps the id of its store; "" for none
+	Alone   string   // a folder that this process has locked; "" for none
+	Cluster bool     // the store is on several masters
+	Shared  bool     // tests of the store open it twice: no lease is taken
+	Layouts []string // which may be taken, besides that of this release
 	Log     *slog.Logger
 
 	// Changed is called when Redis was restarted, replaced by a replica, or has older data. It

@@ -11,49 +11,68 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
+// Layouts of a store that no server uses.
+const (
+	Arriving = "arriving" // it is being moved here from another Redis
+	Moved    = "moved"    // to another Redis
+)
+
+// first is the layout of stores that do not say which they have.
+const first = "1"
+
+// Older are the layouts that can be migrated to this one.
+func Older() []string { return []string{first} }
+
+// Current is the layout of this release.
+var Current = strconv.Itoa(keys.Layout)
+
 // OtherLayout is the error about a store whose keys are arranged in another way than this release's.
-type OtherLayout struct{ Is int }
+type OtherLayout struct{ Is string }
 
 func (e *OtherLayout) Error() string {
-	if e.Older() {
-		return fmt.Sprintf("the store has layout %d, and this release needs layout %d: make a backup, then run muster store migrate", e.Is, keys.Layout)
+	switch {
+	case e.Is == Arriving:
+		return "the store is being moved to this Redis: run muster store move again, until it says that it is done"
+	case e.Is == Moved:
+		return "the store was moved from here to another Redis: let redis.url (--redis) name that"
+	case e.Older():
+		return fmt.Sprintf("the store has layout %s, and this release needs layout %s: make a backup, then run muster store migrate", e.Is, Current)
 	}
-	return fmt.Sprintf("the store has layout %d, and this release knows layouts up to %d only: start the release that it was last used with, or a later one", e.Is, keys.Layout)
+	return fmt.Sprintf("the store has layout %.20s, and this release knows layouts up to %s only: start the release that it was last used with, or a later one", e.Is, Current)
 }
 
 // Older reports whether the store can be migrated.
-func (e *OtherLayout) Older() bool { return e.Is < keys.Layout }
+func (e *OtherLayout) Older() bool {
+	n, err := strconv.Atoi(e.Is)
+	return err == nil && n < keys.Layout
+}
 
 // Layout returns the layout of the store at c, that of this release for one that is yet to be
 // created. unnamed looks at a Redis without an id.
-func Layout(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) (Found, error)) (is int, err error) {
+func Layout(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) (Found, error)) (is string, err error) {
 	at, err := c.HMGet(ctx, keys.Store, "id", "layout").Result()
 	if err != nil {
-		return 0, pipeline.Explain(err)
+		return "", pipeline.Explain(err)
 	}
-	is = keys.Layout
-	switch text, known := at[1].(string); {
-	case known:
-		if is, err = strconv.Atoi(text); err != nil {
-			return 0, fmt.Errorf("the store's layout is %.20q, which is no number", text)
-		}
-	case at[0] != nil:
-		is = 1
-	default:
-		found, err := unnamed(ctx)
-		if err != nil {
-			return 0, pipeline.Explain(err)
-		}
-		if found.Fleet {
-			is = 1
-		}
+	if text, known := at[1].(string); known {
+		return text, nil
 	}
-	return is, nil
+	if at[0] != nil {
+		return first, nil
+	}
+	found, err := unnamed(ctx)
+	switch {
+	case err != nil:
+		return "", pipeline.Explain(err)
+	case found.Fleet:
+		return first, nil
+	}
+	return Current, nil
 }
 
-// Migrated sets the layout of a store that is held to that of this release.
-func (k *Keeper) Migrated(ctx context.Context, c redis.Cmdable) error {
-	done, err := migratedScript.Run(ctx, c, holdKeys, k.holder, keys.Layout).Int()
+// SetLayout sets the layout of a store that is held.
+func (k *Keeper) SetLayout(ctx context.Context, c redis.Cmdable, layout string) error {
+	done, err := layoutScript.Run(ctx, c, holdKeys, k.holder, layout).Int()
 	if err == nil && done == 0 {
 		err = errLapsed
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,7 +40,7 @@ func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master,
 	if err != nil {
 		return err
 	}
-	if layout > keys.Layout || layout < keys.Layout && !k.config.Older {
+	if layout != Current && !slices.Contains(k.config.Layouts, layout) {
 		return &OtherLayout{Is: layout}
 	}
 	var beat uint64
@@ -79,7 +80,7 @@ func (k *Keeper) share(ctx context.Context, c pipeline.Master) error {
 }
 
 // take tries once.
-func (k *Keeper) take(ctx context.Context, c pipeline.Master, id string, layout int, unnamed func(context.Context) (Found, error)) (answer, error) {
+func (k *Keeper) take(ctx context.Context, c pipeline.Master, id, layout string, unnamed func(context.Context) (Found, error)) (answer, error) {
 	adopt := "0"
 	if id == "" {
 		found, err := unnamed(ctx)
