@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestNothingAcknowledgedIsLostInAStorm is the short form of make chaos: one round, without
-// stepping the clock, for which the server would have to be compiled anew.
+// stepping the clock, which TestStepsOfTheClockMoveNoDeadline does.
 func TestNothingAcknowledgedIsLostInAStorm(t *testing.T) {
 	c := config{seed: 1, devices: 100, rounds: 1, storm: 15 * time.Second, settle: 2 * time.Minute}
 	if failed := c.run(t.Context()); failed > 0 {

@@ -8,7 +8,7 @@
 //	oracle.go   what must be true afterwards, by rules written a second time
 //	judge.go    compares it with what the server, the devices and the reporters say
 //	server.go   the server, its redis-server, and what is done to them
-//	clock.go    a server whose wall clock can be stepped
+//	clock.go    a server whose wall clock can be stepped; stepped.go.txt is what is compiled into it
 //	link.go     connections that are cut after a number of bytes
 //	reporter.go devices that note which of their messages were acknowledged
 //

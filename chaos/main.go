@@ -34,7 +34,7 @@ func main() {
 	if inside, code := ownMounts(); !inside {
 		os.Exit(code)
 	}
-	c := config{clock: true, settle: 2 * time.Minute}
+	c := config{clock: canStep, settle: 2 * time.Minute}
 	flag.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "seed of the first round; each further one counts up")
 	flag.IntVar(&c.devices, "devices", 300, "simulated devices")
 	flag.IntVar(&c.rounds, "rounds", 0, "rounds to run; 0: as many as fit into -time")
