@@ -130,6 +130,7 @@ func TestEveryKindOfPacketIsLimited(t *testing.T) {
 					}
 				}()
 				c.drain()
+				synctest.Wait() // the end is counted after the connection is closed
 				if n := b.Stats().Ended[codeQuota]; n != 1 {
 					t.Errorf("got %v, want the connection ended for its rate", b.Stats().Ended)
 				}
