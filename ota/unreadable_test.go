@@ -76,30 +76,50 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 	})
 }
 
+// The file of an image is away, or a bit of it has flipped: nothing of it is sent, and nobody pays. Once
+// the file is right, the download continues.
 func TestADownloadContinuesByItselfOnceItsImageCanBeReadAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
-		w.sweeping(t)
-		name := w.ImageFile(w.Catalog().Firmware[v("2").Key()].Digest)
-		if err := os.Rename(name, name+".away"); err != nil {
-			t.Fatal(err)
+	rewrite := func(name string) error {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
 		}
-		r, _ := w.connect("a", "1")
-		if _, err := r.src.Chunks(nil, nil, 0, 8); err == nil {
-			t.Fatal("the image can be read")
-		}
-		r.StopChunks() // as the connection does after an error
-		if err := os.Rename(name+".away", name); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if r.first != 0 || r.count != wire.DefaultWindow {
-			t.Fatalf("got %d chunks queued from %d, want the first window", r.count, r.first)
-		}
-		r.download()
-		if d := w.Record("a"); d.Attempts.Spent != 0 || len(w.History("a")) != 0 {
-			t.Errorf("got %+v, history %v; want nothing charged", d.Attempts, w.History("a"))
-		}
-	})
+		data[len(data)/2] ^= 1
+		return errors.Join(os.WriteFile(name+".new", data, 0o600), os.Rename(name+".new", name))
+	}
+	for _, row := range []struct {
+		name       string
+		harm, mend func(name string) error
+	}{
+		{"away", func(name string) error { return os.Rename(name, name+".away") }, func(name string) error { return os.Rename(name+".away", name) }},
+		{"damaged", rewrite, rewrite},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := one(t, Config{})
+				w.sweeping(t)
+				name := w.ImageFile(w.Catalog().Firmware[v("2").Key()].Digest)
+				if err := row.harm(name); err != nil {
+					t.Fatal(err)
+				}
+				r, _ := w.connect("a", "1")
+				if _, err := r.src.Chunks(nil, nil, 0, 8); err == nil {
+					t.Fatal("the image can be read")
+				}
+				r.StopChunks() // as the connection does after an error
+				if err := row.mend(name); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if r.first != 0 || r.count != wire.DefaultWindow {
+					t.Fatalf("got %d chunks queued from %d, want the first window", r.count, r.first)
+				}
+				r.download()
+				if d := w.Record("a"); d.Attempts.Spent != 0 || len(w.History("a")) != 0 {
+					t.Errorf("got %+v, history %v; want nothing charged", d.Attempts, w.History("a"))
+				}
+			})
+		})
+	}
 }
