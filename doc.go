@@ -67,6 +67,8 @@
 //	api/route           functions as HTTP operations: tokens, rights, bodies, errors, OpenAPI
 //	api/rest            the operations
 //	api/channels        operations on notifications
+//	api/exports         operations that write whole lists
+//	export              lists as CSV and JSON lines
 //	api/account         operations on what concerns a team as a whole
 //	api/updates         operations on the updates of many devices at once
 //	api/upload          operations that take files

@@ -20,6 +20,7 @@ type DeviceFilter struct {
 // MessageFilter selects messages. Zero fields select all; Limit is 1 to 100.
 type MessageFilter struct {
 	Device, Topic, After string
+	Search               string // part of the topic or of the device id
 	Limit                int
 	Ascending            bool
 	From, To             time.Time // received from here on, and before this; zero: no bound
@@ -44,12 +45,13 @@ type UpdateFilter struct {
 
 // AuditFilter selects entries of the audit log. Zero fields select all; Limit is 1 to 100.
 type AuditFilter struct {
-	Search string // part of anything in the entry
-	Email  string // who did it
-	Action string // what was done, or its first word
-	Object string // what it was done to
-	After  string
-	Limit  int
+	Search   string    // part of anything in the entry
+	Email    string    // who did it
+	Action   string    // what was done, or its first word
+	Object   string    // what it was done to
+	From, To time.Time // made from here on, and before this; zero: no bound
+	After    string
+	Limit    int
 }
 
 // EventFilter selects events. Zero fields select everything about the team's devices;

@@ -22,6 +22,8 @@ type auditListCmd struct {
 	Email  string `help:"Only changes by this user." placeholder:"EMAIL" complete:"user"`
 	Action string `help:"Only this action, such as device.update, or all of a kind, such as device." placeholder:"ACTION"`
 	Object string `help:"Only changes to this object: a device id, a group name ..." placeholder:"OBJECT"`
+	Since  moment `help:"Only changes at or after this time, as in 2026-07-01T12:00:00Z, or how long ago, as in 7d." placeholder:"TIME"`
+	Until  moment `help:"Only changes before this time, in the same form." placeholder:"TIME"`
 	Limit  int    `default:"50" help:"Maximum number of rows; 0 for all." placeholder:"N"`
 }
 
@@ -29,7 +31,7 @@ type auditListCmd struct {
 func (c *auditListCmd) Run(ctx context.Context) error {
 	return ask(ctx, c, func(s server) ([]api.AuditEntry, error) {
 		return upTo(c.Limit, func(after string, rows int) (api.Page[api.AuditEntry], error) {
-			return s.Audit(ctx, api.AuditFilter{Search: c.Search, Email: c.Email, Action: c.Action, Object: c.Object, After: after, Limit: rows})
+			return s.Audit(ctx, api.AuditFilter{Search: c.Search, Email: c.Email, Action: c.Action, Object: c.Object, From: c.Since.Time, To: c.Until.Time, After: after, Limit: rows})
 		})
 	}, func(t *table, entries []api.AuditEntry) {
 		t.hint(len(entries), "No matching entries. An --action is device.update, say, or just device; run muster audit to see which exist.")

@@ -15,6 +15,7 @@ type messageListCmd struct {
 	remote
 	Device string `help:"Only from this device." placeholder:"ID" complete:"device"`
 	Topic  string `help:"Only on this topic." placeholder:"TOPIC"`
+	Search string `help:"Only those whose topic or device id contains this." placeholder:"TEXT"`
 	Since  moment `help:"Only received at or after this time: as in 2026-07-01T12:00:00Z, or how long ago, as in 2h or 7d." placeholder:"TIME"`
 	Until  moment `help:"Only received before this time, in the same form." placeholder:"TIME"`
 	Oldest bool   `help:"List the oldest first."`
@@ -25,7 +26,7 @@ type messageListCmd struct {
 func (c *messageListCmd) Run(ctx context.Context) error {
 	return ask(ctx, c, func(s server) ([]api.Message, error) {
 		messages, err := upTo(c.Limit, func(after string, rows int) (api.Page[api.Message], error) {
-			return s.Messages(ctx, api.MessageFilter{Device: c.Device, Topic: c.Topic, From: c.Since.Time, To: c.Until.Time, After: after, Limit: rows, Ascending: c.Oldest})
+			return s.Messages(ctx, api.MessageFilter{Device: c.Device, Topic: c.Topic, Search: c.Search, From: c.Since.Time, To: c.Until.Time, After: after, Limit: rows, Ascending: c.Oldest})
 		})
 		if err == nil && len(messages) == 0 {
 			err = checkDevice(ctx, s, c.Device)

@@ -22,6 +22,7 @@ type Verbs struct {
 	Events   eventsCmd   `cmd:"" group:"Operate:" help:"Stream events as they happen: connections, handshakes, updates, edits." example:"muster events muster/update --device lamp-7"`
 	Alert    alertCmd    `cmd:"" group:"Operate:" help:"Alerts: list, archive, restore."`
 
+	Export exportCmd `cmd:"" group:"Operate:" help:"Export devices, updates, messages, alerts or the audit log as CSV or JSON lines."`
 	Notify notifyCmd `cmd:"" group:"Operate:" help:"Notifications: webhooks, mail, digests, and what became of them."`
 
 	Team    teamCmd    `cmd:"" group:"Team:" help:"Teams: list, create, use, rename, hand over, delete."`

@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/activity"
 	"github.com/muster-iot/muster/api/account"
 	"github.com/muster-iot/muster/api/channels"
+	"github.com/muster-iot/muster/api/exports"
 	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
@@ -202,7 +203,7 @@ func (c *Cloud) listen() error {
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), channels.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
+	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), channels.Tables(operations), exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
 	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }

@@ -25,6 +25,7 @@ type auditBody struct {
 	Kinds   []string     // of objects, to choose from
 	Next    template.URL // query of the next page, "" on the last
 	Asked   bool         // a search is active
+	Export  string       // address of the export of all entries
 	From    string       // first and last day, in UTC
 	To      string
 	Problem string // what is wrong with the search
@@ -50,16 +51,14 @@ func (v teamPages) auditPage() error {
 	if err := v.may(fleet.SeeAudit); err != nil {
 		return err
 	}
-	b := auditBody{Kinds: auditKinds, Query: fleet.AuditQuery{
-		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), After: v.text("after"), Limit: entriesPerPage,
-	}}
-	b.From, b.To = v.text("from"), v.text("to")
+	b := v.auditQuery()
 	if err := b.days(); err != nil {
 		b.Problem, v.code = sentence(err), status(err)
 	}
 	form := url.Values{"from": {b.From}, "to": {b.To}, "q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}}
 	maps.DeleteFunc(form, func(_ string, values []string) bool { return values[0] == "" })
 	b.Asked = len(form) > 0
+	b.Export = "/team/audit/export?" + form.Encode()
 	entries, next, err := v.audit.Page(v.ctx(), v.actor, b.Query)
 	if err != nil {
 		return err
@@ -83,6 +82,13 @@ func (v teamPages) auditPage() error {
 		b.Entries = append(b.Entries, row)
 	}
 	return v.show("audit", "Audit log", b)
+}
+
+// auditQuery is what the page's search asks for, without its days.
+func (v teamPages) auditQuery() auditBody {
+	return auditBody{Kinds: auditKinds, From: v.text("from"), To: v.text("to"), Query: fleet.AuditQuery{
+		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), After: v.text("after"), Limit: entriesPerPage,
+	}}
 }
 
 // days reads the first and the last day.

@@ -13,27 +13,33 @@ type messagePages struct{ *visit }
 
 // messageList is the page of messages.
 type messageList struct {
-	Device, Topic, After string
-	Messages             []fleet.Message
-	Next                 template.URL // query of the next page, "" if there is none
+	Device, Topic, Part, After string
+	Messages                   []fleet.Message
+	Next                       template.URL // query of the next page, "" if there is none
 }
 
 func (v messagePages) messagesPage() error {
-	list := messageList{Device: v.text("device"), Topic: v.text("topic"), After: v.text("after")}
-	messages, next, err := v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{
-		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Topic: list.Topic, After: list.After, Limit: rowsPerPage,
-	})
+	q := v.messageQuery()
+	list := messageList{Device: string(q.Device), Topic: q.Topic, Part: q.Part, After: q.After}
+	messages, next, err := v.registry.Messages(v.ctx(), v.actor, q)
 	if err != nil {
 		return err
 	}
 	list.Messages = messages
 	if next != "" {
-		list.Next = encoded(url.Values{"device": {list.Device}, "topic": {list.Topic}, "after": {next}})
+		list.Next = encoded(url.Values{"device": {list.Device}, "topic": {list.Topic}, "q": {list.Part}, "after": {next}})
 	}
 	if v.fragment() {
 		return v.fragmentOf("messages", "rows", list)
 	}
 	return v.show("messages", "Messages", list)
+}
+
+// messageQuery is what the page's filter selects.
+func (v messagePages) messageQuery() fleet.MessageQuery {
+	return fleet.MessageQuery{
+		Team: v.actor.Team, Device: fleet.DeviceID(v.text("device")), Topic: v.text("topic"), Part: v.text("q"), After: v.text("after"), Limit: rowsPerPage,
+	}
 }
 
 // alertList is the page of alerts.

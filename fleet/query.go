@@ -137,6 +137,7 @@ type MessageQuery struct {
 	Team      TeamID
 	Device    DeviceID  // "" for all
 	Topic     string    // "" for all
+	Part      string    // the topic or the device id contains this, ignoring case
 	App       string    // the payload is JSON with this appId; "" for all
 	From, To  time.Time // From inclusive, To exclusive; zero: open
 	Ascending bool

@@ -114,7 +114,7 @@ func (c *Client) SendMessage(ctx context.Context, id string, message api.NewMess
 // Messages retrieves one page of the team's messages, newest first unless f.Ascending.
 func (c *Client) Messages(ctx context.Context, f api.MessageFilter) (api.Page[api.Message], error) {
 	q := query{}.
-		text("deviceId", f.Device).text("topic", f.Topic).text("pageNextToken", f.After).number("pageLimit", f.Limit).
+		text("deviceId", f.Device).text("topic", f.Topic).text("search", f.Search).text("pageNextToken", f.After).number("pageLimit", f.Limit).
 		moment("inclusiveStart", f.From).moment("exclusiveEnd", f.To)
 	if f.Ascending {
 		q["pageSort"] = "asc"

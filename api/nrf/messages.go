@@ -14,6 +14,7 @@ func (n *adapter) listMessages(ctx context.Context, who fleet.Actor, in *struct 
 	route.Cursors
 	Device string    `query:"deviceId"`
 	Topic  string    `query:"topic"`
+	Part   string    `query:"search" doc:"Part of the topic or of the device id, in upper or lower case"`
 	App    string    `query:"appId" doc:"The message is JSON with this appId"`
 	From   time.Time `query:"inclusiveStart" doc:"RFC 3339"`
 	From2  time.Time `query:"start" doc:"The same as inclusiveStart"`
@@ -22,7 +23,7 @@ func (n *adapter) listMessages(ctx context.Context, who fleet.Actor, in *struct 
 	Sort   string    `query:"pageSort" enum:"asc,desc" default:"desc"`
 }) (*route.Reply[api.Page[api.Message]], error) {
 	messages, next, err := n.Registry.Messages(ctx, who, fleet.MessageQuery{
-		Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, App: in.App,
+		Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, Part: in.Part, App: in.App,
 		From: either(in.From, in.From2), To: either(in.To, in.To2),
 		Ascending: in.Sort == "asc", After: in.PageNextToken, Limit: in.PageLimit,
 	})

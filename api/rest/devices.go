@@ -33,7 +33,7 @@ func (a *API) listProductDevices(ctx context.Context, who fleet.Actor, in *struc
 	ParticleList
 	route.Pages
 }) (*route.Reply[api.DeviceList], error) {
-	q, err := in.query()
+	q, err := in.Query()
 	if err != nil {
 		return nil, err
 	}

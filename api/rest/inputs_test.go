@@ -69,7 +69,7 @@ func TestListQueries(t *testing.T) {
 				ParticleList
 				route.Pages
 			}) (_ *route.None, err error) {
-				if got, err = in.query(); err != nil {
+				if got, err = in.Query(); err != nil {
 					return nil, err
 				}
 				groups = in.Names

@@ -30,7 +30,8 @@ var deviceSorts = map[string]fleet.DeviceSort{
 	"deviceName": fleet.ByName, "firmwareVersion": fleet.ByVersion, "lastConnection": fleet.ByLastHandshake,
 }
 
-func (f DeviceQuery) query() (fleet.DeviceQuery, error) {
+// Query is what the parameters select, without groups.
+func (f DeviceQuery) Query() (fleet.DeviceQuery, error) {
 	q := fleet.DeviceQuery{
 		IDPart: f.ID, NamePart: f.Name, Online: Choice(f.Online), Development: Choice(f.Development), Locked: Choice(f.Locked),
 		Facts: f.Facts, Sort: deviceSorts[f.SortAttr],

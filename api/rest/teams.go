@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -105,13 +106,15 @@ func shownTeam(t fleet.Team, role fleet.Role) api.Team {
 
 func (a *API) listAudit(ctx context.Context, who fleet.Actor, in *struct {
 	route.Cursors
-	Search string `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
-	Email  string `query:"email" doc:"Who did it"`
-	Action string `query:"action" doc:"What was done, or its first word" example:"device"`
-	Object string `query:"object" doc:"What it was done to"`
+	Search string    `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
+	Email  string    `query:"email" doc:"Who did it"`
+	Action string    `query:"action" doc:"What was done, or its first word" example:"device"`
+	Object string    `query:"object" doc:"What it was done to"`
+	From   time.Time `query:"start" doc:"Made at this time or later, in RFC 3339"`
+	To     time.Time `query:"end" doc:"Made before this time"`
 }) (*route.Reply[api.Page[api.AuditEntry]], error) {
 	entries, next, err := a.Audit.Page(ctx, who, fleet.AuditQuery{
-		Text: in.Search, Email: in.Email, Action: in.Action, Object: in.Object, After: in.PageNextToken, Limit: in.PageLimit,
+		Text: in.Search, Email: in.Email, Action: in.Action, Object: in.Object, From: in.From, To: in.To, After: in.PageNextToken, Limit: in.PageLimit,
 	})
 	shown := make([]api.AuditEntry, 0, len(entries))
 	for i := range entries {

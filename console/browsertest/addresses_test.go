@@ -55,6 +55,11 @@ var examples = map[string][]string{
 
 // parts are addresses that answer with a part of a page or with data.
 var parts = map[string][]string{
+	"GET /devices/export":                        {"/devices/export?format=csv"},
+	"GET /messages/export":                       {"/messages/export?format=jsonl"},
+	"GET /alerts/export":                         {"/alerts/export"},
+	"GET /team/audit/export":                     {"/team/audit/export"},
+	"GET /p/{product}/devices/export":            {"/p/lamp/devices/export?format=csv"},
 	"GET /group-names":                           {"/group-names", "/group-names?of=lamp&group=e"},
 	"GET /p/{product}/device/{id}/live":          {"/p/lamp/device/widget-0001/live", "/p/lamp/device/widget-0003/live"},
 	"GET /p/{product}/firmware/{version}/live":   {"/p/lamp/firmware/1/live"},
