@@ -60,18 +60,15 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 	return err
 }
 
-func parseNoted(text string) (noted chain.Link, err error) {
+func parseNoted(text string) (chain.Link, error) {
 	if text == "" {
-		return noted, nil
+		return chain.Link{}, nil
 	}
-	number, hash, _ := strings.Cut(text, ":")
-	noted.Number, err = strconv.ParseUint(number, 10, 64)
-	decoded, bad := hex.DecodeString(hash)
-	if err != nil || bad != nil || len(decoded) != len(noted.Digest) {
-		return noted, fmt.Errorf("--noted %.80s: write NUMBER:HASH, as muster audit verify prints it", text)
+	noted, err := chain.ParseLink(text)
+	if err != nil {
+		err = fmt.Errorf("--noted: %w: write it as muster audit verify prints it", err)
 	}
-	copy(noted.Digest[:], decoded)
-	return noted, nil
+	return noted, err
 }
 
 // fromServer adds all entries of the server. What is recorded meanwhile is left out.

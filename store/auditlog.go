@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,11 +49,12 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 		if err != nil {
 			return err
 		}
-		if e.Number, e.Prev, err = parseHead(head); err != nil {
+		var last chain.Link
+		if last, err = linkOf(head); err != nil {
 			return err
 		}
-		e.Number++
-		next := stream.Head{Key: keys.AuditHead(e.Team), Seen: head, Next: formatHead(e.Number, chain.Digest(&e))}
+		e.Number, e.Prev = last.Number+1, last.Digest
+		next := stream.Head{Key: keys.AuditHead(e.Team), Seen: head, Next: chain.Link{Number: e.Number, Digest: chain.Digest(&e)}.String()}
 		done, head, err = s.core.streams.AppendNext(ctx, key, next, e.At, owner, 1, record.AuditEntry.Pack(&e))
 	}
 	return err
@@ -67,8 +66,15 @@ func (s *Messages) AuditHead(ctx context.Context, team fleet.TeamID) (chain.Link
 	if err != nil {
 		return chain.Link{}, err
 	}
-	number, digest, err := parseHead(head)
-	return chain.Link{Number: number, Digest: digest}, err
+	return linkOf(head)
+}
+
+// linkOf reads a head; "" is that of an empty log.
+func linkOf(head string) (chain.Link, error) {
+	if head == "" {
+		return chain.Link{}, nil
+	}
+	return chain.ParseLink(head)
 }
 
 func (s *Messages) auditHead(ctx context.Context, team fleet.TeamID) (string, error) {
@@ -80,24 +86,6 @@ func (s *Messages) auditHead(ctx context.Context, team fleet.TeamID) (string, er
 		return "", nil
 	}
 	return head, err
-}
-
-func formatHead(number uint64, digest fleet.Digest) string {
-	return strconv.FormatUint(number, 10) + " " + digest.String()
-}
-
-// parseHead is the inverse of formatHead; of "", it returns zeros.
-func parseHead(head string) (number uint64, digest fleet.Digest, err error) {
-	if head == "" {
-		return 0, digest, nil
-	}
-	count, text, _ := strings.Cut(head, " ")
-	number, err = strconv.ParseUint(count, 10, 64)
-	decoded, bad := hex.DecodeString(text)
-	if err != nil || bad != nil || copy(digest[:], decoded) != len(digest) {
-		return 0, digest, fleet.Errorf(fleet.Unavailable, "the audit log's head %.100q is damaged", head)
-	}
-	return number, digest, nil
 }
 
 // AuditLog returns a page of a team's log, newest first, and the cursor of the next page, ""

@@ -10,8 +10,11 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -38,6 +41,21 @@ func Digest(e *fleet.AuditEntry) fleet.Digest {
 type Link struct {
 	Number uint64 // counts from 1
 	Digest fleet.Digest
+}
+
+// String returns "number:digest", with the digest in hexadecimal.
+func (l Link) String() string { return strconv.FormatUint(l.Number, 10) + ":" + l.Digest.String() }
+
+// ParseLink is the inverse of Link.String.
+func ParseLink(text string) (l Link, err error) {
+	number, digest, _ := strings.Cut(text, ":")
+	l.Number, err = strconv.ParseUint(number, 10, 64)
+	decoded, bad := hex.DecodeString(digest)
+	if err != nil || bad != nil || len(decoded) != len(l.Digest) {
+		return Link{}, fmt.Errorf("%.80q is not of the form NUMBER:HASH", text)
+	}
+	copy(l.Digest[:], decoded)
+	return l, nil
 }
 
 // Span is consecutive numbers.

@@ -62,7 +62,7 @@ func Messages(team fleet.TeamID) Stream { return ofTeam("m", team) }
 // Audit is a team's audit log, without SignIns.
 func Audit(team fleet.TeamID) Stream { return ofTeam("l", team) }
 
-// AuditHead is the end of a team's chain of audit entries: "number digest" of the last one.
+// AuditHead is the end of a team's chain of audit entries: chain.Link of the last one.
 func AuditHead(team fleet.TeamID) string { return "lh:{t" + team.String() + "}" }
 
 // SignIns are the entries of the audit log about sign-ins and tokens.
