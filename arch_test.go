@@ -80,12 +80,15 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"event", "export", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/channels", "api/exports", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
+	"cloud":        {"fleet", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
 	"cli/terminal": {},
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
+
+	"ota/rehearsal": {"fleet", "index", "ota", "ota/pace", "ota/precedence", "ota/release", "ota/rollout", "store", "wire"},
+	"api/rehearsal": {"fleet", "ota/rehearsal", "api", "api/route", "api/rest"},
 
 	"ota/image/bucket": {"fleet", "ota/image", "ota/image/s3"},
 
@@ -146,15 +149,16 @@ var testsMayImport = map[string][]string{
 	"store/move":     {"store/redisserver"},
 	"store/pipeline": {"store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                       // the whole path, in one process
-	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                 // its example calls a whole server
+	"cloud":          {"store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                         // the whole path, in one process
+	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                   // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"notify/webhook", "store", "store/spool", "store/storetest", "ota", "ota/image", "ota/pace"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices
 
 	"history":             {"ota/otatest", "store/storetest"},
 	"ota":                 {"ota/otatest"},
+	"ota/rehearsal":       {"audit", "calendar", "event", "ota/image", "ota/otatest"},
 	"ota/release":         {"calendar", "ota/otatest"},
 	"ota/remaining":       {"calendar", "wire", "ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks

@@ -21,6 +21,7 @@
 //	ota/image/s3        objects in an S3 bucket
 //	ota/release         what operators do about firmware: upload, release, impact, why, stop, retry
 //	ota/remaining       the devices that don't run their target yet, and why
+//	ota/rehearsal       a release on a copy of the fleet, in a time of its own
 //	ota/pace            how many devices a release with a plan updates at once
 //	ota/rollout         releases with a plan: growing by stages, halting, going back
 //	ota/otatest         a product with firmware and devices, for tests of these
@@ -74,6 +75,7 @@
 //	api/upload          operations that take files
 //	api/particle        operations for Particle's clients
 //	api/history         operations on what fleets did over time
+//	api/rehearsal       the operation that rehearses a release
 //	api/nrf             operations for nRF Cloud's clients
 //	edge                the HTTP server in front of all handlers: limits, deadlines, names
 //	console             the operator's web pages

@@ -11,7 +11,9 @@ import (
 )
 
 type releaseCmd struct {
-	Create  releaseCreateCmd  `cmd:"" help:"Release a version by a plan: to a share of the devices that grows by stages; shows the impact of the first stage and asks." example:"muster release create 8 --default --careful"`
+	Create   releaseCreateCmd   `cmd:"" help:"Release a version by a plan: to a share of the devices that grows by stages; shows the impact of the first stage and asks." example:"muster release create 8 --default --careful"`
+	Rehearse releaseRehearseCmd `cmd:"" help:"Run a release on a copy of the fleet as it is, in a time of its own: who would get it and when, and what would halt it. Changes nothing." example:"muster release rehearse 8 --default --careful --fail-at verify:5%"`
+
 	List    releaseListCmd    `cmd:"" help:"List a product's releases with a plan: those under way, and the last that ended." example:"muster release list"`
 	Show    releaseShowCmd    `cmd:"" help:"Show one release, its plan and its numbers." example:"muster release show 3"`
 	Watch   releaseWatchCmd   `cmd:"" help:"Watch a release until it has ended." example:"muster release watch 3"`

@@ -170,6 +170,8 @@ var policies = []policy{
 	{operation: "DeleteFirmware", right: "administer", objects: things},
 	{operation: "DownloadFirmware", right: "download", objects: things},
 	{operation: "UploadFirmware", right: "upload", objects: things},
+	{operation: "RehearseRelease", right: "release default", objects: things, body: `{"version":1,"plan":{"stages":[{"share":"100%"}]}}`, allowed: http.StatusConflict},
+	{operation: "RehearseRelease", right: "release to group", objects: things, body: `{"version":1,"groups":["own"],"plan":{"stages":[{"share":"100%"}]}}`},
 	{operation: "ReleaseFirmware", right: "release default", objects: things, body: `{"version":1}`},
 	{operation: "ReleaseFirmware", right: "release to group", objects: things, body: `{"version":1,"groups":["own"]}`},
 	{operation: "ReleaseFirmware", right: "release to group", objects: things, body: `{"version":1,"groups":["own"]}`, query: "?dry_run=true"},

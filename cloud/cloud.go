@@ -18,6 +18,7 @@ import (
 	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
+	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
@@ -32,6 +33,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/image/bucket"
+	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -64,6 +66,7 @@ type Cloud struct {
 	rollouts     *rollout.Service
 	remaining    *remaining.Service
 	history      *history.History
+	rehearsals   *rehearsal.Service
 	registry     *registry.Registry
 	accounts     *accounts.Accounts
 	activity     *activity.Activity
@@ -203,7 +206,7 @@ func (c *Cloud) listen() error {
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), channels.Tables(operations), exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
+	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), apirehearsal.Tables(operations, c.rehearsals), channels.Tables(operations), exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
 	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
+	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -43,5 +44,9 @@ func (c *Cloud) composeReleases(base context.Context, images image.Store) {
 			c.rollouts.Watch(product)
 			c.sessions.Released(product, now)
 		},
+	})
+	c.rehearsals = rehearsal.New(rehearsal.Config{
+		Devices: c.store.Devices, Index: c.store.Index, OTA: c.ota, Releases: c.releases,
+		MaxUpdates: c.config.OTA.MaxUpdates, Rate: int64(c.config.OTA.Rate), Session: c.config.OTA.MaxSessionAge,
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 var widgets = &fleet.Catalog{Product: fleet.Product{Slug: "widget"}}
 
-var testRules = rules{maxAttempts: 3, coolDown: []time.Duration{time.Minute, time.Hour}, clock: clock{time.Now()}}
+var testRules = rules{maxAttempts: 3, coolDown: []time.Duration{time.Minute, time.Hour}, clock: clock{began: time.Now()}}
 
 func TestSettle(t *testing.T) {
 	id, other := fleet.UpdateID{1}, fleet.UpdateID{2}
@@ -153,7 +153,7 @@ func TestReports(t *testing.T) {
 
 func TestCoolDownGrows(t *testing.T) {
 	r := testRules
-	r.clock = clock{time.Now()}
+	r.clock = clock{began: time.Now()}
 	d := fleet.Device{Update: fleet.Update{To: v("2")}}
 	for i, want := range []time.Duration{time.Minute, time.Hour, time.Hour} {
 		r.spend(&d)

@@ -96,7 +96,7 @@ func New(cfg Config, devices *store.Devices, catalogs *store.Catalogs, chunker *
 	cfg = cfg.withDefaults()
 	return &Service{
 		cfg:      cfg,
-		rules:    rules{maxAttempts: cfg.MaxAttempts, coolDown: cfg.CoolDown, clock: clock{time.Now()}},
+		rules:    rules{maxAttempts: cfg.MaxAttempts, coolDown: cfg.CoolDown, clock: clock{began: time.Now()}},
 		devices:  devices,
 		catalogs: catalogs,
 		chunker:  chunker,

@@ -21,3 +21,8 @@ func (c *Client) OneRelease(ctx context.Context, product string, id uint32) (api
 func (c *Client) ActOnRelease(ctx context.Context, product string, id uint32, action string) (api.StagedRelease, error) {
 	return post[api.StagedRelease](ctx, c, path("products", product, "releases", strconv.FormatUint(uint64(id), 10), "actions"), api.ReleaseAction{Action: action})
 }
+
+// RehearseRelease runs a release on a copy of the fleet, in a time of its own. It changes nothing.
+func (c *Client) RehearseRelease(ctx context.Context, product string, r api.Rehearse) (api.Rehearsal, error) {
+	return post[api.Rehearsal](ctx, c, path("products", product, "firmware", "rehearsal"), r)
+}

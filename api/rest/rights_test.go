@@ -14,6 +14,7 @@ import (
 	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
+	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
@@ -28,7 +29,7 @@ var lowest = map[fleet.Role]string{
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
-		DownloadFirmware UploadFirmware ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates ArchiveAlert RestoreAlert`,
+		DownloadFirmware UploadFirmware RehearseRelease ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates ArchiveAlert RestoreAlert`,
 	fleet.Admin: `GetQuotas GetHistory GetTeamHistory ListAudit GetAuditHead AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
@@ -69,7 +70,7 @@ func newDoor(t *testing.T) *door {
 	}
 	d.handler = route.Serve(route.Config{
 		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Begin: d.note, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), apirehearsal.Tables(d.operations, d.rehearsals), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)

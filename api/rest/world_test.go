@@ -18,6 +18,7 @@ import (
 	apihistory "github.com/muster-iot/muster/api/history"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
+	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/api/updates"
@@ -29,6 +30,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
+	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -53,6 +55,7 @@ type world struct {
 	store          *store.Store
 	domain         rest.Domain
 	operations     *rest.API
+	rehearsals     *rehearsal.Service
 	past           *history.History
 	remaining      *remaining.Service
 	events         *feed
@@ -118,6 +121,7 @@ func bare(t testing.TB) *world {
 		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
 		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
 	})
+	w.rehearsals = rehearsal.New(rehearsal.Config{Devices: s.Devices, Index: s.Index, OTA: ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, nil), Releases: releases, MaxUpdates: 10})
 	config := rest.Config{
 		Version: "1.2.3", MQTT: "mqtt.example.com:8883", MaxImage: maxImage, Heartbeat: 20 * time.Millisecond,
 	}
@@ -170,12 +174,12 @@ func (w *world) join(email string, role fleet.Role, groups ...string) (token str
 
 // handler serves all operations.
 func (w *world) handler() http.Handler {
-	return w.operations.Handler(account.Tables(w.operations), apihistory.Tables(w.operations, w.past), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations))
+	return w.operations.Handler(account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations))
 }
 
 // routes are all operations, as they are registered.
 func (w *world) routes() (all []route.Route) {
-	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), apihistory.Tables(w.operations, w.past), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations)) {
+	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations)) {
 		all = append(all, table.Routes...)
 	}
 	return append(all, route.Route{ID: "Reference", Method: http.MethodGet, Path: "/v1/docs", Access: route.Public}) // package route adds it

@@ -44,7 +44,7 @@ func inWindow(c *Candidate) Refusal {
 		return hold(Step{Rule: RuleWindow}, wire.ReasonNotNow)
 	case opens.After(c.Now):
 		r := hold(Step{Rule: RuleWindow, At: opens}, wire.ReasonNotNow)
-		r.Again = opens.Sub(c.Now) + time.Duration(uint64(maxSpread)*uint64(c.hash)>>32) //nolint:gosec // below maxSpread
+		r.Again = opens.Sub(c.Now) + time.Duration(float64(c.hash)/(1<<32)*float64(maxSpread))
 		return r
 	}
 	return pass(Step{Rule: RuleWindow})

@@ -55,3 +55,14 @@ func TestAPlanLetsDevicesWait(t *testing.T) {
 		}
 	}
 }
+
+// TestDevicesReturnOverTheWholeSpread has devices ask again over ten minutes after a window opens.
+func TestDevicesReturnOverTheWholeSpread(t *testing.T) {
+	c := Candidate{
+		Now: time.Date(2026, 6, 3, 5, 0, 0, 0, time.UTC), hash: 3 << 30,
+		Plan: &fleet.ReleasePlan{Windows: []calendar.Window{{From: 6 * time.Hour, To: 7 * time.Hour, Zone: "UTC"}}},
+	}
+	if r := inWindow(&c); r.Again != time.Hour+maxSpread*3/4 {
+		t.Errorf("got %s, want an hour and three quarters of %s", r.Again, maxSpread)
+	}
+}

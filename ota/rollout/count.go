@@ -15,7 +15,7 @@ import (
 func (s *Service) count(actor fleet.Actor, c *fleet.Catalog, r *fleet.Release) (fleet.ReleaseCounts, error) {
 	n := fleet.ReleaseCounts{Updating: make(map[fleet.UpdateState]int), Waiting: make(map[string]int)}
 	reaches := precedence.Reaches(c, r)
-	now := time.Now()
+	now := s.now()
 	err := s.index.Count(actor, c.Product.ID, c.Splits(), func(e *fleet.IndexEntry, devices int) {
 		facts := precedence.OfEntry(e)
 		target, reason, winner := precedence.Decide(facts, c)

@@ -180,7 +180,7 @@ func (s *Service) watch(k key) *watch {
 
 // countAll counts all devices of r, the lost ones as lost.
 func (s *Service) countAll(c *fleet.Catalog, r *fleet.Release) (fleet.ReleaseCounts, error) {
-	mark, now := s.pace.Mark(), time.Now()
+	mark, now := s.pace.Mark(), s.now()
 	n, err := s.count(everyone(c), c, r)
 	if err != nil {
 		return n, err
@@ -227,19 +227,7 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 		if after, err = decide(before); err != nil {
 			return err
 		}
-		now := time.Now().UTC()
-		if moved(&before, &after) {
-			after.Changed = now
-			if err := Few(s.index, c, &after); err != nil {
-				return err
-			}
-		}
-		if after.State.Over() {
-			c.End(after.Group, after.State, after.Why, now)
-		} else {
-			c.SetStaged(after)
-		}
-		return nil
+		return s.put(c, &before, &after)
 	})
 	if err != nil || !moved(&before, &after) {
 		return after, c, err
@@ -259,6 +247,23 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 	}
 	s.announce(e)
 	return after, c, nil
+}
+
+// put makes after, one of c's releases under way, of before, and completes it.
+func (s *Service) put(c *fleet.Catalog, before, after *fleet.Release) error {
+	now := s.now().UTC()
+	if moved(before, after) {
+		after.Changed = now
+		if err := Few(s.index, c, after); err != nil {
+			return err
+		}
+	}
+	if after.State.Over() {
+		c.End(after.Group, after.State, after.Why, now)
+	} else {
+		c.SetStaged(*after)
+	}
+	return nil
 }
 
 // underWay returns a release that is under way, and over which no other stands.

@@ -52,6 +52,7 @@ type Service struct {
 	log         *slog.Logger
 	clock       *steady.Clock
 	pace        *pace.Pace
+	now         func() time.Time
 	alert       func(ctx context.Context, team fleet.TeamID, name, text string)
 	announce    func(event.Event)
 	counted     func(fleet.ProductID, fleet.Release, fleet.ReleaseCounts)
@@ -105,7 +106,7 @@ func New(config Config) *Service {
 	}
 	return &Service{
 		catalogs: config.Catalogs, teams: config.Teams, index: config.Index, audit: config.Audit, maxAttempts: config.MaxAttempts,
-		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, changed: config.Changed, pace: config.Pace, alert: config.Alert,
+		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, changed: config.Changed, pace: config.Pace, now: time.Now, alert: config.Alert,
 		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool), health: make(map[fleet.ProductID]*health),
 	}
 }
