@@ -87,6 +87,7 @@ var policies = []policy{
 	{operation: "LeaveTeam", right: "see team", objects: nothing, allowed: http.StatusConflict},      // the owner stays
 	{operation: "HandOverTeam", right: "own the team", objects: things, body: `{"email":"{program}"}`, allowed: http.StatusUnprocessableEntity},
 	{operation: "ListAudit", right: "administer", objects: nothing},
+	{operation: "GetAuditHead", right: "administer", objects: nothing},
 	{operation: "GetQuotas", right: "administer", objects: nothing},
 	{operation: "GetTeamHistory", right: "administer", objects: nothing},
 	{operation: "ExportDevices", right: "see team", objects: things},
@@ -186,6 +187,9 @@ var policies = []policy{
 	{operation: "ListProductUpdates", right: "see team", objects: things},
 	{operation: "ListDeviceUpdates", right: "see devices", objects: devices},
 	{operation: "StopUpdate", right: "operate devices", objects: devices, allowed: http.StatusConflict}, // none runs
+	{operation: "GetRemaining", right: "see team", objects: things},
+	{operation: "ListRemaining", right: "see team", objects: things, query: "?cause=offline"},
+	{operation: "RetryUpdates", right: "operate devices", objects: things, body: `{"states":["stopped"]}`},
 	{operation: "RetryUpdate", right: "operate devices", objects: devices},
 	{operation: "ListMessages", right: "messages", objects: nothing},
 	{operation: "ListAlerts", right: "messages", objects: nothing},

@@ -17,7 +17,6 @@ end
 if KEYS[5] then
   local head = redis.call('GET', KEYS[5]) or ''
   if head ~= ARGV[13] then return {head} end
-  redis.call('SET', KEYS[5], ARGV[14])
 end
 
 local function padded(id)
@@ -68,6 +67,7 @@ if newest then
 end
 if ARGV[12] ~= '0' and last ~= ms then seq = ARGV[12] end
 local id = redis.call('XADD', KEYS[1], ms .. '-' .. seq, 'n', ARGV[2], 'v', ARGV[6], 'o', ARGV[7])
+if KEYS[5] then redis.call('SET', KEYS[5], ARGV[14]) end -- not before: what fails half-way is not undone
 share_add(KEYS[3], KEYS[4], ARGV[7], padded(id), ARGV[8])
 
 local most, floor, all = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
