@@ -11,6 +11,7 @@ type NewFirmware struct {
 	Version     Version // zero: the one that the image states
 	Title       string
 	Description string
+	Notes       string // for those who install it
 	File        string // the file name to store with the image
 
 	ForceVersion bool // upload it even if the image states another version
@@ -26,6 +27,7 @@ type Firmware struct {
 	Version     Version    `json:"version"`
 	Title       string     `json:"title"`
 	Description string     `json:"description"`
+	Notes       string     `json:"notes" doc:"Release notes: text for those who install it"`
 	Name        string     `json:"name" doc:"File name it was uploaded under"`
 	Size        int64      `json:"size" doc:"Bytes"`
 	SHA256      string     `json:"sha256"`
@@ -75,6 +77,7 @@ type Uploader struct {
 type FirmwareFields struct {
 	Title       *string `json:"title,omitempty"`
 	Description *string `json:"description,omitempty"`
+	Notes       *string `json:"notes,omitempty" doc:"Release notes, at most 8 KiB"`
 	Hardware    *Names  `json:"hardware,omitempty" doc:"Hardware revisions it is for; an empty list: all"`
 	Requires    *string `json:"requires,omitempty" doc:"Versions it can be installed over, such as >=1.4.0 <2.0.0; empty: all"`
 	Mandatory   Ignored `json:"mandatory,omitzero"`

@@ -19,6 +19,7 @@ type Plan struct {
 	OnHalt string     `json:"on_halt,omitempty" enum:"stop,revert,ask" default:"stop" doc:"stop: updated devices keep the version; revert: they return to what stood there before; ask: as stop, and an alert asks a person to resume, revert or finish it"`
 
 	Windows []PlanWindow `json:"windows,omitempty" doc:"When updates may begin; absent: always"`
+	Prefer  string       `json:"prefer,omitempty" enum:"representative" doc:"representative: a small first stage is spread over hardware revisions, versions that run, and gateways, as the target's devices are"`
 	Limits  *PlanLimits  `json:"limits,omitempty" doc:"How many devices are updated; absent: as many as the server can"`
 }
 
@@ -160,6 +161,9 @@ func (p Plan) Fleet(group func(name string) (fleet.GroupID, error)) (fleet.Relea
 	if p.OnHalt != "" && p.OnHalt != "stop" && !out.Revert && !out.Ask {
 		return out, fleet.FieldErrorf("plan.on_halt", "%.40q: use stop, revert or ask", p.OnHalt)
 	}
+	if out.Spread = p.Prefer == "representative"; p.Prefer != "" && !out.Spread {
+		return out, fleet.FieldErrorf("plan.prefer", "%.40q: use representative, or leave it out", p.Prefer)
+	}
 	for i, w := range p.Windows {
 		window, err := w.fleet()
 		if err != nil {
@@ -220,6 +224,9 @@ func PlanOf(p fleet.ReleasePlan, names map[fleet.GroupID]string) Plan {
 		out.OnHalt = "revert"
 	case p.Ask:
 		out.OnHalt = "ask"
+	}
+	if p.Spread {
+		out.Prefer = "representative"
 	}
 	for _, w := range p.Windows {
 		out.Windows = append(out.Windows, windowOf(w))

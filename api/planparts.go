@@ -2,8 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -41,15 +39,22 @@ func windowOf(w calendar.Window) PlanWindow {
 type PlanLimits struct {
 	AtOnce   int      `json:"at_once,omitempty" doc:"Devices being updated by this release at the same time; absent: any number"`
 	Rate     *Rate    `json:"rate,omitempty" doc:"Devices begun in a minute or an hour, such as 500/min; absent: any number"`
+	MaxRate  *Rate    `json:"max_rate,omitempty" doc:"What rate grows to, by half with each batch of devices that are confirmed: as many as begin in a minute, at least the gate's sample. Absent: it does not grow"`
 	PerGroup *Percent `json:"per_group,omitempty" doc:"Of the online devices of each group, those being updated at the same time, by whatever; at least one is allowed. Absent: any number"`
+
+	PerGateway int `json:"per_gateway,omitempty" doc:"Devices behind each gateway being updated at the same time, by whatever; absent: any number"`
 }
 
 func (l *PlanLimits) fleet() (out fleet.ReleaseLimits) {
 	if l == nil {
 		return out
 	}
-	if out.AtOnce = l.AtOnce; l.Rate != nil {
+	out.AtOnce, out.Behind = l.AtOnce, l.PerGateway
+	if l.Rate != nil {
 		out.Hourly = l.Rate.Hourly
+	}
+	if l.MaxRate != nil {
+		out.Most = l.MaxRate.Hourly
 	}
 	if l.PerGroup != nil {
 		out.Group = l.PerGroup.Share
@@ -61,7 +66,10 @@ func limitsOf(l fleet.ReleaseLimits) *PlanLimits {
 	if l == (fleet.ReleaseLimits{}) {
 		return nil
 	}
-	out := &PlanLimits{AtOnce: l.AtOnce}
+	out := &PlanLimits{AtOnce: l.AtOnce, PerGateway: l.Behind}
+	if l.Most > 0 {
+		out.MaxRate = &Rate{l.Most}
+	}
 	if l.Hourly > 0 {
 		out.Rate = &Rate{l.Hourly}
 	}
@@ -76,24 +84,11 @@ type Rate struct{ Hourly int }
 
 // ParseRate reads a rate. Errors are fleet.Invalid.
 func ParseRate(text string) (r Rate, err error) {
-	number, unit, _ := strings.Cut(text, "/")
-	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 24)
-	switch unit = strings.TrimSpace(unit); {
-	case err != nil || n == 0:
-	case unit == "min":
-		return Rate{int(n) * 60}, nil
-	case unit == "h":
-		return Rate{int(n)}, nil
-	}
-	return r, fleet.Errorf(fleet.Invalid, "%.40q is not a rate: use devices per minute or hour, such as 500/min or 100/h", text)
+	r.Hourly, err = fleet.ParseRate(text)
+	return r, err
 }
 
-func (r Rate) String() string {
-	if r.Hourly%60 == 0 {
-		return strconv.Itoa(r.Hourly/60) + "/min"
-	}
-	return strconv.Itoa(r.Hourly) + "/h"
-}
+func (r Rate) String() string { return fleet.RateText(r.Hourly) }
 
 // MarshalJSON writes "500/min".
 func (r Rate) MarshalJSON() ([]byte, error) { return json.Marshal(r.String()) }

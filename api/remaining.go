@@ -8,7 +8,7 @@ type Remaining struct {
 
 // RemainingCause is why some devices don't run their target yet.
 type RemainingCause struct {
-	Cause   string   `json:"cause" doc:"offered, downloading, stored or applying: the update is under way; failed: the last attempt failed, another follows; offline; handshake: online, the next handshake brings it; disabled, held, exhausted, not_now, too_large, wrong_hardware, below_floor, no_way: something keeps it back; window, zone_unknown, at_once, hourly, group_limit, counting: the release's plan does"`
+	Cause   string   `json:"cause" doc:"offered, downloading, stored or applying: the update is under way; failed: the last attempt failed, another follows; offline; handshake: online, the next handshake brings it; disabled, held, exhausted, not_now, too_large, wrong_hardware, below_floor, no_way: something keeps it back; window, zone_unknown, at_once, hourly, group_limit, gateway_limit, counting: the release's plan does"`
 	Text    string   `json:"text" doc:"The cause in words"`
 	Total   int      `json:"total"`
 	Devices []string `json:"devices" doc:"The first of them, by id"`

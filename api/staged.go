@@ -37,7 +37,7 @@ type ReleaseCounts struct {
 	Lost      int            `json:"lost" doc:"Restarted into the version and not heard of again in time"`
 	Unhealthy int            `json:"unhealthy" doc:"Of confirmed, in trouble soon after, beyond what is usual for devices that were not updated"`
 	Updating  map[string]int `json:"updating" doc:"By the state of their update"`
-	Waiting   map[string]int `json:"waiting" doc:"Of targets, by cause: offline, handshake (its next one is awaited), window, zone_unknown, at_once, hourly, group_limit, not_now ..."`
+	Waiting   map[string]int `json:"waiting" doc:"Of targets, by cause: offline, handshake (its next one is awaited), window, zone_unknown, at_once, hourly, group_limit, gateway_limit, not_now ..."`
 	Return    int            `json:"return" doc:"They run the version and should run another one again"`
 }
 

@@ -88,6 +88,9 @@ func drawFirmware(t *table, f api.Firmware) {
 	t.row("version", f.Version)
 	t.row("title", f.Title)
 	t.row("description", f.Description)
+	if f.Notes != "" {
+		t.row("notes", f.Notes)
+	}
 	t.row("file", f.Name)
 	t.row("size", fmt.Sprintf("%d bytes", f.Size))
 	t.row("sha256", f.SHA256)
@@ -139,16 +142,17 @@ type firmwareEditCmd struct {
 	Version     versionText `arg:"" help:"Version." complete:"firmware"`
 	Title       *string     `help:"New title." placeholder:"TEXT"`
 	Description *string     `help:"New description." placeholder:"TEXT"`
+	Notes       *string     `help:"New release notes." placeholder:"TEXT"`
 	Hardware    *string     `help:"Hardware revisions the image is for, separated by commas; '' is all." placeholder:"REVISIONS"`
 	Requires    *string     `help:"Versions it can be installed over, such as '>=1.4.0 <2.0.0'; '' is all." placeholder:"RANGE"`
 }
 
 // Run changes a firmware's texts and conditions.
 func (c *firmwareEditCmd) Run(ctx context.Context) error {
-	if c.Title == nil && c.Description == nil && c.Hardware == nil && c.Requires == nil {
-		return Misuse("nothing to change: give --title, --description, --hardware or --requires")
+	if c.Title == nil && c.Description == nil && c.Notes == nil && c.Hardware == nil && c.Requires == nil {
+		return Misuse("nothing to change: give --title, --description, --notes, --hardware or --requires")
 	}
-	fields := api.FirmwareFields{Title: c.Title, Description: c.Description, Requires: c.Requires}
+	fields := api.FirmwareFields{Title: c.Title, Description: c.Description, Notes: c.Notes, Requires: c.Requires}
 	if c.Hardware != nil {
 		fields.Hardware = new(api.SplitNames(*c.Hardware))
 	}

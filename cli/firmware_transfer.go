@@ -23,6 +23,7 @@ type firmwareUploadCmd struct {
 	Version     versionText `help:"Version: a whole number such as 7, or 1.4.0-rc.1. Each can be uploaded only once. By default the one that the image states (ESP-IDF, MCUboot, UF2)." placeholder:"VERSION"`
 	Title       string      `help:"Short title." placeholder:"TEXT"`
 	Description string      `help:"What changed." placeholder:"TEXT"`
+	Notes       string      `help:"Release notes: text for those who install it." placeholder:"TEXT"`
 
 	Hardware []string `help:"Hardware revisions the image is for, as devices report them; by default all." placeholder:"REVISION"`
 	Requires string   `help:"Versions it can be installed over, such as '>=1.4.0 <2.0.0'; by default all." placeholder:"RANGE"`
@@ -56,7 +57,7 @@ func (c *firmwareUploadCmd) Run(ctx context.Context) error {
 	m := newMeter("uploaded", info.Size())
 	sent := sha256.New()
 	f, err := s.Upload(ctx, s.product, api.NewFirmware{
-		Version: c.Version.wire(), ForceVersion: c.ForceVersion, Title: c.Title, Description: c.Description, File: filepath.Base(c.File),
+		Version: c.Version.wire(), ForceVersion: c.ForceVersion, Title: c.Title, Description: c.Description, Notes: c.Notes, File: filepath.Base(c.File),
 		Hardware: c.Hardware, Requires: requires, Floor: c.Floor,
 	}, io.TeeReader(io.TeeReader(file, m), sent))
 	m.end()

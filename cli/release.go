@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cli/terminal"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
 
@@ -63,13 +64,13 @@ type releaseListCmd struct{ productRemote }
 func (c *releaseListCmd) Run(ctx context.Context) error {
 	return ask(ctx, c, func(s server) ([]api.StagedRelease, error) { return s.Releases(ctx, s.product) }, func(t *table, all []api.StagedRelease) {
 		t.hint(len(all), "No releases with a plan yet. Make one with: muster release create VERSION --default --careful")
-		t.row("ID", "VERSION", "TARGET", "STATE", "SHARE", "STAGE", "UPDATED", "FAILED", "CHANGED", "WHY")
+		t.row("ID", "VERSION", "TARGET", "STATE", "REACHED", "STAGE", "UPDATED", "FAILED", "CHANGED", "WHY")
 		for _, r := range all {
 			updated, failed := "", ""
 			if n := r.Devices; n != nil {
 				updated, failed = fmt.Sprintf("%d of %d", n.Running, n.Targets), strconv.Itoa(n.Failed+n.Lost)
 			}
-			t.row(r.ID, r.Version, releasedTo(r), r.State, r.Share, fmt.Sprintf("%d of %d", r.Stage, len(r.Plan.Stages)), updated, failed, r.Changed, clip(r.Why, 60))
+			t.row(r.ID, r.Version, releasedTo(r), r.State, reached(r), fmt.Sprintf("%d of %d", r.Stage, len(r.Plan.Stages)), updated, failed, r.Changed, clip(r.Why, 60))
 		}
 	})
 }
@@ -83,6 +84,19 @@ func extent(s api.PlanStage) string {
 		return "the devices in " + s.Group
 	}
 	return s.Share.String() + " of the devices"
+}
+
+// reached spells which devices get the version now.
+func reached(r api.StagedRelease) string {
+	if stage := r.Plan.Stages[r.Stage-1]; r.State != "scheduled" && r.State != "reverting" && r.State != "reverted" && r.Share.Share < fleet.Whole {
+		switch {
+		case stage.Devices > 0:
+			return humane.Count(stage.Devices, "device")
+		case stage.Group != "":
+			return "group " + stage.Group
+		}
+	}
+	return r.Share.String()
 }
 
 // releasedTo is where a release releases to.
@@ -135,6 +149,9 @@ func drawRelease(t *table, r releaseState) {
 			}
 		}
 	}
+	if r.Plan.Prefer != "" {
+		t.line("  first stage: %s", r.Plan.Prefer)
+	}
 	for _, w := range r.Plan.Windows {
 		t.line("  window: %s %s-%s %s", w.Days, w.From, w.To, w.Zone)
 	}
@@ -142,8 +159,13 @@ func drawRelease(t *table, r releaseState) {
 		if l.AtOnce > 0 {
 			t.line("  limit: %s at once", humane.Count(l.AtOnce, "device"))
 		}
-		if l.Rate != nil {
+		if l.Rate != nil && l.MaxRate != nil {
+			t.line("  limit: %s, growing to %s", l.Rate, l.MaxRate)
+		} else if l.Rate != nil {
 			t.line("  limit: %s", l.Rate)
+		}
+		if l.PerGateway > 0 {
+			t.line("  limit: %s behind each gateway at once", humane.Count(l.PerGateway, "device"))
 		}
 		if l.PerGroup != nil {
 			t.line("  limit: %s of each group's online devices", l.PerGroup)
@@ -174,7 +196,7 @@ func readRelease(ctx context.Context, s server, id uint32) (r releaseState, err 
 
 // releaseLines draw a release: what it is and how far, what it waits for, and why devices are left.
 func releaseLines(r releaseState) []string {
-	lines := []string{fmt.Sprintf("Release %d, version %s to %s: %s, %s, stage %d of %d", r.ID, r.Version, releasedTo(r.StagedRelease), r.State, r.Share, r.Stage, len(r.Plan.Stages))}
+	lines := []string{fmt.Sprintf("Release %d, version %s to %s: %s, %s, stage %d of %d", r.ID, r.Version, releasedTo(r.StagedRelease), r.State, reached(r.StagedRelease), r.Stage, len(r.Plan.Stages))}
 	n := r.Devices
 	if n != nil {
 		lines[0] += fmt.Sprintf("; %d of %s run it, %d failed, %d lost", n.Running, humane.Count(n.Targets, "device"), n.Failed, n.Lost)
@@ -224,7 +246,7 @@ func (c *acting) act(ctx context.Context, action, question string) error {
 	}
 	r, err := s.ActOnRelease(ctx, s.product, c.ID, action)
 	return answer(c, r, err, func(t *table, r api.StagedRelease) {
-		t.line("Release %d is %s, at %s.", r.ID, r.State, r.Share)
+		t.line("Release %d is %s, at %s.", r.ID, r.State, reached(r))
 	})
 }
 

@@ -32,7 +32,11 @@ type planFlags struct {
 	Window    []windowText `help:"Begin updates only at this time, as in mon-fri/01:00-05:00/Europe/Berlin or 22:00-04:00/device. Days and zone (UTC) may be left out; device is the zone that each device reports. Repeat for several." placeholder:"DAYS/FROM-TO/ZONE"`
 	AtOnce    int          `help:"Devices being updated at the same time." placeholder:"N"`
 	Rate      *rateText    `help:"Devices begun in a minute or an hour, as in 500/min or 100/h." placeholder:"RATE"`
+	MaxRate   *rateText    `help:"What --rate grows to, by half with each batch of devices that are confirmed, as in 2000/min." placeholder:"RATE"`
 	PerGroup  *percent     `help:"Of the online devices of each group, those being updated at the same time, as in 10%." placeholder:"SHARE"`
+
+	PerGateway     int  `help:"Devices behind each gateway being updated at the same time." placeholder:"N"`
+	Representative bool `help:"Spread a small first stage over hardware revisions, versions that run, and gateways, as the target's devices are."`
 
 	Start string `help:"When it begins, as in 2026-12-01T02:00:00Z; at once if absent." placeholder:"TIME"`
 }
@@ -194,7 +198,10 @@ func (f *planFlags) slow(p *api.Plan) {
 	for _, w := range f.Window {
 		p.Windows = append(p.Windows, w.PlanWindow)
 	}
-	if f.AtOnce == 0 && f.Rate == nil && f.PerGroup == nil {
+	if f.Representative {
+		p.Prefer = "representative"
+	}
+	if f.AtOnce == 0 && f.Rate == nil && f.MaxRate == nil && f.PerGroup == nil && f.PerGateway == 0 {
 		return
 	}
 	limits := api.PlanLimits{}
@@ -206,6 +213,12 @@ func (f *planFlags) slow(p *api.Plan) {
 	}
 	if f.Rate != nil {
 		limits.Rate = &f.Rate.Rate
+	}
+	if f.MaxRate != nil {
+		limits.MaxRate = &f.MaxRate.Rate
+	}
+	if f.PerGateway != 0 {
+		limits.PerGateway = f.PerGateway
 	}
 	if f.PerGroup != nil {
 		limits.PerGroup = &api.Percent{Share: f.PerGroup.Share}

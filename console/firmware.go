@@ -101,6 +101,8 @@ func describe(f *fleet.Firmware, part *multipart.Part) error {
 		f.Title = text
 	case "description":
 		f.Description = text
+	case "notes":
+		f.Notes = text
 	}
 	return err
 }
@@ -221,13 +223,13 @@ func (v firmwarePages) editFirmware() error {
 		err := v.releases.DeleteFirmware(v.ctx(), v.actor, v.product.ID, row.Version)
 		return v.after(err, v.at("/firmware"), "Deleted version "+row.Version.String()+".")
 	}
-	title, description, hardware := v.text("title"), v.text("description"), revisions(v.text("hardware"))
+	title, description, notes, hardware := v.text("title"), v.text("description"), v.text("notes"), revisions(v.text("hardware"))
 	requires, err := requirement(v.text("requires"))
 	if err != nil {
 		return err
 	}
 	_, err = v.releases.EditFirmware(v.ctx(), v.actor, v.product.ID, row.Version, fleet.FirmwareEdit{
-		Title: &title, Description: &description, Hardware: &hardware, Requires: &requires, If: v.seen(),
+		Title: &title, Description: &description, Notes: &notes, Hardware: &hardware, Requires: &requires, If: v.seen(),
 	})
 	return v.after(err, v.at("/firmware/"+row.Version.String()), "Saved.")
 }

@@ -35,8 +35,11 @@ type planForm struct {
 	Canary                                  string // group that gets the version first, with planCanary
 	Stages                                  []stageForm
 	Success, Sample, Failures, Lost, Return string
-	Revert                                  bool
+	Unhealthy, Soak                         string
+	OnHalt                                  string // stop, revert or ask
 	Start                                   string // UTC, as browsers send a local time
+	Spread                                  bool
+	paceForm
 }
 
 // stageForm is a row of the form.
@@ -47,6 +50,9 @@ type stageForm struct {
 
 // startLayout is how browsers send a date and time.
 const startLayout = "2006-01-02T15:04"
+
+// defaultSoak is how long updated devices are watched where the form has a bar and no time.
+const defaultSoak = time.Hour
 
 // spareStages are empty rows at the end of the form, for further stages.
 const spareStages = 2
@@ -77,7 +83,8 @@ func (v *visit) planForm() planForm {
 		}
 	}
 	f.Success, f.Sample, f.Failures, f.Lost = v.text("success"), v.text("sample"), v.text("failures"), v.text("lost")
-	f.Return, f.Revert, f.Start = v.text("return"), v.text("on_halt") == "revert", v.text("start")
+	f.Return, f.OnHalt, f.Start = v.text("return"), v.text("on_halt"), v.text("start")
+	f.Unhealthy, f.Soak, f.Spread, f.paceForm = v.text("unhealthy"), v.text("soak"), v.text("spread") != "", v.paceForm()
 	return f
 }
 
@@ -97,7 +104,14 @@ func presetForm(name, canary string) planForm {
 func formOf(name, canary string, p fleet.ReleasePlan) planForm {
 	f := planForm{
 		Preset: name, Canary: canary, Success: p.Gate.String(), Sample: strconv.Itoa(p.Sample), Failures: bar(p.Halt.Failures), Lost: bar(p.Halt.Lost),
-		Return: holdText(p.Halt.Return), Revert: p.Revert,
+		Return: holdText(p.Halt.Return), Unhealthy: bar(p.Halt.Unhealthy), Soak: holdText(p.Halt.Soak), OnHalt: "stop",
+		Spread: p.Spread, paceForm: paceFormOf(p),
+	}
+	switch {
+	case p.Revert:
+		f.OnHalt = "revert"
+	case p.Ask:
+		f.OnHalt = "ask"
 	}
 	for _, stage := range p.Stages {
 		f.Stages = append(f.Stages, stageForm{stage.Share.String(), holdText(stage.Hold), stage.Approve})
@@ -111,7 +125,8 @@ func (f planForm) plan() (*fleet.ReleasePlan, error) {
 		return nil, nil
 	}
 	p := fleet.CarefulPlan()
-	p.Stages, p.Gate, p.Revert, p.Halt.Failures, p.Halt.Lost = nil, 0, f.Revert, fleet.Bar{}, fleet.Bar{}
+	p.Stages, p.Gate, p.Halt.Failures, p.Halt.Lost = nil, 0, fleet.Bar{}, fleet.Bar{}
+	p.Revert, p.Ask, p.Spread = f.OnHalt == "revert", f.OnHalt == "ask", f.Spread
 	var err error
 	for _, row := range f.Stages {
 		stage := fleet.ReleaseStage{Approve: row.Approve}
@@ -143,6 +158,18 @@ func (f planForm) plan() (*fleet.ReleasePlan, error) {
 		if p.Halt.Return, err = hold(f.Return); err != nil {
 			return nil, err
 		}
+	}
+	if p.Halt.Unhealthy, err = readBar(f.Unhealthy); err != nil {
+		return nil, err
+	}
+	if p.Halt.Soak, err = hold(f.Soak); err != nil {
+		return nil, err
+	}
+	if p.Halt.Soak == 0 && p.Halt.Unhealthy != (fleet.Bar{}) {
+		p.Halt.Soak = defaultSoak
+	}
+	if err := f.pace(&p); err != nil {
+		return nil, err
 	}
 	if f.Start != "" {
 		if p.Start, err = time.Parse(startLayout, f.Start); err != nil {
@@ -245,13 +272,18 @@ func (f planForm) values() url.Values {
 	}
 	for name, text := range map[string]string{
 		"canary": f.Canary, "success": f.Success, "sample": f.Sample, "failures": f.Failures, "lost": f.Lost, "return": f.Return, "start": f.Start,
+		"unhealthy": f.Unhealthy, "soak": f.Soak, "windows": f.Windows, "at_once": f.AtOnce, "rate": f.Rate, "max_rate": f.MostRate,
+		"per_group": f.PerGroup, "per_gateway": f.PerGateway,
 	} {
 		if text != "" {
 			q.Set(name, text)
 		}
 	}
-	if f.Revert {
-		q.Set("on_halt", "revert")
+	if f.OnHalt == "revert" || f.OnHalt == "ask" {
+		q.Set("on_halt", f.OnHalt)
+	}
+	if f.Spread {
+		q.Set("spread", "yes")
 	}
 	return q
 }

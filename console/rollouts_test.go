@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muster-iot/muster/calendar"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -71,6 +72,14 @@ func (w *world) verifyListed(query string, want int) {
 	}
 }
 
+func weekdays(t *testing.T, text string) calendar.Days {
+	days, err := calendar.ParseDays(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return days
+}
+
 func TestAPlanSurvivesItsForm(t *testing.T) {
 	w := withLamp(t)
 	start := time.Date(2026, 12, 1, 2, 0, 0, 0, time.UTC)
@@ -79,6 +88,14 @@ func TestAPlanSurvivesItsForm(t *testing.T) {
 		"all of it": {
 			Start: start, Stages: []fleet.ReleaseStage{{Share: 50, Hold: 90 * time.Minute, Approve: true}, {Share: 1250}, {Share: fleet.Whole, Hold: 36 * time.Hour, Approve: true}},
 			Sample: 7, Gate: 9950, Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Devices: 3}, Lost: fleet.Bar{Share: 25}, Return: time.Hour}, Revert: true,
+		},
+		"windows and limits": {
+			Stages: []fleet.ReleaseStage{{Share: 100}, {Share: fleet.Whole}}, Sample: 20, Ask: true, Spread: true,
+			Halt: fleet.ReleaseHalt{Return: time.Hour, Unhealthy: fleet.Bar{Share: 300}, Soak: 2 * time.Hour},
+			Windows: []calendar.Window{
+				{Days: weekdays(t, "mon-fri"), From: time.Hour, To: 5 * time.Hour, Zone: "Europe/Berlin"}, {Days: weekdays(t, ""), From: 22 * time.Hour, To: 4 * time.Hour, Zone: "device"},
+			},
+			Limits: fleet.ReleaseLimits{AtOnce: 200, Hourly: 30000, Most: 120000, Group: 1000, Behind: 2},
 		},
 		"no bars": {Stages: []fleet.ReleaseStage{{Share: fleet.Whole}}, Sample: 20, Halt: fleet.ReleaseHalt{Return: 30 * time.Minute}},
 	} {
@@ -109,6 +126,11 @@ func TestAPlanWithAMistakeIsShownAgainWithIt(t *testing.T) {
 		"no time":      {url.Values{"hold": {"a day"}}, "is not a time span"},
 		"no bar":       {url.Values{"failures": {"some"}}, "is not a bar"},
 		"no number":    {url.Values{"sample": {"many"}}, "whole number"},
+		"no window":    {url.Values{"windows": {"at night"}}, "use days, hours and a zone"},
+		"no zone":      {url.Values{"windows": {"01:00-05:00 Nowhere/Town"}}, "use days, hours and a zone"},
+		"no rate":      {url.Values{"rate": {"fast"}}, "is not a rate"},
+		"no devices":   {url.Values{"per_gateway": {"-1"}}, "whole number of devices"},
+		"too slow":     {url.Values{"rate": {"500/min"}, "max_rate": {"100/min"}}, "rate above"},
 		"no moment":    {url.Values{"start": {"tomorrow"}}, "a date and a time"},
 		"no canary":    {url.Values{"plan": {"canary"}}, "Choose the group that gets the version first"},
 		"a wrong name": {url.Values{"plan": {"canary"}, "canary": {"nobody"}}, "Choose the group that gets the version first"},

@@ -244,13 +244,18 @@ func rulesOf(p fleet.ReleasePlan) (rules []string) {
 	if words := barWords(p.Halt.Lost); words != "" {
 		halts = append(halts, words+" are lost (not heard of for "+lasting(p.Halt.Return)+" after the restart)")
 	}
+	if words := barWords(p.Halt.Unhealthy); words != "" {
+		halts = append(halts, words+" are unhealthy within "+lasting(p.Halt.Soak)+" after the update")
+	}
 	switch {
 	case len(halts) == 0:
 		rules = append(rules, "Nothing halts it by itself.")
+	case p.Ask:
+		rules = append(rules, "It halts, and an alert asks a person, when "+join(halts, " or ")+".")
 	case p.Revert:
 		rules = append(rules, "It halts and is taken back when "+join(halts, " or ")+".")
 	default:
 		rules = append(rules, "It halts when "+join(halts, " or ")+". Devices that have the version keep it then.")
 	}
-	return rules
+	return append(rules, paceRules(p)...)
 }

@@ -23,6 +23,7 @@ type Firmware struct {
 	Version     Version
 	Title       string
 	Description string
+	Notes       string // for those who install it, as free text
 	File        string // name of the uploaded file
 	Size        int64  // bytes
 	Digest      Digest

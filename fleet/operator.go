@@ -69,6 +69,7 @@ type GroupEdit struct {
 // FirmwareEdit is a change of a firmware. Nil leaves a field unchanged.
 type FirmwareEdit struct {
 	Title, Description *string
+	Notes              *string
 	Hardware           *[]string
 	Requires           *Range
 	If                 string // the Tag of its FirmwareView that the actor has seen; "": any

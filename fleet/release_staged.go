@@ -39,6 +39,29 @@ func ParseShare(text string) (Share, error) {
 	return Share(n), nil
 }
 
+// ParseRate reads devices per minute or hour, as in "500/min" or "100/h", and returns them per hour.
+// Errors are Invalid.
+func ParseRate(text string) (hourly int, err error) {
+	number, unit, _ := strings.Cut(text, "/")
+	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 24)
+	switch unit = strings.TrimSpace(unit); {
+	case err != nil || n == 0:
+	case unit == "min":
+		return int(n) * 60, nil
+	case unit == "h":
+		return int(n), nil
+	}
+	return 0, Errorf(Invalid, "%.40q is not a rate: use devices per minute or hour, such as 500/min or 100/h", text)
+}
+
+// RateText is the inverse of ParseRate.
+func RateText(hourly int) string {
+	if hourly%60 == 0 {
+		return strconv.Itoa(hourly/60) + "/min"
+	}
+	return strconv.Itoa(hourly) + "/h"
+}
+
 // Hash returns the first four bytes of the SHA-256 of id: what a release's salt is mixed with
 // to place the device (docs/adr/0023).
 func (id DeviceID) Hash() uint32 {
@@ -107,6 +130,7 @@ type ReleasePlan struct {
 	Ask     bool              // a halt waits for a person's decision; not with Revert
 	Windows []calendar.Window // when updates may begin; none: always
 	Limits  ReleaseLimits
+	Spread  bool // a small first stage is spread over hardware revisions, versions that run, and gateways
 }
 
 // ReleaseStage is one step of a plan: it reaches a share, a number, or a group of the target's
@@ -123,6 +147,8 @@ type ReleaseStage struct {
 type ReleaseLimits struct {
 	AtOnce int   // devices being updated by the release at the same time
 	Hourly int   // devices begun in an hour
+	Most   int   // to which Hourly grows by half with each batch that succeeds; 0: it does not grow
+	Behind int   // devices being updated, by whatever, behind each gateway
 	Group  Share // devices being updated, by whatever, of the online members of each group; at least one is allowed
 }
 

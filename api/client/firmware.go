@@ -34,7 +34,7 @@ func (c *Client) Upload(ctx context.Context, product string, f api.NewFirmware, 
 }
 
 func writeUpload(form *multipart.Writer, f api.NewFirmware, image io.Reader) error {
-	fields := [][2]string{{"title", f.Title}, {"description", f.Description}}
+	fields := [][2]string{{"title", f.Title}, {"description", f.Description}, {"notes", f.Notes}}
 	if !f.Version.IsZero() {
 		fields = append(fields, [2]string{"version", f.Version.String()})
 	}

@@ -58,7 +58,7 @@ func (a *API) updateFirmware(ctx context.Context, who fleet.Actor, in *struct {
 	route.IfMatch
 	route.Input[api.FirmwareFields]
 }) (*route.Tagged[api.Firmware], error) {
-	edit := fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, Hardware: (*[]string)(in.In.Hardware), If: in.Seen}
+	edit := fleet.FirmwareEdit{Title: in.In.Title, Description: in.In.Description, Notes: in.In.Notes, Hardware: (*[]string)(in.In.Hardware), If: in.Seen}
 	if in.In.Requires != nil {
 		requires, err := Requirement(*in.In.Requires)
 		if err != nil {
@@ -110,7 +110,7 @@ func (a *API) AnswerFirmware(ctx context.Context, who fleet.Actor, r fleet.Firmw
 
 func shownFirmware(r fleet.FirmwareView, names map[fleet.GroupID]string) api.Firmware {
 	return api.Firmware{
-		ID: r.Product.String() + "-" + r.Version.Key(), Version: version(r.Version), Title: r.Title, Description: r.Description,
+		ID: r.Product.String() + "-" + r.Version.Key(), Version: version(r.Version), Title: r.Title, Description: r.Description, Notes: r.Notes,
 		Name: r.File, Size: r.Size, SHA256: r.Digest.String(), ProductID: uint32(r.Product),
 		Default: r.Default, Current: r.Default, Groups: NamesOf(r.Groups, names), Released: r.WasReleased, Devices: r.Devices,
 		Uploaded: moment(r.Uploaded), UploadedAt: moment(r.Uploaded), By: api.Uploader{Username: r.By},

@@ -96,7 +96,7 @@ func TestShapes(t *testing.T) {
 	names := map[fleet.GroupID]string{1: "beta", 2: "eu"}
 	seven := fleet.FirmwareView{
 		Firmware: fleet.Firmware{
-			Product: 42, Version: fleet.WholeVersion(7), Title: "Seven", Description: "better", File: "lamp.bin", Size: 3,
+			Product: 42, Version: fleet.WholeVersion(7), Title: "Seven", Description: "better", Notes: "Hold the button.", File: "lamp.bin", Size: 3,
 			Uploaded: sampleTime, By: "me@example.com", WasReleased: true,
 			Metadata: fleet.Metadata{
 				Format: fleet.FormatESPIDF, Version: "7", Project: "lamp", Hardware: "ESP32-C3", MinRevision: "0.3", Counter: 3, Signed: true,

@@ -17,7 +17,7 @@ func TestAReleaseWithAPlan(t *testing.T) {
 	const order = `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"12.5%","hold":"36h","approve":true},{"share":"100%"}],
 		"gate":{"success":"98%"},"halt":{"failures":"5%","lost":3,"unhealthy":"2%"},"on_halt":"revert",
 		"windows":[{"days":"mon-fri","from":"22:00","to":"05:00","zone":"device"},{"from":"12:00","to":"13:30"}],
-		"limits":{"at_once":200,"rate":"5/min","per_group":"10%"}}}`
+		"prefer":"representative","limits":{"at_once":200,"rate":"5/min","max_rate":"20/min","per_group":"10%","per_gateway":2}}}`
 	status, body := w.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", order)
 	if status != http.StatusOK || !strings.Contains(body, `"release":{"id":1,"state":"running","share":"12.5%"}`) {
 		t.Fatalf("got %d %s", status, body)
@@ -28,7 +28,8 @@ func TestAReleaseWithAPlan(t *testing.T) {
 		Stages: []fleet.ReleaseStage{{Share: 1250, Hold: 36 * 3600e9, Approve: true}, {Share: fleet.Whole, Hold: 24 * 3600e9}},
 		Sample: 20, Gate: 9800, Halt: fleet.ReleaseHalt{Failures: fleet.Bar{Share: 500}, Lost: fleet.Bar{Devices: 3}, Return: 1800e9, Unhealthy: fleet.Bar{Share: 200}, Soak: 3600e9}, Revert: true,
 		Windows: []calendar.Window{{Days: 0b0111110, From: 22 * 3600e9, To: 5 * 3600e9, Zone: "device"}, {From: 12 * 3600e9, To: 13*3600e9 + 1800e9, Zone: "UTC"}},
-		Limits:  fleet.ReleaseLimits{AtOnce: 200, Hourly: 300, Group: 1000},
+		Limits:  fleet.ReleaseLimits{AtOnce: 200, Hourly: 300, Most: 1200, Group: 1000, Behind: 2},
+		Spread:  true,
 	}
 	if strings.Join(describe(plan), "\n") != strings.Join(describe(want), "\n") {
 		t.Errorf("got %+v\nwant %+v", plan, want)

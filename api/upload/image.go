@@ -53,6 +53,7 @@ func (b *ImageBody) RequestBody(huma.Registry) *huma.RequestBody {
 			"floor":         {Type: "integer", Description: "Security counter: a device that runs it takes no firmware with a lower one. By default the one that the image states"},
 			"title":         text("A few words"),
 			"description":   text("What changed"),
+			"notes":         text("Release notes: text for those who install it"),
 		},
 	}}}}
 }
@@ -147,6 +148,7 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 		Version     api.Version `json:"version"`
 		Title       string      `json:"title"`
 		Description string      `json:"description"`
+		Notes       string      `json:"notes"`
 		Force       bool        `json:"force_version"`
 		Hardware    api.Names   `json:"hardware"`
 		Requires    string      `json:"requires"`
@@ -161,7 +163,7 @@ func uploadFields(form map[string][]string, file string) (f fleet.Firmware, err 
 	}
 	requires, err := rest.Requirement(fields.Requires)
 	return fleet.Firmware{
-		Version: fields.Version.Version, Forced: fields.Force, Title: fields.Title, Description: fields.Description, File: file,
+		Version: fields.Version.Version, Forced: fields.Force, Title: fields.Title, Description: fields.Description, Notes: fields.Notes, File: file,
 		Hardware: fields.Hardware, Requires: requires, Floor: fields.Floor,
 	}, err
 }

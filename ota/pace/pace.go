@@ -1,5 +1,5 @@
 // Package pace keeps releases with a plan within their limits: how many devices they update at
-// the same time, how many they begin in an hour, and how many of a group's devices are out of
+// the same time, how many they begin in an hour, and how many of a group's devices, or behind a gateway, are out of
 // service (docs/rules.md, "Releases with a plan").
 //
 // What devices were doing comes as a Standing, counted about once a second; between two of
@@ -33,7 +33,9 @@ type Key struct {
 type Standing struct {
 	UnderWay int // updated by the release
 	Waiting  int // they could begin
+	Hourly   int // how many may begin in an hour by now, where the plan has a rate
 	Groups   map[fleet.GroupID]Members
+	Behind   map[fleet.DeviceID]int // being updated behind each gateway
 }
 
 // Members are the devices of a group: connected or being updated, and, of them, being updated.
@@ -43,6 +45,8 @@ type Members struct{ Present, Busy int }
 type Device struct {
 	ID     fleet.DeviceID
 	Groups []fleet.GroupID // never modified
+
+	Gateway fleet.DeviceID // that it is behind, "" if none
 }
 
 // Pace keeps count of all releases with limits. It is safe for concurrent use.
@@ -51,6 +55,7 @@ type Pace struct {
 	releases map[Key]*release          // guarded by mu
 	taken    map[fleet.DeviceID]taking // places that a Standing may not contain yet; guarded by mu
 	busy     map[fleet.GroupID]int     // of taken, by group; guarded by mu
+	behind   map[fleet.DeviceID]int    // of taken, by gateway; guarded by mu
 	begun    uint64                    // updates that began; guarded by mu
 }
 
@@ -66,13 +71,14 @@ type release struct {
 type taking struct {
 	key    Key
 	groups []fleet.GroupID
+	behind fleet.DeviceID
 	at     time.Time
 	begun  uint64 // not 0: its update began, as this one of all
 }
 
 // New returns a Pace that knows no release.
 func New() *Pace {
-	return &Pace{releases: make(map[Key]*release), taken: make(map[fleet.DeviceID]taking), busy: make(map[fleet.GroupID]int)}
+	return &Pace{releases: make(map[Key]*release), taken: make(map[fleet.DeviceID]taking), busy: make(map[fleet.GroupID]int), behind: make(map[fleet.DeviceID]int)}
 }
 
 // Look returns what Take would, without taking a place.
@@ -96,12 +102,15 @@ func (p *Pace) Take(k Key, limits fleet.ReleaseLimits, d Device, now time.Time) 
 	full := p.full(k, limits, d, now)
 	if full.Limit == "" {
 		p.remove(d.ID) // a place of an earlier release
-		p.taken[d.ID] = taking{key: k, groups: d.Groups, at: now}
+		p.taken[d.ID] = taking{key: k, groups: d.Groups, behind: d.Gateway, at: now}
 		r := p.releases[k]
 		r.taken++
 		r.tokens--
 		for _, g := range d.Groups {
 			p.busy[g]++
+		}
+		if d.Gateway != "" {
+			p.behind[d.Gateway]++
 		}
 	}
 	return full
@@ -139,6 +148,11 @@ func (p *Pace) remove(id fleet.DeviceID) {
 	for _, g := range t.groups {
 		if p.busy[g]--; p.busy[g] == 0 {
 			delete(p.busy, g)
+		}
+	}
+	if t.behind != "" {
+		if p.behind[t.behind]--; p.behind[t.behind] == 0 {
+			delete(p.behind, t.behind)
 		}
 	}
 }
@@ -206,12 +220,16 @@ func (p *Pace) full(k Key, limits fleet.ReleaseLimits, d Device, now time.Time) 
 			}
 		}
 	}
+	if busy := r.standing.Behind[d.Gateway] + p.behind[d.Gateway]; limits.Behind > 0 && d.Gateway != "" && busy >= limits.Behind {
+		return precedence.Full{Limit: precedence.LimitGateway, Count: busy, Of: limits.Behind, Again: 3 * soonest}
+	}
 	if limits.Hourly > 0 {
-		rate := float64(limits.Hourly) / perHour
+		hourly := max(limits.Hourly, r.standing.Hourly)
+		rate := float64(hourly) / perHour
 		r.tokens = min(r.tokens+rate*float64(max(now.Sub(r.filled), 0)), max(2, rate*float64(time.Second)))
 		r.filled = now
 		if r.tokens < 1 {
-			return precedence.Full{Limit: precedence.LimitHourly, Count: limits.Hourly, Of: limits.Hourly, Again: r.again(max(float64(r.standing.Waiting), 1) / rate)}
+			return precedence.Full{Limit: precedence.LimitHourly, Count: hourly, Of: hourly, Again: r.again(max(float64(r.standing.Waiting), 1) / rate)}
 		}
 	}
 	return precedence.Full{}

@@ -131,3 +131,38 @@ func TestAGroupKeepsDevicesInService(t *testing.T) {
 		}
 	}
 }
+
+func TestALimitPerGatewayCountsWhatIsBehindIt(t *testing.T) {
+	limits := fleet.ReleaseLimits{Behind: 2}
+	p := pace.New()
+	p.Set(key, pace.Standing{Behind: map[fleet.DeviceID]int{"g1": 1}}, p.Mark(), now)
+	ask := func(n int, gateway fleet.DeviceID) precedence.Full {
+		d := lamp(n)
+		d.Gateway = gateway
+		return p.Take(key, limits, d, now)
+	}
+	for n, row := range []struct {
+		gateway fleet.DeviceID
+		limit   string
+	}{
+		{"g1", ""}, {"g1", precedence.LimitGateway}, {"g2", ""}, {"g2", ""}, {"g2", precedence.LimitGateway}, {"", ""}, {"", ""}, {"", ""},
+	} {
+		if full := ask(n, row.gateway); full.Limit != row.limit || row.limit != "" && (full.Count != 2 || full.Of != 2 || full.Again <= 0) {
+			t.Errorf("device %d behind %q: got %+v, want %q", n, row.gateway, full, row.limit)
+		}
+	}
+	p.Drop(lamp(2).ID)
+	if full := ask(9, "g2"); full.Limit != "" {
+		t.Errorf("a place behind g2 is free: got %+v", full)
+	}
+}
+
+func TestARateThatHasGrownIsTheStandings(t *testing.T) {
+	limits := fleet.ReleaseLimits{Hourly: 3600, Most: 36000}
+	p := pace.New()
+	p.Set(key, pace.Standing{Waiting: 1000, Hourly: 36000}, p.Mark(), now)
+	begin(p, limits, 0, 5, now)
+	if begun, full := begin(p, limits, 10, 100, now.Add(time.Second)); begun != 10 || full.Of != 36000 {
+		t.Errorf("%d began in a second, then %+v; want 10", begun, full)
+	}
+}

@@ -28,6 +28,7 @@ const (
 	LimitAtOnce  = "at_once"
 	LimitHourly  = "hourly"
 	LimitGroup   = "group_limit"
+	LimitGateway = "gateway_limit"
 	LimitUnknown = "counting"
 )
 
@@ -97,6 +98,8 @@ func (s Step) limits() string {
 		return fmt.Sprintf("the release updates %d devices at once, and %d are being updated", s.Places.Of, s.Places.Count)
 	case LimitHourly:
 		return fmt.Sprintf("the release begins %d devices an hour: others are first", s.Places.Of)
+	case LimitGateway:
+		return fmt.Sprintf("behind its gateway %d may be updated at once, and %d are", s.Places.Of, s.Places.Count)
 	case LimitGroup:
 		return fmt.Sprintf("of one of its groups %d may be updated at once, and %d are", s.Places.Of, s.Places.Count)
 	}

@@ -89,10 +89,10 @@ func tagOf(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware) string {
 			released[g] = v.String() + "/" + c.Staged[g].ID.String()
 		}
 	}
-	return fleet.TagOf(f.Version.String(), f.Title, f.Description, f.Hardware, f.Requires.String(), c.Default.String(), c.Staged[0].ID, released)
+	return fleet.TagOf(f.Version.String(), f.Title, f.Description, f.Notes, f.Hardware, f.Requires.String(), c.Default.String(), c.Staged[0].ID, released)
 }
 
-// EditFirmware changes title and description of a version, and which devices can take it; nil
+// EditFirmware changes the texts of a version, and which devices can take it; nil
 // leaves as it is. Errors: fleet.NotFound, fleet.Invalid for texts over
 // the limit, fleet.Conflict when edit.If is not the version's tag.
 func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product fleet.ProductID, v fleet.Version, edit fleet.FirmwareEdit) (fleet.FirmwareView, error) {
@@ -114,6 +114,9 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 		if edit.Description != nil {
 			after.Description = *edit.Description
 		}
+		if edit.Notes != nil {
+			after.Notes = *edit.Notes
+		}
 		if edit.Hardware != nil {
 			after.Hardware = *edit.Hardware
 		}
@@ -127,7 +130,7 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 		return fleet.FirmwareView{}, err
 	}
 	fields := func(f fleet.Firmware) audit.Fields {
-		return conditions(f, audit.Fields{"product_id": product, "title": f.Title, "description": f.Description})
+		return conditions(f, audit.Fields{"product_id": product, "title": f.Title, "description": f.Description, "notes": f.Notes})
 	}
 	s.audit.Record(ctx, actor, "firmware.update", after.Version.String(), fields(before), fields(after))
 	return s.released(actor, c, v)

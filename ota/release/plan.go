@@ -48,6 +48,12 @@ func CheckPlan(p *fleet.ReleasePlan) error {
 		return fleet.FieldErrorf("plan.limits.at_once", "use 1 to %d devices", maxLimit)
 	case l.Hourly < 0 || l.Hourly > maxLimit:
 		return fleet.FieldErrorf("plan.limits.rate", "use a rate from 1/h to %d/h", maxLimit)
+	case l.Most != 0 && (l.Most < l.Hourly || l.Hourly == 0 || l.Most > maxLimit):
+		return fleet.FieldErrorf("plan.limits.max_rate", "use a rate above limits.rate, which it begins with")
+	case l.Behind < 0 || l.Behind > maxLimit:
+		return fleet.FieldErrorf("plan.limits.per_gateway", "use 1 to %d devices", maxLimit)
+	case p.Spread && p.Stages[0].Group != 0:
+		return fleet.FieldErrorf("plan.prefer", "the first stage is a group: all of it gets the version")
 	}
 	return nil
 }

@@ -176,6 +176,9 @@ func (s *Service) stand(actor fleet.Actor, c *fleet.Catalog, known map[fleet.Gro
 			return err
 		}
 	}
+	if err := rollout.Spread(s.index, c, &r); err != nil {
+		return err
+	}
 	if err := rollout.Few(s.index, c, &r); err != nil {
 		return err
 	}

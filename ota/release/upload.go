@@ -18,6 +18,7 @@ import (
 const (
 	MaxTitle       = 128
 	MaxDescription = 4 << 10
+	MaxNotes       = 8 << 10
 	MaxFile        = 255
 )
 
@@ -189,7 +190,7 @@ func texts(f fleet.Firmware) error {
 	for _, t := range []struct {
 		field, text string
 		limit       int
-	}{{"title", f.Title, MaxTitle}, {"description", f.Description, MaxDescription}, {"file", f.File, MaxFile}} {
+	}{{"title", f.Title, MaxTitle}, {"description", f.Description, MaxDescription}, {"notes", f.Notes, MaxNotes}, {"file", f.File, MaxFile}} {
 		if err := fleet.CheckText(t.field, t.text, t.limit); err != nil {
 			return err
 		}

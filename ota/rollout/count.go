@@ -68,7 +68,7 @@ func (s *Service) part(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry, 
 
 // waitsForRoom are the causes of devices that could begin.
 var waitsForRoom = map[string]bool{
-	precedence.CauseHandshake: true, precedence.LimitAtOnce: true, precedence.LimitHourly: true, precedence.LimitGroup: true, precedence.LimitUnknown: true,
+	precedence.CauseHandshake: true, precedence.LimitAtOnce: true, precedence.LimitHourly: true, precedence.LimitGroup: true, precedence.LimitGateway: true, precedence.LimitUnknown: true,
 }
 
 // cause is why nothing happens to a device that should update.
@@ -77,7 +77,7 @@ func (s *Service) cause(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry,
 	d.By(r)
 	d.MaxAttempts, d.Now = s.maxAttempts, now
 	d.Room = func() precedence.Full {
-		return s.pace.Look(pace.Key{Product: c.Product.ID, Release: r.ID}, r.Plan.Limits, pace.Device{Groups: e.Groups}, now)
+		return s.pace.Look(pace.Key{Product: c.Product.ID, Release: r.ID}, r.Plan.Limits, pace.Device{Groups: e.Groups, Gateway: e.Gateway}, now)
 	}
 	return d.Cause(e)
 }

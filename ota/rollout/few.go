@@ -15,7 +15,7 @@ func Few(x *index.Index, c *fleet.Catalog, r *fleet.Release) (err error) {
 		return nil
 	}
 	reaches := precedence.Reaches(c, r)
-	few, err := x.Lowest(everyone(c), c.Product.ID, r.Salt, stage.Devices, func(e *fleet.IndexEntry) bool {
+	_, few, err := x.Lowest(everyone(c), c.Product.ID, r.Salt, stage.Devices, func(e *fleet.IndexEntry) bool {
 		return !e.Disabled && reaches(precedence.OfEntry(e))
 	})
 	r.Few = max(r.Few, few)

@@ -13,7 +13,7 @@ func (s *Service) stand(c *fleet.Catalog, r *fleet.Release, n fleet.ReleaseCount
 	if r.Plan.Limits == (fleet.ReleaseLimits{}) {
 		return nil
 	}
-	standing := pace.Standing{Groups: make(map[fleet.GroupID]pace.Members)}
+	standing := pace.Standing{Groups: make(map[fleet.GroupID]pace.Members), Hourly: hourly(&r.Plan, n.Confirmed)}
 	for cause, devices := range n.Waiting {
 		if waitsForRoom[cause] {
 			standing.Waiting += devices
@@ -45,6 +45,43 @@ func (s *Service) stand(c *fleet.Catalog, r *fleet.Release, n fleet.ReleaseCount
 			count(&e, -1)
 		}
 	}
+	if r.Plan.Limits.Behind > 0 {
+		var err error
+		if standing.Behind, err = s.behind(c); err != nil {
+			return err
+		}
+	}
 	s.pace.Set(pace.Key{Product: c.Product.ID, Release: r.ID}, standing, mark, now)
 	return nil
+}
+
+// hourly is how many devices p's release may begin in an hour after so many were confirmed: the rate grows
+// by half with each batch that succeeds, up to the most. A batch is what begins in a minute, but not less than
+// the sample. It follows from the counts alone, so it is the same after a restart.
+func hourly(p *fleet.ReleasePlan, confirmed int) int {
+	rate := p.Limits.Hourly
+	for rate < p.Limits.Most {
+		batch := max(rate/60, p.Sample, 1)
+		if confirmed < batch {
+			break
+		}
+		confirmed -= batch
+		rate = min(rate+(rate+1)/2, p.Limits.Most)
+	}
+	return rate
+}
+
+// behind counts the devices that are being updated behind each gateway.
+func (s *Service) behind(c *fleet.Catalog) (map[fleet.DeviceID]int, error) {
+	ids, err := s.index.IDs(fleet.DeviceQuery{
+		Actor: everyone(c), Product: c.Product.ID, Kinds: []fleet.DeviceKind{fleet.BLE},
+		Updates: []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying},
+	})
+	behind := make(map[fleet.DeviceID]int)
+	for _, id := range ids {
+		if e, err := s.index.Entry(id); err == nil && e.Gateway != "" && (e.Online || e.Update == fleet.Applying) {
+			behind[e.Gateway]++
+		}
+	}
+	return behind, err
 }

@@ -232,7 +232,7 @@ func filled[T any]() (value T) {
 }
 
 // cameLater are fields that count for nothing, so that what was stored before keeps its values.
-var cameLater = []string{"Goal", "NoWay"}
+var cameLater = []string{"Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes"}
 
 // fill fills v with values that follow from n, which counts fields.
 func fill(v reflect.Value, n *int) {
@@ -276,7 +276,7 @@ func fill(v reflect.Value, n *int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if later := 900; slices.Contains(cameLater, v.Type().Field(i).Name) {
+			if later := 900; slices.Contains(cameLater, v.Type().Name()+"."+v.Type().Field(i).Name) {
 				fill(v.Field(i), &later)
 				continue
 			}
@@ -321,7 +321,7 @@ func TestABrokenRecordIsAnError(t *testing.T) {
 func TestFirmwareWithoutMetadataIsRead(t *testing.T) {
 	want := filled[fleet.Firmware]()
 	want.Forced, want.Metadata, want.Object = false, fleet.Metadata{}, ""
-	want.Hardware, want.Requires, want.Floor = nil, fleet.Range{}, 0
+	want.Hardware, want.Requires, want.Floor, want.Notes = nil, fleet.Range{}, 0, ""
 	old, err := hex.DecodeString("0102d00f0205312e332e300306746578742034040674657874203505067465787420360602bc050720080808080808080808080808080808080808080808080808080808080808080808098980a8b1e39fe7cb170907746578742031300a01010b098c80a8b1e39fe7cb17")
 	if err != nil {
 		t.Fatal(err)

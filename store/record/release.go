@@ -46,6 +46,7 @@ func plan(f *fields, p *fleet.ReleasePlan) {
 	inner(f, 11, limits, &p.Limits)
 	inner(f, 12, bar, &p.Halt.Unhealthy)
 	number(f, 13, &p.Halt.Soak)
+	flag(f, 14, &p.Spread)
 }
 
 func window(f *fields, w *calendar.Window) {
@@ -59,6 +60,8 @@ func limits(f *fields, l *fleet.ReleaseLimits) {
 	number(f, 1, &l.AtOnce)
 	number(f, 2, &l.Hourly)
 	number(f, 3, &l.Group)
+	number(f, 4, &l.Most)
+	number(f, 5, &l.Behind)
 }
 
 func stage(f *fields, s *fleet.ReleaseStage) {

@@ -109,6 +109,7 @@ var Firmware = Codec[fleet.Firmware]{func(f *fields, w *fleet.Firmware) {
 	version(f, 26, &w.Requires.Below)
 	number(f, 27, &w.Floor)
 	text(f, 28, &w.Object)
+	text(f, 29, &w.Notes)
 }}
 
 // Update packs all of an update.
