@@ -78,7 +78,7 @@ var mayImport = map[string][]string{
 	"api/particle": {"event", "fleet", "wire", "sse", "api", "api/route", "api/rest"},
 	"api/history":  {"fleet", "history", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
-	"console":      {"calendar", "event", "export", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
+	"console":      {"calendar", "event", "export", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":        {"fleet", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/notify"
+	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -31,10 +32,12 @@ type Config struct {
 	Releases *release.Service
 	Rollouts *rollout.Service
 	History  *history.History
-	Live     Live
-	Quotas   *quota.Quotas // nil: no team has any
-	Notify   *notify.Service
-	Log      *slog.Logger
+
+	Rehearsals *rehearsal.Service
+	Live       Live
+	Quotas     *quota.Quotas // nil: no team has any
+	Notify     *notify.Service
+	Log        *slog.Logger
 
 	Remaining *remaining.Service
 }
@@ -66,10 +69,13 @@ type Console struct {
 	live      Live
 	log       *slog.Logger
 	history   *history.History
-	streams   *sse.Open
-	quotas    *quota.Quotas
-	kept      *kept
-	handler   http.Handler
+
+	rehearsals *rehearsal.Service
+
+	streams *sse.Open
+	quotas  *quota.Quotas
+	kept    *kept
+	handler http.Handler
 }
 
 // New returns the pages over the operations of config.
@@ -84,7 +90,7 @@ func New(config Config) *Console {
 		config.Quotas = new(quota.Quotas)
 	}
 	c := &Console{
-		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, history: config.History, live: config.Live, log: config.Log,
+		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, history: config.History, rehearsals: config.Rehearsals, live: config.Live, log: config.Log,
 		quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.handler = secured(compressed(http.NewCrossOriginProtection().Handler(c.routes())))

@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
+	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
@@ -64,6 +65,9 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 		MaxImage: 64 << 20, Devices: s.Devices, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Images: w.images, Audit: log,
 		OTA:      ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, image.NewChunker(w.images, 0, 0)),
 		Announce: func(event.Event) {}, Changed: func(fleet.ProductID, []fleet.DeviceID) {},
+	})
+	config.Rehearsals = rehearsal.New(rehearsal.Config{
+		Devices: s.Devices, Index: s.Index, Releases: config.Releases, OTA: ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, nil), MaxUpdates: 100,
 	})
 	config.Remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	config.Rollouts = rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, MaxAttempts: 3, Log: quiet})

@@ -53,6 +53,15 @@ func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 		b.shot("plan-confirm." + look.name)
 	}
 	b.setWindow(windows[0])
+	b.click("#rehearse")
+	b.waitText("It agrees with the impact")
+	for _, look := range windows {
+		b.setWindow(look)
+		b.shot("rehearsal." + look.name)
+	}
+	b.setWindow(windows[0])
+	b.press("Back to the release")
+	b.waitText("Stage by stage")
 	b.tickAll()
 	b.press("Begin the release")
 	b.waitText("Release 1 of version 2 has begun.")
