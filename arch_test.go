@@ -103,7 +103,7 @@ var mayImport = map[string][]string{
 	"store/lockfile":    {},
 	"store/migrate":     {"fleet", "store/keys", "store/pipeline", "store/record"},
 	"store/outbox":      {"fleet", "store/keys", "store/pipeline"},
-	"store/move":        {"store/identity", "store/keys", "store/pipeline"},
+	"store/move":        {"store/identity", "store/keys", "store/pipeline", "store/require"},
 	"store/repeat":      {"steady", "fleet", "store/keys", "store/pipeline"},
 	"store/pipeline":    {"fleet", "store/record", "store/slots"},
 	"store/record":      {"calendar", "fleet"},

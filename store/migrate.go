@@ -10,7 +10,6 @@ import (
 	"github.com/muster-iot/muster/store/migrate"
 	"github.com/muster-iot/muster/store/move"
 	"github.com/muster-iot/muster/store/pipeline"
-	"github.com/muster-iot/muster/store/require"
 )
 
 // Say is called with sentences about what is done.
@@ -34,8 +33,7 @@ func Migrate(ctx context.Context, o Options, dry bool, say Say) error {
 			say("the store has layout %s already: nothing to do", is)
 			return nil
 		}
-		other := &identity.OtherLayout{Is: is}
-		if !other.Older() {
+		if other := (&identity.OtherLayout{Is: is}); !other.Older() {
 			return other
 		}
 		say("the store has layout %s; this release needs layout %s", is, identity.Current)
@@ -55,14 +53,14 @@ func (s *Store) migrate(ctx context.Context, dry bool, say Say) error {
 		}
 		return err
 	}
-	if err := m.Run(ctx); err != nil {
-		return err
+	err := m.Run(ctx)
+	if err == nil {
+		err = s.keeper.SetLayout(ctx, c, identity.Current)
 	}
-	if err := s.keeper.SetLayout(ctx, c, identity.Current); err != nil {
-		return err
+	if err == nil {
+		say("the store has layout %s", identity.Current)
 	}
-	say("the store has layout %s", identity.Current)
-	return nil
+	return err
 }
 
 func readable[T any](k document.Kind[T]) func(map[string]string) error {
@@ -78,18 +76,13 @@ func readable[T any](k document.Kind[T]) func(map[string]string) error {
 // Move copies a store to the Redis at to, checks it there, and leaves it unusable where it was. No
 // server may use it. It may be ended at any time and run again.
 func Move(ctx context.Context, o Options, to string, say Say) error {
-	target, err := pipeline.Parse(to)
+	p, err := move.Connect(ctx, to, o.log())
 	if err != nil {
 		return err
 	}
+	defer p.Close()
 	o.offline = []string{identity.Moved}
 	return offline(ctx, o, func(ctx context.Context, s *Store) error {
-		p := pipeline.New(target, o.log(), nil, pipeline.Guard{})
-		defer p.Close()
-		if err := require.Await(ctx, p, o.log()); err != nil {
-			return err
-		}
-		require.Warn(ctx, p, o.log())
 		m := &move.Store{ID: s.ID(), From: s.core.Pipeline, To: p, Say: say, Leave: s.keeper.SetLayout}
 		return m.Run(ctx)
 	})

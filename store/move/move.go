@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/require"
 )
 
 // Store is a store that is moved. Nobody else may use it.
@@ -28,6 +30,27 @@ type Store struct {
 
 	seed maphash.Seed
 	seen map[uint64]struct{} // hashes of the keys that From has
+}
+
+// answersWithin is how long Connect waits.
+const answersWithin = 15 * time.Second
+
+// Connect returns a pipeline to the Redis at a URL, which must be one that Muster can use. The caller
+// must close it.
+func Connect(ctx context.Context, url string, log *slog.Logger) (*pipeline.Pipeline, error) {
+	target, err := pipeline.Parse(url)
+	if err != nil {
+		return nil, err
+	}
+	p := pipeline.New(target, log, nil, pipeline.Guard{})
+	soon, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	if err := require.Await(soon, p, log); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("the Redis of --to: %w", err)
+	}
+	require.Warn(ctx, p, log)
+	return p, nil
 }
 
 // Run moves the store. It may be ended at any time and run again: it copies everything then, and
