@@ -68,14 +68,9 @@ func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet
 func selects(q fleet.MessageQuery, m *fleet.Message) bool {
 	return (q.Device == "" || m.Device == q.Device) &&
 		(q.Topic == "" || m.Topic == q.Topic) &&
-		(q.Part == "" || containsFold(m.Topic, q.Part) || containsFold(string(m.Device), q.Part)) &&
+		(q.Part == "" || strings.Contains(strings.ToLower(m.Topic+"\n"+string(m.Device)), strings.ToLower(q.Part))) &&
 		within(m.Received, q.From, q.To) &&
 		(q.App == "" || q.App == appOf(m.Payload))
-}
-
-// containsFold reports whether text contains part, ignoring case.
-func containsFold(text, part string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
 
 // appOf returns the appId in a message of a device for nRF Cloud, "" if there is none.
