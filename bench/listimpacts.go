@@ -30,6 +30,9 @@ func (a *asking) impacts(quarter *rest.Client) []kind {
 		{"impact of it, as the group's editor", quarter, one(release), to(6, largeGroup), large},
 		{"impact of taking a release back", a.owner, one(release), to(2), falls},
 		{"impact of a default", a.owner, one(release), func(int) any { return map[string]any{"version": 6} }, a.options.devices - large},
+		{"impact of a first stage of 50 %", a.owner, one(release), func(int) any {
+			return map[string]any{"version": 6, "product_default": true, "plan": map[string]any{"stages": []map[string]any{{"share": "50%"}, {"share": "100%"}}}}
+		}, 0},
 		{"impact of 100 devices joining a group", a.owner, one(products + "/devices?dry_run=true"), batch("groups", map[string]any{"add": []string{largeGroup}}), 0},
 		{"impact of locking 100 devices", a.owner, one(products + "/devices?dry_run=true"), batch("lock", map[string]any{"version": 6}), some},
 	}
