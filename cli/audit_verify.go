@@ -161,7 +161,7 @@ func orEmpty(p api.Payload) string {
 }
 
 func (v *auditVerifier) result(noted chain.Link, head api.AuditHead) verified {
-	r := v.Report()
+	r := v.Findings()
 	out := verified{
 		Entries: r.Entries, Unlinked: r.Unlinked, First: r.First.Number, Last: r.Last.Number, Hash: r.Last.Digest.String(),
 		Missing: append([]chain.Span{}, r.Missing...), Changed: append([]chain.Span{}, r.Broken...), Repeated: append([]chain.Span{}, r.Repeated...),

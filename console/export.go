@@ -75,7 +75,7 @@ func (v teamPages) exportAudit() error {
 
 // export answers with a file. An error on the way breaks the connection off, so that the browser
 // does not keep part of a list as the whole.
-func (v *visit) export(s *export.Stream, err error) error {
+func (v *visit) export(s *export.List, err error) error {
 	if err != nil {
 		return err
 	}

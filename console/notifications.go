@@ -110,7 +110,7 @@ func (v teamPages) editNotifications() error {
 }
 
 func (v teamPages) addChannel() error {
-	c := notify.Channel{Kind: notify.Kind(v.text("kind"))}
+	c := notify.Channel{Kind: notify.Medium(v.text("kind"))}
 	v.readChannel(&c)
 	if err := v.kept.hasRoom(v.actor, 1); err != nil {
 		return err

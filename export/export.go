@@ -38,18 +38,18 @@ const PageSize = 100
 // the last. A page may be empty without being the last.
 type Page[T any] func(after string) (rows []T, next string, err error)
 
-// Stream is a list about to be written. Its first page was read without an error.
-type Stream struct {
+// List is a list about to be written. Its first page was read without an error.
+type List struct {
 	name   string
 	format Format
 	write  func(w io.Writer, flush func()) error
 }
 
 // File is a name for the file.
-func (s *Stream) File() string { return "muster-" + s.name + "." + string(s.format) }
+func (s *List) File() string { return "muster-" + s.name + "." + string(s.format) }
 
 // Type is the media type.
-func (s *Stream) Type() string {
+func (s *List) Type() string {
 	if s.format == CSV {
 		return "text/csv; charset=utf-8; header=present"
 	}
@@ -58,7 +58,7 @@ func (s *Stream) Type() string {
 
 // Write writes all rows and calls flush after each page. After an error, what was written is not
 // all of the list.
-func (s *Stream) Write(w io.Writer, flush func()) error { return s.write(w, flush) }
+func (s *List) Write(w io.Writer, flush func()) error { return s.write(w, flush) }
 
 // column is one value of a row: a string, bool, int, int64, time.Time, []string or json.RawMessage.
 type column[T any] struct {
@@ -67,12 +67,12 @@ type column[T any] struct {
 }
 
 // open reads the first page of a list.
-func open[T any](name string, format Format, columns []column[T], page Page[T]) (*Stream, error) {
+func open[T any](name string, format Format, columns []column[T], page Page[T]) (*List, error) {
 	rows, next, err := page("")
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{name: name, format: format, write: func(w io.Writer, flush func()) error {
+	return &List{name: name, format: format, write: func(w io.Writer, flush func()) error {
 		out := newEncoder(w, format, columns)
 		for {
 			for i := range rows {

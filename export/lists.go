@@ -11,7 +11,7 @@ import (
 )
 
 // Devices exports devices.
-func Devices(format Format, page Page[fleet.DeviceView]) (*Stream, error) {
+func Devices(format Format, page Page[fleet.DeviceView]) (*List, error) {
 	return open("devices", format, []column[fleet.DeviceView]{
 		{"id", func(d *fleet.DeviceView) any { return string(d.ID) }},
 		{"name", func(d *fleet.DeviceView) any { return d.Name }},
@@ -41,7 +41,7 @@ func Devices(format Format, page Page[fleet.DeviceView]) (*Stream, error) {
 }
 
 // Updates exports updates.
-func Updates(format Format, page Page[fleet.DeviceUpdate]) (*Stream, error) {
+func Updates(format Format, page Page[fleet.DeviceUpdate]) (*List, error) {
 	return open("updates", format, []column[fleet.DeviceUpdate]{
 		{"device_id", func(u *fleet.DeviceUpdate) any { return string(u.Device) }},
 		{"id", func(u *fleet.DeviceUpdate) any { return u.ID.String() }},
@@ -61,7 +61,7 @@ func Updates(format Format, page Page[fleet.DeviceUpdate]) (*Stream, error) {
 }
 
 // Messages exports messages of devices. What is neither JSON nor text is in base64.
-func Messages(format Format, page Page[fleet.Message]) (*Stream, error) {
+func Messages(format Format, page Page[fleet.Message]) (*List, error) {
 	return open("messages", format, []column[fleet.Message]{
 		{"received_at", func(m *fleet.Message) any { return m.Received }},
 		{"device_id", func(m *fleet.Message) any { return string(m.Device) }},
@@ -89,7 +89,7 @@ func binary(p []byte) string {
 }
 
 // Alerts exports alerts.
-func Alerts(format Format, page Page[fleet.Alert]) (*Stream, error) {
+func Alerts(format Format, page Page[fleet.Alert]) (*List, error) {
 	return open("alerts", format, []column[fleet.Alert]{
 		{"id", func(a *fleet.Alert) any { return a.ID }},
 		{"raised_at", func(a *fleet.Alert) any { return a.Raised }},
@@ -103,7 +103,7 @@ func Alerts(format Format, page Page[fleet.Alert]) (*Stream, error) {
 }
 
 // Audit exports entries of the audit log.
-func Audit(format Format, page Page[fleet.AuditEntry]) (*Stream, error) {
+func Audit(format Format, page Page[fleet.AuditEntry]) (*List, error) {
 	return open("audit", format, []column[fleet.AuditEntry]{
 		{"at", func(e *fleet.AuditEntry) any { return e.At.Truncate(time.Millisecond) }},
 		{"email", func(e *fleet.AuditEntry) any { return e.Email }},

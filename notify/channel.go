@@ -10,13 +10,13 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Kind is how a channel reaches its receiver.
-type Kind string
+// Medium is how a channel reaches its receiver.
+type Medium string
 
 // The kinds of channels.
 const (
-	Webhook Kind = "webhook"
-	Mail    Kind = "mail"
+	Webhook Medium = "webhook"
+	Mail    Medium = "mail"
 )
 
 // Topic is what a channel can be notified of at once.
@@ -76,7 +76,7 @@ const (
 type Channel struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
-	Kind    Kind      `json:"kind"`
+	Kind    Medium    `json:"kind"`
 	URL     string    `json:"url,omitempty"`    // of a webhook
 	Secret  string    `json:"secret,omitempty"` // of a webhook: what it signs with
 	To      []string  `json:"to,omitempty"`     // addresses, of mail

@@ -79,17 +79,17 @@ func (w *worker) digest(ctx context.Context, team fleet.TeamID, c Channel, to ti
 	if c.Digest == Weekly {
 		days = 7
 	}
-	r := &Report{Period: c.Digest, From: to.AddDate(0, 0, -days).UTC(), To: to.UTC(), Alerts: map[string]int{}}
+	r := &Summary{Period: c.Digest, From: to.AddDate(0, 0, -days).UTC(), To: to.UTC(), Alerts: map[string]int{}}
 	if r.Products, err = w.config.Products(ctx, team); err != nil {
 		return n, err
 	}
 	err = w.count(ctx, team, r)
-	n.Report = r
+	n.Summary = r
 	return n, err
 }
 
 // count counts the alerts raised in a report's time, archived ones too.
-func (w *worker) count(ctx context.Context, team fleet.TeamID, r *Report) error {
+func (w *worker) count(ctx context.Context, team fleet.TeamID, r *Summary) error {
 	for _, archived := range []bool{false, true} {
 		for after, counted := "", 0; ; {
 			page, next, err := w.config.Messages.Alerts(ctx, team, "", archived, after, 100)

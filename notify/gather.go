@@ -15,7 +15,7 @@ const newsChunk = 500
 
 // gathering is the time between two notifications of alerts to one channel. What is raised meanwhile
 // is in one notification: a storm of alerts is one message.
-var gathering = map[Kind]time.Duration{Webhook: 10 * time.Second, Mail: 5 * time.Minute}
+var gathering = map[Medium]time.Duration{Webhook: 10 * time.Second, Mail: 5 * time.Minute}
 
 // gather puts the oldest news into notifications and reports whether there is more.
 func (w *worker) gather(ctx context.Context, q *lane) (more bool, err error) {

@@ -45,10 +45,10 @@ type Notification struct {
 	Spent int       `json:"spent,omitempty"`
 	Tries []Try     `json:"tries,omitempty"` // the newest maxTries
 
-	Alerts []Alert        `json:"alerts,omitempty"` // the first maxAlerts
-	Total  int            `json:"total,omitempty"`  // of alerts
-	Counts map[string]int `json:"counts,omitempty"` // of alerts by name
-	Report *Report        `json:"report,omitempty"` // of a digest
+	Alerts  []Alert        `json:"alerts,omitempty"` // the first maxAlerts
+	Total   int            `json:"total,omitempty"`  // of alerts
+	Counts  map[string]int `json:"counts,omitempty"` // of alerts by name
+	Summary *Summary       `json:"report,omitempty"` // of a digest
 }
 
 // Try is one attempt to deliver a notification.
@@ -71,8 +71,8 @@ type Alert struct {
 	Raised time.Time      `json:"raised_at"`
 }
 
-// Report is what a digest says.
-type Report struct {
+// Summary is what a digest says.
+type Summary struct {
 	Period   Digest          `json:"period"`
 	From     time.Time       `json:"from"`
 	To       time.Time       `json:"to"`
@@ -139,7 +139,7 @@ func (n *Notification) Subject() string {
 	case n.About == ofTest:
 		return subject + "a test of channel " + n.Name
 	case n.About == ofDigest:
-		return subject + string(n.Report.Period) + " digest, " + n.Report.To.Format("2006-01-02")
+		return subject + string(n.Summary.Period) + " digest, " + n.Summary.To.Format("2006-01-02")
 	case n.Total == 1 && n.Alerts[0].Device != "":
 		return subject + n.Alerts[0].Name + " on " + string(n.Alerts[0].Device)
 	case n.Total == 1:
@@ -171,7 +171,7 @@ func (n *Notification) Text(link string) string {
 	case ofTest:
 		line("This is a test of channel %q of team %q. It works.", n.Name, n.Team)
 	case ofDigest:
-		n.Report.write(line)
+		n.Summary.write(line)
 	default:
 		line("%s in team %s:\n", humane.Count(n.Total, "alert"), n.Team)
 		for _, a := range n.Alerts {
@@ -193,7 +193,7 @@ func (n *Notification) Text(link string) string {
 
 const stamp = "2006-01-02 15:04:05 UTC"
 
-func (r *Report) write(line func(format string, args ...any)) {
+func (r *Summary) write(line func(format string, args ...any)) {
 	line("From %s to %s.\n", r.From.UTC().Format(stamp), r.To.UTC().Format(stamp))
 	switch least := ""; {
 	case len(r.Alerts) == 0:

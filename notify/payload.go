@@ -18,7 +18,7 @@ type payload struct {
 	Total   int            `json:"total,omitempty"`
 	Counts  map[string]int `json:"counts,omitempty"`
 	Alerts  []payloadAlert `json:"alerts,omitempty"`
-	Digest  *Report        `json:"digest,omitempty"`
+	Digest  *Summary       `json:"digest,omitempty"`
 	Link    string         `json:"link,omitempty"`
 }
 
@@ -36,7 +36,7 @@ type payloadAlert struct {
 func (n *Notification) payload(team fleet.TeamID, link string) []byte {
 	p := payload{
 		ID: n.ID, Kind: n.About, Team: payloadTeam{team, n.Team}, Channel: n.Name, Created: n.Created, Text: n.Subject(),
-		Total: n.Total, Counts: n.Counts, Digest: n.Report,
+		Total: n.Total, Counts: n.Counts, Digest: n.Summary,
 	}
 	if link != "" {
 		p.Link = link + "/alerts/kinds"

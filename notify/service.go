@@ -43,8 +43,8 @@ type Service struct {
 	invitations *limit.Limiter[fleet.TeamID]
 	wake        chan struct{} // has a place for one request to look at woken
 
-	pauses    []time.Duration        // after failed attempts: there is one attempt more
-	gathering map[Kind]time.Duration // between two notifications of alerts to one channel
+	pauses    []time.Duration          // after failed attempts: there is one attempt more
+	gathering map[Medium]time.Duration // between two notifications of alerts to one channel
 
 	mu    sync.Mutex
 	woken map[fleet.TeamID]bool // teams to look at; guarded by mu

@@ -63,7 +63,7 @@ func (w *world) restart() {
 		Name: func(context.Context, fleet.ProductID) (string, error) { return "lamp", nil },
 	})
 	w.pauses = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
-	w.Service.gathering = map[Kind]time.Duration{Webhook: 30 * time.Millisecond}
+	w.Service.gathering = map[Medium]time.Duration{Webhook: 30 * time.Millisecond}
 }
 
 // run runs the worker until the returned function is called.

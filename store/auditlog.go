@@ -17,13 +17,13 @@ import (
 )
 
 func (c *core) auditKey(team fleet.TeamID) stream.Key {
-	return stream.Key{Stream: keys.Audit(team), Share: c.keep.Audit, Age: c.keep.AuditAge}
+	return stream.Key{StreamKeys: keys.Audit(team), Share: c.keep.Audit, Age: c.keep.AuditAge}
 }
 
 // signInsKey is the stream of the audit log's entries about sign-ins and tokens. Its ids have
 // high sequence numbers, so that no two entries of the log have one cursor.
 func (c *core) signInsKey(team fleet.TeamID) stream.Key {
-	return stream.Key{Stream: keys.SignIns(team), Share: c.keep.SignIns, Age: c.keep.SignInAge, First: 1 << 40}
+	return stream.Key{StreamKeys: keys.SignIns(team), Share: c.keep.SignIns, Age: c.keep.SignInAge, First: 1 << 40}
 }
 
 // ofSignIns reports whether an action is one of the many that signing in and tokens cause: they

@@ -21,7 +21,7 @@ type Messages struct {
 }
 
 func (c *core) messagesKey(team fleet.TeamID) stream.Key {
-	return stream.Key{Stream: keys.Messages(team), Share: c.keep.Messages, Age: c.keep.Age}
+	return stream.Key{StreamKeys: keys.Messages(team), Share: c.keep.Messages, Age: c.keep.Age}
 }
 
 // full returns why nothing that can wait is written.

@@ -330,7 +330,7 @@ func TestAuditEntriesWrittenAtOnceMakeOneChain(t *testing.T) {
 		}
 		head, err := s.Messages.AuditHead(t.Context(), 1)
 		must(t, err)
-		if r := v.Report(); !r.Sound() || r.Entries != writers*entries || r.First.Number != 1 || r.Last != head || head.Number != writers*entries {
+		if r := v.Findings(); !r.Sound() || r.Entries != writers*entries || r.First.Number != 1 || r.Last != head || head.Number != writers*entries {
 			t.Errorf("got %+v, head %+v, want one chain of %d", r, head, writers*entries)
 		}
 		if other, err := s.Messages.AuditHead(t.Context(), 2); err != nil || other != (chain.Link{}) {

@@ -73,7 +73,7 @@ func (o operations) list(ctx context.Context, who fleet.Actor, _ *struct{}) (*ro
 
 func (o operations) create(ctx context.Context, who fleet.Actor, in *struct{ route.Input[api.NewChannel] }) (*route.Reply[api.Channel], error) {
 	c := notify.Channel{
-		Name: in.In.Name, Kind: notify.Kind(in.In.Kind), URL: in.In.URL, To: in.In.To, Topics: notify.Topics,
+		Name: in.In.Name, Kind: notify.Medium(in.In.Kind), URL: in.In.URL, To: in.In.To, Topics: notify.Topics,
 		Digest: notify.Digest(in.In.Digest), Hour: digest, Zone: in.In.Zone,
 	}
 	if in.In.Topics != nil {

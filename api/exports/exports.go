@@ -137,7 +137,7 @@ func (o operations) audit(ctx context.Context, who fleet.Actor, in *struct {
 
 // answer streams an export. An error on the way breaks the connection off: the status is sent by
 // then, and a list that ends early must not look like a whole one.
-func answer(s *export.Stream, err error) (*huma.StreamResponse, error) {
+func answer(s *export.List, err error) (*huma.StreamResponse, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -64,8 +64,8 @@ type Span struct {
 	Last  uint64 `json:"last"`
 }
 
-// Report is what a Verifier found.
-type Report struct {
+// Findings is what a Verifier found.
+type Findings struct {
 	Entries   int    // linked ones that were added
 	Unlinked  int    // of the time before entries were linked
 	First     Link   // the oldest of them
@@ -77,10 +77,10 @@ type Report struct {
 }
 
 // Sound reports whether nothing was changed.
-func (r *Report) Sound() bool { return len(r.Broken) == 0 && len(r.Repeated) == 0 }
+func (r *Findings) Sound() bool { return len(r.Broken) == 0 && len(r.Repeated) == 0 }
 
 // Has reports whether the entry with this number was added and has this digest.
-func (r *Report) Has(l Link) bool {
+func (r *Findings) Has(l Link) bool {
 	digest, ok := r.reachable[l.Number]
 	return ok && digest == l.Digest
 }
@@ -105,9 +105,9 @@ func (v *Verifier) Add(e *fleet.AuditEntry) {
 	v.links = append(v.links, link{Link{e.Number, Digest(e)}, e.Prev})
 }
 
-// Report verifies all that was added.
-func (v *Verifier) Report() *Report {
-	r := &Report{Entries: len(v.links), Unlinked: v.unlinked, reachable: make(map[uint64]fleet.Digest, len(v.links))}
+// Findings verifies all that was added.
+func (v *Verifier) Findings() *Findings {
+	r := &Findings{Entries: len(v.links), Unlinked: v.unlinked, reachable: make(map[uint64]fleet.Digest, len(v.links))}
 	slices.SortFunc(v.links, func(a, b link) int { return cmp.Compare(a.Number, b.Number) })
 	for i, l := range v.links {
 		r.reachable[l.Number] = l.Digest

@@ -51,7 +51,7 @@ func TestAChangedOrRemovedEntryShows(t *testing.T) {
 			for i := range entries {
 				v.Add(&entries[len(entries)-1-i]) // in any order
 			}
-			r := v.Report()
+			r := v.Findings()
 			if diff := cmp.Diff(row.missing, r.Missing) + cmp.Diff(row.broken, r.Broken) + cmp.Diff(row.repeated, r.Repeated); diff != "" {
 				t.Error(diff)
 			}
@@ -80,7 +80,7 @@ func TestWhatWasNotedIsFoundAgain(t *testing.T) {
 		for i := range row.entries {
 			v.Add(&row.entries[i])
 		}
-		if r := v.Report(); r.Has(noted) != row.want || !r.Sound() {
+		if r := v.Findings(); r.Has(noted) != row.want || !r.Sound() {
 			t.Errorf("%s: got %t, sound %t, want %t", name, r.Has(noted), r.Sound(), row.want)
 		}
 	}

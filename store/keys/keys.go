@@ -45,8 +45,8 @@ func Team(id fleet.TeamID) string { return "t:{t" + id.String() + "}" }
 // User is a document: the user, their teams and tokens.
 func User(id fleet.UserID) string { return "u:{u" + id.String() + "}" }
 
-// Stream are the keys of one stream of records.
-type Stream struct {
+// StreamKeys are the keys of one stream of records.
+type StreamKeys struct {
 	Entries string // the stream
 	Steps   string // hash: where the clock went back
 	Order   string // sorted set: what belongs to whom, as in retention's shares.lua
@@ -54,23 +54,23 @@ type Stream struct {
 }
 
 // Names are the names of all keys.
-func (s Stream) Names() []string { return []string{s.Entries, s.Steps, s.Order, s.Sizes} }
+func (s StreamKeys) Names() []string { return []string{s.Entries, s.Steps, s.Order, s.Sizes} }
 
 // Messages are what a team's devices sent.
-func Messages(team fleet.TeamID) Stream { return ofTeam("m", team) }
+func Messages(team fleet.TeamID) StreamKeys { return ofTeam("m", team) }
 
 // Audit is a team's audit log, without SignIns.
-func Audit(team fleet.TeamID) Stream { return ofTeam("l", team) }
+func Audit(team fleet.TeamID) StreamKeys { return ofTeam("l", team) }
 
 // AuditHead is the end of a team's chain of audit entries: chain.Link of the last one.
 func AuditHead(team fleet.TeamID) string { return "lh:{t" + team.String() + "}" }
 
 // SignIns are the entries of the audit log about sign-ins and tokens.
-func SignIns(team fleet.TeamID) Stream { return ofTeam("n", team) }
+func SignIns(team fleet.TeamID) StreamKeys { return ofTeam("n", team) }
 
-func ofTeam(kind string, team fleet.TeamID) Stream {
+func ofTeam(kind string, team fleet.TeamID) StreamKeys {
 	tag := ":{t" + team.String() + "}"
-	return Stream{Entries: kind + tag, Steps: kind + "s" + tag, Order: kind + "o" + tag, Sizes: kind + "z" + tag}
+	return StreamKeys{Entries: kind + tag, Steps: kind + "s" + tag, Order: kind + "o" + tag, Sizes: kind + "z" + tag}
 }
 
 // Alerts is a hash: an alert's id -> the alert; x<id> where it is archived; o<id> -> its device.

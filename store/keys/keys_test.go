@@ -67,7 +67,7 @@ func TestEverythingOfATeamIsInOneSlot(t *testing.T) {
 	t.Parallel()
 	order, sizes := keys.AlertShares(7)
 	names := []string{keys.Team(7), keys.Alerts(7), keys.AlertOrder(7), order, sizes, keys.Repeats(7), keys.RepeatOrder(7)}
-	for _, s := range []keys.Stream{keys.Messages(7), keys.Audit(7), keys.SignIns(7)} {
+	for _, s := range []keys.StreamKeys{keys.Messages(7), keys.Audit(7), keys.SignIns(7)} {
 		names = append(names, s.Names()...)
 	}
 	for _, name := range names {

@@ -39,7 +39,7 @@ func New(p *pipeline.Pipeline, clock *steady.Clock) *Streams { return &Streams{r
 
 // Key is where one stream is and what is kept of it.
 type Key struct {
-	keys.Stream
+	keys.StreamKeys
 
 	Share retention.Share
 	Age   time.Duration
