@@ -132,6 +132,7 @@ var actions = []struct {
 	{"see the audit log", fleet.SeeAudit, [4]bool{true, true, false, false}},
 	{"manage users", fleet.ManageUsers, [4]bool{true, true, false, false}},
 	{"manage admins", fleet.ManageAdmins, [4]bool{true, false, false, false}},
+	{"decide who is notified", fleet.EditChannels, [4]bool{true, true, false, false}},
 	{"own the team", fleet.OwnTeam, [4]bool{true, false, false, false}},
 }
 

@@ -215,8 +215,9 @@ func (w *worker) deliver(ctx context.Context, q *lane) (again time.Time, err err
 			}
 		}
 		w.busy[id] = q.team
+		text := q.texts[n.ID] // read here: others write the map while the attempt runs
 		w.attempts.Go(func() {
-			w.try(ctx, q.team, c, n, q.texts[n.ID])
+			w.try(ctx, q.team, c, n, text)
 			w.done <- attempted{q.team, id}
 		})
 	}
