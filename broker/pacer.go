@@ -46,7 +46,11 @@ func (p *pacer) pause(l *Link, s seat) (pause time.Duration, rival string) {
 		return pause, ""
 	}
 	if wait := reserve(p.rivals, l.id); wait > 0 {
-		return max(pause, wait), h.address
+		rival = h.address
+		if rival == l.address && s.before != "" { // one of them was fast enough to come twice
+			rival = s.before
+		}
+		return max(pause, wait), rival
 	}
 	return pause, ""
 }

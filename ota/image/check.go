@@ -11,7 +11,8 @@ import (
 )
 
 // checks are the outcomes of reading whole image files, by name. A file is read when it is first
-// opened, and again when its size or its time of change differs: then it was repaired or replaced.
+// opened, and again when it is another file, or its size or its time of change differs: then it was
+// repaired or replaced. Times of change are a few ms coarse.
 type checks struct {
 	mu    sync.Mutex
 	files map[string]*check // guarded by mu
@@ -19,10 +20,9 @@ type checks struct {
 
 // check is the outcome for one file.
 type check struct {
-	mu   sync.Mutex // held while the file is read: others wait for the outcome
-	size int64      // of the file that was read, 0 before; guarded by mu
-	when int64      // its time of change, Unix ns; guarded by mu
-	err  error      // guarded by mu
+	mu   sync.Mutex  // held while the file is read: others wait for the outcome
+	read os.FileInfo // of the file that was read, nil before; guarded by mu
+	err  error       // guarded by mu
 }
 
 // of returns the check of a file.
@@ -53,14 +53,14 @@ func (c *check) check(file *os.File, digest fleet.Digest) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.size == info.Size() && c.when == info.ModTime().UnixNano() && c.when != 0 {
+	if c.read != nil && os.SameFile(c.read, info) && c.read.Size() == info.Size() && c.read.ModTime().Equal(info.ModTime()) {
 		return c.err
 	}
 	hash := sha256.New()
 	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, info.Size())); err != nil {
 		return fmt.Errorf("image %s: %w", digest, err) // it is tried again
 	}
-	c.size, c.when, c.err = info.Size(), info.ModTime().UnixNano(), nil
+	c.read, c.err = info, nil
 	if found := fleet.Digest(hash.Sum(nil)); found != digest {
 		c.err = fleet.Errorf(fleet.Unavailable, "the file of image %s is damaged, its SHA-256 is %s: restore it from a backup", digest, found)
 	}
