@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Past is what a fleet did over time, in points of one length.
 type Past struct {
@@ -54,4 +58,21 @@ type Burn struct {
 // BurnDown is how the devices of a release with a plan stood over time.
 type BurnDown struct {
 	Points []Burn `json:"points"`
+}
+
+// units are those of lengths of time that time.ParseDuration lacks.
+var units = map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour}
+
+// ParseLength reads a length of time such as 30m, 24h, 30d, 4w or 2y, and reports whether text is
+// one. It is positive.
+func ParseLength(text string) (length time.Duration, ok bool) {
+	for unit, one := range units {
+		if number, found := strings.CutSuffix(text, unit); found {
+			if n, err := strconv.ParseUint(number, 10, 16); err == nil && n > 0 && n <= 10_000 {
+				return time.Duration(n) * one, true //nolint:gosec // 16 bits
+			}
+		}
+	}
+	length, err := time.ParseDuration(text)
+	return length, err == nil && length > 0
 }

@@ -22,16 +22,20 @@ type exported struct {
 	Output string `short:"o" help:"Write to this file instead of standard output." placeholder:"FILE"`
 }
 
-// to calls write with where the export goes. A file that is not complete is removed.
-func (e exported) to(write func(w io.Writer) error) error {
+// to calls write with the server, and where the export goes. A file that is not complete is removed.
+func (e exported) to(ctx context.Context, v verb, write func(s server, w io.Writer) error) error {
+	s, err := v.reach(ctx)
+	if err != nil {
+		return err
+	}
 	if e.Output == "" {
-		return write(os.Stdout)
+		return write(s, os.Stdout)
 	}
 	file, err := os.Create(e.Output)
 	if err != nil {
 		return err
 	}
-	err = write(file)
+	err = write(s, file)
 	if closing := file.Close(); err == nil {
 		err = closing
 	}
@@ -56,15 +60,11 @@ type exportDevicesCmd struct {
 
 // Run exports devices.
 func (c *exportDevicesCmd) Run(ctx context.Context) error {
-	s, err := c.reach(ctx)
-	if err != nil {
-		return err
-	}
 	version := ""
 	if !c.Version.IsZero() {
 		version = c.Version.String()
 	}
-	return c.to(func(w io.Writer) error {
+	return c.to(ctx, c, func(s server, w io.Writer) error {
 		return s.ExportDevices(ctx, w, c.Format, s.product, api.DeviceFilter{
 			Groups: c.Group, ID: c.ID, Name: c.Name, Version: version, Online: c.Online, Locked: c.Locked, Development: c.Development, Facts: c.Fact,
 		})
@@ -80,11 +80,7 @@ type exportUpdatesCmd struct {
 
 // Run exports updates.
 func (c *exportUpdatesCmd) Run(ctx context.Context) error {
-	s, err := c.reach(ctx)
-	if err != nil {
-		return err
-	}
-	return c.to(func(w io.Writer) error {
+	return c.to(ctx, c, func(s server, w io.Writer) error {
 		return s.ExportUpdates(ctx, w, c.Format, s.product, api.UpdateFilter{States: c.State, Version: c.Version.String()})
 	})
 }
@@ -101,11 +97,7 @@ type exportMessagesCmd struct {
 
 // Run exports messages.
 func (c *exportMessagesCmd) Run(ctx context.Context) error {
-	s, err := c.reach(ctx)
-	if err != nil {
-		return err
-	}
-	return c.to(func(w io.Writer) error {
+	return c.to(ctx, c, func(s server, w io.Writer) error {
 		return s.ExportMessages(ctx, w, c.Format, api.MessageFilter{Device: c.Device, Topic: c.Topic, Search: c.Search, From: c.Since.Time, To: c.Until.Time})
 	})
 }
@@ -119,11 +111,7 @@ type exportAlertsCmd struct {
 
 // Run exports alerts.
 func (c *exportAlertsCmd) Run(ctx context.Context) error {
-	s, err := c.reach(ctx)
-	if err != nil {
-		return err
-	}
-	return c.to(func(w io.Writer) error {
+	return c.to(ctx, c, func(s server, w io.Writer) error {
 		return s.ExportAlerts(ctx, w, c.Format, api.AlertFilter{Device: c.Device, Archived: c.Archived})
 	})
 }
@@ -141,11 +129,7 @@ type exportAuditCmd struct {
 
 // Run exports the audit log.
 func (c *exportAuditCmd) Run(ctx context.Context) error {
-	s, err := c.reach(ctx)
-	if err != nil {
-		return err
-	}
-	return c.to(func(w io.Writer) error {
+	return c.to(ctx, c, func(s server, w io.Writer) error {
 		return s.ExportAudit(ctx, w, c.Format, api.AuditFilter{Search: c.Search, Email: c.Email, Action: c.Action, Object: c.Object, From: c.Since.Time, To: c.Until.Time})
 	})
 }

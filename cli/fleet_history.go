@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,16 +23,12 @@ type fleetHistoryCmd struct {
 type lengthText struct{ time.Duration }
 
 // UnmarshalText reads 30m, 24h, 30d, 4w or 2y.
-func (l *lengthText) UnmarshalText(text []byte) (err error) {
-	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour} {
-		if n, whole := strconv.Atoi(strings.TrimSuffix(string(text), unit)); whole == nil && strings.HasSuffix(string(text), unit) && n > 0 && n <= 10_000 {
-			l.Duration = time.Duration(n) * length
-			return nil
-		}
-	}
-	if l.Duration, err = time.ParseDuration(string(text)); err != nil || l.Duration <= 0 {
+func (l *lengthText) UnmarshalText(text []byte) error {
+	length, ok := api.ParseLength(string(text))
+	if !ok {
 		return fmt.Errorf("%q is not a length of time: use one such as 30m, 24h, 30d or 2y", text)
 	}
+	l.Duration = length
 	return nil
 }
 

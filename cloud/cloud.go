@@ -12,16 +12,6 @@ import (
 
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/activity"
-	"github.com/muster-iot/muster/api/account"
-	"github.com/muster-iot/muster/api/channels"
-	"github.com/muster-iot/muster/api/exports"
-	apihistory "github.com/muster-iot/muster/api/history"
-	"github.com/muster-iot/muster/api/nrf"
-	"github.com/muster-iot/muster/api/particle"
-	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
-	"github.com/muster-iot/muster/api/rest"
-	"github.com/muster-iot/muster/api/updates"
-	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/certificate"
@@ -198,15 +188,10 @@ func (c *Cloud) listen() error {
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
 		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Rehearsals: c.rehearsals, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Notify: c.notify, Log: c.log,
 	})
-	operations := rest.New(rest.Config{
-		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
-	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas, Notify: c.notify,
-	}, c.log)
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
 		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(operations.Handler(account.Tables(operations), apihistory.Tables(operations, c.history), apirehearsal.Tables(operations, c.rehearsals), channels.Tables(operations), exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations)), c.console))
+	}, c.serveMux(c.operations(), c.console))
 	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
 	return nil
 }

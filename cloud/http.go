@@ -8,6 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/api/account"
+	"github.com/muster-iot/muster/api/channels"
+	"github.com/muster-iot/muster/api/exports"
+	apihistory "github.com/muster-iot/muster/api/history"
+	"github.com/muster-iot/muster/api/nrf"
+	"github.com/muster-iot/muster/api/particle"
+	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
+	"github.com/muster-iot/muster/api/rest"
+	"github.com/muster-iot/muster/api/updates"
+	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/broker"
 )
 
@@ -93,4 +103,17 @@ func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n")) // the client may have gone
+}
+
+// operations are the REST API.
+func (c *Cloud) operations() http.Handler {
+	operations := rest.New(rest.Config{
+		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
+	}, rest.Domain{
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas, Notify: c.notify,
+	}, c.log)
+	return operations.Handler(
+		account.Tables(operations), apihistory.Tables(operations, c.history), apirehearsal.Tables(operations, c.rehearsals), channels.Tables(operations),
+		exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations),
+	)
 }

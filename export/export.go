@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"mime"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -48,8 +50,18 @@ type List struct {
 // File is a name for the file.
 func (s *List) File() string { return "muster-" + s.name + "." + string(s.format) }
 
-// Type is the media type.
-func (s *List) Type() string {
+// Serve answers with the list as a file. An error on the way breaks the connection off, by
+// http.ErrAbortHandler: the status is sent by then, and a list that ends early must not look whole.
+func (s *List) Serve(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", s.mediaType())
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": s.File()}))
+	control := http.NewResponseController(w)
+	if s.Write(w, func() { _ = control.Flush() }) != nil { // a client that has gone is noticed by the next write
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (s *List) mediaType() string {
 	if s.format == CSV {
 		return "text/csv; charset=utf-8; header=present"
 	}

@@ -13,7 +13,7 @@ import (
 // Medium is how a channel reaches its receiver.
 type Medium string
 
-// The kinds of channels.
+// The media.
 const (
 	Webhook Medium = "webhook"
 	Mail    Medium = "mail"
@@ -45,7 +45,7 @@ const (
 
 // topics are the topics of Muster's alerts that are not about limits.
 var topics = map[string]Topic{
-	"": Devices, "rolled_back": Updates, "update_exhausted": Updates, "digest_differs": Updates, "label_mismatch": Updates, "image_unreadable": Updates,
+	"": Devices, "rolled_back": Updates, "update_exhausted": Updates, "no_way": Updates, "digest_differs": Updates, "label_mismatch": Updates, "image_unreadable": Updates,
 	failuresAlert: Failures, "release_halted": Halts, "release_asks": Halts, "release_reverting": Halts,
 	"certificate_expiring": Certificates, "disk_low": Disk, "store_older": Disk, "secret_guessed": Security, "duplicate_id": Security,
 }

@@ -98,11 +98,7 @@ func (w *worker) count(ctx context.Context, team fleet.TeamID, r *Summary) error
 			}
 			for _, a := range page {
 				if !a.Raised.Before(r.From) && a.Raised.Before(r.To) {
-					name := a.Name
-					if name == "" {
-						name = "device_alert"
-					}
-					r.Alerts[name]++
+					r.Alerts[nameOf(a)]++
 				}
 			}
 			counted += len(page)

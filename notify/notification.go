@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -99,12 +100,12 @@ const (
 	maxValue  = 1000
 )
 
+// nameOf is the name under which an alert is counted and shown.
+func nameOf(a fleet.Alert) string { return cmp.Or(a.Name, "device_alert") }
+
 // add adds an alert.
 func (n *Notification) add(a fleet.Alert) {
-	name := a.Name
-	if name == "" {
-		name = "device_alert"
-	}
+	name := nameOf(a)
 	n.Total++
 	if n.Counts == nil {
 		n.Counts = map[string]int{}

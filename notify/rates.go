@@ -15,7 +15,7 @@ const (
 )
 
 // rates counts updates that ended in the last hour, by product, and notices when too many of them
-// failed. It begins anew with the process. It is safe for concurrent use.
+// failed. It starts from zero with the process. It is safe for concurrent use.
 type rates struct {
 	mu       sync.Mutex
 	settings map[fleet.TeamID]Settings  // guarded by mu

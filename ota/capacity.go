@@ -19,7 +19,7 @@ type Capacity struct {
 
 // Room returns which limit of r's plan leaves no room for d now.
 func (s *Service) Room(d *fleet.Device, r *fleet.Release) precedence.Full {
-	return s.cfg.Pace.Look(pace.Key{Product: d.Product, Release: r.ID}, r.Plan.Limits, pace.Device{ID: d.ID, Groups: d.Groups, Gateway: d.Gateway}, s.Now())
+	return s.cfg.Pace.Look(pace.Key{Product: d.Product, Release: r.ID}, r.Plan.Limits, pace.DeviceOf(d), s.Now())
 }
 
 // Capacity returns whether id of team, behind gateway or "" for a device with its own connection,

@@ -144,7 +144,7 @@ func (x *decision) follow(c *precedence.Candidate) {
 	c.By(&r)
 	c.Begun = d.Update.State.Running()
 	c.Room = func() precedence.Full {
-		return x.cfg.Pace.Take(pace.Key{Product: d.Product, Release: r.ID}, r.Plan.Limits, pace.Device{ID: d.ID, Groups: d.Groups, Gateway: d.Gateway}, x.now)
+		return x.cfg.Pace.Take(pace.Key{Product: d.Product, Release: r.ID}, r.Plan.Limits, pace.DeviceOf(d), x.now)
 	}
 }
 

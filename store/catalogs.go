@@ -84,7 +84,7 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 }
 
 func (s *Catalogs) claimSlug(ctx context.Context, slug string, product fleet.ProductID) error {
-	ours, err := s.core.claims.Claim(ctx, keys.Slug(slug), uint32(product))
+	ours, err := s.core.claims.Claim(ctx, keys.Slug(slug), uint32(product), 1)
 	if err == nil && !ours {
 		err = &fleet.Error{Kind: fleet.Conflict, Field: "slug", Text: "a product with the slug " + slug + " exists already"}
 	}

@@ -31,13 +31,13 @@ func (s *Teams) CreateUser(ctx context.Context, u fleet.User) (fleet.User, error
 	a := accountKind.Clone(&account{})
 	a.user = u
 	if err := s.accounts.Create(ctx, u.ID, a); err != nil {
-		return fleet.User{}, errors.Join(err, s.core.claims.Leave(ctx, keys.Email(u.Email), id))
+		return fleet.User{}, errors.Join(err, s.core.claims.Unclaim(ctx, keys.Email(u.Email), id))
 	}
 	return u, nil
 }
 
 func (s *Teams) claimEmail(ctx context.Context, email string, user fleet.UserID) error {
-	ours, err := s.core.claims.Join(ctx, keys.Email(email), uint32(user), MaxAccounts)
+	ours, err := s.core.claims.Claim(ctx, keys.Email(email), uint32(user), MaxAccounts)
 	if err == nil && !ours {
 		err = &fleet.Error{Kind: fleet.Conflict, Field: "email", Text: fmt.Sprintf("the email %s has %d accounts already", email, MaxAccounts)}
 	}
@@ -108,7 +108,7 @@ func (s *Teams) DeleteUser(ctx context.Context, id fleet.UserID) error {
 			return err
 		}
 	}
-	if err := s.core.claims.Leave(ctx, keys.Email(a.user.Email), uint32(id)); err != nil {
+	if err := s.core.claims.Unclaim(ctx, keys.Email(a.user.Email), uint32(id)); err != nil {
 		return err
 	}
 	return s.accounts.Remove(ctx, id)

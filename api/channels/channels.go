@@ -5,7 +5,6 @@ package channels
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/rest"
@@ -205,7 +204,7 @@ func shown(c notify.Channel) api.Channel {
 	}
 	out := api.Channel{
 		ID: c.ID, Name: c.Name, Kind: string(c.Kind), URL: c.URL, Secret: c.Secret, To: c.To, Topics: []string{}, Digest: string(c.Digest),
-		Hour: c.Hour, Zone: c.Zone, Paused: c.Paused, Receiver: c.Receiver(), Created: moment(c.Created),
+		Hour: c.Hour, Zone: c.Zone, Paused: c.Paused, Receiver: c.Receiver(), Created: rest.Moment(c.Created),
 	}
 	for _, t := range c.Topics {
 		out.Topics = append(out.Topics, string(t))
@@ -215,19 +214,11 @@ func shown(c notify.Channel) api.Channel {
 
 func shownNotification(n *notify.Notification) api.Notification {
 	out := api.Notification{
-		ID: n.ID, Channel: n.Channel, Name: n.Name, About: n.About, Subject: n.Subject(), State: string(n.State), Created: moment(n.Created),
-		Due: moment(n.Due), Alerts: n.Total, Counts: n.Counts, Attempts: []api.Attempt{},
+		ID: n.ID, Channel: n.Channel, Name: n.Name, About: n.About, Subject: n.Subject(), State: string(n.State), Created: rest.Moment(n.Created),
+		Due: rest.Moment(n.Due), Alerts: n.Total, Counts: n.Counts, Attempts: []api.Attempt{},
 	}
 	for _, t := range n.Tries {
-		out.Attempts = append(out.Attempts, api.Attempt{At: moment(t.At), TookMS: t.Took.Milliseconds(), Status: t.Status, Error: t.Error})
+		out.Attempts = append(out.Attempts, api.Attempt{At: rest.Moment(t.At), TookMS: t.Took.Milliseconds(), Status: t.Status, Error: t.Error})
 	}
 	return out
-}
-
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
 }

@@ -3,14 +3,11 @@ package exports
 
 import (
 	"context"
-	"mime"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/rest"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/export"
@@ -71,21 +68,13 @@ func (o operations) devices(ctx context.Context, who fleet.Actor, in *struct {
 func (o operations) updates(ctx context.Context, who fleet.Actor, in *struct {
 	rest.ProductPath
 	Format
-	State   string `query:"state" doc:"States separated by commas" example:"failed,rolled_back"`
-	Version string `query:"version" doc:"To this version"`
+	rest.UpdateQuery
 }) (*huma.StreamResponse, error) {
-	q := fleet.UpdateQuery{Actor: who, Product: in.Found().ID, Limit: export.PageSize}
-	var err error
-	if q.Version, err = rest.VersionParam("version", in.Version); err != nil {
+	q, err := in.Query(who, in.Found().ID)
+	if err != nil {
 		return nil, err
 	}
-	for _, text := range api.SplitNames(in.State) {
-		state, err := fleet.ParseUpdateState(text)
-		if err != nil {
-			return nil, err
-		}
-		q.States = append(q.States, state)
-	}
+	q.Limit = export.PageSize
 	return answer(export.Updates(in.kind(), func(after string) ([]fleet.DeviceUpdate, string, error) {
 		q.After = after
 		return o.Releases.Updates(ctx, who, q)
@@ -121,34 +110,23 @@ func (o operations) alerts(ctx context.Context, who fleet.Actor, in *struct {
 
 func (o operations) audit(ctx context.Context, who fleet.Actor, in *struct {
 	Format
-	Search string    `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
-	Email  string    `query:"email" doc:"Who did it"`
-	Action string    `query:"action" doc:"What was done, or its first word" example:"device"`
-	Object string    `query:"object" doc:"What it was done to"`
-	From   time.Time `query:"start" doc:"Made at this time or later, in RFC 3339"`
-	To     time.Time `query:"end" doc:"Made before this time"`
+	rest.AuditQuery
 }) (*huma.StreamResponse, error) {
-	q := fleet.AuditQuery{Text: in.Search, Email: in.Email, Action: in.Action, Object: in.Object, From: in.From, To: in.To, Limit: export.PageSize}
+	q := in.Query()
+	q.Limit = export.PageSize
 	return answer(export.Audit(in.kind(), func(after string) ([]fleet.AuditEntry, string, error) {
 		q.After = after
 		return o.Audit.Page(ctx, who, q)
 	}))
 }
 
-// answer streams an export. An error on the way breaks the connection off: the status is sent by
-// then, and a list that ends early must not look like a whole one.
-func answer(s *export.List, err error) (*huma.StreamResponse, error) {
+// answer streams an export.
+func answer(list *export.List, err error) (*huma.StreamResponse, error) {
 	if err != nil {
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		_, w := humago.Unwrap(ctx)
-		control := http.NewResponseController(w)
-		ctx.SetHeader("Content-Type", s.Type())
-		ctx.SetHeader("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": s.File()}))
-		ctx.SetStatus(http.StatusOK)
-		if s.Write(w, func() { _ = control.Flush() }) != nil { // a client that has gone is noticed by the next write
-			panic(http.ErrAbortHandler)
-		}
+		list.Serve(w)
 	}}, nil
 }

@@ -4,7 +4,6 @@ package history
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/api"
@@ -57,22 +56,12 @@ func (in Span) query(now time.Time) (q history.Query, err error) {
 	return q, err
 }
 
-// units are those that time.ParseDuration lacks.
-var units = map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour}
-
 func lasting(field, text string) (time.Duration, error) {
-	for unit, length := range units {
-		if number, found := strings.CutSuffix(text, unit); found {
-			if n, err := strconv.ParseUint(number, 10, 16); err == nil && n > 0 && n <= 10_000 {
-				return time.Duration(n) * length, nil //nolint:gosec // 16 bits
-			}
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
+	length, ok := api.ParseLength(text)
+	if !ok {
 		return 0, fleet.FieldErrorf(field, "%s=%.20q is not a length of time: use one such as 30m, 24h, 30d or 2y", field, text)
 	}
-	return d, nil
+	return length, nil
 }
 
 func (o operations) product(ctx context.Context, who fleet.Actor, in *struct {

@@ -22,11 +22,11 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 		Running: reported(v.Running), Lock: version(v.Lock), Released: version(v.Released),
 		Target: version(v.Target), TargetReason: string(v.Reason),
 		Development: v.Development, Disabled: v.Disabled, Online: v.Online, Connected: v.Online,
-		LastHandshake: moment(v.LastHandshake), LastHeard: moment(v.LastHeard),
+		LastHandshake: Moment(v.LastHandshake), LastHeard: Moment(v.LastHeard),
 		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware, Facts: json.RawMessage(wire.JSON(v.Facts)),
 		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
 		Firmware: api.DeviceFirmware{Supports: []string{Supported}, App: api.AppName{Name: v.Slug, Version: v.Running.String()}},
-		Meta:     api.DeviceMeta{Created: moment(v.Created), Updated: moment(lastChange(v)), Version: v.Tag},
+		Meta:     api.DeviceMeta{Created: Moment(v.Created), Updated: Moment(lastChange(v)), Version: v.Tag},
 	}
 	for _, id := range v.Children {
 		d.Children = append(d.Children, string(id))
@@ -41,7 +41,7 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 	if v.Attempts.Target.Equal(v.Target) && !v.Running.Equal(v.Target) {
 		now := time.Now()
 		if wait := precedence.CoolDown(v.Attempts, now); wait > 0 {
-			d.CoolingUntil = moment(now.Add(wait))
+			d.CoolingUntil = Moment(now.Add(wait))
 		}
 	}
 	return d
@@ -79,8 +79,8 @@ func list[T any](l []T) []T {
 	return l
 }
 
-// moment returns t in UTC, or nil for the zero time.
-func moment(t time.Time) *time.Time {
+// Moment returns t in UTC, or nil for the zero time.
+func Moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
@@ -91,7 +91,7 @@ func moment(t time.Time) *time.Time {
 // ShownImport is the outcome of an import.
 func ShownImport(done fleet.Imported) api.Imported {
 	out := api.Imported{
-		Updated: len(done.Updated), New: texts(done.Updated), Existing: texts(done.Existing), Nonmember: texts(done.Nonmember),
+		Updated: len(done.Updated), New: Texts(done.Updated), Existing: Texts(done.Existing), Nonmember: Texts(done.Nonmember),
 		Invalid: list(done.Invalid), Protected: []string{}, Secrets: map[string]string{},
 	}
 	for id, secret := range done.Secrets {
@@ -100,7 +100,8 @@ func ShownImport(done fleet.Imported) api.Imported {
 	return out
 }
 
-func texts(ids []fleet.DeviceID) []string {
+// Texts is ids as the shapes have them.
+func Texts(ids []fleet.DeviceID) []string {
 	out := make([]string, len(ids))
 	for i, id := range ids {
 		out[i] = string(id)

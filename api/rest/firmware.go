@@ -113,7 +113,7 @@ func shownFirmware(r fleet.FirmwareView, names map[fleet.GroupID]string) api.Fir
 		ID: r.Product.String() + "-" + r.Version.Key(), Version: version(r.Version), Title: r.Title, Description: r.Description, Notes: r.Notes,
 		Name: r.File, Size: r.Size, SHA256: r.Digest.String(), ProductID: uint32(r.Product),
 		Default: r.Default, Current: r.Default, Groups: NamesOf(r.Groups, names), Released: r.WasReleased, Devices: r.Devices,
-		Uploaded: moment(r.Uploaded), UploadedAt: moment(r.Uploaded), By: api.Uploader{Username: r.By},
+		Uploaded: Moment(r.Uploaded), UploadedAt: Moment(r.Uploaded), By: api.Uploader{Username: r.By},
 		Metadata: shownMetadata(r.Metadata), Forced: r.Forced,
 		Hardware: append([]string{}, r.Hardware...), Requires: r.Requires.String(), Floor: r.Floor,
 		Release: underWay(r.Staged),

@@ -2,7 +2,9 @@ package rest
 
 import (
 	"context"
+	"time"
 
+	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -40,6 +42,43 @@ func (f DeviceQuery) Query() (fleet.DeviceQuery, error) {
 	var err error
 	q.Version, err = VersionParam("firmwareVersion", f.Version)
 	return q, err
+}
+
+// UpdateQuery is the query parameters that select updates of a product.
+type UpdateQuery struct {
+	State   string `query:"state" doc:"States separated by commas" example:"failed,rolled_back"`
+	Version string `query:"version" doc:"To this version"`
+}
+
+// Query is the updates that f selects of a product.
+func (f UpdateQuery) Query(who fleet.Actor, product fleet.ProductID) (q fleet.UpdateQuery, err error) {
+	q = fleet.UpdateQuery{Actor: who, Product: product}
+	if q.Version, err = VersionParam("version", f.Version); err != nil {
+		return q, err
+	}
+	for _, text := range api.SplitNames(f.State) {
+		state, err := fleet.ParseUpdateState(text)
+		if err != nil {
+			return q, err
+		}
+		q.States = append(q.States, state)
+	}
+	return q, nil
+}
+
+// AuditQuery is the query parameters that select entries of the audit log.
+type AuditQuery struct {
+	Search string    `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
+	Email  string    `query:"email" doc:"Who did it"`
+	Action string    `query:"action" doc:"What was done, or its first word" example:"device"`
+	Object string    `query:"object" doc:"What it was done to"`
+	From   time.Time `query:"start" doc:"Made at this time or later, in RFC 3339"`
+	To     time.Time `query:"end" doc:"Made before this time"`
+}
+
+// Query is the entries that f selects.
+func (f AuditQuery) Query() fleet.AuditQuery {
+	return fleet.AuditQuery{Text: f.Search, Email: f.Email, Action: f.Action, Object: f.Object, From: f.From, To: f.To}
 }
 
 // FindDevices lists devices in the groups that are named, too. Names of groups the actor

@@ -119,9 +119,9 @@ func shownCooling(c fleet.Cooling) *api.Cooling {
 	if c.Devices == 0 {
 		return nil
 	}
-	shown := api.Cooling{Total: c.Devices, AtLeast: c.AtLeast, Until: moment(c.Until)}
+	shown := api.Cooling{Total: c.Devices, AtLeast: c.AtLeast, Until: Moment(c.Until)}
 	for _, one := range c.First {
-		shown.Devices = append(shown.Devices, api.CoolingOne{ID: string(one.Device), Until: moment(one.Until)})
+		shown.Devices = append(shown.Devices, api.CoolingOne{ID: string(one.Device), Until: Moment(one.Until)})
 	}
 	return &shown
 }

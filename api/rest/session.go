@@ -120,8 +120,8 @@ func shownTokens(tokens []fleet.Token) api.TokenList {
 	out := api.TokenList{Tokens: []api.TokenInfo{}}
 	for _, t := range tokens {
 		out.Tokens = append(out.Tokens, api.TokenInfo{
-			ID: t.ID, Label: t.Label, Created: moment(t.Created), Expires: moment(t.Expires), Team: uint32(t.Team),
-			Used: moment(t.Used), From: t.From,
+			ID: t.ID, Label: t.Label, Created: Moment(t.Created), Expires: Moment(t.Expires), Team: uint32(t.Team),
+			Used: Moment(t.Used), From: t.From,
 		})
 	}
 	return out

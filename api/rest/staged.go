@@ -85,7 +85,7 @@ func shownRelease(r *fleet.ReleaseView, names map[fleet.GroupID]string) api.Stag
 	out := api.StagedRelease{
 		ReleaseBrief: brief(r.Release), Version: version(r.Version), Group: names[r.Group], Base: version(r.Base),
 		Stage: r.Stage + 1, Held: api.Span{Duration: r.Held}, Why: r.Reason, Over: uint32(r.Over), Plan: api.PlanOf(r.Plan, names),
-		By: r.By, Created: moment(r.Created), Changed: moment(r.Changed),
+		By: r.By, Created: Moment(r.Created), Changed: Moment(r.Changed),
 	}
 	if r.State.Over() || r.Over != 0 {
 		return out

@@ -87,7 +87,7 @@ func (a *API) SendCommand(ctx context.Context, who fleet.Actor, t Target, c api.
 func shownCommand(c fleet.Command) api.Command {
 	return api.Command{
 		Number: c.Number, Device: string(c.Device), Name: c.Name, Message: c.Payload,
-		Queued: moment(c.Queued), Expires: moment(c.Expires), Done: moment(c.Done), Result: c.Result,
+		Queued: Moment(c.Queued), Expires: Moment(c.Expires), Done: Moment(c.Done), Result: c.Result,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -101,21 +100,16 @@ func (a *API) leaveTeam(ctx context.Context, who fleet.Actor, _ *struct{}) (*rou
 }
 
 func shownTeam(t fleet.Team, role fleet.Role) api.Team {
-	return api.Team{ID: uint32(t.ID), Name: t.Name, Role: role.String(), Created: moment(t.Created)}
+	return api.Team{ID: uint32(t.ID), Name: t.Name, Role: role.String(), Created: Moment(t.Created)}
 }
 
 func (a *API) listAudit(ctx context.Context, who fleet.Actor, in *struct {
 	route.Cursors
-	Search string    `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
-	Email  string    `query:"email" doc:"Who did it"`
-	Action string    `query:"action" doc:"What was done, or its first word" example:"device"`
-	Object string    `query:"object" doc:"What it was done to"`
-	From   time.Time `query:"start" doc:"Made at this time or later, in RFC 3339"`
-	To     time.Time `query:"end" doc:"Made before this time"`
+	AuditQuery
 }) (*route.Reply[api.Page[api.AuditEntry]], error) {
-	entries, next, err := a.Audit.Page(ctx, who, fleet.AuditQuery{
-		Text: in.Search, Email: in.Email, Action: in.Action, Object: in.Object, From: in.From, To: in.To, After: in.PageNextToken, Limit: in.PageLimit,
-	})
+	q := in.Query()
+	q.After, q.Limit = in.PageNextToken, in.PageLimit
+	entries, next, err := a.Audit.Page(ctx, who, q)
 	shown := make([]api.AuditEntry, 0, len(entries))
 	for i := range entries {
 		shown = append(shown, ShownAudit(&entries[i]))
@@ -131,7 +125,7 @@ func (a *API) auditHead(ctx context.Context, who fleet.Actor, _ *struct{}) (*rou
 // ShownAudit is an entry of the audit log.
 func ShownAudit(e *fleet.AuditEntry) api.AuditEntry {
 	out := api.AuditEntry{
-		ID: e.Cursor, At: moment(e.At), Team: uint32(e.Team), User: uint32(e.User), Email: e.Email, Action: e.Action, Object: e.Object,
+		ID: e.Cursor, At: Moment(e.At), Team: uint32(e.Team), User: uint32(e.User), Email: e.Email, Action: e.Action, Object: e.Object,
 		Token: e.Token, From: e.From, Before: orNull(e.Before), After: orNull(e.After), Number: e.Number,
 	}
 	if e.Number > 0 {

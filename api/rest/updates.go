@@ -26,21 +26,13 @@ func (a *API) updates() route.Table {
 func (a *API) listProductUpdates(ctx context.Context, who fleet.Actor, in *struct {
 	ProductPath
 	route.Cursors
-	State   string `query:"state" doc:"States separated by commas" example:"failed,rolled_back"`
-	Version string `query:"version" doc:"To this version"`
+	UpdateQuery
 }) (*route.Reply[api.Page[api.Update]], error) {
-	q := fleet.UpdateQuery{Actor: who, Product: in.product.ID, After: in.PageNextToken, Limit: in.PageLimit}
-	var err error
-	if q.Version, err = VersionParam("version", in.Version); err != nil {
+	q, err := in.Query(who, in.product.ID)
+	if err != nil {
 		return nil, err
 	}
-	for _, text := range api.SplitNames(in.State) {
-		state, err := fleet.ParseUpdateState(text)
-		if err != nil {
-			return nil, err
-		}
-		q.States = append(q.States, state)
-	}
+	q.After, q.Limit = in.PageNextToken, in.PageLimit
 	return a.findUpdates(ctx, who, q)
 }
 
@@ -71,7 +63,7 @@ func shownUpdate(u fleet.DeviceUpdate) api.Update {
 		From: reported(u.From), To: version(u.To), State: u.State.String(),
 		Reason: uint16(u.Reason), ReasonText: wire.ReasonText(u.Reason), Text: u.Text,
 		Attempt: u.Attempt, Size: u.Size, Received: u.Next, SHA256: u.Digest.String(),
-		Started: moment(u.Started), Stored: moment(u.Stored), Applied: moment(u.Applied), Changed: moment(u.Changed),
+		Started: Moment(u.Started), Stored: Moment(u.Stored), Applied: Moment(u.Applied), Changed: Moment(u.Changed),
 	}
 	if !u.Goal.IsZero() {
 		out.Goal = new(version(u.Goal))

@@ -79,7 +79,7 @@ func (a *API) AddUser(ctx context.Context, who fleet.Actor, in api.NewUser, base
 	u, err := a.teamUser(ctx, who, i.Email)
 	link := base + invitationPage + "#" + secret
 	mailed := a.Notify.Invite(ctx, who, i, link)
-	return api.AddedUser{TeamUser: u, Invitation: &api.Invitation{Link: link, Token: secret, Expires: moment(i.Expires), Mailed: mailed}}, err
+	return api.AddedUser{TeamUser: u, Invitation: &api.Invitation{Link: link, Token: secret, Expires: Moment(i.Expires), Mailed: mailed}}, err
 }
 
 // UpdateUser changes role and groups of a user; absent fields keep their values.
@@ -112,7 +112,7 @@ func (a *API) teamUsers(ctx context.Context, who fleet.Actor) ([]api.TeamUser, e
 	users := make([]api.TeamUser, 0, len(members))
 	for _, m := range members {
 		users = append(users, api.TeamUser{
-			Email: m.Email, Role: m.Role.String(), Groups: NamesOf(m.Groups, names), Program: m.Program, Status: "active", Joined: moment(m.Joined),
+			Email: m.Email, Role: m.Role.String(), Groups: NamesOf(m.Groups, names), Program: m.Program, Status: "active", Joined: Moment(m.Joined),
 		})
 	}
 	invites := fleet.May(who, fleet.ManageUsers, fleet.Object{Team: who.Team}) == nil
@@ -121,7 +121,7 @@ func (a *API) teamUsers(ctx context.Context, who fleet.Actor) ([]api.TeamUser, e
 	}
 	invited, err := a.Accounts.Invitations(ctx, who)
 	for _, i := range invited {
-		users = append(users, api.TeamUser{Email: i.Email, Role: i.Role.String(), Groups: NamesOf(i.Groups, names), Status: "invited", Expires: moment(i.Expires)})
+		users = append(users, api.TeamUser{Email: i.Email, Role: i.Role.String(), Groups: NamesOf(i.Groups, names), Status: "invited", Expires: Moment(i.Expires)})
 	}
 	return users, err
 }

@@ -66,7 +66,7 @@ func (o operations) causes(ctx context.Context, who fleet.Actor, in *struct {
 	for _, c := range causes {
 		out.Total += c.Devices
 		out.Causes = append(out.Causes, api.RemainingCause{
-			Cause: c.Name, Text: remaining.Text(c.Name), Total: c.Devices, Devices: ids(c.First), List: in.list(c.Name),
+			Cause: c.Name, Text: remaining.Text(c.Name), Total: c.Devices, Devices: rest.Texts(c.First), List: in.list(c.Name),
 		})
 	}
 	return route.Answer(out, err)
@@ -82,14 +82,6 @@ func (s *Selection) list(cause string) string {
 		q.Set("release", s.Release)
 	}
 	return "/v1/products/" + url.PathEscape(s.ProductName) + "/remaining/devices?" + q.Encode()
-}
-
-func ids(devices []fleet.DeviceID) []string {
-	texts := make([]string, len(devices))
-	for i, id := range devices {
-		texts[i] = string(id)
-	}
-	return texts
 }
 
 func (o operations) devices(ctx context.Context, who fleet.Actor, in *struct {

@@ -8,21 +8,17 @@ import (
 )
 
 type resetPasswordCmd struct {
-	Email  string  `arg:"" help:"Email address of the account, or its number if several have that address."`
-	Config string  `help:"The server's configuration file." type:"existingfile" placeholder:"FILE"`
-	Data   *string `help:"The server's data folder (default data)." placeholder:"DIR"`
-	Redis  *string `help:"The server's Redis, if it does not start its own." placeholder:"URL"`
+	stopped
+	Email string `arg:"" help:"Email address of the account, or its number if several have that address."`
 }
 
 // Run sets a generated password and prints it.
 func (c *resetPasswordCmd) Run(ctx context.Context) error {
-	config, err := (&serveCmd{Config: c.Config, Data: c.Data, Redis: c.Redis}).load()
+	config, err := c.load()
 	if err != nil {
 		return err
 	}
-	where := cloud.Config{Config: config}
-	where.Logger = newLogger(config.Log)
-	password, err := cloud.ResetPassword(ctx, where, c.Email)
+	password, err := cloud.ResetPassword(ctx, config, c.Email)
 	if err != nil {
 		return err
 	}

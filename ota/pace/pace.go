@@ -49,6 +49,14 @@ type Device struct {
 	Gateway fleet.DeviceID // that it is behind, "" if none
 }
 
+// DeviceOf returns d as a device that asks for a place.
+func DeviceOf(d *fleet.Device) Device {
+	return Device{ID: d.ID, Groups: d.Groups, Gateway: d.Gateway}
+}
+
+// DevicesOf returns one of the devices that e stands for, to Look for all of them.
+func DevicesOf(e *fleet.IndexEntry) Device { return Device{Groups: e.Groups, Gateway: e.Gateway} }
+
 // Pace keeps count of all releases with limits. It is safe for concurrent use.
 type Pace struct {
 	mu       sync.Mutex

@@ -38,7 +38,7 @@ func (x *rehearsal) decide(d *device) {
 	if r, staged := x.catalog.Release(by); staged {
 		candidate.By(&r)
 		candidate.Room = func() precedence.Full {
-			return x.pace.Take(pace.Key{Product: d.Product, Release: by}, r.Plan.Limits, pace.Device{ID: d.ID, Groups: d.Groups, Gateway: d.Gateway}, x.now)
+			return x.pace.Take(pace.Key{Product: d.Product, Release: by}, r.Plan.Limits, pace.DeviceOf(&d.Device), x.now)
 		}
 	}
 	if refusal, held := candidate.Refusal(); held {

@@ -185,7 +185,7 @@ func (j *judge) look(e *fleet.IndexEntry) (target fleet.Version, cause string) {
 	if r := j.plans[release]; r != nil {
 		d.By(r)
 		d.Room = func() precedence.Full {
-			return j.Pace.Look(pace.Key{Product: j.query.Product, Release: r.ID}, r.Plan.Limits, pace.Device{Groups: e.Groups, Gateway: e.Gateway}, j.now)
+			return j.Pace.Look(pace.Key{Product: j.query.Product, Release: r.ID}, r.Plan.Limits, pace.DevicesOf(e), j.now)
 		}
 	}
 	return target, d.Cause(e)

@@ -32,6 +32,7 @@ var texts = map[string]string{
 	precedence.LimitAtOnce:  "until another device is done: the release limits how many update at once",
 	precedence.LimitHourly:  "for their turn at the release's rate",
 	precedence.LimitGroup:   "for other devices of their group",
+	precedence.LimitGateway: "for other devices behind their gateway",
 	precedence.LimitUnknown: "while the release's devices are counted",
 }
 

@@ -77,7 +77,7 @@ func (s *Service) cause(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry,
 	d.By(r)
 	d.MaxAttempts, d.Now = s.maxAttempts, now
 	d.Room = func() precedence.Full {
-		return s.pace.Look(pace.Key{Product: c.Product.ID, Release: r.ID}, r.Plan.Limits, pace.Device{Groups: e.Groups, Gateway: e.Gateway}, now)
+		return s.pace.Look(pace.Key{Product: c.Product.ID, Release: r.ID}, r.Plan.Limits, pace.DevicesOf(e), now)
 	}
 	return d.Cause(e)
 }

@@ -1,4 +1,4 @@
-// Package claim gives out ids and unique names in Redis.
+// Package claim gives out ids and names in Redis. A name has one owner, or a few.
 package claim
 
 import (
@@ -18,20 +18,14 @@ var (
 	claimSource string
 	//go:embed unclaim.lua
 	unclaimSource string
-	//go:embed join.lua
-	joinSource string
-	//go:embed leave.lua
-	leaveSource string
 
 	claimScript   = pipeline.NewScript(claimSource)
 	unclaimScript = pipeline.NewScript(unclaimSource)
-	joinScript    = pipeline.NewScript(joinSource)
-	leaveScript   = pipeline.NewScript(leaveSource)
 )
 
 // Scripts are those the pipeline must know.
 func Scripts() []*pipeline.Script {
-	return []*pipeline.Script{claimScript, unclaimScript, joinScript, leaveScript}
+	return []*pipeline.Script{claimScript, unclaimScript}
 }
 
 // Claims are the counters and names of one Redis. It is safe for concurrent use.
@@ -53,20 +47,20 @@ func (c *Claims) Next(ctx context.Context, key string) (uint32, error) {
 	return uint32(sent.Val()), nil
 }
 
-// Claim makes owner the owner of a unique name's key and reports whether it is now.
-func (c *Claims) Claim(ctx context.Context, key string, owner uint32) (bool, error) {
-	text := strconv.FormatUint(uint64(owner), 10)
-	reply, err := c.redis.Run(ctx, claimScript, []string{key}, text)
-	return reply == text, err
+// Claim makes owner one of the owners of a name's key, of which there may be most, and reports
+// whether it is now. It may be repeated.
+func (c *Claims) Claim(ctx context.Context, key string, owner uint32, most int) (bool, error) {
+	reply, err := c.redis.Run(ctx, claimScript, []string{key}, strconv.FormatUint(uint64(owner), 10), most)
+	return reply == int64(1), err
 }
 
-// Unclaim frees the name if owner has it.
+// Unclaim frees the name for others than owner, if owner has it.
 func (c *Claims) Unclaim(ctx context.Context, key string, owner uint32) error {
 	_, err := c.redis.Run(ctx, unclaimScript, []string{key}, strconv.FormatUint(uint64(owner), 10))
 	return err
 }
 
-// Owner returns the owner of a name's key, 0 if there is none.
+// Owner returns the oldest owner of a name's key, 0 if there is none.
 func (c *Claims) Owner(ctx context.Context, key string) (uint32, error) {
 	owners, err := c.Owners(ctx, key)
 	if err != nil || len(owners) == 0 {
@@ -75,20 +69,7 @@ func (c *Claims) Owner(ctx context.Context, key string) (uint32, error) {
 	return owners[0], nil
 }
 
-// Join makes owner one of the owners of a shared name, of which there may be most, and reports
-// whether it is now.
-func (c *Claims) Join(ctx context.Context, key string, owner uint32, most int) (bool, error) {
-	reply, err := c.redis.Run(ctx, joinScript, []string{key}, strconv.FormatUint(uint64(owner), 10), most)
-	return reply == int64(1), err
-}
-
-// Leave is the inverse of Join.
-func (c *Claims) Leave(ctx context.Context, key string, owner uint32) error {
-	_, err := c.redis.Run(ctx, leaveScript, []string{key}, strconv.FormatUint(uint64(owner), 10))
-	return err
-}
-
-// Owners returns the owners of a name's key, in the order in which they joined.
+// Owners returns the owners of a name's key, oldest first.
 func (c *Claims) Owners(ctx context.Context, key string) (owners []uint32, err error) {
 	text, err := pipeline.Fetch(ctx, c.redis, key, func(p redis.Pipeliner) pipeline.Result[string] {
 		return p.Get(context.Background(), key)

@@ -1,8 +1,13 @@
--- Claims a unique name for an owner.
--- KEYS  1 the name's key
--- ARGV  1 owner
--- Returns the owner of the name: ARGV 1 if it was free or already theirs.
-local owner = redis.call('GET', KEYS[1])
-if owner then return owner end
-redis.call('SET', KEYS[1], ARGV[1])
-return ARGV[1]
+-- Makes an owner one of those of a name.
+-- KEYS  1 the name's key: owners, separated by commas, oldest first
+-- ARGV  1 owner  2 owners it may have
+-- Returns 1 it is one of them, 0 there are as many as there may be.
+local owners = redis.call('GET', KEYS[1]) or ''
+local count = 0
+for owner in string.gmatch(owners, '[^,]+') do
+  if owner == ARGV[1] then return 1 end
+  count = count + 1
+end
+if count >= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], owners == '' and ARGV[1] or owners .. ',' .. ARGV[1])
+return 1
