@@ -128,6 +128,7 @@ func TestOneDeadMasterCostsTheOthersNothing(t *testing.T) {
 					t.Log(seen(c, writers, log))
 				}
 			})
+			must(t, c.AwaitReplicated(dead)) // one that has no copy of what the store is known by is refused, rightly
 			row.die(dead)
 			before := map[string]int64{}
 			for addr, w := range writers {

@@ -18,6 +18,14 @@ func TestChartsAnswerToAFinger(t *testing.T) {
 	w := serve(t)
 	f := widgets(t, w, 3)
 	w.UploadVersions(imageSize, 2)
+	for i := range 3 { // a chart has lines from three moments on
+		past := timeline.Write{Writer: "past", Number: uint64(i + 1), At: time.Now().Add(time.Duration(i-4) * time.Minute), Sums: []timeline.Sum{
+			{Name: "s", Number: 10}, {Name: "o", Number: 30}, {Name: "h", Number: 1}, {Name: "d:1", Number: 30},
+		}}
+		if err := w.Cloud.Store().Timelines.Add(t.Context(), 1, past); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.phone(true)

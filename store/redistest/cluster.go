@@ -129,6 +129,19 @@ func (c *Cluster) AwaitWhole() error {
 			if strings.Contains(replication, "role:slave") && !strings.Contains(replication, "master_link_status:up") {
 				return fmt.Errorf("%s has not read its master yet", n.Addr)
 			}
+			if strings.Contains(replication, "slave0:") && !strings.Contains(replication, "state=online") {
+				return fmt.Errorf("%s does not send its replica what is written yet", n.Addr)
+			}
+		}
+		return nil
+	})
+}
+
+// AwaitReplicated waits until the replica of a master has what was written to the master by now.
+func (c *Cluster) AwaitReplicated(n *Node) error {
+	return await("a replica has what its master has", func() error {
+		if count, err := n.Client.Wait(context.Background(), 1, time.Second).Result(); err != nil || count == 0 {
+			return fmt.Errorf("%s has %d replicas that have it: %w", n.Addr, count, err)
 		}
 		return nil
 	})
