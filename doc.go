@@ -48,6 +48,7 @@
 //	store/lockfile      one process per data folder
 //	store/redistest     real Redis Clusters and Sentinels for tests
 //	store/identity      which store this is, and which process holds it
+//	store/feed          keeps the index equal to the records, whoever writes them
 //	store/journal       what was begun and must be finished
 //	store/keys          the keys of Redis
 //	store/migrate       from the layout of an older release to that of this one

@@ -106,14 +106,20 @@ func (x *Index) PutRead(d *fleet.Device) {
 
 // store is Put for a caller that holds x.mu.
 func (x *Index) store(d *fleet.Device) {
+	at, known := x.locations[d.ID]
+	if known && at.shard == x.shards[d.Team] && at.shard.row(at.row).revision > d.Revision {
+		return
+	}
+	x.replace(d)
+}
+
+// replace is Replace for a caller that holds x.mu.
+func (x *Index) replace(d *fleet.Device) {
 	s := x.shard(d.Team)
 	at, known := x.locations[d.ID]
 	if known && at.shard != s { // created again in another team
 		x.drop(d.ID)
 		known = false
-	}
-	if known && s.row(at.row).revision > d.Revision {
-		return
 	}
 	if !known {
 		at = location{s, s.take()}

@@ -9,11 +9,13 @@ import "github.com/muster-iot/muster/fleet"
 // meanwhile.
 type Rereading struct {
 	x       *Index
+	within  func(fleet.DeviceID) bool
 	changed int
 }
 
-// Reread begins to correct the index. It must be ready, and records must be read after that.
-func (x *Index) Reread() *Rereading {
+// Reread begins to correct the index for the devices that within accepts, nil for all. Records must
+// be read after that, and none with PutRead any more.
+func (x *Index) Reread(within func(fleet.DeviceID) bool) *Rereading {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.touched = map[fleet.DeviceID]bool{}
@@ -22,7 +24,7 @@ func (x *Index) Reread() *Rereading {
 			b.seen = [blockRows / 64]uint64{}
 		}
 	}
-	return &Rereading{x: x}
+	return &Rereading{x: x, within: within}
 }
 
 // Put stores the state of a device as it was read.
@@ -37,19 +39,11 @@ func (r *Rereading) Put(d *fleet.Device) {
 		}
 		return
 	}
-	same := known && at.shard == x.shards[d.Team] && at.shard.row(at.row).revision == d.Revision
-	if !same {
+	if !known || at.shard != x.shards[d.Team] || at.shard.row(at.row).revision != d.Revision {
 		r.changed++
-		if known {
-			online := at.shard.traits(at.row).flags&rowOnline != 0
-			x.drop(d.ID)
-			if online {
-				x.onlineOnly[d.ID] = true
-			}
-		}
-		x.store(d)
-		at = x.locations[d.ID]
 	}
+	x.replace(d) // after a fail-over the same revision may be another state
+	at = x.locations[d.ID]
 	at.shard.blocks[at.row/blockRows].seen[at.row%blockRows/64] |= 1 << (at.row % 64)
 }
 
@@ -69,12 +63,26 @@ func (r *Rereading) Finish(all bool) (changed int) {
 	x := r.x
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	defer func() { x.touched = nil }()
+	if !all {
+		return r.changed
+	}
 	for id, at := range x.locations {
-		if seen := at.shard.blocks[at.row/blockRows].seen[at.row%blockRows/64]&(1<<(at.row%64)) != 0; all && !seen && !x.touched[id] {
+		if seen := at.shard.blocks[at.row/blockRows].seen[at.row%blockRows/64]&(1<<(at.row%64)) != 0; !seen && !x.touched[id] && (r.within == nil || r.within(id)) {
 			x.drop(id)
 			r.changed++
 		}
 	}
-	x.touched = nil
 	return r.changed
+}
+
+// Replace stores the state of a device, whatever the index has: for a caller that knows the order of
+// the writes.
+func (x *Index) Replace(d *fleet.Device) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.replace(d)
+	if x.touched != nil {
+		x.touched[d.ID] = true
+	}
 }

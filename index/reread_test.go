@@ -17,7 +17,7 @@ func TestARereadingMakesTheIndexEqualToTheRecords(t *testing.T) {
 	x.SetOnline("older", true)
 	x.Finish()
 
-	r := x.Reread()
+	r := x.Reread(nil)
 	x.Put(at("written", 7, "by this process"))
 	x.Remove("removed")
 	x.Put(at("new", 1, "by this process"))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/timeline"
 )
@@ -17,6 +18,8 @@ import (
 type Catalogs struct {
 	core  *core
 	docs  *document.Documents[fleet.ProductID, fleet.Catalog]
+	tags  *feed.Tags // nil unless the store is joined
+	feed  *feed.Feed
 	teams *Teams
 
 	timelines *timeline.Timelines
@@ -27,10 +30,50 @@ func newCatalogs(c *core, timelines *timeline.Timelines) *Catalogs {
 }
 
 // Catalog returns the newest catalog that this process knows to exist, usually without a round
-// trip: its own changes are seen at once, those of another process after the next Save of a
-// device of the product. It returns fleet.NotFound for an unknown product.
+// trip: its own changes are seen at once, those of another process some tenths of a second later, or by
+// the next Save of a device of the product. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
+	if s.tags != nil && !s.feed.Heard() {
+		return s.docs.Live(ctx, product)
+	}
 	return s.docs.Get(ctx, product)
+}
+
+// newest returns the revision of the catalog that a device was saved beside, which had this tag, or of a
+// newer one; 0 if the product was deleted.
+func (s *Catalogs) newest(ctx context.Context, product fleet.ProductID, tag string) (uint64, error) {
+	if c, is := s.docs.Tagged(product); c != nil && is == tag {
+		return c.Revision, nil
+	}
+	c, err := s.docs.Load(ctx, product) // after the save: whatever the bucket has, nothing newer was answered before
+	if errors.Is(err, fleet.NotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if _, is := s.docs.Tagged(product); is != tag {
+		s.tags.Lags(product)
+	}
+	return c.Revision, nil
+}
+
+// heard drops the catalog of a product from memory unless it has this tag; product 0 drops all.
+func (s *Catalogs) heard(product fleet.ProductID, tag string) {
+	if product == 0 {
+		s.docs.Forget()
+		return
+	}
+	s.docs.Drop(product, tag)
+}
+
+// write calls work, which writes the catalog of a product; if the store is joined, every bucket has its
+// tag afterwards.
+func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func() error) error {
+	if s.tags == nil {
+		return work()
+	}
+	return s.tags.Edit(ctx, product, work)
 }
 
 // compareEvery is how often a Cluster's catalogs are compared with those in memory: there, Save
@@ -56,21 +99,25 @@ func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLea
 // slug is claimed first: fleet.Conflict when another product has it.
 func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
 	var before, claimed string
-	edited, err := s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
-		before = c.Product.Slug
-		old := fleet.Catalog{Default: c.Default, Groups: copied(c.Groups), Revision: c.Revision}
-		if err := change(c); err != nil {
-			return err
-		}
-		c.NoteMoves(&old)
-		if c.Product.Slug == before || c.Product.Slug == claimed {
+	var edited *fleet.Catalog
+	err := s.write(ctx, product, func() (err error) {
+		edited, err = s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
+			before = c.Product.Slug
+			old := fleet.Catalog{Default: c.Default, Groups: copied(c.Groups), Revision: c.Revision}
+			if err := change(c); err != nil {
+				return err
+			}
+			c.NoteMoves(&old)
+			if c.Product.Slug == before || c.Product.Slug == claimed {
+				return nil
+			}
+			if err := s.claimSlug(ctx, c.Product.Slug, product); err != nil {
+				return err
+			}
+			claimed = c.Product.Slug
 			return nil
-		}
-		if err := s.claimSlug(ctx, c.Product.Slug, product); err != nil {
-			return err
-		}
-		claimed = c.Product.Slug
-		return nil
+		})
+		return err
 	})
 	switch {
 	case err != nil && claimed != "" && !errors.Is(err, fleet.Unavailable):
@@ -106,7 +153,8 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return fleet.Product{}, err
 	}
 	undo := context.WithoutCancel(ctx)
-	if err := s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})); err != nil {
+	create := func() error { return s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})) }
+	if err := s.write(ctx, p.ID, create); err != nil {
 		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Slug), id))
 	}
 	_, err = s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {
@@ -185,5 +233,5 @@ func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return err
 	}
-	return s.docs.Remove(ctx, p.ID) // last, so that a retry finds the rest
+	return s.write(ctx, p.ID, func() error { return s.docs.Remove(ctx, p.ID) }) // last, so that a retry finds the rest
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
@@ -20,6 +21,7 @@ import (
 type Devices struct {
 	core     *core
 	index    *index.Index
+	feed     *feed.Feed
 	catalogs *Catalogs
 }
 
@@ -44,6 +46,9 @@ func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Upda
 		return 0, err
 	}
 	d.Revision, d.Written = op.device.Revision, op.device.Written
+	if s.feed.Joined() {
+		return s.catalogs.newest(ctx, d.Product, op.tag)
+	}
 	return op.catalog, nil
 }
 
@@ -114,7 +119,7 @@ func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []err
 
 // Delete removes a device with its history and its commands; fleet.NotFound when there is none.
 func (s *Devices) Delete(ctx context.Context, id fleet.DeviceID) error {
-	return s.core.Write(ctx, &deleteDevice{store: s, id: id})
+	return s.core.Write(ctx, &deleteDevice{store: s, id: id, nonce: s.core.Nonce()})
 }
 
 // History returns the past updates of id, newest first; none for an unknown device.

@@ -7,9 +7,29 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
+
+// noting adds a script that writes a record to a trip, with the entry of its feed if the store is joined.
+func (s *Devices) noting(p redis.Pipeliner, scripts [2]*pipeline.Script, names []string, args []any, row feed.Row) *redis.Cmd {
+	if !s.feed.Joined() {
+		return p.EvalSha(context.Background(), scripts[0].SHA, names, args...)
+	}
+	names, args = s.feed.Append(names, args, row)
+	return p.EvalSha(context.Background(), scripts[1].SHA, names, args...)
+}
+
+// noted reads the reply of a script that noting added.
+func (s *Devices) noted(sent *redis.Cmd) (n feed.Noted, err error) {
+	if s.feed.Joined() {
+		return feed.ReadNoted(sent)
+	}
+	n.Status, err = sent.Int64()
+	return n, err
+}
 
 type loadDevice struct {
 	id     fleet.DeviceID
@@ -41,8 +61,9 @@ type saveDevice struct {
 	ended   []fleet.Update
 	nonce   string
 	sent    *redis.Cmd
-	rev     *redis.StringCmd // nil in a Cluster, where another master may hold the catalog
+	rev     *redis.StringCmd // nil in a Cluster, where another master may hold the catalog, and if the store is joined
 	catalog uint64
+	tag     string // of the catalog, if the store is joined
 }
 
 func (op *saveDevice) Key() string { return keys.Device(op.device.ID) }
@@ -55,15 +76,17 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	for i := range op.ended {
 		args = append(args, record.Update.Pack(&op.ended[i]))
 	}
-	args = record.AppendDevice(args, d)
-	op.sent = p.EvalSha(context.Background(), saveScript.SHA, []string{keys.Device(d.ID), keys.History(d.ID)}, args...)
-	if !op.store.core.Clustered() {
+	first := len(args)
+	args, row := record.AppendDevice(args, d)
+	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, args,
+		feed.Row{Device: d, Revision: d.Revision + 1, Nonce: op.nonce, First: first, Last: row})
+	if !op.store.core.Clustered() && !op.store.feed.Joined() {
 		op.rev = p.HGet(context.Background(), keys.Product(d.Product), "rev")
 	}
 }
 
 func (op *saveDevice) Settle(bool) error {
-	status, err := op.sent.Int64()
+	noted, err := op.store.noted(op.sent)
 	if err != nil {
 		return err
 	}
@@ -72,26 +95,29 @@ func (op *saveDevice) Settle(bool) error {
 			return err // the operation is retried: the script recognizes its own write
 		}
 	}
-	switch status {
+	switch noted.Status {
 	case 0:
 		return fleet.Errorf(fleet.Conflict, "device %s was changed meanwhile", op.device.ID)
 	case -1:
 		return noDevice(op.device.ID)
 	}
-	if op.rev == nil {
-		op.catalog = op.store.catalogs.docs.Newest(op.device.Product)
-	} else {
+	switch {
+	case op.rev != nil:
 		op.catalog = record.Decimal(op.rev.Val())
 		op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
+	case op.store.feed.Joined():
+		op.tag = noted.Tag
+	default:
+		op.catalog = op.store.catalogs.docs.Newest(op.device.Product)
 	}
 	op.device.Revision++
 	op.device.Written = op.nonce
-	op.store.index.Put(&op.device)
+	op.store.feed.Saved(&op.device, noted.Seq)
 	return nil
 }
 
 // Doubt implements pipeline.Doubtful.
-func (op *saveDevice) Doubt() { op.store.core.recovery.doubt(op.device.ID) }
+func (op *saveDevice) Doubt() { op.store.feed.Doubt(op.device.ID) }
 
 type createDevice struct {
 	store  *Devices
@@ -105,48 +131,51 @@ func (op *createDevice) Key() string { return keys.Device(op.device.ID) }
 func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
-	op.sent = p.EvalSha(context.Background(), createScript.SHA, []string{keys.Device(d.ID)}, record.AppendDevice(args, d)...)
+	args, row := record.AppendDevice(args, d)
+	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID)}, args, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 2, Last: row})
 }
 
 func (op *createDevice) Settle(bool) error {
-	status, err := op.sent.Int64()
+	noted, err := op.store.noted(op.sent)
 	if err != nil {
 		return err
 	}
-	if status == 0 {
+	if noted.Status == 0 {
 		return fleet.Errorf(fleet.Conflict, "device %s exists already", op.device.ID)
 	}
 	op.device.Written = op.nonce
-	op.store.index.Put(&op.device)
+	op.store.feed.Saved(&op.device, noted.Seq)
 	return nil
 }
 
 // Doubt implements pipeline.Doubtful.
-func (op *createDevice) Doubt() { op.store.core.recovery.doubt(op.device.ID) }
+func (op *createDevice) Doubt() { op.store.feed.Doubt(op.device.ID) }
 
 type deleteDevice struct {
 	store *Devices
 	id    fleet.DeviceID
+	nonce string
 	sent  *redis.Cmd
 }
 
 func (op *deleteDevice) Key() string { return keys.Device(op.id) }
 
 func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
-	op.sent = p.EvalSha(context.Background(), deleteScript.SHA, []string{keys.Device(op.id), keys.History(op.id), keys.Outbox(op.id)})
+	op.sent = op.store.noting(p, deleteScripts, []string{keys.Device(op.id), keys.History(op.id), keys.Outbox(op.id)}, nil,
+		feed.Row{Device: &fleet.Device{ID: op.id}, Nonce: op.nonce})
 }
 
 func (op *deleteDevice) Settle(again bool) error {
-	status, err := op.sent.Int64()
+	noted, err := op.store.noted(op.sent)
 	if err != nil {
 		return err
 	}
-	op.store.index.Remove(op.id)
-	if status == 0 && !again { // the first try may have deleted it
+	op.store.feed.Deleted(op.id, op.nonce, noted.Seq)
+	if noted.Status == 0 && !again { // the first try may have deleted it
 		return noDevice(op.id)
 	}
 	return nil
 }
 
 // Doubt implements pipeline.Doubtful.
-func (op *deleteDevice) Doubt() { op.store.core.recovery.doubt(op.id) }
+func (op *deleteDevice) Doubt() { op.store.feed.Doubt(op.id) }

@@ -2,34 +2,20 @@ package store
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/store/identity"
 )
 
-// maxDoubtful is how many devices are read again one by one; for more, all are.
-const maxDoubtful = 10_000
-
-// lateWrites is how long after an outage Redis may still carry out a write that was given up:
-// its records are read again by then.
-const lateWrites = 5 * time.Second
-
-// recovery is what has to be made right after an outage: rows of the index that may differ from
-// the records, and deletions of groups that were interrupted. It is safe for concurrent use.
+// recovery is what has to be made right after an outage, besides the index: deletions of groups that
+// were interrupted. It is safe for concurrent use.
 type recovery struct {
 	wake    chan struct{} // has a place for one
 	notices chan Notice
 
-	mu       sync.Mutex
-	doubtful map[fleet.DeviceID]bool // whether a write was carried out is unknown; guarded by mu
-	all      bool                    // every device is doubtful; guarded by mu
-	groups   bool                    // a deletion of a group is not finished; guarded by mu
+	mu     sync.Mutex
+	groups bool // a deletion of a group is not finished; guarded by mu
 }
 
 // Notice is something about the store that an operator should know.
@@ -39,7 +25,7 @@ type Notice struct{ Name, Text string }
 const NoticeOlder = "store_older"
 
 func newRecovery() *recovery {
-	return &recovery{wake: make(chan struct{}, 1), notices: make(chan Notice, 16), doubtful: map[fleet.DeviceID]bool{}}
+	return &recovery{wake: make(chan struct{}, 1), notices: make(chan Notice, 16)}
 }
 
 func (r *recovery) begin() {
@@ -47,17 +33,6 @@ func (r *recovery) begin() {
 	case r.wake <- struct{}{}:
 	default:
 	}
-}
-
-// doubt notes that a write of a device may or may not have been carried out.
-func (r *recovery) doubt(id fleet.DeviceID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.doubtful) >= maxDoubtful {
-		r.all = true
-		return
-	}
-	r.doubtful[id] = true
 }
 
 func (r *recovery) interrupted() {
@@ -70,9 +45,7 @@ func (r *recovery) interrupted() {
 // changed follows a Redis that was restarted or replaced.
 func (s *Store) changed(c identity.Change) {
 	s.forget()
-	s.core.recovery.mu.Lock()
-	s.core.recovery.all = true
-	s.core.recovery.mu.Unlock()
+	s.feed.DoubtAll()
 	s.core.recovery.begin()
 	if c.Older {
 		select {
@@ -107,69 +80,16 @@ func (s *Store) recover(ctx context.Context) {
 		case <-r.wake:
 		}
 		r.mu.Lock()
-		all, ids, groups := r.all, slices.Collect(maps.Keys(r.doubtful)), r.groups
-		r.all, r.groups = false, false
-		clear(r.doubtful)
+		groups := r.groups
+		r.groups = false
 		r.mu.Unlock()
-		if all {
-			s.rereadAll(ctx)
-		}
-		if len(ids) > 0 {
-			s.reread(ctx, ids)
-			if !sleep(ctx, lateWrites) {
-				return
-			}
-			s.reread(ctx, ids)
+		if !s.feed.Correct(ctx) {
+			return
 		}
 		if groups && !s.Teams.resume(ctx) {
 			r.mu.Lock()
 			r.groups = true // until the end of the next outage
 			r.mu.Unlock()
-		}
-	}
-}
-
-// rereadAll corrects the whole index.
-func (s *Store) rereadAll(ctx context.Context) {
-	began, reading := time.Now(), s.Index.Reread()
-	err := s.Devices.scan(ctx, func(id fleet.DeviceID, d *fleet.Device) {
-		if d != nil {
-			reading.Put(d)
-		}
-	})
-	if changed := reading.Finish(err == nil); changed > 0 {
-		s.core.log.Warn("lists were corrected: redis had other records than before", "devices", changed, "took", time.Since(began))
-	}
-}
-
-// reread corrects the index for some devices, as soon as their masters answer.
-func (s *Store) reread(ctx context.Context, ids []fleet.DeviceID) {
-	reading := s.Index.Reread()
-	defer reading.Finish(false)
-	for some := range slices.Chunk(ids, maxCreated) {
-		var all sync.WaitGroup
-		for _, id := range some {
-			all.Go(func() { s.rereadOne(ctx, id, reading) })
-		}
-		all.Wait()
-	}
-}
-
-func (s *Store) rereadOne(ctx context.Context, id fleet.DeviceID, reading *index.Rereading) {
-	for {
-		d, err := s.Devices.Device(ctx, id)
-		switch {
-		case err == nil:
-			reading.Put(&d)
-			return
-		case errors.Is(err, fleet.NotFound):
-			reading.Absent(id)
-			return
-		case !errors.Is(err, fleet.Unavailable):
-			s.core.log.Error("a device record can't be read and is left out of lists", "device", id, "err", err)
-			return
-		case !s.Devices.pause(ctx, err):
-			return
 		}
 	}
 }

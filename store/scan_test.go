@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/store/feed"
 )
 
 // TestTheIndexEqualsOneBuiltFromTheRecords does random operations through the store and
@@ -49,7 +50,7 @@ func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
 			}
 		}
 		rebuilt := index.New()
-		(&Devices{core: s.core, index: rebuilt}).readAll(ctx)
+		feed.New(feed.Config{Redis: s.core.Pipeline, Index: rebuilt, Log: s.core.log}).Read(ctx)
 		if diff := cmp.Diff(entries(s.Index), entries(rebuilt), sameVersion, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("fed (-) differs from rebuilt (+):\n%s", diff)
 		}

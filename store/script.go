@@ -7,6 +7,7 @@ import (
 	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/document"
+	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/repeat"
@@ -18,9 +19,10 @@ import (
 var luaFiles embed.FS
 
 var (
-	saveScript   = pipeline.NewScript(lua("save"))
-	createScript = pipeline.NewScript(lua("create"))
-	deleteScript = pipeline.NewScript(lua("delete"))
+	saveScripts   = scriptsOf("save")
+	createScripts = scriptsOf("create")
+	deleteScripts = scriptsOf("delete")
+
 	queueScript  = pipeline.NewScriptAskingRetry(lua("queue"))
 	finishScript = pipeline.NewScript(lua("finish"))
 	expireScript = pipeline.NewScript(lua("expire"))
@@ -28,9 +30,13 @@ var (
 
 // scripts are all scripts, for the pipeline to load.
 var scripts = slices.Concat([]*pipeline.Script{
-	saveScript, createScript, deleteScript, document.Script, stream.Script,
-	queueScript, finishScript, expireScript,
-}, claim.Scripts(), alert.Scripts(), outbox.Scripts(), repeat.Scripts(), timeline.Scripts())
+	document.Script, stream.Script, queueScript, finishScript, expireScript,
+}, saveScripts[:], createScripts[:], deleteScripts[:], feed.Scripts(), claim.Scripts(), alert.Scripts(), outbox.Scripts(), repeat.Scripts(), timeline.Scripts())
+
+// scriptsOf returns a script that writes a record, and the same with an entry in the feed.
+func scriptsOf(name string) [2]*pipeline.Script {
+	return [2]*pipeline.Script{pipeline.NewScript(lua(name)), feed.Noting(lua(name))}
+}
 
 func lua(name string) string {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")

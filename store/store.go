@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
+	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/journal"
 	"github.com/muster-iot/muster/store/keys"
@@ -33,10 +34,12 @@ type Options struct {
 	Folder string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
 	Images bool             // Folder has images
 	Room   func() error     // refuses messages and commands while the disk is almost full; nil: nothing does
+	Joined bool             // other processes that are joined too may use the store; Open only
 	Log    *slog.Logger     // nil: slog.Default()
 	Keep   retention.Policy // zero fields: the defaults
 
 	shared  bool     // this process holds no lease, and writes nothing; tests open a store twice
+	kept    int      // entries of each feed; 0: feed.Kept
 	offline []string // no server: devices are not read, and stores of these layouts are opened, too
 }
 
@@ -62,6 +65,7 @@ type Store struct {
 	Clock     *steady.Clock // by which what is stored expires
 
 	core        *core
+	feed        *feed.Feed
 	keeper      *identity.Keeper
 	images      bool          // the data folder has images
 	offline     bool          // see Options
@@ -128,7 +132,14 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Index = index.New()
 	s.Timelines = timeline.New(c.Pipeline)
 	s.Catalogs = newCatalogs(c, s.Timelines)
-	s.Devices = &Devices{core: c, index: s.Index, catalogs: s.Catalogs}
+	follow := feed.Config{Redis: c.Pipeline, Index: s.Index, Log: c.log, Joined: o.Joined, Kept: o.kept}
+	if o.Joined {
+		s.Catalogs.tags = feed.NewTags(c.Pipeline, s.Catalogs.docs, o.kept)
+		follow.Tags, follow.Catalog = s.Catalogs.tags, s.Catalogs.heard
+	}
+	s.feed = feed.New(follow)
+	s.Catalogs.feed = s.feed
+	s.Devices = &Devices{core: c, index: s.Index, feed: s.feed, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), core: c, room: o.Room}
@@ -147,7 +158,12 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 	if s.offline {
 		return s, nil
 	}
-	if s.core.Clustered() {
+	if s.feed.Joined() {
+		if err := s.feed.Note(ctx); err != nil {
+			s.Close()
+			return nil, err
+		}
+	} else if s.core.Clustered() {
 		s.core.tasks.Go(func() { s.Catalogs.compare(s.core.base) })
 	}
 	s.read()
@@ -157,7 +173,10 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 // read begins to read the devices into the index, and then keeps it right.
 func (s *Store) read() {
 	s.core.tasks.Go(func() {
-		s.Devices.readAll(s.core.base)
+		s.feed.Read(s.core.base)
+		if s.feed.Joined() {
+			s.core.tasks.Go(func() { s.feed.Follow(s.core.base) })
+		}
 		s.core.recovery.interrupted() // by the end of an earlier process
 		s.recover(s.core.base)
 	})
@@ -216,6 +235,12 @@ type Stats = pipeline.Stats
 
 // Stats returns the counts so far.
 func (s *Store) Stats() Stats { return s.core.Stats() }
+
+// FeedStats says how far this process is behind the other ones that use the store.
+type FeedStats = feed.Stats
+
+// FeedStats returns the counts so far. They are zero unless the store is joined.
+func (s *Store) FeedStats() FeedStats { return s.feed.Stats() }
 
 // absent reports whether err means that a key does not exist.
 func absent(err error) bool { return errors.Is(err, redis.Nil) }

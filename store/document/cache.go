@@ -6,8 +6,11 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // Cached returns the newest state this process knows to exist, nil when it doesn't hold that.
@@ -21,6 +24,42 @@ func (s *Documents[ID, T]) Cached(id ID) *T {
 	return value
 }
 
+// Tagged is Cached with the tag of that state.
+func (s *Documents[ID, T]) Tagged(id ID) (value *T, tag string) {
+	if value = s.Cached(id); value == nil {
+		return nil, ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[id] != value {
+		return nil, ""
+	}
+	return value, tagOf(*s.kind.Revision(value), s.by[id])
+}
+
+// Tag reads the tag of id: its revision and what it was written by, which name one state, also after a
+// fail-over; "" if there is none.
+func (s *Documents[ID, T]) Tag(ctx context.Context, id ID) (string, error) {
+	words, err := pipeline.Fetch(ctx, s.redis, s.key(id), func(p redis.Pipeliner) pipeline.Result[[]any] {
+		return p.HMGet(context.Background(), s.key(id), revisionField, nonceField)
+	})
+	if err != nil || words[0] == nil {
+		return "", err
+	}
+	rev, _ := words[0].(string)
+	by, _ := words[1].(string)
+	return tagOf(parseRevision(rev), by), nil
+}
+
+func tagOf(revision uint64, by string) string { return strconv.FormatUint(revision, 10) + "." + by }
+
+// Drop drops id from memory, unless that has the state with this tag.
+func (s *Documents[ID, T]) Drop(id ID, tag string) {
+	if _, is := s.Tagged(id); is != tag {
+		s.Saw(id, 0)
+	}
+}
+
 // Saw notes that Redis held revision rev of id; 0 means that it held none. A lower revision
 // than that in memory means that Redis has older data: what is in memory is dropped.
 func (s *Documents[ID, T]) Saw(id ID, rev uint64) {
@@ -30,8 +69,7 @@ func (s *Documents[ID, T]) Saw(id ID, rev uint64) {
 	switch {
 	case known == nil:
 	case rev < *s.kind.Revision(known):
-		delete(s.known, id)
-		delete(s.newer, id)
+		s.drop(id)
 	case rev > s.newer[id]:
 		s.newer[id] = rev
 	}
@@ -74,10 +112,18 @@ func (s *Documents[ID, T]) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.known)
+	clear(s.by)
 	clear(s.newer)
 }
 
-func (s *Documents[ID, T]) keep(id ID, value *T) {
+// drop is for a caller that holds s.mu.
+func (s *Documents[ID, T]) drop(id ID) {
+	delete(s.known, id)
+	delete(s.by, id)
+	delete(s.newer, id)
+}
+
+func (s *Documents[ID, T]) keep(id ID, value *T, by string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.known[id]; old != nil && *s.kind.Revision(old) > *s.kind.Revision(value) {
@@ -85,10 +131,9 @@ func (s *Documents[ID, T]) keep(id ID, value *T) {
 	}
 	if len(s.known) >= maxKnown && s.known[id] == nil {
 		for other := range s.known {
-			delete(s.known, other)
-			delete(s.newer, other)
+			s.drop(other)
 			break
 		}
 	}
-	s.known[id] = value
+	s.known[id], s.by[id] = value, by
 }

@@ -62,12 +62,13 @@ type Documents[ID comparable, T any] struct {
 
 	mu    sync.Mutex
 	known map[ID]*T     // guarded by mu
+	by    map[ID]string // nonces of the writes that made what is known; guarded by mu
 	newer map[ID]uint64 // revisions known to exist in Redis; guarded by mu
 }
 
 // New returns the documents of kind k, which are in the hashes that key names.
 func New[ID comparable, T any](p *pipeline.Pipeline, k Kind[T], key func(ID) string) *Documents[ID, T] {
-	return &Documents[ID, T]{redis: p, kind: k, key: key, known: map[ID]*T{}, newer: map[ID]uint64{}}
+	return &Documents[ID, T]{redis: p, kind: k, key: key, known: map[ID]*T{}, by: map[ID]string{}, newer: map[ID]uint64{}}
 }
 
 // Load reads id from Redis; fleet.NotFound when there is none.
@@ -82,7 +83,7 @@ func (s *Documents[ID, T]) Load(ctx context.Context, id ID) (*T, error) {
 		s.Saw(id, 0)
 		return nil, s.absent(id)
 	}
-	revision := parseRevision(fields[revisionField])
+	revision, by := parseRevision(fields[revisionField]), fields[nonceField]
 	delete(fields, revisionField)
 	delete(fields, nonceField)
 	value, err := s.kind.Read(fields)
@@ -90,7 +91,7 @@ func (s *Documents[ID, T]) Load(ctx context.Context, id ID) (*T, error) {
 		return nil, err
 	}
 	*s.kind.Revision(value) = revision
-	s.keep(id, value)
+	s.keep(id, value, by)
 	return value, nil
 }
 
@@ -180,10 +181,25 @@ func (s *Documents[ID, T]) Create(ctx context.Context, id ID, value *T) error {
 
 // write makes value the state after the one whose fields are old, and sets its revision.
 func (s *Documents[ID, T]) write(ctx context.Context, id ID, old map[string]string, value *T) error {
-	revision := *s.kind.Revision(value)
+	return s.writeAs(ctx, id, old, value, *s.kind.Revision(value)+1)
+}
+
+// Raise gives id a revision above one that it may have had before, without a change of it.
+func (s *Documents[ID, T]) Raise(ctx context.Context, id ID, above uint64) error {
+	value, err := s.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	raised, fields := s.kind.Clone(value), s.kind.Write(value)
+	return s.writeAs(ctx, id, fields, raised, max(above, *s.kind.Revision(value))+1)
+}
+
+// writeAs is write with the revision that value then has.
+func (s *Documents[ID, T]) writeAs(ctx context.Context, id ID, old map[string]string, value *T, next uint64) error {
+	nonce := s.redis.Nonce()
 	sets, drops := difference(old, s.kind.Write(value))
 	args := make([]any, 0, 4+len(sets)+len(drops))
-	args = append(args, strconv.FormatUint(revision, 10), strconv.FormatUint(revision+1, 10), s.redis.Nonce(), len(sets))
+	args = append(args, strconv.FormatUint(*s.kind.Revision(value), 10), strconv.FormatUint(next, 10), nonce, len(sets))
 	args = append(append(args, sets...), drops...)
 	status, err := s.redis.RunStatus(ctx, Script, []string{s.key(id)}, args...)
 	switch {
@@ -196,8 +212,8 @@ func (s *Documents[ID, T]) write(ctx context.Context, id ID, old map[string]stri
 		s.Saw(id, 0)
 		return s.absent(id)
 	}
-	*s.kind.Revision(value) = revision + 1
-	s.keep(id, value)
+	*s.kind.Revision(value) = next
+	s.keep(id, value, nonce)
 	return nil
 }
 

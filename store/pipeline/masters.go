@@ -165,6 +165,18 @@ func (p *Pipeline) Master(key string) (Master, error) {
 	return Master{s.client, s.guard.holds}, nil
 }
 
+// Split groups keys by the client of the master that holds them, as their places in names. Keys
+// without a master are left out.
+func (p *Pipeline) Split(names []string) map[*redis.Client][]int {
+	v, groups := p.view.Load(), map[*redis.Client][]int{}
+	for i, name := range names {
+		if s := v.of(name); s != nil {
+			groups[s.client] = append(groups[s.client], i)
+		}
+	}
+	return groups
+}
+
 // Clustered reports whether keys are on several masters: two keys without a common tag can't be
 // read or written in one step.
 func (p *Pipeline) Clustered() bool { return p.finder != nil }

@@ -10,27 +10,31 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// AppendDevice appends the fields and values of d's hash to args, without those that are zero.
+// AppendDevice appends the fields and values of d's hash to args, without those that are zero. The
+// first ones, up to row, are those that the index looks at.
 // Values are pointers, some into d, which must not change before args are sent. The scripts
 // write the revision and what it was written by.
-func AppendDevice(args []any, d *fleet.Device) []any {
+func AppendDevice(args []any, d *fleet.Device) (all []any, row int) {
 	h := hash{args: args, values: make([]string, 0, 24)}
-	h.device(d)
-	return h.args
+	h.indexed(d)
+	row = len(h.args)
+	h.unindexed(d)
+	return h.args, row
 }
 
 // ReadDevice sets the fields of d that its hash has; d's ID is the caller's to set. It returns
 // ErrBroken for a hash that can't be read. The strings of fields are kept.
 func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
-	h.device(d)
+	h.indexed(d)
+	h.unindexed(d)
 	d.Revision, d.Written = Decimal(fields["r"]), fields["w"]
 	return h.err
 }
 
-// device visits the fields of a device. Numbers and times are decimal: Redis keeps those up to
-// 64 bits in 9 bytes.
-func (h *hash) device(d *fleet.Device) {
+// indexed visits the fields that the index looks at. Numbers and times are decimal: Redis keeps those
+// up to 64 bits in 9 bytes.
+func (h *hash) indexed(d *fleet.Device) {
 	decimals(h, "t", &d.Team)
 	decimals(h, "p", &d.Product)
 	decimals(h, "k", &d.Kind)
@@ -38,28 +42,32 @@ func (h *hash) device(d *fleet.Device) {
 	h.text("n", &d.Name)
 	h.text("no", &d.Notes)
 	h.groups("g", &d.Groups)
-	h.secret("s", &d.Secret)
 	h.flags("f", letter{"x", &d.Disabled}, letter{"d", &d.Development}, letter{"F", &d.Force},
 		letter{"u", &d.UpdatesOn}, letter{"o", &d.Differs}, letter{"p", &d.Proven})
 	h.version("l", &d.Lock)
-	h.version("fl", &d.Flash)
 	h.version("v", &d.Running)
-	h.version("lb", &d.Label)
 	h.text("hw", &d.Hardware)
 	h.text("tz", &d.Zone)
-	h.text("fp", &d.Foreign)
 	decimals(h, "mi", &d.MaxImage)
 	h.blob("fa", &d.Facts)
+	packed(h, "u", Update, &d.Update)
+	packed(h, "a", Attempts, &d.Attempts)
+	h.instant("lh", &d.LastHandshake)
+}
+
+// unindexed visits the other fields.
+func (h *hash) unindexed(d *fleet.Device) {
+	h.secret("s", &d.Secret)
+	h.version("fl", &d.Flash)
+	h.version("lb", &d.Label)
+	h.text("fp", &d.Foreign)
 	decimals(h, "b", &d.Boot)
 	h.boots("be", &d.Earlier)
 	decimals(h, "se", &d.Session)
-	packed(h, "u", Update, &d.Update)
-	packed(h, "a", Attempts, &d.Attempts)
 	decimals(h, "lc", &d.LastCommand)
 	decimals(h, "pc", &d.Pending)
 	h.text("ip", &d.Address)
 	h.instant("c", &d.Created)
-	h.instant("lh", &d.LastHandshake)
 	h.instant("le", &d.LastHeard)
 }
 

@@ -58,7 +58,8 @@ func packedBy[T any](c Codec[T], elsewhere ...string) stored {
 
 func writeDevice(d *fleet.Device) map[string]string {
 	fields := map[string]string{}
-	for args := AppendDevice(nil, d); len(args) > 0; args = args[2:] {
+	args, _ := AppendDevice(nil, d)
+	for ; len(args) > 0; args = args[2:] {
 		fields[args[0].(string)] = *args[1].(*string)
 	}
 	return fields
