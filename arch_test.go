@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"audit/chain", "steady", "fleet", "index", "store/alert", "store/claim", "store/document", "store/feed", "store/identity", "store/journal", "store/keys", "store/migrate", "store/move", "store/outbox", "store/pipeline", "store/record", "store/redisserver", "store/repeat", "store/require", "store/retention", "store/stream", "store/timeline"},
+	"store":          {"audit/chain", "steady", "fleet", "index", "store/alert", "store/claim", "store/command", "store/document", "store/feed", "store/identity", "store/journal", "store/keys", "store/migrate", "store/move", "store/node", "store/outbox", "store/pipeline", "store/record", "store/redisserver", "store/repeat", "store/require", "store/retention", "store/stream", "store/timeline"},
 	"handshake":      {"calendar", "fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"audit/chain", "fleet", "store", "store/spool"},
 	"audit/chain":    {"fleet"},
@@ -95,6 +95,7 @@ var mayImport = map[string][]string{
 	"store/document":    {"fleet", "store/pipeline", "store/record"},
 	"store/alert":       {"steady", "fleet", "store/keys", "store/pipeline", "store/record", "store/retention"},
 	"store/claim":       {"store/pipeline"},
+	"store/command":     {"steady", "fleet", "store/keys", "store/pipeline", "store/record"},
 	"store/disk":        {"fleet"},
 	"store/feed":        {"fleet", "index", "store/document", "store/keys", "store/pipeline", "store/record"},
 	"store/identity":    {"store/keys", "store/pipeline"},
@@ -102,6 +103,7 @@ var mayImport = map[string][]string{
 	"store/keys":        {"fleet", "store/slots"},
 	"store/retention":   {},
 	"store/lockfile":    {},
+	"store/node":        {"store/keys", "store/pipeline"},
 	"store/migrate":     {"fleet", "store/keys", "store/pipeline", "store/record"},
 	"store/outbox":      {"fleet", "store/keys", "store/pipeline"},
 	"store/move":        {"store/identity", "store/keys", "store/pipeline", "store/require"},
@@ -149,6 +151,7 @@ var testsMayImport = map[string][]string{
 	"store/identity": {"store/redisserver", "store/redistest", "store/slots"},
 	"store/move":     {"store/redisserver"},
 	"store/pipeline": {"store/redisserver"},
+	"store/node":     {"store/redisserver"},
 	"store/timeline": {"store/redisserver"},
 	"cloud":          {"store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                         // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store

@@ -60,6 +60,8 @@
 //	store/timeline      numbers over time, in bounded room
 //	store/storetest     stores for the tests of packages above
 //	store/alert         alerts of teams
+//	store/node          the servers that share a store
+//	store/command       commands to devices
 //	store/claim         ids and unique names
 //	store/disk          how much room is left, and what is refused below a reserve
 //	store/spool         lines in a file, until Redis takes them

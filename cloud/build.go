@@ -32,6 +32,9 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 		c.log.Warn("the fleet is kept in memory and lost at exit")
 		return store.Ephemeral(ctx, options)
 	case options.URL != "":
+		if options.Joined {
+			c.log.Warn("several servers on one Redis are experimental (node.join): updates, releases and lists may be wrong; don't use it for devices that matter")
+		}
 		return store.Open(ctx, options)
 	}
 	options.Room = c.disk.Check
@@ -41,6 +44,6 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 func (c *Cloud) storeOptions(images bool) store.Options {
 	return store.Options{
 		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
-		Folder: c.config.Data, Images: images, Log: c.log, Keep: keep(c.config.Retention),
+		Folder: c.config.Data, Images: images, Joined: c.config.Node.Join, Log: c.log, Keep: keep(c.config.Retention),
 	}
 }

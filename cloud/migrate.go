@@ -28,7 +28,7 @@ func offline(ctx context.Context, config Config, work func(store.Options) error)
 	if err := config.used(); err != nil {
 		return err
 	}
-	config.ReadyFile = ""
+	config.ReadyFile, config.Node.Join = "", false
 	c := unopened(config)
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.alone(ctx); err != nil {

@@ -88,7 +88,7 @@ type Redis struct {
 
 // Node is this server among those that use the same Redis.
 type Node struct {
-	Join bool // other servers use it too; not supported yet
+	Join bool // other servers that have joined may use it, too; experimental
 }
 
 // Owner is the first user of an empty store.

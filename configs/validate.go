@@ -102,7 +102,7 @@ func (c *Config) validateListeners(v *verdict) {
 
 func (c *Config) validateStore(v *verdict) {
 	v.require(c.Data != "" || c.Redis.Ephemeral, "data is empty: name a folder for firmware images")
-	v.require(!c.Node.Join, "node.join (--join) is set: several servers on one Redis are not supported yet; run one server, and leave it out")
+	v.require(!c.Node.Join || c.Redis.URL != "", "node.join (--join) is set without redis.url: name the Redis that the servers share with redis.url (--redis)")
 	v.require(c.Redis.URL == "" || !c.Redis.Ephemeral, "redis.url and redis.ephemeral are both set: choose one")
 	if severalAddresses(c.Redis.URL.Reveal()) {
 		v.require(false, "redis.url has several hosts: for a Cluster use redis://HOST:PORT?addr=HOST2:PORT2&addr=..., "+

@@ -65,7 +65,7 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"Redis Sentinels", func(c *Config) { c.Redis.URL = "redis://a:26379/0?master_name=m&addr=b:26379" }, ""},
 		{"password with a comma", func(c *Config) { c.Redis.URL = "redis://u:p,q@a:7001/0" }, ""},
 		{"Redis without scheme", func(c *Config) { c.Redis.URL = "redis:6379" }, "redis.url is not one"},
-		{"several servers", func(c *Config) { c.Node.Join = true }, "node.join (--join) is set: several servers on one Redis are not supported yet"},
+		{"several servers", func(c *Config) { c.Node.Join = true }, "node.join (--join) is set without redis.url"},
 		{"a bucket with a mistake", func(c *Config) { c.Images.URL = "s3://B" }, "a bucket's name has 3 to 63"},
 		{"a bucket of an ephemeral fleet", func(c *Config) { c.Images.URL, c.Redis.Ephemeral = "s3://images", true }, "images.url and redis.ephemeral are both set"},
 		{"too few copies", func(c *Config) { c.Images = Images{URL: "s3://images", Cache: 1 << 20} }, "images.cache is 1MiB: use ota.max_image, 64MiB, or more"},

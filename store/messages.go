@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/alert"
+	"github.com/muster-iot/muster/store/command"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/record"
 	"github.com/muster-iot/muster/store/stream"
@@ -16,6 +17,7 @@ import (
 // Messages reads and writes messages, commands, alerts and the audit log.
 type Messages struct {
 	*alert.Log
+	*command.Outboxes
 	core *core
 	room func() error // see Options
 }

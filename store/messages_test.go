@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/audit/chain"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/command"
 	"github.com/muster-iot/muster/store/keys"
 )
 
@@ -236,17 +237,17 @@ func TestTheOutboxIsBoundedBothWays(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		must(t, s.Devices.Create(ctx, newDevice("a")))
-		for range maxPending {
+		for range command.MaxPending {
 			got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "a"}))
 		}
 		if _, err := s.Messages.Queue(ctx, fleet.Command{Device: "a"}); !errors.Is(err, fleet.Busy) {
-			t.Errorf("command %d: got %v, want busy", maxPending+1, err)
+			t.Errorf("command %d: got %v, want busy", command.MaxPending+1, err)
 		}
-		for n := range uint32(maxPending) {
+		for n := range uint32(command.MaxPending) {
 			must(t, s.Messages.Finish(ctx, "a", n+1, nil))
 		}
 		kept := got[[]fleet.Command](t)(s.Messages.Commands(ctx, "a"))
-		if len(kept) != s.core.keep.Commands || kept[0].Number != uint32(maxPending-len(kept)+1) {
+		if len(kept) != s.core.keep.Commands || kept[0].Number != uint32(command.MaxPending-len(kept)+1) {
 			t.Errorf("%d finished commands are kept from number %d on, want the last %d", len(kept), kept[0].Number, s.core.keep.Commands)
 		}
 	})

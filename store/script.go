@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
+	"github.com/muster-iot/muster/store/command"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/outbox"
@@ -22,16 +23,12 @@ var (
 	saveScripts   = scriptsOf("save")
 	createScripts = scriptsOf("create")
 	deleteScripts = scriptsOf("delete")
-
-	queueScript  = pipeline.NewScriptAskingRetry(lua("queue"))
-	finishScript = pipeline.NewScript(lua("finish"))
-	expireScript = pipeline.NewScript(lua("expire"))
 )
 
 // scripts are all scripts, for the pipeline to load.
 var scripts = slices.Concat([]*pipeline.Script{
-	document.Script, stream.Script, queueScript, finishScript, expireScript,
-}, saveScripts[:], createScripts[:], deleteScripts[:], feed.Scripts(), claim.Scripts(), alert.Scripts(), outbox.Scripts(), repeat.Scripts(), timeline.Scripts())
+	document.Script, stream.Script,
+}, saveScripts[:], createScripts[:], deleteScripts[:], feed.Scripts(), claim.Scripts(), command.Scripts(), alert.Scripts(), outbox.Scripts(), repeat.Scripts(), timeline.Scripts())
 
 // scriptsOf returns a script that writes a record, and the same with an entry in the feed.
 func scriptsOf(name string) [2]*pipeline.Script {

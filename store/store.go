@@ -14,10 +14,12 @@ import (
 	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/alert"
 	"github.com/muster-iot/muster/store/claim"
+	"github.com/muster-iot/muster/store/command"
 	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/journal"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/repeat"
@@ -67,6 +69,7 @@ type Store struct {
 	core        *core
 	feed        *feed.Feed
 	keeper      *identity.Keeper
+	nodes       *node.Nodes   // nil unless the store is shared
 	images      bool          // the data folder has images
 	offline     bool          // see Options
 	readyWithin time.Duration // how long ago a write may have worked
@@ -117,13 +120,16 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	}
 	s := &Store{images: o.Images, offline: o.offline != nil, readyWithin: readyWithin, lost: make(chan error, 1)}
 	s.keeper = identity.New(identity.Config{
-		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Layouts: o.offline, Log: o.log(),
+		Folder: o.Folder, Alone: cmp.Or(o.Folder, o.Dir), Cluster: target.Cluster != nil, Shared: o.shared, Joined: o.Joined, Layouts: o.offline, Log: o.log(),
 		Changed: s.changed, Lost: func(err error) { s.lost <- err },
 	})
+	if o.Joined {
+		s.nodes = s.join(o)
+	}
 	c := &core{
-		Pipeline: pipeline.New(target, o.log(), scripts, pipeline.Guard{
+		Pipeline: pipeline.New(target, o.log(), scripts, s.nodes.Guard(pipeline.Guard{
 			Recognize: s.keeper.Recognize, Confirm: s.keeper.Confirm, Every: every, Lapsed: s.keeper.Lapsed, Recovered: s.recovered,
-		}),
+		})),
 		log: o.log(), keep: o.Keep.OrDefaults(), recovery: newRecovery(), clock: new(steady.Clock), base: base, cancel: cancel,
 	}
 	s.core, s.Clock = c, c.clock
@@ -142,7 +148,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Devices = &Devices{core: c, index: s.Index, feed: s.feed, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
-	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), core: c, room: o.Room}
+	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), Outboxes: command.New(c.Pipeline, c.clock, c.keep.Commands, o.Room), core: c, room: o.Room}
 	s.Journal = journal.New(c.Pipeline, keys.Journal)
 	s.Repeats = repeat.New(c.Pipeline, c.clock)
 	s.Outbox = outbox.New(c.Pipeline)
@@ -158,11 +164,12 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 	if s.offline {
 		return s, nil
 	}
-	if s.feed.Joined() {
-		if err := s.feed.Note(ctx); err != nil {
+	if s.nodes != nil {
+		if err := errors.Join(s.nodes.Join(ctx), s.feed.Note(ctx)); err != nil {
 			s.Close()
 			return nil, err
 		}
+		s.core.tasks.Go(func() { s.nodes.Run(s.core.base) })
 	} else if s.core.Clustered() {
 		s.core.tasks.Go(func() { s.Catalogs.compare(s.core.base) })
 	}
@@ -203,6 +210,7 @@ func (s *Store) Close() {
 		s.core.tasks.Wait()
 		s.core.Drain()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = s.nodes.Leave(ctx)
 		_ = s.keeper.Release(ctx, s.core.Master) // else the next process waits until the lease has run out
 		cancel()
 		s.core.Pipeline.Close()

@@ -29,7 +29,7 @@ type serveCmd struct {
 	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
 	Redis         *string `help:"Use this Redis instead of starting one: a server, the master of Sentinels (?master_name=NAME&addr=...), or a Cluster (?addr=...)." placeholder:"URL"`
 	Images        *string `help:"Keep images in this S3 bucket, s3://BUCKET/PREFIX?endpoint=URL&region=NAME, with the keys of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY." placeholder:"URL"`
-	Join          bool    `help:"Share the Redis with other servers started with --join (not supported yet)."`
+	Join          bool    `help:"Share the Redis of --redis with other servers started with --join (experimental)."`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
 	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`
 	OwnerEmail    *string `help:"Email of the owner, created on the first start (default owner@localhost)." placeholder:"EMAIL"`

@@ -62,6 +62,7 @@ type Config struct {
 	Alone   string   // a folder that this process has locked; "" for none
 	Cluster bool     // the store is on several masters
 	Shared  bool     // tests of the store open it twice: no lease is taken
+	Joined  bool     // this process shares the lease with others that are joined too
 	Layouts []string // which may be taken, besides that of this release
 	Log     *slog.Logger
 
@@ -94,6 +95,9 @@ func New(config Config) *Keeper {
 	k := &Keeper{config: config, holder: rand.Text(), began: time.Now(), term: terms, marks: newMarks(config.Cluster)}
 	if config.Cluster {
 		k.term = clusterTerms
+	}
+	if config.Joined {
+		k.holder = joined
 	}
 	if k.place = k.holder; config.Alone != "" { // without a lock, nothing keeps others out of its place
 		k.place = place(config.Alone)
@@ -184,8 +188,16 @@ func (k *Keeper) Release(ctx context.Context, at func(key string) (pipeline.Mast
 	if err != nil {
 		return err
 	}
-	return releaseScript.Run(ctx, m, holdKeys, k.holder).Err()
+	return k.release(ctx, m)
 }
+
+// release ends the lease, but not that of joined processes while a node is left.
+func (k *Keeper) release(ctx context.Context, m pipeline.Master) error {
+	return releaseScript.Run(ctx, m, append(holdKeys[:2:2], keys.Nodes), k.holder).Err()
+}
+
+// joined is the holder and the place of all processes that share a store.
+const joined = "joined"
 
 func foreign(want, is string) error {
 	if is == "" {

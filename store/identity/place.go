@@ -24,8 +24,20 @@ func place(folder string) string {
 	return strings.TrimSpace(name + " " + strings.TrimSpace(string(machine)))
 }
 
+// noted is the place that a store keeps of its holder. Joined processes note none of their own: a
+// process on the data folder of one of them must not replace the others.
+func (k *Keeper) noted() string {
+	if k.config.Joined {
+		return joined
+	}
+	return k.place
+}
+
 // shown is the part of a place that a person can use.
 func shown(place string) string {
+	if place == joined {
+		return "servers started with --join"
+	}
 	words := strings.Fields(place)
 	if len(words) < 2 {
 		return "another machine"

@@ -52,7 +52,7 @@ func (k *Keeper) renew(ctx context.Context, m pipeline.Master, known string) err
 	if k.config.Shared {
 		holder = ""
 	}
-	a, err := run(ctx, m, renewScript, holdKeys, known, holder, k.place, strconv.FormatUint(k.epoch, 10), k.term.lease.Milliseconds())
+	a, err := run(ctx, m, renewScript, holdKeys, known, holder, k.noted(), strconv.FormatUint(k.epoch, 10), k.term.lease.Milliseconds(), k.config.Joined)
 	switch {
 	case err != nil:
 		return err
@@ -65,11 +65,13 @@ func (k *Keeper) renew(ctx context.Context, m pipeline.Master, known string) err
 		k.config.Lost(lost)
 		return lost
 	}
+	lapsed := k.Lapsed()
 	k.confirmed.Store(int64(began))
 	if k.config.Shared {
 		return nil
 	}
-	if !k.follow(k.marks[0], a) && a.epoch != k.epoch {
+	others := k.config.Joined && !lapsed && a.epoch > k.epoch // have joined, and nothing else has happened
+	if !k.follow(k.marks[0], a) && a.epoch != k.epoch && !others {
 		k.config.Changed(Change{})
 	}
 	k.epoch = a.epoch

@@ -2,6 +2,7 @@
 -- held the store meanwhile, or if the store has older data.
 -- KEYS  1 store hash  2 its lease
 -- ARGV  1 the store's id  2 holder  3 its place  4 its epoch  5 how long the lease lasts, ms
+--       6 "1" if processes share the lease: each that takes it begins an epoch
 -- Returns what was found ("ours", "held" or "other"), the store's id, its epoch, the renewals
 --         so far, and the holder that keeps this one out with its place.
 local at = redis.call('HMGET', KEYS[1], 'id', 'term', 'beat', 'place')
@@ -12,7 +13,7 @@ if holder and holder ~= ARGV[2] then
   return {'held', id, at[2] or '0', at[3] or '0', holder, at[4] or ''}
 end
 local epoch = at[2] or '0'
-if epoch ~= ARGV[4] then
+if epoch ~= ARGV[4] and (ARGV[6] ~= '1' or tonumber(epoch) < tonumber(ARGV[4])) then
   epoch = tostring(math.max(tonumber(epoch), tonumber(ARGV[4])) + 1)
   redis.call('HSET', KEYS[1], 'term', epoch)
 end

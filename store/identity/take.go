@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -59,7 +60,7 @@ func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master,
 				"correct redis.url or data, so that they belong together")
 		}
 		if !first && a.beat != beat {
-			return fmt.Errorf("another Muster uses this Redis (%s): stop it first; several servers on one Redis are not supported yet", shown(a.place))
+			return k.occupied(a.place)
 		}
 		if first {
 			k.config.Log.Warn("redis was in use by another Muster: waiting to see whether it still is", "holder", shown(a.place), "at_most", k.term.lease)
@@ -71,6 +72,17 @@ func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master,
 		case <-time.After(Every + Every/4):
 		}
 	}
+}
+
+// occupied is the error for a store that other processes hold.
+func (k *Keeper) occupied(place string) error {
+	if k.config.Joined {
+		return fmt.Errorf("another Muster uses this Redis (%s) and was started without --join (node.join): stop it first, and start it with --join as well", shown(place))
+	}
+	if place == joined {
+		return errors.New("servers started with --join (node.join) use this Redis: stop them first, or start this one with --join as well")
+	}
+	return fmt.Errorf("another Muster uses this Redis (%s): stop it first; several servers share a Redis only if all of them were started with --join (node.join)", shown(place))
 }
 
 func (k *Keeper) share(ctx context.Context, c pipeline.Master) error {
@@ -91,7 +103,7 @@ func (k *Keeper) take(ctx context.Context, c pipeline.Master, id, layout string,
 			adopt = "1"
 		}
 	}
-	a, err := run(ctx, c, takeScript, holdKeys, id, rand.Text(), k.holder, k.place, k.term.lease.Milliseconds(), adopt, layout)
+	a, err := run(ctx, c, takeScript, holdKeys, id, rand.Text(), k.holder, k.place, k.term.lease.Milliseconds(), adopt, layout, k.noted())
 	if err != nil {
 		return a, pipeline.Explain(err)
 	}
@@ -105,7 +117,7 @@ func (k *Keeper) taken(ctx context.Context, at func(key string) (pipeline.Master
 		err = k.markAll(ctx, a.id, at)
 	}
 	if err != nil {
-		_ = releaseScript.Run(ctx, c, holdKeys, k.holder).Err() // else the next start waits
+		_ = k.release(ctx, c) // else the next start waits
 		return err
 	}
 	if a.epoch <= n.Epoch {

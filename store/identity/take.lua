@@ -1,8 +1,8 @@
--- Makes a process the holder of a store.
+-- Makes a process the holder of a store. Processes that share it have one name as its holder.
 -- KEYS  1 store hash  2 its lease
 -- ARGV  1 id that the store must have, "" for any  2 id for a store that has none  3 holder
 --       4 the holder's place: a holder of the same place has ended  5 how long the lease lasts, ms
---       6 "1" if a store without an id may be given one  7 its layout then
+--       6 "1" if a store without an id may be given one  7 its layout then  8 the place to note
 -- Returns what was found ("taken", "held", "absent" or "other"), the store's id, its epoch,
 --         the renewals so far, and the holder that keeps others out with its place.
 local at = redis.call('HMGET', KEYS[1], 'id', 'term', 'beat', 'place', 'epoch')
@@ -24,6 +24,6 @@ if at[5] ~= 'newer' then
   redis.call('HSET', KEYS[1], 'epoch', 'newer', 'term', at[2] or at[5] or '0')
 end
 local epoch = redis.call('HINCRBY', KEYS[1], 'term', 1)
-redis.call('HSET', KEYS[1], 'place', ARGV[4])
+redis.call('HSET', KEYS[1], 'place', ARGV[8])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5])
 return answer('taken', tostring(epoch))

@@ -131,8 +131,10 @@ func Counter(kind string) string { return "n:{" + kind + "}" }
 
 // What there is one of.
 const (
-	Journal = "j:{journal}"   // hash: id -> what was begun
-	Teams   = "all:{teams}"   // set: every team id
-	Store   = "id:{store}"    // hash: id, layout, term, beat (renewals), place (of the holder)
-	Lease   = "lease:{store}" // string: the holder; expires
+	Journal = "j:{journal}"    // hash: id -> what was begun
+	Teams   = "all:{teams}"    // set: every team id
+	Store   = "id:{store}"     // hash: id, layout, term, beat (renewals), place (of the holder)
+	Lease   = "lease:{store}"  // string: the holder; expires
+	Nodes   = "nodes:{store}"  // hash: a node -> its beats and its role
+	Leases  = "leases:{store}" // hash: what must run once -> the node that does it
 )

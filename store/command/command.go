@@ -1,8 +1,10 @@
-package store
+// Package command keeps the commands to devices in their outboxes.
+package command
 
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"slices"
 	"strconv"
@@ -11,33 +13,67 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
 
-// maxPending bounds the commands that a device has not answered.
-const maxPending = 100
+var (
+	//go:embed queue.lua
+	queueSource string
+	//go:embed finish.lua
+	finishSource string
+	//go:embed expire.lua
+	expireSource string
+
+	queueScript  = pipeline.NewScriptAskingRetry(queueSource)
+	finishScript = pipeline.NewScript(finishSource)
+	expireScript = pipeline.NewScript(expireSource)
+)
+
+// Scripts are those the pipeline must know.
+func Scripts() []*pipeline.Script { return []*pipeline.Script{queueScript, finishScript, expireScript} }
+
+// Outboxes are those of all devices in one Redis. It is safe for concurrent use.
+type Outboxes struct {
+	redis *pipeline.Pipeline
+	clock *steady.Clock
+	kept  int
+	room  func() error
+}
+
+// New returns the outboxes of p. clock decides what has expired, kept is how many finished commands
+// a device keeps, and room refuses commands while the disk is almost full; nil: nothing does.
+func New(p *pipeline.Pipeline, clock *steady.Clock, kept int, room func() error) *Outboxes {
+	if room == nil {
+		room = func() error { return nil }
+	}
+	return &Outboxes{redis: p, clock: clock, kept: kept, room: room}
+}
+
+// MaxPending bounds the commands that a device has not answered.
+const MaxPending = 100
 
 // Queue adds c to the outbox of c.Device and returns it with the device's next number. It
 // counts the pending commands in the device's record, whose revision grows. It returns
 // fleet.NotFound for an unknown device, fleet.Busy when 100 are pending, and fleet.NoSpace while
 // the disk is almost full. A zero Queued means now.
-func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, error) {
-	if err := s.full(); err != nil {
+func (s *Outboxes) Queue(ctx context.Context, c fleet.Command) (fleet.Command, error) {
+	if err := s.room(); err != nil {
 		return fleet.Command{}, err
 	}
 	if c.Queued.IsZero() {
 		c.Queued = time.Now()
 	}
-	number, err := s.core.RunStatus(ctx, queueScript, outboxKeys(c.Device), s.core.Nonce(), maxPending, record.Command.Pack(&c))
+	number, err := s.redis.RunStatus(ctx, queueScript, outboxKeys(c.Device), s.redis.Nonce(), MaxPending, record.Command.Pack(&c))
 	switch {
 	case err != nil:
 		return fleet.Command{}, err
 	case number < 0:
-		return fleet.Command{}, noDevice(c.Device)
+		return fleet.Command{}, fleet.Errorf(fleet.NotFound, "no such device: %s", c.Device)
 	case number == 0:
-		return fleet.Command{}, fleet.Errorf(fleet.Busy, "device %s has %d unanswered commands: wait until it has answered some", c.Device, maxPending)
+		return fleet.Command{}, fleet.Errorf(fleet.Busy, "device %s has %d unanswered commands: wait until it has answered some", c.Device, MaxPending)
 	}
 	c.Number = uint32(number)
 	return c, nil
@@ -45,12 +81,12 @@ func (s *Messages) Queue(ctx context.Context, c fleet.Command) (fleet.Command, e
 
 // Pending returns the commands that device id has not answered, lowest number first, and drops
 // those that have expired.
-func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
+func (s *Outboxes) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
 	commands, err := s.Commands(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	now := s.core.clock.Now()
+	now := s.clock.Now()
 	var pending []fleet.Command
 	var expired []any
 	for _, c := range commands {
@@ -63,7 +99,7 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 		}
 	}
 	if len(expired) > 0 {
-		if _, err := s.core.Run(ctx, expireScript, outboxKeys(id), expired...); err != nil {
+		if _, err := s.redis.Run(ctx, expireScript, outboxKeys(id), expired...); err != nil {
 			return nil, err
 		}
 	}
@@ -71,8 +107,8 @@ func (s *Messages) Pending(ctx context.Context, id fleet.DeviceID) ([]fleet.Comm
 }
 
 // Commands returns all commands that are kept for id, also finished ones, lowest number first.
-func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
-	fields, err := pipeline.Fetch(ctx, s.core.Pipeline, keys.Outbox(id), func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+func (s *Outboxes) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Command, error) {
+	fields, err := pipeline.Fetch(ctx, s.redis, keys.Outbox(id), func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), keys.Outbox(id))
 	})
 	if err != nil {
@@ -97,9 +133,9 @@ func (s *Messages) Commands(ctx context.Context, id fleet.DeviceID) ([]fleet.Com
 // Finish stores the result of a pending command of device id. A command keeps its first result:
 // a repeated Finish changes nothing and returns nil. It returns fleet.NotFound for a command
 // that was never queued or is no longer kept.
-func (s *Messages) Finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
+func (s *Outboxes) Finish(ctx context.Context, id fleet.DeviceID, number uint32, result []byte) error {
 	text := record.CommandResult.Pack(&fleet.Command{Done: time.Now(), Result: result})
-	status, err := s.core.RunStatus(ctx, finishScript, outboxKeys(id), number, text, s.core.keep.Commands)
+	status, err := s.redis.RunStatus(ctx, finishScript, outboxKeys(id), number, text, s.kept)
 	if err == nil && status < 0 {
 		return fleet.Errorf(fleet.NotFound, "device %s has no command %d", id, number)
 	}

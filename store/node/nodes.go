@@ -1,0 +1,243 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/pipeline"
+)
+
+const (
+	// Every is the time between two beats.
+	Every = time.Second
+	// Silence is how long others have to see a counter standing still until its node is dead.
+	Silence = 10 * time.Second
+	// patience is how long a node writes without a beat of its own: it stops before others can take
+	// it for dead.
+	patience = 8 * time.Second
+	// kept is how long a dead node stays in Redis.
+	kept = time.Minute
+
+	tripTimeout = 3 * time.Second
+)
+
+var (
+	//go:embed replace.lua
+	replaceSource string
+	replaceScript = redis.NewScript(replaceSource)
+)
+
+// Config is what Nodes work with.
+type Config struct {
+	Role string // what the node does
+	// At returns the master of a key.
+	At  func(key string) (pipeline.Master, error)
+	Log *slog.Logger
+
+	// Changed is called when another node has begun, or has died or left. It must not block.
+	Changed func(id string, alive bool)
+	// Resumed is called when this node beats again after others may have taken it for dead. It must
+	// not block.
+	Resumed func()
+}
+
+// Nodes are the nodes of a store, as one of them sees them. It is safe for concurrent use. A nil one is
+// that of a server that does not share its store: it has no id, and does all that must run once.
+type Nodes struct {
+	config Config
+	id     string
+	began  time.Time
+	beaten atomic.Int64 // when the last beat began that reached Redis, ns after began
+	beats  uint64       // owned by Run, and by Join before it
+
+	mu     sync.Mutex // never held while Redis is asked
+	peers  map[string]*peer
+	seen   time.Time       // when peers were last read
+	wanted map[string]bool // leases: whether this node has them
+}
+
+// peer is another node.
+type peer struct {
+	text  string        // its field: beats, then its role
+	still time.Duration // how long text was seen not to change
+	alive bool
+}
+
+// New returns the nodes of a store, of which this process becomes one with Join.
+func New(config Config) *Nodes {
+	return &Nodes{
+		config: config, id: strings.ToLower(rand.Text()[:12]), began: time.Now(),
+		peers: map[string]*peer{}, wanted: map[string]bool{},
+	}
+}
+
+// ID names this node; "" if the store is not shared.
+func (n *Nodes) ID() string {
+	if n == nil {
+		return ""
+	}
+	return n.id
+}
+
+// Alive reports whether id is this node or one that lives, as far as this node knows.
+func (n *Nodes) Alive(id string) bool {
+	if n == nil || id == "" {
+		return false
+	}
+	if id == n.id {
+		return true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.peers[id]
+	return p != nil && p.alive
+}
+
+// Others returns the other nodes that live, in no order.
+func (n *Nodes) Others() []string {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var others []string
+	for id, p := range n.peers {
+		if p.alive {
+			others = append(others, id)
+		}
+	}
+	return others
+}
+
+// Lapsed reports whether this node may be dead to others: it must not write.
+func (n *Nodes) Lapsed() bool {
+	return n != nil && time.Since(n.began)-time.Duration(n.beaten.Load()) > patience
+}
+
+// Join makes this process a node: it returns once others can see it.
+func (n *Nodes) Join(ctx context.Context) error { return n.beat(ctx) }
+
+// Run beats until ctx ends.
+func (n *Nodes) Run(ctx context.Context) {
+	tick := time.NewTicker(Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		lapsed := n.Lapsed()
+		if err := n.beat(ctx); err != nil {
+			if ctx.Err() == nil {
+				n.config.Log.Debug("this node could not beat", "err", err)
+			}
+			continue
+		}
+		if lapsed {
+			n.config.Log.Warn("this node is back: others may have taken it for dead, so it compares its sessions with the store")
+			n.config.Resumed()
+		}
+	}
+}
+
+// Leave removes this node, with its leases. What it holds is up to others from then on.
+func (n *Nodes) Leave(ctx context.Context) error {
+	if n == nil {
+		return nil
+	}
+	m, err := n.config.At(keys.Nodes)
+	if err != nil {
+		return err
+	}
+	for name := range n.held() {
+		if err := n.replace(ctx, m, keys.Leases, name, n.id, ""); err != nil {
+			return err
+		}
+	}
+	return m.HDel(ctx, keys.Nodes, n.id).Err()
+}
+
+// beat raises this node's counter, looks at those of others, and takes the leases that are free.
+func (n *Nodes) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
+	defer cancel()
+	m, err := n.config.At(keys.Nodes)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	n.beats++
+	pipe := m.Pipeline()
+	pipe.HSet(ctx, keys.Nodes, n.id, strconv.FormatUint(n.beats, 10)+" "+n.config.Role)
+	nodes, leases := pipe.HGetAll(ctx, keys.Nodes), pipe.HGetAll(ctx, keys.Leases)
+	if err := pipeline.Exec(ctx, pipe); err != nil {
+		return err
+	}
+	n.beaten.Store(int64(began.Sub(n.began)))
+	gone := n.observe(began, nodes.Val())
+	for id, text := range gone {
+		_ = n.replace(ctx, m, keys.Nodes, id, text, "") // the next beat tries again
+	}
+	return n.take(ctx, m, leases.Val())
+}
+
+// observe compares the counters with those seen before, and returns the nodes that have been dead for
+// long. Only time in which this node could look counts: while Redis is away, no counter moves.
+func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string]string) {
+	n.mu.Lock()
+	passed := min(now.Sub(n.seen), 2*Every)
+	n.seen = now
+	changes := map[string]bool{}
+	gone = map[string]string{}
+	for id, text := range texts {
+		if id == n.id {
+			continue
+		}
+		p := n.peers[id]
+		if p == nil {
+			p = &peer{}
+			n.peers[id] = p
+		}
+		if p.text != text {
+			p.text, p.still = text, 0
+		} else {
+			p.still += passed
+		}
+		if alive := p.still < Silence; alive != p.alive {
+			p.alive, changes[id] = alive, alive
+		}
+		if p.still > kept {
+			gone[id] = text
+		}
+	}
+	for id, p := range n.peers {
+		if _, there := texts[id]; !there {
+			delete(n.peers, id)
+			if p.alive {
+				changes[id] = false
+			}
+		}
+	}
+	n.mu.Unlock()
+	for id, alive := range changes {
+		n.config.Log.Info("a node of this store has changed", "node", id, "alive", alive)
+		n.config.Changed(id, alive)
+	}
+	return gone
+}
+
+// replace sets a field of a hash if it has the text was, "" for none; is "" removes it.
+func (n *Nodes) replace(ctx context.Context, m pipeline.Master, key, field, was, is string) error {
+	return replaceScript.Run(ctx, m, []string{key}, field, was, is).Err()
+}
