@@ -69,7 +69,7 @@ var benchmarks = []benchmark{
 	},
 	{
 		name: "lists", about: "pages of a long list of devices, and the impact of a release, over HTTP", apart: true,
-		defaults: options{devices: 1_000_000, dialers: 64, clients: 2, asked: 400, online: 1000, settle: 20 * time.Second, timeout: time.Hour}, run: lists,
+		defaults: options{devices: 1_000_000, dialers: 64, clients: 2, asked: 400, online: 1000, settle: 20 * time.Second, timeout: 4 * time.Hour}, run: lists,
 	},
 }
 

@@ -44,7 +44,10 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	environment := []string{"MUSTER_OWNER_EMAIL=" + ownerEmail, "MUSTER_OWNER_PASSWORD=" + password}
+	environment := []string{
+		"MUSTER_OWNER_EMAIL=" + ownerEmail, "MUSTER_OWNER_PASSWORD=" + password,
+		fmt.Sprintf("MUSTER_QUOTA_DEVICES=%d", max(o.devices, 1_000_000)), // of one team
+	}
 	args := append([]string{
 		"serve", "--data", filepath.Join(b.fleet, "data"),
 		"--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", readyFile,

@@ -201,19 +201,26 @@ func (c *Catalog) Releases() []Release {
 }
 
 // Split is a border inside the devices of a product: those whose Mix by Salt is below Below get
-// something else than the others. It concerns the members of Group, 0: all devices.
+// something else than the others. It concerns the members of Group, 0: all devices. One with
+// Gateways separates BLE devices by their gateway instead, because a limit depends on it.
 type Split struct {
-	Group GroupID
-	Salt  uint64
-	Below uint64
+	Group    GroupID
+	Salt     uint64
+	Below    uint64
+	Gateways bool
 }
 
 // Splits returns the borders that c's releases with a plan draw.
 func (c *Catalog) Splits() (splits []Split) {
+	gateways := false
 	for group, r := range c.Staged {
+		if r.Plan.Limits.Behind > 0 && !gateways {
+			gateways = true
+			splits = append(splits, Split{Gateways: true})
+		}
 		for at := &r; at != nil; at = at.Under {
 			if below := at.Below(); below > 0 && at.Share < Whole {
-				splits = append(splits, Split{group, at.Salt, below})
+				splits = append(splits, Split{Group: group, Salt: at.Salt, Below: below})
 			}
 		}
 	}

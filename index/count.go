@@ -58,7 +58,7 @@ type tally struct {
 // per class, with the number of its devices and an entry without name, gateway and last
 // handshake, and with the id of any one of them. The same entry may come more than once. A class
 // is visited in parts if one of the splits goes through it, so that the devices of each part are on
-// the same side of all of them. It takes time by the number of classes, and by the number of
+// the same side of all of them; the entries have the gateway if a split separates by it. It takes time by the number of classes, and by the number of
 // devices only where splits are. Up to 8192 classes are counted as of one moment. It returns
 // ErrNotReady before Finish.
 func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, splits []fleet.Split, visit func(e *fleet.IndexEntry, devices int)) error {
@@ -89,44 +89,53 @@ func (f *filter) tally(n int32, splits []fleet.Split, tallies []tally) []tally {
 		return tallies
 	}
 	c := &f.shard.classes[n]
-	add := func(row int32, devices int) {
+	add := func(row, gateway int32, devices int) {
 		e := f.index.expand(&c.traits)
-		e.ID = f.shard.row(row).id
+		e.ID, e.Gateway = f.shard.row(row).id, f.index.gateways.values[gateway]
 		tallies = append(tallies, tally{e, devices})
 	}
-	through := splitsThrough(splits, f.index.groups[c.traits.groups])
-	if len(through) == 0 {
+	through, byGateway := f.index.splitsThrough(splits, &c.traits)
+	if len(through) == 0 && !byGateway {
 		if devices := f.countClass(n); devices > 0 {
-			add(c.rows[0], devices)
+			add(c.rows[0], 0, devices)
 		}
 		return tallies
 	}
-	parts := make(map[uint64]*part)
+	parts := make(map[side]*part)
 	var last *part
-	lastSides := uint64(0)
+	var lastSide side
 	for i, row := range c.rows {
 		if !f.passes(n, row) {
 			continue
 		}
-		sides := uint64(0)
+		var at side
 		for bit, split := range through {
 			if uint64(fleet.Mix(c.hashes[i], split.Salt)) < split.Below {
-				sides |= 1 << bit
+				at.below |= 1 << bit
 			}
 		}
-		if last == nil || sides != lastSides { // mostly it is the same as before
-			if last = parts[sides]; last == nil {
+		if byGateway {
+			at.gateway = f.shard.row(row).gateway
+		}
+		if last == nil || at != lastSide { // mostly it is the same as before
+			if last = parts[at]; last == nil {
 				last = &part{row: row}
-				parts[sides] = last
+				parts[at] = last
 			}
-			lastSides = sides
+			lastSide = at
 		}
 		last.devices++
 	}
-	for _, p := range parts {
-		add(p.row, p.devices)
+	for at, p := range parts {
+		add(p.row, at.gateway, p.devices)
 	}
 	return tallies
+}
+
+// side is where a device is in regard to the splits.
+type side struct {
+	below   uint64 // a bit per split
+	gateway int32  // points into the pool; 0 if no split separates by it
 }
 
 // part is the devices of a class on the same side of all splits.
@@ -138,14 +147,18 @@ type part struct {
 // maxSplits bounds the splits through one class; a product has fewer (fleet.Catalog.Begin).
 const maxSplits = 64
 
-// splitsThrough returns those splits that concern devices in these groups.
-func splitsThrough(splits []fleet.Split, groups []fleet.GroupID) (through []fleet.Split) {
+// splitsThrough returns those splits that concern devices with these traits, and whether one
+// separates them by gateway.
+func (x *Index) splitsThrough(splits []fleet.Split, t *traits) (through []fleet.Split, byGateway bool) {
 	for _, split := range splits {
-		if (split.Group == 0 || slices.Contains(groups, split.Group)) && len(through) < maxSplits {
+		switch {
+		case split.Gateways:
+			byGateway = byGateway || t.kind == fleet.BLE
+		case (split.Group == 0 || slices.Contains(x.groups[t.groups], split.Group)) && len(through) < maxSplits:
 			through = append(through, split)
 		}
 	}
-	return through
+	return through, byGateway
 }
 
 // Shown names a device and the revision that the index has of it.

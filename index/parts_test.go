@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -27,6 +28,9 @@ func TestCountsByPartsAreTheDevicesOfEachSide(t *testing.T) {
 				x.SetOnline(id, rapid.Bool().Draw(t, "online"))
 			default:
 				d := fleet.Device{ID: id, Team: 1, Product: 1, Revision: uint64(i + 1), Running: fleet.WholeVersion(rapid.Uint32Range(1, 2).Draw(t, "runs"))}
+				if gateway := rapid.IntRange(0, 3).Draw(t, "gateway"); gateway > 0 {
+					d.Kind, d.Gateway = fleet.BLE, fleet.DeviceID(fmt.Sprint("gw", gateway))
+				}
 				for g := range fleet.GroupID(2) {
 					if rapid.Bool().Draw(t, "in") {
 						d.Groups = append(d.Groups, g+1)
@@ -43,34 +47,47 @@ func TestCountsByPartsAreTheDevicesOfEachSide(t *testing.T) {
 				Below: rapid.Uint64Range(0, 1<<32).Draw(t, "below"),
 			})
 		}
+		gateways := rapid.Bool().Draw(t, "by gateway")
+		if gateways {
+			splits = append(splits, fleet.Split{Gateways: true})
+		}
 		sides := func(id fleet.DeviceID, groups []fleet.GroupID) (text string) {
-			for _, split := range splitsThrough(splits, groups) {
+			for _, split := range splits {
+				if split.Gateways || split.Group != 0 && !slices.Contains(groups, split.Group) {
+					continue
+				}
 				text += fmt.Sprint(uint64(fleet.Mix(id.Hash(), split.Salt)) < split.Below, " ")
 			}
 			return text
 		}
 		got, want := map[string]int{}, map[string]int{}
 		err := x.Count(fleet.Actor{Team: 1, Role: fleet.Owner}, 1, splits, func(e *fleet.IndexEntry, n int) {
-			got[fmt.Sprint(e.Running, e.Groups, sides(e.ID, e.Groups))] += n
+			got[fmt.Sprint(e.Running, e.Groups, sides(e.ID, e.Groups), e.Gateway)] += n
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for id, d := range devices {
-			want[fmt.Sprint(d.Running, d.Groups, sides(id, d.Groups))]++
+			gateway := d.Gateway
+			if !gateways {
+				gateway = ""
+			}
+			want[fmt.Sprint(d.Running, d.Groups, sides(id, d.Groups), gateway)]++
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("got  %v\nwant %v", got, want)
 		}
 
-		holds := func(e *fleet.IndexEntry) bool { return sides(e.ID, e.Groups) > "t" } // inside the first split
+		holds := func(e *fleet.IndexEntry) bool { // inside the first split, or behind a gateway
+			return sides(e.ID, e.Groups) > "t" || gateways && e.Gateway == "gw2"
+		}
 		ids, err := x.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: 1, Role: fleet.Owner}, Where: fleet.Where{Holds: holds, Splits: splits}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		inside := 0
 		for id, d := range devices {
-			if holds(&fleet.IndexEntry{ID: id, Groups: d.Groups}) {
+			if holds(&fleet.IndexEntry{ID: id, Groups: d.Groups, Gateway: d.Gateway}) {
 				inside++
 			}
 		}

@@ -36,21 +36,22 @@ func (f *filter) judge(t *traits) verdict {
 
 // where narrows the verdict on a class by the query's own condition.
 func (f *filter) where(t *traits, v verdict) verdict {
-	switch {
-	case f.q.Where.Holds == nil || v == selectNone:
+	if f.q.Where.Holds == nil || v == selectNone {
 		return v
-	case len(splitsThrough(f.q.Where.Splits, f.index.groups[t.groups])) > 0:
+	}
+	if through, byGateway := f.index.splitsThrough(f.q.Where.Splits, t); len(through) > 0 || byGateway {
 		return selectByRow
-	case f.holds(t, ""):
+	}
+	if f.holds(t, &row{}) {
 		return v
 	}
 	return selectNone
 }
 
-// holds asks the query's own condition about a device of a class; "": any.
-func (f *filter) holds(t *traits, id fleet.DeviceID) bool {
+// holds asks the query's own condition about a device of a class; a zero row: any.
+func (f *filter) holds(t *traits, r *row) bool {
 	e := f.index.expand(t)
-	e.ID = id
+	e.ID, e.Gateway = r.id, f.index.gateways.values[r.gateway]
 	return f.q.Where.Holds(&e)
 }
 
@@ -58,7 +59,7 @@ func (f *filter) holds(t *traits, id fleet.DeviceID) bool {
 func (f *filter) passes(n, row int32) bool {
 	t, v := &f.shard.classes[n].traits, f.classes[n]
 	if v == selectByRow {
-		if !f.holds(t, f.shard.row(row).id) {
+		if !f.holds(t, f.shard.row(row)) {
 			return false
 		}
 		v = f.visibility.ofClass(t)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -195,5 +196,32 @@ func TestPagesOfWhatIsLeftMissNobodyWhoStays(t *testing.T) {
 	}
 	if _, _, err := s.Devices(t.Context(), admin, remaining.Query{Product: otatest.Product}, "no cursor", 4); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("a cursor that is none: got %v", err)
+	}
+}
+
+// Devices behind a gateway at which a plan's limit is reached wait for it, others don't.
+func TestAFullGatewayIsACauseForWhatIsBehindIt(t *testing.T) {
+	f, s := world(t)
+	f.EditCatalog(func(c *fleet.Catalog) {
+		plan := fleet.ReleasePlan{Stages: []fleet.ReleaseStage{{Share: fleet.Whole}}, Limits: fleet.ReleaseLimits{Behind: 2}}
+		r, err := c.Begin(fleet.Release{Version: otatest.Version("1"), Plan: plan}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetStaged(r)
+		s.Pace.Set(pace.Key{Product: otatest.Product, Release: r.ID}, pace.Standing{Behind: map[fleet.DeviceID]int{"gw1": 2, "gw2": 1}}, 0, time.Now())
+	})
+	for _, id := range []fleet.DeviceID{"a1", "b1", "c2", "d2"} {
+		f.Device(id, "2", func(d *fleet.Device) { d.Kind, d.Gateway = fleet.BLE, "gw"+id[1:] })
+		f.Store.Index.SetOnline(id, true)
+	}
+	causes, err := s.Causes(t.Context(), admin, remaining.Query{Product: otatest.Product}, 10)
+	want := []remaining.Cause{{Name: "gateway_limit", Devices: 2, First: []fleet.DeviceID{"a1", "b1"}}, {Name: "handshake", Devices: 2, First: []fleet.DeviceID{"c2", "d2"}}}
+	if diff := cmp.Diff(want, causes); err != nil || diff != "" {
+		t.Errorf("%v; -want +got\n%s", err, diff)
+	}
+	list, _, err := s.Devices(t.Context(), admin, remaining.Query{Product: otatest.Product, Cause: "gateway_limit"}, "", 10)
+	if err != nil || len(list) != 2 || list[0].ID != "a1" || list[1].ID != "b1" {
+		t.Errorf("listed %+v, %v", list, err)
 	}
 }
