@@ -207,7 +207,7 @@ func TestABreakHitsItsShareOfTheDevices(t *testing.T) {
 	f := Faults{Breaks: []Break{{three.version, "rev-b", 0.3}}}
 	broken := 0
 	for n := range 10_000 {
-		if f.broken(1, fleet.DeviceID(fmt.Sprint("dev-", n)), "rev-b", three.version) {
+		if f.Broken(1, fleet.DeviceID(fmt.Sprint("dev-", n)), "rev-b", three.version) {
 			broken++
 		}
 	}

@@ -89,12 +89,13 @@ func (f *Faults) draw(seed uint64, id fleet.DeviceID, hardware string, n int, o 
 		drop:      hit(r, f.Drop),
 		at:        r.Float64(),
 	}
-	p.revert = p.revert || f.broken(seed, id, hardware, o.Version)
+	p.revert = p.revert || f.Broken(seed, id, hardware, o.Version)
 	return p
 }
 
-// broken reports whether firmware doesn't run on a device. It is the same at each try.
-func (f *Faults) broken(seed uint64, id fleet.DeviceID, hardware string, version fleet.Version) bool {
+// Broken reports whether firmware doesn't run on a device of a fleet with this seed. It is the
+// same at each try.
+func (f *Faults) Broken(seed uint64, id fleet.DeviceID, hardware string, version fleet.Version) bool {
 	for n, b := range f.Breaks {
 		if b.Version.Equal(version) && (b.Hardware == "" || b.Hardware == hardware) && hit(source(seed, id, -1-n), b.Share) {
 			return true

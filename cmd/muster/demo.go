@@ -60,6 +60,7 @@ type demo struct {
 	roles  []role
 	images map[uint32][]byte
 	fleet  *simulator.Fleet
+	faults uint64 // seed of the simulator, of which the faults are drawn
 }
 
 // Run goes from an empty server to a fleet that runs what it should.
@@ -162,9 +163,11 @@ func (d *demo) prepare(ctx context.Context, base string) ([]simulator.Credential
 		return nil, err
 	}
 	d.client = client
-	if _, err := client.CreateProduct(ctx, "Widget", demoProduct); err != nil {
+	product, err := client.CreateProduct(ctx, "Widget", demoProduct)
+	if err != nil {
 		return nil, err
 	}
+	d.faults = faultSeed(d.cmd.Seed, firstStage(d.roles, fleet.ProductID(product.ID)))
 	for _, g := range []struct{ name, what string }{
 		{groupPrerelease, "Customers who want new firmware first"},
 		{groupEU, "Devices in Europe: a group without a release"},
@@ -196,15 +199,10 @@ func (d *demo) start(ctx context.Context, tasks *sync.WaitGroup, mqtt string, de
 		return err
 	}
 	d.fleet, err = simulator.New(simulator.Config{
-		Broker: broker, Devices: devices, Version: fleet.WholeVersion(factoryVersion), Seed: d.cmd.Seed,
+		Broker: broker, Devices: devices, Version: fleet.WholeVersion(factoryVersion), Seed: d.faults,
 		Client: simulator.Light, Ramp: 500, Haste: demoHaste,
-		Profile: simulator.Profile{Product: demoProduct, Rehello: demoRehello},
-		Faults: simulator.Faults{
-			Breaks:    []simulator.Break{{Version: fleet.WholeVersion(faultyVersion), Hardware: hardwareB, Share: 0.3}},
-			PowerLoss: []simulator.StageChance{{Stage: simulator.StageDownload, Chance: 0.03}},
-			Drop:      0.03,
-			Slow:      simulator.Slow{Rate: 96 << 10, Share: 0.03},
-		},
+		Profile:  simulator.Profile{Product: demoProduct, Rehello: demoRehello},
+		Faults:   demoFaults,
 		Radio:    simulator.Radio{Rate: demoRadio, Delay: 5 * time.Millisecond},
 		Progress: func(now simulator.Snapshot) { d.view.Show(fleetLines(now)) },
 		Every:    500 * time.Millisecond,

@@ -18,12 +18,12 @@ const demoHold = time.Second
 // begins with more than 1 % of the devices, and its stages are held for a second each.
 func (d *demo) plan() *api.Plan {
 	careful := api.PlanOf(fleet.CarefulPlan(), nil)
-	first := max(min(d.cmd.Devices/4, 25), d.cmd.Devices/100)
+	first := firstDevices(len(d.roles))
 	careful.Stages = api.Stages{{Devices: first}, {Share: api.Percent{Share: 2500}}, {Share: api.Percent{Share: 5000}}, {Share: api.Percent{Share: fleet.Whole}}}
 	for i := range careful.Stages {
 		careful.Stages[i].Hold = &api.Span{Duration: demoHold}
 	}
-	careful.Gate.Sample = min(careful.Gate.Sample, first*4/5)
+	careful.Gate.Sample = first - mustFail(first)/2 // so many never all succeed
 	careful.OnHalt = "revert"
 	return &careful
 }
