@@ -24,10 +24,13 @@ func window(t *testing.T, days, from, to, zone string) calendar.Window {
 	return w
 }
 
-// TestWindowsOpenByTheLocalClock has Europe/Berlin's two days of 2026 on which the clock
-// changes: on 29 March 02:00 becomes 03:00, on 25 October 03:00 becomes 02:00.
+// TestWindowsOpenByTheLocalClock has the days of 2026 on which clocks change. In Berlin 02:00
+// becomes 03:00 on 29 March, and 03:00 becomes 02:00 on 25 October; in New York it is 02:00 to 03:00
+// on 8 March and 02:00 to 01:00 on 1 November; on Lord Howe, by half an hour, 02:00 to 02:30 on 4
+// October and 02:00 to 01:30 on 5 April; in Cairo 00:00 to 01:00 on 24 April, and 24:00 to 23:00 on 29
+// October.
 func TestWindowsOpenByTheLocalClock(t *testing.T) {
-	const berlin = "Europe/Berlin"
+	const berlin, newYork, lordHowe, cairo = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo"
 	for name, row := range map[string]struct {
 		days, from, to, zone string
 		now, opens           string // opens "": open now
@@ -50,6 +53,33 @@ func TestWindowsOpenByTheLocalClock(t *testing.T) {
 		"after it":                          {"daily", "02:00", "03:00", berlin, "2026-10-25T02:00:00Z", "2026-10-26T01:00:00Z"},
 		"the day after the change":          {"daily", "01:00", "05:00", berlin, "2026-10-25T22:00:00Z", "2026-10-26T00:00:00Z"},
 		"weekly, and skipped once":          {"sun", "02:10", "02:40", berlin, "2026-03-29T00:00:00Z", "2026-04-05T00:10:00Z"},
+
+		"a day of 23 hours":              {"sun", "00:00", "24:00", berlin, "2026-03-29T21:59:00Z", ""},
+		"after it, a day of 24":          {"sun", "00:00", "24:00", berlin, "2026-03-29T22:00:00Z", "2026-04-04T22:00:00Z"},
+		"a day of 25 hours":              {"sun", "00:00", "24:00", berlin, "2026-10-25T22:59:00Z", ""},
+		"past midnight, to no such time": {"sat", "22:00", "02:30", berlin, "2026-03-29T00:59:00Z", ""},
+		"which ends with the change":     {"sat", "22:00", "02:30", berlin, "2026-03-29T01:00:00Z", "2026-04-04T20:00:00Z"},
+		"past midnight, twice":           {"sat", "22:00", "02:30", berlin, "2026-10-25T00:15:00Z", ""},
+		"between the two":                {"sat", "22:00", "02:30", berlin, "2026-10-25T00:45:00Z", "2026-10-25T01:00:00Z"},
+		"the second of them":             {"sat", "22:00", "02:30", berlin, "2026-10-25T01:15:00Z", ""},
+		"after both":                     {"sat", "22:00", "02:30", berlin, "2026-10-25T01:30:00Z", "2026-10-31T21:00:00Z"},
+
+		"New York: the hour that does not come":      {"daily", "02:00", "03:00", newYork, "2026-03-07T20:00:00Z", "2026-03-09T06:00:00Z"},
+		"New York: the hour that comes twice, first": {"daily", "01:00", "02:00", newYork, "2026-11-01T05:30:00Z", ""},
+		"New York: the hour that comes twice, again": {"daily", "01:00", "02:00", newYork, "2026-11-01T06:30:00Z", ""},
+		"New York: after it":                         {"daily", "01:00", "02:00", newYork, "2026-11-01T07:00:00Z", "2026-11-02T06:00:00Z"},
+
+		"Lord Howe: the half hour that does not come":      {"daily", "02:00", "02:30", lordHowe, "2026-10-03T15:00:00Z", "2026-10-04T15:00:00Z"},
+		"Lord Howe: the half hour that comes twice, first": {"daily", "01:30", "02:00", lordHowe, "2026-04-04T14:45:00Z", ""},
+		"Lord Howe: the half hour that comes twice, again": {"daily", "01:30", "02:00", lordHowe, "2026-04-04T15:15:00Z", ""},
+		"Lord Howe: after it":                              {"daily", "01:30", "02:00", lordHowe, "2026-04-04T15:30:00Z", "2026-04-05T15:00:00Z"},
+
+		"Cairo: a day that begins at 01:00":                  {"fri", "00:00", "24:00", cairo, "2026-04-23T21:59:00Z", "2026-04-23T22:00:00Z"},
+		"Cairo: its first hour, which does not come":         {"daily", "00:00", "01:00", cairo, "2026-04-23T12:00:00Z", "2026-04-24T21:00:00Z"},
+		"Cairo: the last hour of a day comes twice, first":   {"thu", "23:00", "24:00", cairo, "2026-10-29T20:30:00Z", ""},
+		"Cairo: the last hour of a day comes twice, again":   {"thu", "23:00", "24:00", cairo, "2026-10-29T21:30:00Z", ""},
+		"Cairo: past midnight, which is not between the two": {"thu", "23:30", "00:30", cairo, "2026-10-29T21:10:00Z", "2026-10-29T21:30:00Z"},
+		"Cairo: past midnight, after the hour came again":    {"thu", "23:30", "00:30", cairo, "2026-10-29T22:10:00Z", ""},
 	} {
 		now, err := time.Parse(time.RFC3339, row.now)
 		if err != nil {
@@ -72,7 +102,7 @@ func TestWindowsOpenByTheLocalClock(t *testing.T) {
 // shows.
 func TestTheNextOpeningIsTheFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca"}).Draw(t, "zone")
+		name := rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca", "Africa/Cairo"}).Draw(t, "zone")
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Fatal(err)
