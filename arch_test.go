@@ -82,7 +82,7 @@ var mayImport = map[string][]string{
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":        {"fleet", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
-	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
+	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/device", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
 	"cli/terminal": {},
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
@@ -125,6 +125,7 @@ var mayImport = map[string][]string{
 
 	"chaos": {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "store/redisserver"},
 
+	"bench/device":  {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/swarm"},
 	"bench/process": {},
 	"bench/report":  {},
 	"bench/rest":    {},

@@ -100,6 +100,7 @@
 //	siege               a whole server while strangers do their worst
 //	chaos               a fleet under faults, and an oracle that judges what is left
 //	bench               side-by-side benchmarks
+//	bench/device        the devices of a benchmark
 //	bench/process       servers under test, and what the kernel says of them
 //	bench/report        what a benchmark found, as tables or JSON
 //	bench/swarm         many MQTT clients, over TCP or TLS

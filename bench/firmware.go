@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
@@ -146,25 +147,25 @@ func (f *deliveries) muster(ctx context.Context, chunk uint32) (delivery, error)
 	defer s.Close()
 	downloads := f.downloads(s, from, to, chunk)
 	d, err := f.measure("muster", f.ours.Process, chunk, func() error {
-		return s.Each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].run() })
+		return s.Each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].Run() })
 	})
 	if err != nil {
 		return d, err
 	}
 	f.version = to
-	if err := s.Each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].finish() }); err != nil {
+	if err := s.Each(ctx, func(_ context.Context, i int, _ *mqttlite.Conn) error { return downloads[i].Finish() }); err != nil {
 		return d, err
 	}
 	f.bed.logDelays(downloads)
 	return d, f.ours.Quiet(ctx)
 }
 
-func (f *deliveries) downloads(s *swarm.Swarm, from, to, chunk uint32) []*download {
-	downloads := make([]*download, len(s.Conns))
+func (f *deliveries) downloads(s *swarm.Swarm, from, to, chunk uint32) []*device.Download {
+	downloads := make([]*device.Download, len(s.Conns))
 	for i, c := range s.Conns {
-		hello := greeting(from)
+		hello := device.Greeting(product, from)
 		hello.Chunk, hello.Window = chunk, f.options.window
-		downloads[i] = &download{id: f.ourDevices[i].ID, conn: c, hello: hello, target: to}
+		downloads[i] = &device.Download{ID: f.ourDevices[i].ID, Conn: c, Hello: hello, Target: to}
 	}
 	return downloads
 }
@@ -213,10 +214,10 @@ func (f *deliveries) measure(name string, server *process.Process, chunk uint32,
 }
 
 // logDelays logs what the devices had to wait for besides the chunks.
-func (b *bed) logDelays(downloads []*download) (busy, idle int) {
+func (b *bed) logDelays(downloads []*device.Download) (busy, idle int) {
 	for _, d := range downloads {
-		busy += d.busy
-		idle += d.idle
+		busy += d.Busy
+		idle += d.Idle
 	}
 	if busy+idle > 0 {
 		b.progress("%d times the server was busy, %d times nothing came in time", busy, idle)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
@@ -32,7 +33,7 @@ func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) 
 		full.server, full.to, full.devices = m.Process, m.mqtt, devices
 		bare.server, bare.to, bare.devices = m.Process, m.mqtt, devices
 		full.then = func(i int, c *mqttlite.Conn) error {
-			return handshake(c, devices[i].ID, greeting(1), 1)
+			return device.Handshake(c, devices[i].ID, device.Greeting(product, 1), 1)
 		}
 	}
 	if o.sides.mosquitto() {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
@@ -77,7 +78,7 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 	for from := 0; from < len(devices); from += some {
 		batch := devices[from:min(from+some, len(devices))]
 		s, err := swarm.Connect(ctx, m.mqtt, batch, o.dialers, func(i int, c *mqttlite.Conn) error {
-			err := handshake(c, batch[i].ID, greeting(runs(from+i)), 0)
+			err := device.Handshake(c, batch[i].ID, device.Greeting(product, runs(from+i)), 0)
 			_ = c.Close()
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
@@ -39,7 +40,7 @@ func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 		return nil, err
 	}
 	s, err := swarm.Connect(ctx, m.mqtt, devices[coming:], o.dialers, func(i int, c *mqttlite.Conn) error {
-		_, err := greet(c, devices[coming+i].ID, greeting(runs(coming+i)))
+		_, err := device.Greet(c, devices[coming+i].ID, device.Greeting(product, runs(coming+i)))
 		return err
 	})
 	if err != nil {
@@ -123,7 +124,7 @@ func (m *muster) probes(ctx context.Context, b *bed, spare []swarm.Device) ([]*p
 		turn++
 		n := turn % len(spare)
 		swarm, err := swarm.Connect(ctx, m.mqtt, spare[n:n+1], 1, func(_ int, c *mqttlite.Conn) error {
-			_, err := greet(c, spare[n].ID, greeting(runs(n)))
+			_, err := device.Greet(c, spare[n].ID, device.Greeting(product, runs(n)))
 			return err
 		})
 		if err == nil {

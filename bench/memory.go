@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
@@ -66,7 +67,7 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 		}
 		f, err := footprintOf(ctx, m.Process, b, o, m.gauges, func() (*swarm.Swarm, error) {
 			return swarm.Connect(ctx, m.mqtt, devices, o.dialers, func(i int, c *mqttlite.Conn) error {
-				return handshake(c, devices[i].ID, greeting(1), 1)
+				return device.Handshake(c, devices[i].ID, device.Greeting(product, 1), 1)
 			})
 		})
 		if err != nil {

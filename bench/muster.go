@@ -47,6 +47,7 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 	environment := []string{
 		"MUSTER_OWNER_EMAIL=" + ownerEmail, "MUSTER_OWNER_PASSWORD=" + password,
 		fmt.Sprintf("MUSTER_QUOTA_DEVICES=%d", max(o.devices, 1_000_000)), // of one team
+		fmt.Sprintf("MUSTER_OTA_MAX_UPDATES=%d", max(o.devices, 1000)),
 	}
 	args := append([]string{
 		"serve", "--data", filepath.Join(b.fleet, "data"),

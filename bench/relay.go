@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
@@ -58,8 +59,8 @@ func subscribe(c *mqttlite.Conn, filter string) error {
 
 // receive returns when a subscriber has the whole image and its digest is right.
 func (r *relay) receive(c *mqttlite.Conn) error {
-	image := newAssembly(sha256.Sum256(r.image), r.count())
-	for !image.complete() {
+	image := device.NewAssembly(sha256.Sum256(r.image), r.count())
+	for !image.Complete() {
 		p, err := c.Read(time.Time{})
 		if err != nil {
 			return err
@@ -67,11 +68,11 @@ func (r *relay) receive(c *mqttlite.Conn) error {
 		if p.Kind != mqtt.Publish {
 			continue
 		}
-		if err := image.take(p.Payload); err != nil {
+		if err := image.Take(p.Payload); err != nil {
 			return err
 		}
 	}
-	return image.verify()
+	return image.Verify()
 }
 
 // send publishes the image and returns when the broker has acknowledged all of it.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
@@ -86,7 +87,7 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 		target = 0 // nothing is released yet
 	}
 	s, err := swarm.Connect(ctx, f.ours.mqtt, f.ourDevices, f.options.dialers, func(i int, c *mqttlite.Conn) error {
-		return handshake(c, f.ourDevices[i].ID, greeting(from), target)
+		return device.Handshake(c, f.ourDevices[i].ID, device.Greeting(product, from), target)
 	})
 	if err != nil {
 		return surge{}, err
@@ -96,10 +97,10 @@ func (f *deliveries) rushMuster(ctx context.Context) (surge, error) {
 	v, err := f.surge(ctx, f.ours.Process, s, func() error {
 		return f.ours.Release(ctx, product, fmt.Sprint(to))
 	}, func(i int) error {
-		if err := downloads[i].run(); err != nil {
+		if err := downloads[i].Run(); err != nil {
 			return err
 		}
-		return downloads[i].finish()
+		return downloads[i].Finish()
 	})
 	f.version = to
 	v.busy, v.late = f.bed.logDelays(downloads)

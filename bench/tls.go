@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/muster-iot/muster/bench/device"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/bench/report"
 	"github.com/muster-iot/muster/bench/swarm"
@@ -86,7 +87,9 @@ func (f *deliveries) compareHandshakes(ctx context.Context, r *report.Report) er
 		ours = secured{what: "muster", server: f.ours.Process, to: f.ours.mqtt, devices: devices}
 		welcomed = ours
 		welcomed.what = "muster until the Welcome"
-		welcomed.then = func(i int, c *mqttlite.Conn) error { return handshake(c, devices[i].ID, greeting(1), 0) }
+		welcomed.then = func(i int, c *mqttlite.Conn) error {
+			return device.Handshake(c, devices[i].ID, device.Greeting(product, 1), 0)
+		}
 		sides = append(sides, &ours, &welcomed)
 	}
 	if f.other != nil {

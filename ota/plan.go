@@ -33,16 +33,17 @@ type Plan struct {
 	Offer   *wire.Offer    // nil: nothing is offered
 	NoWay   bool           // it was found out now that no uploaded versions lead to Target: Why says what is missing
 
-	release fleet.ReleaseID // the release with a plan that gave Target; 0: none
-	product fleet.ProductID
-	gateway fleet.DeviceID // a BLE device's, else ""
-	team    fleet.TeamID
-	window  uint32
-	session uint64
-	atHello bool       // it answers a Hello
-	going   bool       // the running download stays as it is
-	repeat  bool       // Offer continues a running update
-	stop    *wire.Stop // ends a running download that no Offer replaces
+	release  fleet.ReleaseID // the release with a plan that gave Target; 0: none
+	revision uint64          // of the catalog
+	product  fleet.ProductID
+	gateway  fleet.DeviceID // a BLE device's, else ""
+	team     fleet.TeamID
+	window   uint32
+	session  uint64
+	atHello  bool       // it answers a Hello
+	going    bool       // the running download stays as it is
+	repeat   bool       // Offer continues a running update
+	stop     *wire.Stop // ends a running download that no Offer replaces
 }
 
 // Welcome is the answer to the Hello with this boot nonce.
@@ -63,7 +64,7 @@ func (p Plan) Welcome(boot uint64) wire.Welcome {
 // when its update ends. AtHello, d.Boot must be the boot nonce of the Hello before h.
 func (s *Service) Decide(d *fleet.Device, c *fleet.Catalog, h wire.Hello, at Occasion) Plan {
 	x := decision{Service: s, device: d, catalog: c, hello: h, at: at, now: time.Now(), plan: Plan{
-		Device: d.ID, product: d.Product, gateway: d.Gateway, team: d.Team, window: h.Window, session: d.Session, atHello: at == AtHello,
+		Device: d.ID, revision: c.Revision, product: d.Product, gateway: d.Gateway, team: d.Team, window: h.Window, session: d.Session, atHello: at == AtHello,
 	}}
 	precedence.Renew(d, c)
 	if at == AtHello && s.rules.settle(d, c, h, x.now) {

@@ -25,8 +25,10 @@ type download struct {
 	count   uint32    // of the last Want, 0 before the first
 	window  uint32    // chunks pushed with the Offer
 	stalled bool      // its slot was freed: no chunks are sent until it has one again
+	held    bool      // its release was halted: no chunks are sent until the device is re-evaluated
 	stored  bool      // the device holds the whole image: no Want is expected
 
+	release   releaseKey // the release with a plan that it follows, or none
 	transfers transfers
 }
 
@@ -39,6 +41,7 @@ func (s *Service) Start(p Plan, link Link) error {
 		s.counts.ended[p.Ended[i].State].Add(1)
 	}
 	if p.going {
+		s.unhold(p)
 		return nil
 	}
 	if p.Offer == nil {
@@ -49,7 +52,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	now := time.Now()
 	dl := &download{
 		device: p.Device, gateway: p.gateway, team: p.team, update: o.Update, link: link, session: p.session, offered: o.Chunk,
-		asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
+		release: releaseKey{p.product, p.release}, asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
 	}
 	dl.window = min(p.window, o.Count-o.First)
 	dl.transfers.begin(int64(o.First)*int64(o.Chunk), now)
@@ -63,8 +66,13 @@ func (s *Service) Start(p Plan, link Link) error {
 		}
 	}
 	s.running[p.Device] = dl
+	dl.held = p.revision < s.holds[dl.release] // halted since this was decided
+	again := dl.held
 	s.noteOrder(p.Device, link, p.session, o.Image())
 	s.mu.Unlock()
+	if again {
+		s.cfg.Ready(p.Device)
+	}
 	s.counts.offers.Add(1)
 	if p.repeat {
 		s.counts.continued.Add(1)
@@ -76,7 +84,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if dl.window > 0 && s.running[p.Device] == dl {
-		link.SendChunks(dl.source, o.First, dl.window)
+		dl.send(o.First, dl.window)
 	}
 	return nil
 }
@@ -153,7 +161,7 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	dl.stored = false
 	dl.transfers.asked(int64(w.First)*int64(w.Chunk), src, dl.asked)
 	if dl.stalled = !s.slots.enter(who{id, dl.gateway, dl.team}, dl.asked); !dl.stalled {
-		link.SendChunks(src, dl.first, dl.count)
+		dl.send(dl.first, dl.count)
 	}
 	return wire.ReasonNone
 }

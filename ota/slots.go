@@ -223,7 +223,7 @@ func (s *Service) vacate(id fleet.DeviceID) (ready []fleet.DeviceID) {
 			continue
 		}
 		dl.stalled, dl.asked = false, now
-		dl.link.SendChunks(dl.source, dl.first, dl.count)
+		dl.send(dl.first, dl.count)
 	}
 	return ready
 }

@@ -80,7 +80,7 @@ func (s *Service) giveWay(id fleet.DeviceID) {
 	ready := s.vacate(id)
 	if s.slots.enter(h.who, time.Now()) { // nobody waits any more
 		dl.stalled = false
-		dl.link.SendChunks(dl.source, dl.first, max(dl.count, dl.window))
+		dl.send(dl.first, max(dl.count, dl.window))
 	}
 	s.mu.Unlock()
 	s.announce(ready)

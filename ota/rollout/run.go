@@ -232,6 +232,9 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 	if err != nil || !moved(&before, &after) {
 		return after, c, err
 	}
+	if after.State == fleet.ReleaseHalted || after.State == fleet.ReleaseReverting {
+		s.halted(product, id, c.Revision)
+	}
 	record(before, after)
 	var now []fleet.DeviceID
 	if after.Now && after.State != fleet.ReleaseHalted {

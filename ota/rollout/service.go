@@ -35,6 +35,10 @@ type Config struct {
 	// Counted is called with every count of a release's devices, and what becomes of the release;
 	// nil: nothing is to do. It must not block.
 	Counted func(product fleet.ProductID, r fleet.Release, n fleet.ReleaseCounts)
+	// Halted is called, before anything else, when a release gives its version to no further device,
+	// by the catalog with this revision: its downloads have to stop; nil: nothing is to do. It must
+	// not block.
+	Halted func(product fleet.ProductID, r fleet.ReleaseID, revision uint64)
 	// Changed is called after what a product's releases give devices has changed: running
 	// downloads whose version is no longer the target have to be re-evaluated, and the devices
 	// in now at once; nil: nothing is to do. It must not block.
@@ -56,6 +60,7 @@ type Service struct {
 	alert       func(ctx context.Context, team fleet.TeamID, name, text string)
 	announce    func(event.Event)
 	counted     func(fleet.ProductID, fleet.Release, fleet.ReleaseCounts)
+	halted      func(fleet.ProductID, fleet.ReleaseID, uint64)
 	changed     func(fleet.ProductID, []fleet.DeviceID)
 
 	listening atomic.Bool // health has entries
@@ -101,12 +106,15 @@ func New(config Config) *Service {
 	if config.Pace == nil {
 		config.Pace = pace.New()
 	}
+	if config.Halted == nil {
+		config.Halted = func(fleet.ProductID, fleet.ReleaseID, uint64) {}
+	}
 	if config.Changed == nil {
 		config.Changed = func(fleet.ProductID, []fleet.DeviceID) {}
 	}
 	return &Service{
 		catalogs: config.Catalogs, teams: config.Teams, index: config.Index, audit: config.Audit, maxAttempts: config.MaxAttempts,
-		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, changed: config.Changed, pace: config.Pace, now: time.Now, alert: config.Alert,
+		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, halted: config.Halted, changed: config.Changed, pace: config.Pace, now: time.Now, alert: config.Alert,
 		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool), health: make(map[fleet.ProductID]*health),
 	}
 }

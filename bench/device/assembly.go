@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"crypto/sha256"
@@ -9,9 +9,9 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// assembly is an image on its way into a device: what both servers' receivers do with
+// Assembly is an image on its way into a device: what both servers' receivers do with
 // what they get, chunk by chunk, in order.
-type assembly struct {
+type Assembly struct {
 	digest fleet.Digest
 	count  uint32 // chunks of the whole image
 	next   uint32 // first missing chunk
@@ -19,13 +19,14 @@ type assembly struct {
 	sum    hash.Hash
 }
 
-func newAssembly(digest fleet.Digest, count uint32) *assembly {
-	return &assembly{digest: digest, count: count, sum: sha256.New()}
+// NewAssembly returns an empty assembly of an image in so many chunks.
+func NewAssembly(digest fleet.Digest, count uint32) *Assembly {
+	return &Assembly{digest: digest, count: count, sum: sha256.New()}
 }
 
-// take decodes one chunk and hashes its data. Chunks the device has already are
+// Take decodes one chunk and hashes its data. Chunks the device has already are
 // repeated: an error, since nothing was lost here.
-func (a *assembly) take(payload []byte) error {
+func (a *Assembly) Take(payload []byte) error {
 	c, err := wire.ParseChunk(payload)
 	if err != nil {
 		return err
@@ -39,11 +40,12 @@ func (a *assembly) take(payload []byte) error {
 	return nil
 }
 
-func (a *assembly) complete() bool { return a.next == a.count }
+// Complete reports whether all chunks are there.
+func (a *Assembly) Complete() bool { return a.next == a.count }
 
-// verify compares what came with what was announced.
-func (a *assembly) verify() error {
-	if got := fleet.Digest(a.sum.Sum(nil)); !a.complete() || got != a.digest {
+// Verify compares what came with what was announced.
+func (a *Assembly) Verify() error {
+	if got := fleet.Digest(a.sum.Sum(nil)); !a.Complete() || got != a.digest {
 		return fmt.Errorf("%d of %d chunks with SHA-256 %s, expected %s", a.next, a.count, got, a.digest)
 	}
 	return nil

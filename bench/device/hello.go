@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"fmt"
@@ -11,33 +11,34 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-func topic(id string, kind wire.TopicKind) string {
+// Topic returns a topic of a device.
+func Topic(id string, kind wire.TopicKind) string {
 	return wire.Topic{Speaker: fleet.DeviceID(id), Kind: kind}.String()
 }
 
-// greeting is the Hello of a device of the benchmarks' product that runs version n.
-func greeting(n uint32) wire.Hello {
+// Greeting is the Hello of a device of a product that runs version n.
+func Greeting(product string, n uint32) wire.Hello {
 	h := wire.NewHello(fleet.WholeVersion(n))
 	h.Product = product
 	return h
 }
 
-// handshake sends Hello and waits for its Welcome, which must name the running version as
+// Handshake sends Hello and waits for its Welcome, which must name the running version as
 // target: the decision was made, and there is nothing to do. target 0 expects none.
-func handshake(c *mqttlite.Conn, id string, h wire.Hello, target uint32) error {
-	w, err := greet(c, id, h)
+func Handshake(c *mqttlite.Conn, id string, h wire.Hello, target uint32) error {
+	w, err := Greet(c, id, h)
 	if err != nil {
 		return err
 	}
 	return expect(w, target)
 }
 
-// greet sends Hello and waits for its Welcome.
-func greet(c *mqttlite.Conn, id string, h wire.Hello) (w wire.Welcome, err error) {
-	if _, err := c.Publish(topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
+// Greet sends Hello and waits for its Welcome.
+func Greet(c *mqttlite.Conn, id string, h wire.Hello) (w wire.Welcome, err error) {
+	if _, err := c.Publish(Topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
 		return w, err
 	}
-	welcomeTopic := topic(id, wire.TopicWelcome)
+	welcomeTopic := Topic(id, wire.TopicWelcome)
 	deadline := time.Now().Add(swarm.ReplyTimeout)
 	for {
 		p, err := c.Read(deadline)

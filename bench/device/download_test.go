@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"bytes"
@@ -54,20 +54,20 @@ func (s *cloudOfOne) receive(conn net.Conn, name string, payload []byte, qos byt
 		Chunk: s.chunk, Count: wire.ChunkCount(int64(len(s.image)), s.chunk),
 	}
 	switch name {
-	case topic(testDevice, wire.TopicHello):
+	case Topic(testDevice, wire.TopicHello):
 		h, err := wire.DecodeHello(payload)
 		if err != nil {
 			return err
 		}
 		welcome := wire.Welcome{Time: time.Unix(1, 0), Target: offer.Version}
-		if err := publish(conn, topic(testDevice, wire.TopicWelcome), welcome.Encode()); err != nil {
+		if err := publish(conn, Topic(testDevice, wire.TopicWelcome), welcome.Encode()); err != nil {
 			return err
 		}
-		if err := publish(conn, topic(testDevice, wire.TopicOffer), offer.Encode()); err != nil {
+		if err := publish(conn, Topic(testDevice, wire.TopicOffer), offer.Encode()); err != nil {
 			return err
 		}
 		return s.push(conn, offer, 0, h.Window)
-	case topic(testDevice, wire.TopicWant):
+	case Topic(testDevice, wire.TopicWant):
 		w, err := wire.DecodeWant(payload)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (s *cloudOfOne) push(conn net.Conn, o wire.Offer, first, count uint32) erro
 		if int(i) == s.spoiled {
 			data[0] ^= 1
 		}
-		if err := publish(conn, topic(testDevice, wire.TopicChunk), wire.AppendChunk(nil, wire.Chunk{Image: o.Image(), Index: i, Data: data})); err != nil {
+		if err := publish(conn, Topic(testDevice, wire.TopicChunk), wire.AppendChunk(nil, wire.Chunk{Image: o.Image(), Index: i, Data: data})); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func publish(w io.Writer, name string, payload []byte) error {
 	return err
 }
 
-func connectTo(t *testing.T, s *cloudOfOne) *download {
+func connectTo(t *testing.T, s *cloudOfOne) *Download {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -146,18 +146,18 @@ func connectTo(t *testing.T, s *cloudOfOne) *download {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	hello := greeting(1)
+	hello := Greeting("bench", 1)
 	hello.Chunk, hello.Window = s.chunk, 8
-	return &download{id: testDevice, conn: c, hello: hello, target: 2}
+	return &Download{ID: testDevice, Conn: c, Hello: hello, Target: 2}
 }
 
 func TestDownloadAsksForEachChunkOnceAtHalfAWindow(t *testing.T) {
-	s := &cloudOfOne{image: image(128*21+5, 2), chunk: 128, spoiled: -1}
+	s := &cloudOfOne{image: bytes.Repeat([]byte("not "), 128*21/4+2), chunk: 128, spoiled: -1}
 	d := connectTo(t, s)
-	if err := d.run(); err != nil {
+	if err := d.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.finish(); err != nil {
+	if err := d.Finish(); err != nil {
 		t.Fatal(err)
 	}
 	var got [][2]uint32
@@ -174,8 +174,8 @@ func TestDownloadAsksForEachChunkOnceAtHalfAWindow(t *testing.T) {
 }
 
 func TestDownloadOfOtherBytesFails(t *testing.T) {
-	s := &cloudOfOne{image: image(128*21+5, 2), chunk: 128, spoiled: 17}
-	if err := connectTo(t, s).run(); err == nil {
+	s := &cloudOfOne{image: bytes.Repeat([]byte("not "), 128*21/4+2), chunk: 128, spoiled: 17}
+	if err := connectTo(t, s).Run(); err == nil {
 		t.Error("an image with a wrong digest was verified")
 	}
 }

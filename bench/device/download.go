@@ -1,4 +1,4 @@
-package main
+package device
 
 import (
 	"errors"
@@ -12,31 +12,31 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// download is one device of Muster's that gets a new version: Hello, Welcome, Offer,
+// Download is one device of Muster's that gets a new version: Hello, Welcome, Offer,
 // chunks and Wants (docs/protocol.md, "Flow").
-type download struct {
-	id     string
-	conn   *mqttlite.Conn
-	hello  wire.Hello
-	target uint32 // version
+type Download struct {
+	ID     string
+	Conn   *mqttlite.Conn
+	Hello  wire.Hello
+	Target uint32 // version
 
 	offer *wire.Offer
-	image *assembly
+	image *Assembly
 	asked uint32 // chunks below this one are under way or here
-	busy  int    // times the server had no capacity
-	idle  int    // times nothing came for wire.ChunkTimeout
+	Busy  int    // times the server had no capacity
+	Idle  int    // times nothing came for wire.ChunkTimeout
 }
 
-// run sends Hello and returns when the image is complete and its digest right.
-func (d *download) run() error {
+// Run sends Hello and returns when the image is complete and its digest right.
+func (d *Download) Run() error {
 	if err := d.sayHello(); err != nil {
 		return err
 	}
-	welcome, offer := topic(d.id, wire.TopicWelcome), topic(d.id, wire.TopicOffer)
-	chunk, stop := topic(d.id, wire.TopicChunk), topic(d.id, wire.TopicStop)
+	welcome, offer := Topic(d.ID, wire.TopicWelcome), Topic(d.ID, wire.TopicOffer)
+	chunk, stop := Topic(d.ID, wire.TopicChunk), Topic(d.ID, wire.TopicStop)
 	quiet := time.Now().Add(swarm.ReplyTimeout)
-	for d.image == nil || !d.image.complete() {
-		p, err := d.conn.Read(quiet)
+	for d.image == nil || !d.image.Complete() {
+		p, err := d.Conn.Read(quiet)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			err = d.nudge()
@@ -58,85 +58,85 @@ func (d *download) run() error {
 			return err
 		}
 	}
-	return d.image.verify()
+	return d.image.Verify()
 }
 
-func (d *download) sayHello() error {
-	_, err := d.conn.Publish(topic(d.id, wire.TopicHello), 0, d.hello.Encode())
+func (d *Download) sayHello() error {
+	_, err := d.Conn.Publish(Topic(d.ID, wire.TopicHello), 0, d.Hello.Encode())
 	return err
 }
 
 // takeWelcome returns when to send Hello again: soon when the server is busy.
-func (d *download) takeWelcome(payload []byte) (time.Time, error) {
+func (d *Download) takeWelcome(payload []byte) (time.Time, error) {
 	w, err := wire.DecodeWelcome(payload)
 	if err != nil {
 		return time.Time{}, err
 	}
 	if w.Reason == wire.ReasonBusy {
-		d.busy++
+		d.Busy++
 		return time.Now().Add(max(w.Again, time.Second)), nil
 	}
-	return time.Now().Add(wire.ChunkTimeout), expect(w, d.target)
+	return time.Now().Add(wire.ChunkTimeout), expect(w, d.Target)
 }
 
-func (d *download) takeOffer(payload []byte) error {
+func (d *Download) takeOffer(payload []byte) error {
 	o, err := wire.DecodeOffer(payload)
 	if err != nil {
 		return err
 	}
-	if n, ok := o.Version.Whole(); !ok || n != d.target || o.First != 0 {
-		return fmt.Errorf("offered version %s from chunk %d, expected %d from 0", o.Version, o.First, d.target)
+	if n, ok := o.Version.Whole(); !ok || n != d.Target || o.First != 0 {
+		return fmt.Errorf("offered version %s from chunk %d, expected %d from 0", o.Version, o.First, d.Target)
 	}
-	d.offer, d.image = &o, newAssembly(o.Digest, o.Count)
-	d.asked = min(d.hello.Window, o.Count)
+	d.offer, d.image = &o, NewAssembly(o.Digest, o.Count)
+	d.asked = min(d.Hello.Window, o.Count)
 	return nil
 }
 
 // takeChunk stores a chunk and asks for half a window more when no more than half of it
 // is left to come.
-func (d *download) takeChunk(payload []byte) error {
+func (d *Download) takeChunk(payload []byte) error {
 	if d.image == nil {
 		return errors.New("a chunk before its Offer")
 	}
-	if err := d.image.take(payload); err != nil {
+	if err := d.image.Take(payload); err != nil {
 		return err
 	}
-	half := max(d.hello.Window/2, 1)
+	half := max(d.Hello.Window/2, 1)
 	if d.asked == d.image.count || d.asked-d.image.next > half {
 		return nil
 	}
 	first := d.asked
-	d.asked = min(d.image.next+d.hello.Window, d.image.count)
+	d.asked = min(d.image.next+d.Hello.Window, d.image.count)
 	return d.want(first)
 }
 
-func (d *download) want(first uint32) error {
+func (d *Download) want(first uint32) error {
 	w := wire.Want{Image: d.offer.Image(), First: first, Count: d.asked - first}
-	_, err := d.conn.Publish(topic(d.id, wire.TopicWant), 0, w.Encode())
+	_, err := d.Conn.Publish(Topic(d.ID, wire.TopicWant), 0, w.Encode())
 	return err
 }
 
 // nudge asks again after nothing has come for too long.
-func (d *download) nudge() error {
+func (d *Download) nudge() error {
 	if d.image == nil {
 		return d.sayHello()
 	}
-	d.idle++
+	d.Idle++
 	return d.want(d.image.next)
 }
 
-// finish reports the image as stored and about to run, each with its acknowledgement, as
+// Finish reports the image as stored and about to run, each with its acknowledgement, as
 // a device does before it restarts.
-func (d *download) finish() error {
+func (d *Download) Finish() error {
 	for _, state := range []wire.ReportState{wire.ReportStored, wire.ReportApplying} {
 		report := wire.Report{Image: d.offer.Image(), State: state, Update: d.offer.Update}
-		id, err := d.conn.Publish(topic(d.id, wire.TopicReport), 1, report.Encode())
+		id, err := d.Conn.Publish(Topic(d.ID, wire.TopicReport), 1, report.Encode())
 		if err != nil {
 			return err
 		}
 		deadline := time.Now().Add(swarm.ReplyTimeout)
 		for {
-			p, err := d.conn.Read(deadline)
+			p, err := d.Conn.Read(deadline)
 			if err != nil {
 				return fmt.Errorf("waiting for the PUBACK of a Report: %w", err)
 			}
