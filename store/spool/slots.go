@@ -3,7 +3,6 @@ package spool
 import (
 	"bytes"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"strings"
 	"sync"
@@ -97,9 +96,9 @@ func (s *Slots) Close() error { return s.file.Close() }
 
 // unframed returns the text of a line that framed has made; none is torn by the end of a process.
 func unframed(line string) (text string, ok bool) {
-	var sum uint32
-	if _, err := fmt.Sscanf(line, "%08x ", &sum); err != nil || len(line) < 9 || crc32.ChecksumIEEE([]byte(line[9:])) != sum {
+	sum, text, ok := strings.Cut(line, " ")
+	if !ok || sum != checksum(text) {
 		return "", false
 	}
-	return line[9:], true
+	return text, true
 }

@@ -68,8 +68,10 @@ func (s *Spool) write() error {
 }
 
 func framed(line string) string {
-	return fmt.Sprintf("%08x %s\n", crc32.ChecksumIEEE([]byte(line)), line)
+	return checksum(line) + " " + line + "\n"
 }
+
+func checksum(line string) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(line))) }
 
 // Add adds a line, which has no line break, durably. It returns fleet.Busy when the file is full.
 func (s *Spool) Add(line string) error {
