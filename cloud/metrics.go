@@ -116,6 +116,12 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	count("muster_store_operations_total", "Operations carried out in these round trips.", r.Reads, "kind", "read")
 	count("muster_store_operations_total", "Operations carried out in these round trips.", r.Writes, "kind", "write")
 	count("muster_store_retries_total", "Round trips that were repeated.", r.Retries)
+	if f := s.store.FeedStats(); f.Joined {
+		gauge("muster_feed_behind_rows", "Writes of other servers that lists do not have yet.", float64(f.Rows))
+		gauge("muster_feed_behind_seconds", "How long ago lists had all writes of other servers.", f.Behind.Seconds())
+		count("muster_feed_rows_total", "Writes of other servers that lists have.", f.Applied)
+		count("muster_feed_rescans_total", "Parts of the devices, of 256, that were read again because their feed had a gap.", f.Rescans)
+	}
 }
 
 // send sends one sample; labels are name, value pairs.

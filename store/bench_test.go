@@ -3,8 +3,13 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -13,7 +18,19 @@ const benchDevices = 5000
 
 func benchStore(b *testing.B) (*Store, []*fleet.Device) {
 	b.Helper()
-	s := openServed(b, b.TempDir())
+	return filled(b, openServed(b, b.TempDir()))
+}
+
+// joinedStores opens two stores that share a Redis.
+func joinedStores(b *testing.B) (*Store, *Store) {
+	b.Helper()
+	served := openServed(b, b.TempDir())
+	url := "unix://" + served.core.Masters()[0].Options().Addr
+	return openJoined(b, url, 0, false), openJoined(b, url, 0, false)
+}
+
+func filled(b *testing.B, s *Store) (*Store, []*fleet.Device) {
+	b.Helper()
 	devices := make([]*fleet.Device, benchDevices)
 	for i := range devices {
 		d := newDevice(fleet.DeviceID(fmt.Sprintf("nrf-3525%010d", i)))
@@ -63,10 +80,23 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 }
 
+// inScripts returns how many µs s's Redis has spent in scripts.
+func inScripts(b *testing.B, s *Store) (us float64) {
+	b.Helper()
+	stats := got[string](b)(s.core.Masters()[0].Info(context.Background(), "commandstats").Result())
+	_, stats, _ = strings.Cut(stats, "cmdstat_evalsha:calls=")
+	_, stats, _ = strings.Cut(stats, "usec=")
+	stats, _, _ = strings.Cut(stats, ",")
+	us, _ = strconv.ParseFloat(stats, 64)
+	return us
+}
+
 func BenchmarkSave(b *testing.B) {
 	for _, callers := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
 			s, devices := benchStore(b)
+			before := inScripts(b, s)
+			defer func() { b.ReportMetric((inScripts(b, s)-before)/float64(b.N), "redis-µs/op") }()
 			share(b, callers, func(i int) error {
 				_, err := s.Devices.Save(context.Background(), devices[i])
 				return err
@@ -74,6 +104,66 @@ func BenchmarkSave(b *testing.B) {
 			b.ReportMetric(float64(s.Stats().Writes)/float64(s.Stats().WriteTrips), "writes/trip")
 		})
 	}
+}
+
+// BenchmarkJoinedSave is BenchmarkSave of a store that notes its writes for another one, which follows.
+func BenchmarkJoinedSave(b *testing.B) {
+	one, other := joinedStores(b)
+	s, devices := filled(b, one)
+	_, _, product := newTeam(b, s)
+	for _, d := range devices {
+		d.Product = product.ID
+	}
+	b.ResetTimer()
+	before := inScripts(b, s)
+	share(b, 64, func(i int) error {
+		_, err := s.Devices.Save(context.Background(), devices[i])
+		return err
+	})
+	b.StopTimer()
+	b.ReportMetric((inScripts(b, s)-before)/float64(b.N), "redis-µs/op")
+	becomesEqual(b, s, other)
+}
+
+// BenchmarkFollow measures how long after a save was answered another store has it, at 1,000 saves per
+// second.
+func BenchmarkFollow(b *testing.B) {
+	one, other := joinedStores(b)
+	s, devices := filled(b, one)
+	becomesEqual(b, s, other)
+	type change struct {
+		id   fleet.DeviceID
+		name string
+		at   time.Time
+	}
+	changes := make(chan change, benchDevices)
+	lags := make([]time.Duration, 0, b.N)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for c := range changes {
+			for {
+				if e, err := other.Index.Entry(c.id); err == nil && e.Name == c.name {
+					break
+				}
+				<-time.After(time.Millisecond)
+			}
+			lags = append(lags, time.Since(c.at))
+		}
+	})
+	b.ResetTimer()
+	tick := time.NewTicker(time.Millisecond)
+	for i := range b.N {
+		<-tick.C
+		d := devices[i%benchDevices]
+		d.Name = fmt.Sprint("name ", i)
+		got[uint64](b)(s.Devices.Save(context.Background(), d))
+		changes <- change{d.ID, d.Name, time.Now()}
+	}
+	close(changes)
+	watching.Wait()
+	slices.Sort(lags)
+	b.ReportMetric(float64(lags[len(lags)/2].Milliseconds()), "p50-ms")
+	b.ReportMetric(float64(lags[len(lags)*99/100].Milliseconds()), "p99-ms")
 }
 
 func BenchmarkHandshake(b *testing.B) {

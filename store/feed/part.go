@@ -111,18 +111,25 @@ func (f *Feed) apply(l look, end position, entries []entry) {
 	if p.state != following || p.at != l.at {
 		return
 	}
-	at, last := l.at, map[string]int{}
+	at, last, own := l.at, map[string]int{}, 0
 	for i := range entries {
 		e := &entries[i]
-		own := p.ahead[fleet.DeviceID(e.id)]
-		if e.seq != at.seq+1 || e.on != at.last || own.seq == e.seq && own.nonce != e.nonce {
+		if e.seq != at.seq+1 || e.on != at.last {
 			p.state = broken
 			return
 		}
 		at = position{e.seq, e.nonce}
 		last[e.id] = i
+		if p.ahead[fleet.DeviceID(e.id)] == (write{e.seq, e.nonce}) {
+			own++
+		}
 	}
-	if at.seq < end.seq {
+	for _, w := range p.ahead {
+		if w.seq <= at.seq {
+			own-- // another entry has its place, if it was lost
+		}
+	}
+	if at.seq < end.seq || own != 0 {
 		p.state = broken
 		return
 	}
