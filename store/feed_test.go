@@ -143,13 +143,71 @@ func TestAFeedThatWasTrimmedIsReadAgain(t *testing.T) {
 	t.Parallel()
 	a, b, _ := joinTwo(t, 1)
 	rescans := uint64(0)
-	for seed := range uint64(8) {
+	for seed := range uint64(3) {
 		operateOnAll(t, 100*seed, 150, sameBucket(5), a, b)
 		becomesEqual(t, a, b)
 		rescans = a.FeedStats().Rescans + b.FeedStats().Rescans
 	}
 	if rescans == 0 {
 		t.Error("no part was read again: the feeds were never trimmed")
+	}
+	ids := sameBucket(2)
+	for i := range 3 { // what is written once is not written over by what has trimmed it
+		for _, id := range ids {
+			if err := a.Devices.Delete(t.Context(), id); err != nil && !errors.Is(err, fleet.NotFound) {
+				t.Fatal(err)
+			}
+			must(t, a.Devices.Create(t.Context(), newDevice(id)))
+		}
+		becomesEqual(t, a, b)
+		got[fleet.Device](t)(a.Devices.Edit(t.Context(), ids[0], func(d *fleet.Device) error { d.Name = fmt.Sprint("once ", i); return nil }))
+		for range 60 {
+			got[fleet.Device](t)(a.Devices.Edit(t.Context(), ids[1], func(*fleet.Device) error { return nil }))
+		}
+		becomesEqual(t, a, b)
+	}
+}
+
+// afterReading calls once after the records were read.
+type afterReading struct{ once func() }
+
+func (h *afterReading) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (h *afterReading) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (h *afterReading) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		err := next(ctx, commands)
+		if commands[0].Name() == "hgetall" && h.once != nil {
+			h.once()
+			h.once = nil
+		}
+		return err
+	}
+}
+
+func TestAnIndexIsReadyWhenItHasWhatWasWrittenWhileTheRecordsWereRead(t *testing.T) {
+	for name, writes := range map[string]int{"the feed has it": 1, "the feed was trimmed": 60} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b, _ := joinTwo(t, 1)
+			ids := sameBucket(3)
+			for _, id := range ids[:2] {
+				must(t, b.Devices.Create(t.Context(), newDevice(id)))
+			}
+			hook(a, &afterReading{once: func() {
+				must(t, b.Devices.Delete(t.Context(), ids[0]))
+				must(t, b.Devices.Create(t.Context(), newDevice(ids[2])))
+				for range writes {
+					got[fleet.Device](t)(b.Devices.Edit(t.Context(), ids[1], func(d *fleet.Device) error { d.Name = "late"; return nil }))
+				}
+			}})
+			x := index.New()
+			f := feed.New(feed.Config{Redis: a.core.Pipeline, Index: x, Log: quiet(), Joined: true, Kept: 1})
+			must(t, f.Note(t.Context()))
+			f.Read(t.Context())
+			if diff := cmp.Diff(scanned(b), entries(x), sameVersion, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("scanned (-), read (+):\n%s", diff)
+			}
+		})
 	}
 }
 
