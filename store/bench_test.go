@@ -21,14 +21,6 @@ func benchStore(b *testing.B) (*Store, []*fleet.Device) {
 	return filled(b, openServed(b, b.TempDir()))
 }
 
-// joinedStores opens two stores that share a Redis.
-func joinedStores(b *testing.B) (*Store, *Store) {
-	b.Helper()
-	served := openServed(b, b.TempDir())
-	url := "unix://" + served.core.Masters()[0].Options().Addr
-	return openJoined(b, url, 0, false), openJoined(b, url, 0, false)
-}
-
 func filled(b *testing.B, s *Store) (*Store, []*fleet.Device) {
 	b.Helper()
 	devices := make([]*fleet.Device, benchDevices)
@@ -108,7 +100,7 @@ func BenchmarkSave(b *testing.B) {
 
 // BenchmarkJoinedSave is BenchmarkSave of a store that notes its writes for another one, which follows.
 func BenchmarkJoinedSave(b *testing.B) {
-	one, other := joinedStores(b)
+	one, other, _ := joinTwo(b, 0)
 	s, devices := filled(b, one)
 	_, _, product := newTeam(b, s)
 	for _, d := range devices {
@@ -128,7 +120,7 @@ func BenchmarkJoinedSave(b *testing.B) {
 // BenchmarkFollow measures how long after a save was answered another store has it, at 1,000 saves per
 // second.
 func BenchmarkFollow(b *testing.B) {
-	one, other := joinedStores(b)
+	one, other, _ := joinTwo(b, 0)
 	s, devices := filled(b, one)
 	becomesEqual(b, s, other)
 	type change struct {

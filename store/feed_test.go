@@ -21,17 +21,17 @@ import (
 )
 
 // openJoined opens one more store on a Redis. kept is how many entries of each feed there are.
-func openJoined(t testing.TB, url string, kept int, first bool) *Store {
+func openJoined(t testing.TB, url string, kept int) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Options{URL: url, Joined: true, Log: quiet(), kept: kept, shared: !first})
+	s, err := Open(t.Context(), Options{URL: url, Joined: true, Log: quiet(), kept: kept})
 	return opened(t, s, err)
 }
 
 // joinTwo opens two stores on a redis-server, which is returned as a client.
-func joinTwo(t *testing.T, kept int) (a, b *Store, c *redis.Client) {
+func joinTwo(t testing.TB, kept int) (a, b *Store, c *redis.Client) {
 	t.Helper()
 	socket, c := ownRedis(t)
-	return openJoined(t, "unix://"+socket, kept, true), openJoined(t, "unix://"+socket, kept, false), c
+	return openJoined(t, "unix://"+socket, kept), openJoined(t, "unix://"+socket, kept), c
 }
 
 // scanned is what an index has that reads all records now.
@@ -135,7 +135,7 @@ func TestTheIndexOfEachJoinedStoreEqualsTheRecords(t *testing.T) {
 	if s := a.FeedStats(); s.Applied == 0 || s.Rescans > 0 {
 		t.Errorf("got %+v, want that rows were applied, and no part read again", s)
 	}
-	late := openJoined(t, "unix://"+a.core.Masters()[0].Options().Addr, 0, false)
+	late := openJoined(t, "unix://"+a.core.Masters()[0].Options().Addr, 0)
 	becomesEqual(t, late)
 }
 
@@ -216,7 +216,7 @@ func TestAStoreThatIsOpenedDuringWritesMissesNone(t *testing.T) {
 	a, _, c := joinTwo(t, 5)
 	var writing sync.WaitGroup
 	writing.Go(func() { _ = operate(a, 1, 1500, sameBucket(9)) })
-	late := openJoined(t, "unix://"+c.Options().Addr, 5, false)
+	late := openJoined(t, "unix://"+c.Options().Addr, 5)
 	writing.Wait()
 	becomesEqual(t, a, late)
 }
@@ -319,8 +319,8 @@ func TestWritesOfThisProcessAreInItsListsAtOnce(t *testing.T) {
 func TestEachIndexEqualsTheRecordsThroughAFailOver(t *testing.T) {
 	t.Parallel()
 	c := ownCluster(t, true)
-	a := openJoined(t, c.URL(), 0, true)
-	b := openJoined(t, c.URL(), 0, false)
+	a := openJoined(t, c.URL(), 0)
+	b := openJoined(t, c.URL(), 0)
 	ids := manyBuckets(60)
 	operateOnAll(t, 1, 60, ids, a, b)
 	becomesEqual(t, a, b)

@@ -24,7 +24,7 @@ import (
 )
 
 // ownRedis starts a redis-server as an operator would, and returns its address and a client.
-func ownRedis(t *testing.T) (socket string, client *redis.Client) {
+func ownRedis(t testing.TB) (socket string, client *redis.Client) {
 	t.Helper()
 	server := got[*redisserver.Server](t)(redisserver.Start(t.Context(), t.TempDir(), quiet()))
 	t.Cleanup(server.Stop)
