@@ -105,7 +105,7 @@ func (s *session) Receive(_ context.Context, t wire.Topic, payload []byte) error
 	return nil
 }
 
-func (s *session) Gone() {
+func (s *session) Gone(code byte) {
 	if s.cloud.gone != nil {
 		s.cloud.gone(s)
 	}

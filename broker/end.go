@@ -36,7 +36,10 @@ func (b *Broker) finish(l *Link, cause byte, err error) {
 			l.panicked(r, debug.Stack())
 		}
 	}()
-	defer l.session.Gone()
+	if code = l.why; code == codeNone && !errors.Is(err, errLeft) {
+		code = Lost
+	}
+	defer l.session.Gone(code)
 	l.fireWill()
 }
 

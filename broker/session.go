@@ -47,6 +47,10 @@ type Session interface {
 	Receive(ctx context.Context, t wire.Topic, payload []byte) error
 
 	// Gone is called exactly once for every Session that Admit returned, when the
-	// connection has ended and nothing is written to it any more.
-	Gone()
+	// connection has ended and nothing is written to it any more. code is what it ended with: a
+	// reason code of MQTT 5 (§2.4), 0x00 after a DISCONNECT of the device, or Lost.
+	Gone(code byte)
 }
+
+// Lost is what a connection ended with that broke without a DISCONNECT. It is no code of MQTT.
+const Lost byte = 0xFF

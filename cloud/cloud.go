@@ -265,6 +265,9 @@ func (c *Cloud) close() error {
 	if c.history != nil {
 		c.history.Record(ctx)
 	}
+	if c.sessions != nil {
+		c.sessions.SaveGone(ctx)
+	}
 	if c.cancel != nil {
 		c.cancel()
 	}

@@ -244,7 +244,7 @@ func (l *line) Receive(_ context.Context, t wire.Topic, payload []byte) error {
 }
 
 // Gone notes the end of the connection.
-func (l *line) Gone() {
+func (l *line) Gone(byte) {
 	l.bench.mu.Lock()
 	if l.bench.line == l {
 		l.bench.line = nil

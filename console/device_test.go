@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muster-iot/muster/devicelog"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -35,11 +36,14 @@ func TestTheHeadOfADeviceSaysWhatHoldsIt(t *testing.T) {
 
 func TestFactsAreRowsByTheirPath(t *testing.T) {
 	facts := []byte("\xa2\x65modem\xa2\x64imei\x6212\x62fw\x07\x62tz\x63UTC") // {"modem": {"imei": "12", "fw": 7}, "tz": "UTC"}
-	want := []factRow{{"modem.fw", "7"}, {"modem.imei", "12"}, {"tz", "UTC"}}
-	if diff := cmp.Diff(factRows(facts), want); diff != "" {
+	was := []byte("\xa2\x65modem\xa2\x64imei\x6212\x62fw\x06\x63old\x01")
+	at := time.Unix(1_800_000_000, 0).UTC()
+	old := func(fact, text string) []devicelog.Value { return []devicelog.Value{{Fact: fact, Text: text, Until: at}} }
+	want := []factRow{{"modem.fw", "7", old("modem.fw", "6")}, {"modem.imei", "12", nil}, {"old", "", old("old", "1")}, {"tz", "UTC", nil}}
+	if diff := cmp.Diff(factRows(fleet.DeviceView{Device: fleet.Device{Facts: facts, OldFacts: devicelog.Changed("", was, facts, at)}}), want); diff != "" {
 		t.Errorf("got (-), want (+):\n%s", diff)
 	}
-	if rows := factRows(nil); rows != nil {
+	if rows := factRows(fleet.DeviceView{}); rows != nil {
 		t.Errorf("no facts: got %v", rows)
 	}
 }

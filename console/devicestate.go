@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/devicelog"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
@@ -103,10 +104,27 @@ func holds(d fleet.DeviceView) (list []string) {
 }
 
 // factRow is something that a device reported about itself.
-type factRow struct{ Name, Value string }
+type factRow struct {
+	Name, Value string            // Value is "" where the device does not report it any more
+	Earlier     []devicelog.Value // newest first
+}
 
 // factRows are the facts of a device, by name, those within another by their path.
-func factRows(facts []byte) (rows []factRow) {
+func factRows(d fleet.DeviceView) []factRow {
+	rows := reported(d.Facts)
+	for _, v := range devicelog.Values(d.OldFacts) {
+		at := slices.IndexFunc(rows, func(r factRow) bool { return r.Name == v.Fact })
+		if at < 0 {
+			rows, at = append(rows, factRow{Name: v.Fact}), len(rows)
+		}
+		rows[at].Earlier = append(rows[at].Earlier, v)
+	}
+	slices.SortFunc(rows, func(a, b factRow) int { return strings.Compare(a.Name, b.Name) })
+	return rows
+}
+
+// reported are the facts of a device's last Hello, in no order.
+func reported(facts []byte) (rows []factRow) {
 	var all map[string]any
 	if json.Unmarshal([]byte(wire.JSON(facts)), &all) != nil {
 		return nil
@@ -116,7 +134,7 @@ func factRows(facts []byte) (rows []factRow) {
 		inner, nested := value.(map[string]any)
 		if !nested {
 			text, _ := json.Marshal(value) // it was JSON
-			rows = append(rows, factRow{path, strings.Trim(string(text), `"`)})
+			rows = append(rows, factRow{Name: path, Value: strings.Trim(string(text), `"`)})
 			return
 		}
 		for name, value := range inner {
@@ -124,6 +142,5 @@ func factRows(facts []byte) (rows []factRow) {
 		}
 	}
 	add("", all)
-	slices.SortFunc(rows, func(a, b factRow) int { return strings.Compare(a.Name, b.Name) })
 	return rows
 }

@@ -69,6 +69,9 @@ type Device struct {
 
 	Revision uint64 // grows with each write; a write with an old one is a Conflict
 	Written  string // names the write that made this state: after a fail-over of Redis another state may have its revision
+
+	OldFacts string // earlier values of Facts, packed by package devicelog
+	Contacts string // its last connections, packed by package devicelog
 }
 
 // Supersede gives d the number of a new session. It is the time in µs, if that is higher than the

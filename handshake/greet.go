@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/calendar"
+	"github.com/muster-iot/muster/devicelog"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -122,6 +123,7 @@ func zoneOf(facts []byte) (zone string) {
 func write(d *fleet.Device, h wire.Hello, address string, now time.Time) {
 	d.Hardware, d.UpdatesOn, d.MaxImage = h.Hardware, h.UpdatesOn, h.MaxImage
 	if h.Facts != nil && (!bytes.Equal(h.Facts, d.Facts) || d.Zone == "" && bytes.Contains(h.Facts, []byte("btz"))) { // "tz" in CBOR
+		d.OldFacts = devicelog.Changed(d.OldFacts, d.Facts, h.Facts, now)
 		d.Facts, d.Zone = h.Facts, zoneOf(h.Facts)
 	}
 	d.Address = address

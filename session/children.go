@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/muster-iot/muster/devicelog"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/wire"
@@ -93,7 +94,7 @@ func (s *session) receiveFor(ctx context.Context, t wire.Topic, payload []byte) 
 		return s.stop(t, payload, wire.ReasonNotNow, ignoredEarly)
 	}
 	if child != nil {
-		s.sessions.end(child)
+		s.sessions.end(child, devicelog.Detached)
 	}
 	return s.stop(t, payload, wire.ReasonNotAttached, ignoredUnattached)
 }
@@ -149,6 +150,7 @@ func (s *session) child(ctx context.Context, id fleet.DeviceID) (*session, error
 func (s *session) beginChild(device *handshake.Session, before uint64) *session {
 	c := s.sessions
 	child := c.newSession(device, s.link, s, s.address)
+	child.began = time.Now()
 	c.mu.Lock()
 	if *c.detachments.of(device.ID()) != before {
 		c.mu.Unlock()
@@ -188,14 +190,14 @@ func (c *Sessions) detach(id fleet.DeviceID) *session {
 	s := c.online[id]
 	c.mu.Unlock()
 	if s != nil && s.gateway != nil {
-		c.end(s)
+		c.end(s, devicelog.Detached)
 	}
 	return s
 }
 
 // end ends the session of a BLE device; its gateway's connection stays open.
-func (c *Sessions) end(child *session) {
-	child.noteHeard()
+func (c *Sessions) end(child *session, code byte) {
+	child.depart(code)
 	child.device.End()
 	child.gateway.children.remove(child)
 	child.toDevice().StopChunks()
@@ -208,7 +210,7 @@ func (s *session) endChildren() {
 		return
 	}
 	for _, child := range s.children.all() {
-		s.sessions.end(child)
+		s.sessions.end(child, devicelog.GatewayGone)
 	}
 }
 

@@ -33,6 +33,7 @@ type session struct {
 	place    *quota.Place // of a device with its own connection
 	address  string       // IP the connection comes from
 
+	began time.Time    // when it began; zero where CONNACK refused the connection
 	heard atomic.Int64 // of a BLE device: when its last message came, Unix ns
 	noted atomic.Int64 // when the device was last heard, by its record, Unix ns
 	sent  uint32       // number of the last command that was sent since the last Hello; owned by the tasks
@@ -65,9 +66,9 @@ func (s *session) Begin() { s.sessions.join(s) }
 func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
 
 // Gone implements broker.Session.
-func (s *session) Gone() {
+func (s *session) Gone(code byte) {
 	s.endChildren()
-	s.noteHeard()
+	s.depart(code)
 	s.device.End()
 	s.place.Leave()
 	s.sessions.leave(s)
@@ -150,8 +151,10 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	defer s.stopIfDetached()
-	greeting, err := handshake.Greet(ctx, s.sessions.handshake, s.device, h, s.decide(h, ota.AtHello))
+	missed := s.sessions.upkeep.take(s.id())
+	greeting, err := handshake.Greet(ctx, s.sessions.handshake, s.device, h, s.loggedBy(missed, s.decide(h, ota.AtHello)))
 	if err != nil {
+		s.sessions.upkeep.restore(s.id(), missed)
 		return s.postpone(h, err)
 	}
 	now := time.Now()

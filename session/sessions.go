@@ -151,6 +151,7 @@ func (c *Sessions) newSession(device *handshake.Session, link *broker.Link, gate
 
 // join makes s its device's session. The broker has ended an older one before.
 func (c *Sessions) join(s *session) {
+	s.began = time.Now()
 	c.mu.Lock()
 	c.online[s.id()] = s
 	c.mu.Unlock()

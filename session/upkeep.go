@@ -8,22 +8,18 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-const (
-	upkeepEvery = time.Second
-	heardGrace  = time.Minute // what a device sent so soon after what its record says is not worth a write
-	heardWrites = 64          // at the same time
-)
+const upkeepEvery = time.Second
 
 // upkeep is what has to be done for devices later: it never has more than one entry of each kind
 // for a device. It is safe for concurrent use.
 type upkeep struct {
 	mu     sync.Mutex
-	unsent map[fleet.DeviceID]bool      // devices whose commands could not be read; guarded by mu
-	heard  map[fleet.DeviceID]time.Time // last packets of devices that have gone; guarded by mu
+	unsent map[fleet.DeviceID]bool       // devices whose commands could not be read; guarded by mu
+	gone   map[fleet.DeviceID]departures // what their records don't say yet; guarded by mu
 }
 
 func newUpkeep() *upkeep {
-	return &upkeep{unsent: make(map[fleet.DeviceID]bool), heard: make(map[fleet.DeviceID]time.Time)}
+	return &upkeep{unsent: make(map[fleet.DeviceID]bool), gone: make(map[fleet.DeviceID]departures)}
 }
 
 // keepUp runs until ctx ends.
@@ -37,7 +33,7 @@ func (c *Sessions) keepUp(ctx context.Context) {
 		case <-tick.C:
 		}
 		c.deliverUnsent(ctx)
-		c.saveHeard(ctx)
+		c.saveGone(ctx, time.Now())
 	}
 }
 
@@ -96,7 +92,7 @@ func (c *Sessions) Heard(id fleet.DeviceID) time.Time {
 	}
 	c.upkeep.mu.Lock()
 	defer c.upkeep.mu.Unlock()
-	return c.upkeep.heard[id]
+	return c.upkeep.gone[id].heard
 }
 
 // lastHeard returns when the device's last packet came.
@@ -105,44 +101,4 @@ func (s *session) lastHeard() time.Time {
 		return s.link.Heard()
 	}
 	return time.Unix(0, s.heard.Load())
-}
-
-// noteHeard has the time of the device's last packet saved, if that is much later than what its
-// record says: a device that connects again and again costs no write each time.
-func (s *session) noteHeard() {
-	at := s.lastHeard()
-	if at.Sub(time.Unix(0, s.noted.Load())) < heardGrace {
-		return
-	}
-	u := s.sessions.upkeep
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.heard[s.id()] = at
-}
-
-// saveHeard writes when devices that have gone were last heard.
-func (c *Sessions) saveHeard(ctx context.Context) {
-	c.upkeep.mu.Lock()
-	heard := c.upkeep.heard
-	c.upkeep.heard = make(map[fleet.DeviceID]time.Time)
-	c.upkeep.mu.Unlock()
-	free := make(chan struct{}, heardWrites)
-	var writes sync.WaitGroup
-	for id, at := range heard {
-		free <- struct{}{}
-		writes.Go(func() {
-			defer func() { <-free }()
-			_, _, err := c.devices.Change(ctx, id, func(d *fleet.Device) ([]fleet.Update, bool, error) {
-				later := at.After(d.LastHeard)
-				if later {
-					d.LastHeard = at
-				}
-				return nil, later, nil
-			})
-			if err != nil && ctx.Err() == nil {
-				c.log.Debug("the time of the last packet is not saved", "device", id, "err", err)
-			}
-		})
-	}
-	writes.Wait()
 }

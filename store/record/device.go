@@ -69,6 +69,8 @@ func (h *hash) unindexed(d *fleet.Device) {
 	h.text("ip", &d.Address)
 	h.instant("c", &d.Created)
 	h.instant("le", &d.LastHeard)
+	h.text("fh", &d.OldFacts)
+	h.text("cx", &d.Contacts)
 }
 
 // hash is a device's hash being written or read.

@@ -1,0 +1,101 @@
+package devicelog
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// MaxContacts is how many connections of a device are kept: with 14 bytes each at most, they take
+// 220 bytes of its record.
+const MaxContacts = 16
+
+// Reason codes with which connections end, beyond those of MQTT 5 (§2.4).
+const (
+	Lost        byte = 0xFF // without a DISCONNECT, by the network or the device
+	GatewayGone byte = 0xFE // of a BLE device: with the connection of its gateway
+	Detached    byte = 0xFD // of a BLE device: it is no longer behind the gateway
+)
+
+// Contact is one connection of a device, or its session behind a gateway.
+type Contact struct {
+	Began time.Time // to the microsecond, so that no two are the same
+	Ended time.Time // to the millisecond; zero while it lasts, and where the end was not seen
+	Code  byte      // what it ended with: of MQTT 5, or one of the above
+}
+
+// Contacts returns the connections in packed, newest first. It ignores what it can't read.
+func Contacts(packed string) (list []Contact) {
+	rest := []byte(packed)
+	for len(rest) > 0 {
+		began, n := binary.Uvarint(rest)
+		if n <= 0 {
+			return list
+		}
+		lasted, m := binary.Uvarint(rest[n:])
+		if m <= 0 || len(rest) == n+m {
+			return list
+		}
+		c := Contact{Began: time.UnixMicro(int64(began)).UTC(), Code: rest[n+m]}
+		if lasted > 0 {
+			c.Ended = c.Began.Add(time.Duration(lasted-1) * time.Millisecond)
+		}
+		list, rest = append(list, c), rest[n+m+1:]
+	}
+	return list
+}
+
+// WithContact returns packed with c, in place of one that began at the same time. The oldest are
+// dropped.
+func WithContact(packed string, c Contact) string {
+	began := max(c.Began.UnixMicro(), 0)
+	list := Contacts(packed)
+	at := 0
+	for at < len(list) && list[at].Began.UnixMicro() > began {
+		at++
+	}
+	if at < len(list) && list[at].Began.UnixMicro() == began {
+		list[at] = c
+	} else {
+		list = append(list[:at], append([]Contact{c}, list[at:]...)...)
+	}
+	return pack(list[:min(len(list), MaxContacts)])
+}
+
+func pack(list []Contact) string {
+	text := make([]byte, 0, 10*len(list))
+	for _, c := range list {
+		text = binary.AppendUvarint(text, uint64(max(c.Began.UnixMicro(), 0)))
+		lasted := uint64(0)
+		if !c.Ended.IsZero() {
+			lasted = 1 + uint64(max(c.Ended.Sub(c.Began).Milliseconds(), 0))
+		}
+		text = append(binary.AppendUvarint(text, lasted), c.Code)
+	}
+	return string(text)
+}
+
+// Why returns what ended the connection, in words.
+func (c Contact) Why() string {
+	switch c.Code {
+	case 0x00:
+		return "the device disconnected"
+	case Lost:
+		return "connection lost"
+	case GatewayGone:
+		return "its gateway's connection ended"
+	case Detached:
+		return "no longer behind the gateway"
+	case 0x89:
+		return "the server could not serve it"
+	case 0x8D:
+		return "nothing came for one and a half keep-alives"
+	case 0x8E:
+		return "replaced by a newer connection"
+	case 0x97:
+		return "over a limit"
+	case 0x98:
+		return "closed because the device was disabled, deleted or got a new secret"
+	}
+	return fmt.Sprintf("closed by the server, which did not accept a packet (0x%02x)", c.Code)
+}
