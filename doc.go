@@ -7,6 +7,7 @@
 //	event               what happens, as listeners receive it
 //	audit/chain         the hashes that link the entries of an audit log
 //	devicefile          files of devices to import: lists, spreadsheets, secrets
+//	devicelog           last connections of a device, and earlier values of its facts
 //	wire                the device protocol: topics, messages, CBOR, limits, reason codes
 //	wire/mqtt           the MQTT packets that are written by hand
 //	proxy               the address of a client behind a proxy

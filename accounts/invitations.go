@@ -123,7 +123,7 @@ func (a *Accounts) invitation(ctx context.Context, team fleet.TeamID, matches fu
 // password; fleet.Invalid for a new password out of bounds; and fleet.Busy after too many
 // wrong proofs.
 func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (secret string, t fleet.Token, err error) {
-	i, err := a.proveInvitation(ctx, acceptance)
+	i, err := a.proveInvitation(ctx, acceptance.Secret, acceptance.Address)
 	if err != nil {
 		return "", t, err
 	}
@@ -151,22 +151,36 @@ func (a *Accounts) Accept(ctx context.Context, acceptance fleet.Acceptance) (sec
 	return a.startSession(ctx, user, at(actorOf(m), acceptance.Address), 0)
 }
 
+// Invited returns the open invitation that secret belongs to, without its hash, and the team. It
+// requires no other right; address is that of the client, without port. It returns
+// fleet.Unauthenticated for a secret that is wrong, expired, revoked or used, and fleet.Busy
+// after too many of those.
+func (a *Accounts) Invited(ctx context.Context, secret, address string) (fleet.Invitation, fleet.Team, error) {
+	i, err := a.proveInvitation(ctx, secret, address)
+	if err != nil {
+		return fleet.Invitation{}, fleet.Team{}, err
+	}
+	i.Hash = [32]byte{}
+	team, err := a.teams.Team(ctx, i.Team)
+	return i, team, err
+}
+
 // proveInvitation returns the invitation that the secret belongs to.
-func (a *Accounts) proveInvitation(ctx context.Context, acceptance fleet.Acceptance) (fleet.Invitation, error) {
-	team, id, ok := invitationID(acceptance.Secret)
+func (a *Accounts) proveInvitation(ctx context.Context, secret, address string) (fleet.Invitation, error) {
+	team, id, ok := invitationID(secret)
 	if !ok {
 		return fleet.Invitation{}, badInvitation()
 	}
 	i, err := a.invitation(ctx, team, func(i fleet.Invitation) bool { return i.ID == id })
 	if errors.Is(err, fleet.NotFound) {
-		return i, a.proofs.wrongInvitation(acceptance.Address)
+		return i, a.proofs.wrongInvitation(address)
 	}
 	if err != nil {
 		return i, err
 	}
-	hash := sha256.Sum256([]byte(acceptance.Secret))
+	hash := sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(hash[:], i.Hash[:]) != 1 || !a.clock.Now().Before(i.Expires) {
-		return i, a.proofs.wrongInvitation(acceptance.Address)
+		return i, a.proofs.wrongInvitation(address)
 	}
 	return i, nil
 }

@@ -10,6 +10,20 @@ type Acceptance struct {
 	Another  bool   `json:"new_account,omitempty" doc:"Create an account although one with your email exists: it is not yours, or you lost its password. Each account has its own teams; the password decides which one you sign in to"`
 }
 
+// InvitationToken is the token of an invitation.
+type InvitationToken struct {
+	Token string `json:"token" doc:"The invitation's"`
+}
+
+// Invited is what an invited person is invited to.
+type Invited struct {
+	Team    string     `json:"team" doc:"Its name"`
+	Role    string     `json:"role"`
+	Email   string     `json:"email" doc:"Of the invited person"`
+	By      string     `json:"invited_by" doc:"Email of the inviter"`
+	Expires *time.Time `json:"expires_at"`
+}
+
 // Team is a team of the caller's.
 type Team struct {
 	ID      uint32     `json:"id"`

@@ -212,7 +212,7 @@ var policies = []policy{
 }
 
 // open are the operations without a token.
-var open = []string{"AcceptInvitation", "CreateToken", "GetVersion", "InvitationPage", "Reference"}
+var open = []string{"AcceptInvitation", "CreateToken", "GetVersion", "InvitationPage", "Reference", "ShowInvitation"}
 
 // wanted is the status the documentation promises, 200 for any success.
 func (p policy) wanted(role fleet.Role, object string) int {

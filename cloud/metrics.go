@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/muster-iot/muster/notify"
 )
 
 // collectors returns what /metrics exports. The other packages count for themselves, without
@@ -89,6 +91,14 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	count("muster_chunk_bytes_total", "Bytes of encoded chunks sent.", o.Bytes)
 	for state, n := range o.Ended {
 		count("muster_updates_ended_total", "Updates ended, by state.", n, "state", state.String())
+	}
+
+	n := s.notify.Stats()
+	gauge("muster_notifications_queued", "Notifications to be delivered, of all teams.", float64(n.Queued))
+	for _, kind := range []notify.Medium{notify.Webhook, notify.Mail} {
+		count("muster_notifications_sent_total", "Notifications delivered.", n.Sent[kind], "kind", string(kind))
+		count("muster_notifications_failed_total", "Notifications given up after the last attempt.", n.Failed[kind], "kind", string(kind))
+		count("muster_notification_attempts_failed_total", "Attempts to deliver a notification that failed.", n.Attempts[kind], "kind", string(kind))
 	}
 
 	if s.bucket != nil {

@@ -39,6 +39,7 @@ type Config struct {
 type Service struct {
 	config      Config
 	rates       *rates
+	counters    *counters
 	tests       *limit.Limiter[fleet.TeamID]
 	invitations *limit.Limiter[fleet.TeamID]
 	wake        chan struct{} // has a place for one request to look at woken
@@ -53,7 +54,7 @@ type Service struct {
 // New returns a Service, which delivers nothing before Run.
 func New(config Config) *Service {
 	return &Service{
-		config: config, rates: newRates(), tests: limit.New[fleet.TeamID](5, 10*time.Second, 1000), invitations: limit.New[fleet.TeamID](50, time.Minute, 1000),
+		config: config, rates: newRates(), counters: newCounters(), tests: limit.New[fleet.TeamID](5, 10*time.Second, 1000), invitations: limit.New[fleet.TeamID](50, time.Minute, 1000),
 		pauses: nightlong, gathering: gathering,
 		wake: make(chan struct{}, 1), woken: make(map[fleet.TeamID]bool),
 	}

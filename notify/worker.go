@@ -151,6 +151,7 @@ func (w *worker) tend(ctx context.Context, team fleet.TeamID) (again time.Time, 
 	if err := w.digests(ctx, q); err != nil {
 		return again, err
 	}
+	w.counters.wait(team, q.waiting) // before attempts, which write them, begin
 	if again, err = w.deliver(ctx, q); err == nil {
 		again = earlier(again, q.digest)
 	}
@@ -242,6 +243,7 @@ func (w *worker) try(ctx context.Context, team fleet.TeamID, c Channel, n *Notif
 	if ctx.Err() != nil && n.State != Sent {
 		return // the attempt was cut off by the end of the process: it costs nothing
 	}
+	w.counters.tried(c.Kind, n)
 	if err := w.config.Outbox.Commit(context.WithoutCancel(ctx), team, outbox.Change{Records: []outbox.Record{record(n, before)}}); err != nil {
 		w.config.Log.Warn("a notification may be sent twice: what became of it was not stored", "team", team, "notification", n.ID, "err", err)
 		return

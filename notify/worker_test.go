@@ -60,6 +60,7 @@ func TestAFailedAttemptIsMadeAgainWithTheSameIDAndBody(t *testing.T) {
 	first := w.next()
 	w.raise(alert(2)) // is in another one
 	second := w.next()
+	w.until("it is queued", func() bool { return w.Stats().Queued > 0 })
 	w.receiver.failing(http.StatusOK)
 	if first.ID != second.ID || first.body != second.body || first.Total != 1 {
 		t.Errorf("got\n%s, then\n%s", first.body, second.body)
@@ -129,6 +130,10 @@ func TestAfterTheLastAttemptANotificationFailsAndCanBeSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("it is sent", func() bool { return w.sent()[0].State == Sent })
+	w.until("it is counted", func() bool {
+		n := w.Stats()
+		return n.Sent[Webhook] == 1 && n.Failed[Webhook] == 1 && n.Attempts[Webhook] == uint64(len(failed.Tries)) && n.Queued == 0
+	})
 	for range failed.Tries {
 		if got := w.next(); got.ID != failed.ID {
 			t.Errorf("got id %s, want %s", got.ID, failed.ID)

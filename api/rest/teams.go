@@ -45,7 +45,9 @@ func (a *API) teams() route.Table {
 		route.Post("AcceptInvitation", "/v1/invitations/accept", "Accept an invitation, and sign in", route.Public, a.accept).
 			Fails(http.StatusUnauthorized, http.StatusConflict, http.StatusTooManyRequests).
 			Example(`{"token":"msi_1_0f3a...","password":"correct horse battery staple"}`),
-		route.Get("InvitationPage", invitationPage, "A page to accept an invitation at", route.Public, showInvitation),
+		route.Post("ShowInvitation", "/v1/invitations/show", "What an invitation is to", route.Public, a.showInvitation).
+			Fails(http.StatusUnauthorized, http.StatusTooManyRequests).Example(`{"token":"msi_1_0f3a..."}`),
+		route.Get("InvitationPage", invitationPage, "A page to accept an invitation at", route.Public, showInvitationPage),
 	}}
 }
 
@@ -148,8 +150,16 @@ const invitationPage = "/v1/invitation"
 //go:embed pages/invitation.html
 var invitationHTML []byte
 
-func showInvitation(context.Context, fleet.Actor, *struct{}) (*huma.StreamResponse, error) {
+func showInvitationPage(context.Context, fleet.Actor, *struct{}) (*huma.StreamResponse, error) {
 	return route.HTML(invitationHTML, "script-src 'unsafe-inline'; connect-src 'self'"), nil
+}
+
+func (a *API) showInvitation(ctx context.Context, _ fleet.Actor, in *struct {
+	route.Input[api.InvitationToken]
+	route.Peer
+}) (*route.Reply[api.Invited], error) {
+	i, team, err := a.Accounts.Invited(ctx, in.In.Token, in.Address)
+	return route.Answer(api.Invited{Team: team.Name, Role: i.Role.String(), Email: i.Email, By: i.By, Expires: Moment(i.Expires)}, err)
 }
 
 func (a *API) accept(ctx context.Context, _ fleet.Actor, in *struct {
