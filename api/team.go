@@ -49,20 +49,21 @@ type NewOwner struct {
 
 // AuditEntry is one change: who made it, and the values before and after.
 type AuditEntry struct {
-	ID     string     `json:"id"`
-	At     *time.Time `json:"at"`
-	Team   uint32     `json:"team"`
-	User   uint32     `json:"user" doc:"Number of who did it; 0: the server, or somebody who did not prove who they are"`
-	Email  string     `json:"email" doc:"Who did it"`
-	Action string     `json:"action" example:"device.update"`
-	Object string     `json:"object" doc:"Id or name of what it was done to"`
-	Token  string     `json:"token,omitempty" doc:"Id of the token it was done with"`
-	From   string     `json:"from,omitempty" doc:"IP address of who did it"`
-	Before Payload    `json:"before" doc:"null: it did not exist"`
-	After  Payload    `json:"after" doc:"null: it was deleted"`
-	Number uint64     `json:"number" doc:"In the team's log, from 1; 0: older than the chain"`
-	Prev   string     `json:"prev,omitempty" doc:"SHA-256 of the entry before"`
-	Hash   string     `json:"hash,omitempty" doc:"SHA-256 of this entry; docs/operations.md says of what"`
+	ID      string     `json:"id"`
+	At      *time.Time `json:"at"`
+	Team    uint32     `json:"team"`
+	User    uint32     `json:"user" doc:"Number of who did it; 0: the server, or somebody who did not prove who they are"`
+	Email   string     `json:"email" doc:"Who did it"`
+	Action  string     `json:"action" example:"device.update"`
+	Object  string     `json:"object" doc:"Id or name of what it was done to"`
+	Product uint32     `json:"product_id,omitempty" doc:"That it concerns; absent for none"`
+	Token   string     `json:"token,omitempty" doc:"Id of the token it was done with"`
+	From    string     `json:"from,omitempty" doc:"IP address of who did it"`
+	Before  Payload    `json:"before" doc:"null: it did not exist"`
+	After   Payload    `json:"after" doc:"null: it was deleted"`
+	Number  uint64     `json:"number" doc:"In the team's log, from 1; 0: older than the chain"`
+	Prev    string     `json:"prev,omitempty" doc:"SHA-256 of the entry before"`
+	Hash    string     `json:"hash,omitempty" doc:"SHA-256 of this entry; docs/operations.md says of what"`
 }
 
 // AuditHead is the last entry of the audit log, in short.

@@ -84,13 +84,18 @@ func (l *Log) flush(ctx context.Context) {
 	}
 }
 
-// Record adds a change that actor made to object; before or after is nil where the object
-// was created or deleted. The entry is written even if ctx has ended. Record does not
+// Record is RecordIn for a change that concerns no product, or all.
+func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after Fields) {
+	l.RecordIn(ctx, 0, actor, action, object, before, after)
+}
+
+// RecordIn adds a change that actor made to object in a product; before or after is nil where the object
+// was created or deleted. The entry is written even if ctx has ended. RecordIn does not
 // fail, because the change is made already: an entry that the store does not take is kept in the
 // data folder until it does (docs/adr/0017), and logged as an error if that fails too.
-func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after Fields) {
+func (l *Log) RecordIn(ctx context.Context, product fleet.ProductID, actor fleet.Actor, action, object string, before, after Fields) {
 	e := fleet.AuditEntry{
-		Team: actor.Team, User: actor.User, Email: actor.Email, Action: action, Object: object,
+		Team: actor.Team, Product: product, User: actor.User, Email: actor.Email, Action: action, Object: object,
 		Token: actor.Token, From: actor.Address, Before: before.json(), After: after.json(), At: time.Now().UTC(),
 	}
 	err := l.messages.Audit(context.WithoutCancel(ctx), e)
@@ -183,5 +188,6 @@ func matches(q fleet.AuditQuery, e fleet.AuditEntry) bool {
 		(q.Text == "" || strings.Contains(text, q.Text)) &&
 		(q.Email == "" || e.Email == q.Email) &&
 		(q.Object == "" || e.Object == q.Object) &&
+		(q.Product == 0 || e.Product == q.Product) &&
 		(q.Action == "" || e.Action == q.Action || strings.HasPrefix(e.Action, q.Action+"."))
 }

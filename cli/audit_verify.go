@@ -139,7 +139,7 @@ type auditVerifier struct {
 func (v *auditVerifier) add(e *api.AuditEntry) {
 	entry := fleet.AuditEntry{
 		Team: fleet.TeamID(e.Team), User: fleet.UserID(e.User), Email: e.Email, Action: e.Action, Object: e.Object,
-		Before: orEmpty(e.Before), After: orEmpty(e.After), Token: e.Token, From: e.From, Number: e.Number,
+		Product: fleet.ProductID(e.Product), Before: orEmpty(e.Before), After: orEmpty(e.After), Token: e.Token, From: e.From, Number: e.Number,
 	}
 	if e.At != nil {
 		entry.At = *e.At

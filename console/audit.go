@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -19,23 +20,28 @@ import (
 
 // auditBody is the page of the audit log.
 type auditBody struct {
-	Query   fleet.AuditQuery
-	Entries []auditRow
-	Members []fleet.Member
-	Kinds   []string     // of objects, to choose from
-	Next    template.URL // query of the next page, "" on the last
-	Asked   bool         // a search is active
-	Export  string       // address of the export of all entries
-	From    string       // first and last day, in UTC
-	To      string
-	Problem string // what is wrong with the search
+	Query    fleet.AuditQuery
+	Entries  []auditRow
+	Members  []fleet.Member
+	Products []fleet.Product
+	Kinds    []string     // of objects, to choose from
+	Next     template.URL // query of the next page, "" on the last
+	Asked    bool         // a search is active
+	Export   string       // address of the export of all entries
+	From     string       // first and last day, in UTC
+	To       string
+	Problem  string // what is wrong with the search
 }
+
+// Several reports whether the team has several products, so that pages say which one is meant.
+func (b auditBody) Several() bool { return len(b.Products) > 1 }
 
 // auditRow is an entry with its changes in readable form.
 type auditRow struct {
 	fleet.AuditEntry
 	Changes []change
 	Whole   []change // unabridged; nil when Changes is
+	In      string   // name of the product; "": it concerns none
 	Link    string   // to the changed object, "" if it has no page
 }
 
@@ -55,7 +61,7 @@ func (v teamPages) auditPage() error {
 	if err := b.days(); err != nil {
 		b.Problem, v.code = sentence(err), status(err)
 	}
-	form := url.Values{"from": {b.From}, "to": {b.To}, "q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}}
+	form := url.Values{"from": {b.From}, "to": {b.To}, "q": {b.Query.Text}, "who": {b.Query.Email}, "action": {b.Query.Action}, "object": {b.Query.Object}, "product": {number(b.Query.Product)}}
 	maps.DeleteFunc(form, func(_ string, values []string) bool { return values[0] == "" })
 	b.Asked = len(form) > 0
 	b.Export = "/team/audit/export?" + form.Encode()
@@ -70,12 +76,25 @@ func (v teamPages) auditPage() error {
 	if b.Members, err = v.accounts.Members(v.ctx(), v.actor); err != nil {
 		return err
 	}
-	words, err := v.auditNames()
+	if b.Products, err = v.registry.Products(v.ctx(), v.actor); err != nil {
+		return err
+	}
+	words, err := v.auditNames(b.Products)
 	if err != nil {
 		return err
 	}
+	slugs := map[fleet.ProductID]string{}
+	for _, p := range b.Products {
+		slugs[p.ID] = p.Slug
+	}
 	for _, e := range entries {
-		row := auditRow{AuditEntry: e, Changes: words.changes(e), Link: objectLink(e)}
+		row := auditRow{AuditEntry: e, Changes: words.changes(e), Link: objectLink(e, slugs[e.Product])}
+		if e.Product != 0 {
+			row.In = cmp.Or(words.products[e.Product.String()], "product "+e.Product.String())
+		}
+		if e.Action == "device.groups" { // its object is the product's number
+			row.Object = ""
+		}
 		if whole := words.inFull().changes(e); !slices.Equal(whole, row.Changes) {
 			row.Whole = whole
 		}
@@ -86,8 +105,9 @@ func (v teamPages) auditPage() error {
 
 // auditQuery is what the page's search asks for, without its days.
 func (v teamPages) auditQuery() auditBody {
+	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // what is no number is no filter
 	return auditBody{Kinds: auditKinds, From: v.text("from"), To: v.text("to"), Query: fleet.AuditQuery{
-		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), After: v.text("after"), Limit: entriesPerPage,
+		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), Product: fleet.ProductID(product), After: v.text("after"), Limit: entriesPerPage,
 	}}
 }
 
@@ -109,12 +129,11 @@ func (b *auditBody) days() (err error) {
 }
 
 // auditNames returns names for the numbers in entries.
-func (v teamPages) auditNames() (n nameOf, err error) {
+func (v teamPages) auditNames(products []fleet.Product) (n nameOf, err error) {
 	groups, err := v.registry.Groups(v.ctx(), v.actor, 0)
 	if err != nil {
 		return n, err
 	}
-	products, err := v.registry.Products(v.ctx(), v.actor)
 	n = nameOf{groups: map[string]string{}, products: map[string]string{"0": "the whole team"}}
 	for _, g := range groups {
 		n.groups[g.ID.String()] = g.Name
@@ -123,6 +142,14 @@ func (v teamPages) auditNames() (n nameOf, err error) {
 		n.products[p.ID.String()] = p.Name
 	}
 	return n, err
+}
+
+// number is an id as a form sends it, "" for none.
+func number(id fleet.ProductID) string {
+	if id == 0 {
+		return ""
+	}
+	return id.String()
 }
 
 // nameOf has names by the numbers that entries contain.
@@ -247,8 +274,9 @@ func (n nameOf) number(field, text string) string {
 	return text
 }
 
-// objectLink links to the changed object, if the entry identifies it.
-func objectLink(e fleet.AuditEntry) string {
+// objectLink links to the changed object, if the entry identifies it; slug is that of its product, "" if
+// there is none.
+func objectLink(e fleet.AuditEntry, slug string) string {
 	kind, what, _ := strings.Cut(e.Action, ".")
 	switch {
 	case what == "delete" || what == "groups" || what == "import" || e.Object == "":
@@ -257,6 +285,14 @@ func objectLink(e fleet.AuditEntry) string {
 		return "/devices/" + url.PathEscape(e.Object)
 	case kind == "product":
 		return "/p/" + url.PathEscape(e.Object) + "/devices"
+	case slug == "":
+		return ""
+	case kind == "firmware":
+		return "/p/" + slug + "/firmware/" + url.PathEscape(e.Object)
+	case kind == "release":
+		return "/p/" + slug + "/releases/" + url.PathEscape(e.Object)
+	case kind == "group":
+		return "/p/" + slug + "/group?name=" + url.QueryEscape(e.Object)
 	}
 	return ""
 }

@@ -109,6 +109,7 @@ func Audit(format Format, page Page[fleet.AuditEntry]) (*List, error) {
 		{"email", func(e *fleet.AuditEntry) any { return e.Email }},
 		{"action", func(e *fleet.AuditEntry) any { return e.Action }},
 		{"object", func(e *fleet.AuditEntry) any { return e.Object }},
+		{"product_id", func(e *fleet.AuditEntry) any { return e.Product }},
 		{"from", func(e *fleet.AuditEntry) any { return e.From }},
 		{"token", func(e *fleet.AuditEntry) any { return e.Token }},
 		{"before", func(e *fleet.AuditEntry) any { return valid(e.Before) }},

@@ -138,18 +138,21 @@ type AuditEntry struct {
 	From   string // IP address of who did it; "": the server
 	Number uint64 // in its team's chain, from 1; 0: older than chains (package audit/chain)
 	Prev   Digest // of the entry before it in the chain; zero: the first
+
+	Product ProductID // that it concerns; 0: none, all, or not known in entries of earlier releases
 }
 
 // AuditQuery selects entries of one team's audit log, newest first. "" selects all.
 type AuditQuery struct {
-	Text   string    // part of any text in the entry, ignoring case
-	Email  string    // who did it
-	Action string    // what was done, or how it begins: "device" or "device.update"
-	Object string    // what it was done to
-	From   time.Time // zero: any
-	To     time.Time // before this; zero: any
-	After  string
-	Limit  int // 1 to 100
+	Text    string    // part of any text in the entry, ignoring case
+	Email   string    // who did it
+	Action  string    // what was done, or how it begins: "device" or "device.update"
+	Object  string    // what it was done to
+	Product ProductID // 0: any
+	From    time.Time // zero: any
+	To      time.Time // before this; zero: any
+	After   string
+	Limit   int // 1 to 100
 }
 
 // AlertQuery selects alerts of one team, newest first.

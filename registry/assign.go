@@ -43,7 +43,7 @@ func (r *Registry) ensureGroups(ctx context.Context, actor fleet.Actor, product,
 	created, err := r.teams.EnsureGroups(ctx, actor.Team, wanted)
 	for _, g := range created {
 		ids = append(ids, g.ID)
-		r.audit.Record(ctx, actor, "group.create", g.Name, nil, groupFields(g))
+		r.audit.RecordIn(ctx, g.Product, actor, "group.create", g.Name, nil, groupFields(g))
 		r.announceGroup(g, event.GroupCreated)
 	}
 	return fleet.SortGroups(ids), err

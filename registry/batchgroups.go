@@ -39,7 +39,7 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 			}
 		}
 		if len(done) > 0 {
-			r.audit.Record(ctx, actor, "device.groups", edit.Product.String(), nil,
+			r.audit.RecordIn(ctx, edit.Product, actor, "device.groups", edit.Product.String(), nil,
 				audit.Fields{"devices": first(done), "count": len(done), "add": edit.Add, "remove": edit.Remove})
 		}
 		r.live.Recheck(downloading...)

@@ -20,7 +20,7 @@ func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product 
 	if err := r.devices.Delete(ctx, id); err != nil {
 		return fleet.Hide(err, "no such device: %s", id)
 	}
-	r.audit.Record(ctx, actor, "device.delete", string(id), audit.Fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
+	r.audit.RecordIn(ctx, s.device.Product, actor, "device.delete", string(id), audit.Fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
 	r.live.Kick(id)
 	if s.device.Kind == fleet.Gateway {
 		r.detachAll(ctx, actor.Team, id)

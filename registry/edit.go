@@ -157,7 +157,7 @@ func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.Device
 	}
 	old, now := changedFields(&before, &after)
 	if len(now) > 0 {
-		r.audit.Record(ctx, actor, "device.update", string(id), old, now)
+		r.audit.RecordIn(ctx, after.Product, actor, "device.update", string(id), old, now)
 		r.announceEdit(&before, &after)
 	}
 	r.notifyLive(&before, &after, change)

@@ -36,7 +36,7 @@ func (r *Registry) CreateGroup(ctx context.Context, actor fleet.Actor, g fleet.G
 	if err != nil {
 		return fleet.GroupView{}, err
 	}
-	r.audit.Record(ctx, actor, "group.create", g.Name, nil, groupFields(g))
+	r.audit.RecordIn(ctx, g.Product, actor, "group.create", g.Name, nil, groupFields(g))
 	r.announceGroup(g, event.GroupCreated)
 	return fleet.GroupView{Group: g}, nil
 }
@@ -62,7 +62,7 @@ func (r *Registry) EditGroup(ctx context.Context, actor fleet.Actor, product fle
 	if err != nil {
 		return fleet.GroupView{}, err
 	}
-	r.audit.Record(ctx, actor, "group.update", g.Name, groupFields(before), groupFields(g))
+	r.audit.RecordIn(ctx, g.Product, actor, "group.update", g.Name, groupFields(before), groupFields(g))
 	r.announceGroup(g, event.GroupUpdated)
 	return r.groupView(ctx, actor, product, g)
 }
@@ -88,7 +88,7 @@ func (r *Registry) DeleteGroup(ctx context.Context, actor fleet.Actor, product f
 	if err != nil && !errors.Is(err, store.ErrUnfinished) {
 		return err
 	}
-	r.audit.Record(ctx, actor, "group.delete", g.Name, groupFields(g), nil)
+	r.audit.RecordIn(ctx, g.Product, actor, "group.delete", g.Name, groupFields(g), nil)
 	r.announceGroup(g, event.GroupDeleted)
 	r.live.Recheck(downloading...)
 	return err

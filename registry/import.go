@@ -126,7 +126,7 @@ func (r *Registry) importPart(ctx context.Context, actor fleet.Actor, p *part, g
 	devices := newDevices(actor.Team, p, gateway, groupIDs(groups), out)
 	err = errors.Join(r.create(ctx, devices, out), r.leaveDeletedGroups(ctx, actor.Team, ids, out.Updated[before:]...))
 	if made := out.Updated[before:]; len(made) > 0 {
-		r.audit.Record(ctx, actor, "device.import", product.Slug, nil,
+		r.audit.RecordIn(ctx, product.ID, actor, "device.import", product.Slug, nil,
 			audit.Fields{"devices": first(made), "count": len(made), "groups": p.groups, "gateway": gateway})
 	}
 	return err
@@ -266,7 +266,7 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 	if err != nil {
 		return err
 	}
-	r.audit.Record(ctx, actor, "device.gateway", string(id), audit.Fields{"type": s.device.Kind.String()}, audit.Fields{"type": fleet.Gateway.String()})
+	r.audit.RecordIn(ctx, s.device.Product, actor, "device.gateway", string(id), audit.Fields{"type": s.device.Kind.String()}, audit.Fields{"type": fleet.Gateway.String()})
 	r.live.Kick(id) // it reconnects with the topics of a gateway
 	return nil
 }

@@ -139,7 +139,7 @@ func (r *Registry) repeat(ctx context.Context, b batch, change *change) ([]error
 	}
 	b.Add = slices.DeleteFunc(b.Add, func(id fleet.GroupID) bool { return !hasGroup(groups, id) })
 	_, errs := r.regroup(ctx, b)
-	r.audit.Record(ctx, b.actor(), "device.groups", b.Product.String(), nil,
+	r.audit.RecordIn(ctx, b.Product, b.actor(), "device.groups", b.Product.String(), nil,
 		audit.Fields{"devices": first(b.Devices), "count": succeeded(errs), "add": b.Add, "remove": b.Remove, "resumed": true})
 	return errs, nil
 }

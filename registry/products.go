@@ -65,7 +65,7 @@ func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet
 	if err != nil {
 		return fleet.Product{}, err
 	}
-	r.audit.Record(ctx, actor, "product.create", p.Slug, nil, productFields(p))
+	r.audit.RecordIn(ctx, p.ID, actor, "product.create", p.Slug, nil, productFields(p))
 	return p, nil
 }
 
@@ -94,7 +94,7 @@ func (r *Registry) EditProduct(ctx context.Context, actor fleet.Actor, id fleet.
 	if err != nil {
 		return fleet.Product{}, err
 	}
-	r.audit.Record(ctx, actor, "product.update", c.Product.Slug, productFields(before), productFields(c.Product))
+	r.audit.RecordIn(ctx, c.Product.ID, actor, "product.update", c.Product.Slug, productFields(before), productFields(c.Product))
 	return c.Product, nil
 }
 
@@ -132,7 +132,7 @@ func (r *Registry) DeleteProduct(ctx context.Context, actor fleet.Actor, id flee
 	if err := r.catalogs.DeleteProduct(ctx, id); err != nil {
 		return fleet.Hide(err, "no such product: %s", id)
 	}
-	r.audit.Record(ctx, actor, "product.delete", c.Product.Slug, productFields(c.Product), nil)
+	r.audit.RecordIn(ctx, c.Product.ID, actor, "product.delete", c.Product.Slug, productFields(c.Product), nil)
 	for _, f := range c.Firmware {
 		if r.config.Images == nil {
 			break

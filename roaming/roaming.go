@@ -82,7 +82,7 @@ func (r *Roaming) Attach(ctx context.Context, team fleet.TeamID, gateway, id fle
 	if from == "" {
 		action = "device.attach"
 	}
-	r.recordRoaming(ctx, team, gateway, action, id, from, gateway)
+	r.recordRoaming(ctx, gateway, action, &after, from, gateway)
 	r.announceAttached(after, true)
 	return wire.ReasonNone, nil
 }
@@ -102,7 +102,7 @@ func (r *Roaming) Detach(ctx context.Context, team fleet.TeamID, gateway, id fle
 		return reasonOf(err)
 	}
 	r.Live.Kick(id)
-	r.recordRoaming(ctx, team, gateway, "device.detach", id, gateway, "")
+	r.recordRoaming(ctx, gateway, "device.detach", &after, gateway, "")
 	r.announceAttached(after, false)
 	return wire.ReasonNone, nil
 }
@@ -210,7 +210,7 @@ func (r *Roaming) register(ctx context.Context, gateway, id fleet.DeviceID) (fle
 	case err != nil:
 		return 0, err
 	}
-	r.Audit.Record(ctx, gatewayActor(p.Team, gateway), "device.register", string(id), nil, audit.Fields{"gatewayId": gateway})
+	r.Audit.RecordIn(ctx, p.ID, gatewayActor(p.Team, gateway), "device.register", string(id), nil, audit.Fields{"gatewayId": gateway})
 	r.announceAttached(*d, true)
 	return wire.ReasonNone, nil
 }
@@ -242,9 +242,9 @@ func (r *Roaming) productFor(ctx context.Context, gateway fleet.DeviceID) (fleet
 	return open[0], nil
 }
 
-// recordRoaming records what a gateway changed about id, unless it changes very much: the log
+// recordRoaming records what a gateway changed about d, unless it changes very much: the log
 // has room for others. What was left out is counted in its next entry.
-func (r *Roaming) recordRoaming(ctx context.Context, team fleet.TeamID, gateway fleet.DeviceID, action string, id, from, to fleet.DeviceID) {
+func (r *Roaming) recordRoaming(ctx context.Context, gateway fleet.DeviceID, action string, d *fleet.Device, from, to fleet.DeviceID) {
 	left, ok := r.limits.record(gateway)
 	if !ok {
 		return
@@ -259,7 +259,7 @@ func (r *Roaming) recordRoaming(ctx context.Context, team fleet.TeamID, gateway 
 	if left > 0 {
 		after["changes_not_listed"] = left
 	}
-	r.Audit.Record(ctx, gatewayActor(team, gateway), action, string(id), before, after)
+	r.Audit.RecordIn(ctx, d.Product, gatewayActor(d.Team, gateway), action, string(d.ID), before, after)
 }
 
 // gatewayActor is whom the audit log names for what a gateway changed.

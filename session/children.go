@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/muster-iot/muster/devicelog"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/wire"
@@ -159,7 +160,7 @@ func (s *session) beginChild(device *handshake.Session, before uint64) *session 
 	c.online[child.id()] = child
 	s.children.add(child)
 	c.mu.Unlock()
-	c.joined(child)
+	c.showOnline(child, true, event.StatusOnline)
 	return child
 }
 

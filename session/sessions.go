@@ -155,12 +155,12 @@ func (c *Sessions) join(s *session) {
 	c.mu.Lock()
 	c.online[s.id()] = s
 	c.mu.Unlock()
-	c.joined(s)
+	c.showOnline(s, true, event.StatusOnline)
 }
 
-func (c *Sessions) joined(s *session) {
-	c.devices.SetOnline(s.id(), true)
-	c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: event.StatusOnline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+func (c *Sessions) showOnline(s *session, online bool, status event.Status) {
+	c.devices.SetOnline(s.id(), online)
+	c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: status}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
 }
 
 // leave ends what s had running; its device is offline unless it has another session.
@@ -173,8 +173,7 @@ func (c *Sessions) leave(s *session) {
 	c.mu.Unlock()
 	c.ota.Gone(s.id(), s.toDevice())
 	if current {
-		c.devices.SetOnline(s.id(), false)
-		c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: event.StatusOffline}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+		c.showOnline(s, false, event.StatusOffline)
 	}
 }
 

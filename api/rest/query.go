@@ -68,17 +68,18 @@ func (f UpdateQuery) Query(who fleet.Actor, product fleet.ProductID) (q fleet.Up
 
 // AuditQuery is the query parameters that select entries of the audit log.
 type AuditQuery struct {
-	Search string    `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
-	Email  string    `query:"email" doc:"Who did it"`
-	Action string    `query:"action" doc:"What was done, or its first word" example:"device"`
-	Object string    `query:"object" doc:"What it was done to"`
-	From   time.Time `query:"start" doc:"Made at this time or later, in RFC 3339"`
-	To     time.Time `query:"end" doc:"Made before this time"`
+	Search  string    `query:"search" doc:"Part of anything in the entry, in upper or lower case"`
+	Email   string    `query:"email" doc:"Who did it"`
+	Action  string    `query:"action" doc:"What was done, or its first word" example:"device"`
+	Object  string    `query:"object" doc:"What it was done to"`
+	Product uint32    `query:"product" doc:"Number of the product that it concerns"`
+	From    time.Time `query:"start" doc:"Made at this time or later, in RFC 3339"`
+	To      time.Time `query:"end" doc:"Made before this time"`
 }
 
 // Query is the entries that f selects.
 func (f AuditQuery) Query() fleet.AuditQuery {
-	return fleet.AuditQuery{Text: f.Search, Email: f.Email, Action: f.Action, Object: f.Object, From: f.From, To: f.To}
+	return fleet.AuditQuery{Text: f.Search, Email: f.Email, Action: f.Action, Object: f.Object, Product: fleet.ProductID(f.Product), From: f.From, To: f.To}
 }
 
 // FindDevices lists devices in the groups that are named, too. Names of groups the actor

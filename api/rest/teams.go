@@ -127,7 +127,7 @@ func (a *API) auditHead(ctx context.Context, who fleet.Actor, _ *struct{}) (*rou
 // ShownAudit is an entry of the audit log.
 func ShownAudit(e *fleet.AuditEntry) api.AuditEntry {
 	out := api.AuditEntry{
-		ID: e.Cursor, At: Moment(e.At), Team: uint32(e.Team), User: uint32(e.User), Email: e.Email, Action: e.Action, Object: e.Object,
+		ID: e.Cursor, At: Moment(e.At), Team: uint32(e.Team), User: uint32(e.User), Email: e.Email, Action: e.Action, Object: e.Object, Product: uint32(e.Product),
 		Token: e.Token, From: e.From, Before: orNull(e.Before), After: orNull(e.After), Number: e.Number,
 	}
 	if e.Number > 0 {

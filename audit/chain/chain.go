@@ -22,13 +22,17 @@ import (
 
 // Digest is the SHA-256 of an entry: of its number, the digest before it in hexadecimal, team, user,
 // email, action, object, the JSON before and after, the time (RFC 3339, UTC, up to nanoseconds), the
-// token and the address, each as a netstring ("5:hello,").
+// token, the address, and the product if it concerns one, each as a netstring ("5:hello,").
 func Digest(e *fleet.AuditEntry) fleet.Digest {
 	var b bytes.Buffer
-	for _, field := range []string{
+	fields := []string{
 		strconv.FormatUint(e.Number, 10), e.Prev.String(), e.Team.String(), e.User.String(), e.Email, e.Action, e.Object,
 		e.Before, e.After, e.At.UTC().Format(time.RFC3339Nano), e.Token, e.From,
-	} {
+	}
+	if e.Product != 0 {
+		fields = append(fields, e.Product.String())
+	}
+	for _, field := range fields {
 		b.WriteString(strconv.Itoa(len(field)))
 		b.WriteByte(':')
 		b.WriteString(field)

@@ -96,4 +96,9 @@ func TestDigestsStay(t *testing.T) {
 	if got := chain.Digest(&e).String(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	e.Product = 3 // entries of earlier releases have none
+	const of3 = "5d1c0cbfd50e08a0b6613d7e23750f8fea889caef891cda8d8a0f605008dea19"
+	if got := chain.Digest(&e).String(); got != of3 {
+		t.Errorf("of a product: got %s, want %s", got, of3)
+	}
 }

@@ -132,7 +132,7 @@ func (s *Service) EditFirmware(ctx context.Context, actor fleet.Actor, product f
 	fields := func(f fleet.Firmware) audit.Fields {
 		return conditions(f, audit.Fields{"product_id": product, "title": f.Title, "description": f.Description, "notes": f.Notes})
 	}
-	s.audit.Record(ctx, actor, "firmware.update", after.Version.String(), fields(before), fields(after))
+	s.audit.RecordIn(ctx, product, actor, "firmware.update", after.Version.String(), fields(before), fields(after))
 	return s.released(actor, c, v)
 }
 
@@ -163,7 +163,7 @@ func (s *Service) DeleteFirmware(ctx context.Context, actor fleet.Actor, product
 	}); err != nil {
 		return err
 	}
-	s.audit.Record(ctx, actor, "firmware.delete", v.String(),
+	s.audit.RecordIn(ctx, product, actor, "firmware.delete", v.String(),
 		audit.Fields{"product_id": product, "title": f.Title, "sha256": f.Digest.String()}, nil)
 	return s.images.Delete(context.WithoutCancel(ctx), product, f.Digest, f.Object)
 }

@@ -199,7 +199,7 @@ func added(c *fleet.Catalog, v fleet.Version, order fleet.ReleaseOrder) (targets
 
 // recordRelease writes an order that was carried out to the audit log, and announces it.
 func (s *Service) recordRelease(ctx context.Context, actor fleet.Actor, order fleet.ReleaseOrder, before, after *fleet.Catalog) {
-	s.audit.Record(ctx, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
+	s.audit.RecordIn(ctx, after.Product.ID, actor, "firmware.release", order.Version.String(), targets(before), targets(after))
 	groups := before.MovedGroups(after)
 	s.announce(event.Event{
 		Payload: event.FirmwareReleased{Version: order.Version, Immediate: order.Now, Default: after.Default.Equal(order.Version)},

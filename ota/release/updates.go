@@ -142,23 +142,29 @@ func (s *Service) live(d *fleet.Device) fleet.Update {
 // target changes or an operator retries. It costs no attempt. Errors: fleet.Conflict when no
 // update runs, or when the device already restarts into it.
 func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
-	if err := s.ota.Stop(ctx, id, s.mayOperate(ctx, actor)); err != nil {
+	product := fleet.ProductID(0)
+	if err := s.ota.Stop(ctx, id, s.mayOperate(ctx, actor, &product)); err != nil {
 		return err
 	}
-	s.audit.Record(ctx, actor, "update.stop", string(id), nil, nil)
+	s.audit.RecordIn(ctx, product, actor, "update.stop", string(id), nil, nil)
 	return nil
 }
 
 // Retry resets the attempts at a device's target, an operator's stop included, and has the
 // device re-evaluated: now if it is online, else at its next handshake.
 func (s *Service) Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
-	if err := s.ota.Retry(ctx, id, s.mayOperate(ctx, actor)); err != nil {
+	product := fleet.ProductID(0)
+	if err := s.ota.Retry(ctx, id, s.mayOperate(ctx, actor, &product)); err != nil {
 		return err
 	}
-	s.audit.Record(ctx, actor, "update.retry", string(id), nil, nil)
+	s.audit.RecordIn(ctx, product, actor, "update.retry", string(id), nil, nil)
 	return nil
 }
 
-func (s *Service) mayOperate(ctx context.Context, actor fleet.Actor) func(*fleet.Device) error {
-	return func(d *fleet.Device) error { return s.may(ctx, actor, fleet.OperateDevice, d) }
+// mayOperate checks the right to a device, and sets of to its product.
+func (s *Service) mayOperate(ctx context.Context, actor fleet.Actor, of *fleet.ProductID) func(*fleet.Device) error {
+	return func(d *fleet.Device) error {
+		*of = d.Product
+		return s.may(ctx, actor, fleet.OperateDevice, d)
+	}
 }

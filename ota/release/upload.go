@@ -205,6 +205,6 @@ func (s *Service) recordUpload(ctx context.Context, actor fleet.Actor, f fleet.F
 	if f.Metadata.Format != fleet.Opaque {
 		fields["format"], fields["image_version"], fields["version_forced"] = f.Metadata.Format, f.Metadata.Version, f.Forced
 	}
-	s.audit.Record(ctx, actor, "firmware.create", f.Version.String(), nil, conditions(f, fields))
+	s.audit.RecordIn(ctx, f.Product, actor, "firmware.create", f.Version.String(), nil, conditions(f, fields))
 	s.announce(event.Event{Payload: event.FirmwareUploaded{Version: f.Version}, Team: actor.Team, Product: f.Product, At: time.Now()})
 }

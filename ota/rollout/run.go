@@ -136,7 +136,7 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	_, _, err = s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, due), nil },
 		func(before, after fleet.Release) {
 			s.stopped(ctx, c, after)
-			s.audit.Record(ctx, muster, "release."+after.State.String(), after.ID.String(),
+			s.audit.RecordIn(ctx, c.Product.ID, muster, "release."+after.State.String(), after.ID.String(),
 				summary(c, before, n), summary(c, after, n))
 		})
 	if errors.Is(err, fleet.NotFound) || errors.Is(err, fleet.Conflict) { // an operator ended it, or released over it

@@ -72,7 +72,7 @@ func (s *Service) Act(ctx context.Context, actor fleet.Actor, product fleet.Prod
 	_, c, err = s.change(ctx, product, id, func(r fleet.Release) (fleet.Release, error) { return Act(r, action, n, actor.Email) },
 		func(before, after fleet.Release) {
 			s.counted(product, after, n)
-			s.audit.Record(ctx, actor, "release."+string(action), id.String(), summary(c, before, n), summary(c, after, n))
+			s.audit.RecordIn(ctx, product, actor, "release."+string(action), id.String(), summary(c, before, n), summary(c, after, n))
 		})
 	if err != nil {
 		return fleet.ReleaseView{}, err

@@ -192,6 +192,7 @@ var AuditEntry = Codec[fleet.AuditEntry]{func(f *fields, e *fleet.AuditEntry) {
 	text(f, 9, &e.From)
 	number(f, 10, &e.Number)
 	array(f, 11, e.Prev[:])
+	number(f, 12, &e.Product)
 }}
 
 // Alert packs an alert without its id, its team and whether it is archived, which are kept
