@@ -155,7 +155,7 @@ var testsMayImport = map[string][]string{
 	"store/pipeline": {"store/redisserver"},
 	"store/node":     {"store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                         // the whole path, in one process
+	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                            // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                   // its example calls a whole server
 	"api/route":      {"store"},

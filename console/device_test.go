@@ -38,7 +38,9 @@ func TestFactsAreRowsByTheirPath(t *testing.T) {
 	facts := []byte("\xa2\x65modem\xa2\x64imei\x6212\x62fw\x07\x62tz\x63UTC") // {"modem": {"imei": "12", "fw": 7}, "tz": "UTC"}
 	was := []byte("\xa2\x65modem\xa2\x64imei\x6212\x62fw\x06\x63old\x01")
 	at := time.Unix(1_800_000_000, 0).UTC()
-	old := func(fact, text string) []devicelog.Value { return []devicelog.Value{{Fact: fact, Text: text, Until: at}} }
+	old := func(fact, text string) []devicelog.Value {
+		return []devicelog.Value{{Fact: fact, Text: text, Until: at}}
+	}
 	want := []factRow{{"modem.fw", "7", old("modem.fw", "6")}, {"modem.imei", "12", nil}, {"old", "", old("old", "1")}, {"tz", "UTC", nil}}
 	if diff := cmp.Diff(factRows(fleet.DeviceView{Device: fleet.Device{Facts: facts, OldFacts: devicelog.Changed("", was, facts, at)}}), want); diff != "" {
 		t.Errorf("got (-), want (+):\n%s", diff)
