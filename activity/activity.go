@@ -145,7 +145,7 @@ func (a *Activity) Unreadable(ctx context.Context, d *fleet.Device, cause error)
 func (a *Activity) Guessed(ctx context.Context, g handshake.Guess) {
 	ids := make([]string, len(g.Devices))
 	for i, id := range g.Devices {
-		ids[i] = string(id)
+		ids[i] = id.String()
 	}
 	a.Raise(ctx, &g.Device, "secret_guessed", "many failed proofs from "+g.Address+" for "+strings.Join(ids, ", ")+
 		": somebody guesses secrets, or these devices have wrong ones")

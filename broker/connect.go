@@ -81,7 +81,7 @@ func (l *Link) admit(pk *packets.Packet, in *bufio.Reader) error {
 	if err != nil {
 		return l.refuse(codeClientID, err)
 	}
-	l.id = fleet.DeviceID(strings.Clone(string(id))) // the original keeps the whole packet, password included
+	l.id = fleet.DeviceID(strings.Clone(id.String())) // the original keeps the whole packet, password included
 	l.maxPacket, l.expiry = pk.Properties.MaximumPacketSize, pk.Properties.SessionExpiryInterval > 0
 	if code := l.checkWill(); code != codeNone {
 		return l.refuse(code, nil)

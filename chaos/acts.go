@@ -50,7 +50,7 @@ var acts = []act{
 	{"set-groups", 2, func(r *round, random *rand.Rand) (call, func()) {
 		ids, groups := r.some(random, 1), r.someGroups(random)
 		return func(ctx context.Context, c *client.Client) error {
-				_, err := c.UpdateDevice(ctx, product, string(ids[0]), api.DeviceUpdate{Groups: api.Some(api.Names(groups))})
+				_, err := c.UpdateDevice(ctx, product, ids[0].String(), api.DeviceUpdate{Groups: api.Some(api.Names(groups))})
 				return err
 			}, r.world.each(ids, func(u *unit) {
 				clear(u.groups)
@@ -75,13 +75,13 @@ var acts = []act{
 	{"stop", 3, func(r *round, random *rand.Rand) (call, func()) {
 		ids := r.some(random, 1)
 		return func(ctx context.Context, c *client.Client) error {
-			return unless(c.StopUpdate(ctx, string(ids[0])), fleet.Conflict, fleet.NotFound) // there may be none to stop
+			return unless(c.StopUpdate(ctx, ids[0].String()), fleet.Conflict, fleet.NotFound) // there may be none to stop
 		}, r.world.each(ids, func(u *unit) { u.stopped = true })
 	}},
 	{"command", 3, func(r *round, random *rand.Rand) (call, func()) {
 		id, key := r.some(random, 1)[0], fmt.Sprintf("%d-%d", r.seed, random.Uint64())
 		return func(ctx context.Context, _ *client.Client) error {
-			status, err := r.server.call(ctx, http.MethodPost, "/v1/devices/"+string(id)+"/commands", key, api.NewCommand{Name: "blink", ExpiresIn: 7 * 24 * 3600})
+			status, err := r.server.call(ctx, http.MethodPost, "/v1/devices/"+id.String()+"/commands", key, api.NewCommand{Name: "blink", ExpiresIn: 7 * 24 * 3600})
 			if err == nil && status >= http.StatusBadRequest {
 				err = fleet.Errorf(api.KindOf(status, ""), "a command was answered with %d", status)
 			}
@@ -162,7 +162,7 @@ func releasing(release api.Release) call {
 func batch(action string, ids []fleet.DeviceID, metadata api.BatchMetadata) call {
 	update := api.BatchUpdate{Action: action, Metadata: metadata}
 	for _, id := range ids {
-		update.Devices = append(update.Devices, string(id))
+		update.Devices = append(update.Devices, id.String())
 	}
 	return func(ctx context.Context, c *client.Client) error { return c.UpdateDevices(ctx, product, update) }
 }

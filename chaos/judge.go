@@ -21,8 +21,8 @@ import (
 // peace waits until every device has come to where it should, and judges.
 func (r *round) peace(ctx context.Context) ([]string, error) {
 	for _, id := range r.world.stopped() {
-		err := r.insist(ctx, "retry "+string(id), func(ctx context.Context, c *client.Client) error {
-			return unless(c.RetryUpdate(ctx, string(id)), fleet.Conflict, fleet.NotFound)
+		err := r.insist(ctx, "retry "+id.String(), func(ctx context.Context, c *client.Client) error {
+			return unless(c.RetryUpdate(ctx, id.String()), fleet.Conflict, fleet.NotFound)
 		})
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func (r *round) converge(ctx context.Context) (wrong []string) {
 
 // why is what the server says about a device.
 func (r *round) why(ctx context.Context, id fleet.DeviceID) string {
-	why, err := r.client.Why(ctx, string(id))
+	why, err := r.client.Why(ctx, id.String())
 	if err != nil {
 		return err.Error()
 	}
@@ -78,7 +78,7 @@ func (r *round) why(ctx context.Context, id fleet.DeviceID) string {
 
 // past is the history of a device.
 func (r *round) past(ctx context.Context, id fleet.DeviceID) string {
-	updates, err := r.client.DeviceUpdates(ctx, string(id))
+	updates, err := r.client.DeviceUpdates(ctx, id.String())
 	if err != nil {
 		return err.Error()
 	}
@@ -184,7 +184,7 @@ func (r *round) releases(ctx context.Context) (wrong []string, err error) {
 // history finds updates that ended at a device's cost: no device of this fleet ever fails.
 func (r *round) history(ctx context.Context) (wrong []string, err error) {
 	for _, id := range r.ids {
-		updates, err := r.client.DeviceUpdates(ctx, string(id))
+		updates, err := r.client.DeviceUpdates(ctx, id.String())
 		if err != nil && !errors.Is(err, fleet.NotFound) {
 			return nil, err
 		}
@@ -226,7 +226,7 @@ func (r *round) messages(ctx context.Context) (wrong []string, err error) {
 	for _, p := range r.talk {
 		id, acknowledged := p.acknowledged()
 		r.reported += len(acknowledged)
-		listed, f := map[int]bool{}, api.MessageFilter{Device: string(id), Limit: 100}
+		listed, f := map[int]bool{}, api.MessageFilter{Device: id.String(), Limit: 100}
 		for {
 			page, err := r.client.Messages(ctx, f)
 			if err != nil {

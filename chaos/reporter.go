@@ -38,7 +38,7 @@ func (p *reporter) run(ctx context.Context) {
 }
 
 func (p *reporter) converse(ctx context.Context) error {
-	id := string(p.credential.ID)
+	id := p.credential.ID.String()
 	conn, err := mqttlite.Dial(ctx, mqttlite.Broker{Dialer: p.links.dial}, mqtt.Client{ID: id, User: id, Password: p.credential.Secret, KeepAlive: 30 * time.Second})
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func coolingLine(c fleet.Cooling) string {
 	}
 	ids := make([]string, len(c.First))
 	for i, one := range c.First {
-		ids[i] = string(one.Device)
+		ids[i] = one.Device.String()
 	}
 	return fmt.Sprintf("%s%s not now: cooling down after a failed attempt, the last until %s (%s). To try at once: muster update retry %s",
 		least, humane.Number(c.Devices), cell(c.Until), clipIDs(ids), strings.Join(ids[:min(len(ids), 3)], " "))

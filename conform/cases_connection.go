@@ -185,7 +185,7 @@ func (t *trial) takeOver() error {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second)) // reported by the read
 	body := []byte("\x00\x04MQTT\x04\xc2\x00\x3c")         // MQTT 3.1.1 §3.1: clean session, user name, password, 60 s
-	for _, field := range []string{string(t.device), secondUser(t.device), t.config.Secret} {
+	for _, field := range []string{t.device.String(), secondUser(t.device), t.config.Secret} {
 		body = binary.BigEndian.AppendUint16(body, uint16(len(field)))
 		body = append(body, field...)
 	}
@@ -206,4 +206,4 @@ func (t *trial) takeOver() error {
 }
 
 // secondUser is how the bench recognizes its own connection.
-func secondUser(id fleet.DeviceID) string { return string(id) + "#" }
+func secondUser(id fleet.DeviceID) string { return id.String() + "#" }

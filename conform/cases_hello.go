@@ -10,7 +10,7 @@ import (
 var helloCases = []Case{
 	{Name: "hello/first-on-a-connection", Section: "hello", Level: Must, run: func(t *trial) {
 		t.greet()
-		if t.line.user != string(t.device) {
+		if t.line.user != t.device.String() {
 			t.failf("the user name is %q, expected the device id %q", t.line.user, t.device)
 		}
 		t.welcome(wire.Welcome{})

@@ -72,7 +72,7 @@ func (b *Bench) Run(ctx context.Context, cases []Case, done func(Result)) (Repor
 		}
 	}
 	b.mu.Lock()
-	report.Device = string(b.device)
+	report.Device = b.device.String()
 	b.mu.Unlock()
 	return report, nil
 }

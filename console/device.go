@@ -37,7 +37,7 @@ func (v devicePages) findDevice() error {
 	if err != nil {
 		return err
 	}
-	return v.redirect("/p/" + view.Slug + "/device/" + url.PathEscape(string(view.ID)))
+	return v.redirect("/p/" + view.Slug + "/device/" + url.PathEscape(view.ID.String()))
 }
 
 func (v devicePages) devicePage() error {
@@ -46,7 +46,7 @@ func (v devicePages) devicePage() error {
 		return err
 	}
 	body.Secret = shownOnce[string](v.visit)
-	return v.show("device", string(body.View.ID), body)
+	return v.show("device", body.View.ID.String(), body)
 }
 
 func (v devicePages) deviceLive() error {
@@ -60,7 +60,7 @@ func (v devicePages) deviceLive() error {
 // state reads what is refreshed.
 func (v devicePages) state(b *deviceBody) (err error) {
 	id := v.deviceID()
-	b.Live = v.at("/device/" + url.PathEscape(string(id)) + "/live")
+	b.Live = v.at("/device/" + url.PathEscape(id.String()) + "/live")
 	if b.View, err = v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error
 		if gateway == "" {
 			return fleet.DeviceEdit{}, "", fleet.FieldErrorf("gateway", "enter the id of a gateway")
 		}
-		return fleet.DeviceEdit{Gateway: &gateway}, "Attached to " + string(gateway) + ".", nil
+		return fleet.DeviceEdit{Gateway: &gateway}, "Attached to " + gateway.String() + ".", nil
 	case "detach":
 		return fleet.DeviceEdit{Gateway: new(fleet.DeviceID)}, "Detached from its gateway.", nil
 	case "disable":
@@ -191,7 +191,7 @@ func (v devicePages) editDevice() error {
 	case "retry":
 		return v.after(v.releases.Retry(v.ctx(), v.actor, id), back, "Attempts reset; the device will be re-evaluated.")
 	case "delete":
-		return v.after(v.registry.DeleteDevice(v.ctx(), v.actor, v.product.ID, id), v.at("/devices"), "Deleted "+string(id)+".")
+		return v.after(v.registry.DeleteDevice(v.ctx(), v.actor, v.product.ID, id), v.at("/devices"), "Deleted "+id.String()+".")
 	case "rotate":
 		return v.rotate(id)
 	case "command":
@@ -241,5 +241,5 @@ func (v devicePages) rotate(id fleet.DeviceID) error {
 	if err != nil {
 		return err
 	}
-	return v.showOnce(v.at("/device/"+url.PathEscape(string(id))), secret, 1)
+	return v.showOnce(v.at("/device/"+url.PathEscape(id.String())), secret, 1)
 }

@@ -18,9 +18,9 @@ func (v devicePages) confirmPage() error {
 	if err != nil {
 		return err
 	}
-	page := v.at("/device/" + url.PathEscape(string(view.ID)))
+	page := v.at("/device/" + url.PathEscape(view.ID.String()))
 	q := question{
-		Crumbs: []crumb{{"Devices", v.at("/devices")}, {string(view.ID), page}}, To: page, Back: page, Fields: url.Values{"act": {act}}, Seen: view.Tag,
+		Crumbs: []crumb{{"Devices", v.at("/devices")}, {view.ID.String(), page}}, To: page, Back: page, Fields: url.Values{"act": {act}}, Seen: view.Tag,
 	}
 	if v.text("from") == "fleet" {
 		q.Back = v.at("/fleet")
@@ -29,7 +29,7 @@ func (v devicePages) confirmPage() error {
 	if err := v.actQuestion(act, &view, &q); err != nil {
 		return err
 	}
-	return v.ask(q.Button+" "+string(view.ID), q)
+	return v.ask(q.Button+" "+view.ID.String(), q)
 }
 
 // actQuestion fills in what depends on the action.
@@ -70,7 +70,7 @@ func (v devicePages) actQuestion(act string, view *fleet.DeviceView, q *question
 
 // editQuestion is about an edit that may change the target of a device.
 func (v devicePages) editQuestion(act string, view *fleet.DeviceView, q *question) error {
-	id := string(view.ID)
+	id := view.ID.String()
 	switch act {
 	case "unlock":
 		q.Title, q.Button = "Unlock "+id+"?", "Unlock"
@@ -89,10 +89,10 @@ func (v devicePages) editQuestion(act string, view *fleet.DeviceView, q *questio
 		gateway := v.text("gateway")
 		q.Title, q.Button = "Attach "+id+" to "+gateway+"?", "Attach"
 		q.Fields.Set("gateway", gateway)
-		q.Facts = []string{"It is reached through " + gateway + " from then on" + either(view.Gateway == "", "", ", and no longer through "+string(view.Gateway)) + "."}
+		q.Facts = []string{"It is reached through " + gateway + " from then on" + either(view.Gateway == "", "", ", and no longer through "+view.Gateway.String()) + "."}
 		q.Facts = append(q.Facts, running(view)...)
 	case "detach":
-		q.Title, q.Button, q.Bad = "Detach "+id+" from "+string(view.Gateway)+"?", "Detach", true
+		q.Title, q.Button, q.Bad = "Detach "+id+" from "+view.Gateway.String()+"?", "Detach", true
 		q.Facts = append([]string{"It can't be reached until a gateway attaches it."}, running(view)...)
 	case "force":
 		q.Title, q.Button = "Ignore “not now” of "+id+"?", "Ignore “not now”"
@@ -114,7 +114,7 @@ func (v devicePages) editQuestion(act string, view *fleet.DeviceView, q *questio
 // operateQuestion is about the update of a device.
 func operateQuestion(act string, view *fleet.DeviceView, q *question) {
 	if act == "retry" {
-		q.Title, q.Button = "Retry the update of "+string(view.ID)+"?", "Retry"
+		q.Title, q.Button = "Retry the update of "+view.ID.String()+"?", "Retry"
 		when := "at its next handshake"
 		if view.Online {
 			when = "now: it is online"
@@ -122,7 +122,7 @@ func operateQuestion(act string, view *fleet.DeviceView, q *question) {
 		q.Facts = []string{fmt.Sprintf("%s to update to version %s are reset.", humane.Count(view.Attempts.Spent, "attempt"), view.Attempts.Target), "It is re-evaluated " + when + "."}
 		return
 	}
-	q.Title, q.Button, q.Bad = "Stop the update of "+string(view.ID)+"?", "Stop", true
+	q.Title, q.Button, q.Bad = "Stop the update of "+view.ID.String()+"?", "Stop", true
 	q.Facts = append(running(view), "That costs no attempt. The device is held: nothing is sent until its target changes or someone retries the update.")
 	if !view.Update.State.Running() {
 		q.Warn = []string{"No update is in progress now."}
@@ -131,7 +131,7 @@ func operateQuestion(act string, view *fleet.DeviceView, q *question) {
 
 // cutQuestion is about an action that ends the connection of a device, or lets it connect again.
 func cutQuestion(act string, view *fleet.DeviceView, q *question) {
-	id := string(view.ID)
+	id := view.ID.String()
 	if view.Online && act != "enable" {
 		q.Facts = append(q.Facts, "It is online and is disconnected at once.")
 	}

@@ -80,7 +80,7 @@ type eventRow struct {
 // Select implements sse.Listener.
 func (f *feed) Select(e event.Event) (event.Event, bool) {
 	missed := e.Name() == event.NameMissed
-	return e, missed || strings.HasPrefix(string(e.Name()), f.wanted.Prefix) && (f.wanted.Device == "" || string(e.Device) == f.wanted.Device)
+	return e, missed || strings.HasPrefix(string(e.Name()), f.wanted.Prefix) && (f.wanted.Device == "" || e.Device.String() == f.wanted.Device)
 }
 
 // Take implements sse.Listener.

@@ -48,5 +48,5 @@ func (v devicePages) flashPage() error {
 	if b.Impact, err = v.registry.PreviewDevice(v.ctx(), v.actor, v.product.ID, b.View.ID, edit); err != nil {
 		return err
 	}
-	return v.show("flash", title+string(b.View.ID), b)
+	return v.show("flash", title+b.View.ID.String(), b)
 }

@@ -201,7 +201,7 @@ func secretsFile(out fleet.Imported) template.URL {
 	_ = w.Write([]string{"device", "secret"}) // a strings.Builder takes everything
 	for _, id := range out.Updated {
 		if secret := out.Secrets[id]; secret != "" {
-			_ = w.Write([]string{string(id), secret})
+			_ = w.Write([]string{id.String(), secret})
 		}
 	}
 	w.Flush()

@@ -20,7 +20,7 @@ type messageList struct {
 
 func (v messagePages) messagesPage() error {
 	q := v.messageQuery()
-	list := messageList{Device: string(q.Device), Topic: q.Topic, Part: q.Part, After: q.After}
+	list := messageList{Device: q.Device.String(), Topic: q.Topic, Part: q.Part, After: q.After}
 	messages, next, err := v.registry.Messages(v.ctx(), v.actor, q)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 // Devices exports devices.
 func Devices(format Format, page Page[fleet.DeviceView]) (*List, error) {
 	return open("devices", format, []column[fleet.DeviceView]{
-		{"id", func(d *fleet.DeviceView) any { return string(d.ID) }},
+		{"id", func(d *fleet.DeviceView) any { return d.ID.String() }},
 		{"name", func(d *fleet.DeviceView) any { return d.Name }},
 		{"notes", func(d *fleet.DeviceView) any { return d.Notes }},
 		{"product", func(d *fleet.DeviceView) any { return d.Slug }},
@@ -27,7 +27,7 @@ func Devices(format Format, page Page[fleet.DeviceView]) (*List, error) {
 		{"disabled", func(d *fleet.DeviceView) any { return d.Disabled }},
 		{"updates_enabled", func(d *fleet.DeviceView) any { return d.UpdatesOn }},
 		{"type", func(d *fleet.DeviceView) any { return d.Kind.String() }},
-		{"gateway", func(d *fleet.DeviceView) any { return string(d.Gateway) }},
+		{"gateway", func(d *fleet.DeviceView) any { return d.Gateway.String() }},
 		{"hardware", func(d *fleet.DeviceView) any { return d.Hardware }},
 		{"last_handshake_at", func(d *fleet.DeviceView) any { return d.LastHandshake }},
 		{"last_heard_at", func(d *fleet.DeviceView) any { return d.LastHeard }},
@@ -43,7 +43,7 @@ func Devices(format Format, page Page[fleet.DeviceView]) (*List, error) {
 // Updates exports updates.
 func Updates(format Format, page Page[fleet.DeviceUpdate]) (*List, error) {
 	return open("updates", format, []column[fleet.DeviceUpdate]{
-		{"device_id", func(u *fleet.DeviceUpdate) any { return string(u.Device) }},
+		{"device_id", func(u *fleet.DeviceUpdate) any { return u.Device.String() }},
 		{"id", func(u *fleet.DeviceUpdate) any { return u.ID.String() }},
 		{"from", func(u *fleet.DeviceUpdate) any { return u.From.String() }},
 		{"to", func(u *fleet.DeviceUpdate) any { return u.To.String() }},
@@ -64,7 +64,7 @@ func Updates(format Format, page Page[fleet.DeviceUpdate]) (*List, error) {
 func Messages(format Format, page Page[fleet.Message]) (*List, error) {
 	return open("messages", format, []column[fleet.Message]{
 		{"received_at", func(m *fleet.Message) any { return m.Received }},
-		{"device_id", func(m *fleet.Message) any { return string(m.Device) }},
+		{"device_id", func(m *fleet.Message) any { return m.Device.String() }},
 		{"topic", func(m *fleet.Message) any { return m.Topic }},
 		{"message", func(m *fleet.Message) any { return payload(m.Payload, format) }},
 		{"base64", func(m *fleet.Message) any { return binary(m.Payload) }},
@@ -93,7 +93,7 @@ func Alerts(format Format, page Page[fleet.Alert]) (*List, error) {
 	return open("alerts", format, []column[fleet.Alert]{
 		{"id", func(a *fleet.Alert) any { return a.ID }},
 		{"raised_at", func(a *fleet.Alert) any { return a.Raised }},
-		{"device_id", func(a *fleet.Alert) any { return string(a.Device) }},
+		{"device_id", func(a *fleet.Alert) any { return a.Device.String() }},
 		{"name", func(a *fleet.Alert) any { return a.Name }},
 		{"type", func(a *fleet.Alert) any { return int64(a.Type) }}, //nolint:gosec // a device's own number; those above 2^63 show as negative
 		{"description", func(a *fleet.Alert) any { return a.Text }},

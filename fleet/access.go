@@ -132,7 +132,7 @@ func mayChange(actor Actor, action Action, object Object) error {
 	if action == DeleteDevice {
 		for _, g := range object.Device.Groups {
 			if !holds(actor, g) && (object.Assigned == nil || object.Assigned(g)) {
-				return &Error{Kind: Denied, Code: "group_restricted", Text: "device " + string(object.Device.ID) +
+				return &Error{Kind: Denied, Code: "group_restricted", Text: "device " + object.Device.ID.String() +
 					" is in a group you don't hold that has users: ask an admin to delete it"}
 			}
 		}

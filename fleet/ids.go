@@ -33,6 +33,11 @@ func (id GroupID) String() string   { return strconv.FormatUint(uint64(id), 10) 
 // DeviceID identifies one device in the installation; it is also its MQTT client id.
 type DeviceID string
 
+// String returns the id as people, devices and scripts read it. Outside of fleet and store/keys a
+// DeviceID becomes a text by this alone, so that it can have more than that text (docs/adr/0034, "Ids
+// and slugs unique per team").
+func (id DeviceID) String() string { return string(id) }
+
 // MaxDeviceID is the longest device id, in bytes.
 const MaxDeviceID = 128
 

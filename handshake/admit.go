@@ -37,7 +37,7 @@ func unauthenticated(r Refusal) error {
 // (docs/protocol.md, "Refusals"). They only put the claims of that id or address in a queue
 // for the few admissions they share.
 func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
-	suspected := s.byID.Exhausted(string(claim.ID)) || s.byAddress.Exhausted(limit.Network(claim.Address))
+	suspected := s.byID.Exhausted(claim.ID.String()) || s.byAddress.Exhausted(limit.Network(claim.Address))
 	if suspected {
 		select {
 		case s.suspects <- struct{}{}:
@@ -84,7 +84,7 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 // charge counts a failed proof against its id and address, as far as they are known.
 func (s *Service) charge(claim Claim) {
 	if claim.ID != "" {
-		s.byID.Charge(string(claim.ID))
+		s.byID.Charge(claim.ID.String())
 	}
 	if claim.Address != "" {
 		s.byAddress.Charge(limit.Network(claim.Address))
@@ -113,7 +113,7 @@ func prove(d *fleet.Device, known bool, claim Claim) (refusal Refusal, proved bo
 		return UnknownDevice, false
 	case !matches:
 		return WrongSecret, false
-	case claim.User != string(claim.ID):
+	case claim.User != claim.ID.String():
 		return WrongName, false
 	case d.Kind == fleet.BLE:
 		return NoLink, false

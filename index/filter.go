@@ -180,7 +180,7 @@ func (f *filter) named() (rows []int32) {
 
 func (f *filter) hasTexts(row int32) bool {
 	r := f.shard.row(row)
-	own := [texts]string{nameText: strings.ToLower(r.name), idText: strings.ToLower(string(r.id))}
+	own := [texts]string{nameText: strings.ToLower(r.name), idText: strings.ToLower(r.id.String())}
 	for kind, wanted := range map[int]bool{factTexts: len(f.q.Facts) > 0, noteTexts: f.q.Text != ""} {
 		if wanted {
 			t := &f.shard.blocks[row/blockRows].texts[kind]

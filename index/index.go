@@ -169,7 +169,7 @@ func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
 		}
 	}
 	if moved[fleet.ByID] {
-		s.setText(at, idText, searchable(string(own.id)))
+		s.setText(at, idText, searchable(own.id.String()))
 	}
 	if moved[fleet.ByName] {
 		s.setText(at, nameText, searchable(own.name))

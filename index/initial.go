@@ -80,7 +80,7 @@ func sortedRows(rows []sortable, ranks []int) (all [orders][]int32) {
 		}
 		return list
 	}
-	slices.SortFunc(rows, func(a, b sortable) int { return strings.Compare(string(a.id), string(b.id)) })
+	slices.SortFunc(rows, func(a, b sortable) int { return strings.Compare(a.id.String(), b.id.String()) })
 	all[fleet.ByID] = list()
 	ofRank := make([][]int32, len(ranks)) // each by id, as rows are now
 	for i := range rows {
@@ -92,14 +92,14 @@ func sortedRows(rows []sortable, ranks []int) (all [orders][]int32) {
 		if c := compareFold(a.name, b.name); c != 0 {
 			return c
 		}
-		return strings.Compare(string(a.id), string(b.id))
+		return strings.Compare(a.id.String(), b.id.String())
 	})
 	all[fleet.ByName] = list()
 	slices.SortFunc(rows, func(a, b sortable) int {
 		if c := cmp.Compare(a.lastHandshake, b.lastHandshake); c != 0 {
 			return c
 		}
-		return strings.Compare(string(a.id), string(b.id))
+		return strings.Compare(a.id.String(), b.id.String())
 	})
 	all[fleet.ByLastHandshake] = list()
 	return all

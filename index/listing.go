@@ -59,7 +59,7 @@ func (x *Index) sortKey(by fleet.DeviceSort, s *shard, at int32) sortKey {
 
 func (k *sortKey) compare(other *sortKey) int {
 	return cmp.Or(cmp.Compare(k.number, other.number), compareFold(k.text, other.text),
-		compareVersions(k.version, other.version), strings.Compare(string(k.id), string(other.id)))
+		compareVersions(k.version, other.version), strings.Compare(k.id.String(), other.id.String()))
 }
 
 // comparison returns the function that compares rows of s in an order; its caller must hold x.mu.
@@ -154,7 +154,7 @@ func (l *listing) cursor(key sortKey) string {
 	case fleet.ByLastHandshake:
 		text = strconv.FormatInt(key.number, 10)
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join([]string{l.name(), text, string(key.id)}, "\x00")))
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join([]string{l.name(), text, key.id.String()}, "\x00")))
 }
 
 func (l *listing) name() string {

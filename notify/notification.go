@@ -142,7 +142,7 @@ func (n *Notification) Subject() string {
 	case n.About == ofDigest:
 		return subject + string(n.Summary.Period) + " digest, " + n.Summary.To.Format("2006-01-02")
 	case n.Total == 1 && n.Alerts[0].Device != "":
-		return subject + n.Alerts[0].Name + " on " + string(n.Alerts[0].Device)
+		return subject + n.Alerts[0].Name + " on " + n.Alerts[0].Device.String()
 	case n.Total == 1:
 		return subject + n.Alerts[0].Name
 	}

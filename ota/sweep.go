@@ -69,7 +69,7 @@ func (s *Service) overdue(now time.Time) []fleet.DeviceID {
 
 func (s *Service) logged(log *slog.Logger, dl *download, err error) {
 	if err != nil && !errors.Is(err, fleet.NotFound) && !errors.Is(err, context.Canceled) && !errors.Is(err, fleet.Unavailable) { // the store logs once that it can't be used
-		log.Warn("a stalled update could not be ended", "device", string(dl.device), "err", err)
+		log.Warn("a stalled update could not be ended", "device", dl.device.String(), "err", err)
 	}
 }
 

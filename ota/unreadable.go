@@ -35,7 +35,7 @@ func (s *Service) reportUnreadable(ctx context.Context, log *slog.Logger) {
 	for id, cause := range causes {
 		d, err := s.devices.Device(ctx, id)
 		if err != nil {
-			log.Error("an image can't be read", "device", string(id), "err", cause)
+			log.Error("an image can't be read", "device", id.String(), "err", cause)
 			continue
 		}
 		s.cfg.Unreadable(d, cause)

@@ -77,7 +77,7 @@ func (r *Registry) EditGroupsOf(ctx context.Context, actor fleet.Actor, q fleet.
 		}
 		if len(ids) > maxStep {
 			ids = ids[:maxStep]
-			next = string(ids[maxStep-1])
+			next = ids[maxStep-1].String()
 		}
 		edit.Devices = ids
 		if err = r.EditGroups(ctx, actor, edit); err == nil {

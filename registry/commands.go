@@ -40,7 +40,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	if err != nil {
 		return fleet.Command{}, fleet.Hide(err, "no such device: %s", id)
 	}
-	r.audit.RecordIn(ctx, d.device.Product, actor, "device.command", string(id), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
+	r.audit.RecordIn(ctx, d.device.Product, actor, "device.command", id.String(), nil, audit.Fields{"number": c.Number, "name": name, "bytes": len(payload)})
 	r.live.Announce(event.Event{Payload: event.CommandChanged{Number: c.Number}, Team: actor.Team, Device: id, At: now})
 	return c, nil
 }

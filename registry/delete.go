@@ -20,7 +20,7 @@ func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product 
 	if err := r.devices.Delete(ctx, id); err != nil {
 		return fleet.Hide(err, "no such device: %s", id)
 	}
-	r.audit.RecordIn(ctx, s.device.Product, actor, "device.delete", string(id), audit.Fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
+	r.audit.RecordIn(ctx, s.device.Product, actor, "device.delete", id.String(), audit.Fields{"name": s.device.Name, "product_id": s.device.Product}, nil)
 	r.live.Kick(id)
 	if s.device.Kind == fleet.Gateway {
 		r.detachAll(ctx, actor.Team, id)
@@ -64,6 +64,6 @@ func (r *Registry) detachAll(ctx context.Context, team fleet.TeamID, gateway fle
 		})
 	})
 	if err = errors.Join(append(errs, err)...); err != nil {
-		r.log.LogAttrs(ctx, slog.LevelError, "devices of a deleted gateway not detached", slog.String("device", string(gateway)), slog.Any("err", err))
+		r.log.LogAttrs(ctx, slog.LevelError, "devices of a deleted gateway not detached", slog.String("device", gateway.String()), slog.Any("err", err))
 	}
 }

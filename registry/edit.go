@@ -145,7 +145,7 @@ func (r *Registry) uploaded(ctx context.Context, product fleet.ProductID, field 
 func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
 	var before fleet.Device
 	after, err := r.edit(ctx, actor.Team, change.product, id, func(d *fleet.Device) error {
-		if err := fleet.Unchanged("device "+string(id), change.If, tagOf(actor, d)); err != nil {
+		if err := fleet.Unchanged("device "+id.String(), change.If, tagOf(actor, d)); err != nil {
 			return err
 		}
 		before = *d
@@ -157,7 +157,7 @@ func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.Device
 	}
 	old, now := changedFields(&before, &after)
 	if len(now) > 0 {
-		r.audit.RecordIn(ctx, after.Product, actor, "device.update", string(id), old, now)
+		r.audit.RecordIn(ctx, after.Product, actor, "device.update", id.String(), old, now)
 		r.announceEdit(&before, &after)
 	}
 	r.notifyLive(&before, &after, change)

@@ -34,7 +34,7 @@ func (r *Registry) FlashDevice(ctx context.Context, actor fleet.Actor, product f
 	if err != nil {
 		return err
 	}
-	r.audit.RecordIn(ctx, s.device.Product, actor, "device.flash", string(id), nil, audit.Fields{"version": v.String()})
+	r.audit.RecordIn(ctx, s.device.Product, actor, "device.flash", id.String(), nil, audit.Fields{"version": v.String()})
 	r.live.Recheck(id)
 	return nil
 }

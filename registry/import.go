@@ -266,7 +266,7 @@ func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.
 	if err != nil {
 		return err
 	}
-	r.audit.RecordIn(ctx, s.device.Product, actor, "device.gateway", string(id), audit.Fields{"type": s.device.Kind.String()}, audit.Fields{"type": fleet.Gateway.String()})
+	r.audit.RecordIn(ctx, s.device.Product, actor, "device.gateway", id.String(), audit.Fields{"type": s.device.Kind.String()}, audit.Fields{"type": fleet.Gateway.String()})
 	r.live.Kick(id) // it reconnects with the topics of a gateway
 	return nil
 }

@@ -31,7 +31,7 @@ func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet
 	if err != nil {
 		return "", err
 	}
-	r.audit.RecordIn(ctx, s.device.Product, actor, "device.rotate", string(id), nil, audit.Fields{"credential": "new secret"})
+	r.audit.RecordIn(ctx, s.device.Product, actor, "device.rotate", id.String(), nil, audit.Fields{"credential": "new secret"})
 	r.live.Kick(id)
 	return secret, nil
 }

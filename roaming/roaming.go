@@ -168,7 +168,7 @@ func (r *Roaming) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *flee
 func (r *Roaming) raiseFlapping(ctx context.Context, d *fleet.Device) {
 	a := fleet.Alert{
 		Team: d.Team, Device: d.ID, Name: "flapping", Raised: time.Now(),
-		Text: "the device keeps moving between gateways, last from " + string(d.Gateway) + ": two gateways claim it",
+		Text: "the device keeps moving between gateways, last from " + d.Gateway.String() + ": two gateways claim it",
 	}
 	if _, err := r.Messages.Raise(ctx, a); err != nil {
 		r.Log.Warn("alert not raised", "device", d.ID, "alert", a.Name, "err", err)
@@ -196,7 +196,7 @@ func (r *Roaming) register(ctx context.Context, gateway, id fleet.DeviceID) (fle
 		return 0, err
 	}
 	defer release()
-	end, err := r.Audit.Begin(gatewayActor(p.Team, gateway), "device.register "+string(id))
+	end, err := r.Audit.Begin(gatewayActor(p.Team, gateway), "device.register "+id.String())
 	if err != nil {
 		return 0, err
 	}
@@ -210,7 +210,7 @@ func (r *Roaming) register(ctx context.Context, gateway, id fleet.DeviceID) (fle
 	case err != nil:
 		return 0, err
 	}
-	r.Audit.RecordIn(ctx, p.ID, gatewayActor(p.Team, gateway), "device.register", string(id), nil, audit.Fields{"gatewayId": gateway})
+	r.Audit.RecordIn(ctx, p.ID, gatewayActor(p.Team, gateway), "device.register", id.String(), nil, audit.Fields{"gatewayId": gateway})
 	r.announceAttached(*d, true)
 	return wire.ReasonNone, nil
 }
@@ -259,12 +259,12 @@ func (r *Roaming) recordRoaming(ctx context.Context, gateway fleet.DeviceID, act
 	if left > 0 {
 		after["changes_not_listed"] = left
 	}
-	r.Audit.RecordIn(ctx, d.Product, gatewayActor(d.Team, gateway), action, string(d.ID), before, after)
+	r.Audit.RecordIn(ctx, d.Product, gatewayActor(d.Team, gateway), action, d.ID.String(), before, after)
 }
 
 // gatewayActor is whom the audit log names for what a gateway changed.
 func gatewayActor(team fleet.TeamID, gateway fleet.DeviceID) fleet.Actor {
-	return fleet.Actor{Team: team, Email: "gateway " + string(gateway)}
+	return fleet.Actor{Team: team, Email: "gateway " + gateway.String()}
 }
 
 func (r *Roaming) announceAttached(d fleet.Device, attached bool) {

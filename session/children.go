@@ -172,7 +172,7 @@ type detachments [256]uint64
 var detachmentsSeed = maphash.MakeSeed()
 
 func (d *detachments) of(id fleet.DeviceID) *uint64 {
-	return &d[maphash.String(detachmentsSeed, string(id))%uint64(len(d))]
+	return &d[maphash.String(detachmentsSeed, id.String())%uint64(len(d))]
 }
 
 // detached is how often device id was detached.

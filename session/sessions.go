@@ -112,7 +112,7 @@ func (c *Sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Se
 		return nil, err
 	}
 	s := c.newSession(admitted, connect.Link, nil, connect.Address)
-	s.place, err = c.quota.Renew(admitted.Team(), string(admitted.ID()), func() { connect.Link.Close(fleet.Busy) })
+	s.place, err = c.quota.Renew(admitted.Team(), admitted.ID().String(), func() { connect.Link.Close(fleet.Busy) })
 	if err != nil {
 		admitted.End()
 		c.overQuota(admitted, err)

@@ -99,7 +99,7 @@ func parseObject(line string) ([]Credential, error) {
 		}
 		all = append(all, c...)
 	}
-	slices.SortFunc(all, func(a, b Credential) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	slices.SortFunc(all, func(a, b Credential) int { return strings.Compare(a.ID.String(), b.ID.String()) })
 	return all, nil
 }
 

@@ -73,7 +73,7 @@ type plan struct {
 // per device.
 func source(seed uint64, id fleet.DeviceID, n int) *rand.Rand {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(id))
+	_, _ = h.Write([]byte(id.String()))
 	return rand.New(rand.NewPCG(seed^h.Sum64(), uint64(n))) //nolint:gosec // repeatable on purpose
 }
 

@@ -191,7 +191,7 @@ func (f *Fleet) dialer(n int, c Credential, gateway bool) func(context.Context) 
 	if f.config.Spread {
 		broker = broker.Spread(n)
 	}
-	o := mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret, KeepAlive: f.config.KeepAlive}
+	o := mqtt.Client{ID: c.ID.String(), User: c.ID.String(), Password: c.Secret, KeepAlive: f.config.KeepAlive}
 	if f.config.Client == Light || gateway { // Paho's queue is for one device
 		return func(ctx context.Context) (client, error) { return noNil(mqttlite.Dial(ctx, broker, o)) }
 	}

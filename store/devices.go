@@ -66,7 +66,7 @@ func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 	change func(*fleet.Device) (ended []fleet.Update, changed bool, err error),
 ) (d fleet.Device, saved bool, err error) {
-	err = document.UntilSaved("device "+string(id), func() (again bool, err error) {
+	err = document.UntilSaved("device "+id.String(), func() (again bool, err error) {
 		if d, err = s.Device(ctx, id); err != nil {
 			return false, err
 		}

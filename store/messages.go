@@ -44,7 +44,7 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 		m.Received = time.Now()
 	}
 	text := record.Message.Pack(&m)
-	return s.core.streams.Append(ctx, s.core.messagesKey(m.Team), m.Received, string(m.Device), len(text), text)
+	return s.core.streams.Append(ctx, s.core.messagesKey(m.Team), m.Received, m.Device.String(), len(text), text)
 }
 
 // List returns the messages that q selects and the cursor of the next page, "" after the last. A
@@ -70,7 +70,7 @@ func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet
 func selects(q fleet.MessageQuery, m *fleet.Message) bool {
 	return (q.Device == "" || m.Device == q.Device) &&
 		(q.Topic == "" || m.Topic == q.Topic) &&
-		(q.Part == "" || strings.Contains(strings.ToLower(m.Topic+"\n"+string(m.Device)), strings.ToLower(q.Part))) &&
+		(q.Part == "" || strings.Contains(strings.ToLower(m.Topic+"\n"+m.Device.String()), strings.ToLower(q.Part))) &&
 		within(m.Received, q.From, q.To) &&
 		(q.App == "" || q.App == appOf(m.Payload))
 }

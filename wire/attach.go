@@ -16,7 +16,7 @@ type attachRecord struct {
 func (a Attach) Encode() []byte {
 	r := attachRecord{IDs: make([]string, len(a.IDs))}
 	for i, id := range a.IDs {
-		r.IDs[i] = string(id)
+		r.IDs[i] = id.String()
 	}
 	return encode(r)
 }
@@ -69,7 +69,7 @@ type attachOutcomeRecord struct {
 func (a Attached) Encode() []byte {
 	r := attachedRecord{Outcomes: make([]attachOutcomeRecord, len(a.Outcomes))}
 	for i, o := range a.Outcomes {
-		r.Outcomes[i] = attachOutcomeRecord{ID: string(o.ID), Reason: uint16(o.Reason)}
+		r.Outcomes[i] = attachOutcomeRecord{ID: o.ID.String(), Reason: uint16(o.Reason)}
 	}
 	return encode(r)
 }

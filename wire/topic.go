@@ -76,9 +76,9 @@ func (t Topic) Device() fleet.DeviceID {
 
 // String puts the topic together.
 func (t Topic) String() string {
-	s := "d/" + string(t.Speaker) + "/"
+	s := "d/" + t.Speaker.String() + "/"
 	if t.Child != "" {
-		s += "b/" + string(t.Child) + "/"
+		s += "b/" + t.Child.String() + "/"
 	}
 	s += topicWords[t.Kind]
 	if t.Kind == TopicDone || t.Kind == TopicCommand {
@@ -168,7 +168,7 @@ func MayPublish(speaker fleet.DeviceID, gateway bool, t Topic) bool {
 // stays below its own d/{speaker}/down/ or, for a gateway, below d/{speaker}/b/. Shared
 // subscriptions are refused in any spelling.
 func MaySubscribe(speaker fleet.DeviceID, gateway bool, filter string) bool {
-	rest, ok := strings.CutPrefix(filter, "d/"+string(speaker)+"/")
+	rest, ok := strings.CutPrefix(filter, "d/"+speaker.String()+"/")
 	if !ok || len(filter) > MaxTopic || strings.Count(filter, "/") >= MaxTopicLevels {
 		return false
 	}

@@ -34,7 +34,7 @@ func shownMessages(messages []fleet.Message, next string) api.Page[api.Message] 
 	shown := make([]api.Message, 0, len(messages))
 	for _, m := range messages {
 		shown = append(shown, api.Message{
-			Topic: m.Topic, Device: string(m.Device), Received: m.Received.UTC(), Tenant: m.Team.String(), Message: m.Payload,
+			Topic: m.Topic, Device: m.Device.String(), Received: m.Received.UTC(), Tenant: m.Team.String(), Message: m.Payload,
 		})
 	}
 	return api.PageOf(shown, next)

@@ -249,7 +249,7 @@ func (l *listener) Flush() (string, error) {
 func shownEvent(v event.View) api.Event {
 	e := api.Event{Data: eventData(v), TTL: eventTTL, Published: v.At.UTC(), CoreID: "api", Product: uint32(v.Product)}
 	if v.Device != "" {
-		e.CoreID = string(v.Device)
+		e.CoreID = v.Device.String()
 		e.Version = &api.Reported{Version: v.Running}
 	}
 	return e

@@ -63,5 +63,5 @@ func shownAlert(a fleet.Alert) api.Alert {
 	if a.Archived {
 		status = "ARCHIVED"
 	}
-	return api.Alert{ID: a.ID, Device: string(a.Device), Type: a.Type, Name: a.Name, Text: a.Text, Value: json.RawMessage(a.Value), Raised: a.Raised.UTC(), Status: status}
+	return api.Alert{ID: a.ID, Device: a.Device.String(), Type: a.Type, Name: a.Name, Text: a.Text, Value: json.RawMessage(a.Value), Raised: a.Raised.UTC(), Status: status}
 }

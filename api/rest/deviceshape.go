@@ -16,7 +16,7 @@ const Supported = "APP"
 // ShownDevice is a device in the one shape of the API.
 func ShownDevice(v *fleet.DeviceView) api.Device {
 	d := api.Device{
-		ID: string(v.ID), Name: v.Name, Notes: v.Notes,
+		ID: v.ID.String(), Name: v.Name, Notes: v.Notes,
 		ProductID: uint32(v.Product), FirmwareProductID: uint32(v.Product),
 		Groups: list(v.GroupNames), Tags: list(v.GroupNames),
 		Running: reported(v.Running), Lock: version(v.Lock), Released: version(v.Released),
@@ -24,12 +24,12 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 		Development: v.Development, Disabled: v.Disabled, Online: v.Online, Connected: v.Online,
 		LastHandshake: Moment(v.LastHandshake), LastHeard: Moment(v.LastHeard),
 		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware, Facts: json.RawMessage(wire.JSON(v.Facts)),
-		Functions: []string{}, Type: v.Kind.String(), Gateway: string(v.Gateway), Tenant: v.Team.String(),
+		Functions: []string{}, Type: v.Kind.String(), Gateway: v.Gateway.String(), Tenant: v.Team.String(),
 		Firmware: api.DeviceFirmware{Supports: []string{Supported}, App: api.AppName{Name: v.Slug, Version: v.Running.String()}},
 		Meta:     api.DeviceMeta{Created: Moment(v.Created), Updated: Moment(lastChange(v)), Version: v.Tag},
 	}
 	for _, id := range v.Children {
-		d.Children = append(d.Children, string(id))
+		d.Children = append(d.Children, id.String())
 	}
 	if v.Address != "" {
 		d.LastAddress = &v.Address
@@ -95,7 +95,7 @@ func ShownImport(done fleet.Imported) api.Imported {
 		Invalid: list(done.Invalid), Protected: []string{}, Secrets: map[string]string{},
 	}
 	for id, secret := range done.Secrets {
-		out.Secrets[string(id)] = secret
+		out.Secrets[id.String()] = secret
 	}
 	return out
 }
@@ -104,7 +104,7 @@ func ShownImport(done fleet.Imported) api.Imported {
 func Texts(ids []fleet.DeviceID) []string {
 	out := make([]string, len(ids))
 	for i, id := range ids {
-		out[i] = string(id)
+		out[i] = id.String()
 	}
 	return out
 }

@@ -121,7 +121,7 @@ func shownCooling(c fleet.Cooling) *api.Cooling {
 	}
 	shown := api.Cooling{Total: c.Devices, AtLeast: c.AtLeast, Until: Moment(c.Until)}
 	for _, one := range c.First {
-		shown.Devices = append(shown.Devices, api.CoolingOne{ID: string(one.Device), Until: Moment(one.Until)})
+		shown.Devices = append(shown.Devices, api.CoolingOne{ID: one.Device.String(), Until: Moment(one.Until)})
 	}
 	return &shown
 }

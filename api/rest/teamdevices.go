@@ -51,7 +51,7 @@ func (a *API) why(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*ro
 
 func (a *API) rotateSecret(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.Reply[api.Secret], error) {
 	secret, err := a.Registry.RotateSecret(ctx, who, in.target.Device)
-	return route.Answer(api.Secret{ID: string(in.target.Device), Secret: secret}, err)
+	return route.Answer(api.Secret{ID: in.target.Device.String(), Secret: secret}, err)
 }
 
 func (a *API) flash(ctx context.Context, who fleet.Actor, in *struct {
@@ -59,7 +59,7 @@ func (a *API) flash(ctx context.Context, who fleet.Actor, in *struct {
 	route.Input[api.Flash]
 }) (*route.Reply[api.Flashed], error) {
 	err := a.Registry.FlashDevice(ctx, who, 0, in.target.Device, in.In.Version.Version)
-	return route.Answer(api.Flashed{ID: string(in.target.Device), Status: "Update started"}, err)
+	return route.Answer(api.Flashed{ID: in.target.Device.String(), Status: "Update started"}, err)
 }
 
 func (a *API) listCommands(ctx context.Context, who fleet.Actor, in *TeamDevicePath) (*route.Reply[api.Page[api.Command]], error) {
@@ -86,7 +86,7 @@ func (a *API) SendCommand(ctx context.Context, who fleet.Actor, t Target, c api.
 
 func shownCommand(c fleet.Command) api.Command {
 	return api.Command{
-		Number: c.Number, Device: string(c.Device), Name: c.Name, Message: c.Payload,
+		Number: c.Number, Device: c.Device.String(), Name: c.Name, Message: c.Payload,
 		Queued: Moment(c.Queued), Expires: Moment(c.Expires), Done: Moment(c.Done), Result: c.Result,
 	}
 }

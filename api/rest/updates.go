@@ -59,7 +59,7 @@ func (a *API) retryUpdate(ctx context.Context, who fleet.Actor, in *TeamDevicePa
 
 func shownUpdate(u fleet.DeviceUpdate) api.Update {
 	out := api.Update{
-		ID: u.ID.String(), DeviceID: string(u.Device), ProductID: uint32(u.Product),
+		ID: u.ID.String(), DeviceID: u.Device.String(), ProductID: uint32(u.Product),
 		From: reported(u.From), To: version(u.To), State: u.State.String(),
 		Reason: uint16(u.Reason), ReasonText: wire.ReasonText(u.Reason), Text: u.Text,
 		Attempt: u.Attempt, Size: u.Size, Received: u.Next, SHA256: u.Digest.String(),

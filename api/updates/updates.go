@@ -98,7 +98,7 @@ func (o operations) devices(ctx context.Context, who fleet.Actor, in *struct {
 	rows := make([]api.RemainingDevice, 0, len(devices))
 	for _, d := range devices {
 		rows = append(rows, api.RemainingDevice{
-			DeviceID: string(d.ID), Running: api.Reported{Version: d.Running}, Target: api.Version{Version: d.Target},
+			DeviceID: d.ID.String(), Running: api.Reported{Version: d.Running}, Target: api.Version{Version: d.Target},
 			Cause: d.Cause, Text: remaining.Text(d.Cause), Online: d.Online,
 		})
 	}

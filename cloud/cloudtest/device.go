@@ -46,7 +46,7 @@ func Dial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) *Device 
 
 // TryDial is Dial for a device that may be turned away.
 func TryDial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) (*Device, error) {
-	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: c.ID.String(), User: c.ID.String(), Password: c.Secret})
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func Intelligent(r *api.Release) { r.Intelligent = true }
 // EditDevice changes one device.
 func (s *Server) EditDevice(id fleet.DeviceID, u api.DeviceUpdate) {
 	s.Helper()
-	if _, err := s.UpdateDevice(s.Context(), Lamp, string(id), u); err != nil {
+	if _, err := s.UpdateDevice(s.Context(), Lamp, id.String(), u); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -92,7 +92,7 @@ func Enroll(t testing.TB, client *client.Client, ids ...fleet.DeviceID) []simula
 	t.Helper()
 	list := api.NewDevices{}
 	for _, id := range ids {
-		list.IDs = append(list.IDs, string(id))
+		list.IDs = append(list.IDs, id.String())
 	}
 	imported, err := client.Import(t.Context(), Lamp, list)
 	if err != nil {
@@ -100,7 +100,7 @@ func Enroll(t testing.TB, client *client.Client, ids ...fleet.DeviceID) []simula
 	}
 	credentials := make([]simulator.Credential, len(ids))
 	for i, id := range ids {
-		credentials[i] = simulator.Credential{ID: id, Secret: imported.Secrets[string(id)]}
+		credentials[i] = simulator.Credential{ID: id, Secret: imported.Secrets[id.String()]}
 	}
 	return credentials
 }
@@ -114,9 +114,9 @@ func (s *Server) Enroll(ids ...fleet.DeviceID) []simulator.Credential {
 // EnrollBehind imports BLE devices attached to gateway, which becomes one by that.
 func (s *Server) EnrollBehind(gateway fleet.DeviceID, ids ...fleet.DeviceID) {
 	s.Helper()
-	list := api.NewDevices{Gateway: string(gateway)}
+	list := api.NewDevices{Gateway: gateway.String()}
 	for _, id := range ids {
-		list.IDs = append(list.IDs, string(id))
+		list.IDs = append(list.IDs, id.String())
 	}
 	if got := Must[api.Imported](s)(s.Import(s.Context(), Lamp, list)); got.Updated != len(ids) {
 		s.Fatalf("imported %v of %v", got.Updated, ids)
@@ -142,7 +142,7 @@ func (s *Server) Record(id fleet.DeviceID) fleet.Device {
 // Online reports whether the API lists the device as online; an unknown one is not.
 func (s *Server) Online(id fleet.DeviceID) bool {
 	s.Helper()
-	d, err := s.Device(s.Context(), string(id))
+	d, err := s.Device(s.Context(), id.String())
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		s.Fatal(err)
 	}

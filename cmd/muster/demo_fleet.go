@@ -36,14 +36,14 @@ func (d *demo) enroll(ctx context.Context) ([]simulator.Credential, error) {
 	together := map[batch][]string{}
 	for _, r := range d.roles {
 		key := batch{r.gateway, strings.Join(r.groups, ",")}
-		together[key] = append(together[key], string(r.id))
+		together[key] = append(together[key], r.id.String())
 	}
 	keys := slices.SortedFunc(maps.Keys(together), func(a, b batch) int { // gateways come before what is behind them
 		return cmp.Or(cmp.Compare(a.gateway, b.gateway), cmp.Compare(a.groups, b.groups))
 	})
 	secrets := map[string]string{}
 	for _, key := range keys {
-		list := api.NewDevices{IDs: together[key], Gateway: string(key.gateway)}
+		list := api.NewDevices{IDs: together[key], Gateway: key.gateway.String()}
 		if key.groups != "" {
 			list.Groups = strings.Split(key.groups, ",")
 		}
@@ -57,7 +57,7 @@ func (d *demo) enroll(ctx context.Context) ([]simulator.Credential, error) {
 	}
 	credentials := make([]simulator.Credential, len(d.roles))
 	for i, r := range d.roles {
-		credentials[i] = simulator.Credential{ID: r.id, Secret: secrets[string(r.id)], Hardware: r.hardware, Gateway: r.gateway}
+		credentials[i] = simulator.Credential{ID: r.id, Secret: secrets[r.id.String()], Hardware: r.hardware, Gateway: r.gateway}
 		if err := d.mark(ctx, r); err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (d *demo) mark(ctx context.Context, r role) error {
 	default:
 		return nil
 	}
-	_, err := d.client.UpdateDevice(ctx, demoProduct, string(r.id), u)
+	_, err := d.client.UpdateDevice(ctx, demoProduct, r.id.String(), u)
 	return err
 }
 
@@ -97,7 +97,7 @@ func (d *demo) explain(ctx context.Context) error {
 }
 
 func (d *demo) why(ctx context.Context, id fleet.DeviceID, kind string) error {
-	why, err := d.client.Why(ctx, string(id))
+	why, err := d.client.Why(ctx, id.String())
 	if err != nil {
 		return err
 	}

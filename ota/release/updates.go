@@ -40,7 +40,7 @@ func (s *Service) Updates(ctx context.Context, actor fleet.Actor, q fleet.Update
 	next := ""
 	if len(ids) > q.Limit {
 		ids = ids[:q.Limit]
-		next = string(ids[q.Limit-1])
+		next = ids[q.Limit-1].String()
 	}
 	list := make([]fleet.DeviceUpdate, 0, len(ids))
 	for _, id := range ids {
@@ -146,7 +146,7 @@ func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID
 	if err := s.ota.Stop(ctx, id, s.mayOperate(ctx, actor, &product)); err != nil {
 		return err
 	}
-	s.audit.RecordIn(ctx, product, actor, "update.stop", string(id), nil, nil)
+	s.audit.RecordIn(ctx, product, actor, "update.stop", id.String(), nil, nil)
 	return nil
 }
 
@@ -157,7 +157,7 @@ func (s *Service) Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceI
 	if err := s.ota.Retry(ctx, id, s.mayOperate(ctx, actor, &product)); err != nil {
 		return err
 	}
-	s.audit.RecordIn(ctx, product, actor, "update.retry", string(id), nil, nil)
+	s.audit.RecordIn(ctx, product, actor, "update.retry", id.String(), nil, nil)
 	return nil
 }
 

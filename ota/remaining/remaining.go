@@ -112,7 +112,7 @@ func (s *Service) Devices(ctx context.Context, actor fleet.Actor, q Query, after
 	}
 	if len(ids) > limit {
 		ids = ids[:limit]
-		next = string(ids[limit-1])
+		next = ids[limit-1].String()
 	}
 	for _, id := range ids {
 		e, err := s.Index.Entry(id)

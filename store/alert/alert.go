@@ -52,7 +52,7 @@ func (s *Log) Raise(ctx context.Context, a fleet.Alert) (fleet.Alert, error) {
 	order, sizes := keys.AlertShares(a.Team)
 	_, err := s.redis.Run(ctx, raiseScript, []string{keys.Alerts(a.Team), keys.AlertOrder(a.Team), order, sizes, keys.News(a.Team), keys.Channels(a.Team)},
 		a.ID, record.Alert.Pack(&a), s.keep.Alerts.All, alertTime(s.clock.Now().Add(-s.keep.Age)),
-		string(a.Device), s.keep.Alerts.Owner, s.keep.Alerts.Floor)
+		a.Device.String(), s.keep.Alerts.Owner, s.keep.Alerts.Floor)
 	if err != nil {
 		return fleet.Alert{}, err
 	}

@@ -142,7 +142,7 @@ func (f *Feed) rescan(ctx context.Context, some []int) {
 	if gap[keys.Catalogs] {
 		f.config.Catalog(0, "")
 	}
-	within := func(id fleet.DeviceID) bool { return gap[keys.Bucket(string(id))] }
+	within := func(id fleet.DeviceID) bool { return gap[keys.Bucket(id.String())] }
 	corrected := 0
 	if !gap[keys.Catalogs] || len(some) > 1 {
 		reading := f.config.Index.Reread(within)
