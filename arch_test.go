@@ -170,7 +170,7 @@ var testsMayImport = map[string][]string{
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
 	"chaos":               {"cloud/cloudtest"},
 	"siege":               {"fleet", "wire/mqtt", "cloud/cloudtest", "certificate", "certificate/selfsigned", "api", "simulator", "simulator/mqttlite"},
-	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "console", "simulator", "store/timeline"},
+	"console/browsertest": {"fleet", "wire", "cloud", "cloud/cloudtest", "api", "api/client", "console", "simulator", "store/timeline"},
 	"simulator":           {"cloud", "configs", "api", "api/client"}, // its example runs against a whole server
 }
 

@@ -1,10 +1,6 @@
 package console
 
-import (
-	"time"
-
-	"github.com/muster-iot/muster/devicelog"
-)
+import "github.com/muster-iot/muster/devicelog"
 
 // contactRow is a connection of a device as its page shows it.
 type contactRow struct {
@@ -21,12 +17,4 @@ func (b deviceBody) Connections() (rows []contactRow) {
 		rows = append(rows, contactRow{Contact: c, Lasts: lasts, Unseen: open && !lasts})
 	}
 	return rows
-}
-
-// Until returns the end of the connection: for one that lasts, now.
-func (r contactRow) Until() time.Time {
-	if r.Lasts {
-		return time.Now()
-	}
-	return r.Ended
 }

@@ -45,7 +45,7 @@ func (x *Index) IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error) {
 	x.query(q, func(f *filter) {
 		rows, total := f.rowsToSort()
 		l := &listing{by: fleet.ByID, after: &sortKey{id: fleet.DeviceID(q.After)}}
-		l.visit(f, rows, total, func(row int32) bool {
+		l.visit(f, rows, total, q.Limit, func(row int32) bool {
 			ids = append(ids, f.shard.row(row).id)
 			return len(ids) != q.Limit
 		})
@@ -86,7 +86,7 @@ func (f *filter) rowsToSort() (rows []int32, total int) {
 func (l *listing) fill(page *fleet.DevicePage, f *filter, rows []int32) {
 	limit, skip := min(max(f.q.Limit, 1), maxPage), f.q.Skip
 	var last int32
-	l.visit(f, rows, page.Total, func(row int32) bool {
+	l.visit(f, rows, page.Total, skip+limit+1, func(row int32) bool {
 		if skip > 0 {
 			skip--
 			return true
@@ -102,8 +102,9 @@ func (l *listing) fill(page *fleet.DevicePage, f *filter, rows []int32) {
 }
 
 // visit visits the rows that f selects after the cursor, in order, until visit returns false.
-// rows are all rows that f selects, or nil: then it walks the shard's order until it found total.
-func (l *listing) visit(f *filter, rows []int32, total int, visit func(row int32) bool) {
+// rows are all rows that f selects, or nil: then it walks the shard's order until it found total. visit
+// is called most times at most; 0: for all rows.
+func (l *listing) visit(f *filter, rows []int32, total, most int, visit func(row int32) bool) {
 	x, s := f.index, f.shard
 	if rows == nil {
 		l.walk(x, s, func(row int32) bool {
@@ -122,15 +123,33 @@ func (l *listing) visit(f *filter, rows []int32, total int, visit func(row int32
 			return side == 0 || side < 0 != l.descending
 		})
 	}
-	slices.SortFunc(rows, func(a, b int32) int {
+	for _, row := range sorted(rows, most, func(a, b int32) int {
 		if l.descending {
 			a, b = b, a
 		}
 		return s.orders[l.by].compare(a, b)
-	})
-	for _, row := range rows {
+	}) {
 		if !visit(row) {
 			return
 		}
 	}
+}
+
+// sorted sorts rows and returns the first n, or all if n is 0. It takes far less time where n is
+// small: a page has few of the rows that it is taken from.
+func sorted(rows []int32, n int, compare func(a, b int32) int) []int32 {
+	if n == 0 || 4*n > len(rows) {
+		slices.SortFunc(rows, compare)
+		return rows
+	}
+	first := slices.Clone(rows[:n])
+	slices.SortFunc(first, compare)
+	for _, row := range rows[n:] {
+		if compare(row, first[n-1]) < 0 {
+			at, _ := slices.BinarySearchFunc(first, row, compare)
+			copy(first[at+1:], first[at:n-1])
+			first[at] = row
+		}
+	}
+	return first
 }

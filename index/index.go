@@ -37,7 +37,7 @@ type Index struct {
 // New returns an empty index. Find, IDs and Count return ErrNotReady until Finish.
 func New() *Index {
 	x := &Index{
-		built: make(chan struct{}), sortLimit: 1000, seed: maphash.MakeSeed(),
+		built: make(chan struct{}), sortLimit: 8000, seed: maphash.MakeSeed(),
 		shards: map[fleet.TeamID]*shard{}, locations: map[fleet.DeviceID]location{},
 		onlineOnly: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}

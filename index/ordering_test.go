@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -62,6 +63,25 @@ func TestSortedRowsAreTheSortedRows(t *testing.T) {
 }
 
 // TestTextsAreFoundInEveryRowThatHasThem compares the search of a page with one by hand.
+func TestTheFirstRowsAreThoseOfTheWholeOrder(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		rows := make([]int32, random.IntN(300))
+		for i, n := range random.Perm(len(rows)) {
+			rows[i] = int32(n)
+		}
+		n := random.IntN(100)
+		got := sorted(slices.Clone(rows), n, cmp.Compare[int32])
+		slices.Sort(rows)
+		if n > 0 {
+			got, rows = got[:min(n, len(got))], rows[:min(n, len(rows))]
+		}
+		if !slices.Equal(got, rows) {
+			t.Fatalf("the first %d: got %v, want %v", n, got, rows)
+		}
+	}
+}
+
 func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
 	x := newReady()
 	names := []string{"", "a", "Aa", "aaa", "b a", "ÄB", "x\x00a", "ab"}

@@ -52,6 +52,7 @@ type Process struct {
 	Output *bytes.Buffer // read it after the end only
 	URL    string        // base of its HTTP addresses
 	Folder string        // holds its data folder
+	Binary string        // path of muster
 	Files  int           // its limit of open files; 0: the test's own
 
 	Env []string // in addition to the test's own
@@ -80,6 +81,7 @@ func (p *Process) Start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.Binary = path
 	ready := filepath.Join(p.Folder, "ready.json")
 	_ = os.Remove(ready) // of an earlier start
 	limit := ""

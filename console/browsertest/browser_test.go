@@ -95,8 +95,14 @@ type browser struct {
 // about: errors of scripts, what the policy forbids, files that can't be loaded.
 func browse(t *testing.T, w *world) *browser {
 	t.Helper()
+	return browseAt(t, w.URL(""))
+}
+
+// browseAt is browse for the server at base.
+func browseAt(t *testing.T, base string) *browser {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext())
-	b := &browser{T: t, ctx: ctx, base: w.URL("")}
+	b := &browser{T: t, ctx: ctx, base: base}
 	messages := chromedp.Console(ctx)
 	var reader sync.WaitGroup
 	reader.Go(func() {
