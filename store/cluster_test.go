@@ -36,7 +36,7 @@ func onMaster(t testing.TB, c *redistest.Cluster, n *redistest.Node) fleet.Devic
 	return ""
 }
 
-// writer saves one device again and again, until stop is closed.
+// writer saves one device two hundred times a second, until stop is closed.
 type writer struct {
 	id     fleet.DeviceID
 	saved  atomic.Int64
@@ -44,11 +44,13 @@ type writer struct {
 }
 
 func (w *writer) run(s *Store, stop <-chan struct{}) {
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
 	for {
 		select {
 		case <-stop:
 			return
-		default:
+		case <-pace.C:
 		}
 		_, err := s.Devices.Edit(context.Background(), w.id, func(d *fleet.Device) error {
 			d.Boot++
