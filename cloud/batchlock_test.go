@@ -12,6 +12,7 @@ import (
 // TestABatchOfLocksOutlivesACrash kills the server in the middle of locking thousands of
 // devices: after the next start every one is locked.
 func TestABatchOfLocksOutlivesACrash(t *testing.T) {
+	t.Parallel()
 	const devices = 4000
 	p := cloudtest.Spawn(t)
 	operator := p.Owner()

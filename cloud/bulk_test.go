@@ -22,6 +22,7 @@ const crowd = 3500
 
 // TestImportReportsEachLineAsItGoes imports a file with a few lines that are wrong.
 func TestImportReportsEachLineAsItGoes(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	outcomes, progress := importFile(w, crowd)
 	want := map[string]int{"updated": crowd, "existing": 1, "invalid": 1}
@@ -39,6 +40,7 @@ func TestImportReportsEachLineAsItGoes(t *testing.T) {
 // TestABatchOfGroupsOutlivesACrash kills the server in the middle of a batch: after the
 // next start every device has all of it.
 func TestABatchOfGroupsOutlivesACrash(t *testing.T) {
+	t.Parallel()
 	const devices = 5000
 	p := cloudtest.Spawn(t)
 	operator := p.Owner()

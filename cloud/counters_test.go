@@ -37,6 +37,7 @@ type counted struct {
 // counter and cache that is derived from records with a count over the records.
 // MUSTER_SEED repeats a run.
 func TestWhatIsDerivedFromRecordsIsRightAfterAnything(t *testing.T) {
+	t.Parallel()
 	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("MUSTER_SEED"), "1"), 10, 64)
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 	for name, radio := range map[string]simulator.Radio{
 		"relayed": {},
 		"cached":  {Caches: true},
-		"roaming": {Roam: 2 * time.Second, Rate: 100 << 10, Delay: 5 * time.Millisecond},
+		"roaming": {Roam: 4 * time.Second, Rate: 100 << 10, Delay: 5 * time.Millisecond},
 		"lossy":   {Rate: 400 << 10, Loss: 0.01},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +74,7 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 }
 
 func TestGatewaysLosePowerInMidUpdate(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	f := w.town(4, 5, simulator.Config{

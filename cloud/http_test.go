@@ -174,6 +174,7 @@ func TestShutdownLeavesNothingBehind(t *testing.T) {
 }
 
 func TestSecondServerOnOneFolderWaitsAndNamesTheReason(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis)
 	upload := filepath.Join(w.Config.Data, "images", "incoming-7")
 	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
@@ -205,6 +206,7 @@ func TestSecondServerOnOneFolderWaitsAndNamesTheReason(t *testing.T) {
 
 // TestStartThatCantListenMakesNoOwner leaves it to the next start to report the password.
 func TestStartThatCantListenMakesNoOwner(t *testing.T) {
+	t.Parallel()
 	taken := cloudtest.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer taken.Close()
 	reports := 0
@@ -229,6 +231,7 @@ func kept(t testing.TB) cloud.Config {
 }
 
 func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
+	t.Parallel()
 	config := kept(t)
 	if _, err := cloud.ResetPassword(t.Context(), config, cloudtest.OwnerEmail); err == nil || !strings.Contains(err.Error(), "no server has kept a fleet") {
 		t.Errorf("in an empty folder: got %v", err)
@@ -269,6 +272,7 @@ func TestALostPasswordIsReplacedWhileTheServerIsStopped(t *testing.T) {
 }
 
 func TestFirstStartMakesAnOwnerOnce(t *testing.T) {
+	t.Parallel()
 	config, reported := kept(t), ""
 	config.Owner.Password = ""
 	for start := range 2 {

@@ -84,6 +84,7 @@ func TestPythonDeviceTakesAWholeUpdate(t *testing.T) {
 }
 
 func TestJavaScriptDeviceShakesHandsOverWebSocket(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)

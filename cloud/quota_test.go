@@ -185,6 +185,7 @@ func TestATeamHasNoMoreUploadsAtATimeThanItsQuota(t *testing.T) {
 }
 
 func TestQuotasHoldAfterARestart(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t, func(p *cloudtest.Process) { p.Env = []string{"MUSTER_QUOTA_DEVICES=3", "MUSTER_QUOTA_IMAGES=2500B"} })
 	owner := p.Owner()
 	cloudtest.Must[api.Product](t)(owner.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))

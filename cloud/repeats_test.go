@@ -20,6 +20,7 @@ import (
 // server that was killed meanwhile, with a real Redis: the secret is shown once more, and
 // is nowhere in what the server keeps.
 func TestARepeatGetsTheFirstAnswerAfterTheServerWasKilled(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t)
 	operator, token, err := client.SignIn(t.Context(), p.URL, cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	if err != nil {

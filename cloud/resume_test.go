@@ -77,6 +77,7 @@ func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
 }
 
 func TestDownloadContinuesAcrossARestartOfRedis(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis)
 	w.UploadVersions(resumeSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -119,6 +120,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 }
 
 func TestDownloadResumesAfterTheServerIsKilled(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t)
 	client := p.Owner()
 	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
@@ -138,6 +140,7 @@ func TestDownloadResumesAfterTheServerIsKilled(t *testing.T) {
 }
 
 func TestServerShutsDownCleanlyOnInterrupt(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t)
 	client := p.Owner()
 	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))
@@ -166,6 +169,7 @@ type acknowledged struct {
 }
 
 func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t)
 	client := p.Owner()
 	cloudtest.Must[api.Product](t)(client.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp))

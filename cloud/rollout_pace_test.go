@@ -23,6 +23,7 @@ func inZone(name string) func(*wire.Hello) {
 // known and one for which a limit leaves no room wait; each is sent a time where there is one,
 // none spends an attempt, and REST counts them by cause.
 func TestDevicesWaitForTheirWindowAndForRoom(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.fleetOf(5)
 	now := time.Now().UTC()
@@ -137,6 +138,7 @@ func TestAReleaseBeginsWithAGroup(t *testing.T) {
 // TestAnUnhealthyReleaseHalts: two updated devices raise alerts, which halts it; it asks a person
 // what to do, who resumes it.
 func TestAnUnhealthyReleaseHalts(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.fleetOf(30)
 	plan := tenth(func(p *api.Plan) {

@@ -132,6 +132,7 @@ func noWindow(h *wire.Hello) { h.Window = 0 }
 // TestAReleaseHaltsByItself: two failures halt it; a running download stops at once and at no
 // cost, a device that waits gets nothing, one that runs it keeps it, and a revert takes it back.
 func TestAReleaseHaltsByItself(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.fleetOf(60)
 	f := cloudtest.Must[api.Firmware](t)(w.Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(2), Plan: tenth(func(p *api.Plan) {
@@ -197,6 +198,7 @@ func TestAReleaseHaltsByItself(t *testing.T) {
 
 // TestAReleaseSurvivesAKill kills the server while a stage is held, and again after it halted.
 func TestAReleaseSurvivesAKill(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t)
 	client := p.Owner()
 	ctx := t.Context()
