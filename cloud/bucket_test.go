@@ -63,7 +63,6 @@ func newBucket(t *testing.T) *bucket {
 func (b *bucket) with(c *cloud.Config) { c.Images.URL = "s3://images/fleet?endpoint=" + b.url }
 
 func TestAServerWithoutCopiesGetsItsImagesFromTheBucket(t *testing.T) {
-	t.Parallel()
 	b := newBucket(t)
 	const size = 700_000
 	first := serve(t, cloudtest.WithRedis, b.with)
@@ -109,7 +108,6 @@ func TestAServerWithoutCopiesGetsItsImagesFromTheBucket(t *testing.T) {
 }
 
 func TestABucketThatIsAwayDelaysReleasesOnly(t *testing.T) {
-	t.Parallel()
 	b := newBucket(t)
 	close(b.gate)
 	w := serve(t, cloudtest.WithRedis, b.with)
