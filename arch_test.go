@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"edge":           {"limit", "proxy"},
 	"broker":         {"fleet", "wire", "wire/mqtt", "broker/chunkio", "limit", "proxy"},
 	"index":          {"fleet", "wire"},
-	"store":          {"audit/chain", "steady", "fleet", "index", "store/alert", "store/claim", "store/command", "store/document", "store/feed", "store/identity", "store/journal", "store/keys", "store/migrate", "store/move", "store/node", "store/outbox", "store/pipeline", "store/record", "store/redisserver", "store/repeat", "store/require", "store/retention", "store/stream", "store/timeline"},
+	"store":          {"audit/chain", "steady", "fleet", "index", "store/alert", "store/claim", "store/command", "store/document", "store/feed", "store/filters", "store/identity", "store/jobs", "store/journal", "store/keys", "store/migrate", "store/move", "store/node", "store/outbox", "store/pipeline", "store/record", "store/redisserver", "store/repeat", "store/require", "store/retention", "store/stream", "store/timeline"},
 	"handshake":      {"calendar", "devicelog", "fleet", "wire", "ota/precedence", "limit"},
 	"audit":          {"audit/chain", "fleet", "store", "store/spool"},
 	"audit/chain":    {"fleet"},
@@ -59,6 +59,9 @@ var mayImport = map[string][]string{
 
 	"accounts":     {"fleet", "steady", "store", "audit", "limit"},
 	"registry":     {"event", "fleet", "quota", "steady", "wire", "ota/precedence", "index", "store", "audit", "limit"},
+	"job":          {"audit", "event", "fleet", "ota/release", "registry", "steady", "store", "store/jobs"},
+	"filter":       {"audit", "fleet", "ota/release", "ota/remaining", "ota/rollout", "registry", "store/filters"},
+	"api/jobs":     {"filter", "fleet", "job", "api", "api/route", "api/rest"},
 	"notify":       {"fleet", "store", "store/outbox", "audit", "limit", "humane", "notify/webhook", "notify/mail"},
 	"quota":        {"fleet", "configs", "index", "store"},
 	"roaming":      {"event", "fleet", "quota", "wire", "index", "store", "audit", "limit"},
@@ -69,7 +72,7 @@ var mayImport = map[string][]string{
 	"api":          {"calendar", "fleet"},
 	"api/client":   {"fleet", "api", "sse"},
 	"api/route":    {"fleet", "api"},
-	"api/rest":     {"audit", "audit/chain", "event", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
+	"api/rest":     {"audit", "audit/chain", "event", "filter", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
 	"api/upload":   {"fleet", "devicefile", "api", "api/route", "api/rest"},
 	"export":       {"fleet", "wire"},
 	"api/exports":  {"export", "fleet", "api", "api/route", "api/rest"},
@@ -79,9 +82,9 @@ var mayImport = map[string][]string{
 	"api/particle": {"event", "fleet", "wire", "sse", "api", "api/route", "api/rest"},
 	"api/history":  {"fleet", "history", "api", "api/route", "api/rest"},
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
-	"console":      {"calendar", "devicelog", "event", "export", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
+	"console":      {"calendar", "devicelog", "event", "export", "filter", "fleet", "job", "notify", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"fleet", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
+	"cloud":        {"filter", "fleet", "job", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "store", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/jobs", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/device", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -100,6 +103,8 @@ var mayImport = map[string][]string{
 	"store/disk":        {"fleet"},
 	"store/feed":        {"fleet", "index", "store/document", "store/keys", "store/pipeline", "store/record"},
 	"store/identity":    {"store/keys", "store/pipeline"},
+	"store/filters":     {"fleet", "store/document", "store/keys", "store/pipeline"},
+	"store/jobs":        {"fleet", "store/document", "store/journal", "store/keys", "store/pipeline"},
 	"store/journal":     {"store/pipeline"},
 	"store/keys":        {"fleet", "store/slots"},
 	"store/retention":   {},
@@ -144,6 +149,8 @@ var mayImport = map[string][]string{
 var testsMayImport = map[string][]string{
 	"registry":       {"store/spool", "store/storetest"},
 	"roaming":        {"store/storetest"},
+	"job":            {"ota", "ota/image", "ota/otatest"},
+	"filter":         {"ota", "ota/image", "ota/otatest", "ota/pace", "event"},
 	"accounts":       {"store/storetest"},
 	"notify":         {"store/storetest"},
 	"notify/mail":    {"certificate", "certificate/selfsigned"},
@@ -155,9 +162,9 @@ var testsMayImport = map[string][]string{
 	"store/pipeline": {"store/redisserver"},
 	"store/node":     {"store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                            // the whole path, in one process
-	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                   // its example calls a whole server
+	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                               // the whole path, in one process
+	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "api/jobs", "job", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                                      // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"notify/webhook", "store", "store/spool", "store/storetest", "ota", "ota/image", "ota/pace"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices

@@ -28,6 +28,8 @@
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	history             what fleets did over time
 //	registry            what operators do to products, groups and devices
+//	job                 changes of many devices, in the background
+//	filter              filters of devices, and those that teams saved
 //	quota               what one team and one user may have of what all share
 //	roaming             which BLE devices a gateway attaches, moves and registers
 //	accounts            teams, members, users, passwords and tokens
@@ -50,6 +52,8 @@
 //	store/redistest     real Redis Clusters and Sentinels for tests
 //	store/identity      which store this is, and which process holds it
 //	store/feed          keeps the index equal to the records, whoever writes them
+//	store/jobs          background jobs, and the devices they are about
+//	store/filters       filters that teams saved
 //	store/journal       what was begun and must be finished
 //	store/keys          the keys of Redis
 //	store/migrate       from the layout of an older release to that of this one
@@ -76,6 +80,7 @@
 //	export              lists as CSV and JSON lines
 //	api/account         operations on what concerns a team as a whole
 //	api/updates         operations on the updates of many devices at once
+//	api/jobs            operations on background jobs and saved filters
 //	api/upload          operations that take files
 //	api/particle        operations for Particle's clients
 //	api/history         operations on what fleets did over time

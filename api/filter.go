@@ -11,6 +11,7 @@ type DeviceFilter struct {
 	Development *bool
 	Locked      *bool
 	Facts       map[string]string // reported all of these
+	Saved       string            // name of a saved filter, in the place of the fields above
 	Sort        string            // deviceName, deviceId, firmwareVersion, lastConnection
 	Descending  bool
 	Page        int // from 1

@@ -92,8 +92,12 @@ func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object stri
 // RecordIn adds a change that actor made to object in a product; before or after is nil where the object
 // was created or deleted. The entry is written even if ctx has ended. RecordIn does not
 // fail, because the change is made already: an entry that the store does not take is kept in the
-// data folder until it does (docs/adr/0017), and logged as an error if that fails too.
+// data folder until it does (docs/adr/0017), and logged as an error if that fails too. A nil Log
+// records nothing.
 func (l *Log) RecordIn(ctx context.Context, product fleet.ProductID, actor fleet.Actor, action, object string, before, after Fields) {
+	if l == nil {
+		return
+	}
 	e := fleet.AuditEntry{
 		Team: actor.Team, Product: product, User: actor.User, Email: actor.Email, Action: action, Object: object,
 		Token: actor.Token, From: actor.Address, Before: before.json(), After: after.json(), At: time.Now().UTC(),

@@ -65,6 +65,8 @@ func namesOf(ctx context.Context, kind, prefix string, given map[string]string) 
 		return groupNames(ctx, s)
 	case "firmware":
 		return versionNames(ctx, s)
+	case "filter":
+		return filterNames(ctx, s)
 	case "device":
 		return deviceNames(ctx, s, prefix)
 	}
@@ -99,6 +101,14 @@ func versionNames(ctx context.Context, s server) (found []string) {
 	all, _ := s.Firmware(ctx, s.product)
 	for _, one := range all {
 		found = append(found, one.Version.String())
+	}
+	return found
+}
+
+func filterNames(ctx context.Context, s server) (found []string) {
+	all, _ := s.SavedFilters(ctx, s.product)
+	for _, one := range all {
+		found = append(found, one.Name)
 	}
 	return found
 }

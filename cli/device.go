@@ -39,13 +39,14 @@ type deviceListCmd struct {
 	NotDevelopment bool        `xor:"development" help:"Only other devices than those."`
 	Locked         bool        `xor:"locked" help:"Only devices locked to a version."`
 	NotLocked      bool        `xor:"locked" help:"Only devices without a lock."`
+	Filter         string      `name:"filter" help:"Only devices that this saved filter selects, without other conditions." placeholder:"NAME" complete:"filter"`
 	Fact           []string    `help:"Only devices that reported this fact; repeat for devices that reported all of several. modem.imei is imei within modem." placeholder:"NAME=VALUE" sep:"none"`
 	Sort           string      `enum:"id,name,version,handshake" default:"id" help:"Sort by id, name, version or handshake."`
 	Desc           bool        `help:"Sort in descending order."`
 	Limit          int         `default:"100" help:"Maximum number of rows; 0 for as many as the server pages through, 10000." placeholder:"N"`
 }
 
-func (c *deviceListCmd) filter() api.DeviceFilter {
+func (c *deviceListCmd) conditions() api.DeviceFilter {
 	either := func(yes, no bool) *bool {
 		if yes == no {
 			return nil
@@ -55,7 +56,7 @@ func (c *deviceListCmd) filter() api.DeviceFilter {
 	return api.DeviceFilter{
 		Groups: c.Group, ID: c.ID, Name: c.Name, Version: c.Version.String(),
 		Online: either(c.Online, c.Offline), Development: either(c.Development, c.NotDevelopment), Locked: either(c.Locked, c.NotLocked),
-		Facts:      c.facts(),
+		Facts: c.facts(), Saved: c.Filter,
 		Sort:       map[string]string{"id": "deviceId", "name": "deviceName", "version": "firmwareVersion", "handshake": "lastConnection"}[c.Sort],
 		Descending: c.Desc,
 	}
@@ -109,7 +110,7 @@ func (c *deviceListCmd) Run(ctx context.Context) error {
 // next is the hint for an empty list.
 func (c *deviceListCmd) next() string {
 	all := deviceListCmd{Sort: c.Sort, Desc: c.Desc}
-	if reflect.DeepEqual(c.filter(), all.filter()) {
+	if reflect.DeepEqual(c.conditions(), all.conditions()) {
 		return "No devices yet. Add some with: muster device import ID"
 	}
 	return "No matching devices. Without filters all are listed."
@@ -123,7 +124,7 @@ func (c *deviceListCmd) collect(ctx context.Context, s server) (all []api.Device
 		limit = reach
 	}
 	all = []api.Device{}
-	filter := c.filter()
+	filter := c.conditions()
 	filter.PerPage = min(limit, 100)
 	for filter.Page = 1; ; filter.Page++ {
 		got, err := s.Devices(ctx, s.product, filter)

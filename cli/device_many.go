@@ -9,20 +9,19 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/cli/terminal"
 	"github.com/muster-iot/muster/devicefile"
-	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 )
 
-// batchSize is how many devices one request changes or imports.
+// batchSize is how many devices one request changes or imports. More are changed by a job.
 const batchSize = 1000
 
 // many is embedded in verbs that make the same change to many devices of a product.
 type many struct {
 	productRemote
 	agree
-	File string `help:"Read more ids from this file, one per line; - for standard input." placeholder:"FILE"`
+	File   string `help:"Read more ids from this file, one per line; - for standard input." placeholder:"FILE"`
+	Filter string `help:"All devices that this saved filter selects, by a job." placeholder:"NAME" complete:"filter"`
 
 	same *same // nil if the verb treats all devices as different from its change
 }
@@ -34,10 +33,11 @@ type same struct {
 	now   string // confirmation for batches too large to look at each device; %s is how many
 }
 
-// change shows the impact of edit on ids and those of --file, asks, and makes the change in
-// batches. The first %s of question and done is how many devices.
+// change shows the impact of edit on ids and those of --file, or on what --filter selects, asks, and
+// makes the change: up to batchSize devices in one request, more by jobs. The first %s of question
+// and done is how many devices.
 func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, question, done string) error {
-	ids, err := allIDs(ids, c.File)
+	ids, err := c.selected(ids)
 	if err != nil {
 		return err
 	}
@@ -45,13 +45,13 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 	if err != nil {
 		return err
 	}
-	var impact fleet.Impact
-	for edit.Devices = range slices.Chunk(ids, batchSize) {
-		one, err := s.PreviewDevices(ctx, s.product, edit)
-		if err != nil {
-			return err
-		}
-		impact.Add(readImpact(one))
+	if c.Filter != "" || len(ids) > batchSize {
+		return c.changeByJobs(ctx, s, newJobs(edit, ids, c.Filter), question)
+	}
+	edit.Devices = ids
+	impact, err := s.PreviewDevices(ctx, s.product, edit)
+	if err != nil {
+		return err
 	}
 	unchanged, err := c.noteUnchanged(ctx, s, ids)
 	if err != nil {
@@ -64,22 +64,22 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 	if c.same != nil && len(ids) > maxLookedAt {
 		done = c.same.now
 	}
-	noteImpact(impact)
+	noteImpact(readImpact(impact))
 	if err := c.confirm(ctx, "%s", strings.Replace(question, "%s", count, 1)); err != nil {
 		return err
 	}
-	progress := terminal.NewView(os.Stderr, false)
-	defer progress.End()
-	changed := 0
-	for edit.Devices = range slices.Chunk(ids, batchSize) {
-		if err := s.UpdateDevices(ctx, s.product, edit); err != nil {
-			return fmt.Errorf("after %d of %d devices: %w", changed, len(ids), err)
-		}
-		if changed += len(edit.Devices); len(ids) > batchSize {
-			progress.Show([]string{fmt.Sprintf("%d of %d devices", changed, len(ids))})
-		}
+	return c.done(s.UpdateDevices(ctx, s.product, edit), "%s", strings.Replace(done, "%s", count, 1))
+}
+
+// selected returns the ids given and those in --file; none with --filter.
+func (c *many) selected(given []string) ([]string, error) {
+	if c.Filter == "" {
+		return allIDs(given, c.File)
 	}
-	return c.done(nil, "%s", strings.Replace(done, "%s", count, 1))
+	if len(given) > 0 || c.File != "" {
+		return nil, Misuse("which devices? Give ids, a file with --file, or --filter")
+	}
+	return nil, nil
 }
 
 // maxLookedAt bounds the requests made before a change, one per device.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -141,27 +142,16 @@ func (c *updateRetryCmd) retryAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	which := api.RetryUpdates{States: c.State, Version: c.Version.wire()}
-	found, err := s.PreviewRetries(ctx, s.product, which)
-	if err != nil {
-		return err
-	}
-	if found.Devices == 0 {
-		return c.done(nil, "No update is %s and waits for a retry: nothing to retry.", strings.Join(c.State, " or "))
-	}
-	if err := c.confirm(ctx, "Retry the updates of %s, now for the %d that are online?", humane.Count(found.Devices, "device"), found.Online); err != nil {
-		return err
-	}
-	total := 0
-	for more := true; more; {
-		some, err := s.RetryUpdates(ctx, s.product, which)
-		if err != nil {
-			return fmt.Errorf("after %s: %w", humane.Count(total, "device"), err)
+	var jobs []api.NewJob
+	for _, state := range c.State {
+		query := url.Values{"update": {state}}
+		if v := c.Version.String(); v != "" {
+			query.Set("to", v)
 		}
-		total += some.Devices
-		more = some.More && some.Devices > 0
+		jobs = append(jobs, api.NewJob{Action: "retry", Query: new(query.Encode())})
 	}
-	return c.done(nil, "Attempts of %s reset; those online are re-evaluated now, the others at their next handshake.", humane.Count(total, "device"))
+	return changeByJobs(ctx, c.remote, c.agree, s, jobs, "Retry the updates of %s, now for those that are online?",
+		"Attempts of %s reset; those online are re-evaluated now, the others at their next handshake.")
 }
 
 // retried are the states of a latest update that a retry makes a difference to.

@@ -17,6 +17,8 @@ type Verbs struct {
 	Firmware firmwareCmd `cmd:"" group:"Operate:" help:"Firmware: list, upload, download, release, unrelease ..."`
 	Release  releaseCmd  `cmd:"" group:"Operate:" help:"Releases with a plan: create, list, watch, approve, pause, halt, revert ..."`
 	Update   updateCmd   `cmd:"" group:"Operate:" help:"Updates: list, stop, retry."`
+	Job      jobCmd      `cmd:"" group:"Operate:" help:"Jobs that change many devices in the background: list, show, watch, cancel."`
+	Filter   filterCmd   `cmd:"" group:"Operate:" help:"Saved filters of devices: list, save, delete."`
 	Fleet    fleetCmd    `cmd:"" group:"Operate:" help:"Watch versions and releases live."`
 	Message  messageCmd  `cmd:"" group:"Operate:" help:"Messages: list what devices sent, send one."`
 	Events   eventsCmd   `cmd:"" group:"Operate:" help:"Stream events as they happen: connections, handshakes, updates, edits." example:"muster events muster/update --device lamp-7"`

@@ -168,7 +168,7 @@ func (s *stage) fill(text string, subject subject) string {
 		}
 		text = strings.ReplaceAll(text, "{"+key+"}", value)
 	}
-	return text
+	return strings.NewReplacer("{job}", "1000", "{filter}", "f").Replace(text) // nobody's, and the team's
 }
 
 // subject makes a device, a group, a user, an alert and a firmware of one standing.

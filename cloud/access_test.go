@@ -195,6 +195,15 @@ var policies = []policy{
 	{operation: "ListRemaining", right: "see team", objects: things, query: "?cause=offline"},
 	{operation: "RetryUpdates", right: "operate devices", objects: things, body: `{"states":["stopped"]}`},
 	{operation: "RetryUpdate", right: "operate devices", objects: devices},
+	{operation: "StartJob", right: "operate devices", objects: things, body: `{"action":"retry","query":""}`, query: "?dry_run=true"},
+	{operation: "StartJob", right: "edit devices", objects: things, body: `{"action":"unlock","query":"q=none"}`, allowed: http.StatusUnprocessableEntity}, // no device
+	{operation: "StartJob", right: "assign groups", objects: things, body: `{"action":"groups","query":"","metadata":{"add":["own"]}}`, query: "?dry_run=true"},
+	{operation: "ListJobs", right: "see team", objects: nothing},
+	{operation: "GetJob", right: "see team", objects: nothing, allowed: http.StatusNotFound},    // there is none
+	{operation: "CancelJob", right: "see team", objects: nothing, allowed: http.StatusNotFound}, // there is none
+	{operation: "ListFilters", right: "see team", objects: things},
+	{operation: "SaveFilter", right: "edit devices", objects: things, body: `{"query":"online=yes"}`},
+	{operation: "DeleteFilter", right: "edit devices", objects: things, allowed: http.StatusNotFound}, // the first to ask deletes it
 	{operation: "ListMessages", right: "messages", objects: nothing},
 	{operation: "ListAlerts", right: "messages", objects: nothing},
 	{operation: "ArchiveAlert", right: "operate devices", objects: devices, known: true},

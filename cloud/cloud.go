@@ -17,8 +17,10 @@ import (
 	"github.com/muster-iot/muster/certificate"
 	"github.com/muster-iot/muster/console"
 	"github.com/muster-iot/muster/edge"
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/job"
 	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
@@ -58,6 +60,8 @@ type Cloud struct {
 	history      *history.History
 	rehearsals   *rehearsal.Service
 	registry     *registry.Registry
+	jobs         *job.Service
+	filters      *filter.Service
 	accounts     *accounts.Accounts
 	activity     *activity.Activity
 	sessions     *session.Sessions
@@ -100,7 +104,7 @@ func (c *Cloud) open(ctx context.Context) error {
 	if err := c.build(ctx); err != nil {
 		return err
 	}
-	if err := c.registry.Resume(ctx); err != nil { // before anyone can change a device
+	if err := errors.Join(c.registry.Resume(ctx), c.jobs.Resume(ctx)); err != nil { // before anyone can change a device
 		return err
 	}
 	if err := errors.Join(c.listenMetrics(), c.listen()); err != nil {
@@ -146,6 +150,13 @@ func (c *Cloud) compose(images image.Store) error {
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
 		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Quota: c.quotas.Devices, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log, Clock: c.store.Clock,
 	})
+	c.jobs = job.New(job.Config{
+		Jobs: c.store.Jobs, Teams: c.store.Teams, Registry: c.registry, Releases: c.releases, Audit: c.audit, Announce: c.activity.Publish,
+		Clock: c.store.Clock, Log: c.log,
+	})
+	c.filters = filter.New(filter.Config{
+		Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Remaining: c.remaining, Saved: c.store.Filters, Audit: c.audit,
+	})
 	c.broker = broker.New(broker.Config{
 		MaxConnections: c.capacity.mqtt + c.capacity.mqtt/turnover + 1, MaxPending: c.capacity.pending, MaxPendingPer: c.config.MQTT.MaxPendingPerAddress,
 		MaxKeepAlive: c.config.MQTT.MaxKeepalive, ProxyFrom: c.config.MQTT.ProxyFrom,
@@ -187,6 +198,7 @@ func (c *Cloud) listen() error {
 	c.console = console.New(console.Config{
 		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
 		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Rehearsals: c.rehearsals, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Notify: c.notify, Log: c.log,
+		Jobs: c.jobs, Filters: c.filters,
 	})
 	c.http = edge.NewServer(edge.Config{
 		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
@@ -208,6 +220,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.sessions.Run(base) })
 	tasks.Go(func() { c.accounts.WatchFailures(base) })
 	tasks.Go(func() { c.rollouts.Run(base) })
+	tasks.Go(func() { c.jobs.Run(base) })
 	tasks.Go(func() { c.history.Run(base) })
 	tasks.Go(func() { trim(base, c.broker) })
 	tasks.Go(func() { c.watchCertificates(base) })

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/api/channels"
 	"github.com/muster-iot/muster/api/exports"
 	apihistory "github.com/muster-iot/muster/api/history"
+	apijobs "github.com/muster-iot/muster/api/jobs"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
@@ -110,10 +111,10 @@ func (c *Cloud) operations() http.Handler {
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas, Notify: c.notify,
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas, Notify: c.notify, Filters: c.filters,
 	}, c.log)
 	return operations.Handler(
 		account.Tables(operations), apihistory.Tables(operations, c.history), apirehearsal.Tables(operations, c.rehearsals), channels.Tables(operations),
-		exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), particle.Tables(operations), nrf.Tables(operations),
+		exports.Tables(operations), upload.Tables(operations), updates.Tables(operations, c.remaining), apijobs.Tables(operations, c.jobs, c.filters), particle.Tables(operations), nrf.Tables(operations),
 	)
 }

@@ -65,6 +65,11 @@ func (v *visit) alarmsOf(p fleet.Product) (a alarms, err error) {
 			a.Items = append(a.Items, alarm{name + " waits", "its stage may need your approval", link, false})
 		}
 	}
+	jobs, err := v.jobAlarms()
+	if err != nil {
+		return a, err
+	}
+	a.Items = append(a.Items, jobs...)
 	failing, err := v.manyFail(p.ID)
 	if errors.Is(err, fleet.Unavailable) {
 		return a, nil

@@ -171,16 +171,3 @@ func (v messagePages) archiveKind(kind alertKind) error {
 	}
 	return v.done("/alerts/kinds", said)
 }
-
-// alerted returns the devices with an active alert of this name, among the newest alerts.
-func (v *visit) alerted(name string) ([]fleet.DeviceID, error) {
-	all, _, err := v.active(maxLooked)
-	ids := []fleet.DeviceID{}
-	for _, a := range all {
-		if a.Name == name && a.Device != "" {
-			ids = append(ids, a.Device)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids), err
-}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"html/template"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -108,7 +109,7 @@ func (v attentionPages) others() (list []attentionCount, err error) {
 			return
 		}
 		var q fleet.DeviceQuery
-		if q, err = listPages(v).query(f, nil); err != nil {
+		if q, err = listPages(v).query(f); err != nil {
 			return
 		}
 		q.Limit = 1
@@ -118,13 +119,13 @@ func (v attentionPages) others() (list []attentionCount, err error) {
 		}
 	}
 	for _, days := range silentDays {
-		add("silent for "+days+" days or more", deviceFilter{Silent: days})
+		add("silent for "+days+" days or more", deviceFilter{Fields: filter.Fields{Silent: days}})
 	}
-	add("report a version with other bytes than were uploaded", deviceFilter{Alert: "digest_differs"})
+	add("report a version with other bytes than were uploaded", deviceFilter{Fields: filter.Fields{Alert: "digest_differs"}})
 	rows, _, wrong := v.versions()
 	for _, f := range rows {
 		if f.Forced {
-			add("run version "+f.Version.String()+", whose image states "+f.Metadata.Version, deviceFilter{Version: f.Version.String()})
+			add("run version "+f.Version.String()+", whose image states "+f.Metadata.Version, deviceFilter{Fields: filter.Fields{Version: f.Version.String()}})
 		}
 	}
 	return list, cmp.Or(err, wrong)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -47,7 +48,7 @@ func TestAnEntryIsShownInFullToo(t *testing.T) {
 }
 
 func TestAQueryOfSeveralValuesIsEscapedOnce(t *testing.T) {
-	f := deviceFilter{Search: "a&b", Groups: []string{"b#1:x@y", "beta"}, Sort: "name"}
+	f := deviceFilter{Fields: filter.Fields{Search: "a&b", Groups: []string{"b#1:x@y", "beta"}}, Sort: "name"}
 	if got, want := string(f.SortBy("name")), "group=b%231%3Ax%40y&group=beta&q=a%26b&sort=-name"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -61,7 +62,7 @@ func TestAQueryOfSeveralValuesIsEscapedOnce(t *testing.T) {
 }
 
 func TestAFilterIsToldInWords(t *testing.T) {
-	f := deviceFilter{Search: "hall", Groups: []string{"a", "b"}, Version: "7", Online: "no", Locked: "yes", Development: "no"}
+	f := deviceFilter{Fields: filter.Fields{Search: "hall", Groups: []string{"a", "b"}, Version: "7", Online: "no", Locked: "yes", Development: "no"}}
 	want := "“hall” in the id, name or notes, in a or b, running 7, offline, locked, not development devices"
 	if got := f.Words(); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -8,8 +8,10 @@ import (
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/job"
 	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
@@ -40,6 +42,9 @@ type Config struct {
 	Log        *slog.Logger
 
 	Remaining *remaining.Service
+
+	Jobs    *job.Service
+	Filters *filter.Service
 }
 
 // Live is what happens in the server right now. It hides the connections.
@@ -72,6 +77,8 @@ type Console struct {
 
 	rehearsals *rehearsal.Service
 
+	jobs    *job.Service
+	filters *filter.Service
 	streams *sse.Open
 	quotas  *quota.Quotas
 	kept    *kept
@@ -91,7 +98,7 @@ func New(config Config) *Console {
 	}
 	c := &Console{
 		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, history: config.History, rehearsals: config.Rehearsals, live: config.Live, log: config.Log,
-		quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
+		jobs: config.Jobs, filters: config.Filters, quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
 	c.handler = secured(compressed(http.NewCrossOriginProtection().Handler(c.routes())))
 	return c

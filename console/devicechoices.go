@@ -4,8 +4,8 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
-	"time"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/wire"
@@ -30,27 +30,6 @@ func (f deviceFilter) Shows(column string) bool { return slices.Contains(f.Cols,
 // silences are the spans of silence to choose from, in days.
 var silences = []int{2, 7, 30, 90}
 
-// silent returns the time before which a device that is silent for these days was last there.
-func silent(days string) (time.Time, error) {
-	n, err := strconv.ParseUint(days, 10, 16)
-	if err != nil || n == 0 {
-		return time.Time{}, fleet.FieldErrorf("silent", "silent for %.20q: use a number of days", days)
-	}
-	return time.Now().AddDate(0, 0, -int(n)), nil
-}
-
-// deviceKinds are the kinds of devices by what a filter calls them.
-var deviceKinds = []fleet.DeviceKind{fleet.Generic, fleet.Gateway, fleet.BLE}
-
-func kindNamed(text string) (fleet.DeviceKind, error) {
-	for _, k := range deviceKinds {
-		if k.String() == text {
-			return k, nil
-		}
-	}
-	return 0, fleet.FieldErrorf("kind", "no such kind of device: %.40s", text)
-}
-
 // deviceChoices are the values that the filter of a list of devices offers.
 type deviceChoices struct {
 	Versions, Updates, Reasons, Concerns, Silent, Kinds, Columns []option
@@ -68,8 +47,8 @@ func (l deviceList) Choices() (c deviceChoices) {
 	for _, v := range l.Versions {
 		c.Versions = append(c.Versions, option{v.String(), v.String()})
 	}
-	c.Versions = append(c.Versions, option{noVersion, "unknown"})
-	for _, u := range outcomeChoices {
+	c.Versions = append(c.Versions, option{filter.NoVersion, "unknown"})
+	for _, u := range filter.Outcomes {
 		c.Updates = append(c.Updates, option{u.Value, u.Text})
 	}
 	for code := wire.ReasonNone + 1; code <= wire.ReasonOther; code++ {
@@ -83,7 +62,7 @@ func (l deviceList) Choices() (c deviceChoices) {
 	for _, days := range silences {
 		c.Silent = append(c.Silent, option{strconv.Itoa(days), humane.Count(days, "day") + " or more"})
 	}
-	for _, k := range deviceKinds {
+	for _, k := range filter.Kinds {
 		c.Kinds = append(c.Kinds, option{k.String(), k.String()})
 	}
 	c.Columns = columns

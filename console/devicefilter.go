@@ -8,44 +8,29 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/wire"
 )
 
-// Values of the filter that can't be a product's slug, a version or a cause.
-const (
-	everyProduct = "*"
-	noVersion    = "none"
-	anyCause     = "any"
-)
+// everyProduct is a value of the filter that can't be a product's slug.
+const everyProduct = "*"
 
-// deviceFilter is the filter form of the list of devices.
+// deviceFilter is the filter form of the list of devices, and how the list is shown.
 type deviceFilter struct {
-	Search, Version, Online, Development, Locked, Sort, By string
-	Update                                                 string   // outcome of the last update: an outcomeChoice
-	To                                                     string   // target version of the last update
-	NoGroup                                                string   // "yes": in no group
-	Concern                                                string   // a fleet.Concern
-	Left, Target                                           string   // why it does not run its target yet, and which target
-	Release, Part, Cause                                   string   // id of a release with a plan, what it did with devices, and why they wait
-	Reason                                                 string   // code of why the last update failed
-	Product                                                string   // slug to switch to, everyProduct, or "" for the one in the path
-	Fact                                                   string   // NAME=VALUE that devices reported
-	Silent                                                 string   // days since it was there
-	Kind                                                   string   // of device
-	Alert                                                  string   // name of an active alert
-	Cols                                                   []string // further columns
-	Groups                                                 []string
-	After                                                  string
-	From                                                   int // number of rows before this page
+	filter.Fields
+	Sort, By string
+	Product  string   // slug to switch to, everyProduct, or "" for the one in the path
+	Cols     []string // further columns
+	After    string
+	From     int // number of rows before this page
 }
 
 func (v *visit) deviceFilter() deviceFilter {
+	_ = v.text("q") // parses the form
 	f := deviceFilter{
-		Search: v.text("q"), Version: v.text("version"), Online: v.text("online"), Development: v.text("development"),
-		Locked: v.text("locked"), Update: v.text("update"), To: v.text("to"), Sort: v.text("sort"), By: v.text("by"), After: v.text("after"),
-		NoGroup: v.text("nogroup"), Concern: v.text("concern"), Reason: v.text("reason"), Release: v.text("release"), Part: v.text("part"), Cause: v.text("cause"), Left: v.text("left"), Target: v.text("target"), Product: v.text("product"), Fact: v.text("fact"), Silent: v.text("silent"), Kind: v.text("kind"), Alert: v.text("alert"), Cols: v.names("col"), Groups: v.names("group"),
+		Fields: filter.Read(v.r.Form), Sort: v.text("sort"), By: v.text("by"), Product: v.text("product"), Cols: v.names("col"), After: v.text("after"),
 	}
 	f.From, _ = strconv.Atoi(v.text("from")) // the first page if it is not a number
 	f.From = max(f.From, 0)
@@ -54,16 +39,11 @@ func (v *visit) deviceFilter() deviceFilter {
 
 // values returns the fields that are set, without product and position.
 func (f deviceFilter) values() url.Values {
-	q := url.Values{}
-	for name, text := range map[string]string{"q": f.Search, "version": f.Version, "online": f.Online, "nogroup": f.NoGroup,
-		"update": f.Update, "to": f.To, "development": f.Development, "locked": f.Locked, "sort": f.Sort, "by": f.By, "concern": f.Concern, "reason": f.Reason, "release": f.Release, "part": f.Part, "cause": f.Cause, "left": f.Left, "target": f.Target,
-		"fact": f.Fact, "silent": f.Silent, "kind": f.Kind, "alert": f.Alert} {
+	q := f.Values()
+	for name, text := range map[string]string{"sort": f.Sort, "by": f.By} {
 		if text != "" {
 			q.Set(name, text)
 		}
-	}
-	for _, g := range f.Groups {
-		q.Add("group", g)
 	}
 	for _, c := range f.Cols {
 		q.Add("col", c)
@@ -71,8 +51,8 @@ func (f deviceFilter) values() url.Values {
 	return q
 }
 
-// Fields returns the values for hidden fields of another form.
-func (f deviceFilter) Fields() url.Values { return f.values() }
+// Hidden returns the values for hidden fields of another form.
+func (f deviceFilter) Hidden() url.Values { return f.values() }
 
 // with returns the query of the list with one field changed.
 func (f deviceFilter) with(name, value string) template.URL {
@@ -120,8 +100,8 @@ func (f deviceFilter) parts() (parts []part) {
 	say(f.Reason != "", "failed: "+reasonText(f.Reason), "reason")
 	say(len(f.Groups) > 0, "in "+strings.Join(f.Groups, " or "), "group")
 	say(f.NoGroup != "", "in no group", "nogroup")
-	say(f.Version == noVersion, "without a version", "version")
-	say(f.Version != "" && f.Version != noVersion, "running "+f.Version, "version")
+	say(f.Version == filter.NoVersion, "without a version", "version")
+	say(f.Version != "" && f.Version != filter.NoVersion, "running "+f.Version, "version")
 	for _, c := range []struct{ name, choice, yes, no string }{
 		{"online", f.Online, "online", "offline"}, {"locked", f.Locked, "locked", "not locked"},
 		{"development", f.Development, "development devices", "not development devices"},
@@ -152,7 +132,7 @@ func (f deviceFilter) Outcome() string {
 	if f.To != "" {
 		text += " to version " + f.To
 	}
-	if c, err := outcomeOf(f.Update); err == nil {
+	if c, err := filter.OutcomeOf(f.Update); err == nil {
 		text += ": " + c.Text
 	}
 	return text
@@ -173,7 +153,7 @@ func (f deviceFilter) Remaining() string {
 	if f.Target != "" {
 		text += " to version " + f.Target
 	}
-	if f.Left != anyCause {
+	if f.Left != filter.AnyCause {
 		text += ": " + remaining.Text(f.Left)
 	}
 	return text

@@ -37,6 +37,7 @@ type deviceList struct {
 	Begin    template.URL      // of the first page
 	End      template.URL      // of the last page, "" if there is none or it is not reached by its number
 	Colors   map[string]string // of groups, by name
+	Saving   saving
 }
 
 // All reports whether the page shows every device that matches.
@@ -45,54 +46,15 @@ func (l deviceList) All() bool { return len(l.Page.Devices) == l.Page.Total }
 var sorts = map[string]fleet.DeviceSort{"": fleet.ByID, "id": fleet.ByID, "name": fleet.ByName, "version": fleet.ByVersion, "handshake": fleet.ByLastHandshake}
 
 // query translates the filter. It returns fleet.Invalid for groups that the actor does not see.
-func (v listPages) query(f deviceFilter, groups []fleet.GroupView) (fleet.DeviceQuery, error) {
-	q := fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Text: f.Search, After: f.After, NoGroup: f.NoGroup != "", Limit: rowsPerPage}
+func (v listPages) query(f deviceFilter) (fleet.DeviceQuery, error) {
+	q, err := v.filters.Query(v.ctx(), v.actor, v.product.ID, f.Fields)
+	q.After, q.Limit = f.After, rowsPerPage
 	sort := f.Sort
 	if sort != "" && sort[0] == '-' {
 		q.Descending, sort = true, sort[1:]
 	}
 	q.Sort = sorts[sort]
-	for _, name := range f.Groups {
-		i := slices.IndexFunc(groups, func(g fleet.GroupView) bool { return g.Name == name })
-		if i < 0 {
-			return q, fleet.FieldErrorf("group", "no such group: %.80s", name)
-		}
-		q.Groups = append(q.Groups, groups[i].ID)
-	}
-	if f.Version == noVersion {
-		q.NoVersion = true
-	} else if f.Version != "" {
-		version, err := fleet.ParseVersion(f.Version)
-		if err != nil {
-			return q, err
-		}
-		q.Version = version
-	}
-	if err := f.narrow(&q); err != nil {
-		return q, err
-	}
-	if f.Alert != "" {
-		var err error
-		if q.IDs, err = v.alerted(f.Alert); err != nil {
-			return q, err
-		}
-	}
-	if f.Update != "" {
-		outcome, err := outcomeOf(f.Update)
-		if err != nil {
-			return q, err
-		}
-		q.Updates = outcome.states
-	}
-	if f.To != "" {
-		to, err := fleet.ParseVersion(f.To)
-		if err != nil {
-			return q, err
-		}
-		q.UpdateTo = to
-	}
-	q.Online, q.Development, q.Locked = choice(f.Online), choice(f.Development), choice(f.Locked)
-	return q, v.where(f, &q)
+	return q, err
 }
 
 // maxFound bounds the groups that a search shows.
@@ -107,38 +69,6 @@ func groupsWith(groups []fleet.GroupView, text string) []fleet.GroupView {
 		return !strings.Contains(fleet.GroupKey(g.Name), fleet.GroupKey(text))
 	})
 	return found[:min(len(found), maxFound)]
-}
-
-// narrow adds what the filter asks of a device apart from its target.
-func (f deviceFilter) narrow(q *fleet.DeviceQuery) (err error) {
-	if f.Fact != "" {
-		fact, err := fleet.ParseFact(f.Fact)
-		if err != nil {
-			return err
-		}
-		q.Facts = []fleet.Fact{fact}
-	}
-	if f.Silent != "" {
-		if q.Silent, err = silent(f.Silent); err != nil {
-			return err
-		}
-	}
-	if f.Kind != "" {
-		kind, err := kindNamed(f.Kind)
-		if err != nil {
-			return err
-		}
-		q.Kinds = []fleet.DeviceKind{kind}
-	}
-	return nil
-}
-
-func choice(text string) *bool {
-	yes := text == "yes"
-	if !yes && text != "no" {
-		return nil
-	}
-	return &yes
 }
 
 // devicesPage lists the devices of a product or, without one in the path, of the team.
@@ -161,6 +91,9 @@ func (v listPages) devicesPage() error {
 	if list.Versions, err = v.versionsOf(); err != nil {
 		return err
 	}
+	if list.Saving, err = v.saving(f); err != nil {
+		return err
+	}
 	if err := v.fill(&list, groups); err != nil {
 		if !errors.Is(err, fleet.Invalid) && !errors.Is(err, fleet.Conflict) {
 			return err
@@ -180,7 +113,7 @@ func (v listPages) devicesPage() error {
 
 // fill reads the devices that the filter of l selects.
 func (v listPages) fill(l *deviceList, groups []fleet.GroupView) error {
-	q, err := v.query(l.Filter, groups)
+	q, err := v.query(l.Filter)
 	if err != nil {
 		return err
 	}

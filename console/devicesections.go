@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"sync"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -79,7 +80,7 @@ func (v listPages) byVersion(l *deviceList, plain deviceFilter, q fleet.DeviceQu
 		all = append(all, pending{s, q})
 	}
 	q.Version, q.NoVersion = fleet.Version{}, true
-	all = append(all, pending{section{Title: "Version unknown", Query: plain.with("version", noVersion)}, q})
+	all = append(all, pending{section{Title: "Version unknown", Query: plain.with("version", filter.NoVersion)}, q})
 	if err := v.read(l, all); err != nil {
 		return err
 	}

@@ -142,6 +142,8 @@ func (e eventRow) Summary() string {
 		return "version " + p.Version.String() + either(p.Default, ", product default", "") + either(p.Immediate, ", immediate", "") + either(len(e.GroupNames) > 0, ", "+e.groups(), "")
 	case event.ReleaseChanged:
 		return fmt.Sprintf("release %s of version %s: %s, %s", p.ID, p.Version, p.State, p.Share)
+	case event.JobChanged:
+		return fmt.Sprintf("job %d of %s: %s, %s left", p.Number, humane.Count(p.Devices, "device"), p.State, humane.Number(p.Left))
 	case event.Missed:
 		return "This page was too slow: some events are missing"
 	}

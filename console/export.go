@@ -9,11 +9,7 @@ import (
 func (v listPages) exportDevices() error {
 	f := v.deviceFilter()
 	f.Sort, f.After = "", ""
-	groups, err := v.registry.Groups(v.ctx(), v.actor, v.product.ID)
-	if err != nil {
-		return err
-	}
-	q, err := v.query(f, groups)
+	q, err := v.query(f)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/ota/remaining"
@@ -167,7 +168,7 @@ type versionBody struct {
 
 // Underway reports whether devices are moving to the version.
 func (b versionBody) Underway() bool {
-	return slices.ContainsFunc(underWay, func(s fleet.UpdateState) bool { return b.Progress.States[s] > 0 })
+	return slices.ContainsFunc(filter.UnderWay, func(s fleet.UpdateState) bool { return b.Progress.States[s] > 0 })
 }
 
 // Stuck is the number of devices whose update to the version failed or was stopped.

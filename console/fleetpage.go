@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota/remaining"
@@ -87,7 +88,7 @@ func (v fleetPages) fleetBody() (b fleetBody, err error) {
 	if b.Versions, _, err = v.versions(); err != nil {
 		return b, err
 	}
-	running, next, err := v.releases.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: underWay, Limit: 25})
+	running, next, err := v.releases.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: filter.UnderWay, Limit: 25})
 	if err != nil {
 		return b, err
 	}

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/ota/precedence"
@@ -24,7 +26,7 @@ var functions = template.FuncMap{
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "sortings": func() []sorting { return sortings }, "outcomes": func() []outcomeChoice { return outcomeChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": remaining.Text, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
+	"dict": dict, "list": func(texts ...string) []string { return texts }, "pairs": pairs, "sortings": func() []sorting { return sortings }, "outcomes": func() []filter.Outcome { return filter.Outcomes }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": remaining.Text, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
 	"releaseMood": releaseMood,
 	"safe":        func(address string) template.URL { return template.URL(address) }, //nolint:gosec // of this server, with escaped values
 }
@@ -153,6 +155,14 @@ func color(c string) string {
 		return c
 	}
 	return "#7a8794"
+}
+
+// pairs makes options of values and their texts in turn.
+func pairs(texts []string) (options []option) {
+	for some := range slices.Chunk(texts, 2) {
+		options = append(options, option{some[0], some[1]})
+	}
+	return options
 }
 
 // dict passes several values to a template.

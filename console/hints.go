@@ -58,6 +58,8 @@ func kindOf(p event.Payload) string {
 		return "firmware"
 	case event.GroupChanged:
 		return "groups"
+	case event.JobChanged:
+		return "jobs"
 	}
 	return "devices"
 }

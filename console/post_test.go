@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/job"
 	"github.com/muster-iot/muster/store/spool"
 )
 
@@ -73,7 +75,10 @@ var posts = map[string]url.Values{
 	"POST /p/{product}/firmware/{version}":         {"title": {"first"}},
 	"POST /p/{product}/firmware/{version}/release": {"group": {"beta"}},
 	"POST /p/{product}/stop":                       {},
-	"POST /p/{product}/retry":                      {"all": {"yes"}},
+	"POST /p/{product}/devices/change":             {"act": {"unlock"}, "device": {"d-1"}},
+	"POST /p/{product}/filters":                    {"name": {"offline"}, "online": {"no"}},
+	"POST /p/{product}/filters/delete":             {"name": {"silent"}},
+	"POST /jobs/{job}/cancel":                      {},
 	"POST /p/{product}/releases/{release}":         {"act": {"pause"}},
 	"POST /p/{product}/upload":                     nil, // multipart
 }
@@ -104,6 +109,8 @@ func TestEveryPostAnswersWithARedirect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			must[job.Job](t)(w.jobs.Start(t.Context(), owner, job.Order{Product: 1, Action: job.Unlock, Devices: []fleet.DeviceID{"d-1"}}))
+			must[filter.Saved](t)(w.filters.Save(t.Context(), owner, 1, "silent", filter.Fields{Silent: "7"}))
 			alert := must[fleet.Alert](t)(w.store.Messages.Raise(t.Context(), fleet.Alert{Team: 1, Device: "d-1", Text: "hot"}))
 			form := maps.Clone(form)
 			if form.Get("id") == "TOKEN" {
@@ -120,7 +127,7 @@ func TestEveryPostAnswersWithARedirect(t *testing.T) {
 			if strings.Contains(path, "{release}") {
 				w.beginRelease(1, fleet.CarefulPlan())
 			}
-			target := strings.NewReplacer("{product}", "lamp", "{id}", "d-1", "{version}", "1", "{release}", "1").Replace(path)
+			target := strings.NewReplacer("{product}", "lamp", "{id}", "d-1", "{version}", "1", "{release}", "1", "{job}", "1").Replace(path)
 			if path == "/p/{product}/group" {
 				target += "?name=beta"
 			}
@@ -263,9 +270,10 @@ func TestStoppingManyShowsHowManyAndAsks(t *testing.T) {
 		}
 	}
 	answer := w.post("/p/lamp/stop", url.Values{"version": {"2"}})
-	if got := answer.Header.Get("Location"); got != "/p/lamp/firmware/2" {
+	if got := answer.Header.Get("Location"); got != "/jobs/1" {
 		t.Errorf("got a redirect to %q", got)
 	}
+	w.finish()
 	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-1")); d.Update.State != fleet.Stopped || !d.Attempts.Held {
 		t.Errorf("got %s, held %t", d.Update.State, d.Attempts.Held)
 	}

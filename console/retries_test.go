@@ -40,8 +40,13 @@ func TestStoppedAndFailedUpdatesAreRetriedTogether(t *testing.T) {
 			t.Errorf("%s: the page lacks %q or %q:\n%s", row.query, row.title, row.held, page)
 		}
 		form, _ := url.ParseQuery(row.query)
-		if answer := w.post("/p/lamp/retry", form); answer.StatusCode != http.StatusSeeOther {
+		form.Set("act", "retry")
+		answer := w.post("/p/lamp/devices/change", form)
+		if answer.StatusCode != http.StatusSeeOther {
 			t.Errorf("%s: got %d", row.query, answer.StatusCode)
+		}
+		if strings.HasPrefix(answer.Header.Get("Location"), "/jobs/") {
+			w.finish()
 		}
 		left := 0
 		for _, id := range []fleet.DeviceID{"d-1", "d-2"} {

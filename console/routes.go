@@ -49,15 +49,22 @@ var ofMembers = map[string]func(*visit) error{
 	"GET /group-names":         (*visit).groupNames,
 	"GET /devices":             on(listPages.devicesPage),
 	"GET /devices/{id}":        on(devicePages.findDevice),
+	"GET /jobs":                on(jobPages.listPage),
+	"GET /jobs/{job}":          on(jobPages.page),
+	"POST /jobs/{job}/cancel":  on(jobPages.cancel),
 }
 
 // ofProducts are those of the product in their path.
 var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/devices":                      on(listPages.devicesPage),
-	"GET /p/{product}/devices/groups":               on(bulkPages.editGroupsPage),
-	"GET /p/{product}/devices/groups/impact":        on(bulkPages.editGroupsImpact),
-	"GET /p/{product}/devices/groups/progress":      on(bulkPages.progressPage),
-	"POST /p/{product}/devices/groups":              on(bulkPages.editGroups),
+	"GET /p/{product}/devices/groups":               on(changePages.editGroupsPage),
+	"GET /p/{product}/devices/groups/impact":        on(changePages.editGroupsImpact),
+	"POST /p/{product}/devices/groups":              on(changePages.editGroups),
+	"GET /p/{product}/devices/change":               on(changePages.choosePage),
+	"GET /p/{product}/devices/change/confirm":       on(changePages.confirmPage),
+	"POST /p/{product}/devices/change":              on(changePages.start),
+	"POST /p/{product}/filters":                     on(filterPages.save),
+	"POST /p/{product}/filters/delete":              on(filterPages.remove),
 	"GET /p/{product}/devices/export":               on(listPages.exportDevices),
 	"GET /p/{product}/devices/import":               on(importPages.importPage),
 	"GET /p/{product}/devices/import/preview":       on(importPages.previewPage),
@@ -100,8 +107,7 @@ var ofProducts = map[string]func(*visit) error{
 	"GET /p/{product}/releases/{release}/confirm":   on(rolloutPages.confirmPage),
 	"POST /p/{product}/releases/{release}":          on(rolloutPages.act),
 	"GET /p/{product}/failing":                      on(failingPages.failingPage),
-	"GET /p/{product}/retry":                        on(retryPages.confirmPage),
-	"POST /p/{product}/retry":                       on(retryPages.retry),
+	"GET /p/{product}/retry":                        on(changePages.retryPage),
 	"GET /p/{product}/stop":                         on(stopPages.confirmPage),
 	"POST /p/{product}/stop":                        on(stopPages.stop),
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -74,12 +75,12 @@ func TestListAsksForDevicesByTheirLastUpdate(t *testing.T) {
 	for query, want := range map[string]fleet.DeviceQuery{
 		"update=failed&to=3":  {Updates: []fleet.UpdateState{fleet.Failed}, UpdateTo: fleet.WholeVersion(3)},
 		"update=rolled_back":  {Updates: []fleet.UpdateState{fleet.RolledBack}},
-		"update=wrong":        {Updates: wentBad},
-		"update=running":      {Updates: underWay},
+		"update=wrong":        {Updates: filter.WentBad},
+		"update=running":      {Updates: filter.UnderWay},
 		"update=nothing-like": {},
 	} {
 		v := w.visit("/p/lamp/devices?" + query)
-		got, err := listPages{v}.query(v.deviceFilter(), nil)
+		got, err := listPages{v}.query(v.deviceFilter())
 		if !slices.Equal(got.Updates, want.Updates) || got.UpdateTo != want.UpdateTo || (err != nil) != (want.Updates == nil) {
 			t.Errorf("%s: got %v to %s, error %v", query, got.Updates, got.UpdateTo, err)
 		}

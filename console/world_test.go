@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/job"
 	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/notify/webhook"
 	"github.com/muster-iot/muster/ota"
@@ -82,6 +85,12 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	config.Registry = registry.New(registry.Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Teams: s.Teams, Messages: s.Messages, Journal: s.Journal,
 		Audit: log, Images: w.images, Forecast: config.Releases, Live: idle{}, Log: quiet,
+	})
+	config.Filters = filter.New(filter.Config{
+		Registry: config.Registry, Releases: config.Releases, Rollouts: config.Rollouts, Remaining: config.Remaining, Saved: s.Filters, Audit: log,
+	})
+	config.Jobs = job.New(job.Config{
+		Jobs: s.Jobs, Teams: s.Teams, Registry: config.Registry, Releases: config.Releases, Audit: log, Clock: s.Clock, Log: quiet,
 	})
 	w.Console = New(config)
 	if _, err := w.accounts.Bootstrap(t.Context(), "Acme", ownerEmail, ownerPassword); err != nil {
@@ -163,4 +172,26 @@ func withBody(data io.Reader) func(*http.Request) {
 func body(t testing.TB, r *http.Response) string {
 	t.Helper()
 	return string(must[[]byte](t)(io.ReadAll(r.Body)))
+}
+
+// finish waits until the newest job of the team is over, which is carried out meanwhile.
+func (w *world) finish() job.Job {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.jobs.Run(ctx)
+	}()
+	defer func() { cancel(); <-ended }()
+	for {
+		list := must[[]job.Job](w.t)(w.jobs.List(ctx, owner))
+		if len(list) == 0 {
+			w.t.Fatal("no job was started")
+		}
+		if list[0].State.Over() {
+			return list[0]
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }

@@ -30,6 +30,7 @@ const (
 	NameFirmwareUpload    Name = "particle/firmware/create"
 	NameFirmwareRelease   Name = "particle/firmware/release"
 	NameRelease           Name = "muster/release"
+	NameJob               Name = "muster/job"
 	NameMissed            Name = "muster/missed"
 )
 
@@ -156,6 +157,13 @@ type ReleaseChanged struct {
 	Share   fleet.Share
 }
 
+// JobChanged is NameJob: a job that changes many devices began, moved on or ended.
+type JobChanged struct {
+	Number        uint32
+	State         string
+	Devices, Left int
+}
+
 // Missed is NameMissed: the listener was too slow and missed events, so it has to read
 // the state it depends on again.
 type Missed struct{}
@@ -210,6 +218,9 @@ func (FirmwareReleased) Name() Name { return NameFirmwareRelease }
 
 // Name implements Payload.
 func (ReleaseChanged) Name() Name { return NameRelease }
+
+// Name implements Payload.
+func (JobChanged) Name() Name { return NameJob }
 
 // Name implements Payload.
 func (Missed) Name() Name { return NameMissed }

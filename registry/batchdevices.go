@@ -37,10 +37,7 @@ func (r *Registry) PreviewDevices(ctx context.Context, actor fleet.Actor, edit f
 	if err != nil {
 		return fleet.Impact{}, err
 	}
-	return r.forecast.Preview(ctx, actor, edit.Product, edit.Devices, func(e *fleet.IndexEntry) {
-		set(&e.Development, change.Development)
-		set(&e.Lock, change.lock)
-	})
+	return r.PreviewChange(ctx, actor, edit.Product, edit.Devices, Change{Lock: change.lock, Development: change.Development})
 }
 
 // checkDevicesEdit checks rights, devices and version.

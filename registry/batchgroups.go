@@ -8,11 +8,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-const (
-	maxBatch  = 10_000 // devices of one batch
-	maxStep   = 1000   // devices that one call of EditGroupsOf changes
-	stepTries = 3      // a device that is deleted meanwhile makes a step start over
-)
+const maxBatch = 10_000 // devices of one batch
 
 // EditGroups adds groups to many devices and removes groups from them. Nothing is changed
 // unless every device and group exists. From then on each device is changed on its own: a
@@ -53,57 +49,7 @@ func (r *Registry) PreviewGroups(ctx context.Context, actor fleet.Actor, edit fl
 	if err != nil {
 		return fleet.Impact{}, err
 	}
-	return r.previewGroups(ctx, actor, edit.Product, edit.Devices, add, remove)
-}
-
-func (r *Registry) previewGroups(ctx context.Context, actor fleet.Actor, product fleet.ProductID, ids []fleet.DeviceID, add, remove []fleet.GroupID) (fleet.Impact, error) {
-	return r.forecast.Preview(ctx, actor, product, ids, func(e *fleet.IndexEntry) {
-		e.Groups = editedGroups(e.Groups, add, remove)
-	})
-}
-
-// EditGroupsOf is EditGroups for all devices of a product that q selects. It changes the
-// next of them in the order of their ids, after the id q.After, and returns how many it
-// changed and the id to continue after, "" if none is left.
-func (r *Registry) EditGroupsOf(ctx context.Context, actor fleet.Actor, q fleet.DeviceQuery, edit fleet.GroupsEdit) (done int, next string, err error) {
-	if _, _, err := r.findGroups(ctx, actor, edit); err != nil {
-		return 0, "", err
-	}
-	q.Actor, q.Product, q.Groups, q.Limit = actor, edit.Product, actor.Visible(q.Groups), maxStep+1
-	for range stepTries {
-		ids, err := r.index.IDs(q)
-		if err != nil || len(ids) == 0 {
-			return 0, "", err
-		}
-		if len(ids) > maxStep {
-			ids = ids[:maxStep]
-			next = ids[maxStep-1].String()
-		}
-		edit.Devices = ids
-		if err = r.EditGroups(ctx, actor, edit); err == nil {
-			return len(ids), next, nil
-		}
-		if !errors.Is(err, fleet.NotFound) {
-			return 0, "", err
-		}
-		next = ""
-	}
-	return 0, "", fleet.Errorf(fleet.Busy, "the devices keep changing: try again")
-}
-
-// PreviewGroupsOf returns the impact that all calls of EditGroupsOf together would have, if
-// the actor may make them.
-func (r *Registry) PreviewGroupsOf(ctx context.Context, actor fleet.Actor, q fleet.DeviceQuery, edit fleet.GroupsEdit) (fleet.Impact, error) {
-	add, remove, err := r.findGroups(ctx, actor, edit)
-	if err != nil {
-		return fleet.Impact{}, err
-	}
-	q.Actor, q.Product, q.Groups, q.Limit = actor, edit.Product, actor.Visible(q.Groups), 0
-	ids, err := r.index.IDs(q)
-	if err != nil || len(ids) == 0 {
-		return fleet.Impact{}, err
-	}
-	return r.previewGroups(ctx, actor, edit.Product, ids, add, remove)
+	return r.PreviewChange(ctx, actor, edit.Product, edit.Devices, Change{Add: add, Remove: remove})
 }
 
 // checkGroupsEdit checks rights and devices, and finds the groups.

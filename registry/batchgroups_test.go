@@ -3,49 +3,47 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/muster-iot/muster/fleet"
 )
 
-func TestGroupsOfAllThatMatchAreChangedStepByStep(t *testing.T) {
+func TestAJobsChangeIsMadeOfEachDeviceOnItsOwn(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
-	devices := make([]fleet.Device, maxStep+5)
-	for i := range devices {
-		devices[i] = fleet.Device{ID: fleet.DeviceID(fmt.Sprintf("m-%05d", i)), Groups: []fleet.GroupID{1}}
+	change := Change{Add: []fleet.GroupID{2}, Remove: []fleet.GroupID{1}}
+	ids := []fleet.DeviceID{"free", "in-a", "gone", "far", "in-ab"}
+	errs, err := w.Quiet().ChangeAll(ctx, actor(fleet.Admin), 1, ids, change)
+	if err != nil {
+		t.Fatal(err)
 	}
-	w.create(devices...)
-	w.remove("gw-a")
-	q := fleet.DeviceQuery{Groups: []fleet.GroupID{1}}
-	edit := fleet.GroupsEdit{Product: 1, Add: []string{"b"}, Remove: []string{"a"}}
-	impact, err := w.PreviewGroupsOf(ctx, actor(fleet.Admin), q, edit)
-	if err != nil || impact.Total != maxStep+7 {
-		t.Errorf("got %+v, %v; want all %d in the preview", impact, err, maxStep+7)
-	}
-	var steps []int
-	for {
-		done, next, err := w.EditGroupsOf(ctx, actor(fleet.Admin), q, edit)
-		if err != nil {
-			t.Fatal(err)
+	for i, id := range ids {
+		wanted := id != "gone" && id != "far"
+		if (errs[i] == nil) != wanted || !wanted && !errors.Is(errs[i], fleet.NotFound) {
+			t.Errorf("%s: got %v", id, errs[i])
 		}
-		steps = append(steps, done)
-		if q.After = next; next == "" {
-			break
+		if wanted && !slices.Equal(w.device(id).Groups, []fleet.GroupID{2}) {
+			t.Errorf("%s is in %v", id, w.device(id).Groups)
 		}
 	}
-	if got, want := fmt.Sprint(steps), fmt.Sprint([]int{maxStep, 7}); got != want {
-		t.Errorf("steps of %s devices, want %s", got, want)
+	if entries := must[[]fleet.AuditEntry](t)(entriesOf(w)); len(entries) > 0 {
+		t.Errorf("the audit log has %+v", entries)
 	}
-	for _, d := range w.devicesOf(1) {
-		if d.InAnyOf([]fleet.GroupID{1}) {
-			t.Fatalf("%s is left in the group", d.ID)
+	for name, who := range map[string]fleet.Actor{"editor": actor(fleet.Editor, 1, 2), "viewer": actor(fleet.Viewer, 2)} {
+		errs, err := w.ChangeAll(ctx, who, 1, ids[:1], change)
+		if err != nil || !errors.Is(errs[0], fleet.Denied) {
+			t.Errorf("%s: got %v, %v", name, errs, err)
+		}
+		if _, err := w.PreviewChange(ctx, who, 1, ids, change); !errors.Is(err, fleet.Denied) {
+			t.Errorf("%s: a preview, %v", name, err)
 		}
 	}
-	if _, _, err := w.EditGroupsOf(ctx, actor(fleet.Editor, 1, 2), fleet.DeviceQuery{}, edit); !errors.Is(err, fleet.Denied) {
-		t.Errorf("an editor: got %v, want it denied", err)
+	if _, err := w.ChangeAll(ctx, actor(fleet.Admin), 1, ids[:1], Change{Add: []fleet.GroupID{99}}); !errors.Is(err, fleet.NotFound) {
+		t.Errorf("a group that was deleted: got %v", err)
 	}
-	if _, err := w.PreviewGroupsOf(ctx, actor(fleet.Viewer), fleet.DeviceQuery{}, edit); !errors.Is(err, fleet.Denied) {
-		t.Errorf("a viewer's preview: got %v, want it denied", err)
-	}
+}
+
+func entriesOf(w *world) ([]fleet.AuditEntry, error) {
+	entries, _, err := w.store.Messages.AuditLog(context.Background(), 1, "", 10)
+	return entries, err
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,6 +20,22 @@ const maxCommandLifetime = 30 * 24 * time.Hour
 // Command queues a command until the device has answered it or ttl has passed; a ttl of 0 is
 // the default. It returns fleet.Busy if too many commands of the device wait already.
 func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, name string, payload []byte, ttl time.Duration) (fleet.Command, error) {
+	return r.command(ctx, actor, id, fleet.Command{Name: name, Payload: payload}, ttl)
+}
+
+// CommandOnce is Command for a job: the command counts as queued at a moment that is the job's own.
+// If the device has that command already, it is not queued again.
+func (r *Registry) CommandOnce(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, name string, payload []byte, ttl time.Duration, queued time.Time) error {
+	known, err := r.Commands(ctx, actor, id)
+	if err != nil || slices.ContainsFunc(known, func(c fleet.Command) bool { return c.Name == name && c.Queued.Equal(queued) }) {
+		return err
+	}
+	_, err = r.command(ctx, actor, id, fleet.Command{Name: name, Payload: payload, Queued: queued}, ttl)
+	return err
+}
+
+func (r *Registry) command(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, c fleet.Command, ttl time.Duration) (fleet.Command, error) {
+	name, payload := c.Name, c.Payload
 	d, err := r.visible(ctx, actor, 0, id)
 	if err != nil {
 		return fleet.Command{}, err
@@ -26,14 +43,18 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	if err := d.may(actor, fleet.OperateDevice); err != nil {
 		return fleet.Command{}, err
 	}
-	if err := checkCommand(name, payload, ttl); err != nil {
+	if err := CheckCommand(name, payload, ttl); err != nil {
 		return fleet.Command{}, err
 	}
 	if ttl <= 0 {
 		ttl = r.config.CommandLifetime
 	}
 	now := r.config.Clock.Now().UTC()
-	c, err := r.messages.Queue(ctx, fleet.Command{Device: id, Name: name, Payload: payload, Queued: now, Expires: now.Add(ttl)})
+	if c.Queued.IsZero() {
+		c.Queued = now
+	}
+	c.Device, c.Expires = id, now.Add(ttl)
+	c, err = r.messages.Queue(ctx, c)
 	if err == nil || errors.Is(err, fleet.Unavailable) { // it may be queued: whatever is gets sent
 		r.live.Command(id)
 	}
@@ -54,9 +75,9 @@ func (r *Registry) Commands(ctx context.Context, actor fleet.Actor, id fleet.Dev
 	return r.messages.Commands(ctx, id)
 }
 
-// checkCommand checks that the topic down/cmd/{n}/{name} can carry the command
-// (docs/protocol.md).
-func checkCommand(name string, payload []byte, ttl time.Duration) error {
+// CheckCommand returns fleet.Invalid or fleet.TooLarge for a command that the topic
+// down/cmd/{n}/{name} can't carry (docs/protocol.md).
+func CheckCommand(name string, payload []byte, ttl time.Duration) error {
 	switch {
 	case len(name) > wire.MaxName || !utf8.ValidString(name) || strings.ContainsAny(name, "+#\x00") || strings.HasPrefix(name, "/"):
 		return fleet.FieldErrorf("name", "name: use up to %d bytes of UTF-8 without + and #, not beginning with /", wire.MaxName)

@@ -93,6 +93,8 @@ type change struct {
 	product fleet.ProductID // of the device; 0: any of the team's
 	lock    *fleet.Version  // in the catalog's spelling
 	groups  *[]fleet.GroupID
+
+	add, remove []fleet.GroupID
 }
 
 // check checks all of edit but its groups, and resolves the lock.
@@ -143,8 +145,19 @@ func (r *Registry) uploaded(ctx context.Context, product fleet.ProductID, field 
 
 // apply writes a change to a device, records it and notifies the connected side.
 func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (fleet.Device, error) {
-	var before fleet.Device
-	after, err := r.edit(ctx, actor.Team, change.product, id, func(d *fleet.Device) error {
+	before, after, err := r.write(ctx, actor, id, change)
+	if err != nil {
+		return after, err
+	}
+	if old, now := changedFields(&before, &after); len(now) > 0 {
+		r.audit.RecordIn(ctx, after.Product, actor, "device.update", id.String(), old, now)
+	}
+	return after, nil
+}
+
+// write is apply without a record of it.
+func (r *Registry) write(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, change change) (before, after fleet.Device, err error) {
+	after, err = r.edit(ctx, actor.Team, change.product, id, func(d *fleet.Device) error {
 		if err := fleet.Unchanged("device "+id.String(), change.If, tagOf(actor, d)); err != nil {
 			return err
 		}
@@ -153,15 +166,11 @@ func (r *Registry) apply(ctx context.Context, actor fleet.Actor, id fleet.Device
 		return nil
 	})
 	if err != nil {
-		return after, err
+		return before, after, err
 	}
-	old, now := changedFields(&before, &after)
-	if len(now) > 0 {
-		r.audit.RecordIn(ctx, after.Product, actor, "device.update", id.String(), old, now)
-		r.announceEdit(&before, &after)
-	}
+	r.announceEdit(&before, &after)
 	r.notifyLive(&before, &after, change)
-	return after, nil
+	return before, after, nil
 }
 
 func (c change) apply(d *fleet.Device) {
@@ -175,6 +184,9 @@ func (c change) apply(d *fleet.Device) {
 		d.Attempts = fleet.Attempts{} // "now" waits for no cool-down, and a stop was for what came before
 	}
 	set(&d.Groups, c.groups)
+	if len(c.add)+len(c.remove) > 0 {
+		d.Groups = editedGroups(d.Groups, c.add, c.remove)
+	}
 	if c.Gateway != nil && *c.Gateway != d.Gateway {
 		d.Reattach(*c.Gateway)
 	}

@@ -139,11 +139,19 @@ func first[T any](all []T) []T { return all[:min(len(all), maxListed)] }
 // combines them into few round trips.
 const maxParallel = 100
 
+// lowPriority bounds those of a job: it leaves room for handshakes.
+const lowPriority = 32
+
 // each calls do for every value of in, several at a time, and returns the results in the
 // order of in.
 func each[In, Out any](in []In, do func(In) (Out, error)) ([]Out, []error) {
+	return eachOf(maxParallel, in, do)
+}
+
+// eachOf is each for at most parallel at a time.
+func eachOf[In, Out any](parallel int, in []In, do func(In) (Out, error)) ([]Out, []error) {
 	out, errs := make([]Out, len(in)), make([]error, len(in))
-	free := make(chan struct{}, maxParallel)
+	free := make(chan struct{}, parallel)
 	var tasks sync.WaitGroup
 	for i := range in {
 		free <- struct{}{}

@@ -16,7 +16,9 @@ import (
 	"github.com/muster-iot/muster/store/claim"
 	"github.com/muster-iot/muster/store/command"
 	"github.com/muster-iot/muster/store/feed"
+	"github.com/muster-iot/muster/store/filters"
 	"github.com/muster-iot/muster/store/identity"
+	"github.com/muster-iot/muster/store/jobs"
 	"github.com/muster-iot/muster/store/journal"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/node"
@@ -64,6 +66,8 @@ type Store struct {
 
 	Timelines *timeline.Timelines
 	Outbox    *outbox.Outbox
+	Jobs      *jobs.Jobs
+	Filters   *filters.Filters
 	Clock     *steady.Clock // by which what is stored expires
 
 	core        *core
@@ -152,6 +156,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Journal = journal.New(c.Pipeline, keys.Journal)
 	s.Repeats = repeat.New(c.Pipeline, c.clock)
 	s.Outbox = outbox.New(c.Pipeline)
+	s.Jobs, s.Filters = jobs.New(c.Pipeline), filters.New(c.Pipeline)
 	return s
 }
 

@@ -100,7 +100,7 @@ func (s *Teams) DeleteTeam(ctx context.Context, id fleet.TeamID) error {
 	err = s.core.Do(ctx, keys.Alerts(id), func(p redis.Pipeliner) redis.Cmder {
 		order, sizes := keys.AlertShares(id)
 		names := []string{keys.Alerts(id), keys.AlertOrder(id), order, sizes, keys.Repeats(id), keys.RepeatOrder(id)}
-		return p.Del(context.Background(), slices.Concat(names, keys.Notifications(id),
+		return p.Del(context.Background(), slices.Concat(names, keys.Notifications(id), keys.Workbench(id),
 			s.core.messagesKey(id).Names(), s.core.auditKey(id).Names(), s.core.signInsKey(id).Names(), []string{keys.AuditHead(id)})...)
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ func (c *Client) Devices(ctx context.Context, product string, f api.DeviceFilter
 	q := query{}.
 		text("groups", strings.Join(f.Groups, ",")).text("deviceId", f.ID).text("deviceName", f.Name).text("firmwareVersion", f.Version).
 		flag("online", f.Online).flag("development", f.Development).flag("locked", f.Locked).
-		text("sortAttr", f.Sort).number("page", f.Page).number("perPage", f.PerPage)
+		text("filter", f.Saved).text("sortAttr", f.Sort).number("page", f.Page).number("perPage", f.PerPage)
 	for name, value := range f.Facts {
 		q["facts."+name] = value
 	}

@@ -67,6 +67,8 @@ func eventFields(p event.Payload) map[string]any {
 		return map[string]any{"version": api.Version{Version: p.Version}, "immediate": p.Immediate, "product_default": p.Default}
 	case event.ReleaseChanged:
 		return map[string]any{"id": p.ID, "version": api.Version{Version: p.Version}, "state": p.State.String(), "share": p.Share.String()}
+	case event.JobChanged:
+		return map[string]any{"number": p.Number, "state": p.State, "devices": p.Devices, "left": p.Left}
 	}
 	return map[string]any{}
 }

@@ -32,8 +32,12 @@ func (a *API) listProductDevices(ctx context.Context, who fleet.Actor, in *struc
 	DeviceQuery
 	ParticleList
 	route.Pages
+	Filter string `query:"filter" doc:"Name of a saved filter, which selects the devices: in the place of other filters"`
 }) (*route.Reply[api.DeviceList], error) {
 	q, err := in.Query()
+	if err == nil && in.Filter != "" {
+		q, err = a.savedQuery(ctx, who, in.product.ID, in.Filter, q, in.Given)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +50,20 @@ func (a *API) listProductDevices(ctx context.Context, who fleet.Actor, in *struc
 		return nil, err
 	}
 	return route.Answer(deviceList(views, in.Page, q.Limit), nil)
+}
+
+// savedQuery is what a saved filter selects, in the order of q. q must select nothing itself.
+func (a *API) savedQuery(ctx context.Context, who fleet.Actor, product fleet.ProductID, name string, q fleet.DeviceQuery, groups bool) (fleet.DeviceQuery, error) {
+	if groups || q.IDPart+q.NamePart+q.Version.String() != "" || q.Online != nil || q.Development != nil || q.Locked != nil || len(q.Facts) > 0 {
+		return q, fleet.FieldErrorf("filter", "a saved filter stands in the place of other filters: leave those out")
+	}
+	f, err := a.Filters.Find(ctx, who, product, name)
+	if err != nil {
+		return q, err
+	}
+	saved, err := a.Filters.Query(ctx, who, product, f)
+	saved.Sort, saved.Descending = q.Sort, q.Descending
+	return saved, err
 }
 
 func deviceList(views fleet.DeviceViews, page, limit int) api.DeviceList {

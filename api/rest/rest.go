@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/api/route"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/notify"
 	"github.com/muster-iot/muster/ota/release"
@@ -37,6 +38,7 @@ type Domain struct {
 	Repeats  route.Repeats
 	Quotas   *quota.Quotas // nil: no team has any
 	Notify   *notify.Service
+	Filters  *filter.Service
 }
 
 // Events is where events come from.

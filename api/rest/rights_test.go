@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/api/account"
 	apihistory "github.com/muster-iot/muster/api/history"
+	apijobs "github.com/muster-iot/muster/api/jobs"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
@@ -25,11 +26,11 @@ import (
 var lowest = map[fleet.Role]string{
 	fleet.Viewer: `RevokeToken GetUser UpdateUser GetAccount ListTokens CreateAccessToken RevokeAccessToken ListTeams GetTeam LeaveTeam ListTeamUsers
 		GetTeamUser ListProductTeam ListProducts ListUserProducts GetProduct ListProductDevices GetProductDevice ListDevices FetchDevice ListDeviceTags
-		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease GetReleaseHistory ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListMessages
+		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease GetReleaseHistory ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListJobs GetJob CancelJob ListFilters ListMessages
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
-		DownloadFirmware UploadFirmware RehearseRelease ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates ArchiveAlert RestoreAlert`,
+		DownloadFirmware UploadFirmware RehearseRelease ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates StartJob SaveFilter DeleteFilter ArchiveAlert RestoreAlert`,
 	fleet.Admin: `GetQuotas GetHistory GetTeamHistory ListAudit GetAuditHead AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
@@ -70,7 +71,7 @@ func newDoor(t *testing.T) *door {
 	}
 	d.handler = route.Serve(route.Config{
 		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Begin: d.note, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), apirehearsal.Tables(d.operations, d.rehearsals), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), apirehearsal.Tables(d.operations, d.rehearsals), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), apijobs.Tables(d.operations, d.jobs, d.domain.Filters), particle.Tables(d.operations), nrf.Tables(d.operations))...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)
@@ -94,7 +95,7 @@ func (d *door) call(t *testing.T, r route.Route, example string, role fleet.Role
 	alert := must[fleet.Alert](t)(d.store.Messages.Raise(t.Context(), fleet.Alert{Team: d.owner.Team, Device: fleet.DeviceID(device), Name: "test"}))
 	path := strings.NewReplacer(
 		"{product}", "lamp", "{device}", device, "{group}", group, "{version}", "7", "{release}", "1", "{alert}", alert.ID,
-		"{email}", "viewer@example.com", "{username}", "viewer@example.com", "{token}", "none", "{prefix}", "spark",
+		"{email}", "viewer@example.com", "{username}", "viewer@example.com", "{token}", "none", "{job}", "1", "{filter}", "none", "{prefix}", "spark",
 	).Replace(r.Path)
 	if r.ID == "GetImpact" {
 		path += "?firmware_version=7&groups=beta"

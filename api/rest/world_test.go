@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/api/account"
 	"github.com/muster-iot/muster/api/client"
 	apihistory "github.com/muster-iot/muster/api/history"
+	apijobs "github.com/muster-iot/muster/api/jobs"
 	"github.com/muster-iot/muster/api/nrf"
 	"github.com/muster-iot/muster/api/particle"
 	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
@@ -25,8 +26,10 @@ import (
 	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
+	"github.com/muster-iot/muster/job"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
@@ -54,6 +57,7 @@ type world struct {
 	t              testing.TB
 	store          *store.Store
 	domain         rest.Domain
+	jobs           *job.Service
 	operations     *rest.API
 	rehearsals     *rehearsal.Service
 	past           *history.History
@@ -117,6 +121,10 @@ func bare(t testing.TB) *world {
 		Audit: log, Events: w.events, Repeats: s.Repeats,
 	}
 	w.remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
+	w.domain.Filters = filter.New(filter.Config{
+		Registry: w.domain.Registry, Releases: releases, Rollouts: w.domain.Rollouts, Remaining: w.remaining, Saved: s.Filters, Audit: log,
+	})
+	w.jobs = job.New(job.Config{Jobs: s.Jobs, Teams: s.Teams, Registry: w.domain.Registry, Releases: releases, Audit: log, Clock: s.Clock, Log: quiet})
 	w.past = history.New(history.Config{
 		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
 		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
@@ -174,12 +182,12 @@ func (w *world) join(email string, role fleet.Role, groups ...string) (token str
 
 // handler serves all operations.
 func (w *world) handler() http.Handler {
-	return w.operations.Handler(account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations))
+	return w.operations.Handler(account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), apijobs.Tables(w.operations, w.jobs, w.domain.Filters), particle.Tables(w.operations), nrf.Tables(w.operations))
 }
 
 // routes are all operations, as they are registered.
 func (w *world) routes() (all []route.Route) {
-	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), particle.Tables(w.operations), nrf.Tables(w.operations)) {
+	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), apijobs.Tables(w.operations, w.jobs, w.domain.Filters), particle.Tables(w.operations), nrf.Tables(w.operations)) {
 		all = append(all, table.Routes...)
 	}
 	return append(all, route.Route{ID: "Reference", Method: http.MethodGet, Path: "/v1/docs", Access: route.Public}) // package route adds it

@@ -18,6 +18,13 @@ const (
 // attempts failed.
 func Retryable(e *fleet.IndexEntry) bool { return e.Held || e.Spent > 0 }
 
+// Quiet returns s without an audit log: for jobs, which have one entry for all that they do.
+func (s *Service) Quiet() *Service {
+	quiet := *s
+	quiet.audit = nil
+	return &quiet
+}
+
 // RetryAll does Retry for the devices that q selects, that actor sees and that are Retryable: up to
 // MaxRetries, and more reports whether others are left. Devices that were deleted meanwhile, or that
 // actor may not operate, are passed over. It stops at an error of the store: repeating it continues.

@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
@@ -90,6 +91,25 @@ func Repeats(team fleet.TeamID) string { return "i:{t" + team.String() + "}" }
 // RepeatOrder is a sorted set: the ids of Repeats by when they expire.
 func RepeatOrder(team fleet.TeamID) string { return "io:{t" + team.String() + "}" }
 
+// Jobs is a document: the jobs of a team.
+func Jobs(team fleet.TeamID) string { return "jb:{t" + team.String() + "}" }
+
+// JobDevices is a hash: a number -> a part of the devices that a job is about. It exists until the job is over.
+func JobDevices(team fleet.TeamID, number uint32) string {
+	return "jd:{t" + team.String() + "}:" + strconv.FormatUint(uint64(number), 10)
+}
+
+// JobTroubles is a hash: a job's number -> devices that it skipped or could not do.
+func JobTroubles(team fleet.TeamID) string { return "jt:{t" + team.String() + "}" }
+
+// Filters is a document: the filters that a team saved.
+func Filters(team fleet.TeamID) string { return "df:{t" + team.String() + "}" }
+
+// Workbench are the keys of a team's jobs and filters that outlive a job.
+func Workbench(team fleet.TeamID) []string {
+	return []string{Jobs(team), JobTroubles(team), Filters(team)}
+}
+
 // Tiers is how many tiers a Timeline has.
 const Tiers = 4
 
@@ -131,10 +151,11 @@ func Counter(kind string) string { return "n:{" + kind + "}" }
 
 // What there is one of.
 const (
-	Journal = "j:{journal}"    // hash: id -> what was begun
-	Teams   = "all:{teams}"    // set: every team id
-	Store   = "id:{store}"     // hash: id, layout, term, beat (renewals), place (of the holder)
-	Lease   = "lease:{store}"  // string: the holder; expires
-	Nodes   = "nodes:{store}"  // hash: a node -> its beats and its role
-	Leases  = "leases:{store}" // hash: what must run once -> the node that does it
+	Journal  = "j:{journal}"    // hash: id -> what was begun
+	Teams    = "all:{teams}"    // set: every team id
+	Store    = "id:{store}"     // hash: id, layout, term, beat (renewals), place (of the holder)
+	Lease    = "lease:{store}"  // string: the holder; expires
+	Nodes    = "nodes:{store}"  // hash: a node -> its beats and its role
+	Leases   = "leases:{store}" // hash: what must run once -> the node that does it
+	OpenJobs = "jj:{jobs}"      // hash: id -> a job that is not over
 )
