@@ -131,12 +131,6 @@ func (v *visit) frame(p *page) (err error) {
 	return err
 }
 
-// retarget makes htmx insert the answer elsewhere than in the form's place for errors.
-func (v *visit) retarget(selector, how string) {
-	v.w.Header().Set("HX-Retarget", selector)
-	v.w.Header().Set("HX-Reswap", how)
-}
-
 // part answers with a fragment of the shared parts.
 func (v *visit) part(name string, body any) error { return v.execute("error", name, body) }
 

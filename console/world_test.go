@@ -192,6 +192,6 @@ func (w *world) finish() job.Job {
 		if list[0].State.Over() {
 			return list[0]
 		}
-		time.Sleep(2 * time.Millisecond)
+		<-time.After(2 * time.Millisecond)
 	}
 }

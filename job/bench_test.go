@@ -38,7 +38,7 @@ func BenchmarkGroupsOf100000(b *testing.B) {
 		j := must[Job](b)(w.Start(b.Context(), owner, groupsOrder()))
 		b.ReportMetric(time.Since(began).Seconds(), "s-to-start")
 		for !w.job(j.Number).State.Over() {
-			time.Sleep(20 * time.Millisecond)
+			<-time.After(20 * time.Millisecond)
 		}
 		if now := w.job(j.Number); now.Done != devices {
 			b.Fatalf("got %+v", now)

@@ -16,8 +16,7 @@ import (
 	"github.com/muster-iot/muster/store/jobs"
 )
 
-// What a job is, is up to the store.
-type (
+type ( // as the store keeps them
 	Job     = jobs.Job
 	Action  = jobs.Action
 	State   = jobs.State

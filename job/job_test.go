@@ -334,7 +334,7 @@ func TestRunDoesWhatIsStartedUntilItsContextEnds(t *testing.T) {
 	}()
 	j := must[Job](t)(w.Start(t.Context(), owner, groupsOrder()))
 	for !w.job(j.Number).State.Over() {
-		time.Sleep(5 * time.Millisecond)
+		<-time.After(5 * time.Millisecond)
 	}
 	cancel()
 	<-ended

@@ -42,7 +42,7 @@ func (s *Service) next() *running {
 			others = append(others, other)
 		}
 	}
-	s.queue = append(others, mine...)
+	s.queue = slices.Concat(others, mine)
 	return r
 }
 
