@@ -173,6 +173,7 @@ var testsMayImport = map[string][]string{
 	"ota":                 {"ota/otatest"},
 	"ota/rehearsal":       {"audit", "calendar", "event", "ota/image", "ota/otatest"},
 	"ota/release":         {"calendar", "ota/otatest"},
+	"ota/rollout":         {"ota/otatest"},
 	"ota/remaining":       {"calendar", "wire", "ota/otatest"},
 	"simulator/mqttlite":  {"wire"}, // it reads chunks
 	"chaos":               {"cloud/cloudtest"},

@@ -87,6 +87,7 @@ type Release struct {
 	Held    time.Duration // how long the stage has been observed
 	Forgive ReleaseFaults // faults from before it was resumed, which don't count for a halt
 	Why     string        // what led to State, in words; "" where State says it all
+	Alert   bool          // it stopped by itself, and its alert is not raised yet
 	By      string        // who made it: an e-mail address
 	Now     bool          // devices that are online get it at once at each stage
 	Created time.Time

@@ -33,7 +33,7 @@ func Act(r fleet.Release, action fleet.ReleaseAction, n fleet.ReleaseCounts, by 
 		return r, fleet.Errorf(fleet.Conflict, "release %s is %s: it can't be changed by %s now", r.ID, r.State, action)
 	}
 	was := r.State
-	r.Why = ""
+	r.Why, r.Alert = "", false
 	switch action {
 	case fleet.ApproveRelease:
 		return grown(r), nil

@@ -9,7 +9,7 @@ import (
 )
 
 // Next returns what becomes of r by its plan when its devices stand at n and it was observed
-// for some more time. It changes State, Share, Stage, Held and Why. A release that has
+// for some more time. It changes State, Share, Stage, Held, Why and Alert. A release that has
 // ended or is halted stays as it is. now is for the start of a scheduled release only: a
 // step of the clock neither skips nor lengthens a hold.
 func Next(r fleet.Release, n fleet.ReleaseCounts, observed time.Duration, now time.Time) fleet.Release {
@@ -49,7 +49,7 @@ func Next(r fleet.Release, n fleet.ReleaseCounts, observed time.Duration, now ti
 
 // halted stops r by itself, as its plan says.
 func halted(r fleet.Release, why string) fleet.Release {
-	r.State, r.Why = fleet.ReleaseHalted, why
+	r.State, r.Why, r.Alert = fleet.ReleaseHalted, why, true
 	if r.Plan.Revert {
 		r = reverting(r)
 	}

@@ -100,13 +100,16 @@ func (s *Service) look(ctx context.Context, product fleet.ProductID) error {
 // observe looks at one release, and writes what becomes of it. Observed time alone is written
 // now and then.
 func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release) error {
+	if err := s.raise(ctx, c, r); err != nil { // the process ended before it did
+		return err
+	}
 	n, err := s.countAll(c, &r)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	w := s.watch(key{c.Product.ID, r.ID})
-	now := time.Now()
+	now := s.now()
 	if !w.seen.IsZero() {
 		w.unsaved += min(now.Sub(w.seen), maxObserved)
 	}
@@ -133,23 +136,27 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 		}
 		defer end()
 	}
-	_, _, err = s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, due), nil },
+	after, c, err := s.change(ctx, c.Product.ID, r.ID, func(r fleet.Release) (fleet.Release, error) { return Next(r, n, observed, due), nil },
 		func(before, after fleet.Release) {
-			s.stopped(ctx, c, after)
 			s.audit.RecordIn(ctx, c.Product.ID, muster, "release."+after.State.String(), after.ID.String(),
 				summary(c, before, n), summary(c, after, n))
 		})
 	if errors.Is(err, fleet.NotFound) || errors.Is(err, fleet.Conflict) { // an operator ended it, or released over it
 		return nil
 	}
-	if err == nil {
-		s.forget(w, observed)
+	if err != nil {
+		return err
 	}
-	return err
+	s.forget(w, observed)
+	return s.raise(ctx, c, after)
 }
 
-// stopped raises an alert for a release that stopped by itself.
-func (s *Service) stopped(ctx context.Context, c *fleet.Catalog, r fleet.Release) {
+// raise raises the alert of a release that stopped by itself, if that is still to be done: the catalog
+// says so, and a process that is killed in between raises it twice rather than never.
+func (s *Service) raise(ctx context.Context, c *fleet.Catalog, r fleet.Release) error {
+	if !r.Alert {
+		return nil
+	}
 	name := fmt.Sprintf("release %s of version %s in product %s", r.ID, r.Version, c.Product.Slug)
 	switch {
 	case r.State == fleet.ReleaseReverting:
@@ -159,6 +166,14 @@ func (s *Service) stopped(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	case r.State == fleet.ReleaseHalted:
 		s.alert(ctx, c.Product.Team, "release_halted", name+" has halted: "+r.Why)
 	}
+	_, err := s.catalogs.EditCatalog(ctx, c.Product.ID, func(c *fleet.Catalog) error {
+		if now := c.Staged[r.Group]; now.ID == r.ID {
+			now.Alert = false
+			c.SetStaged(now)
+		}
+		return nil
+	})
+	return err
 }
 
 // forget takes observed time off what is not saved.

@@ -30,6 +30,7 @@ func release(f *fields, r *fleet.Release) {
 	number(f, 19, &r.Few)
 	number(f, 20, &r.First)
 	number(f, 21, &r.Forgive.Unhealthy)
+	flag(f, 22, &r.Alert)
 }
 
 func plan(f *fields, p *fleet.ReleasePlan) {
