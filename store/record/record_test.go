@@ -233,7 +233,7 @@ func filled[T any]() (value T) {
 }
 
 // cameLater are fields that count for nothing, so that what was stored before keeps its values.
-var cameLater = []string{"Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes"}
+var cameLater = []string{"Release.Alert", "Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes"}
 
 // fill fills v with values that follow from n, which counts fields.
 func fill(v reflect.Value, n *int) {
