@@ -34,9 +34,11 @@ func (c *releaseWatchCmd) Run(ctx context.Context) error {
 	var last []string
 	var r releaseState
 	expired, err := refresh(ctx, c.Every, c.For, func(ctx context.Context) (done bool, err error) {
-		if r, err = readRelease(ctx, s, c.ID); err != nil {
-			return false, err
+		now, err := readRelease(ctx, s, c.ID)
+		if err != nil {
+			return false, err // --for may be over: r is what was read before
 		}
+		r = now
 		if lines := releaseLines(r); !slices.Equal(lines, last) {
 			last = lines
 			if !c.JSON {
