@@ -92,3 +92,20 @@ func TestAnOfferThatCrossesAHaltSendsNoChunks(t *testing.T) {
 		t.Errorf("resumed: %d chunks are queued; to be re-evaluated: %v", r.count, w.ready())
 	}
 }
+
+// TestAStopIsSentThoughTheDecisionIsMadeAgain: it was saved by a catalog that was not the newest any more,
+// and the record that it is made on again shows no running update.
+func TestAStopIsSentThoughTheDecisionIsMadeAgain(t *testing.T) {
+	w, id := staged(t)
+	r, _ := w.connect("a", "2")
+	w.Hold(product, id, w.put(fleet.ReleaseHalted))
+	d := w.Record("a")
+	first := w.Decide(&d, w.Catalog(), r.hello, AtChange)
+	w.Save(&d, first.Ended...)
+	if r.again(AtChange); len(r.stops) != 1 || r.stops[0].Reason != wire.ReasonSuperseded {
+		t.Errorf("stops %v", r.stops)
+	}
+	if r.again(AtChange); len(r.stops) != 1 {
+		t.Errorf("and once more: stops %v", r.stops)
+	}
+}

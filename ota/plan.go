@@ -180,7 +180,11 @@ func (p *Plan) refuse(reason fleet.ReasonCode, again time.Duration, why string) 
 // more.
 func (x *decision) supersede() {
 	u := &x.device.Update
-	if !u.State.Running() {
+	switch {
+	case u.State == fleet.Superseded && x.sends(x.device.ID, u.ID): // by a decision that was saved and is made again, by a newer catalog
+		x.plan.stop = &wire.Stop{Image: u.Digest.Image(), Reason: wire.ReasonSuperseded, Update: u.ID}
+		return
+	case !u.State.Running():
 		return
 	}
 	x.plan.stop = &wire.Stop{Image: u.Digest.Image(), Reason: wire.ReasonSuperseded, Update: u.ID}

@@ -244,6 +244,14 @@ func (s *Service) isSending(id fleet.DeviceID, update fleet.UpdateID) bool {
 	return dl != nil && dl.update == update && (dl.stored || !dl.stalled)
 }
 
+// sends reports whether update is under way to id over the present link, in whatever state.
+func (s *Service) sends(id fleet.DeviceID, update fleet.UpdateID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[id]
+	return dl != nil && dl.update == update
+}
+
 // Position is the offset in bytes up to which the device has the image of its running
 // download, by its last Want; ok is false when none runs here.
 func (s *Service) Position(id fleet.DeviceID) (bytes int64, ok bool) {
