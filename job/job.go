@@ -16,10 +16,14 @@ import (
 	"github.com/muster-iot/muster/store/jobs"
 )
 
-type ( // as the store keeps them
-	Job     = jobs.Job
-	Action  = jobs.Action
-	State   = jobs.State
+type (
+	// Job is a job as the store keeps it.
+	Job = jobs.Job
+	// Action is what a job does with each of its devices.
+	Action = jobs.Action
+	// State is how far a job is.
+	State = jobs.State
+	// Trouble is why one device was not done.
 	Trouble = jobs.Trouble
 )
 
