@@ -46,7 +46,10 @@ func (c *many) change(ctx context.Context, ids []string, edit api.BatchUpdate, q
 		return err
 	}
 	if c.Filter != "" || len(ids) > batchSize {
-		return c.changeByJobs(ctx, s, newJobs(edit, ids, c.Filter), question)
+		if c.same != nil {
+			done = c.same.now
+		}
+		return changeByJobs(ctx, c.remote, c.agree, s, newJobs(edit, ids, c.Filter), question, done)
 	}
 	edit.Devices = ids
 	impact, err := s.PreviewDevices(ctx, s.product, edit)

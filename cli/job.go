@@ -164,10 +164,6 @@ func newJobs(edit api.BatchUpdate, ids []string, filter string) (jobs []api.NewJ
 	return jobs
 }
 
-func (c *many) changeByJobs(ctx context.Context, s server, jobs []api.NewJob, question string) error {
-	return changeByJobs(ctx, c.remote, c.agree, s, jobs, question, "%s changed.")
-}
-
 // changeByJobs shows the impact of jobs together, asks, and carries them out one after the other. The
 // first %s of question and done is how many devices.
 func changeByJobs(ctx context.Context, r remote, a agree, s server, jobs []api.NewJob, question, done string) error {

@@ -55,6 +55,15 @@ func (r jobRow) Back() string {
 	return "/p/" + r.Slug + "/devices"
 }
 
+// Resume is the address of the question whether to resume the updates that the job stopped, "" if it
+// stopped none.
+func (r jobRow) Resume() string {
+	if r.Action != job.Stop || r.Slug == "" || r.Job.Done == 0 || !r.State.Over() {
+		return ""
+	}
+	return "/p/" + r.Slug + "/retry?all=yes&update=" + fleet.Stopped.String()
+}
+
 // jobTitle is what a job does, without its devices.
 func jobTitle(j *job.Job) string {
 	switch j.Action {

@@ -63,7 +63,7 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.waitText("0 devices will receive an update")
 	b.shot("edit-groups")
 	b.press("Save groups")
-	b.waitText("Changed the groups of 15 devices")
+	b.waitText("15 of 15 devices")
 
 	path := filepath.Join(t.TempDir(), "lamp-2.bin")
 	if err := os.WriteFile(path, cloudtest.Image(2, imageSize), 0o600); err != nil {
@@ -262,7 +262,8 @@ func TestShowsProgressAndStops(t *testing.T) {
 	b.shot("live-fleet")
 	b.press("Stop all updates")
 	b.press("Stop 4 updates")
-	b.waitText("Stopped 4 updates")
+	b.waitText("4 of 4 devices")
+	b.visit("/p/lamp/fleet")
 	b.waitText("stopped by an operator")
 	cloudtest.Until(t, "no download runs", func() bool { return w.Cloud.OTA().Stats().Running == 0 })
 	if v := f.Snapshot().Versions["2"]; v != 0 {

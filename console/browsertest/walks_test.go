@@ -78,10 +78,11 @@ func TestOnCallWithAPhone(t *testing.T) {
 	b.click("#stop-all")
 	b.waitText("Stop 3 updates?")
 	b.click("#do")
-	b.waitText("Stopped 3 updates. The devices are held.")
+	b.waitText("3 of 3 devices")
 	b.press("Resume them")
 	b.waitText("Retry the updates of 3 devices?")
 	b.shot("phone-resume")
 	b.click("#do")
-	b.waitText("Retried 3 devices.")
+	b.waitText("Retry the updates of")
+	b.waitText("3 of 3 devices")
 }

@@ -81,6 +81,8 @@ func fillTeam(t *testing.T, w *world) {
 	if _, _, _, err := a.AddProgram(ctx, owner, "build server", fleet.Editor, []string{"beta", "secretive"}, 0); err != nil {
 		t.Fatal(err)
 	}
+	cloudtest.Must[api.Job](t)(w.StartJob(ctx, cloudtest.Lamp, api.NewJob{Action: "unlock", Devices: []string{"widget-0001", "widget-0002", "secretive"}}))
+	cloudtest.Must[api.SavedFilter](t)(w.SaveFilter(ctx, cloudtest.Lamp, "secretive ones", "group=secretive"))
 	cloudtest.Must[fleet.Team](t)(a.CreateTeam(ctx, owner, "Second team"))
 	cloudtest.Must[fleet.Product](t)(r.CreateProduct(ctx, owner, fleet.Product{Name: "Street lock with a rather long name", Slug: "lock"}))
 }
