@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cli/terminal"
@@ -183,11 +185,22 @@ func barText(b *api.Bar) string {
 // releaseState is a release, and for whom it waits.
 type releaseState struct {
 	api.StagedRelease
-	Left api.Remaining `json:"left"` // devices that it gives its version and that don't run it yet
+	Left  api.Remaining `json:"left"`            // devices that it gives its version and that don't run it yet
+	AtEnd *api.Burn     `json:"at_end,omitempty"` // how its devices stood when it ended
 }
 
 func readRelease(ctx context.Context, s server, id uint32) (r releaseState, err error) {
-	if r.StagedRelease, err = s.OneRelease(ctx, s.product, id); err != nil || r.Devices == nil {
+	if r.StagedRelease, err = s.OneRelease(ctx, s.product, id); err != nil {
+		return r, err
+	}
+	if r.Devices == nil {
+		past, err := s.BurnDown(ctx, s.product, id)
+		if n := len(past.Points); n > 0 {
+			r.AtEnd = &past.Points[n-1]
+		}
+		if errors.Is(err, fleet.Denied) { // it counts devices that they may not see
+			err = nil
+		}
 		return r, err
 	}
 	r.Left, err = s.Remaining(ctx, s.product, api.RemainingFilter{Release: id})
@@ -206,6 +219,9 @@ func releaseLines(r releaseState) []string {
 	}
 	if r.Why != "" {
 		lines = append(lines, "  "+r.Why)
+	}
+	if end := r.AtEnd; end != nil {
+		lines = append(lines, fmt.Sprintf("  when it ended, %s: %d confirmed, %d failed, %d lost, %d updating, %d waiting", end.At.Local().Format(time.DateTime), end.Confirmed, end.Failed, end.Lost, end.Downloading+end.Applying, end.Waiting))
 	}
 	if n == nil {
 		return lines
