@@ -20,7 +20,8 @@ type benchmark struct {
 	name     string
 	about    string
 	defaults options
-	apart    bool // takes minutes and compares with nobody: not one of all
+	alone    bool // compares with nobody
+	apart    bool // takes minutes: not one of all
 	run      func(ctx context.Context, b *bed, o options) (*report.Report, error)
 }
 
@@ -68,11 +69,11 @@ var benchmarks = []benchmark{
 		defaults: options{runs: 1, devices: 1000, dialers: 64, size: 1 << 20, chunks: []uint32{4 << 10}, window: wire.DefaultWindow, settle: 20 * time.Second, timeout: 10 * time.Minute}, run: rush,
 	},
 	{
-		name: "halt", about: "how long a halted release still sends, while every device downloads",
+		name: "halt", about: "how long a halted release still sends, while every device downloads", alone: true,
 		defaults: options{runs: 3, devices: 10_000, dialers: 64, size: 4 << 20, chunks: []uint32{4 << 10}, window: 2, timeout: 10 * time.Minute}, run: halt,
 	},
 	{
-		name: "lists", about: "pages of a long list of devices, and the impact of a release, over HTTP", apart: true,
+		name: "lists", about: "pages of a long list of devices, and the impact of a release, over HTTP", alone: true, apart: true,
 		defaults: options{devices: 1_000_000, dialers: 64, clients: 2, asked: 400, online: 1000, settle: 20 * time.Second, timeout: 4 * time.Hour}, run: lists,
 	},
 }

@@ -13,7 +13,7 @@ func TestEveryBenchmarkMeasuresMosquitto(t *testing.T) {
 		t.Skip("needs Mosquitto on Linux: ", err)
 	}
 	for _, m := range benchmarks {
-		if m.apart {
+		if m.alone {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {

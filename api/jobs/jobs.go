@@ -4,6 +4,7 @@ package jobs
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/api"
@@ -80,14 +81,15 @@ func (o operations) order(ctx context.Context, who fleet.Actor, product fleet.Pr
 	if err := job.May(who, order.Action); err != nil {
 		return order, err
 	}
-	given := 0
-	for _, is := range []bool{len(in.Devices) > 0, in.Filter != "", in.Query != nil} {
-		if is {
-			given++
-		}
+	if err := takes(order.Action, &m); err != nil {
+		return order, err
 	}
-	if given != 1 {
-		return order, fleet.FieldErrorf("devices", "which devices? Send one of devices, filter and query; an empty query is all devices of the product")
+	const which = "which devices? Send one of devices, filter and query; an empty query is all devices of the product"
+	switch devices, saved, query := len(in.Devices) > 0, in.Filter != "", in.Query != nil; {
+	case saved && (devices || query):
+		return order, fleet.FieldErrorf("filter", which)
+	case devices == query && !saved:
+		return order, fleet.FieldErrorf("devices", which)
 	}
 	for _, text := range in.Devices {
 		id, err := fleet.ParseDeviceID(text)
@@ -112,6 +114,28 @@ func (o operations) order(ctx context.Context, who fleet.Actor, product fleet.Pr
 	order.Of = f.String()
 	order.Query, err = o.filters.Query(ctx, who, product, f)
 	return order, err
+}
+
+// takes refuses what an action has no use for: who sends it expects more than would be done.
+func takes(action job.Action, m *api.JobMetadata) error {
+	for _, field := range []struct {
+		name  string
+		given bool
+		of    []job.Action
+	}{
+		{"add", len(m.Add) > 0, []job.Action{job.Groups}},
+		{"remove", len(m.Remove) > 0, []job.Action{job.Groups}},
+		{"version", m.Version != nil, []job.Action{job.Lock, job.Flash}},
+		{"flash", m.Flash, []job.Action{job.Lock}},
+		{"name", m.Name != "", []job.Action{job.Command}},
+		{"message", len(m.Message) > 0, []job.Action{job.Command}},
+		{"expires_in", m.ExpiresIn != 0, []job.Action{job.Command}},
+	} {
+		if field.given && !slices.Contains(field.of, action) {
+			return fleet.FieldErrorf("metadata."+field.name, "the action %s takes no %s", action, field.name)
+		}
+	}
+	return nil
 }
 
 func (o operations) list(ctx context.Context, who fleet.Actor, _ *struct{}) (*route.Reply[api.Page[api.Job]], error) {

@@ -73,7 +73,11 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 	t := newSum(c, c, s.ota.MaxAttempts())
 	var mayWait []fleet.DeviceID
 	if ids == nil {
-		err = s.index.Count(actor, product, t.contrast.splits(), func(e *fleet.IndexEntry, devices int) {
+		splits := t.contrast.splits()
+		for i := range splits {
+			splits[i].Group = 0 // change may put any device into the group
+		}
+		err = s.index.Count(actor, product, splits, func(e *fleet.IndexEntry, devices int) {
 			changed := *e
 			if change(&changed); altered(e, &changed) {
 				t.add(e, &changed, devices)
