@@ -3,7 +3,6 @@ package console
 import (
 	"net/url"
 
-	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/job"
@@ -28,7 +27,7 @@ func (v stopPages) confirmPage() error {
 	if err != nil {
 		return err
 	}
-	counted, err := v.registry.Devices(v.ctx(), v.actor, fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: filter.Stoppable, UpdateTo: to, Limit: 1})
+	counted, err := v.registry.Devices(v.ctx(), v.actor, fleet.DeviceQuery{Actor: v.actor, Product: v.product.ID, Updates: fleet.Stoppable, UpdateTo: to, Limit: 1})
 	if err != nil {
 		return err
 	}
@@ -68,6 +67,6 @@ func (v stopPages) stop() error {
 		of += ", to version " + to.String()
 	}
 	return v.begin(job.Order{
-		Product: v.product.ID, Action: job.Stop, Query: fleet.DeviceQuery{Updates: filter.Stoppable, UpdateTo: to}, Of: of, Key: v.text("key"),
+		Product: v.product.ID, Action: job.Stop, Query: fleet.DeviceQuery{Updates: fleet.Stoppable, UpdateTo: to}, Of: of, Key: v.text("key"),
 	}, back)
 }

@@ -87,9 +87,8 @@ func (f Fields) String() string { return f.Values().Encode() }
 
 // Groups of states of an update.
 var (
-	UnderWay  = []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying}
-	Stoppable = UnderWay[:3] // a device that restarts into it can't be reached
-	WentBad   = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
+	UnderWay = []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored, fleet.Applying}
+	WentBad  = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
 )
 
 // Outcome is a choice about the last update.
@@ -100,7 +99,7 @@ type Outcome struct {
 
 // Outcomes are groups of states, then each state.
 var Outcomes = func() []Outcome {
-	all := []Outcome{{"running", "in progress", UnderWay}, {"receiving", "receiving", Stoppable}, {"wrong", "not successful", WentBad}}
+	all := []Outcome{{"running", "in progress", UnderWay}, {"receiving", "receiving", fleet.Stoppable}, {"wrong", "not successful", WentBad}}
 	for state := fleet.Offered; state <= fleet.Stopped; state++ {
 		all = append(all, Outcome{state.String(), strings.ReplaceAll(state.String(), "_", " "), []fleet.UpdateState{state}})
 	}

@@ -42,6 +42,10 @@ func (s UpdateState) Over() bool { return s >= Confirmed }
 // Running reports whether an update in state s is under way.
 func (s UpdateState) Running() bool { return s > NoUpdate && s < Confirmed }
 
+// Stoppable are the states of an update that can be stopped: a device that restarts into it can't be
+// reached.
+var Stoppable = []UpdateState{Offered, Downloading, Stored}
+
 // ReasonCode is why something was refused, stopped or failed. Package wire lists the codes
 // (docs/protocol.md, "Reason codes").
 type ReasonCode uint16

@@ -58,8 +58,8 @@ type tally struct {
 // per class, with the number of its devices and an entry without name, gateway and last
 // handshake, and with the id of any one of them. The same entry may come more than once. A class
 // is visited in parts if one of the splits goes through it, so that the devices of each part are on
-// the same side of all of them; the entries have the gateway if a split separates by it. It takes time by the number of classes, and by the number of
-// devices only where splits are. Up to 8192 classes are counted as of one moment. It returns
+// the same side of all of them; the entries have the gateway if a split separates by it. It takes
+// time by the number of classes, and by the number of devices only where splits are. Up to 8192 classes are counted as of one moment. It returns
 // ErrNotReady before Finish.
 func (x *Index) Count(actor fleet.Actor, product fleet.ProductID, splits []fleet.Split, visit func(e *fleet.IndexEntry, devices int)) error {
 	if !x.Ready() {

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"strconv"
 	"sync"
 
 	"github.com/muster-iot/muster/fleet"
@@ -82,5 +81,3 @@ func (s *Service) doOne(ctx context.Context, actor fleet.Actor, j *Job, id fleet
 func flashed(d *fleet.Device, v fleet.Version, j *Job) bool {
 	return d.Flash.Equal(v) || d.Update.To.Equal(v) && !d.Update.Started.Before(j.Started)
 }
-
-func numberText(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

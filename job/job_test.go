@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -221,7 +222,7 @@ func TestDevicesThatAreNotDoneAreCountedAndTheFirstKept(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	ids := w.devices(5)
 	for range 2*MaxTroubles - 10 {
-		ids = append(ids, fleet.DeviceID("gone-"+numberText(uint32(len(ids)))))
+		ids = append(ids, fleet.DeviceID(fmt.Sprint("gone-", len(ids))))
 	}
 	j := must[Job](t)(w.Start(ctx, owner, Order{Product: product, Action: jobs.Unlock, Devices: ids}))
 	w.steps(0)

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ func (s *Service) finish(ctx context.Context, r *running, j *Job) (over bool, er
 		return false, err
 	}
 	actor := fleet.Actor{Team: r.Team, User: j.User, Email: j.Email, Token: j.Token, Address: j.Address}
-	s.audit.RecordIn(ctx, j.Product, actor, "job."+string(j.Action), "job "+numberText(j.Number), nil, fields(j))
+	s.audit.RecordIn(ctx, j.Product, actor, "job."+string(j.Action), fmt.Sprint("job ", j.Number), nil, fields(j))
 	if err := s.jobs.Open.Close(ctx, r.ID); err != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "a job that is over is still in the journal: its entry in the audit log may be repeated", slog.Any("err", err))
 		return false, err

@@ -191,10 +191,6 @@ func (s *Service) check(ctx context.Context, actor fleet.Actor, o Order) (Job, e
 	return j, err
 }
 
-// stoppable are the states of an update that can be stopped: a device that restarts into it can't be
-// reached.
-var stoppable = []fleet.UpdateState{fleet.Offered, fleet.Downloading, fleet.Stored}
-
 // devices returns what an order selects, by id or in the order given.
 func (s *Service) devices(actor fleet.Actor, o Order) ([]fleet.DeviceID, error) {
 	narrows := o.Action == jobs.Retry || o.Action == jobs.Resume || o.Action == jobs.Stop
@@ -216,7 +212,7 @@ func (s *Service) devices(actor fleet.Actor, o Order) ([]fleet.DeviceID, error) 
 		q.Where.Holds = func(e *fleet.IndexEntry) bool { return due(o.Action, e) && (holds == nil || holds(e)) }
 	case jobs.Stop:
 		if len(q.Updates) == 0 {
-			q.Updates = stoppable
+			q.Updates = fleet.Stoppable
 		}
 	}
 	ids, err := s.registry.IDs(actor, q)

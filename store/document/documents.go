@@ -162,6 +162,18 @@ func (s *Documents[ID, T]) Edit(ctx context.Context, id ID, change func(*T) erro
 	return changed, nil
 }
 
+// EditOrCreate is Edit of a document that need not exist: then change gets an empty one.
+func (s *Documents[ID, T]) EditOrCreate(ctx context.Context, id ID, change func(*T) error) (changed *T, err error) {
+	changed, err = s.Edit(ctx, id, change)
+	if !errors.Is(err, fleet.NotFound) {
+		return changed, err
+	}
+	if err := s.Create(ctx, id, new(T)); err != nil && !errors.Is(err, fleet.Conflict) {
+		return nil, err
+	}
+	return s.Edit(ctx, id, change)
+}
+
 // UntilSaved calls try, which changes and saves something, until it no longer reports that
 // another change came first. It returns the error of try, or fleet.Busy after 256 tries.
 func UntilSaved(what string, try func() (again bool, err error)) error {

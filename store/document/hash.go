@@ -1,6 +1,7 @@
 package document
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -80,6 +81,21 @@ func (h *Hash) fail(err error) {
 		h.err = err
 	}
 }
+
+// JSON is the Coder of values that are stored as JSON and can always be encoded.
+type JSON[T any] struct{}
+
+// Pack implements Coder.
+func (JSON[T]) Pack(value *T) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// Unpack implements Coder.
+func (JSON[T]) Unpack(text string, value *T) error { return json.Unmarshal([]byte(text), value) }
 
 // Present is the Coder of an entry that has no value.
 type Present struct{}

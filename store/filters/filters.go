@@ -4,7 +4,6 @@ package filters
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -45,7 +44,7 @@ type saved struct {
 
 var kind = document.Kind[saved]{
 	Name:   "list of filters",
-	Fields: func(h *document.Hash, s *saved) { document.Named(h, "f", coder{}, s.filters) },
+	Fields: func(h *document.Hash, s *saved) { document.Named(h, "f", document.JSON[Filter]{}, s.filters) },
 	Clone: func(s *saved) *saved {
 		c := &saved{revision: s.revision, filters: maps.Clone(s.filters)}
 		if c.filters == nil {
@@ -55,19 +54,6 @@ var kind = document.Kind[saved]{
 	},
 	Revision: func(s *saved) *uint64 { return &s.revision },
 }
-
-// coder is a document.Coder.
-type coder struct{}
-
-func (coder) Pack(f *Filter) string {
-	text, err := json.Marshal(f)
-	if err != nil {
-		panic(err) // its fields are texts and a number
-	}
-	return string(text)
-}
-
-func (coder) Unpack(text string, f *Filter) error { return json.Unmarshal([]byte(text), f) }
 
 // List returns the filters of a team, by name.
 func (s *Filters) List(ctx context.Context, team fleet.TeamID) ([]Filter, error) {
@@ -84,23 +70,14 @@ func (s *Filters) List(ctx context.Context, team fleet.TeamID) ([]Filter, error)
 // Save stores a filter in the place of one with the same name and product, and returns that one; its
 // Name is "" if there was none. It returns fleet.Conflict when the team has Max filters.
 func (s *Filters) Save(ctx context.Context, team fleet.TeamID, f Filter) (before Filter, err error) {
-	change := func(l *saved) error {
+	_, err = s.docs.EditOrCreate(ctx, team, func(l *saved) error {
 		before = l.filters[f.key()]
 		if before.Name == "" && len(l.filters) >= Max {
 			return fleet.Errorf(fleet.Conflict, "your team has %d saved filters, as many as it can have: delete one first", Max)
 		}
 		l.filters[f.key()] = f
 		return nil
-	}
-	for range 2 {
-		_, err = s.docs.Edit(ctx, team, change)
-		if !errors.Is(err, fleet.NotFound) {
-			return before, err
-		}
-		if err = s.docs.Create(ctx, team, &saved{}); err != nil && !errors.Is(err, fleet.Conflict) {
-			return before, err
-		}
-	}
+	})
 	return before, err
 }
 

@@ -45,8 +45,8 @@ type list struct {
 var kind = document.Kind[list]{
 	Name: "list of jobs",
 	Fields: func(h *document.Hash, l *list) {
-		document.One(h, "last", jsonText[uint32]{}, &l.last)
-		document.Numbered(h, "j", jsonText[Job]{}, l.jobs)
+		document.One(h, "last", document.JSON[uint32]{}, &l.last)
+		document.Numbered(h, "j", document.JSON[Job]{}, l.jobs)
 	},
 	Clone: func(l *list) *list {
 		c := &list{revision: l.revision, last: l.last, jobs: make(map[uint32]Job, len(l.jobs)+1)}
@@ -58,19 +58,6 @@ var kind = document.Kind[list]{
 	},
 	Revision: func(l *list) *uint64 { return &l.revision },
 }
-
-// jsonText is a document.Coder.
-type jsonText[T any] struct{}
-
-func (jsonText[T]) Pack(value *T) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // the types are those of this package
-	}
-	return string(text)
-}
-
-func (jsonText[T]) Unpack(text string, value *T) error { return json.Unmarshal([]byte(text), value) }
 
 // List returns the jobs of a team, newest first.
 func (s *Jobs) List(ctx context.Context, team fleet.TeamID) ([]Job, error) {
@@ -108,7 +95,7 @@ func (s *Jobs) Job(ctx context.Context, team fleet.TeamID, number uint32) (Job, 
 // and known is true.
 func (s *Jobs) Add(ctx context.Context, team fleet.TeamID, j Job, may func(open []Job) error) (added Job, known bool, err error) {
 	var dropped []uint32
-	change := func(l *list) error {
+	_, err = s.lists.EditOrCreate(ctx, team, func(l *list) error {
 		dropped, known = nil, false
 		var open []Job
 		for _, other := range l.jobs {
@@ -129,16 +116,7 @@ func (s *Jobs) Add(ctx context.Context, team fleet.TeamID, j Job, may func(open 
 		l.jobs[added.Number] = added
 		dropped = l.trim()
 		return nil
-	}
-	for range 2 {
-		_, err = s.lists.Edit(ctx, team, change)
-		if !errors.Is(err, fleet.NotFound) {
-			break
-		}
-		if err = s.lists.Create(ctx, team, &list{}); err != nil && !errors.Is(err, fleet.Conflict) {
-			break
-		}
-	}
+	})
 	if err != nil {
 		return Job{}, false, err
 	}
