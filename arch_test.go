@@ -101,7 +101,7 @@ var mayImport = map[string][]string{
 	"store/claim":       {"store/pipeline"},
 	"store/command":     {"steady", "fleet", "store/keys", "store/pipeline", "store/record"},
 	"store/disk":        {"fleet"},
-	"store/feed":        {"fleet", "index", "store/document", "store/keys", "store/pipeline", "store/record"},
+	"store/feed":        {"fleet", "index", "steady", "store/document", "store/keys", "store/pipeline", "store/record"},
 	"store/identity":    {"store/keys", "store/pipeline"},
 	"store/filters":     {"fleet", "store/document", "store/keys", "store/pipeline"},
 	"store/jobs":        {"fleet", "store/document", "store/journal", "store/keys", "store/pipeline"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/jobs"
 )
 
@@ -43,18 +44,9 @@ func (s *Service) Run(ctx context.Context) {
 			s.leave(r)
 			continue
 		}
-		if !sleep(ctx, pause) {
+		if !steady.Sleep(ctx, pause) {
 			return
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
 

@@ -4,13 +4,8 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/ota/pace"
 )
-
-// releaseKey names a release.
-type releaseKey struct {
-	product fleet.ProductID
-	release fleet.ReleaseID
-}
 
 // send has the link send a range of chunks, in place of what is queued, unless dl is held. The
 // caller holds Service.mu.
@@ -24,7 +19,7 @@ func (dl *download) send(first, count uint32) {
 // halted by the catalog with this revision. Each download ends, or continues, when its device is
 // re-evaluated, which the caller has to see to. It never blocks.
 func (s *Service) Hold(product fleet.ProductID, release fleet.ReleaseID, revision uint64) {
-	k := releaseKey{product, release}
+	k := pace.Key{Product: product, Release: release}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holds[k] = max(s.holds[k], revision)

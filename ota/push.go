@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/ota/image"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/wire"
 )
 
@@ -28,7 +29,7 @@ type download struct {
 	held    bool      // its release was halted: no chunks are sent until the device is re-evaluated
 	stored  bool      // the device holds the whole image: no Want is expected
 
-	release   releaseKey // the release with a plan that it follows, or none
+	release   pace.Key // the release with a plan that it follows, or none
 	transfers transfers
 }
 
@@ -52,7 +53,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	now := time.Now()
 	dl := &download{
 		device: p.Device, gateway: p.gateway, team: p.team, update: o.Update, link: link, session: p.session, offered: o.Chunk,
-		release: releaseKey{p.product, p.release}, asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
+		release: pace.Key{Product: p.product, Release: p.release}, asked: now, first: o.First, source: s.chunker.Source(p.product, o.Digest, o.Size, o.Chunk),
 	}
 	dl.window = min(p.window, o.Count-o.First)
 	dl.transfers.begin(int64(o.First)*int64(o.Chunk), now)

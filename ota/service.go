@@ -87,7 +87,7 @@ type Service struct {
 	fetches map[fleet.DeviceID]*image.Source // what gateways fetch for their children; guarded by mu
 	orders  map[fleet.DeviceID]order         // the last to each device that is connected and had one; guarded by mu
 	slots   slots                            // guarded by mu
-	holds   map[releaseKey]uint64            // catalog revisions by which releases were halted; guarded by mu
+	holds   map[pace.Key]uint64              // catalog revisions by which releases were halted; guarded by mu
 
 	awaiting map[fleet.DeviceID]fleet.Digest // devices refused because this image can't be read; guarded by mu
 }
@@ -104,7 +104,7 @@ func New(cfg Config, devices *store.Devices, catalogs *store.Catalogs, chunker *
 		running:  make(map[fleet.DeviceID]*download),
 		fetches:  make(map[fleet.DeviceID]*image.Source),
 		orders:   make(map[fleet.DeviceID]order),
-		holds:    make(map[releaseKey]uint64),
+		holds:    make(map[pace.Key]uint64),
 		awaiting: make(map[fleet.DeviceID]fleet.Digest),
 		slots:    newSlots(cfg),
 	}

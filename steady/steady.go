@@ -3,6 +3,7 @@
 package steady
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -54,4 +55,14 @@ func (c *Clock) advance(wall time.Time, elapsed time.Duration) time.Time {
 		c.now, c.step = wall, 0
 	}
 	return c.now
+}
+
+// Sleep waits for d, and reports whether ctx lasted as long.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }

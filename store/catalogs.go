@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
@@ -81,7 +82,7 @@ func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func
 const compareEvery = 2 * time.Second
 
 func (s *Catalogs) compare(ctx context.Context) {
-	for sleep(ctx, compareEvery) {
+	for steady.Sleep(ctx, compareEvery) {
 		s.docs.Compare(ctx)
 	}
 }

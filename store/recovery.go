@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/muster-iot/muster/store/identity"
 )
@@ -91,14 +90,5 @@ func (s *Store) recover(ctx context.Context) {
 			r.groups = true // until the end of the next outage
 			r.mu.Unlock()
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/index"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
@@ -70,7 +71,7 @@ func (f *Feed) Correct(ctx context.Context) bool {
 		return true
 	}
 	f.reread(ctx, ids)
-	if !sleep(ctx, lateWrites) {
+	if !steady.Sleep(ctx, lateWrites) {
 		return false
 	}
 	f.reread(ctx, ids)

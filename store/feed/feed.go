@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -132,13 +131,4 @@ func (f *Feed) Heard() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return time.Since(p.whole) < heardWithin
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
@@ -32,7 +33,7 @@ func (f *Feed) Follow(ctx context.Context) {
 	defer tasks.Wait()
 	var mu sync.Mutex
 	busy := map[*redis.Client]bool{} // masters that are being asked: one that hangs does not hold up the others; guarded by mu
-	for sleep(ctx, every) {
+	for steady.Sleep(ctx, every) {
 		for client, some := range f.config.Redis.Split(names) {
 			mu.Lock()
 			asked := busy[client]

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
@@ -63,7 +64,7 @@ func (f *Feed) catchUp(ctx context.Context) bool {
 			caught = caught && p.state == following && !p.whole.Before(began)
 			p.mu.Unlock()
 		}
-		if caught || !sleep(ctx, every/4) {
+		if caught || !steady.Sleep(ctx, every/4) {
 			return caught
 		}
 	}
@@ -210,5 +211,5 @@ func (f *Feed) unreadable(id fleet.DeviceID, err error) {
 // pause waits before another try. The outage is logged by the pipeline.
 func (f *Feed) pause(ctx context.Context, err error) bool {
 	f.config.Log.Debug("reading the devices: trying again", "err", err)
-	return sleep(ctx, 250*time.Millisecond)
+	return steady.Sleep(ctx, 250*time.Millisecond)
 }
