@@ -109,7 +109,7 @@ var mayImport = map[string][]string{
 	"store/keys":        {"fleet", "store/slots"},
 	"store/retention":   {},
 	"store/lockfile":    {},
-	"store/node":        {"store/keys", "store/pipeline"},
+	"store/node":        {"fleet", "store/keys", "store/pipeline"},
 	"store/migrate":     {"fleet", "store/keys", "store/pipeline", "store/record"},
 	"store/outbox":      {"fleet", "store/keys", "store/pipeline"},
 	"store/move":        {"store/identity", "store/keys", "store/pipeline", "store/require"},

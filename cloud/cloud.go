@@ -130,7 +130,7 @@ func (c *Cloud) compose(images image.Store) error {
 		Ended:     func(d *fleet.Device, u fleet.Update) { c.notify.Ended(d, u) },
 	})
 	c.sessions = session.New(base, session.Config{
-		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Activity: c.activity,
+		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Shared: c.store, Activity: c.activity,
 		MQTT: c.config.MQTT, Quota: c.quotas.Connections, MaxAge: c.config.OTA.MaxSessionAge, Log: c.log,
 	})
 	c.audit = audit.New(c.store.Messages, c.log)

@@ -72,6 +72,11 @@ type Device struct {
 
 	OldFacts string // earlier values of Facts, packed by package devicelog
 	Contacts string // its last connections, packed by package devicelog
+
+	// Where its newest session is, if several servers share the store; else zero.
+	Node      string // that holds it; "": none does
+	Connected uint64 // when its connection began, µs
+	Held      string // Node as it was read: whom a write has to wake
 }
 
 // Supersede gives d the number of a new session. It is the time in µs, if that is higher than the

@@ -78,7 +78,7 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		return nil, fleet.Errorf(fleet.Disabled, "device %s is disabled", d.ID)
 	}
 	s.admitted.Add(1)
-	return &Session{id: d.ID, team: d.Team, kind: d.Kind, heard: d.LastHeard, device: d, address: claim.Address}, nil
+	return (&Session{address: claim.Address}).begun(&d, s.node), nil
 }
 
 // charge counts a failed proof against its id and address, as far as they are known.

@@ -21,7 +21,7 @@ func (s *Service) AdmitAttached(ctx context.Context, gateway *Session, id fleet.
 		return nil, err
 	}
 	s.admitted.Add(1)
-	return &Session{id: d.ID, team: d.Team, kind: d.Kind, gateway: gateway.id, heard: d.LastHeard, device: d, address: gateway.address}, nil
+	return (&Session{gateway: gateway.id, address: gateway.address}).begun(&d, s.node), nil
 }
 
 // attached reports whether gateway may relay d.

@@ -53,6 +53,7 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 		}
 		if !claimed {
 			d.Supersede()
+			session.hold(d, s.node)
 		}
 		if !d.LastHandshake.Equal(now) {
 			before = identityOf(d)

@@ -36,6 +36,7 @@ type Config struct {
 	FailedBurst   int           // failed proofs an id, or ten times that an address, may have in a row before it is throttled; default 10
 	FailedEvery   time.Duration // after the burst, one more per this much time; default 10 s
 	MaxTracked    int           // ids, and addresses, whose failures are remembered; default 10,000 of each
+	Node          string        // that sessions belong to, if servers share the store; else ""
 	Log           *slog.Logger  // for warnings about guessed secrets; nil: none
 
 	// Guessed is called when somebody seems to guess the secrets of a team's devices, at most
@@ -84,6 +85,7 @@ type Service struct {
 	warnings   *rate.Limiter          // of log lines about guesses
 	guesses    *guesses
 	guessed    func(Guess)
+	node       string
 	log        *slog.Logger
 	refused    [NotAttached + 1]atomic.Uint64
 	admitted   atomic.Uint64
@@ -104,6 +106,7 @@ func New(cfg Config, devices Devices, catalogs Catalogs) *Service {
 		warnings:   rate.NewLimiter(rate.Every(10*time.Second), 5),
 		guesses:    newGuesses(),
 		guessed:    cfg.Guessed,
+		node:       cfg.Node,
 		log:        cfg.Log,
 	}
 }

@@ -29,7 +29,13 @@ func (s *Service) save(ctx context.Context, session *Session, change change) (sa
 			return Saved{}, err
 		}
 		d := loaded
+		lost := generation != 0 && d.Session < generation
+		if lost { // its claim, with what a fail-over of Redis has lost
+			d.Session = generation
+			session.hold(&d, s.node)
+		}
 		ended, changed := change(&d, saved.Catalog, generation != 0)
+		changed = changed || lost
 		if !changed {
 			session.device, saved.Device = d, d
 			return saved, nil

@@ -30,6 +30,7 @@ type Index struct {
 	groups     [][]fleet.GroupID       // of each group set
 	sorted     bool                    // Finish has begun: new shards keep their orders from the start
 	onlineOnly map[fleet.DeviceID]bool // online, but not read yet
+	presence   *presence               // nil: SetOnline says who is online
 	removed    map[fleet.DeviceID]bool // removed before Finish; nil afterwards
 	touched    map[fleet.DeviceID]bool // written or removed during a Rereading; nil otherwise
 }
@@ -142,6 +143,11 @@ func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
 		delete(x.onlineOnly, d.ID)
 		t.flags |= rowOnline
 	}
+	if x.presence != nil {
+		if t.flags &^= rowOnline; x.presence.hold(d.ID, d.Node) {
+			t.flags |= rowOnline
+		}
+	}
 	moved := [orders]bool{
 		fleet.ByID: !known, fleet.ByName: !known || own.name != old.name,
 		fleet.ByVersion:       !known || t.running != s.traits(at).running,
@@ -239,6 +245,9 @@ func (x *Index) drop(id fleet.DeviceID) {
 	at, ok := x.locations[id]
 	if !ok {
 		return
+	}
+	if x.presence != nil {
+		x.presence.hold(id, "")
 	}
 	for by := range at.shard.orders {
 		at.shard.removeFrom(by, at.row)

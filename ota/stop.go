@@ -47,6 +47,18 @@ func (s *Service) Stop(ctx context.Context, id fleet.DeviceID, may func(*fleet.D
 	return nil
 }
 
+// Follow stops the download of a device if that is of an update which is over by its record d, which
+// another server has changed, and sends the device the reason.
+func (s *Service) Follow(d *fleet.Device) {
+	reason := wire.ReasonSuperseded
+	if d.Update.State == fleet.Stopped {
+		reason = wire.ReasonStopped
+	}
+	s.halt(d.ID, func(dl *download) bool {
+		return dl != nil && (dl.update != d.Update.ID || !d.Update.State.Running())
+	}, reason)
+}
+
 // Retry resets the attempts at a device's target, an operator's stop included, and has the
 // device re-evaluated: now if it is online, else at its next handshake. may is as for Stop.
 // Errors: fleet.NotFound.

@@ -199,6 +199,7 @@ func (c *Sessions) detach(id fleet.DeviceID) *session {
 // end ends the session of a BLE device; its gateway's connection stays open.
 func (c *Sessions) end(child *session, code byte) {
 	child.depart(code)
+	child.noteLeft()
 	child.device.End()
 	child.gateway.children.remove(child)
 	child.toDevice().StopChunks()

@@ -69,6 +69,7 @@ func (s *session) Gateway() bool { return s.device.Kind() == fleet.Gateway }
 func (s *session) Gone(code byte) {
 	s.endChildren()
 	s.depart(code)
+	s.noteLeft()
 	s.device.End()
 	s.place.Leave()
 	s.sessions.leave(s)

@@ -28,6 +28,7 @@ type Config struct {
 	Devices  *store.Devices
 	Catalogs *store.Catalogs
 	Messages *store.Messages
+	Shared   *store.Store // which servers share, or not
 	Activity *activity.Activity
 	MQTT     configs.MQTT
 	Quota    *quota.Places // of connections; nil: none
@@ -43,11 +44,13 @@ type Sessions struct {
 	roaming   *roaming.Roaming
 	devices   *store.Devices
 	messages  *store.Messages
+	shared    *store.Store
 	activity  *activity.Activity
 	limits    *limits
 	quota     *quota.Places
 	upkeep    *upkeep
 	rechecks  *rechecks
+	looks     *rechecks // at devices that other servers have changed
 	log       *slog.Logger
 	maxAge    time.Duration
 	base      context.Context //nolint:containedctx // the server's own, for work that no request asks for
@@ -63,11 +66,11 @@ type Sessions struct {
 // New returns Sessions without a device. Use must be called next. base ends with the server.
 func New(base context.Context, config Config) *Sessions {
 	c := &Sessions{
-		devices: config.Devices, messages: config.Messages, activity: config.Activity, limits: newLimits(config.MQTT), quota: config.Quota,
-		upkeep: newUpkeep(), rechecks: newRechecks(), log: config.Log, maxAge: config.MaxAge, base: base,
+		devices: config.Devices, messages: config.Messages, shared: config.Shared, activity: config.Activity, limits: newLimits(config.MQTT), quota: config.Quota,
+		upkeep: newUpkeep(), rechecks: newRechecks(), looks: newRechecks(), log: config.Log, maxAge: config.MaxAge, base: base,
 		online: make(map[fleet.DeviceID]*session),
 	}
-	c.handshake = handshake.New(handshake.Config{Log: config.Log, Guessed: func(g handshake.Guess) {
+	c.handshake = handshake.New(handshake.Config{Node: config.Shared.Nodes().ID(), Log: config.Log, Guessed: func(g handshake.Guess) {
 		c.workers.Go(func() { c.activity.Guessed(base, g) })
 	}}, config.Devices, config.Catalogs)
 	return c
@@ -84,6 +87,10 @@ func (c *Sessions) Run(ctx context.Context) {
 		c.rechecks.run(ctx, func(id fleet.DeviceID, at ota.Occasion) { c.recheck(ctx, id, at) })
 	})
 	tasks.Go(func() { c.keepUp(ctx) })
+	if c.shared.Nodes() != nil {
+		tasks.Go(func() { c.looks.run(ctx, func(id fleet.DeviceID, _ ota.Occasion) { c.await(ctx, id, taskLook) }) })
+		tasks.Go(func() { c.follow(ctx) })
+	}
 	tasks.Wait()
 	c.workers.Wait()
 }
@@ -121,6 +128,7 @@ func (c *Sessions) Admit(ctx context.Context, connect broker.Connect) (broker.Se
 	if s.Gateway() {
 		s.children = newChildren()
 	}
+	c.connected(admitted)
 	return s, nil
 }
 
@@ -221,14 +229,21 @@ const recheckPatience = time.Second
 
 // recheck re-evaluates one device and waits for that, but not longer than recheckPatience.
 func (c *Sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
-	s := c.find(id)
-	if s == nil {
-		c.ota.Gone(id, nil) // frees the slot that was reserved for it
-		return
-	}
 	t := taskReevaluate
 	if at == ota.AtSlot {
 		t = taskSlot
+	}
+	if !c.await(ctx, id, t) {
+		c.ota.Gone(id, nil) // frees the slot that was reserved for it
+	}
+}
+
+// await has the session of a device do t, and waits for that, but not longer than recheckPatience. It
+// reports whether there is a session.
+func (c *Sessions) await(ctx context.Context, id fleet.DeviceID, t task) bool {
+	s := c.find(id)
+	if s == nil {
+		return false
 	}
 	patience := time.NewTimer(recheckPatience)
 	defer patience.Stop()
@@ -237,6 +252,7 @@ func (c *Sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasi
 	case <-patience.C:
 	case <-ctx.Done():
 	}
+	return true
 }
 
 // Kick implements registry.Live: it ends the session of a device that was disabled, deleted,

@@ -22,6 +22,7 @@ const (
 	taskCommands                    // send the commands that were not sent since the last Hello
 	taskResend                      // send all pending commands
 	taskAskHello                    // ask for a new Hello
+	taskLook                        // compare with the record, which another server may have changed, and re-evaluate
 )
 
 // tasks are the pending ones of a session. One goroutine per session runs them and lives
@@ -67,6 +68,12 @@ func (s *session) nextTasks() task {
 }
 
 func (s *session) runEach(ctx context.Context, t task) {
+	if t&taskLook != 0 {
+		if !s.look(ctx) {
+			return
+		}
+		t |= taskReevaluate
+	}
 	switch {
 	case t&taskSlot != 0:
 		s.reevaluateOrEnd(ctx, ota.AtSlot)

@@ -16,10 +16,15 @@ type upkeep struct {
 	mu     sync.Mutex
 	unsent map[fleet.DeviceID]bool       // devices whose commands could not be read; guarded by mu
 	gone   map[fleet.DeviceID]departures // what their records don't say yet; guarded by mu
+	unread map[fleet.DeviceID]bool       // devices that have to be looked at and could not be read; guarded by mu
+	left   map[fleet.DeviceID]parting    // devices whose sessions have ended, if servers share the store; guarded by mu
 }
 
 func newUpkeep() *upkeep {
-	return &upkeep{unsent: make(map[fleet.DeviceID]bool), gone: make(map[fleet.DeviceID]departures)}
+	return &upkeep{
+		unsent: make(map[fleet.DeviceID]bool), gone: make(map[fleet.DeviceID]departures),
+		unread: make(map[fleet.DeviceID]bool), left: make(map[fleet.DeviceID]parting),
+	}
 }
 
 // keepUp runs until ctx ends.
@@ -34,6 +39,8 @@ func (c *Sessions) keepUp(ctx context.Context) {
 		}
 		c.deliverUnsent(ctx)
 		c.saveGone(ctx, time.Now())
+		c.lookAgain()
+		c.saveLeft(ctx, time.Now())
 	}
 }
 

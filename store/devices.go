@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
 )
@@ -20,6 +21,7 @@ import (
 // Devices reads and writes device records.
 type Devices struct {
 	core     *core
+	nodes    *node.Nodes
 	index    *index.Index
 	feed     *feed.Feed
 	catalogs *Catalogs
@@ -45,7 +47,7 @@ func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Upda
 	if err := s.core.Write(ctx, op); err != nil {
 		return 0, err
 	}
-	d.Revision, d.Written = op.device.Revision, op.device.Written
+	d.Revision, d.Written, d.Held = op.device.Revision, op.device.Written, d.Node
 	if s.feed.Joined() {
 		return s.catalogs.newest(ctx, d.Product, op.tag)
 	}
@@ -145,8 +147,13 @@ func (s *Devices) History(ctx context.Context, id fleet.DeviceID) ([]fleet.Updat
 	return updates, nil
 }
 
-// SetOnline stores in the index whether id is connected. It touches memory only.
-func (s *Devices) SetOnline(id fleet.DeviceID, online bool) { s.index.SetOnline(id, online) }
+// SetOnline stores in the index whether id is connected. It touches memory only, and does nothing if
+// the store is shared: then, the record has that.
+func (s *Devices) SetOnline(id fleet.DeviceID, online bool) {
+	if s.nodes == nil {
+		s.index.SetOnline(id, online)
+	}
+}
 
 func noDevice(id fleet.DeviceID) error {
 	return fleet.Errorf(fleet.NotFound, "no such device: %s", id)

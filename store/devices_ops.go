@@ -80,6 +80,10 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	args, row := record.AppendDevice(args, d)
 	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, args,
 		feed.Row{Device: d, Revision: d.Revision + 1, Nonce: op.nonce, First: first, Last: row})
+	if d.Held == "" && d.Node == "" { // it may have a connection that has not sent a Hello
+		op.store.nodes.WakeOthers(p, d.ID)
+	}
+	op.store.nodes.Wake(p, d.ID, d.Held)
 	if !op.store.core.Clustered() && !op.store.feed.Joined() {
 		op.rev = p.HGet(context.Background(), keys.Product(d.Product), "rev")
 	}
@@ -163,6 +167,7 @@ func (op *deleteDevice) Key() string { return keys.Device(op.id) }
 func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
 	op.sent = op.store.noting(p, deleteScripts, []string{keys.Device(op.id), keys.History(op.id), keys.Outbox(op.id)}, nil,
 		feed.Row{Device: &fleet.Device{ID: op.id}, Nonce: op.nonce})
+	op.store.nodes.WakeOthers(p, op.id)
 }
 
 func (op *deleteDevice) Settle(again bool) error {

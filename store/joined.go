@@ -1,6 +1,9 @@
 package store
 
 import (
+	"context"
+
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/pipeline"
 )
@@ -9,8 +12,24 @@ import (
 func (s *Store) join(o Options) *node.Nodes {
 	return node.New(node.Config{
 		Role: "all", At: func(key string) (pipeline.Master, error) { return s.core.Master(key) }, Log: o.log(),
-		Changed: func(string, bool) {}, Resumed: func() {},
+		Changed: func(id string, alive bool) { s.Index.NodeChanged(id, alive) },
 	})
+}
+
+// Woken is a device that another server has changed or has a connection of.
+type Woken = node.Woken
+
+// Follow calls woken for each device that this server should look at again, and missed for each
+// bucket of devices where it may not have been called, until ctx ends. It returns at once if the store
+// is not shared.
+func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(bucket int)) {
+	s.nodes.Watch(ctx, s.core.Split, woken, missed)
+}
+
+// Connected has the server that holds the session of a device, by its record, end that: the device has
+// connected here at a time, in µs.
+func (s *Store) Connected(ctx context.Context, device fleet.DeviceID, holder string, at uint64) error {
+	return s.nodes.Connected(ctx, s.core.Pipeline, device, holder, at)
 }
 
 // Nodes are the servers that share this store; nil if they may not.

@@ -44,6 +44,7 @@ func (r *recovery) interrupted() {
 // changed follows a Redis that was restarted or replaced.
 func (s *Store) changed(c identity.Change) {
 	s.forget()
+	s.nodes.Doubt()
 	s.feed.DoubtAll()
 	s.core.recovery.begin()
 	if c.Older {

@@ -140,6 +140,9 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	c.claims = claim.New(c.Pipeline)
 	c.streams = stream.New(c.Pipeline, c.clock)
 	s.Index = index.New()
+	if s.nodes != nil {
+		s.Index.Share(s.nodes.Alive)
+	}
 	s.Timelines = timeline.New(c.Pipeline)
 	s.Catalogs = newCatalogs(c, s.Timelines)
 	follow := feed.Config{Redis: c.Pipeline, Index: s.Index, Log: c.log, Joined: o.Joined, Kept: o.kept}
@@ -149,10 +152,10 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	}
 	s.feed = feed.New(follow)
 	s.Catalogs.feed = s.feed
-	s.Devices = &Devices{core: c, index: s.Index, feed: s.feed, catalogs: s.Catalogs}
+	s.Devices = &Devices{core: c, nodes: s.nodes, index: s.Index, feed: s.feed, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
-	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), Outboxes: command.New(c.Pipeline, c.clock, c.keep.Commands, o.Room), core: c, room: o.Room}
+	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), Outboxes: command.New(c.Pipeline, c.clock, c.keep.Commands, o.Room, s.nodes.WakeOthers), core: c, room: o.Room}
 	s.Journal = journal.New(c.Pipeline, keys.Journal)
 	s.Repeats = repeat.New(c.Pipeline, c.clock)
 	s.Outbox = outbox.New(c.Pipeline)

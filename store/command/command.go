@@ -41,15 +41,17 @@ type Outboxes struct {
 	clock *steady.Clock
 	kept  int
 	room  func() error
+	wake  func(redis.Pipeliner, fleet.DeviceID)
 }
 
 // New returns the outboxes of p. clock decides what has expired, kept is how many finished commands
-// a device keeps, and room refuses commands while the disk is almost full; nil: nothing does.
-func New(p *pipeline.Pipeline, clock *steady.Clock, kept int, room func() error) *Outboxes {
+// a device keeps, and room refuses commands while the disk is almost full; nil: nothing does. wake adds to
+// a trip what has servers that may hold the session of a device look at it.
+func New(p *pipeline.Pipeline, clock *steady.Clock, kept int, room func() error, wake func(redis.Pipeliner, fleet.DeviceID)) *Outboxes {
 	if room == nil {
 		room = func() error { return nil }
 	}
-	return &Outboxes{redis: p, clock: clock, kept: kept, room: room}
+	return &Outboxes{redis: p, clock: clock, kept: kept, room: room, wake: wake}
 }
 
 // MaxPending bounds the commands that a device has not answered.
@@ -66,7 +68,8 @@ func (s *Outboxes) Queue(ctx context.Context, c fleet.Command) (fleet.Command, e
 	if c.Queued.IsZero() {
 		c.Queued = time.Now()
 	}
-	number, err := s.redis.RunStatus(ctx, queueScript, outboxKeys(c.Device), s.redis.Nonce(), MaxPending, record.Command.Pack(&c))
+	number, err := s.redis.RunWith(ctx, queueScript, func(p redis.Pipeliner) { s.wake(p, c.Device) },
+		outboxKeys(c.Device), s.redis.Nonce(), MaxPending, record.Command.Pack(&c))
 	switch {
 	case err != nil:
 		return fleet.Command{}, err

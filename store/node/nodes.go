@@ -25,6 +25,9 @@ const (
 	// patience is how long a node writes without a beat of its own: it stops before others can take
 	// it for dead.
 	patience = 8 * time.Second
+	// unknownBeats is how many beats after its own others may not have seen a new node yet: they
+	// woke it for nothing.
+	unknownBeats = 3
 	// kept is how long a dead node stays in Redis.
 	kept = time.Minute
 
@@ -46,9 +49,6 @@ type Config struct {
 
 	// Changed is called when another node has begun, or has died or left. It must not block.
 	Changed func(id string, alive bool)
-	// Resumed is called when this node beats again after others may have taken it for dead. It must
-	// not block.
-	Resumed func()
 }
 
 // Nodes are the nodes of a store, as one of them sees them. It is safe for concurrent use. A nil one is
@@ -59,6 +59,8 @@ type Nodes struct {
 	began  time.Time
 	beaten atomic.Int64 // when the last beat began that reached Redis, ns after began
 	beats  uint64       // owned by Run, and by Join before it
+
+	doubted atomic.Bool // wakes may have been lost, in all buckets
 
 	mu     sync.Mutex // never held while Redis is asked
 	peers  map[string]*peer
@@ -137,6 +139,9 @@ func (n *Nodes) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if n.beats == unknownBeats {
+			n.Doubt()
+		}
 		lapsed := n.Lapsed()
 		if err := n.beat(ctx); err != nil {
 			if ctx.Err() == nil {
@@ -146,7 +151,7 @@ func (n *Nodes) Run(ctx context.Context) {
 		}
 		if lapsed {
 			n.config.Log.Warn("this node is back: others may have taken it for dead, so it compares its sessions with the store")
-			n.config.Resumed()
+			n.Doubt()
 		}
 	}
 }

@@ -36,7 +36,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 
 func (w *world) node(name string) *Nodes {
 	n := New(Config{
-		Role: "all", Log: slog.New(slog.DiscardHandler), Resumed: func() { w.events = append(w.events, name+" resumed") },
+		Role: "all", Log: slog.New(slog.DiscardHandler),
 		At: func(key string) (pipeline.Master, error) {
 			if w.away {
 				return pipeline.Master{}, errors.New("away")

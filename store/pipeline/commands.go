@@ -110,6 +110,7 @@ type scriptRun struct {
 	script *Script
 	keys   []string
 	args   []any
+	after  func(p redis.Pipeliner) // adds to its trip; nil: nothing
 	sent   *redis.Cmd
 	reply  any
 }
@@ -124,6 +125,9 @@ func (r *scriptRun) Queue(p redis.Pipeliner, again bool) {
 		}
 	}
 	r.sent = p.EvalSha(context.Background(), r.script.SHA, r.keys, r.args...)
+	if r.after != nil {
+		r.after(p)
+	}
 }
 
 func (r *scriptRun) Settle(bool) (err error) {
@@ -133,10 +137,21 @@ func (r *scriptRun) Settle(bool) (err error) {
 
 // Run carries out a script and returns its reply.
 func (p *Pipeline) Run(ctx context.Context, s *Script, keys []string, args ...any) (reply any, err error) {
+	return p.run(ctx, s, nil, keys, args)
+}
+
+// RunWith is RunStatus for a script in whose trip after adds more, on keys with the same tag.
+func (p *Pipeline) RunWith(ctx context.Context, s *Script, after func(redis.Pipeliner), keys []string, args ...any) (int64, error) {
+	reply, err := p.run(ctx, s, after, keys, args)
+	status, _ := reply.(int64)
+	return status, err
+}
+
+func (p *Pipeline) run(ctx context.Context, s *Script, after func(redis.Pipeliner), keys []string, args []any) (reply any, err error) {
 	if s.asks {
 		args = append([]any{"0"}, args...)
 	}
-	op := &scriptRun{script: s, keys: keys, args: args}
+	op := &scriptRun{script: s, keys: keys, args: args, after: after}
 	if err := p.Write(ctx, op); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
 	h.indexed(d)
 	h.unindexed(d)
-	d.Revision, d.Written = Decimal(fields["r"]), fields["w"]
+	d.Revision, d.Written, d.Held = Decimal(fields["r"]), fields["w"], d.Node
 	return h.err
 }
 
@@ -53,6 +53,7 @@ func (h *hash) indexed(d *fleet.Device) {
 	packed(h, "u", Update, &d.Update)
 	packed(h, "a", Attempts, &d.Attempts)
 	h.instant("lh", &d.LastHandshake)
+	h.text("nd", &d.Node)
 }
 
 // unindexed visits the other fields.
@@ -64,6 +65,7 @@ func (h *hash) unindexed(d *fleet.Device) {
 	decimals(h, "b", &d.Boot)
 	h.boots("be", &d.Earlier)
 	decimals(h, "se", &d.Session)
+	decimals(h, "ct", &d.Connected)
 	decimals(h, "lc", &d.LastCommand)
 	decimals(h, "pc", &d.Pending)
 	h.text("ip", &d.Address)

@@ -34,7 +34,7 @@ var all = map[string]stored{
 	"AuditEntry":    packedBy(AuditEntry, "Cursor", "Team"),
 	"Command":       packedBy(Command, "Number", "Device", "Done", "Result"),
 	"CommandResult": packedBy(CommandResult, "Number", "Device", "Name", "Payload", "Queued", "Expires"),
-	"Device":        storedBy(writeDevice, ReadDevice, "ID", "Revision", "Written"),
+	"Device":        storedBy(writeDevice, readDevice, "ID", "Revision", "Written", "Held"),
 	"Firmware":      packedBy(Firmware),
 	"Group":         packedBy(Group),
 	"Invitation":    packedBy(Invitation),
@@ -63,6 +63,16 @@ func writeDevice(d *fleet.Device) map[string]string {
 		fields[args[0].(string)] = *args[1].(*string)
 	}
 	return fields
+}
+
+// readDevice leaves out Held, which is not stored a second time.
+func readDevice(fields map[string]string, d *fleet.Device) error {
+	err := ReadDevice(fields, d)
+	if d.Held != d.Node {
+		return fmt.Errorf("read from %q, held by %q", d.Node, d.Held)
+	}
+	d.Held = ""
+	return err
 }
 
 func storedBy[T any](write func(*T) map[string]string, read func(map[string]string, *T) error, elsewhere ...string) stored {

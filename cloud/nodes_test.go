@@ -1,0 +1,200 @@
+package cloud_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
+	"github.com/muster-iot/muster/cloud/cloudtest"
+	"github.com/muster-iot/muster/configs"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/redistest"
+	"github.com/muster-iot/muster/wire"
+)
+
+// within is how soon what is done at one server has to act on a device of another (issue 13).
+const within = time.Second
+
+// serveNodes starts servers that share the Redis at url, and the images of the first one.
+func serveNodes(t *testing.T, url string, count int) []*world {
+	t.Helper()
+	share := func(c *cloud.Config) {
+		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
+		c.OTA.CoolDown = []time.Duration{0}
+	}
+	nodes := []*world{serve(t, share)}
+	for range count - 1 {
+		config := cloudtest.Config(t)
+		share(&config)
+		if err := os.Symlink(filepath.Join(nodes[0].Config.Data, "images"), filepath.Join(config.Data, "images")); err != nil {
+			t.Fatal(err)
+		}
+		c := cloudtest.Must[*cloud.Cloud](t)(cloud.New(t.Context(), config))
+		s := &cloudtest.Server{TB: t, Cloud: c, Config: config, Stop: cloudtest.Run(t, c)}
+		s.Client = cloudtest.SignIn(t, s.URL(""))
+		nodes = append(nodes, &world{s})
+	}
+	cloudtest.Until(t, "the nodes know each other", func() bool {
+		for _, n := range nodes {
+			if len(n.Cloud.Store().Nodes().Others()) != count-1 {
+				return false
+			}
+		}
+		return true
+	})
+	return nodes
+}
+
+// TestWhatIsDoneAtOneServerReachesDevicesOfAnother is Part 2 §D of the design: what two servers on one
+// Redis did wrong.
+func TestWhatIsDoneAtOneServerReachesDevicesOfAnother(t *testing.T) {
+	t.Run("one Redis", func(t *testing.T) { reaches(t, serveNodes(t, "unix://"+startRedis(t).socket, 2)) })
+	t.Run("Redis Cluster with replicas", func(t *testing.T) {
+		cluster, err := redistest.StartCluster(t.TempDir(), 3, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cluster.Stop)
+		reaches(t, serveNodes(t, cluster.URL(), 2))
+	})
+}
+
+func reaches(t *testing.T, nodes []*world) {
+	a, b := nodes[0], nodes[1]
+	a.UploadVersions(1<<20, 1, 2)
+	ctx := t.Context()
+	next := 0
+	enroll := func() (fleet.DeviceID, *cloudtest.Device) {
+		next++
+		id := fleet.DeviceID(fmt.Sprintf("d%d", next))
+		d := b.Dial(a.Enroll(id)[0])
+		d.Hello(1)
+		return id, d
+	}
+	took := func(t *testing.T, since time.Time, bounded bool) {
+		t.Helper()
+		if passed := time.Since(since); bounded && passed > within {
+			t.Errorf("it took %v, want at most %v", passed, within)
+		}
+	}
+	t.Run("a handshake is one read and one write", func(t *testing.T) {
+		cred := a.Enroll("trips")[0]
+		b.Dial(cred).Hello(1) // the product is in memory after that
+		var d *cloudtest.Device
+		b.Dial(a.Enroll("trips-2")[0]).Hello(1)
+		cred = a.Enroll("trips-3")[0]
+		if got := b.cost(func() { d = b.Dial(cred) }); got != (store.Stats{ReadTrips: 1, Reads: 1}) {
+			t.Errorf("admission: got %+v, want one read", got)
+		}
+		if got := b.cost(func() { d.Hello(1) }); got != (store.Stats{WriteTrips: 1, Writes: 1}) {
+			t.Errorf("handshake: got %+v, want one write", got)
+		}
+	})
+	t.Run("a newer connection ends the older one", func(t *testing.T) {
+		cred := a.Enroll("moves")[0]
+		old := a.Dial(cred)
+		old.Hello(1)
+		began := time.Now()
+		fresh := b.Dial(cred)
+		old.WaitClosed()
+		took(t, began, true)
+		fresh.Hello(1)
+		fresh.VerifyAlive()
+		if d := a.Record("moves"); d.Node != b.Cloud.Store().Nodes().ID() {
+			t.Errorf("its record says that %q holds it", d.Node)
+		}
+	})
+	t.Run("disabled", func(t *testing.T) {
+		id, d := enroll()
+		a.EditDevice(id, api.DeviceUpdate{Disabled: new(true)})
+		began := time.Now()
+		d.WaitClosed()
+		took(t, began, true)
+	})
+	t.Run("disabled before its Hello", func(t *testing.T) {
+		d := b.Dial(a.Enroll("quiet")[0])
+		a.EditDevice("quiet", api.DeviceUpdate{Disabled: new(true)})
+		began := time.Now()
+		d.WaitClosed()
+		took(t, began, true)
+	})
+	t.Run("deleted", func(t *testing.T) {
+		id, d := enroll()
+		if err := a.DeleteDevice(ctx, string(id)); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		d.WaitClosed()
+		took(t, began, true)
+	})
+	t.Run("commands", func(t *testing.T) {
+		id, d := enroll()
+		var all []time.Duration
+		for range 20 {
+			began := time.Now()
+			if _, err := a.SendCommand(ctx, string(id), api.NewCommand{Name: "blink"}); err != nil {
+				t.Fatal(err)
+			}
+			m := d.Receive(wire.TopicCommand)
+			all = append(all, time.Since(began))
+			done := wire.Topic{Speaker: id, Kind: wire.TopicDone, Number: m.Topic.Number}
+			d.WaitAck(cloudtest.Must[uint16](t)(d.Publish(done.String(), 1, nil)), func(cloudtest.Message) {})
+		}
+		slices.Sort(all)
+		t.Logf("a command reaches a device of another server: median %v, p99 %v", all[len(all)/2], all[len(all)*99/100])
+		if p99 := all[len(all)*99/100]; p99 > within {
+			t.Errorf("p99 is %v, want at most %v", p99, within)
+		}
+	})
+	t.Run("flash", func(t *testing.T) {
+		id, d := enroll()
+		cloudtest.Until(t, "the other server lists it as online", func() bool { return a.Online(id) })
+		if err := a.Flash(ctx, string(id), cloudtest.Whole(2)); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		d.ReceiveOffer()
+		took(t, began, true)
+	})
+	t.Run("stopped", func(t *testing.T) {
+		id, d := enroll()
+		cloudtest.Until(t, "the other server lists it as online", func() bool { return a.Online(id) })
+		if err := a.Flash(ctx, string(id), cloudtest.Whole(2)); err != nil {
+			t.Fatal(err)
+		}
+		offer := d.ReceiveOffer()
+		d.Report(offer, wire.ReportDownloading, 0)
+		if err := a.Cloud.OTA().Stop(ctx, id, func(*fleet.Device) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for {
+			_, m := d.Next()
+			if m.Topic.Kind == wire.TopicStop {
+				break
+			}
+		}
+		took(t, began, true)
+	})
+	t.Run("offline", func(t *testing.T) {
+		id, d := enroll()
+		cloudtest.Until(t, "the other server lists it as online", func() bool { return a.Online(id) })
+		_ = d.Close()
+		cloudtest.Until(t, "the other server lists it as offline", func() bool { return !a.Online(id) })
+		if node := a.Record(id).Node; node != "" {
+			t.Errorf("its record says that %s holds it", node)
+		}
+	})
+	t.Run("a server that ends", func(t *testing.T) {
+		id, _ := enroll()
+		cloudtest.Until(t, "the other server lists it as online", func() bool { return a.Online(id) })
+		b.Stop()
+		cloudtest.Until(t, "the other server lists its devices as offline", func() bool { return !a.Online(id) })
+	})
+}

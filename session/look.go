@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muster-iot/muster/activity"
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/handshake"
+	"github.com/muster-iot/muster/ota"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/keys"
+)
+
+// follow looks at devices of this server that others have changed, until ctx ends (docs/adr/0043).
+func (c *Sessions) follow(ctx context.Context) {
+	c.shared.Follow(ctx, func(w store.Woken) {
+		s := c.find(w.Device)
+		switch {
+		case s == nil:
+		case w.Connected > s.device.Connected():
+			s.supersede()
+		case w.Connected == 0:
+			c.looks.add(w.Device, ota.AtChange)
+		}
+	}, func(bucket int) {
+		for _, s := range c.all() {
+			if keys.Bucket(string(s.id())) == bucket {
+				c.looks.add(s.id(), ota.AtChange)
+			}
+		}
+	})
+}
+
+// connected has the server that holds another session of a device end that.
+func (c *Sessions) connected(device *handshake.Session) {
+	if node := device.Holder(); node != "" && node != c.shared.Nodes().ID() && c.shared.Nodes() != nil {
+		c.workers.Go(func() {
+			_ = c.shared.Connected(c.base, device.ID(), node, device.Connected()) // its Hello wakes that server, too
+		})
+	}
+}
+
+// supersede ends the connection of a device that has a newer one, at another server.
+func (s *session) supersede() {
+	if s.gateway != nil {
+		s.sessions.detach(s.id())
+		return
+	}
+	s.link.Close(fleet.Conflict)
+}
+
+// look compares the session with the device's record, which another server may have changed, and acts
+// on the difference. It reports whether the session remains.
+func (s *session) look(ctx context.Context) bool {
+	s.deciding.Lock() // nothing is decided between the reading and what follows from it
+	defer s.deciding.Unlock()
+	c := s.sessions
+	d, err := c.devices.Device(ctx, s.id())
+	if err == nil {
+		err = s.device.Check(&d)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, fleet.Conflict):
+		s.supersede()
+		return false
+	case errors.Is(err, fleet.Disabled), errors.Is(err, fleet.NotFound):
+		c.Kick(s.id())
+		return false
+	default:
+		c.log.Log(ctx, activity.LevelOf(err), "a device that another server has changed was not read, trying again", "device", s.id(), "err", err)
+		c.upkeep.look(s.id())
+		return false
+	}
+	c.ota.Follow(&d)
+	if d.Pending > 0 {
+		s.run(taskCommands)
+	}
+	return true
+}

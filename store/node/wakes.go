@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/pipeline"
+)
+
+const (
+	pollEvery = 200 * time.Millisecond
+	pollMost  = 512 // wakes of a bucket in one poll
+	// wakesKept is how long a node may leave its wakes: those of a dead one vanish by themselves.
+	wakesKept = time.Minute
+)
+
+// Wake adds to a trip that writes a device what has the node that holds its session look at it again,
+// by the record that was written; "" if it has none. This node needs no wake.
+func (n *Nodes) Wake(p redis.Pipeliner, device fleet.DeviceID, holder string) {
+	if n != nil && holder != "" && holder != n.id {
+		n.wake(p, device, holder, string(device))
+	}
+}
+
+// WakeOthers is Wake for a device whose record does not say, or was not read, who holds its session.
+func (n *Nodes) WakeOthers(p redis.Pipeliner, device fleet.DeviceID) {
+	for _, other := range n.Others() {
+		n.wake(p, device, other, string(device))
+	}
+}
+
+// Connected has the node that holds a device's session end it: the device has connected here at a time,
+// in µs. It is one trip, which other writes share.
+func (n *Nodes) Connected(ctx context.Context, p *pipeline.Pipeline, device fleet.DeviceID, holder string, at uint64) error {
+	if n == nil || holder == n.id || !n.Alive(holder) {
+		return nil
+	}
+	return p.Do(ctx, keys.Device(device), func(p redis.Pipeliner) redis.Cmder {
+		return n.wake(p, device, holder, strconv.FormatUint(at, 10)+" "+string(device))
+	})
+}
+
+func (n *Nodes) wake(p redis.Pipeliner, device fleet.DeviceID, node, text string) redis.Cmder {
+	key := keys.Wakes(keys.Bucket(string(device)), node)
+	sent := p.SAdd(context.Background(), key, text)
+	p.PExpire(context.Background(), key, wakesKept)
+	return sent
+}
+
+// Woken is a device that this node should look at again.
+type Woken struct {
+	Device    fleet.DeviceID
+	Connected uint64 // it has a connection at another node since then, µs; 0: its record may have changed
+}
+
+func readWoken(text string) Woken {
+	number, device, found := strings.Cut(text, " ") // which is in no id
+	if !found {
+		return Woken{Device: fleet.DeviceID(text)}
+	}
+	at, _ := strconv.ParseUint(number, 10, 64)
+	return Woken{fleet.DeviceID(device), at}
+}
+
+// watch is what Watch knows of each bucket.
+type watch struct {
+	names  []string
+	owners [keys.Buckets]*redis.Client // who held it at the last poll that worked
+	missed [keys.Buckets]bool          // a wake may have been lost
+	mu     sync.Mutex                  // never held while Redis is asked
+	busy   map[*redis.Client]bool      // polls that have yet to return; guarded by mu
+}
+
+// Watch calls woken for each wake of this node, and missed for each bucket whose wakes may have been
+// lost, until ctx ends: all its devices have to be looked at. split says which master has which of some
+// keys. A nil Nodes is never woken.
+func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis.Client][]int, woken func(Woken), missed func(bucket int)) {
+	if n == nil {
+		return
+	}
+	w := &watch{busy: map[*redis.Client]bool{}}
+	for bucket := range keys.Buckets {
+		w.names = append(w.names, keys.Wakes(bucket, n.id))
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	var polls sync.WaitGroup
+	defer polls.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		all := n.doubted.Swap(false)
+		for client, buckets := range split(w.names) {
+			if !w.begin(client, buckets, all) {
+				continue
+			}
+			polls.Go(func() {
+				w.poll(ctx, client, buckets, woken, missed)
+				w.mu.Lock()
+				w.busy[client] = false
+				w.mu.Unlock()
+			})
+		}
+	}
+}
+
+// begin reports whether a master may be polled: not before the last poll of it has returned.
+func (w *watch) begin(client *redis.Client, buckets []int, all bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range buckets {
+		if all || w.owners[b] != nil && w.owners[b] != client {
+			w.missed[b] = true
+		}
+		w.owners[b] = client
+	}
+	if w.busy[client] {
+		return false
+	}
+	w.busy[client] = true
+	return true
+}
+
+func (w *watch) poll(ctx context.Context, client *redis.Client, buckets []int, woken func(Woken), missed func(bucket int)) {
+	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
+	defer cancel()
+	pipe := client.Pipeline()
+	replies := make([]*redis.StringSliceCmd, len(buckets))
+	for i, b := range buckets {
+		replies[i] = pipe.SPopN(ctx, w.names[b], pollMost)
+	}
+	_ = pipeline.Exec(ctx, pipe) // each reply has its own error
+	for i, b := range buckets {
+		texts, err := replies[i].Result()
+		w.mu.Lock()
+		lost := w.missed[b]
+		w.missed[b] = err != nil // what it took from Redis is lost
+		w.mu.Unlock()
+		if err != nil {
+			continue
+		}
+		if lost {
+			missed(b)
+		}
+		for _, text := range texts {
+			woken(readWoken(text))
+		}
+	}
+}
+
+// Doubt has Watch look at all devices: Redis may have lost wakes.
+func (n *Nodes) Doubt() {
+	if n != nil {
+		n.doubted.Store(true)
+	}
+}
