@@ -9,7 +9,6 @@ import (
 	"github.com/muster-iot/muster/handshake"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/keys"
 )
 
 // follow looks at devices of this server that others have changed, until ctx ends (docs/adr/0043).
@@ -23,9 +22,9 @@ func (c *Sessions) follow(ctx context.Context) {
 		case w.Connected == 0:
 			c.looks.add(w.Device, ota.AtChange)
 		}
-	}, func(bucket int) {
+	}, func(among func(fleet.DeviceID) bool) {
 		for _, s := range c.all() {
-			if keys.Bucket(string(s.id())) == bucket {
+			if among(s.id()) {
 				c.looks.add(s.id(), ota.AtChange)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/pipeline"
 )
@@ -19,11 +20,13 @@ func (s *Store) join(o Options) *node.Nodes {
 // Woken is a device that another server has changed or has a connection of.
 type Woken = node.Woken
 
-// Follow calls woken for each device that this server should look at again, and missed for each
-// bucket of devices where it may not have been called, until ctx ends. It returns at once if the store
-// is not shared.
-func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(bucket int)) {
-	s.nodes.Watch(ctx, s.core.Split, woken, missed)
+// Follow calls woken for each device that this server should look at again, and missed with some
+// devices for which it may not have been called, until ctx ends. It returns at once if the store is
+// not shared.
+func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(among func(fleet.DeviceID) bool)) {
+	s.nodes.Watch(ctx, s.core.Split, woken, func(bucket int) {
+		missed(func(id fleet.DeviceID) bool { return keys.Bucket(string(id)) == bucket })
+	})
 }
 
 // Connected has the server that holds the session of a device, by its record, end that: the device has
