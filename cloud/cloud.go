@@ -228,6 +228,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.audit.Run(base) })
 	tasks.Go(func() { c.notify.Run(base) })
 	tasks.Go(func() { c.collectImages(base) })
+	tasks.Go(func() { c.resumeOthers(base) })
 	if c.bucket != nil {
 		tasks.Go(func() { c.bucket.Run(base) })
 	}

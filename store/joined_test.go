@@ -73,3 +73,32 @@ func confirm(s *Store) error {
 	}
 	return err
 }
+
+// TestABatchIsResumedOnceItsNodeIsGone is row 11 of the design: a server that started ran the batches
+// that another one was running.
+func TestABatchIsResumedOnceItsNodeIsGone(t *testing.T) {
+	t.Parallel()
+	socket, _ := ownRedis(t)
+	open := func() *Store {
+		s := got[*Store](t)(Open(t.Context(), Options{URL: "unix://" + socket, Joined: true, Log: quiet()}))
+		t.Cleanup(s.Close)
+		return s
+	}
+	a := open()
+	got[string](t)(a.Journal.Open(t.Context(), "batch"))
+	b, c := open(), open()
+	for _, s := range []*Store{a, b, c} {
+		if unfinished := got[map[string]string](t)(s.Journal.Unfinished(t.Context())); len(unfinished) != 0 {
+			t.Errorf("it is resumed while its node lives: %v", unfinished)
+		}
+	}
+	a.Close()
+	until(t, "the others know", func() bool { return len(b.Nodes().Others()) == 1 && len(c.Nodes().Others()) == 1 })
+	found := got[map[string]string](t)(b.Journal.Unfinished(t.Context()))
+	if len(found) != 1 {
+		t.Errorf("the first finds %v, want one batch", found)
+	}
+	if again := got[map[string]string](t)(c.Journal.Unfinished(t.Context())); len(again) != 0 {
+		t.Errorf("the second finds %v, which the first has", again)
+	}
+}

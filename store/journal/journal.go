@@ -3,20 +3,41 @@ package journal
 
 import (
 	"context"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
+// Owners are the processes that may use a journal at the same time.
+type Owners interface {
+	// ID names this process; "" if no other one uses the journal.
+	ID() string
+	// Alive reports whether a process may still finish what it began.
+	Alive(id string) bool
+}
+
 // Journal is the records of one hash. It is safe for concurrent use.
 type Journal struct {
-	redis *pipeline.Pipeline
-	key   string
+	redis  *pipeline.Pipeline
+	key    string
+	owners Owners
 }
 
 // New returns the journal in the hash key.
-func New(p *pipeline.Pipeline, key string) *Journal { return &Journal{redis: p, key: key} }
+func New(p *pipeline.Pipeline, key string, owners Owners) *Journal {
+	return &Journal{redis: p, key: key, owners: owners}
+}
+
+// newID returns the id of a record of this process: the name of its owner, if there are several, and a
+// nonce.
+func (s *Journal) newID() string {
+	if owner := s.owners.ID(); owner != "" {
+		return owner + "/" + s.redis.Nonce()
+	}
+	return s.redis.Nonce()
+}
 
 // fenced is the record of an id that must not be finished any more.
 const fenced = ""
@@ -24,7 +45,7 @@ const fenced = ""
 // Open stores a record and returns the id to close it by. After fleet.Unavailable it may have
 // been stored, or may still be: Fence the id.
 func (s *Journal) Open(ctx context.Context, record string) (id string, err error) {
-	id = s.redis.Nonce()
+	id = s.newID()
 	return id, s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder { return p.HSetNX(context.Background(), s.key, id, record) })
 }
 
@@ -41,7 +62,8 @@ func (s *Journal) Fence(ctx context.Context, id string) error {
 }
 
 // Unfinished returns the records that were opened and neither closed nor fenced, by id, and
-// closes those that were fenced. No other process may use the journal.
+// closes those that were fenced. Records of other owners that live are theirs; those of dead ones
+// belong to this process from then on.
 func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 	records, err := pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
 		return p.HGetAll(context.Background(), s.key)
@@ -49,14 +71,45 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	unfinished := map[string]string{}
 	for id, record := range records {
-		if record != fenced {
-			continue
+		owner, _, owned := strings.Cut(id, "/")
+		switch {
+		case owned && s.owners.Alive(owner):
+		case record == fenced:
+			if err := s.Close(ctx, id); err != nil {
+				return nil, err
+			}
+		case s.owners.ID() == "":
+			unfinished[id] = record
+		default:
+			if id, err = s.adopt(ctx, id, record); err != nil {
+				return nil, err
+			}
+			if id != "" {
+				unfinished[id] = record
+			}
 		}
-		if err := s.Close(ctx, id); err != nil {
-			return nil, err
-		}
-		delete(records, id)
 	}
-	return records, nil
+	return unfinished, nil
+}
+
+// adopt makes a record this process's and returns its new id, "" if another process was first. A crash
+// in between leaves the record twice: it is finished twice.
+func (s *Journal) adopt(ctx context.Context, id, record string) (adopted string, err error) {
+	adopted = s.newID()
+	if err := s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder { return p.HSet(context.Background(), s.key, adopted, record) }); err != nil {
+		return "", err
+	}
+	var removed *redis.IntCmd
+	if err := s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder {
+		removed = p.HDel(context.Background(), s.key, id)
+		return removed
+	}); err != nil {
+		return "", err // this process finds it again
+	}
+	if removed.Val() == 1 {
+		return adopted, nil
+	}
+	return "", s.Close(ctx, adopted)
 }
