@@ -143,11 +143,7 @@ func (x *Index) set(s *shard, at int32, known bool, d *fleet.Device) {
 		delete(x.onlineOnly, d.ID)
 		t.flags |= rowOnline
 	}
-	if x.presence != nil {
-		if t.flags &^= rowOnline; x.presence.hold(d.ID, d.Node) {
-			t.flags |= rowOnline
-		}
-	}
+	t.flags = x.presence.mark(t.flags, d)
 	moved := [orders]bool{
 		fleet.ByID: !known, fleet.ByName: !known || own.name != old.name,
 		fleet.ByVersion:       !known || t.running != s.traits(at).running,
@@ -246,9 +242,7 @@ func (x *Index) drop(id fleet.DeviceID) {
 	if !ok {
 		return
 	}
-	if x.presence != nil {
-		x.presence.hold(id, "")
-	}
+	x.presence.forget(id)
 	for by := range at.shard.orders {
 		at.shard.removeFrom(by, at.row)
 	}

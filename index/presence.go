@@ -43,3 +43,20 @@ func (p *presence) hold(id fleet.DeviceID, node string) (online bool) {
 	}
 	return node != "" && p.alive(node)
 }
+
+// mark returns flags with whether d is connected, and flags if SetOnline says that.
+func (p *presence) mark(f flags, d *fleet.Device) flags {
+	if p == nil {
+		return f
+	}
+	if p.hold(d.ID, d.Node) {
+		return f | rowOnline
+	}
+	return f &^ rowOnline
+}
+
+func (p *presence) forget(id fleet.DeviceID) {
+	if p != nil {
+		p.hold(id, "")
+	}
+}

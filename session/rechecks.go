@@ -104,3 +104,35 @@ func (s *session) noWay(ctx context.Context, g *handshake.Greeting[ota.Plan]) {
 		s.sessions.activity.NoWay(ctx, &g.Device, g.Plan.Why)
 	}
 }
+
+// recheckPatience is how long a device that takes no bytes keeps a rechecker from the next
+// device.
+const recheckPatience = time.Second
+
+// recheck re-evaluates one device and waits for that, but not longer than recheckPatience.
+func (c *Sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasion) {
+	t := taskReevaluate
+	if at == ota.AtSlot {
+		t = taskSlot
+	}
+	if !c.await(ctx, id, t) {
+		c.ota.Gone(id, nil) // frees the slot that was reserved for it
+	}
+}
+
+// await has the session of a device do t, and waits for that, but not longer than recheckPatience. It
+// reports whether there is a session.
+func (c *Sessions) await(ctx context.Context, id fleet.DeviceID, t task) bool {
+	s := c.find(id)
+	if s == nil {
+		return false
+	}
+	patience := time.NewTimer(recheckPatience)
+	defer patience.Stop()
+	select {
+	case <-s.run(t):
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return true
+}

@@ -25,7 +25,7 @@ type Woken = node.Woken
 // not shared.
 func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(among func(fleet.DeviceID) bool)) {
 	s.nodes.Watch(ctx, s.core.Split, woken, func(bucket int) {
-		missed(func(id fleet.DeviceID) bool { return keys.Bucket(string(id)) == bucket })
+		missed(func(id fleet.DeviceID) bool { return keys.Bucket(id.String()) == bucket })
 	})
 }
 

@@ -25,14 +25,14 @@ const (
 // by the record that was written; "" if it has none. This node needs no wake.
 func (n *Nodes) Wake(p redis.Pipeliner, device fleet.DeviceID, holder string) {
 	if n != nil && holder != "" && holder != n.id {
-		n.wake(p, device, holder, string(device))
+		n.wake(p, device, holder, keys.Device(device))
 	}
 }
 
 // WakeOthers is Wake for a device whose record does not say, or was not read, who holds its session.
 func (n *Nodes) WakeOthers(p redis.Pipeliner, device fleet.DeviceID) {
 	for _, other := range n.Others() {
-		n.wake(p, device, other, string(device))
+		n.wake(p, device, other, keys.Device(device))
 	}
 }
 
@@ -43,12 +43,12 @@ func (n *Nodes) Connected(ctx context.Context, p *pipeline.Pipeline, device flee
 		return nil
 	}
 	return p.Do(ctx, keys.Device(device), func(p redis.Pipeliner) redis.Cmder {
-		return n.wake(p, device, holder, strconv.FormatUint(at, 10)+" "+string(device))
+		return n.wake(p, device, holder, strconv.FormatUint(at, 10)+" "+keys.Device(device))
 	})
 }
 
 func (n *Nodes) wake(p redis.Pipeliner, device fleet.DeviceID, node, text string) redis.Cmder {
-	key := keys.Wakes(keys.Bucket(string(device)), node)
+	key := keys.Wakes(keys.Bucket(device.String()), node)
 	sent := p.SAdd(context.Background(), key, text)
 	p.PExpire(context.Background(), key, wakesKept)
 	return sent
@@ -61,12 +61,12 @@ type Woken struct {
 }
 
 func readWoken(text string) Woken {
-	number, device, found := strings.Cut(text, " ") // which is in no id
+	number, device, found := strings.Cut(text, " ") // which is in no key
 	if !found {
-		return Woken{Device: fleet.DeviceID(text)}
+		return Woken{Device: keys.DeviceOf(text)}
 	}
 	at, _ := strconv.ParseUint(number, 10, 64)
-	return Woken{fleet.DeviceID(device), at}
+	return Woken{keys.DeviceOf(device), at}
 }
 
 // watch is what Watch knows of each bucket.
