@@ -227,11 +227,8 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.raiseNotices(base, c.store.Notices()) })
 	tasks.Go(func() { c.audit.Run(base) })
 	tasks.Go(func() { c.notify.Run(base) })
-	tasks.Go(func() { c.collectImages(base) })
+	tasks.Go(func() { c.keepImages(base) })
 	tasks.Go(func() { c.resumeOthers(base) })
-	if c.bucket != nil {
-		tasks.Go(func() { c.bucket.Run(base) })
-	}
 	tasks.Go(func() {
 		c.disk.Run(base, func(text string) { c.activity.RaiseInAllTeams(base, "disk_low", text) })
 	})

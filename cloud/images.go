@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/activity"
@@ -38,6 +39,16 @@ func (c *Cloud) openImages(ctx context.Context) error {
 	}
 	c.images = c.bucket
 	return c.bucket.Start(ctx)
+}
+
+// keepImages looks after the images until ctx ends.
+func (c *Cloud) keepImages(ctx context.Context) {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	if c.bucket != nil {
+		tasks.Go(func() { c.bucket.Run(ctx) })
+	}
+	c.collectImages(ctx)
 }
 
 // collectEvery is the time between two looks for images without a record.

@@ -25,8 +25,17 @@ type Journal struct {
 	owners Owners
 }
 
-// New returns the journal in the hash key.
-func New(p *pipeline.Pipeline, key string, owners Owners) *Journal {
+// New returns the journal in the hash key, which no other process uses.
+func New(p *pipeline.Pipeline, key string) *Journal { return Shared(p, key, alone{}) }
+
+// alone is the only process that uses a journal.
+type alone struct{}
+
+func (alone) ID() string        { return "" }
+func (alone) Alive(string) bool { return false }
+
+// Shared returns the journal in the hash key, which owners use at the same time.
+func Shared(p *pipeline.Pipeline, key string, owners Owners) *Journal {
 	return &Journal{redis: p, key: key, owners: owners}
 }
 
