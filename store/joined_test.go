@@ -98,6 +98,9 @@ func TestABatchIsResumedOnceItsNodeIsGone(t *testing.T) {
 	if len(found) != 1 {
 		t.Errorf("the first finds %v, want one batch", found)
 	}
+	if again := got[map[string]string](t)(b.Journal.Unfinished(t.Context())); len(again) != 1 {
+		t.Errorf("it finds %v again although it did not finish it, want that batch", again)
+	}
 	if again := got[map[string]string](t)(c.Journal.Unfinished(t.Context())); len(again) != 0 {
 		t.Errorf("the second finds %v, which the first has", again)
 	}

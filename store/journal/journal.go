@@ -3,12 +3,23 @@ package journal
 
 import (
 	"context"
+	_ "embed"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/store/pipeline"
 )
+
+var (
+	//go:embed adopt.lua
+	adoptSource string
+	adoptScript = pipeline.NewScript(adoptSource)
+)
+
+// Scripts are those the pipeline must know.
+func Scripts() []*pipeline.Script { return []*pipeline.Script{adoptScript} }
 
 // Owners are the processes that may use a journal at the same time.
 type Owners interface {
@@ -23,6 +34,9 @@ type Journal struct {
 	redis  *pipeline.Pipeline
 	key    string
 	owners Owners
+
+	mu      sync.Mutex
+	adopted map[string]bool // records of dead owners that this process took and has not closed; guarded by mu
 }
 
 // New returns the journal in the hash key, which no other process uses.
@@ -36,7 +50,7 @@ func (alone) Alive(string) bool { return false }
 
 // Shared returns the journal in the hash key, which owners use at the same time.
 func Shared(p *pipeline.Pipeline, key string, owners Owners) *Journal {
-	return &Journal{redis: p, key: key, owners: owners}
+	return &Journal{redis: p, key: key, owners: owners, adopted: make(map[string]bool)}
 }
 
 // newID returns the id of a record of this process: the name of its owner, if there are several, and a
@@ -61,7 +75,11 @@ func (s *Journal) Open(ctx context.Context, record string) (id string, err error
 // Close removes the record of something that is finished. An unknown id is not an error. After
 // fleet.Unavailable it may have been removed.
 func (s *Journal) Close(ctx context.Context, id string) error {
-	return s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder { return p.HDel(context.Background(), s.key, id) })
+	err := s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder { return p.HDel(context.Background(), s.key, id) })
+	if err == nil {
+		s.note(id, false)
+	}
+	return err
 }
 
 // Fence closes an id whose Open or Close failed, so that it holds even if Redis carries out
@@ -85,6 +103,9 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 		owner, _, owned := strings.Cut(id, "/")
 		switch {
 		case owned && s.owners.Alive(owner):
+			if s.isAdopted(id) { // an earlier call returned it, and it was not finished
+				unfinished[id] = record
+			}
 		case record == fenced:
 			if err := s.Close(ctx, id); err != nil {
 				return nil, err
@@ -103,22 +124,30 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 	return unfinished, nil
 }
 
-// adopt makes a record this process's and returns its new id, "" if another process was first. A crash
-// in between leaves the record twice: it is finished twice.
+// adopt makes a record this process's and returns its new id, "" if another process was first.
 func (s *Journal) adopt(ctx context.Context, id, record string) (adopted string, err error) {
 	adopted = s.newID()
-	if err := s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder { return p.HSet(context.Background(), s.key, adopted, record) }); err != nil {
-		return "", err
+	s.note(adopted, true) // first: after an error it may be this process's
+	status, err := s.redis.RunStatus(ctx, adoptScript, []string{s.key}, id, adopted, record)
+	if err == nil && status == 0 {
+		s.note(adopted, false)
+		return "", nil
 	}
-	var removed *redis.IntCmd
-	if err := s.redis.Do(ctx, s.key, func(p redis.Pipeliner) redis.Cmder {
-		removed = p.HDel(context.Background(), s.key, id)
-		return removed
-	}); err != nil {
-		return "", err // this process finds it again
+	return adopted, err
+}
+
+func (s *Journal) note(id string, adopted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if adopted {
+		s.adopted[id] = true
+	} else {
+		delete(s.adopted, id)
 	}
-	if removed.Val() == 1 {
-		return adopted, nil
-	}
-	return "", s.Close(ctx, adopted)
+}
+
+func (s *Journal) isAdopted(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.adopted[id]
 }
