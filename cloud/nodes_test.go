@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
@@ -14,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/configs"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/redistest"
 	"github.com/muster-iot/muster/wire"
 )
@@ -197,4 +201,33 @@ func reaches(t *testing.T, nodes []*world) {
 		b.Stop()
 		cloudtest.Until(t, "the other server lists its devices as offline", func() bool { return !a.Online(id) })
 	})
+}
+
+// TestAServerAloneWritesNothingForOthers is the default: without --join there is no feed, no node, and
+// nothing of either in a record.
+func TestAServerAloneWritesNothingForOthers(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	w := serve(t, r.use(nil))
+	w.UploadVersions(imageSize, 1, 2)
+	d := w.Dial(w.Enroll("a")[0])
+	d.Hello(1)
+	w.ReleaseVersion(2)
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
+	t.Cleanup(func() { _ = client.Close() })
+	for _, key := range cloudtest.Must[[]string](t)(client.Keys(t.Context(), "*").Result()) {
+		switch name, _, _ := strings.Cut(key, ":"); name {
+		case "f", "w", "c", "g", "nodes", "leases":
+			t.Errorf("it has written %s", key)
+		}
+	}
+	record := cloudtest.Must[map[string]string](t)(client.HGetAll(t.Context(), keys.Device("a")).Result())
+	for _, field := range []string{"nd", "ct"} {
+		if value, is := record[field]; is {
+			t.Errorf("the record has %s=%s", field, value)
+		}
+	}
+	if len(record) == 0 {
+		t.Error("the record was not found: the test looks in the wrong place")
+	}
 }
