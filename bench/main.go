@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -79,6 +80,7 @@ var benchmarks = []benchmark{
 }
 
 func main() {
+	debug.SetGCPercent(400) // the load generator shares the processors with the server it measures
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := command(ctx, os.Args[1:])
 	stop()

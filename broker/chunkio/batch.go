@@ -99,7 +99,7 @@ func (w *Writer) write(b *batch) (n int) {
 // writeVector writes what is in b's vector and reports whether the connection is still up.
 func (w *Writer) writeVector(b *batch) bool {
 	defer b.vector.reset()
-	if err := w.conn.writeVector(&b.vector); err != nil {
+	if _, err := w.conn.writeVector(&b.vector); err != nil {
 		w.owner.WriteFailed()
 		return false
 	}

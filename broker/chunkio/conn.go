@@ -23,6 +23,7 @@ type Conn struct {
 	gather  sync.Mutex
 	gathers bool   // writes are gathered; guarded by gather
 	pieces  []byte // what was gathered; guarded by gather
+	out     vector // what writeAll writes; guarded by gather
 
 	// Only the reader uses these.
 	in    reader
@@ -100,6 +101,11 @@ func (c *Conn) release() ([]byte, error) {
 }
 
 func (c *Conn) writeAll(p []byte) (n int, err error) {
+	if c.tcp != nil && len(p) > 0 {
+		defer c.out.reset()
+		c.out.add(p)
+		return c.writeVector(&c.out)
+	}
 	for {
 		c.arm()
 		m, err := c.Conn.Write(p[n:])
@@ -119,12 +125,13 @@ func (c *Conn) CloseWrite() error {
 }
 
 // writeVector writes v in as few system calls as the kernel allows.
-func (c *Conn) writeVector(v *vector) error {
+func (c *Conn) writeVector(v *vector) (n int, err error) {
 	for {
 		c.arm()
-		n, err := v.writeTo(c.tcp)
-		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
+		m, err := v.writeTo(c.tcp)
+		n += int(m)
+		if err == nil || m == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
 		}
 	}
 }
