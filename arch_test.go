@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	"api":          {"calendar", "fleet"},
 	"api/client":   {"fleet", "api", "sse"},
 	"api/route":    {"fleet", "api"},
-	"api/rest":     {"audit", "audit/chain", "event", "filter", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
+	"api/rest":     {"audit", "audit/chain", "devicelog", "event", "filter", "fleet", "notify", "quota", "devicefile", "wire", "ota/precedence", "accounts", "registry", "ota/release", "ota/rollout", "api", "api/route"},
 	"api/upload":   {"fleet", "devicefile", "api", "api/route", "api/rest"},
 	"export":       {"fleet", "wire"},
 	"api/exports":  {"export", "fleet", "api", "api/route", "api/rest"},

@@ -32,6 +32,8 @@ type Device struct {
 	UpdatesForced     bool            `json:"firmware_updates_forced" doc:"Updates are sent although the device said \"not now\""`
 	Hardware          string          `json:"hardware" doc:"Hardware revision it reported"`
 	Facts             json.RawMessage `json:"facts,omitempty" doc:"The facts it reported, such as battery and modem, as a JSON object"`
+	EarlierFacts      []EarlierFact   `json:"earlier_facts,omitempty" doc:"Of a device fetched by its id: what its facts were before they changed, newest first"`
+	Connections       []Connection    `json:"connections,omitempty" doc:"Of a device fetched by its id: its last connections, newest first"`
 	Cellular          bool            `json:"cellular"`
 	Quarantined       bool            `json:"quarantined"`
 	Denied            bool            `json:"denied"`
@@ -47,6 +49,22 @@ type Device struct {
 	Tenant            string          `json:"tenantId" doc:"The team's id"`
 	Firmware          DeviceFirmware  `json:"firmware"`
 	Meta              DeviceMeta      `json:"$meta"`
+}
+
+// EarlierFact is the value that a fact had until it changed.
+type EarlierFact struct {
+	Fact  string    `json:"fact" doc:"Its path" example:"modem.version"`
+	Value string    `json:"value" doc:"At most 64 bytes of it"`
+	Until time.Time `json:"until" doc:"When the device reported another value"`
+}
+
+// Connection is one connection of a device, or the session of a BLE device behind its gateway.
+type Connection struct {
+	Began  time.Time  `json:"began_at"`
+	Ended  *time.Time `json:"ended_at" doc:"Null: it lasts, or the server stopped before it ended"`
+	Lasts  bool       `json:"open" doc:"It is the one the device is online with"`
+	Reason string     `json:"reason,omitempty" doc:"What ended it"`
+	Code   *uint8     `json:"code,omitempty" doc:"The MQTT 5 reason code it ended with; 253 to 255: without one"`
 }
 
 // DeviceFirmware is what a device runs, in nRF Cloud's shape.

@@ -50,6 +50,7 @@ type AuditFilter struct {
 	Email    string    // who did it
 	Action   string    // what was done, or its first word
 	Object   string    // what it was done to
+	Product  uint32    // number of the product it concerns; 0: any
 	From, To time.Time // made from here on, and before this; zero: no bound
 	After    string
 	Limit    int

@@ -17,6 +17,8 @@ type deviceCmd struct {
 	Import       deviceImportCmd      `cmd:"" help:"Add devices to a product; prints their secrets, only once." example:"muster device import lamp-7 lamp-8 --group beta"`
 	Update       deviceUpdateCmd      `cmd:"" help:"Change one device: name, notes, groups, lock, development." example:"muster device update lamp-7 --lock 3 --flash-now"`
 	Why          deviceWhyCmd         `cmd:"" help:"Explain which firmware a device should run, and why." example:"muster device why lamp-7"`
+	Connections  deviceConnectionsCmd `cmd:"" help:"List a device's last connections and what ended them, newest first." example:"muster device connections lamp-7"`
+	Facts        deviceFactsCmd       `cmd:"" help:"List what a device reported about itself, and what that was before." example:"muster device facts lamp-7"`
 	Updates      deviceUpdatesCmd     `cmd:"" help:"List a device's updates, newest first." example:"muster device updates lamp-7"`
 	Flash        deviceFlashCmd       `cmd:"" help:"Send one version to an online device now, once." example:"muster device flash lamp-7 4"`
 	Command      deviceCommandCmd     `cmd:"" help:"Send a command to a device; an offline device gets it when it connects." example:"muster device command lamp-7 blink '{\"times\":3}' --wait 10s"`

@@ -119,17 +119,16 @@ func (c *exportAlertsCmd) Run(ctx context.Context) error {
 type exportAuditCmd struct {
 	remote
 	exported
-	Search string `help:"Only entries that contain this text, in any case." placeholder:"TEXT"`
-	Email  string `help:"Only changes by this user." placeholder:"EMAIL" complete:"user"`
-	Action string `help:"Only this action, or all of a kind, such as device." placeholder:"ACTION"`
-	Object string `help:"Only changes to this object." placeholder:"OBJECT"`
-	Since  moment `help:"Only changes at or after this time, as in 2026-07-01T12:00:00Z, or how long ago, as in 7d." placeholder:"TIME"`
-	Until  moment `help:"Only changes before this time, in the same form." placeholder:"TIME"`
+	auditConditions
 }
 
 // Run exports the audit log.
 func (c *exportAuditCmd) Run(ctx context.Context) error {
 	return c.to(ctx, c, func(s server, w io.Writer) error {
-		return s.ExportAudit(ctx, w, c.Format, api.AuditFilter{Search: c.Search, Email: c.Email, Action: c.Action, Object: c.Object, From: c.Since.Time, To: c.Until.Time})
+		f, err := c.on(ctx, s)
+		if err != nil {
+			return err
+		}
+		return s.ExportAudit(ctx, w, c.Format, f)
 	})
 }

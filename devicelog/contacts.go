@@ -45,6 +45,23 @@ func Contacts(packed string) (list []Contact) {
 	return list
 }
 
+// Connection is a contact as it is shown. One without an end either lasts, or its end was not
+// seen: the server stopped before it.
+type Connection struct {
+	Contact
+	Lasts, Unseen bool
+}
+
+// Connections returns the connections in packed, newest first, of a device that is online or not.
+func Connections(packed string, online bool) (list []Connection) {
+	for i, c := range Contacts(packed) {
+		open := c.Ended.IsZero()
+		lasts := open && i == 0 && online
+		list = append(list, Connection{Contact: c, Lasts: lasts, Unseen: open && !lasts})
+	}
+	return list
+}
+
 // WithContact returns packed with c, in place of one that began at the same time. The oldest are
 // dropped.
 func WithContact(packed string, c Contact) string {

@@ -45,8 +45,7 @@ func (c *Client) ExportAlerts(ctx context.Context, w io.Writer, format string, f
 
 // ExportAudit is ExportDevices for the audit log, newest first.
 func (c *Client) ExportAudit(ctx context.Context, w io.Writer, format string, f api.AuditFilter) error {
-	q := query{}.text("search", f.Search).text("email", f.Email).text("action", f.Action).text("object", f.Object).moment("start", f.From).moment("end", f.To)
-	return c.export(ctx, w, format, path("export", "audit"), q)
+	return c.export(ctx, w, format, path("export", "audit"), auditQuery(f))
 }
 
 func (c *Client) export(ctx context.Context, w io.Writer, format, path string, q query) error {

@@ -89,8 +89,12 @@ func (c *Client) AuditHead(ctx context.Context) (api.AuditHead, error) {
 
 // Audit retrieves one page of the audit log, newest first.
 func (c *Client) Audit(ctx context.Context, f api.AuditFilter) (api.Page[api.AuditEntry], error) {
-	q := query{}.
-		text("search", f.Search).text("email", f.Email).text("action", f.Action).text("object", f.Object).moment("start", f.From).moment("end", f.To).
-		text("pageNextToken", f.After).number("pageLimit", f.Limit)
+	q := auditQuery(f).text("pageNextToken", f.After).number("pageLimit", f.Limit)
 	return get[api.Page[api.AuditEntry]](ctx, c, q.on("/v1/team/audit"))
+}
+
+// auditQuery is f without its page.
+func auditQuery(f api.AuditFilter) query {
+	return query{}.text("search", f.Search).text("email", f.Email).text("action", f.Action).text("object", f.Object).
+		number("product", int(f.Product)).moment("start", f.From).moment("end", f.To)
 }
