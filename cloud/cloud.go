@@ -229,6 +229,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	tasks.Go(func() { c.notify.Run(base) })
 	tasks.Go(func() { c.keepImages(base) })
 	tasks.Go(func() { c.resumeOthers(base) })
+	tasks.Go(func() { c.followEdits(base) })
 	tasks.Go(func() {
 		c.disk.Run(base, func(text string) { c.activity.RaiseInAllTeams(base, "disk_low", text) })
 	})

@@ -186,6 +186,7 @@ func reaches(t *testing.T, nodes []*world) {
 		}
 		took(t, began, true)
 	})
+	updatesReach(t, a, b)
 	t.Run("offline", func(t *testing.T) {
 		id, d := enroll()
 		cloudtest.Until(t, "the other server lists it as online", func() bool { return a.Online(id) })

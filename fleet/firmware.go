@@ -59,6 +59,15 @@ type Catalog struct {
 
 	Staged map[GroupID]Release   // the releases with a plan that are under way, by target; 0: the product default
 	Ended  map[ReleaseID]Release // the last of those that ended
+
+	Immediate Immediate // what the edit that is being made gives devices at once; not stored
+}
+
+// Immediate is which of the devices that are online, and do not run what they should, are re-evaluated at
+// once: those that should run Version, or those that a release with a plan concerns. Zero: none.
+type Immediate struct {
+	Version Version
+	Release ReleaseID
 }
 
 // Find returns the firmware of version v, however v is spelled.

@@ -28,6 +28,16 @@ func (x *Index) NodeChanged(node string, alive bool) {
 	}
 }
 
+// Holder returns the node that holds the session of a device by its record, "" for none.
+func (x *Index) Holder(id fleet.DeviceID) string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.presence == nil {
+		return ""
+	}
+	return x.presence.by[id]
+}
+
 // hold notes the node that has the session of a device, "" for none, and returns whether that lives.
 // The caller must hold x.mu.
 func (p *presence) hold(id fleet.DeviceID, node string) (online bool) {

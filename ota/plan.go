@@ -99,6 +99,9 @@ type decision struct {
 func (x *decision) choose() {
 	x.target()
 	d, p := x.device, &x.plan
+	if u := &d.Update; x.at != AtHello && u.State == fleet.Stopped && x.sends(d.ID, u.ID) { // it was not halted yet
+		p.stop = &wire.Stop{Image: u.Digest.Image(), Reason: wire.ReasonStopped, Update: u.ID}
+	}
 	switch {
 	case d.Update.State == fleet.Applying: // it is about to restart: its next Hello decides
 		p.Why = "applying"

@@ -19,6 +19,8 @@ func (c *Sessions) follow(ctx context.Context) {
 		case s == nil:
 		case w.Connected > s.device.Connected():
 			s.supersede()
+		case w.Decide:
+			c.rechecks.add(w.Device, ota.AtChange)
 		case w.Connected == 0:
 			c.looks.add(w.Device, ota.AtChange)
 		}
@@ -26,6 +28,7 @@ func (c *Sessions) follow(ctx context.Context) {
 		for _, s := range c.all() {
 			if among(s.id()) {
 				c.looks.add(s.id(), ota.AtChange)
+				c.rechecks.add(s.id(), ota.AtChange)
 			}
 		}
 	})
@@ -47,6 +50,21 @@ func (s *session) supersede() {
 		return
 	}
 	s.link.Close(fleet.Conflict)
+}
+
+// elsewhere has the server that holds the session of a device decide again about it.
+func (c *Sessions) elsewhere(id fleet.DeviceID) {
+	if c.shared.Nodes() != nil {
+		c.others.add(id, ota.AtChange)
+	}
+}
+
+// RecheckAll re-evaluates every device that is connected to this server: another one has changed what
+// they should run, and it is not known which of them it concerns.
+func (c *Sessions) RecheckAll() {
+	for _, s := range c.all() {
+		c.rechecks.add(s.id(), ota.AtChange)
+	}
 }
 
 // look compares the session with the device's record, which another server may have changed, and acts

@@ -117,6 +117,7 @@ func (c *Sessions) recheck(ctx context.Context, id fleet.DeviceID, at ota.Occasi
 	}
 	if !c.await(ctx, id, t) {
 		c.ota.Gone(id, nil) // frees the slot that was reserved for it
+		c.elsewhere(id)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,7 @@ type Sessions struct {
 	upkeep    *upkeep
 	rechecks  *rechecks
 	looks     *rechecks // at devices that other servers have changed
+	others    *rechecks // of devices of other servers
 	log       *slog.Logger
 	maxAge    time.Duration
 	base      context.Context //nolint:containedctx // the server's own, for work that no request asks for
@@ -67,7 +69,7 @@ type Sessions struct {
 func New(base context.Context, config Config) *Sessions {
 	c := &Sessions{
 		devices: config.Devices, messages: config.Messages, shared: config.Shared, activity: config.Activity, limits: newLimits(config.MQTT), quota: config.Quota,
-		upkeep: newUpkeep(), rechecks: newRechecks(), looks: newRechecks(), log: config.Log, maxAge: config.MaxAge, base: base,
+		upkeep: newUpkeep(), rechecks: newRechecks(), looks: newRechecks(), others: newRechecks(), log: config.Log, maxAge: config.MaxAge, base: base,
 		online: make(map[fleet.DeviceID]*session),
 	}
 	c.handshake = handshake.New(handshake.Config{Node: config.Shared.Nodes().ID(), Log: config.Log, Guessed: func(g handshake.Guess) {
@@ -89,6 +91,7 @@ func (c *Sessions) Run(ctx context.Context) {
 	tasks.Go(func() { c.keepUp(ctx) })
 	if c.shared.Nodes() != nil {
 		tasks.Go(func() { c.looks.run(ctx, func(id fleet.DeviceID, _ ota.Occasion) { c.await(ctx, id, taskLook) }) })
+		tasks.Go(func() { c.others.run(ctx, func(id fleet.DeviceID, _ ota.Occasion) { _ = c.shared.Decide(ctx, id) }) })
 		tasks.Go(func() { c.follow(ctx) })
 	}
 	tasks.Wait()
@@ -207,20 +210,30 @@ func (c *Sessions) all() []*session {
 func (c *Sessions) Announce(e event.Event) { c.activity.Publish(e) }
 
 // Recheck implements registry.Live: devices that are online are re-evaluated soon, a few at
-// a time. It never blocks.
+// a time, also those of other servers. It never blocks.
 func (c *Sessions) Recheck(ids ...fleet.DeviceID) {
 	for _, id := range ids {
-		if c.find(id) != nil {
-			c.rechecks.add(id, ota.AtChange)
+		if !c.recheckOwn(id) {
+			c.elsewhere(id)
 		}
 	}
 }
 
+func (c *Sessions) recheckOwn(id fleet.DeviceID) (own bool) {
+	own = c.find(id) != nil
+	if own {
+		c.rechecks.add(id, ota.AtChange)
+	}
+	return own
+}
+
 // Released follows a change of product's releases: downloads of a version that is no longer
-// the target end, and the devices in now are re-evaluated at once.
+// the target end, and the devices in now are re-evaluated at once, as far as they are connected to this
+// server: each server follows.
 func (c *Sessions) Released(product fleet.ProductID, now []fleet.DeviceID) {
-	c.Recheck(c.ota.Downloading(product)...)
-	c.Recheck(now...)
+	for _, id := range slices.Concat(c.ota.Downloading(product), now) {
+		c.recheckOwn(id)
+	}
 }
 
 // Kick implements registry.Live: it ends the session of a device that was disabled, deleted,

@@ -22,7 +22,7 @@ const (
 	taskCommands                    // send the commands that were not sent since the last Hello
 	taskResend                      // send all pending commands
 	taskAskHello                    // ask for a new Hello
-	taskLook                        // compare with the record, which another server may have changed, and re-evaluate
+	taskLook                        // compare with the record, which another server may have changed
 )
 
 // tasks are the pending ones of a session. One goroutine per session runs them and lives
@@ -72,7 +72,6 @@ func (s *session) runEach(ctx context.Context, t task) {
 		if !s.look(ctx) {
 			return
 		}
-		t |= taskReevaluate
 	}
 	switch {
 	case t&taskSlot != 0:

@@ -31,5 +31,6 @@ func cloneCatalog(c *fleet.Catalog) *fleet.Catalog {
 	n := *c
 	n.Groups, n.Firmware, n.Moves = copied(c.Groups), copied(c.Firmware), slices.Clip(c.Moves)
 	n.Staged, n.Ended = copied(c.Staged), copied(c.Ended)
+	n.Immediate = fleet.Immediate{}
 	return &n
 }

@@ -69,10 +69,11 @@ func (s *Catalogs) heard(product fleet.ProductID, tag string) {
 }
 
 // write calls work, which writes the catalog of a product; if the store is joined, every bucket has its
-// tag afterwards.
-func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func() error) error {
+// tag afterwards, and other servers know what it gives devices at once.
+func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func() (fleet.Immediate, error)) error {
 	if s.tags == nil {
-		return work()
+		_, err := work()
+		return err
 	}
 	return s.tags.Edit(ctx, product, work)
 }
@@ -101,7 +102,7 @@ func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLea
 func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
 	var before, claimed string
 	var edited *fleet.Catalog
-	err := s.write(ctx, product, func() (err error) {
+	err := s.write(ctx, product, func() (immediate fleet.Immediate, err error) {
 		edited, err = s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
 			before = c.Product.Slug
 			old := fleet.Catalog{Default: c.Default, Groups: copied(c.Groups), Revision: c.Revision}
@@ -118,7 +119,10 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 			claimed = c.Product.Slug
 			return nil
 		})
-		return err
+		if err == nil {
+			immediate = edited.Immediate
+		}
+		return immediate, err
 	})
 	switch {
 	case err != nil && claimed != "" && !errors.Is(err, fleet.Unavailable):
@@ -154,7 +158,9 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return fleet.Product{}, err
 	}
 	undo := context.WithoutCancel(ctx)
-	create := func() error { return s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})) }
+	create := func() (none fleet.Immediate, err error) {
+		return none, s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p}))
+	}
 	if err := s.write(ctx, p.ID, create); err != nil {
 		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Slug), id))
 	}
@@ -234,5 +240,5 @@ func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
 	if err != nil && !errors.Is(err, fleet.NotFound) {
 		return err
 	}
-	return s.write(ctx, p.ID, func() error { return s.docs.Remove(ctx, p.ID) }) // last, so that a retry finds the rest
+	return s.write(ctx, p.ID, func() (none fleet.Immediate, err error) { return none, s.docs.Remove(ctx, p.ID) }) // last, so that a retry finds the rest
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/pipeline"
@@ -17,8 +18,12 @@ func (s *Store) join(o Options) *node.Nodes {
 	})
 }
 
-// Woken is a device that another server has changed or has a connection of.
-type Woken = node.Woken
+type (
+	// Woken is a device that another server has changed or has a connection of.
+	Woken = node.Woken
+	// Edited is an edit of a catalog by another server.
+	Edited = feed.Edited
+)
 
 // Follow calls woken for each device that this server should look at again, and missed with some
 // devices for which it may not have been called, until ctx ends. It returns at once if the store is
@@ -33,6 +38,20 @@ func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(among
 // connected here at a time, in µs.
 func (s *Store) Connected(ctx context.Context, device fleet.DeviceID, holder string, at uint64) error {
 	return s.nodes.Connected(ctx, s.core.Pipeline, device, holder, at)
+}
+
+// Decide has the server that holds the session of a device, as far as the index knows, decide again what
+// the device should run. If it fails, that server looks at all its devices of the bucket.
+func (s *Store) Decide(ctx context.Context, device fleet.DeviceID) error {
+	return s.nodes.Decide(ctx, s.core.Pipeline, device, s.Index.Holder(device))
+}
+
+// FollowEdits calls edited for each edit of a catalog by another server, until ctx ends. It returns at
+// once if the store is not shared.
+func (s *Store) FollowEdits(ctx context.Context, edited func(Edited)) {
+	if s.feed.Joined() {
+		s.feed.Edits(ctx, edited)
+	}
 }
 
 // Nodes are the servers that share this store; nil if they may not.

@@ -147,8 +147,8 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Catalogs = newCatalogs(c, s.Timelines)
 	follow := feed.Config{Redis: c.Pipeline, Index: s.Index, Log: c.log, Joined: o.Joined, Kept: o.kept}
 	if o.Joined {
-		s.Catalogs.tags = feed.NewTags(c.Pipeline, s.Catalogs.docs, o.kept)
-		follow.Tags, follow.Catalog = s.Catalogs.tags, s.Catalogs.heard
+		s.Catalogs.tags = feed.NewTags(c.Pipeline, s.Catalogs.docs, o.kept, s.nodes.ID())
+		follow.Tags, follow.Catalog, follow.Self = s.Catalogs.tags, s.Catalogs.heard, s.nodes.ID()
 	}
 	s.feed = feed.New(follow)
 	s.Catalogs.feed = s.feed

@@ -41,6 +41,9 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	var before *fleet.Catalog
 	c, err = s.catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error {
 		before = clone(c)
+		if order.Now {
+			c.Immediate.Version = order.Version
+		}
 		return s.apply(actor, c, groups, order)
 	})
 	if err != nil {
@@ -49,7 +52,7 @@ func (s *Service) Release(ctx context.Context, actor fleet.Actor, product fleet.
 	s.recordRelease(ctx, actor, order, before, c)
 	var now []fleet.DeviceID
 	if order.Now {
-		now, err = s.online(c, order.Version)
+		now, err = s.Online(c, order.Version)
 	}
 	s.changed(product, now)
 	if err != nil {
@@ -260,8 +263,9 @@ func (s *Service) groupsOf(ctx context.Context, c *fleet.Catalog) (map[fleet.Gro
 	return groups, nil
 }
 
-// online are the connected devices that should run v by c and don't.
-func (s *Service) online(c *fleet.Catalog, v fleet.Version) ([]fleet.DeviceID, error) {
+// Online returns the connected devices that should run v by c and don't. Errors: fleet.Unavailable until
+// the index is built.
+func (s *Service) Online(c *fleet.Catalog, v fleet.Version) ([]fleet.DeviceID, error) {
 	yes := true
 	all := fleet.Actor{Team: c.Product.Team, Role: fleet.Owner} // a release also reaches devices that its author does not see
 	ids, err := s.index.IDs(fleet.DeviceQuery{Actor: all, Product: c.Product.ID, Online: &yes})

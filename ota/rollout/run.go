@@ -221,13 +221,13 @@ func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.
 	if err != nil || !moved(&before, &after) {
 		return after, c, err
 	}
-	if after.State == fleet.ReleaseHalted || after.State == fleet.ReleaseReverting {
+	if holds(&after) {
 		s.halted(product, id, c.Revision)
 	}
 	record(before, after)
 	var now []fleet.DeviceID
-	if after.Now && after.State != fleet.ReleaseHalted {
-		now = s.online(c, &after)
+	if immediate(&after) {
+		now = s.Online(c, &after)
 	}
 	s.changed(product, now)
 	e := event.Event{
@@ -248,6 +248,9 @@ func (s *Service) put(c *fleet.Catalog, before, after *fleet.Release) error {
 		after.Changed = now
 		if err := Few(s.index, c, after); err != nil {
 			return err
+		}
+		if immediate(after) {
+			c.Immediate.Release = after.ID
 		}
 	}
 	if after.State.Over() {

@@ -126,8 +126,8 @@ func over(c *fleet.Catalog, id fleet.ReleaseID) fleet.ReleaseID {
 	return 0
 }
 
-// online returns the connected devices whose target r changes and that don't run it.
-func (s *Service) online(c *fleet.Catalog, r *fleet.Release) []fleet.DeviceID {
+// Online returns the connected devices whose target r changes and that don't run it.
+func (s *Service) Online(c *fleet.Catalog, r *fleet.Release) []fleet.DeviceID {
 	yes := true
 	ids, err := s.index.IDs(fleet.DeviceQuery{Actor: everyone(c), Product: c.Product.ID, Online: &yes})
 	if err != nil {

@@ -28,6 +28,8 @@ type Config struct {
 	// Catalog is called when the catalog of a product has a tag that another process may have
 	// written, and with 0 when that may be so for all. It must not block. Joined only.
 	Catalog func(product fleet.ProductID, tag string)
+	// Self names this process in entries of catalogs. Joined only.
+	Self string
 	// Tags finishes edits of catalogs that other processes began. Joined only.
 	Tags *Tags
 }
@@ -37,6 +39,7 @@ type Feed struct {
 	config Config
 	parts  [keys.Parts]part // of a joined process
 	edits  edits
+	heard  heard
 
 	rescanning atomic.Bool
 	tending    atomic.Bool
@@ -53,7 +56,7 @@ func New(config Config) *Feed {
 	if config.Kept == 0 {
 		config.Kept = Kept
 	}
-	f := &Feed{config: config, doubtful: map[fleet.DeviceID]bool{}}
+	f := &Feed{config: config, heard: heard{edits: make(chan Edited, 256)}, doubtful: map[fleet.DeviceID]bool{}}
 	f.edits.since = map[string]time.Time{}
 	for i := range f.parts {
 		f.parts[i].ahead = map[fleet.DeviceID]write{}

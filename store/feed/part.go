@@ -149,7 +149,12 @@ func (f *Feed) apply(l look, end position, entries []entry) {
 // applyOne applies an entry; the caller must hold p.mu.
 func (f *Feed) applyOne(p *part, number int, e *entry) {
 	if number == keys.Catalogs {
-		f.config.Catalog(fleet.ProductID(record.Decimal(e.id)), e.fields["r"])
+		edited := Edited{Product: fleet.ProductID(record.Decimal(e.id))}
+		edited.read(e.fields["now"])
+		f.config.Catalog(edited.Product, e.fields["r"])
+		if e.fields["by"] != f.config.Self || edited.Unknown {
+			f.heard.add(edited)
+		}
 		return
 	}
 	d := fleet.Device{ID: fleet.DeviceID(e.id)}

@@ -142,6 +142,7 @@ func (f *Feed) rescan(ctx context.Context, some []int) {
 	}
 	if gap[keys.Catalogs] {
 		f.config.Catalog(0, "")
+		f.heard.add(Edited{Unknown: true})
 	}
 	within := func(id fleet.DeviceID) bool { return gap[keys.Bucket(id.String())] }
 	corrected := 0

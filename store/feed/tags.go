@@ -35,23 +35,25 @@ type Tags struct {
 	redis *pipeline.Pipeline
 	docs  *document.Documents[fleet.ProductID, fleet.Catalog]
 	kept  int
+	self  string
 
 	mu      sync.Mutex
 	lagging map[fleet.ProductID]bool // a bucket has another tag than the catalog; guarded by mu
 }
 
-// NewTags returns the tags of the catalogs docs, whose feed keeps about kept entries; 0: Kept.
-func NewTags(p *pipeline.Pipeline, docs *document.Documents[fleet.ProductID, fleet.Catalog], kept int) *Tags {
+// NewTags returns the tags of the catalogs docs, whose feed keeps about kept entries; 0: Kept. self names
+// this process there.
+func NewTags(p *pipeline.Pipeline, docs *document.Documents[fleet.ProductID, fleet.Catalog], kept int, self string) *Tags {
 	if kept == 0 {
 		kept = Kept
 	}
-	return &Tags{redis: p, docs: docs, kept: kept, lagging: map[fleet.ProductID]bool{}}
+	return &Tags{redis: p, docs: docs, kept: kept, self: self, lagging: map[fleet.ProductID]bool{}}
 }
 
-// Edit calls write, which writes the catalog of a product, and returns when every bucket has its
-// tag: each later save sees it. If the process ends before that, another one finishes it. After
+// Edit calls write, which writes the catalog of a product and returns what devices get at once, and
+// returns when every bucket has its tag: each later save sees it. If the process ends before that, another one finishes it. After
 // fleet.Unavailable the catalog may have been written, and the tags follow then, too.
-func (t *Tags) Edit(ctx context.Context, product fleet.ProductID, write func() error) error {
+func (t *Tags) Edit(ctx context.Context, product fleet.ProductID, write func() (fleet.Immediate, error)) error {
 	id := t.redis.Nonce()
 	err := t.redis.Do(ctx, keys.Edits, func(p redis.Pipeliner) redis.Cmder {
 		return p.HSet(context.Background(), keys.Edits, id, product.String())
@@ -60,20 +62,22 @@ func (t *Tags) Edit(ctx context.Context, product fleet.ProductID, write func() e
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // whoever waits for the answer: it is written now
-	if err := write(); err != nil {
+	immediate, err := write()
+	if err != nil {
 		if !errors.Is(err, fleet.Unavailable) {
 			_ = t.redis.Do(ctx, keys.Edits, func(p redis.Pipeliner) redis.Cmder { return p.HDel(context.Background(), keys.Edits, id) }) // else it is finished, to no effect
 		}
 		return err
 	}
-	return t.publish(ctx, product, id)
+	return t.publish(ctx, product, id, textOf(immediate))
 }
 
 // maxSpreads bounds how often a catalog that keeps changing is read.
 const maxSpreads = 32
 
-// publish gives each bucket the tag of a catalog, as it is now, and ends the edit.
-func (t *Tags) publish(ctx context.Context, product fleet.ProductID, edit string) error {
+// publish gives each bucket the tag of a catalog, as it is now, and ends the edit. now is what devices
+// get at once.
+func (t *Tags) publish(ctx context.Context, product fleet.ProductID, edit, now string) error {
 	for range maxSpreads {
 		tag, err := t.docs.Tag(ctx, product)
 		if err != nil {
@@ -84,10 +88,10 @@ func (t *Tags) publish(ctx context.Context, product fleet.ProductID, edit string
 			return err
 		}
 		if newer == "" {
-			_, err := t.redis.Run(ctx, noteScript, []string{keys.Tags(keys.Catalogs), keys.Feed(keys.Catalogs), keys.Edits}, t.kept, product.String(), tag, t.redis.Nonce(), edit)
+			_, err := t.redis.Run(ctx, noteScript, []string{keys.Tags(keys.Catalogs), keys.Feed(keys.Catalogs), keys.Edits}, t.kept, product.String(), tag, t.redis.Nonce(), edit, t.self, now)
 			return err
 		}
-		if now, err := t.docs.Tag(ctx, product); err != nil || now != tag {
+		if latest, err := t.docs.Tag(ctx, product); err != nil || latest != tag {
 			continue // it was edited meanwhile
 		}
 		// A fail-over lost edits that the buckets know: their revisions must not be used again.
@@ -140,7 +144,7 @@ func (t *Tags) repair(ctx context.Context) {
 	t.lagging = map[fleet.ProductID]bool{}
 	t.mu.Unlock()
 	for product := range lagging {
-		if err := t.publish(ctx, product, ""); err != nil {
+		if err := t.publish(ctx, product, "", ""); err != nil {
 			t.Lags(product)
 		}
 	}
@@ -191,7 +195,7 @@ func (e *edits) old(now time.Time) map[string]fleet.ProductID {
 func (f *Feed) tend(ctx context.Context) {
 	f.config.Tags.repair(ctx)
 	for id, product := range f.edits.old(time.Now()) {
-		if err := f.config.Tags.publish(ctx, product, id); err == nil {
+		if err := f.config.Tags.publish(ctx, product, id, unknown); err == nil {
 			f.config.Log.Info("finished an edit of a catalog that another server began", "product", product)
 		}
 	}

@@ -36,6 +36,20 @@ func (n *Nodes) WakeOthers(p redis.Pipeliner, device fleet.DeviceID) {
 	}
 }
 
+// Decide has the node that holds a device's session decide again what the device should run. It is one
+// trip, which other writes share.
+func (n *Nodes) Decide(ctx context.Context, p *pipeline.Pipeline, device fleet.DeviceID, holder string) error {
+	if n == nil || holder == n.id || !n.Alive(holder) {
+		return nil
+	}
+	return p.Do(ctx, keys.Device(device), func(p redis.Pipeliner) redis.Cmder {
+		return n.wake(p, device, holder, decide+" "+keys.Device(device))
+	})
+}
+
+// decide is the first word of a wake of Decide.
+const decide = "decide"
+
 // Connected has the node that holds a device's session end it: the device has connected here at a time,
 // in µs. It is one trip, which other writes share.
 func (n *Nodes) Connected(ctx context.Context, p *pipeline.Pipeline, device fleet.DeviceID, holder string, at uint64) error {
@@ -58,15 +72,19 @@ func (n *Nodes) wake(p redis.Pipeliner, device fleet.DeviceID, node, text string
 type Woken struct {
 	Device    fleet.DeviceID
 	Connected uint64 // it has a connection at another node since then, µs; 0: its record may have changed
+	Decide    bool   // it should be decided again what it should run
 }
 
 func readWoken(text string) Woken {
-	number, device, found := strings.Cut(text, " ") // which is in no key
-	if !found {
+	word, device, found := strings.Cut(text, " ") // which is in no key
+	switch {
+	case !found:
 		return Woken{Device: keys.DeviceOf(text)}
+	case word == decide:
+		return Woken{Device: keys.DeviceOf(device), Decide: true}
 	}
-	at, _ := strconv.ParseUint(number, 10, 64)
-	return Woken{keys.DeviceOf(device), at}
+	at, _ := strconv.ParseUint(word, 10, 64)
+	return Woken{Device: keys.DeviceOf(device), Connected: at}
 }
 
 // watch is what Watch knows of each bucket.
