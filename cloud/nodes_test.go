@@ -3,13 +3,12 @@ package cloud_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
@@ -214,21 +213,21 @@ func TestAServerAloneWritesNothingForOthers(t *testing.T) {
 	d := w.Dial(w.Enroll("a")[0])
 	d.Hello(1)
 	w.ReleaseVersion(2)
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
-	t.Cleanup(func() { _ = client.Close() })
-	for _, key := range cloudtest.Must[[]string](t)(client.Keys(t.Context(), "*").Result()) {
+	ask := func(words ...string) []string {
+		out, err := exec.CommandContext(t.Context(), "redis-cli", append([]string{"-s", r.socket}, words...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	for _, key := range ask("keys", "*") {
 		switch name, _, _ := strings.Cut(key, ":"); name {
 		case "f", "w", "c", "g", "nodes", "leases":
 			t.Errorf("it has written %s", key)
 		}
 	}
-	record := cloudtest.Must[map[string]string](t)(client.HGetAll(t.Context(), keys.Device("a")).Result())
-	for _, field := range []string{"nd", "ct"} {
-		if value, is := record[field]; is {
-			t.Errorf("the record has %s=%s", field, value)
-		}
-	}
-	if len(record) == 0 {
-		t.Error("the record was not found: the test looks in the wrong place")
+	fields := ask("hkeys", keys.Device("a"))
+	if !slices.Contains(fields, "se") || slices.Contains(fields, "nd") || slices.Contains(fields, "ct") {
+		t.Errorf("the record has %v", fields)
 	}
 }

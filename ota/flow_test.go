@@ -236,7 +236,9 @@ func TestAHelloThatCrossedItsOfferIsNotOfferedAgain(t *testing.T) {
 func TestAStopThatIsReevaluatedFirstReachesTheDevice(t *testing.T) {
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
-	r.act(AtChange, func(d *fleet.Device) { d.Update.State, d.Attempts.Target, d.Attempts.Held = fleet.Stopped, d.Update.To, true })
+	r.act(AtChange, func(d *fleet.Device) {
+		d.Update.State, d.Attempts.Target, d.Attempts.Held = fleet.Stopped, d.Update.To, true
+	})
 	if len(r.stops) != 1 || r.stops[0].Reason != wire.ReasonStopped || r.count != 0 || len(r.offers) != 1 {
 		t.Errorf("got stops %v, %d offers, %d chunks queued; want one stop", r.stops, len(r.offers), r.count)
 	}
