@@ -139,6 +139,7 @@ func (v listPages) productOf(f deviceFilter) string {
 		if v.product.ID == 0 {
 			return ""
 		}
+		f.Fields = f.OfAllProducts()
 		return "/devices?" + f.values().Encode()
 	}
 	return "/p/" + url.PathEscape(f.Product) + "/devices?" + f.values().Encode()

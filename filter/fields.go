@@ -126,12 +126,16 @@ func kindNamed(text string) (fleet.DeviceKind, error) {
 	return 0, fleet.FieldErrorf("kind", "no such kind of device: %.40s", text)
 }
 
-func choice(text string) *bool {
+// choice reads yes, no, or nothing for either. A field that can't be read never selects more than was
+// meant.
+func choice(field, text string) (*bool, error) {
 	switch text {
+	case "":
+		return nil, nil
 	case "yes":
-		return new(true)
+		return new(true), nil
 	case "no":
-		return new(false)
+		return new(false), nil
 	}
-	return nil
+	return nil, fleet.FieldErrorf(field, "%s is yes or no, not %.20q", field, text)
 }

@@ -32,20 +32,29 @@ type Service struct{ Config }
 // New returns a Service.
 func New(c Config) *Service { return &Service{c} }
 
-// Query returns the devices that a filter selects of a product; product 0: of all, without what it
-// asks about targets, which are a product's. It returns fleet.Invalid for a field that can't be, and
-// for groups that actor does not see.
+// Query returns the devices that a filter selects of a product; product 0: of all. It returns
+// fleet.Invalid for a field that can't be, for one about targets without their product, and for
+// groups that actor does not see.
 func (s *Service) Query(ctx context.Context, actor fleet.Actor, product fleet.ProductID, f Fields) (fleet.DeviceQuery, error) {
-	q := fleet.DeviceQuery{
-		Actor: actor, Product: product, Text: f.Search, NoGroup: f.NoGroup != "",
-		Online: choice(f.Online), Development: choice(f.Development), Locked: choice(f.Locked),
-	}
-	for _, step := range []func(context.Context, Fields, *fleet.DeviceQuery) error{s.groups, versions, s.states, s.targets} {
+	q := fleet.DeviceQuery{Actor: actor, Product: product, Text: f.Search}
+	for _, step := range []func(context.Context, Fields, *fleet.DeviceQuery) error{choices, s.groups, versions, s.states, s.targets} {
 		if err := step(ctx, f, &q); err != nil {
 			return q, err
 		}
 	}
 	return q, nil
+}
+
+func choices(_ context.Context, f Fields, q *fleet.DeviceQuery) (err error) {
+	read := func(field, text string) *bool {
+		yes, wrong := choice(field, text)
+		err = cmp.Or(err, wrong)
+		return yes
+	}
+	q.Online, q.Development, q.Locked = read("online", f.Online), read("development", f.Development), read("locked", f.Locked)
+	none := read("nogroup", f.NoGroup)
+	q.NoGroup = none != nil && *none
+	return err
 }
 
 func (s *Service) groups(ctx context.Context, f Fields, q *fleet.DeviceQuery) error {
@@ -120,14 +129,11 @@ func (s *Service) states(ctx context.Context, f Fields, q *fleet.DeviceQuery) (e
 	return err
 }
 
-// maxAlerts bounds the alerts examined for devices with one of a name.
-const maxAlerts = 500
-
-// alerted returns the devices with an active alert of this name.
+// alerted returns the devices with an active alert of this name. A team has 10,000 alerts at most.
 func (s *Service) alerted(ctx context.Context, actor fleet.Actor, name string) ([]fleet.DeviceID, error) {
 	ids := []fleet.DeviceID{}
 	q := fleet.AlertQuery{Team: actor.Team, Limit: 100}
-	for looked := 0; looked < maxAlerts; looked += q.Limit {
+	for {
 		alerts, next, err := s.Registry.Alerts(ctx, actor, q)
 		if err != nil {
 			return nil, err
@@ -148,7 +154,13 @@ func (s *Service) alerted(ctx context.Context, actor fleet.Actor, name string) (
 // targets adds what a filter asks about targets.
 func (s *Service) targets(ctx context.Context, f Fields, q *fleet.DeviceQuery) (err error) {
 	if q.Product == 0 {
-		return nil
+		return f.aboutNoTarget()
+	}
+	if f.Release == "" && (f.Part != "" || f.Cause != "") {
+		return fleet.FieldErrorf("release", "part and cause are about a release: add release, its number")
+	}
+	if f.Left == "" && f.Target != "" {
+		return fleet.FieldErrorf("left", "target is about devices that are left: add left, such as left=any")
 	}
 	also := func(where fleet.Where, wrong error) {
 		if err = cmp.Or(err, wrong); wrong == nil {
@@ -191,6 +203,29 @@ func (s *Service) targets(ctx context.Context, f Fields, q *fleet.DeviceQuery) (
 		also(s.Releases.Wrong(ctx, q.Actor, q.Product, 0))
 	}
 	return err
+}
+
+// ofOneProduct are the fields about targets, which are a product's.
+var ofOneProduct = []string{"concern", "release", "part", "cause", "reason", "left", "target"}
+
+// aboutNoTarget returns fleet.Invalid if f asks about targets.
+func (f Fields) aboutNoTarget() error {
+	fields := f.names()
+	for _, name := range ofOneProduct {
+		if *fields[name] != "" {
+			return fleet.FieldErrorf(name, "%s is about the devices of one product: choose a product", name)
+		}
+	}
+	return nil
+}
+
+// OfAllProducts returns f without what it asks about targets.
+func (f Fields) OfAllProducts() Fields {
+	fields := f.names()
+	for _, name := range ofOneProduct {
+		*fields[name] = ""
+	}
+	return f
 }
 
 // both is the condition that a holds, which may be nil, and b.
