@@ -53,7 +53,7 @@ func TestAQueryOfSeveralValuesIsEscapedOnce(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	var page strings.Builder
-	if err := pages["devices"].ExecuteTemplate(&page, "sort", map[string]any{"f": f, "by": "name", "text": "Name"}); err != nil {
+	if err := pages()["devices"].ExecuteTemplate(&page, "sort", map[string]any{"f": f, "by": "name", "text": "Name"}); err != nil {
 		t.Fatal(err)
 	}
 	if want := `href="?group=b%231%3Ax%40y&amp;group=beta&amp;q=a%26b&amp;sort=-name"`; !strings.Contains(page.String(), want) {

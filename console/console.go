@@ -100,6 +100,7 @@ func New(config Config) *Console {
 		config: config, accounts: config.Accounts, registry: config.Registry, audit: config.Audit, releases: config.Releases, rollouts: config.Rollouts, remaining: config.Remaining, history: config.History, rehearsals: config.Rehearsals, live: config.Live, log: config.Log,
 		jobs: config.Jobs, filters: config.Filters, quotas: config.Quotas, streams: sse.NewOpen(maxSessionStreams), kept: newKept(),
 	}
+	pages() // a template that is wrong ends the start, not a request
 	c.handler = secured(compressed(http.NewCrossOriginProtection().Handler(c.routes())))
 	return c
 }

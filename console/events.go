@@ -100,7 +100,7 @@ func (f *feed) Take(v event.View) bool {
 func (f *feed) Flush() (string, error) {
 	slices.Reverse(f.rows)
 	var out bytes.Buffer
-	err := pages["events"].ExecuteTemplate(&out, "rows", map[string]any{"Rows": f.rows, "Skipped": f.skipped})
+	err := pages()["events"].ExecuteTemplate(&out, "rows", map[string]any{"Rows": f.rows, "Skipped": f.skipped})
 	f.rows, f.skipped = nil, 0
 	return sse.Event("rows", strings.TrimSpace(out.String())), err
 }

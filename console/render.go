@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -20,12 +21,13 @@ import (
 //go:embed templates/*.html
 var sources embed.FS
 
-// pages has a set of templates for each page: the layout, the shared parts and its own
-// definitions.
-var pages = parse()
+// pages returns a set of templates for each page: the layout, the shared parts and its own
+// definitions. They are parsed at the first call, in New: the commands of the CLI, which are in the
+// same program, need none.
+var pages = sync.OnceValue(parse)
 
-// tag is added to the address of static files and changes with their contents.
-var tag = contentTag()
+// tag returns what is added to the address of static files and changes with their contents.
+var tag = sync.OnceValue(contentTag)
 
 // page is the data of the layout; Body is that of the page's own template.
 type page struct {
@@ -87,7 +89,7 @@ func (v *visit) rights() rights {
 
 // show answers with a whole page.
 func (v *visit) show(name, title string, body any) error {
-	p := page{Title: title, Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights(), Gone: v.gone}
+	p := page{Title: title, Name: name, Product: v.product, Tag: tag(), Broker: v.broker(), Body: body, May: v.rights(), Gone: v.gone}
 	if v.actor.Role != fleet.NoRole {
 		p.Stream = v.hintsOf()
 		p.Notice = v.notice()
@@ -136,13 +138,13 @@ func (v *visit) part(name string, body any) error { return v.execute("error", na
 
 // fragmentOf answers with a fragment of one page.
 func (v *visit) fragmentOf(name, part string, body any) error {
-	return v.execute(name, part, page{Name: name, Product: v.product, Tag: tag, Broker: v.broker(), Body: body, May: v.rights()})
+	return v.execute(name, part, page{Name: name, Product: v.product, Tag: tag(), Broker: v.broker(), Body: body, May: v.rights()})
 }
 
 // execute renders before it writes, so that a template error does not send half a page.
 func (v *visit) execute(name, template string, data any) error {
 	var out bytes.Buffer
-	if err := pages[name].ExecuteTemplate(&out, template, data); err != nil {
+	if err := pages()[name].ExecuteTemplate(&out, template, data); err != nil {
 		return fmt.Errorf("template %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")

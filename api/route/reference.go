@@ -22,8 +22,6 @@ import (
 //go:embed pages/reference.html
 var referenceHTML string
 
-var referenceTemplate = template.Must(template.New("reference").Parse(referenceHTML))
-
 // The page's view of the OpenAPI document.
 type (
 	referencePage struct {
@@ -56,7 +54,7 @@ type (
 func (s *service) reference() Table {
 	page := sync.OnceValues(func() ([]byte, error) {
 		var out bytes.Buffer
-		err := referenceTemplate.Execute(&out, s.referencePage())
+		err := template.Must(template.New("reference").Parse(referenceHTML)).Execute(&out, s.referencePage())
 		return out.Bytes(), err
 	})
 	show := func(context.Context, fleet.Actor, *struct{}) (*huma.StreamResponse, error) {
