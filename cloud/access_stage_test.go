@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ type stage struct {
 	own       fleet.Group // held by the editor and the viewer
 	program   string
 	count     int
+	hidden    map[fleet.TeamID]fleet.Group // a group of a team for devices that hide behind it; see hiding
 }
 
 // subject is what one request is about: the parts its path and body are filled with.
@@ -36,7 +38,7 @@ type subject map[string]string
 func newStage(t *testing.T) *stage {
 	w := serve(t)
 	ctx := t.Context()
-	s := &stage{world: w, tokens: map[fleet.Role]string{}, actors: map[fleet.Role]fleet.Actor{}}
+	s := &stage{world: w, tokens: map[fleet.Role]string{}, actors: map[fleet.Role]fleet.Actor{}, hidden: map[fleet.TeamID]fleet.Group{}}
 	owner := s.signIn(fleet.Owner, cloudtest.OwnerEmail, 0)
 	s.team = owner.Team
 	s.product = cloudtest.Must[fleet.Product](t)(w.Cloud.Registry().Product(ctx, owner, cloudtest.Lamp)).ID
@@ -74,7 +76,7 @@ func (s *stage) signIn(role fleet.Role, email string, team fleet.TeamID) fleet.A
 // call makes a fresh subject, so that no request meets what another left, and asks.
 func (s *stage) call(p policy, r operation, role fleet.Role, object string) (int, string) {
 	s.Helper()
-	subject := s.subject(object)
+	subject := s.subject(object, r.path+p.query+p.body)
 	token := s.tokens[role]
 	if p.operation == "RevokeAccessToken" && object == own {
 		_, t, err := s.Cloud.Accounts().NewToken(s.Context(), s.actors[role], "x", 0)
@@ -171,17 +173,59 @@ func (s *stage) fill(text string, subject subject) string {
 	return strings.NewReplacer("{job}", "1000", "{filter}", "f").Replace(text) // nobody's, and the team's
 }
 
-// subject makes a device, a group, a user, an alert and a firmware of one standing.
-func (s *stage) subject(object string) subject {
+// subject makes what a request names of one standing: text is its path, query and body, with
+// {device}, {group}, {alert}, {email}, {version} ... where they are named. Whatever is not named is
+// not made: lists of a thousand groups and versions cost more than all requests.
+func (s *stage) subject(object, text string) subject {
 	s.Helper()
-	ctx := s.Context()
+	names := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return strings.Contains(text, "{"+key+"}") })
+	}
 	s.count++
 	n := strconv.Itoa(s.count)
-	team, product, slug := s.team, s.product, cloudtest.Lamp
+	team, slug := s.team, cloudtest.Lamp
 	if object == alien {
-		team, product, slug = s.other, s.elsewhere, "alien"
+		team, slug = s.other, "alien"
 	}
-	group := s.group(object, team, n)
+	subject := subject{
+		"product": slug, "token": "000000000000", "version": "1", "prefix": "spark/", "program": s.program,
+		"fresh": "fresh-" + n + "@example.com", "slug": "slug-" + n, "slug number": strconv.Itoa(1000 + s.count),
+	}
+	var group fleet.Group
+	if names("group", "release") {
+		group = s.group(object, team, n)
+		subject["group"] = group.Name
+	} else {
+		group = s.hiding(team)
+	}
+	if names("device", "alert") {
+		device := s.device(object, n, group)
+		subject["device"] = string(device)
+		if names("alert") {
+			subject["alert"] = cloudtest.Must[fleet.Alert](s)(s.Cloud.Store().Messages.Raise(s.Context(), fleet.Alert{Team: team, Device: device, Name: "test"})).ID
+		}
+	}
+	if names("email", "username") || object == alien && names("program") {
+		email := s.member(team, n)
+		subject["email"], subject["username"] = email, email
+		if object == alien {
+			subject["program"] = email
+		}
+	}
+	if names("version") && object != alien {
+		subject["version"] = s.firmware()
+	}
+	return subject
+}
+
+// device makes a device of one standing; group is what hides it, where something does.
+func (s *stage) device(object, n string, group fleet.Group) fleet.DeviceID {
+	s.Helper()
+	ctx := s.Context()
+	team, product := s.team, s.product
+	if object == alien {
+		team, product = s.other, s.elsewhere
+	}
 	device := &fleet.Device{ID: fleet.DeviceID("d-" + n), Team: team, Product: product}
 	switch object {
 	case own:
@@ -200,18 +244,17 @@ func (s *stage) subject(object string) subject {
 	if err := s.Cloud.Store().Devices.Create(ctx, device); err != nil {
 		s.Fatal(err)
 	}
-	alert := cloudtest.Must[fleet.Alert](s)(s.Cloud.Store().Messages.Raise(ctx, fleet.Alert{Team: team, Device: device.ID, Name: "test"}))
-	email := s.member(team, n)
-	subject := subject{
-		"product": slug, "device": string(device.ID), "group": group.Name, "alert": alert.ID, "email": email, "username": email, "token": "000000000000",
-		"version": "1", "prefix": "spark/", "fresh": "fresh-" + n + "@example.com", "slug": "slug-" + n, "slug number": strconv.Itoa(1000 + s.count), "program": s.program,
+	return device.ID
+}
+
+// hiding is a group of a team that neither the editor nor the viewer holds. All requests that name
+// no group share it.
+func (s *stage) hiding(team fleet.TeamID) fleet.Group {
+	s.Helper()
+	if _, ok := s.hidden[team]; !ok {
+		s.hidden[team] = s.group(foreign, team, "shared-"+strconv.Itoa(int(team)))
 	}
-	if object == alien {
-		subject["program"] = email
-	} else {
-		subject["version"] = s.firmware()
-	}
-	return subject
+	return s.hidden[team]
 }
 
 // group is one that the editor and the viewer hold, or don't.

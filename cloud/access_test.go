@@ -248,6 +248,7 @@ func (p policy) wanted(role fleet.Role, object string) int {
 func TestEveryRouteForEveryRoleAndObject(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
+	s.subject(own, "{device}") // so that nobody can delete the product
 	routes := s.routes()
 	for id := range routes {
 		if !slices.Contains(open, id) && !slices.ContainsFunc(policies, func(p policy) bool { return p.operation == id }) {
@@ -280,7 +281,7 @@ func TestEveryRouteForEveryRoleAndObject(t *testing.T) {
 // it did not exist.
 func TestAHiddenGroupCanNotBeReleasedTo(t *testing.T) {
 	s := newStage(t)
-	hidden := s.fill(`{"version":1,"groups":["{group}"]}`, s.subject(foreign))
+	hidden := s.fill(`{"version":1,"groups":["{group}"]}`, s.subject(foreign, "{group}"))
 	unknown := `{"version":1,"groups":["none"]}`
 	for _, body := range []string{hidden, unknown} {
 		status, answer := s.send(http.MethodPut, "/v1/products/"+cloudtest.Lamp+"/firmware/release", body, s.tokens[fleet.Editor])

@@ -325,7 +325,7 @@ func TestEveryOperationRefusesBadInput(t *testing.T) {
 	s := newStage(t)
 	s.UploadVersions(100, 7) // of the examples
 	c := s.contract()
-	subject := s.subject(own)
+	subject := s.subject(own, "{device}{group}{alert}{email}{version}")
 	defer s.stageRelease(subject, own)()
 	defer s.stageChannel(subject, own)()
 	tried := map[string]int{}

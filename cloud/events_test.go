@@ -43,7 +43,7 @@ func (s *stage) listen(path, token string) (next func() string) {
 func TestEventReachesThoseWhoSeeItsDeviceNow(t *testing.T) {
 	s := newStage(t)
 	ctx := t.Context()
-	seen, hidden := s.subject(own)["device"], s.subject(foreign)["device"]
+	seen, hidden := s.subject(own, "{device}")["device"], s.subject(foreign, "{device}")["device"]
 	next := s.listen("/v1/events/muster%2Fdevice", s.tokens[fleet.Viewer])
 	name := func(id, text string) {
 		t.Helper()
@@ -82,7 +82,7 @@ func TestEventReachesThoseWhoSeeItsDeviceNow(t *testing.T) {
 // TestReleaseEventsOmitHiddenGroups lets an editor listen to two releases.
 func TestReleaseEventsOmitHiddenGroups(t *testing.T) {
 	s := newStage(t)
-	hidden := s.subject(foreign)["group"]
+	hidden := s.subject(foreign, "{group}")["group"]
 	next := s.listen("/v1/products/"+cloudtest.Lamp+"/events/particle%2Ffirmware%2Frelease", s.tokens[fleet.Editor])
 	s.ReleaseVersion(1, func(r *api.Release) { r.Groups = api.Some(api.Names{hidden}) })
 	s.ReleaseVersion(1, func(r *api.Release) { r.Groups = api.Some(api.Names{hidden, "own"}) })
