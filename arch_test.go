@@ -312,11 +312,12 @@ func TestOnlyOnePackageSpellsKeysOfRedis(t *testing.T) {
 }
 
 func TestFilesNameNoMachine(t *testing.T) {
-	machine := regexp.MustCompile(`(?:^|[^A-Za-z0-9_.~/{}$-])/(?:home|root|Users|work|mnt)/`)
+	folders := []string{"home", "root", "Users", "work", "mnt"}
+	machine := regexp.MustCompile(`(?:^|[^A-Za-z0-9_.~/{}$-])/(?:` + strings.Join(folders, "|") + `)/`)
 	for _, file := range tracked(t, "") {
 		text := read(t, file)
-		if bytes.IndexByte(text, 0) >= 0 {
-			continue
+		if bytes.IndexByte(text, 0) >= 0 || !slices.ContainsFunc(folders, func(folder string) bool { return bytes.Contains(text, []byte("/"+folder+"/")) }) {
+			continue // a search for five words takes a twentieth of the expression
 		}
 		if found := machine.Find(text); found != nil {
 			t.Errorf("%s: %q is a path of somebody's machine", file, bytes.TrimSpace(found))
