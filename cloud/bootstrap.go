@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+
+	"github.com/muster-iot/muster/steady"
 )
 
 // firstTeam is the name of the first team until its owner renames it.
@@ -13,6 +15,12 @@ const firstTeam = "Team"
 // password it generates one and reports it, once.
 func (c *Cloud) bootstrap(ctx context.Context) error {
 	needed, err := c.accounts.Empty(ctx)
+	for err == nil && needed && !c.store.Nodes().Holds(leaseBootstrap) { // another server is doing it, or is about to
+		if !steady.Sleep(ctx, leaseEvery) {
+			return ctx.Err()
+		}
+		needed, err = c.accounts.Empty(ctx)
+	}
 	if err != nil || !needed {
 		return err
 	}

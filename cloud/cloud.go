@@ -138,7 +138,7 @@ func (c *Cloud) compose(images image.Store) error {
 	c.audit.KeepBegun(c.folder.begun, c.folder.left)
 	c.history = history.New(history.Config{
 		Timelines: c.store.Timelines, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Clock: c.store.Clock, Log: c.log,
-		Tally: c.activity.Tally,
+		Leads: c.leads(leaseHistory), Tally: c.activity.Tally,
 	})
 	var err error
 	if c.notify, err = c.newNotify(); err != nil {
@@ -152,7 +152,7 @@ func (c *Cloud) compose(images image.Store) error {
 	})
 	c.jobs = job.New(job.Config{
 		Jobs: c.store.Jobs, Teams: c.store.Teams, Registry: c.registry, Releases: c.releases, Audit: c.audit, Announce: c.activity.Publish,
-		Clock: c.store.Clock, Log: c.log,
+		Clock: c.store.Clock, Log: c.log, Leads: c.leads(leaseJobs), Alive: c.store.Nodes().Alive,
 	})
 	c.filters = filter.New(filter.Config{
 		Registry: c.registry, Releases: c.releases, Rollouts: c.rollouts, Remaining: c.remaining, Saved: c.store.Filters, Audit: c.audit,
@@ -216,23 +216,7 @@ func (c *Cloud) Addresses() Addresses { return c.addresses }
 func (c *Cloud) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	base := c.base
-	tasks.Go(func() { c.ota.Run(base, c.log) })
-	tasks.Go(func() { c.sessions.Run(base) })
-	tasks.Go(func() { c.accounts.WatchFailures(base) })
-	tasks.Go(func() { c.rollouts.Run(base) })
-	tasks.Go(func() { c.jobs.Run(base) })
-	tasks.Go(func() { c.history.Run(base) })
-	tasks.Go(func() { trim(base, c.broker) })
-	tasks.Go(func() { c.watchCertificates(base) })
-	tasks.Go(func() { c.raiseNotices(base, c.store.Notices()) })
-	tasks.Go(func() { c.audit.Run(base) })
-	tasks.Go(func() { c.notify.Run(base) })
-	tasks.Go(func() { c.keepImages(base) })
-	tasks.Go(func() { c.resumeOthers(base) })
-	tasks.Go(func() { c.followEdits(base) })
-	tasks.Go(func() {
-		c.disk.Run(base, func(text string) { c.activity.RaiseInAllTeams(base, "disk_low", text) })
-	})
+	c.start(base, &tasks)
 	failed := make(chan error, 2)
 	tasks.Go(func() { c.metrics.serve(failed) })
 	if c.http != nil {

@@ -111,7 +111,7 @@ func (c *Cloud) operations() http.Handler {
 	operations := rest.New(rest.Config{
 		Version: c.config.Version, MaxImage: int64(c.config.OTA.MaxImage), MQTT: c.addresses.MQTT,
 	}, rest.Domain{
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Quotas: c.quotas, Notify: c.notify, Filters: c.filters,
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, Events: c.activity, Repeats: c.store.Repeats, Process: c.store.Nodes().ID(), Alive: c.store.Nodes().Alive, Quotas: c.quotas, Notify: c.notify, Filters: c.filters,
 	}, c.log)
 	return operations.Handler(
 		account.Tables(operations), apihistory.Tables(operations, c.history), apirehearsal.Tables(operations, c.rehearsals), channels.Tables(operations),

@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/activity"
@@ -41,14 +40,11 @@ func (c *Cloud) openImages(ctx context.Context) error {
 	return c.bucket.Start(ctx)
 }
 
-// keepImages looks after the images until ctx ends.
-func (c *Cloud) keepImages(ctx context.Context) {
-	var tasks sync.WaitGroup
-	defer tasks.Wait()
+// runBucket looks after the bucket of images, if there is one, until ctx ends.
+func (c *Cloud) runBucket(ctx context.Context) {
 	if c.bucket != nil {
-		tasks.Go(func() { c.bucket.Run(ctx) })
+		c.bucket.Run(ctx)
 	}
-	c.collectImages(ctx)
 }
 
 // collectEvery is the time between two looks for images without a record.
@@ -59,6 +55,9 @@ func (c *Cloud) collectImages(ctx context.Context) {
 	tick := time.NewTicker(collectEvery)
 	defer tick.Stop()
 	for {
+		if c.bucket != nil && !c.awaitLease(ctx, leaseImages) { // a folder is its server's own
+			return
+		}
 		removed, err := c.images.Collect(ctx)
 		if err != nil {
 			c.log.Log(ctx, activity.LevelOf(err), "images without a record could not be removed", "err", err)

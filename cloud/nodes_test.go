@@ -2,6 +2,7 @@ package cloud_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,7 @@ func serveNodes(t *testing.T, url string, count int) []*world {
 	t.Helper()
 	share := func(c *cloud.Config) {
 		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
-		c.OTA.CoolDown = []time.Duration{0}
+		c.OTA.CoolDown, c.Notify.Allow = []time.Duration{0}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}
 	nodes := []*world{serve(t, share)}
 	for range count - 1 {

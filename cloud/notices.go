@@ -13,7 +13,9 @@ func (c *Cloud) raiseNotices(ctx context.Context, notices <-chan store.Notice) {
 		case <-ctx.Done():
 			return
 		case n := <-notices:
-			c.activity.RaiseInAllTeams(ctx, n.Name, n.Text)
+			if c.store.Nodes().Holds(leaseNotices) { // each server that shares the store sees the same
+				c.activity.RaiseInAllTeams(ctx, n.Name, n.Text)
+			}
 		}
 	}
 }

@@ -22,6 +22,7 @@ func (c *Cloud) newNotify() (*notify.Service, error) {
 	return notify.New(notify.Config{
 		Outbox: c.store.Outbox, Messages: c.store.Messages, Teams: c.store.Teams, Audit: c.audit, Log: c.log,
 		Webhook: webhook.New(webhook.Guard{Allow: c.config.Notify.Allow}), Mail: sender, Link: strings.TrimSuffix(c.config.HTTP.PublicURL, "/"),
+		Leads: c.leads(leaseNotifications),
 		Raise: func(ctx context.Context, team fleet.TeamID, name, text string) {
 			c.activity.RaiseFor(ctx, team, "", name, text)
 		},

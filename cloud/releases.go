@@ -28,7 +28,7 @@ func (c *Cloud) composeReleases(base context.Context, images image.Store) {
 	c.remaining = remaining.New(remaining.Config{Catalogs: c.store.Catalogs, Index: c.store.Index, Pace: limits, MaxAttempts: c.config.OTA.Attempts})
 	c.rollouts = rollout.New(rollout.Config{
 		Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index, Audit: c.audit, MaxAttempts: c.config.OTA.Attempts,
-		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Halted: c.ota.Hold, Changed: c.sessions.Released, Pace: limits,
+		Log: c.log, Clock: c.store.Clock, Announce: c.activity.Publish, Halted: c.ota.Hold, Changed: c.sessions.Released, Leads: c.leads(leaseReleases), Pace: limits,
 		Counted: func(product fleet.ProductID, r fleet.Release, n fleet.ReleaseCounts) {
 			c.history.Counted(product, r, n)
 		},

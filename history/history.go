@@ -34,6 +34,9 @@ type Config struct {
 	Clock     *steady.Clock // that of the store
 	Log       *slog.Logger
 
+	// Leads reports whether this server samples fleets for all that share the store; nil: it is the only
+	// one. The others add what they have counted.
+	Leads func() bool
 	// Tally returns what this process has counted of a product.
 	Tally func(fleet.ProductID) fleet.Tally
 }
@@ -54,6 +57,9 @@ type History struct {
 
 // New returns a History, which samples while Run does.
 func New(config Config) *History {
+	if config.Leads == nil {
+		config.Leads = func() bool { return true }
+	}
 	return &History{
 		Config: config, writer: rand.Text()[:12], sampling: make(chan struct{}, 1),
 		tracks: make(map[fleet.ProductID]*track), stands: make(map[curve][]stand),

@@ -25,6 +25,8 @@ var owner = fleet.Actor{Team: otatest.Team, Role: fleet.Owner}
 type world struct {
 	*otatest.Fleet
 
+	follows bool // another server leads
+
 	mu    sync.Mutex
 	tally fleet.Tally // guarded by mu
 }
@@ -47,7 +49,7 @@ func (w *world) start(t *testing.T) (h *history.History, stop func()) {
 	w.mu.Unlock()
 	h = history.New(history.Config{
 		Timelines: w.Store.Timelines, Catalogs: w.Store.Catalogs, Teams: w.Store.Teams, Index: w.Store.Index, Clock: w.Store.Clock,
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), Leads: func() bool { return !w.follows },
 		Tally: func(fleet.ProductID) fleet.Tally {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -117,6 +119,26 @@ func TestThePastOutlivesTheProcess(t *testing.T) {
 		want := map[string]int{"1.0.0": 9, "2.0.0": 1}
 		if got := last[len(last)-1]; cmp.Diff(got.Devices, want) != "" || got.Total != 10 {
 			t.Errorf("got %+v, want %v", got, want)
+		}
+	})
+}
+
+func TestAServerThatDoesNotLeadAddsOnlyWhatItHasCounted(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		w.follows = true
+		h, stop := w.start(t)
+		defer stop()
+		w.Device("lamp-1", "1.0.0")
+		w.count(7, 1)
+		time.Sleep(3 * time.Minute)
+		s := w.past(t, h, history.Query{From: time.Now().Add(-5 * time.Minute)})
+		if handshakes, failures := counted(s); handshakes != 7 || failures != 1 {
+			t.Errorf("counted %d handshakes and %d failures, want 7 and 1", handshakes, failures)
+		}
+		for _, p := range s.Points {
+			if p.Total != 0 {
+				t.Errorf("it has sampled %+v", p)
+			}
 		}
 	})
 }

@@ -75,6 +75,9 @@ func (h *History) add(ctx context.Context, t *track) error {
 	}
 	marks := t.moves(c, tally.Since, h.Clock.Now())
 	counts := counts(t.counted, tally)
+	if !h.Leads() {
+		return h.addCounts(ctx, t, g, tally, counts)
+	}
 	if len(marks)+len(counts) == 0 && (g.equal(t.gauges) && now.Sub(since) < idle || len(g.devices) == 0 && len(t.gauges.devices) == 0) {
 		t.stood = now
 		return nil
@@ -87,6 +90,21 @@ func (h *History) add(ctx context.Context, t *track) error {
 	h.mu.Lock()
 	t.counted, t.at = tally, now
 	h.mu.Unlock()
+	return h.write(ctx, t)
+}
+
+// addCounts adds what this server has counted: how the fleet stands is sampled by another one.
+func (h *History) addCounts(ctx context.Context, t *track, g gauges, tally fleet.Tally, counts []timeline.Sum) error {
+	now := time.Now()
+	t.gauges, t.stood = g, now
+	h.mu.Lock()
+	t.counted, t.at = tally, now
+	h.mu.Unlock()
+	if len(counts) == 0 {
+		return nil
+	}
+	t.number++
+	t.pending = &timeline.Write{Writer: h.writer, Number: t.number, At: h.Clock.Now(), Sums: counts}
 	return h.write(ctx, t)
 }
 

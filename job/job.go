@@ -68,6 +68,12 @@ type Config struct {
 	Announce func(event.Event) // must not block; nil: nobody listens
 	Clock    *steady.Clock
 	Log      *slog.Logger
+
+	// Leads reports whether this server carries out the jobs of all those that share the store; nil:
+	// it is the only one.
+	Leads func() bool
+	// Alive reports whether a server may still be starting a job. It is used with Leads only.
+	Alive func(server string) bool
 }
 
 // Service starts jobs and carries them out. It is safe for concurrent use.
@@ -80,6 +86,10 @@ type Service struct {
 	announce func(event.Event)
 	clock    *steady.Clock
 	log      *slog.Logger
+
+	leads  func() bool
+	alive  func(server string) bool
+	looked time.Time // owned by Run
 
 	quietRegistry *registry.Registry
 	quietReleases *release.Service
@@ -103,7 +113,7 @@ func New(c Config) *Service {
 		c.Announce = func(event.Event) {}
 	}
 	return &Service{
-		jobs: c.Jobs, teams: c.Teams, registry: c.Registry, releases: c.Releases, audit: c.Audit, announce: c.Announce, clock: c.Clock, log: c.Log,
+		jobs: c.Jobs, teams: c.Teams, registry: c.Registry, releases: c.Releases, audit: c.Audit, announce: c.Announce, clock: c.Clock, log: c.Log, leads: c.Leads, alive: c.Alive,
 		quietRegistry: c.Registry.Quiet(), quietReleases: c.Releases.Quiet(), wake: make(chan struct{}, 1),
 	}
 }

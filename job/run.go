@@ -20,13 +20,23 @@ const (
 // of one job at a time and rests as long as that took, so that it takes at most half of what is
 // there: the slower the server, the longer it rests.
 func (s *Service) Run(ctx context.Context) {
+	var tick <-chan time.Time // never, unless jobs are started at other servers, too
+	if s.leads != nil {
+		ticker := time.NewTicker(lookEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
 	for {
-		r := s.next()
+		var r *running
+		if s.mayRun(ctx) {
+			r = s.next()
+		}
 		if r == nil {
 			select {
 			case <-ctx.Done():
 				return
 			case <-s.wake:
+			case <-tick:
 			}
 			continue
 		}
@@ -58,6 +68,8 @@ func (s *Service) step(ctx context.Context, r *running) (over bool, err error) {
 		return true, errors.Join(s.jobs.DropDevices(ctx, r.Team, r.Number), s.jobs.Open.Close(ctx, r.ID))
 	case err != nil:
 		return false, err
+	case j.State == jobs.Preparing && s.leads != nil && s.alive(r.By): // its server puts it back
+		return true, nil
 	case j.State == jobs.Preparing: // by a process that was killed: nobody had an answer
 		if err := s.jobs.Remove(ctx, r.Team, r.Number); err != nil {
 			return false, err

@@ -151,9 +151,7 @@ func (s *Service) prepare(ctx context.Context, team fleet.TeamID, j *Job, ids []
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.queue = append(s.queue, &running{Entry: entry})
-	s.mu.Unlock()
+	s.enqueue(&running{Entry: entry})
 	s.nudge()
 	return nil
 }

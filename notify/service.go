@@ -26,6 +26,8 @@ type Config struct {
 	Link     string       // by which people reach the server, without a slash at the end; "": no links
 	Log      *slog.Logger
 
+	// Leads reports whether this server delivers for all that share the store; nil: it is the only one.
+	Leads func() bool
 	// Raise raises an alert of a team that is about no device.
 	Raise func(ctx context.Context, team fleet.TeamID, name, text string)
 	// Products returns what a digest of a team says about its products.
@@ -38,6 +40,7 @@ type Config struct {
 // time calls Run.
 type Service struct {
 	config      Config
+	sweepEvery  time.Duration
 	rates       *rates
 	counters    *counters
 	tests       *limit.Limiter[fleet.TeamID]
@@ -53,8 +56,14 @@ type Service struct {
 
 // New returns a Service, which delivers nothing before Run.
 func New(config Config) *Service {
+	every := sweepEvery
+	if config.Leads == nil {
+		config.Leads = func() bool { return true }
+	} else {
+		every = sweepShared
+	}
 	return &Service{
-		config: config, rates: newRates(), counters: newCounters(), tests: limit.New[fleet.TeamID](5, 10*time.Second, 1000), invitations: limit.New[fleet.TeamID](50, time.Minute, 1000),
+		config: config, sweepEvery: every, rates: newRates(), counters: newCounters(), tests: limit.New[fleet.TeamID](5, 10*time.Second, 1000), invitations: limit.New[fleet.TeamID](50, time.Minute, 1000),
 		pauses: nightlong, gathering: gathering,
 		wake: make(chan struct{}, 1), woken: make(map[fleet.TeamID]bool),
 	}

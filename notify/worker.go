@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	sweepEvery = 30 * time.Second // between two looks at all teams, for what another process stored
-	retryAfter = 5 * time.Second  // after the store did not answer
+	sweepEvery  = 30 * time.Second // between two looks at all teams, for what another process stored
+	sweepShared = 2 * time.Second  // the same where other servers store what this one delivers
+	retryAfter  = 5 * time.Second  // after the store did not answer
 
 	maxAttempts     = 128 // under way at a time
 	maxTeamAttempts = 4   // of one team
@@ -36,14 +37,14 @@ type attempted struct {
 }
 
 // Run delivers the notifications of all teams until ctx ends, and then waits for attempts under way.
-// One process at a time may run it: the one that holds the store.
+// Of several servers that share the store, the one that leads delivers.
 func (s *Service) Run(ctx context.Context) {
 	w := &worker{
 		Service: s, next: map[fleet.TeamID]time.Time{}, busy: map[string]fleet.TeamID{}, gathered: map[string]time.Time{},
 		done: make(chan attempted, maxAttempts),
 	}
 	defer w.attempts.Wait()
-	sweep := time.NewTicker(sweepEvery)
+	sweep := time.NewTicker(s.sweepEvery)
 	defer sweep.Stop()
 	w.sweep(ctx)
 	for {
@@ -68,6 +69,10 @@ func (s *Service) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		timer.Stop()
+		if !w.config.Leads() {
+			clear(w.next) // the next sweep after it leads finds what is due
+			continue
+		}
 		now := time.Now()
 		for team, due := range w.next {
 			if !due.After(now) {

@@ -14,7 +14,12 @@ import (
 func (s *Store) join(o Options) *node.Nodes {
 	return node.New(node.Config{
 		Role: "all", At: func(key string) (pipeline.Master, error) { return s.core.Master(key) }, Log: o.log(),
-		Changed: func(id string, alive bool) { s.Index.NodeChanged(id, alive) },
+		Changed: func(id string, alive bool) {
+			s.Index.NodeChanged(id, alive)
+			if !alive {
+				s.core.recovery.ended()
+			}
+		},
 	})
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/muster-iot/muster/store/identity"
 )
@@ -14,7 +15,8 @@ type recovery struct {
 	notices chan Notice
 
 	mu     sync.Mutex
-	groups bool // a deletion of a group is not finished; guarded by mu
+	groups bool // a deletion of a group that this process began is not finished; guarded by mu
+	others bool // the same for one of a process that has ended; guarded by mu
 }
 
 // Notice is something about the store that an operator should know.
@@ -40,6 +42,20 @@ func (r *recovery) interrupted() {
 	r.mu.Unlock()
 	r.begin()
 }
+
+// ended has deletions finished that another process may have left when it ended.
+func (r *recovery) ended() {
+	r.mu.Lock()
+	r.others = true
+	r.mu.Unlock()
+	r.begin()
+}
+
+// LeaseGroups is that of the server which finishes deletions of groups that others left.
+const LeaseGroups = "groups"
+
+// leftEvery is the time between two looks whether this server has to.
+const leftEvery = 5 * time.Second
 
 // changed follows a Redis that was restarted or replaced.
 func (s *Store) changed(c identity.Change) {
@@ -73,17 +89,27 @@ func (s *Store) Notices() <-chan Notice { return s.core.recovery.notices }
 // recover makes right what outages leave, until ctx ends. The index must be ready.
 func (s *Store) recover(ctx context.Context) {
 	r := s.core.recovery
+	var tick <-chan time.Time // never, unless servers share the store
+	if s.nodes != nil {
+		ticker := time.NewTicker(leftEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
 	for {
+		woken := true
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.wake:
+		case <-tick:
+			woken = false
 		}
 		r.mu.Lock()
-		groups := r.groups
-		r.groups = false
+		groups, others := r.groups, r.others && s.nodes.Holds(LeaseGroups)
+		r.groups, r.others = false, r.others && !others
 		r.mu.Unlock()
-		if !s.feed.Correct(ctx) {
+		groups = groups || others
+		if woken && !s.feed.Correct(ctx) {
 			return
 		}
 		if groups && !s.Teams.resume(ctx) {

@@ -159,7 +159,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Journal = journal.Shared(c.Pipeline, keys.Journal, s.nodes)
 	s.Repeats = repeat.New(c.Pipeline, c.clock)
 	s.Outbox = outbox.New(c.Pipeline)
-	s.Jobs, s.Filters = jobs.New(c.Pipeline), filters.New(c.Pipeline)
+	s.Jobs, s.Filters = jobs.New(c.Pipeline, s.nodes), filters.New(c.Pipeline)
 	return s
 }
 
@@ -192,7 +192,7 @@ func (s *Store) read() {
 		if s.feed.Joined() {
 			s.core.tasks.Go(func() { s.feed.Follow(s.core.base) })
 		}
-		s.core.recovery.interrupted() // by the end of an earlier process
+		s.core.recovery.ended() // an earlier process has
 		s.recover(s.core.base)
 	})
 }

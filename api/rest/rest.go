@@ -36,7 +36,9 @@ type Domain struct {
 	Rollouts *rollout.Service
 	Events   Events
 	Repeats  route.Repeats
-	Quotas   *quota.Quotas // nil: no team has any
+	Process  string                    // as in route.Config
+	Alive    func(process string) bool // as in route.Config
+	Quotas   *quota.Quotas             // nil: no team has any
 	Notify   *notify.Service
 	Filters  *filter.Service
 }
@@ -69,7 +71,7 @@ func New(config Config, domain Domain, log *slog.Logger) *API {
 // Handler serves the API's own routes and more, below /v1 and at /oauth/token.
 func (a *API) Handler(more ...[]route.Table) http.Handler {
 	return route.Serve(route.Config{
-		Version: a.Config.Version, Actor: a.Accounts.ActorFrom, Admit: a.Admit, Begin: a.Audit.Begin, Repeats: a.Repeats, Log: a.Log,
+		Version: a.Config.Version, Actor: a.Accounts.ActorFrom, Admit: a.Admit, Begin: a.Audit.Begin, Repeats: a.Repeats, Process: a.Process, Alive: a.Alive, Log: a.Log,
 	}, slices.Concat(a.Tables(), slices.Concat(more...))...)
 }
 

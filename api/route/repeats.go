@@ -96,7 +96,7 @@ func (s *service) take(ctx context.Context, keys repeatKeys, body []byte) (*answ
 		return nil, WrongInput(map[string]string{"Idempotency-Key": "this key was used with another body: use a new one for each request"})
 	case !bytes.Equal(first.Rights, mine.Rights):
 		return nil, fleet.Errorf(fleet.Denied, "your rights have changed since the first request with this key: read what it made instead")
-	case !first.Done && first.Server == s.process:
+	case !first.Done && (first.Server == s.process || s.config.Alive(first.Server)):
 		return nil, fleet.Errorf(fleet.Conflict, "the first request with this key is still in progress: try again")
 	case !first.Done:
 		return nil, fleet.Errorf(fleet.Conflict,

@@ -56,7 +56,9 @@ func repeats(t *testing.T) route.Repeats {
 }
 
 // serve serves c as a server process does: two of them may share kept.
-func (c *counter) serve(kept route.Repeats) http.Handler {
+func (c *counter) serve(kept route.Repeats) http.Handler { return c.serveAs("", nil, kept) }
+
+func (c *counter) serveAs(process string, alive func(string) bool, kept route.Repeats) http.Handler {
 	config := route.Config{
 		Actor: func(_ context.Context, secret, _ string) (fleet.Actor, error) {
 			if secret != "good" && secret != "also good" {
@@ -65,7 +67,7 @@ func (c *counter) serve(kept route.Repeats) http.Handler {
 			return fleet.Actor{User: 1, Team: 1, Role: cmp.Or(c.role, fleet.Owner), Groups: c.groups}, nil
 		},
 		Admit:   func(context.Context, fleet.Actor, fleet.Action, any) error { return nil },
-		Repeats: kept, Log: slog.New(slog.DiscardHandler),
+		Repeats: kept, Process: process, Alive: alive, Log: slog.New(slog.DiscardHandler),
 	}
 	return route.Serve(config, route.Table{Routes: []route.Route{
 		route.Post("Count", "/v1/count", "Count", route.Needs(fleet.SeeTeam), c.count).Accepted(),
@@ -237,5 +239,33 @@ func TestTheAddressOfAPeerHasNoPort(t *testing.T) {
 		if address != want {
 			t.Errorf("%s: got %s, want %s", remote, address, want)
 		}
+	}
+}
+
+// TestARepeatAtAnotherServerWaitsWhileTheFirstOneRuns is row 10 of the design: the second server took a
+// request that the first one was carrying out for one that was cut off.
+func TestARepeatAtAnotherServerWaitsWhileTheFirstOneRuns(t *testing.T) {
+	kept := repeats(t)
+	c := &counter{began: make(chan struct{}), release: make(chan struct{})}
+	var dead atomic.Bool
+	alive := func(process string) bool { return process == "a" && !dead.Load() }
+	a, b := c.serveAs("a", alive, kept), c.serveAs("b", alive, kept)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		keyed(t, a, "good", "k", "one")
+	}()
+	<-c.began
+	if status, body := keyed(t, b, "good", "k", "one"); status != http.StatusConflict || !strings.Contains(body, "still in progress") {
+		t.Errorf("while it runs: got %d %s", status, body)
+	}
+	dead.Store(true)
+	if status, body := keyed(t, b, "good", "k", "one"); status != http.StatusConflict || !strings.Contains(body, "the server stopped") {
+		t.Errorf("after its server has died: got %d %s", status, body)
+	}
+	close(c.release)
+	<-answered
+	if n := c.calls.Load(); n != 1 {
+		t.Errorf("carried out %d times, want once", n)
 	}
 }

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -31,7 +32,11 @@ type Config struct {
 	// once that is done. nil: nothing is noted.
 	Begin   func(who fleet.Actor, object string) (end func(), err error)
 	Repeats Repeats
-	Log     *slog.Logger
+	// Process names this server among those that share Repeats; "": a name of its own.
+	Process string
+	// Alive reports whether another one of them runs; nil: none does.
+	Alive func(process string) bool
+	Log   *slog.Logger
 }
 
 // Repeats keeps what requests with an Idempotency-Key resulted in, longer than this process runs.
@@ -58,8 +63,11 @@ func Serve(config Config, tables ...Table) http.Handler {
 	if config.Begin == nil {
 		config.Begin = func(fleet.Actor, string) (func(), error) { return func() {}, nil }
 	}
+	if config.Alive == nil {
+		config.Alive = func(string) bool { return false }
+	}
 	mux := http.NewServeMux()
-	s := &service{config: config, process: rand.Text(), huma: humago.New(mux, document(config.Version))}
+	s := &service{config: config, process: cmp.Or(config.Process, rand.Text()), huma: humago.New(mux, document(config.Version))}
 	for _, t := range append(tables, s.reference()) {
 		for _, r := range t.Routes {
 			r.tag = t.Tag

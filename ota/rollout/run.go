@@ -99,8 +99,11 @@ func (s *Service) look(ctx context.Context, product fleet.ProductID) error {
 // observe looks at one release, and writes what becomes of it. Observed time alone is written
 // now and then.
 func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release) error {
-	if err := s.raise(ctx, c, r); err != nil { // the process ended before it did
-		return err
+	leads := s.leads()
+	if leads {
+		if err := s.raise(ctx, c, r); err != nil { // the process ended before it did
+			return err
+		}
 	}
 	n, err := s.countAll(c, &r)
 	if err != nil {
@@ -108,6 +111,11 @@ func (s *Service) observe(ctx context.Context, c *fleet.Catalog, r fleet.Release
 	}
 	s.mu.Lock()
 	w := s.watch(key{c.Product.ID, r.ID})
+	if !leads {
+		w.seen = time.Time{}
+		s.mu.Unlock()
+		return nil
+	}
 	now := s.now()
 	if !w.seen.IsZero() {
 		w.unsaved += min(now.Sub(w.seen), maxObserved)

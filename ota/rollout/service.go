@@ -26,6 +26,9 @@ type Config struct {
 	Log         *slog.Logger
 	Clock       *steady.Clock // by which scheduled releases start; nil: one of its own
 
+	// Leads reports whether this server moves releases on for all that share the store; nil: it is the
+	// only one. Those that don't lead count, for Pace.
+	Leads func() bool
 	// Pace keeps releases within their limits.
 	Pace *pace.Pace
 	// Alert raises an alert that no device has raised. It may wait for the store.
@@ -56,6 +59,7 @@ type Service struct {
 	log         *slog.Logger
 	clock       *steady.Clock
 	pace        *pace.Pace
+	leads       func() bool
 	now         func() time.Time
 	alert       func(ctx context.Context, team fleet.TeamID, name, text string)
 	announce    func(event.Event)
@@ -94,6 +98,9 @@ func New(config Config) *Service {
 	if config.Clock == nil {
 		config.Clock = new(steady.Clock)
 	}
+	if config.Leads == nil {
+		config.Leads = func() bool { return true }
+	}
 	if config.Announce == nil {
 		config.Announce = func(event.Event) {}
 	}
@@ -114,7 +121,7 @@ func New(config Config) *Service {
 	}
 	return &Service{
 		catalogs: config.Catalogs, teams: config.Teams, index: config.Index, audit: config.Audit, maxAttempts: config.MaxAttempts,
-		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, halted: config.Halted, changed: config.Changed, pace: config.Pace, now: time.Now, alert: config.Alert,
+		log: config.Log, clock: config.Clock, announce: config.Announce, counted: config.Counted, halted: config.Halted, changed: config.Changed, pace: config.Pace, leads: config.Leads, now: time.Now, alert: config.Alert,
 		watched: make(map[key]*watch), products: make(map[fleet.ProductID]bool), health: make(map[fleet.ProductID]*health),
 	}
 }

@@ -30,9 +30,9 @@ type Jobs struct {
 	Open *journal.Journal
 }
 
-// New returns the jobs of p.
-func New(p *pipeline.Pipeline) *Jobs {
-	return &Jobs{redis: p, lists: document.New(p, kind, keys.Jobs), Open: journal.New(p, keys.OpenJobs)}
+// New returns the jobs of p, which owners share.
+func New(p *pipeline.Pipeline, owners journal.Owners) *Jobs {
+	return &Jobs{redis: p, lists: document.New(p, kind, keys.Jobs), Open: journal.Shared(p, keys.OpenJobs, owners)}
 }
 
 // list is the jobs of one team.
@@ -244,6 +244,7 @@ func numberText(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 // Entry is a job in Open.
 type Entry struct {
 	ID     string // in the journal
+	By     string // the server that the job was started at, if several share the store
 	Team   fleet.TeamID
 	Number uint32
 }
@@ -251,15 +252,15 @@ type Entry struct {
 // Enter notes that a job is not over.
 func (s *Jobs) Enter(ctx context.Context, team fleet.TeamID, number uint32) (Entry, error) {
 	id, err := s.Open.Open(ctx, fmt.Sprintf("%d %d", team, number))
-	return Entry{id, team, number}, err
+	return Entry{id, journal.Owner(id), team, number}, err
 }
 
-// Entered returns the jobs that were not over when an earlier process ended, oldest first.
+// Entered returns the jobs that are not over, oldest first.
 func (s *Jobs) Entered(ctx context.Context) ([]Entry, error) {
-	records, err := s.Open.Unfinished(ctx)
+	records, err := s.Open.Opened(ctx)
 	entries := make([]Entry, 0, len(records))
 	for id, text := range records {
-		e := Entry{ID: id}
+		e := Entry{ID: id, By: journal.Owner(id)}
 		if _, err := fmt.Sscanf(text, "%d %d", &e.Team, &e.Number); err != nil {
 			return nil, fmt.Errorf("the journal of jobs has %.40q: %w", text, err)
 		}

@@ -4,6 +4,7 @@ package journal
 import (
 	"context"
 	_ "embed"
+	"maps"
 	"strings"
 	"sync"
 
@@ -100,9 +101,8 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 	}
 	unfinished := map[string]string{}
 	for id, record := range records {
-		owner, _, owned := strings.Cut(id, "/")
 		switch {
-		case owned && s.owners.Alive(owner):
+		case s.owners.Alive(Owner(id)):
 			if s.isAdopted(id) { // an earlier call returned it, and it was not finished
 				unfinished[id] = record
 			}
@@ -122,6 +122,24 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return unfinished, nil
+}
+
+// Opened returns all records that were opened and neither closed nor fenced, by id, whoever they belong to.
+func (s *Journal) Opened(ctx context.Context) (map[string]string, error) {
+	records, err := pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+		return p.HGetAll(context.Background(), s.key)
+	})
+	maps.DeleteFunc(records, func(_, record string) bool { return record == fenced })
+	return records, err
+}
+
+// Owner returns the process that an id belongs to, "" for one that was the only one.
+func Owner(id string) string {
+	owner, _, owned := strings.Cut(id, "/")
+	if !owned {
+		return ""
+	}
+	return owner
 }
 
 // adopt makes a record this process's and returns its new id, "" if another process was first.
