@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +85,28 @@ func TestWhatWentWrongIsShownOnEveryPage(t *testing.T) {
 				t.Errorf("%s lacks %q:\n%s", path, want, page)
 			}
 		}
+	}
+}
+
+// A filter of the devices of all products is the team's as well, and asks nothing about targets.
+func TestAFilterOfAllProductsIsSaved(t *testing.T) {
+	w := withDevices(t)
+	answer := w.post("/filters", url.Values{"name": {"gone"}, "online": {"no"}})
+	if to := answer.Header.Get("Location"); to != "/devices?online=no" {
+		t.Fatalf("got %d, to %q", answer.StatusCode, to)
+	}
+	page := body(t, w.send(http.MethodGet, "/devices", nil, w.signed))
+	if !strings.Contains(page, `<a href="/devices?online=no">gone</a>`) || strings.Contains(page, `name="concern"`) {
+		t.Errorf("the list of all products:\n%s", page)
+	}
+	if page := body(t, w.send(http.MethodGet, "/p/lamp/devices", nil, w.signed)); strings.Contains(page, "gone") || !strings.Contains(page, `name="concern"`) {
+		t.Errorf("the list of one product:\n%s", page)
+	}
+	moved := w.send(http.MethodGet, "/p/lamp/devices?product=*&concern=exhausted&online=no", nil, w.signed)
+	if to := moved.Header.Get("Location"); to != "/devices?online=no" {
+		t.Errorf("to all products: %d, %q", moved.StatusCode, to)
+	}
+	if answer := w.post("/filters/delete", url.Values{"name": {"gone"}}); answer.Header.Get("Location") != "/devices" {
+		t.Errorf("deleted: %d", answer.StatusCode)
 	}
 }

@@ -33,13 +33,21 @@ func (v listPages) saving(f deviceFilter) (s saving, err error) {
 	return s, err
 }
 
+// list is the path of the list of devices: of the product, or, without one, of the team.
+func (v filterPages) list() string {
+	if v.product.ID == 0 {
+		return "/devices"
+	}
+	return v.at("/devices")
+}
+
 func (v filterPages) save() error {
 	f := v.deviceFilter()
 	saved, err := v.filters.Save(v.ctx(), v.actor, v.product.ID, v.text("name"), f.Fields)
-	return v.after(err, v.at("/devices?"+f.values().Encode()), "Saved the filter "+saved.Name+" for the team.")
+	return v.after(err, v.list()+"?"+f.values().Encode(), "Saved the filter "+saved.Name+" for the team.")
 }
 
 func (v filterPages) remove() error {
 	name := v.text("name")
-	return v.after(v.filters.Delete(v.ctx(), v.actor, v.product.ID, name), v.at("/devices"), "Deleted the filter "+name+".")
+	return v.after(v.filters.Delete(v.ctx(), v.actor, v.product.ID, name), v.list(), "Deleted the filter "+name+".")
 }

@@ -76,6 +76,8 @@ var posts = map[string]url.Values{
 	"POST /p/{product}/firmware/{version}/release": {"group": {"beta"}},
 	"POST /p/{product}/stop":                       {},
 	"POST /p/{product}/devices/change":             {"act": {"unlock"}, "device": {"d-1"}},
+	"POST /filters":                                {"name": {"offline"}, "online": {"no"}},
+	"POST /filters/delete":                         {"name": {"hall"}},
 	"POST /p/{product}/filters":                    {"name": {"offline"}, "online": {"no"}},
 	"POST /p/{product}/filters/delete":             {"name": {"silent"}},
 	"POST /jobs/{job}/cancel":                      {},
@@ -111,6 +113,7 @@ func TestEveryPostAnswersWithARedirect(t *testing.T) {
 			}
 			must[job.Job](t)(w.jobs.Start(t.Context(), owner, job.Order{Product: 1, Action: job.Unlock, Devices: []fleet.DeviceID{"d-1"}}))
 			must[filter.Saved](t)(w.filters.Save(t.Context(), owner, 1, "silent", filter.Fields{Silent: "7"}))
+			must[filter.Saved](t)(w.filters.Save(t.Context(), owner, 0, "hall", filter.Fields{Search: "hall"}))
 			alert := must[fleet.Alert](t)(w.store.Messages.Raise(t.Context(), fleet.Alert{Team: 1, Device: "d-1", Text: "hot"}))
 			form := maps.Clone(form)
 			if form.Get("id") == "TOKEN" {

@@ -49,6 +49,8 @@ var ofMembers = map[string]func(*visit) error{
 	"GET /group-names":         (*visit).groupNames,
 	"GET /devices":             on(listPages.devicesPage),
 	"GET /devices/{id}":        on(devicePages.findDevice),
+	"POST /filters":            on(filterPages.save),
+	"POST /filters/delete":     on(filterPages.remove),
 	"GET /jobs":                on(jobPages.listPage),
 	"GET /jobs/{job}":          on(jobPages.page),
 	"POST /jobs/{job}/cancel":  on(jobPages.cancel),

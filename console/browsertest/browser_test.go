@@ -264,6 +264,7 @@ func (b *browser) shot(name string) {
 	if os.Getenv("MUSTER_SCREENSHOTS") == "" && !b.Failed() {
 		return
 	}
+	b.do(chromedp.Evaluate(`scrollTo(0, 0)`, nil))
 	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		b.Logf("no picture: %v", err)
