@@ -264,7 +264,7 @@ func (b *browser) shot(name string) {
 	if os.Getenv("MUSTER_SCREENSHOTS") == "" && !b.Failed() {
 		return
 	}
-	b.do(chromedp.Evaluate(`scrollTo(0, 0)`, nil))
+	_, _ = chromedp.Run(b.ctx, chromedp.Evaluate[bool](`scrollTo(0, 0), true`)) // the header stays at the top of the window
 	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		b.Logf("no picture: %v", err)

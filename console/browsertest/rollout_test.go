@@ -13,7 +13,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// A bad release by a plan: chosen with the mouse, seen to halt, understood, resumed, taken back.
+// A bad release by a plan: chosen with the mouse, seen to halt, understood, taken back; then a good one
+// reaches the devices that failed as well.
 func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1)
@@ -76,6 +77,7 @@ func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 		}
 	}
 	b.waitText("it halts above 20 %")
+	b.waitText("It runs on 4 devices")
 	b.waitText("halted")
 	for _, look := range windows {
 		b.setWindow(look)
@@ -101,6 +103,23 @@ func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 	}
 	b.waitText("reverted")
 	b.shot("rollout-reverted")
+
+	w.UploadVersions(imageSize, 3)
+	b.visit("/p/lamp/firmware/3/release")
+	b.click("input[name=default]")
+	b.click("input[name=now]")
+	b.press("Next")
+	b.press("Next: impact")
+	b.waitText("10 devices will receive an update")
+	b.tickAll()
+	b.press("Release this firmware")
+	for _, d := range lamps {
+		d.Report(d.ReceiveOffer(), wire.ReportApplying, wire.ReasonNone)
+		d.Hello(3)
+	}
+	b.visit("/p/lamp/attention")
+	b.waitText("None. Every device runs what it should run.")
+	b.shot("rollout-good-after-bad")
 }
 
 // A release by a plan goes through its stages without a reload of the page.
