@@ -15,8 +15,9 @@ import (
 	"github.com/muster-iot/muster/store/redistest"
 )
 
-// each runs a test of the contract on every kind of store.
+// each runs a test of the contract on every kind of store, one after the other, while other tests run.
 func each(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Parallel()
 	t.Run("ephemeral", func(t *testing.T) { test(t, openEphemeral(t)) })
 	t.Run("redis", func(t *testing.T) { test(t, openServed(t, t.TempDir())) })
 	t.Run("sentinel", func(t *testing.T) { test(t, openShared(t, &sentinels)) })

@@ -260,41 +260,40 @@ func TestAnEmptyReplicaThatWasPromotedIsNotUsed(t *testing.T) {
 
 func TestARedisThatTakesNoWritesIsNotReady(t *testing.T) {
 	t.Parallel()
-	socket, client := ownRedis(t)
-	s, _ := openAt(t, "unix://"+socket, t.TempDir())
-	_, _, product := newTeam(t, s)
-	d := newDevice("a")
-	d.Product = product.ID
-	must(t, s.Devices.Create(t.Context(), d))
-	do := func(words ...any) func() {
-		return func() { t.Helper(); must(t, client.Do(context.Background(), words...).Err()) }
-	}
-	for _, row := range []struct {
-		name       string
-		begin, end func()
+	for name, row := range map[string]struct {
+		begin, end []any // commands
 		advice     string
 	}{
-		{"out of memory", do("config", "set", "maxmemory", "1"), do("config", "set", "maxmemory", "0"), "out of memory"},
-		{"a replica", do("replicaof", "127.0.0.1", "1"), do("replicaof", "no", "one"), "is a replica"},
-		{"no right to a command", do("acl", "setuser", "default", "-hmget"), do("acl", "setuser", "default", "+hmget"), "denies its user a right"},
-		{"replicas are missing", do("config", "set", "min-replicas-to-write", "1"), do("config", "set", "min-replicas-to-write", "0"), "misses its replicas"},
+		"out of memory":         {[]any{"config", "set", "maxmemory", "1"}, []any{"config", "set", "maxmemory", "0"}, "out of memory"},
+		"a replica":             {[]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}, "is a replica"},
+		"no right to a command": {[]any{"acl", "setuser", "default", "-hmget"}, []any{"acl", "setuser", "default", "+hmget"}, "denies its user a right"},
+		"replicas are missing":  {[]any{"config", "set", "min-replicas-to-write", "1"}, []any{"config", "set", "min-replicas-to-write", "0"}, "misses its replicas"},
 	} {
-		row.begin()
-		until(t, "the store is not ready: "+row.name, func() bool { return s.Ready() != nil })
-		_, err := s.Devices.Save(t.Context(), d)
-		if !errors.Is(err, fleet.Unavailable) || !strings.Contains(err.Error(), row.advice) {
-			t.Errorf("%s: saving: got %v, want unavailable and %q", row.name, err, row.advice)
-		}
-		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), row.advice) {
-			t.Errorf("%s: ready: got %v, want %q", row.name, err, row.advice)
-		}
-		if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
-			t.Errorf("%s: reading: %v", row.name, err)
-		}
-		row.end()
-		until(t, "the store is ready after: "+row.name, func() bool { return s.Ready() == nil })
-		*d = got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
-		got[uint64](t)(s.Devices.Save(t.Context(), d))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			socket, client := ownRedis(t)
+			s, _ := openAt(t, "unix://"+socket, t.TempDir())
+			_, _, product := newTeam(t, s)
+			d := newDevice("a")
+			d.Product = product.ID
+			must(t, s.Devices.Create(t.Context(), d))
+			must(t, client.Do(t.Context(), row.begin...).Err())
+			until(t, "the store is not ready", func() bool { return s.Ready() != nil })
+			_, err := s.Devices.Save(t.Context(), d)
+			if !errors.Is(err, fleet.Unavailable) || !strings.Contains(err.Error(), row.advice) {
+				t.Errorf("saving: got %v, want unavailable and %q", err, row.advice)
+			}
+			if err := s.Ready(); err == nil || !strings.Contains(err.Error(), row.advice) {
+				t.Errorf("ready: got %v, want %q", err, row.advice)
+			}
+			if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
+				t.Errorf("reading: %v", err)
+			}
+			must(t, client.Do(t.Context(), row.end...).Err())
+			until(t, "the store is ready again", func() bool { return s.Ready() == nil })
+			*d = got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
+			got[uint64](t)(s.Devices.Save(t.Context(), d))
+		})
 	}
 }
 
