@@ -23,11 +23,16 @@ build: ## build the static binary, bin/muster
 run: ## run the demo: a cloud and a simulated fleet, nothing to install
 	go run ./cmd/muster demo
 
+# The packages that take longest start first, so that none of them is left running alone at the end.
+# Some of them wait more than they work: one package more than there are processors runs at a time.
+SLOW     := ./cloud ./store ./console/browsertest ./cmd/muster ./chaos
+PACKAGES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 # Nothing is installed unless INSTALL=1: then Debian's packages with apt-get, as root, and
 # npm's into testdata/interop. A race-enabled program waits a second at its exit by default.
 .PHONY: test
 test: test-tools $(S3SERVER) ## run all tests with the race detector; INSTALL=1 installs what they need
-	GORACE=atexit_sleep_ms=0 go test -race -tags interop,browser -count=1 -timeout 15m -parallel 4 -vet=off -ldflags=-w ./...
+	GORACE=atexit_sleep_ms=0 go test -race -tags interop,browser -count=1 -timeout 15m -parallel 4 -p $(PACKAGES) -vet=off -ldflags=-w $(SLOW) ./...
 
 $(S3SERVER): $(wildcard testdata/s3server/*)
 	go build -C testdata/s3server -ldflags='-s -w' -o $(CURDIR)/$@ .
