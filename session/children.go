@@ -82,7 +82,7 @@ func (s *session) receiveFor(ctx context.Context, t wire.Topic, payload []byte) 
 	}
 	child, err := s.child(ctx, t.Child)
 	if err == nil {
-		err = child.receive(ctx, t, payload)
+		err = child.unlessMoved(ctx, child.receive(ctx, t, payload))
 	}
 	switch {
 	case err == nil:

@@ -10,6 +10,8 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
+var errLimited = fleet.Errorf(fleet.Busy, "too many messages at once")
+
 // limits bound how often devices may send what (docs/protocol.md#limits). They are kept by
 // device and outlive its connections: a device gains nothing by connecting again. It is safe
 // for concurrent use.

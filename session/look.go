@@ -31,6 +31,10 @@ func (c *Sessions) follow(ctx context.Context) {
 				c.rechecks.add(s.id(), ota.AtChange)
 			}
 		}
+	}, func() {
+		for _, s := range c.all() {
+			s.suspect.Store(true)
+		}
 	})
 }
 
@@ -67,6 +71,17 @@ func (c *Sessions) RecheckAll() {
 	}
 }
 
+var errMoved = fleet.Errorf(fleet.Conflict, "another server may have the session now")
+
+// unlessMoved returns err, of a message that was dealt with. If other servers may have taken this one for dead
+// meanwhile, it first looks whether the session is still here: else, nothing is acknowledged.
+func (s *session) unlessMoved(ctx context.Context, err error) error {
+	if err != nil || !s.suspect.Load() && !s.sessions.shared.Nodes().Lapsed() || s.look(ctx) {
+		return err
+	}
+	return errMoved
+}
+
 // look compares the session with the device's record, which another server may have changed, and acts
 // on the difference. It reports whether the session remains.
 func (s *session) look(ctx context.Context) bool {
@@ -90,6 +105,7 @@ func (s *session) look(ctx context.Context) bool {
 		c.upkeep.look(s.id())
 		return false
 	}
+	s.suspect.Store(false)
 	c.ota.Follow(&d)
 	if d.Pending > 0 {
 		s.run(taskCommands)

@@ -33,6 +33,8 @@ type session struct {
 	place    *quota.Place // of a device with its own connection
 	address  string       // IP the connection comes from
 
+	suspect atomic.Bool // another server may have it: it must be looked at
+
 	began time.Time    // when it began; zero where CONNACK refused the connection
 	heard atomic.Int64 // of a BLE device: when its last message came, Unix ns
 	noted atomic.Int64 // when the device was last heard, by its record, Unix ns
@@ -81,7 +83,7 @@ func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) err
 	if t.Child != "" {
 		return s.receiveFor(ctx, t, payload)
 	}
-	err := s.receive(ctx, t, payload)
+	err := s.unlessMoved(ctx, s.receive(ctx, t, payload))
 	if errors.Is(err, errEarly) {
 		return s.stop(t, payload, wire.ReasonNotNow, ignoredEarly)
 	}
@@ -89,8 +91,6 @@ func (s *session) Receive(ctx context.Context, t wire.Topic, payload []byte) err
 }
 
 var errEarly = fleet.Errorf(fleet.Conflict, "a Report before Hello")
-
-var errLimited = fleet.Errorf(fleet.Busy, "too many messages at once")
 
 // receive handles a message of the session's own device.
 func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) error {

@@ -31,11 +31,14 @@ type (
 )
 
 // Follow calls woken for each device that this server should look at again, and missed with some
-// devices for which it may not have been called, until ctx ends. It returns at once if the store is
-// not shared.
-func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(among func(fleet.DeviceID) bool)) {
-	s.nodes.Watch(ctx, s.core.Split, woken, func(bucket int) {
-		missed(func(id fleet.DeviceID) bool { return keys.Bucket(id.String()) == bucket })
+// devices for which it may not have been called, until ctx ends. suspect is called before this server
+// writes again after others may have taken it for dead. Follow returns at once if the store is not shared.
+func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(among func(fleet.DeviceID) bool), suspect func()) {
+	s.nodes.Watch(ctx, s.core.Split, node.Follower{
+		Woken: woken, Suspect: suspect,
+		Missed: func(bucket int) {
+			missed(func(id fleet.DeviceID) bool { return keys.Bucket(id.String()) == bucket })
+		},
 	})
 }
 

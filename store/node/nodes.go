@@ -61,6 +61,7 @@ type Nodes struct {
 	beats  uint64       // owned by Run, and by Join before it
 
 	doubted atomic.Bool // wakes may have been lost, in all buckets
+	suspect atomic.Pointer[func()]
 
 	mu     sync.Mutex // never held while Redis is asked
 	peers  map[string]*peer
@@ -143,6 +144,9 @@ func (n *Nodes) Run(ctx context.Context) {
 			n.Doubt()
 		}
 		lapsed := n.Lapsed()
+		if suspect := n.suspect.Load(); lapsed && suspect != nil {
+			(*suspect)() // before it may write again
+		}
 		if err := n.beat(ctx); err != nil {
 			if ctx.Err() == nil {
 				n.config.Log.Debug("this node could not beat", "err", err)

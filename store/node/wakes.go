@@ -96,13 +96,23 @@ type watch struct {
 	busy   map[*redis.Client]bool      // polls that have yet to return; guarded by mu
 }
 
-// Watch calls woken for each wake of this node, and missed for each bucket whose wakes may have been
-// lost, until ctx ends: all its devices have to be looked at. split says which master has which of some
-// keys. A nil Nodes is never woken.
-func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis.Client][]int, woken func(Woken), missed func(bucket int)) {
+// Follower is who acts on wakes.
+type Follower struct {
+	Woken func(Woken) // for each wake of this node
+	// Missed is called for each bucket whose wakes may have been lost: all its devices have to be
+	// looked at.
+	Missed func(bucket int)
+	// Suspect is called when other nodes may have taken this one for dead, before it writes again: no
+	// session may acknowledge anything until it was looked at. It must not block.
+	Suspect func()
+}
+
+// Watch calls f until ctx ends. split says which master has which of some keys. A nil Nodes is never woken.
+func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis.Client][]int, f Follower) {
 	if n == nil {
 		return
 	}
+	n.suspect.Store(&f.Suspect)
 	w := &watch{busy: map[*redis.Client]bool{}}
 	for bucket := range keys.Buckets {
 		w.names = append(w.names, keys.Wakes(bucket, n.id))
@@ -123,7 +133,7 @@ func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis
 				continue
 			}
 			polls.Go(func() {
-				w.poll(ctx, client, buckets, woken, missed)
+				w.poll(ctx, client, buckets, f)
 				w.mu.Lock()
 				w.busy[client] = false
 				w.mu.Unlock()
@@ -149,7 +159,7 @@ func (w *watch) begin(client *redis.Client, buckets []int, all bool) bool {
 	return true
 }
 
-func (w *watch) poll(ctx context.Context, client *redis.Client, buckets []int, woken func(Woken), missed func(bucket int)) {
+func (w *watch) poll(ctx context.Context, client *redis.Client, buckets []int, f Follower) {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
 	pipe := client.Pipeline()
@@ -168,10 +178,10 @@ func (w *watch) poll(ctx context.Context, client *redis.Client, buckets []int, w
 			continue
 		}
 		if lost {
-			missed(b)
+			f.Missed(b)
 		}
 		for _, text := range texts {
-			woken(readWoken(text))
+			f.Woken(readWoken(text))
 		}
 	}
 }
