@@ -7,6 +7,8 @@ SHELL := /bin/bash
 LINT_VERSION := v2.15.0
 LINT         := .tools/bin/golangci-lint-$(LINT_VERSION)
 INTEROP      := testdata/interop
+HELM_VERSION := v3.19.4
+HELM         := .tools/bin/helm-$(HELM_VERSION)
 S3SERVER     := .tools/bin/s3server
 FUZZTIME     ?= 10s
 BENCH        ?= all
@@ -73,6 +75,16 @@ lint: $(LINT) ## format check, vet, static analysis and import fences, as .golan
 $(LINT):
 	GOBIN=$(CURDIR)/.tools/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv .tools/bin/golangci-lint $@
+
+.PHONY: helm
+helm: $(HELM) ## check the Helm chart: its style, and that one server and several can be rendered
+	$(HELM) lint --strict --quiet --set redis.existingSecret=redis deploy/helm/muster
+	$(HELM) template muster deploy/helm/muster --set redis.existingSecret=redis >/dev/null
+	$(HELM) template muster deploy/helm/muster -f deploy/helm/several.yaml >/dev/null
+
+$(HELM):
+	GOBIN=$(CURDIR)/.tools/bin go install -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	mv .tools/bin/helm $@
 
 .PHONY: format
 format: $(LINT) ## format the code as `make lint` expects it

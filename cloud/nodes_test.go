@@ -26,9 +26,12 @@ import (
 const within = time.Second
 
 // serveNodes starts servers that share the Redis at url, and the images of the first one.
-func serveNodes(t *testing.T, url string, count int) []*world {
+func serveNodes(t *testing.T, url string, count int, edits ...func(*cloud.Config)) []*world {
 	t.Helper()
 	share := func(c *cloud.Config) {
+		for _, edit := range edits {
+			edit(c)
+		}
 		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
 		c.OTA.CoolDown, c.Notify.Allow = []time.Duration{0}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}

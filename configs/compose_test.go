@@ -30,14 +30,7 @@ type compose struct {
 
 func readCompose(t *testing.T) compose {
 	t.Helper()
-	data, err := os.ReadFile("../docker-compose.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c compose
-	if err := yaml.Unmarshal(data, &c); err != nil {
-		t.Fatal(err)
-	}
+	c := readYAML[compose](t, "../docker-compose.yml")
 	if len(c.Services) != 3 || len(c.Services["s3"].Profiles) == 0 {
 		t.Fatalf("got %d services, want redis, muster and, in a profile, s3", len(c.Services))
 	}
@@ -99,14 +92,7 @@ func TestComposedRedisKeepsWhatWasAcknowledged(t *testing.T) {
 
 func TestComposedMusterIsAValidConfiguration(t *testing.T) {
 	c := readCompose(t)
-	withDefault := regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`)
-	var env, known []string
-	for name, value := range c.Services["muster"].Environment {
-		if strings.HasPrefix(name, "AWS_") { // read by ota/image/s3
-			continue
-		}
-		env = append(env, name+"="+withDefault.ReplaceAllString(value, "$1"))
-	}
+	env := environment(c.Services["muster"].Environment)
 	dockerfile, err := os.ReadFile("../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -116,10 +102,33 @@ func TestComposedMusterIsAValidConfiguration(t *testing.T) {
 			env = append(env, strings.Fields(vars)...)
 		}
 	}
+	config := loadKnown(t, env)
+	if config.MQTT.Addr != ":1883" || config.HTTP.Addr != ":8080" || config.Redis.URL.Reveal() == "" {
+		t.Errorf("got mqtt %s, http %s, redis %s; want every interface of the container, and the redis service",
+			config.MQTT.Addr, config.HTTP.Addr, config.Redis.URL.Reveal())
+	}
+}
+
+// environment is the variables of a service that are Muster's, with the defaults of those that are taken
+// from the shell.
+func environment(of map[string]string) (env []string) {
+	withDefault := regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`)
+	for name, value := range of {
+		if !strings.HasPrefix(name, "AWS_") { // read by ota/image/s3
+			env = append(env, name+"="+withDefault.ReplaceAllString(value, "$1"))
+		}
+	}
+	return env
+}
+
+// loadKnown is the configuration of env, all of which are keys.
+func loadKnown(t *testing.T, env []string) Config {
+	t.Helper()
 	config, err := Load(Sources{Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
+	var known []string
 	for _, k := range config.keys() {
 		known = append(known, k.env())
 	}
@@ -128,10 +137,19 @@ func TestComposedMusterIsAValidConfiguration(t *testing.T) {
 			t.Errorf("%s is no key", name)
 		}
 	}
-	if config.MQTT.Addr != ":1883" || config.HTTP.Addr != ":8080" || config.Redis.URL.Reveal() == "" {
-		t.Errorf("got mqtt %s, http %s, redis %s; want every interface of the container, and the redis service",
-			config.MQTT.Addr, config.HTTP.Addr, config.Redis.URL.Reveal())
+	return config
+}
+
+func readYAML[T any](t *testing.T, file string) (v T) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if err := yaml.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 func has(m map[string]any, key string) bool {

@@ -48,6 +48,8 @@ links_sanitizers() {
 
 has_broker() { has mosquitto || [ -x /usr/sbin/mosquitto ]; }
 
+has_balancer() { has haproxy || [ -x /usr/sbin/haproxy ]; }
+
 has_modules() { [ "$interop/node_modules/.package-lock.json" -nt "$interop/package-lock.json" ]; }
 
 look_for() {
@@ -60,6 +62,7 @@ look_for() {
 		need "python3 with cbor2" python3-cbor2 python_has cbor2
 		need "node" nodejs has node
 		need "npm" npm has npm
+		need "haproxy" haproxy has_balancer
 		;;
 	browser)
 		need "chromium" chromium has "${MUSTER_CHROMIUM:-chromium}"
