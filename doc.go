@@ -65,6 +65,7 @@
 //	store/timeline      numbers over time, in bounded room
 //	store/storetest     stores for the tests of packages above
 //	store/alert         alerts of teams
+//	store/namesake      reads the devices of several teams that have one id
 //	store/node          the servers that share a store
 //	store/command       commands to devices
 //	store/claim         ids and unique names

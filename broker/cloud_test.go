@@ -77,6 +77,8 @@ func (c *cloud) Admit(_ context.Context, k Connect) (Session, error) {
 	return s, nil
 }
 
+func (s *session) ID() fleet.DeviceID { return s.connect.ID.In(1) }
+
 func (s *session) Begin() {
 	s.mu.Lock()
 	s.begun++

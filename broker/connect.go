@@ -81,7 +81,7 @@ func (l *Link) admit(pk *packets.Packet, in *bufio.Reader) error {
 	if err != nil {
 		return l.refuse(codeClientID, err)
 	}
-	l.id = fleet.DeviceID(strings.Clone(id.String())) // the original keeps the whole packet, password included
+	l.id = fleet.DeviceID(strings.Clone(id.String())) // until it is known whose it is; the original keeps the whole packet, password included
 	l.maxPacket, l.expiry = pk.Properties.MaximumPacketSize, pk.Properties.SessionExpiryInterval > 0
 	if code := l.checkWill(); code != codeNone {
 		return l.refuse(code, nil)
@@ -94,7 +94,7 @@ func (l *Link) admit(pk *packets.Packet, in *bufio.Reader) error {
 	if err != nil {
 		return l.refuse(connackCode(err), err)
 	}
-	l.session = session
+	l.session, l.id = session, session.ID()
 	b.admitted(l)
 	if !b.take(l, in) { // after the proof: a stranger learns neither that all seats are taken nor who holds one
 		return l.refuse(codeBusy, nil)

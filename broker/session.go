@@ -18,7 +18,7 @@ type Cloud interface {
 
 // Connect is a device's request to connect.
 type Connect struct {
-	ID       fleet.DeviceID
+	ID       fleet.DeviceID // the client id, without a team
 	User     string
 	Password []byte
 	Address  string // IP without port
@@ -28,6 +28,9 @@ type Connect struct {
 // Session is one admitted connection, as the cloud sees it. Its methods but Gateway are
 // called one at a time, on the connection's own goroutine.
 type Session interface {
+	// ID returns the device, with its team. It has the id of CONNECT.
+	ID() fleet.DeviceID
+
 	// Begin is called when the device's older connection has ended and its Gone has
 	// returned; CONNACK goes out next. It is not called where CONNACK refuses: the older
 	// connection would not end, or a newer one came. It must not send more than 32 KiB.

@@ -37,7 +37,7 @@ func (l *Link) checkWill() byte {
 	switch {
 	case w.qos > 2:
 		return codeMalformed
-	case err != nil, t.Kind != wire.TopicMessage, t.Speaker != l.id, t.Child != "":
+	case err != nil, t.Kind != wire.TopicMessage, t.Speaker.String() != l.id.String(), t.Child != "":
 		return codeTopicInvalid
 	case len(w.payload) > t.Kind.Limit():
 		return codePacketTooLarge

@@ -92,7 +92,7 @@ func newSight(t *testing.T) *sight {
 		w.ReleaseVersion(v.version, func(r *api.Release) { r.Groups = api.Some(v.groups) })
 	}
 	for _, id := range s.all() {
-		cloudtest.Must[fleet.Device](t)(w.Cloud.Store().Devices.Edit(ctx, fleet.DeviceID(id), func(d *fleet.Device) error {
+		cloudtest.Must[fleet.Device](t)(w.Cloud.Store().Devices.Edit(ctx, fleet.DeviceID(id).In(1), func(d *fleet.Device) error {
 			d.Running = fleet.WholeVersion(2)
 			return nil
 		}))

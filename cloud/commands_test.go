@@ -23,7 +23,7 @@ func receiveCommands(t *testing.T, d *cloudtest.Device, want ...uint32) {
 func (w *world) queue(id fleet.DeviceID, count int) {
 	w.Helper()
 	for range count {
-		cloudtest.Must[fleet.Command](w)(w.Cloud.Store().Messages.Queue(w.Context(), fleet.Command{Device: id, Expires: time.Now().Add(time.Hour)}))
+		cloudtest.Must[fleet.Command](w)(w.Cloud.Store().Messages.Queue(w.Context(), fleet.Command{Device: id.In(1), Expires: time.Now().Add(time.Hour)}))
 	}
 }
 

@@ -238,7 +238,7 @@ var operations = []struct {
 }
 
 func (w *counted) record(id fleet.DeviceID) (fleet.Device, bool) {
-	d, err := w.Cloud.Store().Devices.Device(w.Context(), id)
+	d, err := w.Cloud.Store().Devices.Device(w.Context(), id.In(1))
 	return d, err == nil
 }
 
@@ -429,7 +429,7 @@ func (w *counted) wrong() (wrong []string) {
 			differ("pending commands of "+string(id), int(d.Pending), 0)
 			continue
 		}
-		for _, c := range cloudtest.Must[[]fleet.Command](w)(w.Cloud.Store().Messages.Commands(w.Context(), id)) {
+		for _, c := range cloudtest.Must[[]fleet.Command](w)(w.Cloud.Store().Messages.Commands(w.Context(), id.In(1))) {
 			if c.Done.IsZero() {
 				pending++
 			}

@@ -173,7 +173,7 @@ func TestUnknownDevicesAreAddedWhereAProductAllowsIt(t *testing.T) {
 		t.Errorf("got %v, want two or three added and the rest over the limit", got)
 	}
 	for id, reason := range got {
-		if d, err := w.Cloud.Store().Devices.Device(t.Context(), id); reason == wire.ReasonNone && (err != nil || d.Kind != fleet.BLE || d.Gateway != "g") {
+		if d, err := w.Cloud.Store().Devices.Device(t.Context(), id.In(1)); reason == wire.ReasonNone && (err != nil || d.Kind != fleet.BLE || d.Gateway != "g") {
 			t.Errorf("%s: got %+v, %v", id, d, err)
 		}
 	}

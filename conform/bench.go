@@ -143,7 +143,7 @@ func (b *Bench) Admit(_ context.Context, c broker.Connect) (broker.Session, erro
 	if b.config.Secret != "" && subtle.ConstantTimeCompare(c.Password, []byte(b.config.Secret)) != 1 {
 		return nil, fmt.Errorf("%w: wrong secret", fleet.Denied)
 	}
-	l := &line{bench: b, link: c.Link, user: c.User, tap: b.tap}
+	l := &line{bench: b, device: c.ID, link: c.Link, user: c.User, tap: b.tap}
 	if b.refuse > 0 {
 		b.refuse--
 		b.note(event{line: l, kind: refused})
@@ -205,11 +205,15 @@ func (b *Bench) letGo() {
 
 // line is one connection of the device. It implements broker.Session.
 type line struct {
-	bench *Bench
-	link  *broker.Link
-	user  string
-	tap   *tap
+	bench  *Bench
+	device fleet.DeviceID
+	link   *broker.Link
+	user   string
+	tap    *tap
 }
+
+// ID returns the client id: the bench knows no teams.
+func (l *line) ID() fleet.DeviceID { return l.device }
 
 // Begin notes that the device is connected.
 func (l *line) Begin() {

@@ -58,7 +58,7 @@ func withBigFleet(b *testing.B, n int) *world {
 			Product: 1, Devices: fleet.NewDevices(ids...), Groups: []string{fmt.Sprintf("region-%02d", from/part%groups)},
 		}))
 		for i, id := range ids {
-			d := must[fleet.Device](b)(w.store.Devices.Device(b.Context(), fleet.DeviceID(id)))
+			d := must[fleet.Device](b)(w.store.Devices.Device(b.Context(), fleet.DeviceID(id).In(1)))
 			d.Revision++
 			d.Running, d.UpdatesOn, d.LastHandshake = fleet.WholeVersion(uint32(1+i%2)), i%50 != 0, time.Now().Add(-time.Duration(i)*time.Minute)
 			if i%7 == 0 {

@@ -62,7 +62,7 @@ func TestANoteIsNotOverwritten(t *testing.T) {
 	if text := body(t, answer); seen == "" || answer.StatusCode != http.StatusConflict || !strings.Contains(text, theirs) {
 		t.Errorf("with tag %q: got %d:\n%s", seen, answer.StatusCode, text)
 	}
-	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-1")); d.Notes != theirs {
+	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "1/d-1")); d.Notes != theirs {
 		t.Errorf("the notes are %q", d.Notes)
 	}
 }
@@ -82,7 +82,7 @@ func TestABLEDeviceIsAttachedAndDetached(t *testing.T) {
 		if answer := w.post("/p/lamp/device/d-2", form); answer.StatusCode != http.StatusSeeOther {
 			t.Fatalf("%s: got %d:\n%s", step.query, answer.StatusCode, body(t, answer))
 		}
-		if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-2")); string(d.Gateway) != step.gateway {
+		if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "1/d-2")); string(d.Gateway) != step.gateway {
 			t.Errorf("%s: it is attached to %q", step.query, d.Gateway)
 		}
 	}

@@ -148,7 +148,7 @@ func TestConfirmingAReleaseShowsWhatItDoes(t *testing.T) {
 	one, two := fleet.WholeVersion(1), fleet.WholeVersion(2)
 	w.setDevice("d-1", func(d *fleet.Device) { d.Running = two })
 	w.setDevice("d-2", func(d *fleet.Device) { d.Running = two })
-	w.store.Index.SetOnline("d-1", true)
+	w.store.Index.SetOnline("1/d-1", true)
 	yes := true
 	must[fleet.FirmwareView](t)(w.releases.Release(t.Context(), owner, 1, fleet.ReleaseOrder{Version: two, Default: &yes}))
 	page := body(t, w.send(http.MethodGet, "/p/lamp/firmware/1/confirm?group=beta&default=yes", nil, w.signed))

@@ -108,7 +108,7 @@ func TestImportKeepsTheSecretsOfAFile(t *testing.T) {
 	if !strings.Contains(page, "1 device keeps its own secret") || strings.Contains(page, secret) || !strings.Contains(page, "<td><code>lamp-2</code></td>") {
 		t.Errorf("the outcome:\n%s", page)
 	}
-	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "lamp-1")); d.Secret != sha256.Sum256([]byte(secret)) {
+	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "1/lamp-1")); d.Secret != sha256.Sum256([]byte(secret)) {
 		t.Errorf("lamp-1 has another secret: %x", d.Secret)
 	}
 }

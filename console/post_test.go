@@ -45,7 +45,7 @@ func (w *world) beginRelease(version uint32, p fleet.ReleasePlan) fleet.ReleaseI
 // setDevice changes the record of a device.
 func (w *world) setDevice(id fleet.DeviceID, change func(*fleet.Device)) {
 	w.t.Helper()
-	must[fleet.Device](w.t)(w.store.Devices.Edit(w.t.Context(), id, func(d *fleet.Device) error {
+	must[fleet.Device](w.t)(w.store.Devices.Edit(w.t.Context(), id.In(1), func(d *fleet.Device) error {
 		change(d)
 		return nil
 	}))
@@ -277,7 +277,7 @@ func TestStoppingManyShowsHowManyAndAsks(t *testing.T) {
 		t.Errorf("got a redirect to %q", got)
 	}
 	w.finish()
-	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "d-1")); d.Update.State != fleet.Stopped || !d.Attempts.Held {
+	if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "1/d-1")); d.Update.State != fleet.Stopped || !d.Attempts.Held {
 		t.Errorf("got %s, held %t", d.Update.State, d.Attempts.Held)
 	}
 }

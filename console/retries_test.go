@@ -50,7 +50,7 @@ func TestStoppedAndFailedUpdatesAreRetriedTogether(t *testing.T) {
 		}
 		left := 0
 		for _, id := range []fleet.DeviceID{"d-1", "d-2"} {
-			d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), id))
+			d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), id.In(1)))
 			if d.Attempts.Held || d.Attempts.Spent > 0 {
 				left++
 			}

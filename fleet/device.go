@@ -67,6 +67,8 @@ type Device struct {
 	LastHandshake time.Time
 	LastHeard     time.Time
 
+	Namesakes int // set by its creation: the older devices of other teams with its id
+
 	Revision uint64 // grows with each write; a write with an old one is a Conflict
 	Written  string // names the write that made this state: after a fail-over of Redis another state may have its revision
 

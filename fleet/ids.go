@@ -30,13 +30,56 @@ func (id UserID) String() string    { return strconv.FormatUint(uint64(id), 10) 
 func (id ProductID) String() string { return strconv.FormatUint(uint64(id), 10) }
 func (id GroupID) String() string   { return strconv.FormatUint(uint64(id), 10) }
 
-// DeviceID identifies one device in the installation; it is also its MQTT client id.
+// DeviceID identifies one device. What people and devices write is the id alone, which is unique in
+// its team; In adds the team, and from then on the DeviceID is unique in the installation. Texts of a
+// DeviceID have the id alone.
 type DeviceID string
 
-// String returns the id as people, devices and scripts read it. Outside of fleet and store/keys a
-// DeviceID becomes a text by this alone, so that it can have more than that text (docs/adr/0034, "Ids
-// and slugs unique per team").
-func (id DeviceID) String() string { return string(id) }
+// In returns the device of a team with the id of id; "" stays "".
+func (id DeviceID) In(team TeamID) DeviceID {
+	alone := id.String()
+	switch {
+	case alone == "" || team == 0:
+		return DeviceID(alone)
+	case id.Team() == team:
+		return id
+	}
+	return DeviceID(team.String() + "/" + alone) // what keys of the store have: "/" is in no id
+}
+
+// DevicesIn returns ids, each In team; nil for nil.
+func DevicesIn(team TeamID, ids []DeviceID) []DeviceID {
+	if ids == nil {
+		return nil
+	}
+	all := make([]DeviceID, len(ids))
+	for i, id := range ids {
+		all[i] = id.In(team)
+	}
+	return all
+}
+
+// Team returns the team of a device, 0 for an id alone.
+func (id DeviceID) Team() TeamID {
+	team, _, _ := strings.Cut(string(id), "/")
+	n, err := strconv.ParseUint(team, 10, 32)
+	if err != nil || len(team) == len(id) {
+		return 0
+	}
+	return TeamID(n)
+}
+
+// String returns the id alone: the MQTT client id.
+func (id DeviceID) String() string { return string(id[strings.IndexByte(string(id), '/')+1:]) }
+
+// WithTeam returns the user name that names a device and its team (docs/protocol.md, "Credentials").
+func (id DeviceID) WithTeam() string { return id.String() + "@" + id.Team().String() }
+
+// MarshalText returns the id alone.
+func (id DeviceID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// MostNamesakes is how many devices with one id a connection that names no team can be.
+const MostNamesakes = 4
 
 // MaxDeviceID is the longest device id, in bytes.
 const MaxDeviceID = 128

@@ -54,9 +54,10 @@ func (d *NewDevice) Check() error {
 type Imported struct {
 	Updated   []DeviceID          // new in the product
 	Existing  []DeviceID          // in the product already; unchanged
-	Nonmember []DeviceID          // belong to another product or team
+	Nonmember []DeviceID          // belong to another product
 	Invalid   []string            // not a device id
 	Secrets   map[DeviceID]string // generated for the new ones; never shown again
+	Users     map[DeviceID]string // the user names of new ones that can't use their id as one: as many older devices of other teams have it
 }
 
 // ImportPreview is what an Import would do. Its outcomes are as of now.

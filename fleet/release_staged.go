@@ -62,10 +62,10 @@ func RateText(hourly int) string {
 	return strconv.Itoa(hourly) + "/h"
 }
 
-// Hash returns the first four bytes of the SHA-256 of id: what a release's salt is mixed with
+// Hash returns the first four bytes of the SHA-256 of the id alone: what a release's salt is mixed with
 // to place the device (docs/adr/0023).
 func (id DeviceID) Hash() uint32 {
-	sum := sha256.Sum256([]byte(id))
+	sum := sha256.Sum256([]byte(id.String()))
 	return binary.BigEndian.Uint32(sum[:])
 }
 

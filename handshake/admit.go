@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"strconv"
+	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/limit"
@@ -12,7 +14,7 @@ import (
 
 // Claim is who a connection claims to be, and its proof.
 type Claim struct {
-	ID      fleet.DeviceID // the MQTT client id
+	ID      fleet.DeviceID // the MQTT client id, without a team
 	User    string
 	Secret  []byte // not kept
 	Address string // of the peer, without port
@@ -27,9 +29,10 @@ func unauthenticated(r Refusal) error {
 	return fleet.Errorf(fleet.Unauthenticated, "not authenticated: %s", r)
 }
 
-// Admit checks the claim against the device's record, which it loads in one round trip,
-// and returns a new session. Errors: fleet.Unauthenticated, after the same work each time, for
-// an unknown id, a wrong secret, a user name that is not the id and a BLE device;
+// Admit checks the claim against the records of the devices that have the id, which it loads in one
+// round trip, and returns a new session of the one whose secret it is. A user name of the form id@team
+// names one record. Errors: fleet.Unauthenticated, after the same work each time, for
+// an unknown id, a wrong secret, a user name of another form and a BLE device;
 // fleet.Disabled after a valid proof; fleet.Busy, without waiting, when too many admissions
 // are in progress; fleet.Unavailable from the store.
 //
@@ -53,19 +56,19 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 		s.refused[Saturated].Add(1)
 		return nil, fleet.Errorf(fleet.Busy, "too many admissions at once: try again later")
 	}
-	d, err := s.devices.Device(ctx, claim.ID)
-	known := err == nil
-	if err != nil && !errors.Is(err, fleet.NotFound) {
+	candidates, err := s.candidates(ctx, claim)
+	if err != nil {
 		return nil, err
 	}
-	if refusal, proved := prove(&d, known, claim); !proved {
+	d, refusal, proved := prove(candidates, claim)
+	if !proved {
 		if suspected {
 			s.suspect(claim)
 			refusal = Throttled
 		} else {
 			s.charge(claim)
 		}
-		if known {
+		for _, d := range candidates {
 			if guess, alert := s.guesses.add(d, claim.Address, suspected); alert {
 				s.guessed(guess)
 			}
@@ -99,24 +102,55 @@ func (s *Service) suspect(claim Claim) {
 	}
 }
 
-// prove checks the proof with the same work whatever is wrong: one hash and one comparison,
-// with the zero record for an unknown device.
-func prove(d *fleet.Device, known bool, claim Claim) (refusal Refusal, proved bool) {
+// candidates loads the devices that claim may be of, at most fleet.MostNamesakes.
+func (s *Service) candidates(ctx context.Context, claim Claim) ([]fleet.Device, error) {
+	team, named := teamOf(claim)
+	if !named {
+		return s.devices.Namesakes(ctx, claim.ID)
+	}
+	d, err := s.devices.Device(ctx, claim.ID.In(team))
+	if errors.Is(err, fleet.NotFound) {
+		return nil, nil
+	}
+	return []fleet.Device{d}, err
+}
+
+// teamOf returns the team that the user name of a claim names: id@team.
+func teamOf(claim Claim) (team fleet.TeamID, ok bool) {
+	text, ok := strings.CutPrefix(claim.User, claim.ID.String()+"@")
+	n, err := strconv.ParseUint(text, 10, 32)
+	return fleet.TeamID(n), ok && err == nil && n > 0
+}
+
+// prove finds the candidate whose secret claim has, the oldest of several. It does the same work
+// whatever is wrong: one hash and fleet.MostNamesakes comparisons, with zero records for those
+// that are missing.
+func prove(candidates []fleet.Device, claim Claim) (d fleet.Device, refusal Refusal, proved bool) {
 	secret := claim.Secret
 	if len(secret) > MaxSecret {
 		secret = nil // which never matches
 	}
 	hash := fleet.Secret(sha256.Sum256(secret))
-	matches := subtle.ConstantTimeCompare(hash[:], d.Secret[:]) == 1 && len(secret) > 0
-	switch {
-	case !known:
-		return UnknownDevice, false
-	case !matches:
-		return WrongSecret, false
-	case claim.User != claim.ID.String():
-		return WrongName, false
-	case d.Kind == fleet.BLE:
-		return NoLink, false
+	found := -1
+	for i := range fleet.MostNamesakes {
+		var known fleet.Secret
+		if i < len(candidates) {
+			known = candidates[i].Secret
+		}
+		if subtle.ConstantTimeCompare(hash[:], known[:]) == 1 && len(secret) > 0 && found < 0 && i < len(candidates) {
+			found = i
+		}
 	}
-	return 0, true
+	_, named := teamOf(claim)
+	switch {
+	case len(candidates) == 0:
+		return d, UnknownDevice, false
+	case found < 0:
+		return d, WrongSecret, false
+	case claim.User != claim.ID.String() && !named:
+		return d, WrongName, false
+	case candidates[found].Kind == fleet.BLE:
+		return d, NoLink, false
+	}
+	return candidates[found], 0, true
 }

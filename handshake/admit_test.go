@@ -82,8 +82,8 @@ func TestStoreFailureIsNotARefusal(t *testing.T) {
 
 type broken struct{ *memory }
 
-func (broken) Device(context.Context, fleet.DeviceID) (fleet.Device, error) {
-	return fleet.Device{}, fleet.Errorf(fleet.Unavailable, "the store does not answer")
+func (broken) Namesakes(context.Context, fleet.DeviceID) ([]fleet.Device, error) {
+	return nil, fleet.Errorf(fleet.Unavailable, "the store does not answer")
 }
 
 // wrong is a claim of id with a wrong secret.
@@ -278,7 +278,7 @@ type slow struct {
 	gate chan struct{}
 }
 
-func (m *slow) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error) {
+func (m *slow) Namesakes(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, error) {
 	<-m.gate
-	return m.memory.Device(ctx, id)
+	return m.memory.Namesakes(ctx, id)
 }

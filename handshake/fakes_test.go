@@ -3,6 +3,7 @@ package handshake
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"testing"
 
@@ -41,6 +42,19 @@ func (m *memory) Device(_ context.Context, id fleet.DeviceID) (fleet.Device, err
 		return fleet.Device{}, fleet.Errorf(fleet.NotFound, "no such device: %s", id)
 	}
 	return d, nil
+}
+
+func (m *memory) Namesakes(ctx context.Context, id fleet.DeviceID) (found []fleet.Device, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loads++
+	for _, d := range m.devices {
+		if d.ID.String() == id.String() {
+			found = append(found, d)
+		}
+	}
+	slices.SortFunc(found, func(a, b fleet.Device) int { return a.Created.Compare(b.Created) })
+	return found[:min(len(found), fleet.MostNamesakes)], nil
 }
 
 func (m *memory) Save(_ context.Context, d *fleet.Device, past ...fleet.Update) (uint64, error) {

@@ -16,6 +16,9 @@ import (
 type Devices interface {
 	// Device loads the record of id; fleet.NotFound when there is none.
 	Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error)
+	// Namesakes loads the records of the fleet.MostNamesakes oldest devices with the id of id, oldest
+	// first.
+	Namesakes(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, error)
 	// Save writes d if its record is still at d.Revision (fleet.Conflict otherwise), raises
 	// d.Revision, adds the ended updates to d's history in the same step, and returns the
 	// revision of the catalog of d's product at that moment.
@@ -119,7 +122,7 @@ type Refusal uint8
 const (
 	UnknownDevice Refusal = iota
 	WrongSecret
-	WrongName   // the user name is not the client id
+	WrongName   // the user name is not the client id, nor that with a team
 	NoLink      // a BLE device: it has no connection of its own
 	SwitchedOff // disabled, after a valid proof
 	Saturated

@@ -98,7 +98,7 @@ func TestThePastOutlivesTheProcess(t *testing.T) {
 		for n := range 10 {
 			w.Device(fleet.DeviceID(fmt.Sprint("lamp-", n)), "1.0.0")
 		}
-		w.Store.Index.SetOnline("lamp-3", true)
+		w.Store.Index.SetOnline("1/lamp-3", true)
 		w.count(50, 2)
 		time.Sleep(25 * time.Second)
 		w.count(7, 0)
@@ -270,7 +270,7 @@ func TestADeletedProductLeavesNothing(t *testing.T) {
 		defer stop()
 		w.Device("lamp", "1.0.0")
 		time.Sleep(time.Minute)
-		if err := w.Store.Devices.Delete(t.Context(), "lamp"); err != nil {
+		if err := w.Store.Devices.Delete(t.Context(), "1/lamp"); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Store.Catalogs.DeleteProduct(t.Context(), otatest.Product); err != nil {

@@ -44,7 +44,7 @@ func (x *Index) IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error) {
 	var ids []fleet.DeviceID
 	x.query(q, func(f *filter) {
 		rows, total := f.rowsToSort()
-		l := &listing{by: fleet.ByID, after: &sortKey{id: fleet.DeviceID(q.After)}}
+		l := &listing{by: fleet.ByID, after: &sortKey{id: fleet.DeviceID(q.After).In(q.Actor.Team)}}
 		l.visit(f, rows, total, q.Limit, func(row int32) bool {
 			ids = append(ids, f.shard.row(row).id)
 			return len(ids) != q.Limit
@@ -59,6 +59,7 @@ func (x *Index) query(q fleet.DeviceQuery, use func(f *filter)) {
 	if q.Actor.Role == fleet.NoRole {
 		return
 	}
+	q.IDs, q.Gateway = fleet.DevicesIn(q.Actor.Team, q.IDs), q.Gateway.In(q.Actor.Team)
 	f := newFilter(x, q)
 	if f.nothing {
 		return

@@ -24,7 +24,7 @@ func newReady() *Index {
 }
 
 func newDevice(id fleet.DeviceID) *fleet.Device {
-	return &fleet.Device{ID: id, Team: 1, Product: 1, Name: "device " + string(id), UpdatesOn: true}
+	return &fleet.Device{ID: id.In(1), Team: 1, Product: 1, Name: "device " + id.String(), UpdatesOn: true}
 }
 
 func version(s string) fleet.Version { return fleet.ReportedVersion(s) }
@@ -73,9 +73,12 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 			d := drawSmall(t)
 			devices[d.ID] = &d
 			x.Put(&d)
+			twin := d // what another team has with the same ids is in none of the answers
+			twin.ID, twin.Team, twin.Gateway = d.ID.In(2), 2, d.Gateway.In(2)
+			x.Put(&twin)
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "gone") {
-			id := fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "goes")))
+			id := numbered(rapid.IntRange(0, 25).Draw(t, "goes"))
 			if devices[id] != nil { // the presence of one not read yet is kept
 				delete(online, id)
 			}
@@ -83,9 +86,10 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 			x.Remove(id)
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "presences") {
-			id := fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "present")))
+			id := numbered(rapid.IntRange(0, 25).Draw(t, "present"))
 			online[id] = rapid.Bool().Draw(t, "is online")
 			x.SetOnline(id, online[id])
+			x.SetOnline(id.In(2), !online[id])
 		}
 		q := drawQuery(t)
 		x.sortLimit = rapid.IntRange(0, 10).Draw(t, "few")
@@ -117,7 +121,7 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 		}
 		q.After, q.Limit = after, rapid.IntRange(0, 12).Draw(t, "ids at most")
 		ids, err := x.IDs(q)
-		want = slices.DeleteFunc(naive(&q, devices, online), func(id fleet.DeviceID) bool { return id <= fleet.DeviceID(after) })
+		want = slices.DeleteFunc(naive(&q, devices, online), func(id fleet.DeviceID) bool { return id.String() <= after })
 		slices.Sort(want)
 		if q.Limit > 0 {
 			want = want[:min(len(want), q.Limit)]
@@ -145,7 +149,7 @@ func drawSmall(t *rapid.T) fleet.Device {
 	smallRevision++
 	kind := fleet.DeviceKind(rapid.IntRange(0, 2).Draw(t, "kind"))
 	d := fleet.Device{
-		ID: fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "id"))), Team: 1, Kind: kind, Revision: smallRevision,
+		ID: numbered(rapid.IntRange(0, 25).Draw(t, "id")), Team: 1, Kind: kind, Revision: smallRevision,
 		Product: fleet.ProductID(rapid.IntRange(1, 2).Draw(t, "product")),
 		Name:    rapid.SampledFrom([]string{"", "alpha", "Alpha", "beta", "BETA 2", "ä", "Äta", "a\xff"}).Draw(t, "name"),
 		Running: version(rapid.SampledFrom([]string{"", "7", "7.0.0", "10", "9.1.0-rc.1", "9.1.0", "junk"}).Draw(t, "version")),
@@ -160,13 +164,16 @@ func drawSmall(t *rapid.T) fleet.Device {
 		d.Facts = modemFact(modem)
 	}
 	if kind == fleet.BLE {
-		d.Gateway = fleet.DeviceID(fmt.Sprint("D", rapid.IntRange(0, 25).Draw(t, "gateway")))
+		d.Gateway = numbered(rapid.IntRange(0, 25).Draw(t, "gateway"))
 	}
 	if rapid.Bool().Draw(t, "met") {
 		d.LastHandshake = at(rapid.IntRange(0, 5).Draw(t, "second"))
 	}
 	return d
 }
+
+// numbered is a device of team 1.
+func numbered(n int) fleet.DeviceID { return fleet.DeviceID(fmt.Sprint("D", n)).In(1) }
 
 func drawFew(t *rapid.T) (groups []fleet.GroupID) {
 	for g := range fleet.GroupID(3) {
@@ -239,22 +246,22 @@ func naiveSelects(q *fleet.DeviceQuery, d *fleet.Device, all map[fleet.DeviceID]
 	})
 	return held && fleet.Sees(q.Actor, d, all[d.Gateway]) &&
 		(q.Where.Holds == nil || d.Update.State == fleet.Offered && d.Running.IsZero()) &&
-		slices.ContainsFunc([]string{string(d.ID), d.Name, d.Notes[:min(len(d.Notes), fleet.MaxSearchedNotes)]}, func(text string) bool {
+		slices.ContainsFunc([]string{d.ID.String(), d.Name, d.Notes[:min(len(d.Notes), fleet.MaxSearchedNotes)]}, func(text string) bool {
 			return strings.Contains(strings.ToLower(text), strings.ToLower(q.Text))
 		}) &&
 		!(q.NoGroup && seen) && !(q.NoVersion && !d.Running.IsZero()) &&
 		(q.Product == 0 || q.Product == d.Product) &&
 		strings.Contains(strings.ToLower(d.Name), strings.ToLower(q.NamePart)) &&
 		strings.HasPrefix(strings.ToLower(d.Name), strings.ToLower(q.NamePrefix)) &&
-		strings.Contains(strings.ToLower(string(d.ID)), strings.ToLower(q.IDPart)) &&
-		(q.IDs == nil || slices.Contains(q.IDs, d.ID)) &&
+		strings.Contains(strings.ToLower(d.ID.String()), strings.ToLower(q.IDPart)) &&
+		(q.IDs == nil || slices.Contains(fleet.DevicesIn(1, q.IDs), d.ID)) &&
 		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, d.Kind)) &&
 		(len(q.Updates) == 0 || slices.Contains(q.Updates, d.Update.State)) &&
 		(q.UpdateTo.IsZero() || d.Update.To.Equal(q.UpdateTo)) &&
 		(q.Locked == nil || *q.Locked == !d.Lock.IsZero()) &&
 		(q.Version.IsZero() || d.Running.Equal(q.Version)) &&
 		(q.Development == nil || *q.Development == d.Development) &&
-		(q.Gateway == "" || d.Gateway == q.Gateway) &&
+		(q.Gateway == "" || d.Gateway == q.Gateway.In(1)) &&
 		!slices.ContainsFunc(q.Facts, func(f fleet.Fact) bool {
 			return !strings.Contains(string(d.Facts), strings.ToLower("\x65modem\x61"+f.Value))
 		})
@@ -302,7 +309,7 @@ func naiveCompare(q *fleet.DeviceQuery, a, b *fleet.Device) int {
 		c = a.LastHandshake.Compare(b.LastHandshake)
 	}
 	if c == 0 {
-		c = strings.Compare(string(a.ID), string(b.ID))
+		c = strings.Compare(a.ID.String(), b.ID.String())
 	}
 	if q.Descending {
 		return -c
@@ -320,14 +327,14 @@ func TestListsAreUnavailableUntilTheIndexIsBuilt(t *testing.T) {
 func TestADeviceDeletedWhileTheIndexIsBuiltStaysDeleted(t *testing.T) {
 	x := New()
 	stale := newDevice("a")
-	x.Remove("a")
+	x.Remove("1/a")
 	x.PutRead(stale)
-	if _, ok := x.locations["a"]; ok {
+	if _, ok := x.locations["1/a"]; ok {
 		t.Error("a record read before the deletion came back")
 	}
 	stale.Revision = 5
 	x.Put(stale) // created again
-	if _, ok := x.locations["a"]; !ok {
+	if _, ok := x.locations["1/a"]; !ok {
 		t.Error("the device created again is missing")
 	}
 }

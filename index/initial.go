@@ -3,7 +3,6 @@ package index
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -80,7 +79,7 @@ func sortedRows(rows []sortable, ranks []int) (all [orders][]int32) {
 		}
 		return list
 	}
-	slices.SortFunc(rows, func(a, b sortable) int { return strings.Compare(a.id.String(), b.id.String()) })
+	slices.SortFunc(rows, func(a, b sortable) int { return cmp.Compare(a.id, b.id) })
 	all[fleet.ByID] = list()
 	ofRank := make([][]int32, len(ranks)) // each by id, as rows are now
 	for i := range rows {
@@ -92,14 +91,14 @@ func sortedRows(rows []sortable, ranks []int) (all [orders][]int32) {
 		if c := compareFold(a.name, b.name); c != 0 {
 			return c
 		}
-		return strings.Compare(a.id.String(), b.id.String())
+		return cmp.Compare(a.id, b.id)
 	})
 	all[fleet.ByName] = list()
 	slices.SortFunc(rows, func(a, b sortable) int {
 		if c := cmp.Compare(a.lastHandshake, b.lastHandshake); c != 0 {
 			return c
 		}
-		return strings.Compare(a.id.String(), b.id.String())
+		return cmp.Compare(a.id, b.id)
 	})
 	all[fleet.ByLastHandshake] = list()
 	return all

@@ -30,6 +30,7 @@ func newListing(q fleet.DeviceQuery) (*listing, error) {
 	if !ok {
 		return nil, fleet.FieldErrorf("after", "cursor %.60q is not one of this list: start again without it", q.After)
 	}
+	key.id = key.id.In(q.Actor.Team)
 	l.after = &key
 	return l, nil
 }
@@ -59,7 +60,7 @@ func (x *Index) sortKey(by fleet.DeviceSort, s *shard, at int32) sortKey {
 
 func (k *sortKey) compare(other *sortKey) int {
 	return cmp.Or(cmp.Compare(k.number, other.number), compareFold(k.text, other.text),
-		compareVersions(k.version, other.version), strings.Compare(k.id.String(), other.id.String()))
+		compareVersions(k.version, other.version), cmp.Compare(k.id, other.id))
 }
 
 // comparison returns the function that compares rows of s in an order; its caller must hold x.mu.

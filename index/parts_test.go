@@ -19,7 +19,7 @@ func TestCountsByPartsAreTheDevicesOfEachSide(t *testing.T) {
 		x.Finish()
 		devices := map[fleet.DeviceID]fleet.Device{}
 		for i := range rapid.IntRange(0, 60).Draw(t, "writes") {
-			id := fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 30).Draw(t, "device")))
+			id := fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 30).Draw(t, "device"))).In(1)
 			switch rapid.IntRange(0, 4).Draw(t, "write") {
 			case 0:
 				x.Remove(id)
@@ -29,7 +29,7 @@ func TestCountsByPartsAreTheDevicesOfEachSide(t *testing.T) {
 			default:
 				d := fleet.Device{ID: id, Team: 1, Product: 1, Revision: uint64(i + 1), Running: fleet.WholeVersion(rapid.Uint32Range(1, 2).Draw(t, "runs"))}
 				if gateway := rapid.IntRange(0, 3).Draw(t, "gateway"); gateway > 0 {
-					d.Kind, d.Gateway = fleet.BLE, fleet.DeviceID(fmt.Sprint("gw", gateway))
+					d.Kind, d.Gateway = fleet.BLE, fleet.DeviceID(fmt.Sprint("gw", gateway)).In(1)
 				}
 				for g := range fleet.GroupID(2) {
 					if rapid.Bool().Draw(t, "in") {

@@ -37,7 +37,7 @@ func TestAJobHasItsDevicesFromItsStartAndOneAuditEntry(t *testing.T) {
 		t.Errorf("at the end it is %+v", now)
 	}
 	left := must[[]fleet.DeviceID](t)(w.Store.Index.IDs(fleet.DeviceQuery{Actor: owner, Groups: []fleet.GroupID{old}}))
-	if !slices.Equal(left, []fleet.DeviceID{"late"}) {
+	if !slices.Equal(left, []fleet.DeviceID{"1/late"}) {
 		t.Errorf("%v are in the old group", left)
 	}
 	entries := w.audited()
@@ -142,7 +142,7 @@ func TestAJobOfAKilledStartIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[jobs.Entry](t)(w.jobs.Enter(ctx, team, j.Number))
-	if err := w.jobs.PutDevices(ctx, team, j.Number, 0, []fleet.DeviceID{"d-00000"}); err != nil {
+	if err := w.jobs.PutDevices(ctx, team, j.Number, 0, []fleet.DeviceID{"1/d-00000"}); err != nil {
 		t.Fatal(err)
 	}
 	w.killed()
@@ -222,7 +222,7 @@ func TestDevicesThatAreNotDoneAreCountedAndTheFirstKept(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	ids := w.devices(5)
 	for range 2*MaxTroubles - 10 {
-		ids = append(ids, fleet.DeviceID(fmt.Sprint("gone-", len(ids))))
+		ids = append(ids, fleet.DeviceID(fmt.Sprint("gone-", len(ids)))) // as users name them
 	}
 	j := must[Job](t)(w.Start(ctx, owner, Order{Product: product, Action: jobs.Unlock, Devices: ids}))
 	w.steps(0)
@@ -230,7 +230,7 @@ func TestDevicesThatAreNotDoneAreCountedAndTheFirstKept(t *testing.T) {
 	if err != nil || now.State != jobs.Done || now.Done != 5 || now.Skipped != 190 || now.Reasons["not found"] != 190 || len(troubles) != MaxTroubles {
 		t.Errorf("got %+v with %d devices, %v", now, len(troubles), err)
 	}
-	if troubles[0].Device != "gone-10" || troubles[0].Text != "no such device: gone-10" { // in the order of ids
+	if troubles[0].Device != "1/gone-10" || troubles[0].Text != "no such device: gone-10" { // in the order of ids
 		t.Errorf("the first is %+v", troubles[0])
 	}
 }

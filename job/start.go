@@ -193,7 +193,7 @@ func (s *Service) check(ctx context.Context, actor fleet.Actor, o Order) (Job, e
 func (s *Service) devices(actor fleet.Actor, o Order) ([]fleet.DeviceID, error) {
 	narrows := o.Action == jobs.Retry || o.Action == jobs.Resume || o.Action == jobs.Stop
 	if o.Devices != nil && !narrows {
-		ids := slices.Clone(o.Devices)
+		ids := fleet.DevicesIn(actor.Team, o.Devices)
 		slices.Sort(ids)
 		if ids = slices.Compact(ids); len(ids) > MaxDevices {
 			return nil, tooMany(len(ids))

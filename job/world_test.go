@@ -85,7 +85,7 @@ func (w *world) devices(n int, change ...func(*fleet.Device)) (ids []fleet.Devic
 	w.T.Helper()
 	all := make([]*fleet.Device, n)
 	for i := range all {
-		d := &fleet.Device{ID: fleet.DeviceID(fmt.Sprintf("d-%05d", i)), Team: team, Product: product, Running: otatest.Version("1"), UpdatesOn: true, Secret: fleet.Secret{1}}
+		d := &fleet.Device{ID: fleet.DeviceID(fmt.Sprintf("d-%05d", i)).In(team), Team: team, Product: product, Running: otatest.Version("1"), UpdatesOn: true, Secret: fleet.Secret{1}}
 		for _, c := range change {
 			c(d)
 		}

@@ -36,7 +36,7 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 		w := overFleet(f, Config{MaxUpdates: slots, MaxWaiting: 3, CoolDown: []time.Duration{1}, MaxAttempts: 1 << 30})
 		units := map[fleet.DeviceID]*unit{}
 		for i := range 5 {
-			id := fleet.DeviceID(fmt.Sprintf("d%d", i))
+			id := fleet.DeviceID(fmt.Sprintf("d%d", i)).In(team)
 			w.Device(id, "1", func(d *fleet.Device) {
 				if i%2 == 0 {
 					d.Groups = []fleet.GroupID{beta}
@@ -68,7 +68,7 @@ func TestWhateverHappensTheFleetConverges(t *testing.T) {
 				rt.Fatalf("after %s: %s is confirmed and runs %s", what, id, d.Running)
 			}
 		}
-		device := rapid.SampledFrom([]fleet.DeviceID{"d0", "d1", "d2", "d3", "d4"})
+		device := rapid.SampledFrom([]fleet.DeviceID{"1/d0", "1/d1", "1/d2", "1/d3", "1/d4"})
 		for range rapid.IntRange(0, 60).Draw(rt, "steps") {
 			id := device.Draw(rt, "device")
 			u := units[id]

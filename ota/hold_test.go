@@ -73,7 +73,7 @@ func TestAReleaseThatIsResumedSendsWhatWasAskedFor(t *testing.T) {
 func TestAnOfferThatCrossesAHaltSendsNoChunks(t *testing.T) {
 	w, id := staged(t)
 	w.Device("a", "2")
-	r := &radio{w: w, id: "a", got: map[uint32][]byte{}, hello: wire.NewHello(v("2"))}
+	r := &radio{w: w, id: "1/a", got: map[uint32][]byte{}, hello: wire.NewHello(v("2"))}
 	d := w.Record("a")
 	p := w.Decide(&d, w.Catalog(), r.hello, AtHello)
 	w.Save(&d)
@@ -81,7 +81,7 @@ func TestAnOfferThatCrossesAHaltSendsNoChunks(t *testing.T) {
 	if err := w.Start(p, r); err != nil || r.count != 0 {
 		t.Errorf("%v, %d chunks are queued", err, r.count)
 	}
-	if !slices.Equal(w.ready(), []fleet.DeviceID{"a"}) {
+	if !slices.Equal(w.ready(), []fleet.DeviceID{"1/a"}) {
 		t.Errorf("to be re-evaluated: %v", w.ready())
 	}
 	if r.again(AtSlot); len(r.stops) != 1 || r.count != 0 {

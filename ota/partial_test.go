@@ -77,7 +77,7 @@ func TestAnOfferOfAnotherImageEndsWhatTheHelloReportedAsHeld(t *testing.T) {
 		}, 0},
 		{"an operator's stop and retry", func(w *world) *radio {
 			r, _ := w.connect("a", "1", w.has("2", 10))
-			if err := errors.Join(w.Stop(t.Context(), "a", anyone), w.Retry(t.Context(), "a", anyone)); err != nil {
+			if err := errors.Join(w.Stop(t.Context(), "1/a", anyone), w.Retry(t.Context(), "1/a", anyone)); err != nil {
 				t.Fatal(err)
 			}
 			r.again(AtSlot)
@@ -86,7 +86,7 @@ func TestAnOfferOfAnotherImageEndsWhatTheHelloReportedAsHeld(t *testing.T) {
 		{"a failure, and a retry", func(w *world) *radio { // the device has erased what was wrong
 			r, _ := w.connect("a", "1", w.has("2", 10))
 			r.report(wire.ReportFailed, func(p *wire.Report) { p.Reason = wire.ReasonDigest })
-			if err := w.Retry(t.Context(), "a", anyone); err != nil {
+			if err := w.Retry(t.Context(), "1/a", anyone); err != nil {
 				t.Fatal(err)
 			}
 			r.again(AtSlot)

@@ -171,11 +171,11 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 		radios := map[fleet.DeviceID]*radio{}
 		plans := map[fleet.DeviceID]Plan{}
 		for i := range 5 {
-			id := fleet.DeviceID(fmt.Sprintf("d%d", i))
+			id := fleet.DeviceID(fmt.Sprintf("d%d", i)).In(team)
 			w.Device(id, "1")
 			radios[id], plans[id] = w.connect(id, "1")
 		}
-		for id, busy := range map[fleet.DeviceID]bool{"d0": false, "d1": false, "d2": true, "d3": true, "d4": true} {
+		for id, busy := range map[fleet.DeviceID]bool{"1/d0": false, "1/d1": false, "1/d2": true, "1/d3": true, "1/d4": true} {
 			p := plans[id]
 			if (p.Refused == wire.ReasonBusy) != busy {
 				t.Errorf("%s: refused %d, want busy: %v", id, p.Refused, busy)
@@ -187,23 +187,23 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 		if s := w.Stats(); s.Running != 2 || s.Waiting != 2 {
 			t.Errorf("got %d running, %d waiting, want 2 and 2", s.Running, s.Waiting)
 		}
-		if p := radios["d0"].again(AtChange); p.Offer != nil || len(radios["d0"].offers) != 1 {
+		if p := radios["1/d0"].again(AtChange); p.Offer != nil || len(radios["1/d0"].offers) != 1 {
 			t.Error("deciding again restarted a running download")
 		}
-		radios["d1"].gone()
+		radios["1/d1"].gone()
 		if fmt.Sprint(w.ready()) != "[d2]" {
 			t.Fatalf("got ready %v, want [d2]", w.ready())
 		}
-		radios["d3"].sayHello() // asks out of turn: the free slot is d2's
-		if len(radios["d3"].offers) != 0 {
+		radios["1/d3"].sayHello() // asks out of turn: the free slot is d2's
+		if len(radios["1/d3"].offers) != 0 {
 			t.Error("d3 took d2's slot")
 		}
-		radios["d2"].again(AtSlot)
-		if len(radios["d2"].offers) != 1 {
+		radios["1/d2"].again(AtSlot)
+		if len(radios["1/d2"].offers) != 1 {
 			t.Error("d2 got no offer for its slot")
 		}
-		radios["d3"].gone() // leaves the line
-		radios["d0"].gone()
+		radios["1/d3"].gone() // leaves the line
+		radios["1/d0"].gone()
 		if fmt.Sprint(w.ready()) != "[d2]" || w.Stats().Running != 1 {
 			t.Errorf("got ready %v, %d running; want [d2], 1", w.ready(), w.Stats().Running)
 		}

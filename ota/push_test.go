@@ -48,7 +48,7 @@ func TestGoneOfAnOldLinkDoesNotEndTheNewOne(t *testing.T) {
 	w := one(t, Config{})
 	old, _ := w.connect("a", "1")
 	r, _ := w.connect("a", "1")
-	w.Gone("a", old)
+	w.Gone("1/a", old)
 	if w.Stats().Running != 1 || r.count == 0 {
 		t.Errorf("got %+v", w.Stats())
 	}

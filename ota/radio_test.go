@@ -80,6 +80,7 @@ func (r *radio) take(n uint32) {
 // connect starts a session of id that runs version, and says Hello.
 func (w *world) connect(id fleet.DeviceID, version string, change ...func(*wire.Hello)) (*radio, Plan) {
 	w.T.Helper()
+	id = id.In(team)
 	r := &radio{w: w, id: id, got: map[uint32][]byte{}, hello: wire.NewHello(v(version))}
 	w.boots++
 	r.hello.Boot = w.boots // every connection is a new boot, unless change says otherwise

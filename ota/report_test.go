@@ -67,7 +67,7 @@ func TestReportOfAnEarlierSessionIsRefused(t *testing.T) {
 	r, _ := w.connect("a", "1")
 	session := w.Record("a").Session
 	w.connect("a", "1")
-	_, err := w.Report(t.Context(), "a", session, wire.Report{State: wire.ReportStored, Image: r.offers[0].Image()})
+	_, err := w.Report(t.Context(), "1/a", session, wire.Report{State: wire.ReportStored, Image: r.offers[0].Image()})
 	if !errors.Is(err, fleet.Conflict) || w.Record("a").Update.State == fleet.Stored {
 		t.Errorf("got %v, %s", err, w.Record("a").Update.State)
 	}
@@ -78,7 +78,7 @@ func TestReportIsAnsweredOnlyWhenItIsWritten(t *testing.T) {
 	r, _ := w.connect("a", "1")
 	session := w.Record("a").Session
 	w.Store.Close()
-	_, err := w.Report(t.Context(), "a", session, wire.Report{State: wire.ReportApplying, Image: r.offers[0].Image()})
+	_, err := w.Report(t.Context(), "1/a", session, wire.Report{State: wire.ReportApplying, Image: r.offers[0].Image()})
 	if !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}

@@ -123,7 +123,7 @@ func TestASteppingStoneEndsWithItsTarget(t *testing.T) {
 	}
 	w.Default("3")
 	r.again(AtChange)
-	if err := w.Stop(t.Context(), "a", func(*fleet.Device) error { return nil }); err != nil {
+	if err := w.Stop(t.Context(), "1/a", func(*fleet.Device) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if a := w.Record("a").Attempts; !a.Held || a.Target.String() != "3" {

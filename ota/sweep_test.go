@@ -33,14 +33,14 @@ func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) 
 		w.connect("b", "1")
 		time.Sleep(wire.SlotTimeout + 2*time.Second)
 		synctest.Wait()
-		if a.count != 0 || w.Stats().Stalled != 1 || len(w.ready()) != 1 || w.ready()[0] != "b" {
+		if a.count != 0 || w.Stats().Stalled != 1 || len(w.ready()) != 1 || w.ready()[0] != "1/b" {
 			t.Fatalf("got %d queued, %+v, ready %v", a.count, w.Stats(), w.ready())
 		}
 		a.want(8, 8) // alive again, but the slot is b's now
 		if a.count != 0 {
 			t.Error("queued without a slot")
 		}
-		w.Gone("b", nil)
+		w.Gone("1/b", nil)
 		if a.first != 8 || a.count != 8 || w.Stats().Stalled != 0 {
 			t.Fatalf("got %d queued from %d, want what it asked for last", a.count, a.first)
 		}
@@ -140,14 +140,14 @@ func TestThreeTransfersWithoutStoredEndTheUpdate(t *testing.T) {
 func TestTheEndOfADownloadLeavesTheOneInItsPlace(t *testing.T) {
 	w := one(t, Config{})
 	w.connect("a", "1")
-	old := w.running["a"]
+	old := w.running["1/a"]
 	r, _ := w.connect("a", "1") // while the end of the first is being written
-	w.halt("a", only(old), wire.ReasonTimedOut)
-	if w.running["a"] == nil || len(r.stops) != 0 {
-		t.Errorf("got download %v, stops %v", w.running["a"], r.stops)
+	w.halt("1/a", only(old), wire.ReasonTimedOut)
+	if w.running["1/a"] == nil || len(r.stops) != 0 {
+		t.Errorf("got download %v, stops %v", w.running["1/a"], r.stops)
 	}
-	w.halt("a", only(w.running["a"]), wire.ReasonTimedOut)
-	if w.running["a"] != nil || len(r.stops) != 1 {
-		t.Errorf("got download %v, stops %v", w.running["a"], r.stops)
+	w.halt("1/a", only(w.running["1/a"]), wire.ReasonTimedOut)
+	if w.running["1/a"] != nil || len(r.stops) != 1 {
+		t.Errorf("got download %v, stops %v", w.running["1/a"], r.stops)
 	}
 }

@@ -117,14 +117,14 @@ func TestADownloadThatHardlyMovesGivesWay(t *testing.T) {
 				break
 			}
 		}
-		if len(w.ready()) != 1 || w.ready()[0] != "b" || w.Stats().Stalled != 1 {
+		if len(w.ready()) != 1 || w.ready()[0] != "1/b" || w.Stats().Stalled != 1 {
 			t.Fatalf("ready %v, %+v; want the slot to be b's", w.ready(), w.Stats())
 		}
 		a.want(8, 8)
 		if a.count != 0 {
 			t.Error("it is sent chunks without a slot")
 		}
-		w.Gone("b", nil)
+		w.Gone("1/b", nil)
 		if a.first != 8 || a.count != 8 || w.Stats().Stalled != 0 {
 			t.Errorf("got %d queued from %d, want what it asked for last", a.count, a.first)
 		}

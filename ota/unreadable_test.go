@@ -63,7 +63,7 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if len(w.ready()) != 1 || w.ready()[0] != "c" {
+		if len(w.ready()) != 1 || w.ready()[0] != "1/c" {
 			t.Fatalf("got ready %v, want c: the image can be read again", w.ready())
 		}
 		if c.again(AtSlot); len(c.offers) != 1 {

@@ -16,7 +16,7 @@ type visibleDevice struct {
 // visible loads a device and checks that the actor sees it and that it belongs to product;
 // product 0: to any. Otherwise it returns fleet.NotFound.
 func (r *Registry) visible(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (visibleDevice, error) {
-	d, err := r.devices.Device(ctx, id)
+	d, err := r.devices.Device(ctx, id.In(actor.Team))
 	if err != nil {
 		return visibleDevice{}, fleet.Hide(err, "no such device: %s", id)
 	}
@@ -43,14 +43,13 @@ func (v *visibleDevice) may(actor fleet.Actor, action fleet.Action) error {
 }
 
 // edit changes a device of a team and a product; product 0: of any. If the device was
-// deleted, or deleted and imported by another team since it was loaded, it returns
-// fleet.NotFound.
+// deleted since it was loaded, it returns fleet.NotFound.
 func (r *Registry) edit(ctx context.Context, team fleet.TeamID, product fleet.ProductID, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
 	if err := r.fences.flush(ctx, r.journal); err != nil {
 		return fleet.Device{}, err
 	}
-	d, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
-		if d.Team != team || product != 0 && d.Product != product {
+	d, err := r.devices.Edit(ctx, id.In(team), func(d *fleet.Device) error {
+		if product != 0 && d.Product != product {
 			return fleet.NotFound
 		}
 		return r.retarget(ctx, d, change)

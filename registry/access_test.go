@@ -22,7 +22,7 @@ func (i imported) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 }
 
 func theirs(id fleet.DeviceID) fleet.Device {
-	return fleet.Device{ID: id, Team: 2, Product: 2, Secret: fleet.Secret{9}}
+	return fleet.Device{ID: id.In(2), Team: 2, Product: 2, Secret: fleet.Secret{9}}
 }
 
 func TestADeviceThatBecameAnotherTeamsIsNotTouched(t *testing.T) {
@@ -51,12 +51,12 @@ func TestADeviceThatBecameAnotherTeamsIsNotTouched(t *testing.T) {
 		},
 	} {
 		w := newWorld(t)
-		w.store.Devices.SetOnline("free", true)
+		w.store.Devices.SetOnline("1/free", true)
 		w.devices = imported{w.store.Devices, w}
 		if err := touch(t.Context(), w); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("%s: got %v, want not found", name, err)
 		}
-		got, want := w.device("free"), theirs("free")
+		got, want := w.device("2/free"), theirs("free")
 		if want.Revision, want.Written = got.Revision, got.Written; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}

@@ -110,7 +110,7 @@ func (r *Registry) leaveDeletedGroups(ctx context.Context, team fleet.TeamID, gr
 		return nil
 	}
 	_, errs := each(devices, func(id fleet.DeviceID) (fleet.Device, error) {
-		d, err := r.devices.Edit(ctx, id, func(d *fleet.Device) error {
+		d, err := r.devices.Edit(ctx, id.In(team), func(d *fleet.Device) error {
 			return r.retarget(ctx, d, func(d *fleet.Device) error {
 				d.Groups = editedGroups(d.Groups, nil, deleted)
 				return nil

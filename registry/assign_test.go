@@ -42,7 +42,7 @@ type halting struct{ late }
 func (h halting) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
 	d, err := h.Device(ctx, id)
 	switch {
-	case err != nil || id == "in-a":
+	case err != nil || id == "1/in-a":
 		return d, fleet.Errorf(fleet.NotFound, "no such device: %s", id)
 	case d.InAnyOf([]fleet.GroupID{2}):
 		return d, fleet.Errorf(fleet.Unavailable, "the store does not answer")

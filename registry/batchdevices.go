@@ -11,6 +11,7 @@ import (
 // own: a crash in between is made good by Resume, and the same call can be repeated. It
 // returns fleet.Invalid for a lock to a version that was not uploaded.
 func (r *Registry) EditDevices(ctx context.Context, actor fleet.Actor, edit fleet.DevicesEdit) error {
+	edit.Devices = fleet.DevicesIn(actor.Team, edit.Devices)
 	change, err := r.checkDevicesEdit(ctx, actor, edit)
 	if err != nil {
 		return err
@@ -33,6 +34,7 @@ func (r *Registry) EditDevices(ctx context.Context, actor fleet.Actor, edit flee
 
 // PreviewDevices returns the impact that EditDevices would have, if the actor may call it.
 func (r *Registry) PreviewDevices(ctx context.Context, actor fleet.Actor, edit fleet.DevicesEdit) (fleet.Impact, error) {
+	edit.Devices = fleet.DevicesIn(actor.Team, edit.Devices)
 	change, err := r.checkDevicesEdit(ctx, actor, edit)
 	if err != nil {
 		return fleet.Impact{}, err

@@ -101,19 +101,19 @@ func count(w *world, ids []fleet.DeviceID, is func(fleet.Device) bool) (n int) {
 func TestAResumedLockTouchesNoDeviceThatMoved(t *testing.T) {
 	w := newWorld(t)
 	text := "1"
-	record, err := json.Marshal(batch{Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "far"}, Lock: &text})
+	record, err := json.Marshal(batch{Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "2/far"}, Lock: &text})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.journal(string(record))
-	far := fmt.Sprint(w.device("far"))
+	far := fmt.Sprint(w.device("2/far"))
 	if err := w.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.device("free").Lock; !got.Equal(version("1")) {
 		t.Errorf("got lock %s, want 1", got)
 	}
-	if fmt.Sprint(w.device("far")) != far {
+	if fmt.Sprint(w.device("2/far")) != far {
 		t.Error("a device of another team was changed")
 	}
 }

@@ -14,6 +14,7 @@ const maxBatch = 10_000 // devices of one batch
 // unless every device and group exists. From then on each device is changed on its own: a
 // crash in between is made good by Resume, and after an error the same call can be repeated.
 func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) error {
+	edit.Devices = fleet.DevicesIn(actor.Team, edit.Devices)
 	add, remove, err := r.checkGroupsEdit(ctx, actor, edit)
 	if err != nil {
 		return err
@@ -45,6 +46,7 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 
 // PreviewGroups returns the impact that EditGroups would have, if the actor may call it.
 func (r *Registry) PreviewGroups(ctx context.Context, actor fleet.Actor, edit fleet.GroupsEdit) (fleet.Impact, error) {
+	edit.Devices = fleet.DevicesIn(actor.Team, edit.Devices)
 	add, remove, err := r.checkGroupsEdit(ctx, actor, edit)
 	if err != nil {
 		return fleet.Impact{}, err

@@ -43,6 +43,7 @@ func (r *Registry) ChangeAll(ctx context.Context, actor fleet.Actor, product fle
 	if err := r.known(ctx, actor.Team, c.Add); err != nil {
 		return nil, err
 	}
+	ids = fleet.DevicesIn(actor.Team, ids)
 	_, errs := eachOf(lowPriority, ids, func(id fleet.DeviceID) (fleet.Device, error) {
 		s, err := r.visible(ctx, actor, product, id)
 		if err != nil {

@@ -36,6 +36,7 @@ func (r *Registry) CommandOnce(ctx context.Context, actor fleet.Actor, id fleet.
 
 func (r *Registry) command(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, c fleet.Command, ttl time.Duration) (fleet.Command, error) {
 	name, payload := c.Name, c.Payload
+	id = id.In(actor.Team)
 	d, err := r.visible(ctx, actor, 0, id)
 	if err != nil {
 		return fleet.Command{}, err
@@ -69,6 +70,7 @@ func (r *Registry) command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 // Commands returns the commands that wait for a device and those it answered lately, oldest
 // first.
 func (r *Registry) Commands(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) ([]fleet.Command, error) {
+	id = id.In(actor.Team)
 	if _, err := r.visible(ctx, actor, 0, id); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 // DeleteDevice deletes a device of a product with its credential and history, and ends its
 // connection; product 0: of any. The BLE devices of a gateway remain, detached.
 func (r *Registry) DeleteDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) error {
+	id = id.In(actor.Team)
 	s, err := r.mayDelete(ctx, actor, product, id)
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ func (r *Registry) Devices(ctx context.Context, actor fleet.Actor, q fleet.Devic
 // Device returns a device of a product, a gateway with the ids of its BLE devices; product
 // 0: of any.
 func (r *Registry) Device(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.DeviceView, error) {
+	id = id.In(actor.Team)
 	s, err := r.visible(ctx, actor, product, id)
 	if err != nil {
 		return fleet.DeviceView{}, err

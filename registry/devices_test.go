@@ -16,27 +16,32 @@ import (
 
 func TestImportSaysWhatBecameOfEachID(t *testing.T) {
 	w := newWorld(t)
+	must[fleet.Product](t)(w.store.Catalogs.CreateProduct(t.Context(), fleet.Product{Team: 1, Slug: "bulb", Name: "Bulb"}))
+	w.create(fleet.Device{ID: "elsewhere", Team: 1, Product: 3})
 	got, err := w.Import(context.Background(), actor(fleet.Admin), fleet.Import{
-		Product: 1, Devices: fleet.NewDevices("n1", "in-a", "far", "no good", "n2", "n1"), Groups: []string{"a", "fresh"},
+		Product: 1, Devices: fleet.NewDevices("n1", "in-a", "far", "elsewhere", "no good", "n2", "n1"), Groups: []string{"a", "fresh"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	secrets := got.Secrets
 	got.Secrets = nil
-	want := fleet.Imported{Updated: []fleet.DeviceID{"n1", "n2"}, Existing: []fleet.DeviceID{"in-a"}, Nonmember: []fleet.DeviceID{"far"}, Invalid: []string{"no good"}}
+	want := fleet.Imported{ // another team has far, too
+		Updated: []fleet.DeviceID{"1/n1", "1/far", "1/n2"}, Existing: []fleet.DeviceID{"1/in-a"}, Nonmember: []fleet.DeviceID{"1/elsewhere"}, Invalid: []string{"no good"},
+		Users: map[fleet.DeviceID]string{},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(secrets) != 2 || secrets["n1"] == secrets["n2"] {
+	if len(secrets) != 3 || secrets["1/n1"] == secrets["1/n2"] {
 		t.Errorf("secrets of the new devices alone: got %v", secrets)
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(secrets["n1"])
+	raw, err := base64.RawURLEncoding.DecodeString(secrets["1/n1"])
 	if err != nil || len(raw) != 32 {
-		t.Errorf("a secret is 256 bits in base64url: got %q, %v", secrets["n1"], err)
+		t.Errorf("a secret is 256 bits in base64url: got %q, %v", secrets["1/n1"], err)
 	}
 	d := w.device("n1")
-	if d.Secret != sha256.Sum256([]byte(secrets["n1"])) || d.Team != 1 || !d.UpdatesOn || d.Created.IsZero() {
+	if d.Secret != sha256.Sum256([]byte(secrets["1/n1"])) || d.Team != 1 || !d.UpdatesOn || d.Created.IsZero() {
 		t.Errorf("record: got %+v", d)
 	}
 	if g := w.groups()["fresh"]; g.Product != 1 || !slices.Equal(d.Groups, []fleet.GroupID{1, g.ID}) {
@@ -46,7 +51,7 @@ func TestImportSaysWhatBecameOfEachID(t *testing.T) {
 		t.Error("an existing device was changed")
 	}
 	for _, e := range w.log() {
-		if strings.Contains(e.After, secrets["n1"]) {
+		if strings.Contains(e.After, secrets["1/n1"]) {
 			t.Error("the audit log holds a secret")
 		}
 	}
@@ -59,7 +64,7 @@ func TestImportOfBLEDevices(t *testing.T) {
 	if err != nil || len(got.Secrets) != 0 {
 		t.Fatalf("a BLE device has no secret: got %v, %v", got.Secrets, err)
 	}
-	if d := w.device("b1"); d.Kind != fleet.BLE || d.Gateway != "free" || w.device("free").Kind != fleet.Gateway {
+	if d := w.device("b1"); d.Kind != fleet.BLE || d.Gateway != "1/free" || w.device("free").Kind != fleet.Gateway {
 		t.Errorf("got %+v at %+v", d, w.device("free"))
 	}
 	for name, gateway := range map[string]fleet.DeviceID{"none": "none", "another team's": "far", "a BLE device": "ble-b"} {
@@ -200,14 +205,14 @@ func TestFlashTakesAnOnlineDevice(t *testing.T) {
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("1")); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("offline: got %v, want Conflict", err)
 	}
-	w.store.Devices.SetOnline("free", true)
+	w.store.Devices.SetOnline("1/free", true)
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("3")); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("unknown version: got %v, want Invalid", err)
 	}
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("1")); err != nil {
 		t.Fatal(err)
 	}
-	if d := w.device("free"); d.Flash.String() != "1" || !d.Lock.IsZero() || !slices.Equal(w.live.rechecks, []fleet.DeviceID{"free"}) {
+	if d := w.device("free"); d.Flash.String() != "1" || !d.Lock.IsZero() || !slices.Equal(w.live.rechecks, []fleet.DeviceID{"1/free"}) {
 		t.Errorf("got flash %q, lock %q, decided again %v", d.Flash, d.Lock, w.live.rechecks)
 	}
 }
@@ -240,7 +245,7 @@ func TestDeletedGroupsDownloadsAreDecidedAgain(t *testing.T) {
 	if err := w.DeleteGroup(context.Background(), actor(fleet.Admin), 1, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(w.live.rechecks, []fleet.DeviceID{"in-a"}) || w.actions() != "group.delete" {
+	if !slices.Equal(w.live.rechecks, []fleet.DeviceID{"1/in-a"}) || w.actions() != "group.delete" {
 		t.Errorf("decided again %v, audit %s", w.live.rechecks, w.actions())
 	}
 }
@@ -249,7 +254,7 @@ func TestCommandLimits(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
 	c, err := w.Command(ctx, actor(fleet.Editor), "free", "blink/fast", []byte("x"), 0)
-	if err != nil || c.Number != 1 || c.Expires.Sub(c.Queued) != w.config.CommandLifetime || !slices.Equal(w.live.commands, []fleet.DeviceID{"free"}) {
+	if err != nil || c.Number != 1 || c.Expires.Sub(c.Queued) != w.config.CommandLifetime || !slices.Equal(w.live.commands, []fleet.DeviceID{"1/free"}) {
 		t.Errorf("got %+v, %v, reported %v", c, err, w.live.commands)
 	}
 	for name, row := range map[string]struct {

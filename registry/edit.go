@@ -15,6 +15,7 @@ import (
 // or if the change affects a running download. It returns fleet.Invalid for a lock to a
 // version that was not uploaded, and fleet.Conflict if edit.If is not the device's tag.
 func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.DeviceView, error) {
+	id = id.In(actor.Team)
 	s, err := r.mayEdit(ctx, actor, product, id, edit)
 	if err != nil {
 		return fleet.DeviceView{}, err
@@ -25,6 +26,7 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 	}
 	change.product = product
 	if edit.Gateway != nil && *edit.Gateway != "" {
+		change.Gateway = new(edit.Gateway.In(actor.Team))
 		if err := r.makeGateway(ctx, actor, *edit.Gateway); err != nil {
 			return fleet.DeviceView{}, err
 		}
@@ -48,6 +50,7 @@ func (r *Registry) EditDevice(ctx context.Context, actor fleet.Actor, product fl
 
 // PreviewDevice returns the impact that EditDevice would have, if the actor may call it.
 func (r *Registry) PreviewDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, edit fleet.DeviceEdit) (fleet.Impact, error) {
+	id = id.In(actor.Team)
 	s, err := r.mayEdit(ctx, actor, product, id, edit)
 	if err != nil {
 		return fleet.Impact{}, err

@@ -10,6 +10,7 @@ import (
 // FlashDevice sends one uploaded version to one online device, once, whatever the rules
 // decide. It sets no lock. It returns fleet.Conflict if the device is offline.
 func (r *Registry) FlashDevice(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID, v fleet.Version) error {
+	id = id.In(actor.Team)
 	s, err := r.mayEdit(ctx, actor, product, id, fleet.DeviceEdit{})
 	if err != nil {
 		return err

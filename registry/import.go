@@ -19,6 +19,7 @@ import (
 // if groups are given, to assign them. It returns fleet.Invalid and imports nothing if a field
 // other than an id is invalid.
 func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Import) (fleet.Imported, error) {
+	order.Gateway = order.Gateway.In(actor.Team)
 	parts, err := r.importParts(ctx, actor, order)
 	if err != nil {
 		return fleet.Imported{}, err
@@ -28,7 +29,7 @@ func (r *Registry) Import(ctx context.Context, actor fleet.Actor, order fleet.Im
 			return fleet.Imported{}, err
 		}
 	}
-	out := fleet.Imported{Secrets: map[fleet.DeviceID]string{}}
+	out := fleet.Imported{Secrets: map[fleet.DeviceID]string{}, Users: map[fleet.DeviceID]string{}}
 	for _, p := range parts {
 		if err := r.importPart(ctx, actor, p, order.Gateway, &out); err != nil {
 			return out, err
@@ -157,7 +158,7 @@ func (p *part) valid(out *fleet.Imported) iter.Seq2[fleet.DeviceID, fleet.NewDev
 				out.Invalid = append(out.Invalid, n.ID)
 			case !taken[id]:
 				taken[id] = true
-				if !yield(id, n) {
+				if !yield(id.In(p.catalog.Product.Team), n) {
 					return
 				}
 			}
@@ -201,6 +202,9 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 		switch {
 		case err == nil:
 			out.Updated = append(out.Updated, id)
+			if devices[i].Namesakes >= fleet.MostNamesakes && devices[i].Kind != fleet.BLE {
+				out.Users[id] = id.WithTeam()
+			}
 			continue
 		case errors.Is(err, fleet.Conflict):
 			taken = append(taken, devices[i])
@@ -214,7 +218,7 @@ func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fle
 		switch {
 		case errs[i] != nil && !errors.Is(errs[i], fleet.NotFound):
 			failed = errs[i]
-		case errs[i] == nil && records[i].Team == d.Team && records[i].Product == d.Product:
+		case errs[i] == nil && records[i].Product == d.Product:
 			out.Existing = append(out.Existing, d.ID)
 		default:
 			out.Nonmember = append(out.Nonmember, d.ID)
@@ -244,6 +248,7 @@ func teamOf(devices []*fleet.Device) fleet.TeamID {
 // actor who may import devices makes a gateway: it will speak for others and see their
 // commands.
 func (r *Registry) makeGateway(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	id = id.In(actor.Team)
 	s, err := r.visible(ctx, actor, 0, id)
 	if err := gatewayError(id, s, err); err != nil {
 		return err

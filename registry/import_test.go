@@ -20,10 +20,10 @@ func TestImportTakesWhatIsKnownOfADevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, shown := got.Secrets["n1"]; shown || got.Secrets["n2"] == "" {
+	if _, shown := got.Secrets["1/n1"]; shown || got.Secrets["1/n2"] == "" {
 		t.Errorf("got secrets for %d devices, want one for n2 only", len(got.Secrets))
 	}
-	d := must[fleet.Device](t)(w.store.Devices.Device(ctx, "n1"))
+	d := must[fleet.Device](t)(w.store.Devices.Device(ctx, "1/n1"))
 	view := must[fleet.DeviceView](t)(w.Device(ctx, actor(fleet.Admin), 1, "n1"))
 	if d.Secret != known || d.Name != "Hall" || d.Notes != "left" || !slices.Equal(view.GroupNames, []string{"a", "b", "fresh"}) {
 		t.Errorf("got %+v in %q", d, view.GroupNames)
@@ -47,7 +47,7 @@ func TestImportGoesToTheProductOfEachDevice(t *testing.T) {
 		t.Fatalf("got %+v, error %v", got, err)
 	}
 	for id, product := range map[fleet.DeviceID]fleet.ProductID{"n1": 1, "n2": bulb.ID, "n3": bulb.ID} {
-		if d := must[fleet.Device](t)(w.store.Devices.Device(ctx, id)); d.Product != product {
+		if d := must[fleet.Device](t)(w.store.Devices.Device(ctx, id.In(1))); d.Product != product {
 			t.Errorf("%s is in product %s, want %s", id, d.Product, product)
 		}
 	}
@@ -76,7 +76,7 @@ func TestImportOfAnInvalidFieldImportsNothing(t *testing.T) {
 					t.Errorf("got %v, want Invalid about %s", err, c.field)
 				}
 			}
-			if _, err := w.store.Devices.Device(ctx, "n1"); !errors.Is(err, fleet.NotFound) {
+			if _, err := w.store.Devices.Device(ctx, "1/n1"); !errors.Is(err, fleet.NotFound) {
 				t.Errorf("n1: got %v, want NotFound", err)
 			}
 		})
@@ -86,21 +86,23 @@ func TestImportOfAnInvalidFieldImportsNothing(t *testing.T) {
 func TestPreviewOfAnImportSaysWhatItWouldDoAndDoesNothing(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
 	w.catalog(1, func(c *fleet.Catalog) { c.Default, c.Groups[2] = version("1"), version("2") })
+	must[fleet.Product](t)(w.store.Catalogs.CreateProduct(ctx, fleet.Product{Team: 1, Slug: "bulb", Name: "Bulb"}))
+	w.create(fleet.Device{ID: "elsewhere", Team: 1, Product: 3})
 	order := fleet.Import{Product: 1, Groups: []string{"fresh"}, Devices: []fleet.NewDevice{
-		{ID: "n1"}, {ID: "n2", Groups: []string{"b"}}, {ID: "in-a"}, {ID: "far"}, {ID: "no good"}, {ID: "n1"},
+		{ID: "n1"}, {ID: "n2", Groups: []string{"b"}}, {ID: "in-a"}, {ID: "elsewhere"}, {ID: "no good"}, {ID: "n1"},
 	}}
 	got, err := w.PreviewImport(ctx, actor(fleet.Admin), order)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got.Updated, []fleet.DeviceID{"n1", "n2"}) || !slices.Equal(got.Existing, []fleet.DeviceID{"in-a"}) || !slices.Equal(got.Nonmember, []fleet.DeviceID{"far"}) ||
+	if !slices.Equal(got.Updated, []fleet.DeviceID{"1/n1", "1/n2"}) || !slices.Equal(got.Existing, []fleet.DeviceID{"1/in-a"}) || !slices.Equal(got.Nonmember, []fleet.DeviceID{"1/elsewhere"}) ||
 		!slices.Equal(got.Invalid, []string{"no good"}) || !slices.Equal(got.NewGroups, []string{"fresh"}) || len(got.Secrets) != 0 {
 		t.Errorf("got %+v", got)
 	}
 	if len(got.Targets) != 2 || got.Targets[0] != (fleet.VersionCount{Version: version("2"), Devices: 1}) || got.Targets[1] != (fleet.VersionCount{Version: version("1"), Devices: 1}) {
 		t.Errorf("targets: got %v", got.Targets)
 	}
-	if _, err := w.store.Devices.Device(ctx, "n1"); !errors.Is(err, fleet.NotFound) {
+	if _, err := w.store.Devices.Device(ctx, "1/n1"); !errors.Is(err, fleet.NotFound) {
 		t.Errorf("n1: got %v, want NotFound", err)
 	}
 	if _, err := w.Group(ctx, actor(fleet.Admin), 1, "fresh"); !errors.Is(err, fleet.NotFound) {

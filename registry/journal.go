@@ -101,6 +101,7 @@ func readBatch(record string) (b batch, c *change, err error) {
 	if err := json.Unmarshal([]byte(record), &b); err != nil {
 		return b, nil, err
 	}
+	b.Devices = fleet.DevicesIn(b.Team, b.Devices)
 	if b.Lock == nil && b.Development == nil {
 		return b, nil, nil
 	}

@@ -15,14 +15,14 @@ import (
 func TestResumeFinishesABatchAndLeavesOutWhatIsGone(t *testing.T) {
 	w := newWorld(t)
 	record, err := json.Marshal(batch{
-		Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "in-a", "far", "gone"},
+		Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "in-a", "2/far", "gone"},
 		Add: []fleet.GroupID{2, 77}, Remove: []fleet.GroupID{1},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.journal(string(record), "{", `{"Team":1,"Product":1,"Devices":["in-b"],"Lock":"1.x"}`)
-	far := w.device("far")
+	far := w.device("2/far")
 	if err := w.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestResumeFinishesABatchAndLeavesOutWhatIsGone(t *testing.T) {
 			t.Errorf("device %s: got groups %s, want [2]", id, got)
 		}
 	}
-	if fmt.Sprint(w.device("far")) != fmt.Sprint(far) {
+	if fmt.Sprint(w.device("2/far")) != fmt.Sprint(far) {
 		t.Error("a device of another team was changed")
 	}
 	if left := w.unfinished(); len(left) != 0 {
@@ -181,7 +181,7 @@ func TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill(t *testing.T) {
 			if len(w.unfinished()) == 0 {
 				t.Fatal("nothing is left in the journal")
 			}
-			if _, err := w.store.Devices.Edit(t.Context(), "free", func(d *fleet.Device) error { d.Groups = nil; return nil }); err != nil {
+			if _, err := w.store.Devices.Edit(t.Context(), "1/free", func(d *fleet.Device) error { d.Groups = nil; return nil }); err != nil {
 				t.Fatal(err)
 			}
 			fences := must[*spool.Spool](t)(spool.Open(path, 4096))

@@ -26,7 +26,7 @@ func (r *Registry) Products(ctx context.Context, actor fleet.Actor) ([]fleet.Pro
 
 // Product returns one of the team's products, by its id or its slug.
 func (r *Registry) Product(ctx context.Context, actor fleet.Actor, idOrSlug string) (fleet.Product, error) {
-	p, err := r.product(ctx, idOrSlug)
+	p, err := r.product(ctx, actor.Team, idOrSlug)
 	if err != nil {
 		return p, fleet.Hide(err, "no such product: %.80s", idOrSlug)
 	}
@@ -36,10 +36,10 @@ func (r *Registry) Product(ctx context.Context, actor fleet.Actor, idOrSlug stri
 	return p, nil
 }
 
-func (r *Registry) product(ctx context.Context, idOrSlug string) (fleet.Product, error) {
+func (r *Registry) product(ctx context.Context, team fleet.TeamID, idOrSlug string) (fleet.Product, error) {
 	id, err := strconv.ParseUint(idOrSlug, 10, 32)
 	if err != nil {
-		return r.catalogs.ProductBySlug(ctx, idOrSlug)
+		return r.catalogs.ProductBySlug(ctx, team, idOrSlug)
 	}
 	c, err := r.catalogs.Catalog(ctx, fleet.ProductID(id))
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Registry) product(ctx context.Context, idOrSlug string) (fleet.Product,
 }
 
 // CreateProduct creates a product in the actor's team. An empty slug is derived from the
-// name. It returns fleet.Conflict if the installation has a product with that slug.
+// name. It returns fleet.Conflict if the team has a product with that slug.
 func (r *Registry) CreateProduct(ctx context.Context, actor fleet.Actor, p fleet.Product) (fleet.Product, error) {
 	if err := actor.May(fleet.EditProducts); err != nil {
 		return fleet.Product{}, err

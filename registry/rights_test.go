@@ -129,7 +129,7 @@ func previewLock(ctx context.Context, w *world, a fleet.Actor, id fleet.DeviceID
 }
 
 func flash(ctx context.Context, w *world, a fleet.Actor, id fleet.DeviceID) error {
-	w.store.Devices.SetOnline(id, true)
+	w.store.Devices.SetOnline(id.In(1), true)
 	return w.FlashDevice(ctx, a, 0, id, version("1"))
 }
 
@@ -245,7 +245,7 @@ func TestMessagesAreTheTeamsAlone(t *testing.T) {
 		must[string](t)(w.store.Messages.Append(t.Context(), fleet.Message{Team: team, Device: device, Topic: "x"}))
 	}
 	messages, _, err := w.Messages(t.Context(), actor(fleet.Viewer), fleet.MessageQuery{Team: 2, Limit: 10})
-	if err != nil || len(messages) != 1 || messages[0].Device != "free" {
+	if err != nil || len(messages) != 1 || messages[0].Device != "1/free" {
 		t.Errorf("got %+v, %v, want that of team 1", messages, err)
 	}
 }

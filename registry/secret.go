@@ -13,6 +13,7 @@ import (
 // RotateSecret replaces the secret of a device, ends its connection, and returns the new
 // secret, which is not kept. It returns fleet.Conflict for a BLE device, which has none.
 func (r *Registry) RotateSecret(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) (string, error) {
+	id = id.In(actor.Team)
 	s, err := r.visible(ctx, actor, 0, id)
 	if err != nil {
 		return "", err

@@ -113,22 +113,30 @@ func (w *world) create(devices ...fleet.Device) {
 	}
 }
 
+// ours returns the device with an id, of team 1 unless it says otherwise.
+func ours(id fleet.DeviceID) fleet.DeviceID {
+	if id.Team() == 0 {
+		return id.In(1)
+	}
+	return id
+}
+
 // device returns a record as the store has it.
 func (w *world) device(id fleet.DeviceID) fleet.Device {
 	w.t.Helper()
-	return must[fleet.Device](w.t)(w.store.Devices.Device(w.t.Context(), id))
+	return must[fleet.Device](w.t)(w.store.Devices.Device(w.t.Context(), ours(id)))
 }
 
 // exists reports whether a device has a record.
 func (w *world) exists(id fleet.DeviceID) bool {
-	_, err := w.store.Devices.Device(w.t.Context(), id)
+	_, err := w.store.Devices.Device(w.t.Context(), ours(id))
 	return err == nil
 }
 
 // change changes a record in the store.
 func (w *world) change(id fleet.DeviceID, change func(*fleet.Device)) {
 	w.t.Helper()
-	must[fleet.Device](w.t)(w.store.Devices.Edit(w.t.Context(), id, func(d *fleet.Device) error {
+	must[fleet.Device](w.t)(w.store.Devices.Edit(w.t.Context(), ours(id), func(d *fleet.Device) error {
 		change(d)
 		return nil
 	}))
@@ -137,7 +145,7 @@ func (w *world) change(id fleet.DeviceID, change func(*fleet.Device)) {
 func (w *world) remove(ids ...fleet.DeviceID) {
 	w.t.Helper()
 	for _, id := range ids {
-		if err := w.store.Devices.Delete(w.t.Context(), id); err != nil {
+		if err := w.store.Devices.Delete(w.t.Context(), ours(id)); err != nil {
 			w.t.Fatal(err)
 		}
 	}

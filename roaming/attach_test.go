@@ -15,7 +15,7 @@ import (
 
 func (w *world) attach(gateway, id fleet.DeviceID) fleet.ReasonCode {
 	w.t.Helper()
-	return must[fleet.ReasonCode](w.t)(w.Attach(w.t.Context(), 1, gateway, id))
+	return must[fleet.ReasonCode](w.t)(w.Attach(w.t.Context(), 1, ours(gateway), ours(id)))
 }
 
 func TestAGatewayAttachesBLEDevicesOfItsTeam(t *testing.T) {
@@ -25,14 +25,14 @@ func TestAGatewayAttachesBLEDevicesOfItsTeam(t *testing.T) {
 		want fleet.ReasonCode
 	}{
 		"detached": {"loose", wire.ReasonNone}, "attached elsewhere": {"ble-b", wire.ReasonNone},
-		"of another team": {"far-ble", wire.ReasonNotAttached}, "a device with a connection": {"free", wire.ReasonNotAttached},
+		"of another team": {"2/far-ble", wire.ReasonNotAttached}, "a device with a connection": {"free", wire.ReasonNotAttached},
 		"the gateway itself": {"gw-b", wire.ReasonNotAttached},
 	} {
 		if got := w.attach("gw-b", row.id); got != row.want {
 			t.Errorf("%s: got reason %d, want %d", name, got, row.want)
 		}
 		d := w.device(row.id)
-		if attached := d.Gateway == "gw-b"; attached != (row.want == wire.ReasonNone) || attached != (d.Session != 0) {
+		if attached := d.Gateway == "1/gw-b"; attached != (row.want == wire.ReasonNone) || attached != (d.Session != 0) {
 			t.Errorf("%s: got gateway %q, session %d", name, d.Gateway, d.Session)
 		}
 	}
@@ -60,7 +60,7 @@ func TestAGatewayDetachesOnlyItsOwnDevices(t *testing.T) {
 		{"gw-b", "ble-b", wire.ReasonNotAttached}, {"gw-a", "ble-b", wire.ReasonNone}, {"gw-a", "ble-b", wire.ReasonNotAttached},
 		{"gw-a", "nobody", wire.ReasonNotAttached},
 	} {
-		if got := must[fleet.ReasonCode](t)(w.Detach(t.Context(), 1, row.gateway, row.id)); got != row.want {
+		if got := must[fleet.ReasonCode](t)(w.Detach(t.Context(), 1, ours(row.gateway), ours(row.id))); got != row.want {
 			t.Errorf("%s of %s: got reason %d, want %d", row.id, row.gateway, got, row.want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestAGatewayDetachesOnlyItsOwnDevices(t *testing.T) {
 func TestDevicesMoveOnlyWhereTheirProductLetsThemRoam(t *testing.T) {
 	w := withGateways(t)
 	w.product(func(p *fleet.Product) { p.Roaming = fleet.RoamingNone })
-	if got := w.attach("gw-b", "ble-b"); got != wire.ReasonNotAttached || w.device("ble-b").Gateway != "gw-a" {
+	if got := w.attach("gw-b", "ble-b"); got != wire.ReasonNotAttached || w.device("ble-b").Gateway != "1/gw-a" {
 		t.Errorf("got reason %d, gateway %s", got, w.device("ble-b").Gateway)
 	}
 	if got := w.attach("gw-b", "loose"); got != wire.ReasonNone {
@@ -115,14 +115,14 @@ func TestUnknownBLEDevicesAreRegisteredUpToTheProductsNumber(t *testing.T) {
 		t.Errorf("got reasons %v, want %v", got, want)
 	}
 	d := w.device("new-0")
-	if d.Team != 1 || d.Product != 1 || d.Kind != fleet.BLE || d.Gateway != "gw-b" || !d.UpdatesOn || d.Created.IsZero() || w.exists("new-2") {
+	if d.Team != 1 || d.Product != 1 || d.Kind != fleet.BLE || d.Gateway != "1/gw-b" || !d.UpdatesOn || d.Created.IsZero() || w.exists("new-2") {
 		t.Errorf("got %+v; the third exists: %t", d, w.exists("new-2"))
 	}
 	if got := w.actions(); strings.Count(got, "device.register") != 2 {
 		t.Errorf("the audit log has %q", got)
 	}
 	for range 2 { // detaching makes no room for others
-		must[fleet.ReasonCode](t)(w.Detach(t.Context(), 1, "gw-b", "new-0"))
+		must[fleet.ReasonCode](t)(w.Detach(t.Context(), 1, "1/gw-b", "1/new-0"))
 		if got := w.attach("gw-b", "new-2"); got != wire.ReasonOverLimit {
 			t.Errorf("after a detach: got reason %d, want %d", got, wire.ReasonOverLimit)
 		}

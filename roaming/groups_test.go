@@ -30,7 +30,7 @@ func TestAGatewayAttachesDevicesOfItsGroupsOnly(t *testing.T) {
 		if got := w.attach(row.gateway, row.device); got != row.want {
 			t.Errorf("%s: got reason %d, want %d", row.name, got, row.want)
 		}
-		if attached := w.device(row.device).Gateway == row.gateway; attached != (row.want == wire.ReasonNone) {
+		if attached := w.device(row.device).Gateway == ours(row.gateway); attached != (row.want == wire.ReasonNone) {
 			t.Errorf("%s: got attached %t", row.name, attached)
 		}
 	}
@@ -41,7 +41,7 @@ func TestWhatAGatewayChangesIsAuditedWithinLimits(t *testing.T) {
 	w := withGateways(t)
 	for range recordBurst {
 		w.attach("gw-b", "loose")
-		if _, err := w.Detach(t.Context(), 1, "gw-b", "loose"); err != nil {
+		if _, err := w.Detach(t.Context(), 1, "1/gw-b", "1/loose"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +49,7 @@ func TestWhatAGatewayChangesIsAuditedWithinLimits(t *testing.T) {
 	if attached+detached > recordBurst || attached < 10 || detached < 10 {
 		t.Errorf("got %d attaches and %d detaches in the log, want %d in all", attached, detached, recordBurst)
 	}
-	if left, _ := w.limits.record("gw-b"); left != 0 && left != recordBurst {
+	if left, _ := w.limits.record("1/gw-b"); left != 0 && left != recordBurst {
 		t.Errorf("got %d changes counted", left)
 	}
 }

@@ -87,15 +87,23 @@ func (w *world) product(change func(*fleet.Product)) {
 	}))
 }
 
+// ours returns the device with an id, of team 1 unless it says otherwise.
+func ours(id fleet.DeviceID) fleet.DeviceID {
+	if id.Team() == 0 {
+		return id.In(1)
+	}
+	return id
+}
+
 // device returns a record as the store has it.
 func (w *world) device(id fleet.DeviceID) fleet.Device {
 	w.t.Helper()
-	return must[fleet.Device](w.t)(w.store.Devices.Device(w.t.Context(), id))
+	return must[fleet.Device](w.t)(w.store.Devices.Device(w.t.Context(), ours(id)))
 }
 
 // exists reports whether a device has a record.
 func (w *world) exists(id fleet.DeviceID) bool {
-	_, err := w.store.Devices.Device(w.t.Context(), id)
+	_, err := w.store.Devices.Device(w.t.Context(), ours(id))
 	return err == nil
 }
 

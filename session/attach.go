@@ -29,7 +29,7 @@ func (s *session) attachment(ctx context.Context, t wire.Topic, payload []byte) 
 	for i, id := range a.IDs {
 		tasks.Go(func() {
 			outcomes[i].ID = id
-			outcomes[i].Reason, errs[i] = change(ctx, s.device.Team(), s.id(), id)
+			outcomes[i].Reason, errs[i] = change(ctx, s.device.Team(), s.ID(), id.In(s.device.Team()))
 		})
 	}
 	tasks.Wait()

@@ -58,15 +58,15 @@ func (c *children) all() []*session {
 func (c *children) add(child *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.byID[child.id()] = child
+	c.byID[child.ID()] = child
 }
 
 // remove removes child unless another session has taken its place.
 func (c *children) remove(child *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byID[child.id()] == child {
-		delete(c.byID, child.id())
+	if c.byID[child.ID()] == child {
+		delete(c.byID, child.ID())
 	}
 }
 
@@ -76,11 +76,11 @@ func (c *children) remove(child *session) {
 // not be acknowledged then.
 func (s *session) receiveFor(ctx context.Context, t wire.Topic, payload []byte) error {
 	if t.Kind != wire.TopicWant { // which has a limit of its own
-		if err := wait(ctx, s.sessions.limits.gateways, s.id()); err != nil {
+		if err := wait(ctx, s.sessions.limits.gateways, s.ID()); err != nil {
 			return err
 		}
 	}
-	child, err := s.child(ctx, t.Child)
+	child, err := s.child(ctx, t.Child.In(s.device.Team()))
 	if err == nil {
 		err = child.unlessMoved(ctx, child.receive(ctx, t, payload))
 	}
@@ -113,7 +113,7 @@ func (s *session) stop(t wire.Topic, payload []byte, reason fleet.ReasonCode, wh
 			stop.Image, stop.Update = r.Image, r.Update
 		}
 	}
-	if err := s.link.Send(wire.Topic{Speaker: s.id(), Child: t.Child, Kind: wire.TopicStop}, stop.Encode()); err != nil {
+	if err := s.link.Send(wire.Topic{Speaker: s.ID(), Child: t.Child, Kind: wire.TopicStop}, stop.Encode()); err != nil {
 		return err
 	}
 	return s.ignore(t, why)
@@ -157,7 +157,7 @@ func (s *session) beginChild(device *handshake.Session, before uint64) *session 
 		c.mu.Unlock()
 		return nil
 	}
-	c.online[child.id()] = child
+	c.online[child.ID()] = child
 	s.children.add(child)
 	c.mu.Unlock()
 	c.showOnline(child, true, event.StatusOnline)
@@ -224,7 +224,7 @@ func (s *session) detached() bool { return s.gateway != nil && s.device.Ended() 
 func (s *session) stopIfDetached() {
 	if s.detached() {
 		s.toDevice().StopChunks()
-		s.sessions.ota.Gone(s.id(), s.toDevice())
+		s.sessions.ota.Gone(s.ID(), s.toDevice())
 	}
 }
 
@@ -243,7 +243,7 @@ func (s *session) fetchForChildren(w wire.Want) bool {
 	all := s.children.all()
 	ids := make([]fleet.DeviceID, len(all))
 	for i, child := range all {
-		ids[i] = child.id()
+		ids[i] = child.ID()
 	}
-	return s.sessions.ota.Fetch(s.id(), ids, w, s.toDevice())
+	return s.sessions.ota.Fetch(s.ID(), ids, w, s.toDevice())
 }

@@ -39,7 +39,7 @@ func (s *session) depart(code byte) {
 	if code != codeStopping && !s.began.IsZero() { // of all connections at once; what began and has no end ended with the server
 		d.ends = []devicelog.Contact{{Began: s.began, Ended: now, Code: code}}
 	}
-	s.sessions.upkeep.restore(s.id(), d)
+	s.sessions.upkeep.restore(s.ID(), d)
 }
 
 // codeStopping is 0x8B of MQTT 5: the server shuts down.

@@ -22,7 +22,7 @@ func (i ignored) String() string {
 // would not help.
 func (s *session) ignore(t wire.Topic, why ignored) error {
 	s.sessions.ignored[why].Add(1)
-	s.sessions.log.Debug("message ignored", "device", s.id(), "topic", t.String(), "reason", why)
+	s.sessions.log.Debug("message ignored", "device", s.ID(), "topic", t.String(), "reason", why)
 	return nil
 }
 
@@ -30,6 +30,6 @@ func (s *session) ignore(t wire.Topic, why ignored) error {
 // reason, for authors of firmware.
 func (s *session) malformed(t wire.Topic, err error) error {
 	s.sessions.ignored[ignoredMalformed].Add(1)
-	s.sessions.log.Debug("message can't be read", "device", s.id(), "topic", t.String(), "err", err)
+	s.sessions.log.Debug("message can't be read", "device", s.ID(), "topic", t.String(), "err", err)
 	return nil
 }

@@ -31,7 +31,7 @@ func (s *session) noteLeft() {
 	u := s.sessions.upkeep
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.left[s.id()] = parting{generation, time.Now()}
+	u.left[s.ID()] = parting{generation, time.Now()}
 }
 
 // saveLeft writes that devices are offline whose sessions ended some time before now.

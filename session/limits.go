@@ -75,10 +75,10 @@ func wait[K comparable](ctx context.Context, l *limit.Limiter[K], key K) error {
 
 // Rival implements broker.Session.
 func (s *session) Rival(address string) {
-	if !s.sessions.limits.rivals.Take(s.id()) {
+	if !s.sessions.limits.rivals.Take(s.ID()) {
 		return
 	}
-	s.sessions.log.Warn("connections of one device keep ending each other", "device", s.id(), "address", s.address, "other", address)
-	s.sessions.activity.RaiseFor(s.sessions.base, s.device.Team(), s.id(), "duplicate_id",
+	s.sessions.log.Warn("connections of one device keep ending each other", "device", s.ID(), "address", s.address, "other", address)
+	s.sessions.activity.RaiseFor(s.sessions.base, s.device.Team(), s.ID(), "duplicate_id",
 		"connections from "+s.address+" and "+address+" keep ending each other: two units use this device's id and secret, or it restarts again and again; both are slowed down")
 }

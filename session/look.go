@@ -26,9 +26,9 @@ func (c *Sessions) follow(ctx context.Context) {
 		}
 	}, func(among func(fleet.DeviceID) bool) {
 		for _, s := range c.all() {
-			if among(s.id()) {
-				c.looks.add(s.id(), ota.AtChange)
-				c.rechecks.add(s.id(), ota.AtChange)
+			if among(s.ID()) {
+				c.looks.add(s.ID(), ota.AtChange)
+				c.rechecks.add(s.ID(), ota.AtChange)
 			}
 		}
 	}, func() {
@@ -50,7 +50,7 @@ func (c *Sessions) connected(device *handshake.Session) {
 // supersede ends the connection of a device that has a newer one, at another server.
 func (s *session) supersede() {
 	if s.gateway != nil {
-		s.sessions.detach(s.id())
+		s.sessions.detach(s.ID())
 		return
 	}
 	s.link.Close(fleet.Conflict)
@@ -67,7 +67,7 @@ func (c *Sessions) elsewhere(id fleet.DeviceID) {
 // they should run, and it is not known which of them it concerns.
 func (c *Sessions) RecheckAll() {
 	for _, s := range c.all() {
-		c.rechecks.add(s.id(), ota.AtChange)
+		c.rechecks.add(s.ID(), ota.AtChange)
 	}
 }
 
@@ -88,7 +88,7 @@ func (s *session) look(ctx context.Context) bool {
 	s.deciding.Lock() // nothing is decided between the reading and what follows from it
 	defer s.deciding.Unlock()
 	c := s.sessions
-	d, err := c.devices.Device(ctx, s.id())
+	d, err := c.devices.Device(ctx, s.ID())
 	if err == nil {
 		err = s.device.Check(&d)
 	}
@@ -98,11 +98,11 @@ func (s *session) look(ctx context.Context) bool {
 		s.supersede()
 		return false
 	case errors.Is(err, fleet.Disabled), errors.Is(err, fleet.NotFound):
-		c.Kick(s.id())
+		c.Kick(s.ID())
 		return false
 	default:
-		c.log.Log(ctx, activity.LevelOf(err), "a device that another server has changed was not read, trying again", "device", s.id(), "err", err)
-		c.upkeep.look(s.id())
+		c.log.Log(ctx, activity.LevelOf(err), "a device that another server has changed was not read, trying again", "device", s.ID(), "err", err)
+		c.upkeep.look(s.ID())
 		return false
 	}
 	s.suspect.Store(false)

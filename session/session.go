@@ -49,16 +49,17 @@ type session struct {
 	tasks tasks
 }
 
-func (s *session) id() fleet.DeviceID { return s.device.ID() }
+// ID implements broker.Session.
+func (s *session) ID() fleet.DeviceID { return s.device.ID() }
 
 func (s *session) toDevice() deviceLink { return deviceLink{s} }
 
 // topic is the device's topic of kind k, on the connection that it uses.
 func (s *session) topic(k wire.TopicKind) wire.Topic {
 	if s.gateway != nil {
-		return wire.Topic{Speaker: s.gateway.id(), Child: s.id(), Kind: k}
+		return wire.Topic{Speaker: s.gateway.ID(), Child: s.ID(), Kind: k}
 	}
-	return wire.Topic{Speaker: s.id(), Kind: k}
+	return wire.Topic{Speaker: s.ID(), Kind: k}
 }
 
 // Begin implements broker.Session.
@@ -103,8 +104,8 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 	case wire.TopicWant:
 		return s.want(ctx, t, payload)
 	}
-	if !s.sessions.limits.messages.Take(s.id()) {
-		return fmt.Errorf("device %s: %w", s.id(), errLimited)
+	if !s.sessions.limits.messages.Take(s.ID()) {
+		return fmt.Errorf("device %s: %w", s.ID(), errLimited)
 	}
 	s.sessions.limits.recent.Count(s.device.Team())
 	if teams := s.sessions.limits.teams; teams != nil {
@@ -117,12 +118,12 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 		return s.report(ctx, t, payload)
 	case wire.TopicMessage:
 		return s.sessions.activity.Message(ctx, fleet.Message{
-			Team: s.device.Team(), Device: s.id(), Topic: t.String(), Payload: payload, Received: time.Now(),
+			Team: s.device.Team(), Device: s.ID(), Topic: t.String(), Payload: payload, Received: time.Now(),
 		})
 	case wire.TopicAlert:
 		return s.alert(ctx, t, payload)
 	case wire.TopicDone:
-		err := s.sessions.activity.CommandDone(ctx, s.device.Team(), s.id(), t.Number, payload)
+		err := s.sessions.activity.CommandDone(ctx, s.device.Team(), s.ID(), t.Number, payload)
 		if errors.Is(err, fleet.NotFound) && !s.device.Ended() { // a repetition would not help
 			return s.ignore(t, ignoredTopic)
 		}
@@ -136,9 +137,9 @@ func (s *session) receive(ctx context.Context, t wire.Topic, payload []byte) err
 // hello is the handshake: it evaluates what the device should run, answers, and starts the
 // update where there is one.
 func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error {
-	if !s.sessions.limits.hellos.Take(s.id()) {
-		if !s.sessions.limits.messages.Take(s.id()) {
-			return fmt.Errorf("device %s: %w", s.id(), errLimited)
+	if !s.sessions.limits.hellos.Take(s.ID()) {
+		if !s.sessions.limits.messages.Take(s.ID()) {
+			return fmt.Errorf("device %s: %w", s.ID(), errLimited)
 		}
 		return s.ignore(t, ignoredRate)
 	}
@@ -152,10 +153,10 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	defer s.stopIfDetached()
-	missed := s.sessions.upkeep.take(s.id())
+	missed := s.sessions.upkeep.take(s.ID())
 	greeting, err := handshake.Greet(ctx, s.sessions.handshake, s.device, h, s.loggedBy(missed, s.decide(h, ota.AtHello)))
 	if err != nil {
-		s.sessions.upkeep.restore(s.id(), missed)
+		s.sessions.upkeep.restore(s.ID(), missed)
 		return s.postpone(h, err)
 	}
 	now := time.Now()
@@ -171,7 +172,7 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	}
 	s.noWay(ctx, &greeting)
 	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
-		s.sessions.log.Log(ctx, activity.LevelOf(err), "the first run of a version is not recorded", "device", s.id(), "version", h.Version.String(), "err", err)
+		s.sessions.log.Log(ctx, activity.LevelOf(err), "the first run of a version is not recorded", "device", s.ID(), "version", h.Version.String(), "err", err)
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, greeting.Plan.Welcome(h.Boot).Encode()); err != nil {
 		return err
@@ -228,7 +229,7 @@ func (s *session) rejectHello(t wire.Topic, err error) error {
 // to try again. It returns err, which ends the connection, when the session is not the device's newest.
 func (s *session) postpone(h wire.Hello, err error) error {
 	if errors.Is(err, handshake.ErrEarlierBoot) {
-		s.sessions.log.Debug("Hello of an earlier boot ignored", "device", s.id(), "boot", h.Boot)
+		s.sessions.log.Debug("Hello of an earlier boot ignored", "device", s.ID(), "boot", h.Boot)
 		return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 			Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonNotNow, Why: err.Error(), Again: handshake.EarlierAgain,
 		}.Encode())
@@ -236,7 +237,7 @@ func (s *session) postpone(h wire.Hello, err error) error {
 	if !errors.Is(err, fleet.Unavailable) && !errors.Is(err, fleet.Busy) {
 		return err
 	}
-	s.sessions.log.Log(context.Background(), activity.LevelOf(err), "handshake postponed", "device", s.id(), "err", err)
+	s.sessions.log.Log(context.Background(), activity.LevelOf(err), "handshake postponed", "device", s.ID(), "err", err)
 	return s.toDevice().Send(wire.TopicWelcome, wire.Welcome{
 		Boot: h.Boot, Time: time.Now(), Reason: wire.ReasonBusy, Again: jitter(busyAgain),
 	}.Encode())
@@ -258,7 +259,7 @@ func (s *session) want(ctx context.Context, t wire.Topic, payload []byte) error 
 	if s.fetchForChildren(w) {
 		return nil
 	}
-	return s.sessions.ota.Want(s.id(), w, s.toDevice())
+	return s.sessions.ota.Want(s.ID(), w, s.toDevice())
 }
 
 // report is acknowledged once its content is durable.
@@ -270,7 +271,7 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 	if s.device.Generation() == 0 && !s.device.Ended() {
 		return errEarly
 	}
-	news, err := s.sessions.ota.Report(ctx, s.id(), s.device.Generation(), r)
+	news, err := s.sessions.ota.Report(ctx, s.ID(), s.device.Generation(), r)
 	if err != nil {
 		return err
 	}
@@ -283,7 +284,7 @@ func (s *session) report(ctx context.Context, t wire.Topic, payload []byte) erro
 		s.sessions.activity.Updates(ctx, &news.Device, ended)
 	}
 	if news.Again {
-		s.sessions.rechecks.add(s.id(), ota.AtChange)
+		s.sessions.rechecks.add(s.ID(), ota.AtChange)
 	}
 	return nil
 }
@@ -294,6 +295,6 @@ func (s *session) alert(ctx context.Context, t wire.Topic, payload []byte) error
 		return s.malformed(t, err)
 	}
 	return s.sessions.activity.Alert(ctx, fleet.Alert{
-		Team: s.device.Team(), Device: s.id(), Type: a.Type, Text: a.Text, Value: wire.JSON(a.Value), Raised: time.Now(),
+		Team: s.device.Team(), Device: s.ID(), Type: a.Type, Text: a.Text, Value: wire.JSON(a.Value), Raised: time.Now(),
 	})
 }

@@ -164,25 +164,25 @@ func (c *Sessions) newSession(device *handshake.Session, link *broker.Link, gate
 func (c *Sessions) join(s *session) {
 	s.began = time.Now()
 	c.mu.Lock()
-	c.online[s.id()] = s
+	c.online[s.ID()] = s
 	c.mu.Unlock()
 	c.showOnline(s, true, event.StatusOnline)
 }
 
 func (c *Sessions) showOnline(s *session, online bool, status event.Status) {
-	c.devices.SetOnline(s.id(), online)
-	c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: status}, Team: s.device.Team(), Device: s.id(), At: time.Now()})
+	c.devices.SetOnline(s.ID(), online)
+	c.activity.Publish(event.Event{Payload: event.StatusChanged{Status: status}, Team: s.device.Team(), Device: s.ID(), At: time.Now()})
 }
 
 // leave ends what s had running; its device is offline unless it has another session.
 func (c *Sessions) leave(s *session) {
 	c.mu.Lock()
-	current := c.online[s.id()] == s
+	current := c.online[s.ID()] == s
 	if current {
-		delete(c.online, s.id())
+		delete(c.online, s.ID())
 	}
 	c.mu.Unlock()
-	c.ota.Gone(s.id(), s.toDevice())
+	c.ota.Gone(s.ID(), s.toDevice())
 	if current {
 		c.showOnline(s, false, event.StatusOffline)
 	}

@@ -84,8 +84,8 @@ func (s *session) runEach(ctx context.Context, t task) {
 	}
 	if t&(taskCommands|taskResend) != 0 {
 		if err := s.sendCommands(ctx); err != nil {
-			s.sessions.log.Debug("commands not sent, trying again", "device", s.id(), "err", err)
-			s.sessions.upkeep.add(map[fleet.DeviceID]bool{s.id(): true})
+			s.sessions.log.Debug("commands not sent, trying again", "device", s.ID(), "err", err)
+			s.sessions.upkeep.add(map[fleet.DeviceID]bool{s.ID(): true})
 		}
 	}
 	if t&taskAskHello != 0 {
@@ -101,7 +101,7 @@ func (s *session) reevaluateOrEnd(ctx context.Context, at ota.Occasion) {
 		return
 	}
 	if !errors.Is(err, fleet.Conflict) && ctx.Err() == nil { // a session that has ended is not worth a line
-		s.sessions.log.Log(ctx, activity.LevelOf(err), "device not re-evaluated", "device", s.id(), "err", err)
+		s.sessions.log.Log(ctx, activity.LevelOf(err), "device not re-evaluated", "device", s.ID(), "err", err)
 	}
 	if s.gateway == nil {
 		s.link.Close(fleet.Unavailable)
@@ -113,7 +113,7 @@ func (s *session) reevaluateOrEnd(ctx context.Context, at ota.Occasion) {
 // sendCommands sends the device its pending commands that were not sent since the last Hello, in
 // order. Each is sent again after every Hello until it is done or expired.
 func (s *session) sendCommands(ctx context.Context) error {
-	commands, err := s.sessions.messages.Pending(ctx, s.id())
+	commands, err := s.sessions.messages.Pending(ctx, s.ID())
 	if err != nil {
 		return err
 	}

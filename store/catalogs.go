@@ -101,10 +101,11 @@ func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLea
 // slug is claimed first: fleet.Conflict when another product has it.
 func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
 	var before, claimed string
+	var team fleet.TeamID
 	var edited *fleet.Catalog
 	err := s.write(ctx, product, func() (immediate fleet.Immediate, err error) {
 		edited, err = s.docs.Edit(ctx, product, func(c *fleet.Catalog) error {
-			before = c.Product.Slug
+			before, team = c.Product.Slug, c.Product.Team
 			old := fleet.Catalog{Default: c.Default, Groups: copied(c.Groups), Revision: c.Revision}
 			if err := change(c); err != nil {
 				return err
@@ -113,7 +114,7 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 			if c.Product.Slug == before || c.Product.Slug == claimed {
 				return nil
 			}
-			if err := s.claimSlug(ctx, c.Product.Slug, product); err != nil {
+			if err := s.claimSlug(ctx, c.Product); err != nil {
 				return err
 			}
 			claimed = c.Product.Slug
@@ -126,25 +127,25 @@ func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, cha
 	})
 	switch {
 	case err != nil && claimed != "" && !errors.Is(err, fleet.Unavailable):
-		return nil, errors.Join(err, s.core.claims.Unclaim(ctx, keys.Slug(claimed), uint32(product)))
+		return nil, errors.Join(err, s.core.claims.Unclaim(ctx, keys.Slug(team, claimed), uint32(product)))
 	case err != nil:
 		return nil, err
 	case before != edited.Product.Slug:
-		_ = s.core.claims.Unclaim(ctx, keys.Slug(before), uint32(product)) // on an error the old slug stays taken
+		_ = s.core.claims.Unclaim(ctx, keys.Slug(team, before), uint32(product)) // on an error the old slug stays taken
 	}
 	return edited, nil
 }
 
-func (s *Catalogs) claimSlug(ctx context.Context, slug string, product fleet.ProductID) error {
-	ours, err := s.core.claims.Claim(ctx, keys.Slug(slug), uint32(product), 1)
+func (s *Catalogs) claimSlug(ctx context.Context, p fleet.Product) error {
+	ours, err := s.core.claims.Claim(ctx, keys.Slug(p.Team, p.Slug), uint32(p.ID), 1)
 	if err == nil && !ours {
-		err = &fleet.Error{Kind: fleet.Conflict, Field: "slug", Text: "a product with the slug " + slug + " exists already"}
+		err = &fleet.Error{Kind: fleet.Conflict, Field: "slug", Text: "a product with the slug " + p.Slug + " exists already"}
 	}
 	return err
 }
 
 // CreateProduct stores a new product with an empty catalog and returns it with its id.
-// It returns fleet.Conflict when the slug is taken in the installation.
+// It returns fleet.Conflict when the slug is taken in the team.
 func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Product, error) {
 	if _, err := s.teams.docs.Live(ctx, p.Team); err != nil {
 		return fleet.Product{}, err
@@ -154,7 +155,7 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return fleet.Product{}, err
 	}
 	p.ID = fleet.ProductID(id)
-	if err := s.claimSlug(ctx, p.Slug, p.ID); err != nil {
+	if err := s.claimSlug(ctx, p); err != nil {
 		return fleet.Product{}, err
 	}
 	undo := context.WithoutCancel(ctx)
@@ -162,7 +163,7 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return none, s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p}))
 	}
 	if err := s.write(ctx, p.ID, create); err != nil {
-		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Slug), id))
+		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Team, p.Slug), id))
 	}
 	_, err = s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {
 		r.products[p.ID] = true
@@ -195,9 +196,9 @@ func (s *Catalogs) Products(ctx context.Context, team fleet.TeamID) ([]fleet.Pro
 	return products, nil
 }
 
-// ProductBySlug returns the product with a slug; fleet.NotFound when there is none.
-func (s *Catalogs) ProductBySlug(ctx context.Context, slug string) (fleet.Product, error) {
-	id, err := s.core.claims.Owner(ctx, keys.Slug(slug))
+// ProductBySlug returns the product of a team with a slug; fleet.NotFound when there is none.
+func (s *Catalogs) ProductBySlug(ctx context.Context, team fleet.TeamID, slug string) (fleet.Product, error) {
+	id, err := s.core.claims.Owner(ctx, keys.Slug(team, slug))
 	if err != nil {
 		return fleet.Product{}, err
 	}
@@ -230,7 +231,7 @@ func (s *Catalogs) DeleteProduct(ctx context.Context, product fleet.ProductID) e
 
 // erase removes a product, also one that was created only in part.
 func (s *Catalogs) erase(ctx context.Context, p fleet.Product) error {
-	if err := s.core.claims.Unclaim(ctx, keys.Slug(p.Slug), uint32(p.ID)); err != nil {
+	if err := s.core.claims.Unclaim(ctx, keys.Slug(p.Team, p.Slug), uint32(p.ID)); err != nil {
 		return err
 	}
 	_, err := s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {

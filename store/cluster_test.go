@@ -28,7 +28,7 @@ func ownCluster(t testing.TB, replicated bool) *redistest.Cluster {
 func onMaster(t testing.TB, c *redistest.Cluster, n *redistest.Node) fleet.DeviceID {
 	t.Helper()
 	for i := range 10_000 {
-		if id := fleet.DeviceID(fmt.Sprint("d", i)); c.Master(keys.Device(id)) == n {
+		if id := fleet.DeviceID(fmt.Sprint("d", i)); c.Master(keys.Device(id.In(1))) == n {
 			return id
 		}
 	}
@@ -52,7 +52,7 @@ func (w *writer) run(s *Store, stop <-chan struct{}) {
 			return
 		case <-pace.C:
 		}
-		_, err := s.Devices.Edit(context.Background(), w.id, func(d *fleet.Device) error {
+		_, err := s.Devices.Edit(context.Background(), w.id.In(1), func(d *fleet.Device) error {
 			d.Boot++
 			return nil
 		})
@@ -153,7 +153,7 @@ func TestOneDeadMasterCostsTheOthersNothing(t *testing.T) {
 				if err := w.failed.Load(); err != nil {
 					t.Errorf("a write to another master failed: %v", *err)
 				}
-				if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), w.id)); int64(d.Boot) != w.saved.Load() {
+				if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), w.id.In(1))); int64(d.Boot) != w.saved.Load() {
 					t.Errorf("%d writes were acknowledged, the record counts %d", w.saved.Load(), d.Boot)
 				}
 			}
@@ -176,17 +176,17 @@ func TestASlotMayMoveWhileItIsWritten(t *testing.T) {
 	neighbor := &writer{id: ""}
 	for i := range 100_000 {
 		id := fleet.DeviceID(fmt.Sprint("n", i))
-		if c.Master(keys.Device(id)) == from {
+		if c.Master(keys.Device(id.In(1))) == from {
 			neighbor.id = id
 			break
 		}
 	}
 	must(t, s.Devices.Create(t.Context(), newDevice(neighbor.id)))
-	move := got[*redistest.Move](t)(c.BeginMove(keys.Device(moving.id), to))
+	move := got[*redistest.Move](t)(c.BeginMove(keys.Device(moving.id.In(1)), to))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 50 { // on the same master, meanwhile: each would wait for seconds behind the one that has to
-		got[fleet.Device](t)(s.Devices.Edit(ctx, neighbor.id, func(*fleet.Device) error { return nil }))
+		got[fleet.Device](t)(s.Devices.Edit(ctx, neighbor.id.In(1), func(*fleet.Device) error { return nil }))
 	}
 	must(t, move.End())
 	before := moving.saved.Load()
@@ -196,7 +196,7 @@ func TestASlotMayMoveWhileItIsWritten(t *testing.T) {
 		if err := w.failed.Load(); err != nil {
 			t.Errorf("a write failed: %v", *err)
 		}
-		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), w.id)); int64(d.Boot) != w.saved.Load() {
+		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), w.id.In(1))); int64(d.Boot) != w.saved.Load() {
 			t.Errorf("%d writes were acknowledged, the record counts %d", w.saved.Load(), d.Boot)
 		}
 	}
@@ -218,7 +218,7 @@ func TestAnEmptiedMasterIsNotUsed(t *testing.T) {
 	if err := s.Ready(); !strings.Contains(err.Error(), "does not hold the store") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Devices.Device(t.Context(), id); !errors.Is(err, fleet.Unavailable) {
+	if _, err := s.Devices.Device(t.Context(), id.In(1)); !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("a read: got %v, want unavailable, not that the device does not exist", err)
 	}
 	if n := got[int64](t)(emptied.Client.DBSize(t.Context()).Result()); n != 0 {
@@ -265,7 +265,7 @@ func TestTheReplicaThatSentinelsElectIsUsed(t *testing.T) {
 	must(t, s.Devices.Create(t.Context(), d))
 	r.Master().Kill()
 	until(t, "the replica is written to", func() bool {
-		_, err := s.Devices.Edit(t.Context(), "a", func(d *fleet.Device) error {
+		_, err := s.Devices.Edit(t.Context(), "1/a", func(d *fleet.Device) error {
 			d.Name = "changed"
 			return nil
 		})
@@ -275,7 +275,7 @@ func TestTheReplicaThatSentinelsElectIsUsed(t *testing.T) {
 	if n := log.count("redis does not answer") + log.count("redis answers but"); n > 1 {
 		t.Errorf("%d lines about one outage: %s", n, log)
 	}
-	until(t, "the lists are right", func() bool { return entries(s.Index)[1]["a"].Name == "changed" })
+	until(t, "the lists are right", func() bool { return entries(s.Index)[1]["1/a"].Name == "changed" })
 }
 
 func TestAFormOfURLThatDoesNotFitTheRedisIsRefused(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/namesake"
 	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/record"
@@ -86,16 +87,23 @@ func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 	return d, saved, nil
 }
 
-// Create writes a new record and sets d.Revision; fleet.Conflict when the installation has a
+// Namesakes returns the devices of up to namesake.Most teams that have the id of id, oldest first, in
+// one trip.
+func (s *Devices) Namesakes(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, error) {
+	return namesake.Read(ctx, s.core.Pipeline, id)
+}
+
+// Create writes a new record, in d.Team, and sets d.Revision and d.Namesakes; fleet.Conflict when the team has a
 // device with this id. The first revision is the time in µs, so that an id that is deleted and
 // created again never has a revision it had before.
 func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
+	d.ID, d.Gateway = d.ID.In(d.Team), d.Gateway.In(d.Team)
 	op := &createDevice{store: s, device: *d, nonce: s.core.Nonce()}
 	op.device.Revision = uint64(max(time.Now().UnixMicro(), 1))
 	if err := s.core.Write(ctx, op); err != nil {
 		return err
 	}
-	d.Revision, d.Written = op.device.Revision, op.device.Written
+	d.Revision, d.Written, d.Namesakes = op.device.Revision, op.device.Written, op.namesakes
 	return nil
 }
 

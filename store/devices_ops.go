@@ -128,15 +128,19 @@ type createDevice struct {
 	device fleet.Device
 	nonce  string
 	sent   *redis.Cmd
+	rank   *redis.IntCmd
+
+	namesakes int // older devices of other teams with the id
 }
 
 func (op *createDevice) Key() string { return keys.Device(op.device.ID) }
 
 func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
-	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce)
+	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce, d.ID.Team().String())
 	args, row := record.AppendDevice(args, d)
-	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID)}, args, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 2, Last: row})
+	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID), keys.Holders(d.ID)}, args, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 3, Last: row})
+	op.rank = p.ZRank(context.Background(), keys.Holders(d.ID), d.ID.Team().String())
 }
 
 func (op *createDevice) Settle(bool) error {
@@ -144,9 +148,13 @@ func (op *createDevice) Settle(bool) error {
 	if err != nil {
 		return err
 	}
+	if err := op.rank.Err(); err != nil && !absent(err) {
+		return err // the operation is retried: the script recognizes its own write
+	}
 	if noted.Status == 0 {
 		return fleet.Errorf(fleet.Conflict, "device %s exists already", op.device.ID)
 	}
+	op.namesakes = int(op.rank.Val())
 	op.device.Written = op.nonce
 	op.store.feed.Saved(&op.device, noted.Seq)
 	return nil
@@ -165,7 +173,7 @@ type deleteDevice struct {
 func (op *deleteDevice) Key() string { return keys.Device(op.id) }
 
 func (op *deleteDevice) Queue(p redis.Pipeliner, _ bool) {
-	op.sent = op.store.noting(p, deleteScripts, []string{keys.Device(op.id), keys.History(op.id), keys.Outbox(op.id)}, nil,
+	op.sent = op.store.noting(p, deleteScripts, []string{keys.Device(op.id), keys.History(op.id), keys.Outbox(op.id), keys.Holders(op.id)}, []any{op.id.Team().String()},
 		feed.Row{Device: &fleet.Device{ID: op.id}, Nonce: op.nonce})
 	op.store.nodes.WakeOthers(p, op.id)
 }

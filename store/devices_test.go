@@ -28,7 +28,7 @@ func TestADeviceIsReadAsItWasSaved(t *testing.T) {
 		if d.Revision <= first {
 			t.Errorf("revision %d after a save at %d: it must grow", d.Revision, first)
 		}
-		read := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
+		read := got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a"))
 		if diff := cmp.Diff(read, *d, sameVersion); diff != "" {
 			t.Errorf("read (-) differs from saved (+):\n%s", diff)
 		}
@@ -45,7 +45,7 @@ func TestASaveAtAnOldRevisionIsAConflict(t *testing.T) {
 		if _, err := s.Devices.Save(t.Context(), &old); !errors.Is(err, fleet.Conflict) {
 			t.Errorf("got %v, want a conflict", err)
 		}
-		if read := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a")); read.Name != d.Name {
+		if read := got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a")); read.Name != d.Name {
 			t.Errorf("the late save wrote its name %q", read.Name)
 		}
 	})
@@ -55,10 +55,10 @@ func TestAnAbsentDeviceIsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		d := newDevice("a")
 		must(t, s.Devices.Create(t.Context(), d))
-		must(t, s.Devices.Delete(t.Context(), "a"))
-		_, loading := s.Devices.Device(t.Context(), "a")
+		must(t, s.Devices.Delete(t.Context(), "1/a"))
+		_, loading := s.Devices.Device(t.Context(), "1/a")
 		_, saving := s.Devices.Save(t.Context(), d)
-		for what, err := range map[string]error{"load": loading, "save": saving, "delete": s.Devices.Delete(t.Context(), "a")} {
+		for what, err := range map[string]error{"load": loading, "save": saving, "delete": s.Devices.Delete(t.Context(), "1/a")} {
 			if !errors.Is(err, fleet.NotFound) {
 				t.Errorf("%s: got %v, want not found", what, err)
 			}
@@ -85,12 +85,12 @@ func TestADeviceCreatedAgainHasNoRevisionOfItsFormerSelf(t *testing.T) {
 		d := newDevice("a")
 		must(t, s.Devices.Create(t.Context(), d))
 		got[uint64](t)(s.Devices.Save(t.Context(), d, fleet.Update{To: version("2"), Changed: at(1)}))
-		must(t, s.Devices.Delete(t.Context(), "a"))
+		must(t, s.Devices.Delete(t.Context(), "1/a"))
 		must(t, s.Devices.Create(t.Context(), newDevice("a")))
 		if _, err := s.Devices.Save(t.Context(), d); err == nil {
 			t.Error("a save of the deleted device was taken for one of the new")
 		}
-		if past := got[[]fleet.Update](t)(s.Devices.History(t.Context(), "a")); len(past) != 0 {
+		if past := got[[]fleet.Update](t)(s.Devices.History(t.Context(), "1/a")); len(past) != 0 {
 			t.Errorf("the new device has the history of the deleted: %v", past)
 		}
 	})
@@ -104,7 +104,7 @@ func TestConcurrentEditsLoseNothing(t *testing.T) {
 		for range editors {
 			all.Go(func() {
 				for range edits {
-					_, err := s.Devices.Edit(t.Context(), "a", func(d *fleet.Device) error {
+					_, err := s.Devices.Edit(t.Context(), "1/a", func(d *fleet.Device) error {
 						d.Boot++
 						return nil
 					})
@@ -115,7 +115,7 @@ func TestConcurrentEditsLoseNothing(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a")); d.Boot != editors*edits {
+		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a")); d.Boot != editors*edits {
 			t.Errorf("got %d edits, want %d", d.Boot, editors*edits)
 		}
 	})
@@ -129,14 +129,14 @@ func TestHistoryKeepsTheNewestUpdates(t *testing.T) {
 		got[uint64](t)(s.Devices.Save(t.Context(), d, fleet.Update{To: version("1"), Changed: at(1)}, fleet.Update{To: version("2"), Changed: at(2)}))
 		got[uint64](t)(s.Devices.Save(t.Context(), d, fleet.Update{To: version("3"), Changed: at(3)}, fleet.Update{To: version("4"), Changed: at(4)}))
 		var versions []string
-		for _, u := range got[[]fleet.Update](t)(s.Devices.History(t.Context(), "a")) {
+		for _, u := range got[[]fleet.Update](t)(s.Devices.History(t.Context(), "1/a")) {
 			versions = append(versions, u.To.String())
 		}
 		if diff := cmp.Diff(versions, []string{"4", "3", "2"}); diff != "" {
 			t.Errorf("got (-), want (+):\n%s", diff)
 		}
 		s.core.keep.Age = 1
-		if past := got[[]fleet.Update](t)(s.Devices.History(t.Context(), "a")); len(past) != 0 {
+		if past := got[[]fleet.Update](t)(s.Devices.History(t.Context(), "1/a")); len(past) != 0 {
 			t.Errorf("updates older than the age kept are shown: %v", past)
 		}
 	})
@@ -172,13 +172,13 @@ func TestAStateOfTheSameRevisionByAnotherWriteIsNotOverwritten(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		must(t, s.Devices.Create(ctx, newDevice("a")))
-		lost := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
+		lost := got[fleet.Device](t)(s.Devices.Device(ctx, "1/a"))
 		lost.Name = "read before the fail-over"
-		must(t, client(s).HSet(ctx, keys.Device("a"), "w", "another", "n", "by another write").Err())
+		must(t, client(s).HSet(ctx, keys.Device("1/a"), "w", "another", "n", "by another write").Err())
 		if _, err := s.Devices.Save(ctx, &lost); !errors.Is(err, fleet.Conflict) {
 			t.Errorf("got %v, want conflict", err)
 		}
-		if d := got[fleet.Device](t)(s.Devices.Device(ctx, "a")); d.Name != "by another write" {
+		if d := got[fleet.Device](t)(s.Devices.Device(ctx, "1/a")); d.Name != "by another write" {
 			t.Errorf("got name %q", d.Name)
 		}
 	})

@@ -96,8 +96,8 @@ func operate(s *Store, seed uint64, count int, ids []fleet.DeviceID) error {
 // sameBucket returns ids of one bucket, so that its feed is long.
 func sameBucket(count int) (ids []fleet.DeviceID) {
 	for n := 0; len(ids) < count; n++ {
-		if id := fmt.Sprint("d", n); keys.Bucket(id) == 7 {
-			ids = append(ids, fleet.DeviceID(id))
+		if id := fleet.DeviceID(fmt.Sprint("d", n)).In(1); keys.Bucket(id) == 7 {
+			ids = append(ids, id)
 		}
 	}
 	return ids
@@ -105,7 +105,7 @@ func sameBucket(count int) (ids []fleet.DeviceID) {
 
 func manyBuckets(count int) (ids []fleet.DeviceID) {
 	for n := range count {
-		ids = append(ids, fleet.DeviceID(fmt.Sprint("m", n)))
+		ids = append(ids, fleet.DeviceID(fmt.Sprint("m", n)).In(1))
 	}
 	return ids
 }
@@ -324,7 +324,7 @@ func TestEachIndexEqualsTheRecordsThroughAFailOver(t *testing.T) {
 	ids := manyBuckets(60)
 	operateOnAll(t, 1, 60, ids, a, b)
 	becomesEqual(t, a, b)
-	dead := c.Master(keys.Feed(keys.Bucket(string(ids[0]))))
+	dead := c.Master(keys.Feed(keys.Bucket(ids[0])))
 	must(t, c.AwaitReplicated(dead)) // else the replica has no copy of what the store is known by, and is refused
 	var writing sync.WaitGroup
 	writing.Go(func() { operateOnAll(t, 2, 300, ids, a, b) })
@@ -344,7 +344,7 @@ func editsAreSeen(t testing.TB, product fleet.ProductID, a, b *Store) {
 	t.Helper()
 	ctx := t.Context()
 	for i, id := range manyBuckets(8) {
-		d := newDevice("s" + id)
+		d := newDevice("s" + fleet.DeviceID(id.String()))
 		d.Product = product
 		must(t, b.Devices.Create(ctx, d))
 		edited := got[*fleet.Catalog](t)(a.Catalogs.EditCatalog(ctx, product, func(c *fleet.Catalog) error { c.Default = version(fmt.Sprint(i)); return nil }))
@@ -492,7 +492,7 @@ func TestAJoinedAdmissionIsOneTripAndAWriteBackIsOne(t *testing.T) {
 	must(t, a.Devices.Create(t.Context(), d))
 	got[*fleet.Catalog](t)(a.Catalogs.Catalog(t.Context(), product.ID))
 	before := a.Stats()
-	loaded := got[fleet.Device](t)(a.Devices.Device(t.Context(), "a"))
+	loaded := got[fleet.Device](t)(a.Devices.Device(t.Context(), "1/a"))
 	got[uint64](t)(a.Devices.Save(t.Context(), &loaded))
 	after := a.Stats()
 	if r, w := after.ReadCommands-before.ReadCommands, after.WriteCommands-before.WriteCommands; r != 1 || w != 1 {

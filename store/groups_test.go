@@ -54,7 +54,7 @@ func TestAnUnknownGroupOnADeviceIsTakenOffAtTheNextStart(t *testing.T) {
 		d.Team, d.Product, d.Groups = team.ID, product.ID, fleet.SortGroups([]fleet.GroupID{stays, stays + 1000})
 		must(t, s.Devices.Create(ctx, d))
 		s.Teams.resume(ctx)
-		if now := got[fleet.Device](t)(s.Devices.Device(ctx, "late")); !slices.Equal(now.Groups, []fleet.GroupID{stays}) {
+		if now := got[fleet.Device](t)(s.Devices.Device(ctx, "1/late")); !slices.Equal(now.Groups, []fleet.GroupID{stays}) {
 			t.Errorf("got groups %v, want %d alone", now.Groups, stays)
 		}
 	})
@@ -108,12 +108,12 @@ func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
 		ghost := newDevice("ghost")
 		ghost.Team, ghost.Product, ghost.Groups = team.ID, product.ID, []fleet.GroupID{gone}
 		must(t, s.Devices.Create(ctx, ghost))
-		must(t, client(s).Del(ctx, keys.Device("ghost")).Err()) // as another process would
+		must(t, client(s).Del(ctx, keys.Device("1/ghost")).Err()) // as another process would
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		must(t, s.Teams.DeleteGroup(ctx, team.ID, gone))
 		checkGroupGone(t, s, team, product, gone, stays)
-		if _, err := s.Index.Entry("ghost"); !errors.Is(err, fleet.NotFound) {
+		if _, err := s.Index.Entry("1/ghost"); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("in the index: got %v, want not found", err)
 		}
 	})
@@ -125,7 +125,7 @@ func TestADeviceCreatedAgainIsNotForgotten(t *testing.T) {
 	must(t, s.Devices.Create(t.Context(), d))
 	shown := index.Shown{ID: "a", Revision: d.Revision - 1} // of the one before
 	s.Index.Forget(shown)
-	if _, err := s.Index.Entry("a"); err != nil {
+	if _, err := s.Index.Entry("1/a"); err != nil {
 		t.Error(err)
 	}
 }
@@ -168,7 +168,7 @@ func checkGroupGone(t *testing.T, s *Store, team fleet.Team, product fleet.Produ
 	}
 	all := got[[]fleet.Group](t)(s.Teams.EnsureGroups(ctx, team.ID, []fleet.Group{{Name: "all"}}))[0].ID
 	for id, want := range map[fleet.DeviceID][]fleet.GroupID{"gone0": {all}, "gone1": {all}, "stays0": fleet.SortGroups([]fleet.GroupID{stays, all})} {
-		if d := got[fleet.Device](t)(s.Devices.Device(ctx, id)); !slices.Equal(d.Groups, want) {
+		if d := got[fleet.Device](t)(s.Devices.Device(ctx, id.In(1))); !slices.Equal(d.Groups, want) {
 			t.Errorf("device %s is in groups %v, want %v", id, d.Groups, want)
 		}
 	}

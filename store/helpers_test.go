@@ -135,7 +135,7 @@ func got[T any](tb testing.TB) func(T, error) T {
 }
 
 func newDevice(id fleet.DeviceID) *fleet.Device {
-	return &fleet.Device{ID: id, Team: 1, Product: 1, Name: "device " + string(id), UpdatesOn: true, Created: at(0)}
+	return &fleet.Device{ID: id.In(1), Team: 1, Product: 1, Name: "device " + id.String(), UpdatesOn: true, Created: at(0)}
 }
 
 // at is a moment some seconds after a fixed one close to now, so that nothing is too old.

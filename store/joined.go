@@ -37,7 +37,7 @@ func (s *Store) Follow(ctx context.Context, woken func(Woken), missed func(among
 	s.nodes.Watch(ctx, s.core.Split, node.Follower{
 		Woken: woken, Suspect: suspect,
 		Missed: func(bucket int) {
-			missed(func(id fleet.DeviceID) bool { return keys.Bucket(id.String()) == bucket })
+			missed(func(id fleet.DeviceID) bool { return keys.Bucket(id) == bucket })
 		},
 	})
 }

@@ -39,7 +39,7 @@ func TestAStoreOfAnotherLayoutIsNotUsed(t *testing.T) {
 	}{
 		"an older one": {
 			func(c *redis.Client) error { return c.HDel(t.Context(), keys.Store, "layout").Err() },
-			true, "the store has layout 1, and this release needs layout 2: make a backup, then run muster store migrate",
+			true, "the store has layout 1, and this release needs layout 3: make a backup, then run muster store migrate",
 		},
 		"one from before stores had ids": {
 			func(c *redis.Client) error { return c.Del(t.Context(), keys.Store).Err() },
@@ -47,7 +47,7 @@ func TestAStoreOfAnotherLayoutIsNotUsed(t *testing.T) {
 		},
 		"a newer one": {
 			func(c *redis.Client) error { return c.HSet(t.Context(), keys.Store, "layout", keys.Layout+1).Err() },
-			false, "the store has layout 3, and this release knows layouts up to 2 only",
+			false, "the store has layout 4, and this release knows layouts up to 3 only",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,14 +102,14 @@ func TestKeysOfADeviceAreInTheSlotsOfItsBucket(t *testing.T) {
 	s := openShared(t, &cluster)
 	reached := map[int]bool{}
 	for n := 0; len(reached) < keys.Buckets; n++ {
-		id := fleet.DeviceID(strconv.Itoa(n))
-		bucket := keys.Bucket(string(id))
+		id := fleet.DeviceID(strconv.Itoa(n)).In(1)
+		bucket := keys.Bucket(id)
 		if reached[bucket] {
 			continue
 		}
 		reached[bucket] = true
 		var inSlots []int64
-		for _, key := range []string{keys.Device(id), keys.History(id), keys.Outbox(id)} {
+		for _, key := range []string{keys.Device(id.In(1)), keys.History(id.In(1)), keys.Outbox(id.In(1))} {
 			inSlots = append(inSlots, got[int64](t)(client(s).ClusterKeySlot(t.Context(), key).Result()))
 		}
 		if inSlots = slices.Compact(inSlots); len(inSlots) != 1 || int(inSlots[0])/64 != bucket {

@@ -50,6 +50,7 @@ func (s *Messages) Append(ctx context.Context, m fleet.Message) (cursor string, 
 // List returns the messages that q selects and the cursor of the next page, "" after the last. A
 // page may be short, even empty, without being the last if few of very many messages match.
 func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet.Message, next string, err error) {
+	q.Device = q.Device.In(q.Team)
 	next, err = s.core.streams.Scan(ctx, s.core.messagesKey(q.Team), stream.Query{
 		From: q.From, To: q.To, Ascending: q.Ascending, After: q.After, Limit: pageLimit(q.Limit),
 	}, func(id, text string) (bool, error) {
@@ -57,7 +58,7 @@ func (s *Messages) List(ctx context.Context, q fleet.MessageQuery) (page []fleet
 		if err := record.Message.Unpack(text, &m); err != nil {
 			return false, err
 		}
-		m.Cursor, m.Team = id, q.Team
+		m.Cursor, m.Team, m.Device = id, q.Team, m.Device.In(q.Team)
 		if !selects(q, &m) {
 			return false, nil
 		}

@@ -176,33 +176,33 @@ func TestCommandsAreNumberedOnceAndStayUntilDone(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 10 {
 			all.Go(func() {
-				_, err := s.Messages.Queue(ctx, fleet.Command{Device: "a", Name: fmt.Sprint(i)})
+				_, err := s.Messages.Queue(ctx, fleet.Command{Device: "1/a", Name: fmt.Sprint(i)})
 				if err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		pending := got[[]fleet.Command](t)(s.Messages.Pending(ctx, "a"))
+		pending := got[[]fleet.Command](t)(s.Messages.Pending(ctx, "1/a"))
 		for i, c := range pending {
 			if c.Number != uint32(i+1) {
 				t.Errorf("command %d has number %d", i+1, c.Number)
 			}
 		}
-		must(t, s.Messages.Finish(ctx, "a", 3, []byte("first")))
-		must(t, s.Messages.Finish(ctx, "a", 3, []byte("second")))
-		d := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
+		must(t, s.Messages.Finish(ctx, "1/a", 3, []byte("first")))
+		must(t, s.Messages.Finish(ctx, "1/a", 3, []byte("second")))
+		d := got[fleet.Device](t)(s.Devices.Device(ctx, "1/a"))
 		if len(pending) != 10 || d.LastCommand != 10 || d.Pending != 9 {
 			t.Errorf("got %d queued, last %d, pending %d; want 10, 10, 9", len(pending), d.LastCommand, d.Pending)
 		}
-		done := got[[]fleet.Command](t)(s.Messages.Commands(ctx, "a"))[2]
+		done := got[[]fleet.Command](t)(s.Messages.Commands(ctx, "1/a"))[2]
 		if string(done.Result) != "first" || done.Done.IsZero() {
 			t.Errorf("got result %q at %v, want the first", done.Result, done.Done)
 		}
-		if err := s.Messages.Finish(ctx, "a", 99, nil); !errors.Is(err, fleet.NotFound) {
+		if err := s.Messages.Finish(ctx, "1/a", 99, nil); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("a command never queued: got %v, want not found", err)
 		}
-		if _, err := s.Messages.Queue(ctx, fleet.Command{Device: "b"}); !errors.Is(err, fleet.NotFound) {
+		if _, err := s.Messages.Queue(ctx, fleet.Command{Device: "1/b"}); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("an unknown device: got %v, want not found", err)
 		}
 	})
@@ -212,7 +212,7 @@ func TestQueueingACommandMakesAnEarlierReadOfTheDeviceOld(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		d := newDevice("a")
 		must(t, s.Devices.Create(t.Context(), d))
-		got[fleet.Command](t)(s.Messages.Queue(t.Context(), fleet.Command{Device: "a"}))
+		got[fleet.Command](t)(s.Messages.Queue(t.Context(), fleet.Command{Device: "1/a"}))
 		if _, err := s.Devices.Save(t.Context(), d); !errors.Is(err, fleet.Conflict) {
 			t.Errorf("got %v, want a conflict: the save would have lost the number", err)
 		}
@@ -223,10 +223,10 @@ func TestExpiredCommandsArePendingNoMore(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		must(t, s.Devices.Create(ctx, newDevice("a")))
-		got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "a", Expires: time.Now().Add(-time.Second)}))
-		got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "a", Expires: time.Now().Add(time.Hour)}))
-		pending := got[[]fleet.Command](t)(s.Messages.Pending(ctx, "a"))
-		d := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
+		got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "1/a", Expires: time.Now().Add(-time.Second)}))
+		got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "1/a", Expires: time.Now().Add(time.Hour)}))
+		pending := got[[]fleet.Command](t)(s.Messages.Pending(ctx, "1/a"))
+		d := got[fleet.Device](t)(s.Devices.Device(ctx, "1/a"))
 		if len(pending) != 1 || pending[0].Number != 2 || d.Pending != 1 {
 			t.Errorf("got %v and %d pending on the record, want command 2 alone", pending, d.Pending)
 		}
@@ -238,15 +238,15 @@ func TestTheOutboxIsBoundedBothWays(t *testing.T) {
 		ctx := t.Context()
 		must(t, s.Devices.Create(ctx, newDevice("a")))
 		for range command.MaxPending {
-			got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "a"}))
+			got[fleet.Command](t)(s.Messages.Queue(ctx, fleet.Command{Device: "1/a"}))
 		}
-		if _, err := s.Messages.Queue(ctx, fleet.Command{Device: "a"}); !errors.Is(err, fleet.Busy) {
+		if _, err := s.Messages.Queue(ctx, fleet.Command{Device: "1/a"}); !errors.Is(err, fleet.Busy) {
 			t.Errorf("command %d: got %v, want busy", command.MaxPending+1, err)
 		}
 		for n := range uint32(command.MaxPending) {
-			must(t, s.Messages.Finish(ctx, "a", n+1, nil))
+			must(t, s.Messages.Finish(ctx, "1/a", n+1, nil))
 		}
-		kept := got[[]fleet.Command](t)(s.Messages.Commands(ctx, "a"))
+		kept := got[[]fleet.Command](t)(s.Messages.Commands(ctx, "1/a"))
 		if len(kept) != s.core.keep.Commands || kept[0].Number != uint32(command.MaxPending-len(kept)+1) {
 			t.Errorf("%d finished commands are kept from number %d on, want the last %d", len(kept), kept[0].Number, s.core.keep.Commands)
 		}

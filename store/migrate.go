@@ -5,8 +5,10 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/identity"
+	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/migrate"
 	"github.com/muster-iot/muster/store/move"
 	"github.com/muster-iot/muster/store/pipeline"
@@ -19,16 +21,19 @@ type Say = func(format string, args ...any)
 // in o.Dir. No server may use it. It may be ended at any time and run again. With dry, it reads
 // what is there and changes nothing.
 func Migrate(ctx context.Context, o Options, dry bool, say Say) error {
-	if target, err := pipeline.Parse(o.URL); err == nil && target.Cluster != nil {
-		return errors.New("a store in a Redis Cluster can't be migrated: keys can't be renamed from one master to another; " +
-			"restore its backup to a single Redis, and migrate it there")
-	}
 	o.shared, o.offline = dry, identity.Older()
 	return offline(ctx, o, func(ctx context.Context, s *Store) error {
-		is, err := identity.Layout(ctx, s.core.Masters()[0], s.unnamed)
+		c, err := s.core.Master(keys.Store)
+		if err != nil {
+			return err
+		}
+		is, err := identity.Layout(ctx, c, s.unnamed)
 		switch {
 		case err != nil:
 			return err
+		case is == identity.First && s.core.Clustered():
+			return errors.New("a store of layout 1 can't be migrated in a Redis Cluster: its keys can't be renamed from one master to another; " +
+				"restore its backup to a single Redis, and migrate it there")
 		case is == identity.Current:
 			say("the store has layout %s already: nothing to do", is)
 			return nil
@@ -37,14 +42,19 @@ func Migrate(ctx context.Context, o Options, dry bool, say Say) error {
 			return other
 		}
 		say("the store has layout %s; this release needs layout %s", is, identity.Current)
-		return s.migrate(ctx, dry, say)
+		return s.migrate(ctx, c, dry, say)
 	})
 }
 
-func (s *Store) migrate(ctx context.Context, dry bool, say Say) error {
-	c := s.core.Masters()[0]
-	m := &migrate.Store{Redis: c, Say: say, Documents: map[string]func(map[string]string) error{
+func (s *Store) migrate(ctx context.Context, c pipeline.Master, dry bool, say Say) error {
+	m := &migrate.Store{Redis: s.core.Pipeline, First: !s.core.Clustered(), Say: say, Documents: map[string]func(map[string]string) error{
 		"p": readable(catalogKind), "t": readable(rosterKind), "u": readable(accountKind),
+	}, Product: func(fields map[string]string) (fleet.Product, error) {
+		found, err := catalogKind.Read(fields)
+		if err != nil {
+			return fleet.Product{}, err
+		}
+		return found.Product, nil
 	}}
 	if dry {
 		found, err := m.Look(ctx)
@@ -53,7 +63,10 @@ func (s *Store) migrate(ctx context.Context, dry bool, say Say) error {
 		}
 		return err
 	}
-	err := m.Run(ctx)
+	err := s.keeper.SetLayout(ctx, c, identity.Migrating) // from now on, no release reads half of it
+	if err == nil {
+		err = m.Run(ctx)
+	}
 	if err == nil {
 		err = s.keeper.SetLayout(ctx, c, identity.Current)
 	}

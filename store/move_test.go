@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/identity"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/redistest"
 )
@@ -48,34 +49,62 @@ func everywhere(t *testing.T, c *redistest.Cluster) map[string]any {
 }
 
 func TestAMovedStoreHasEverythingItHad(t *testing.T) {
-	c := useCluster(t)
+	t.Run("to a cluster", func(t *testing.T) {
+		c := useCluster(t)
+		moved(t, c.URL(), c.Client, func() map[string]any { return everywhere(t, c) })
+	})
+	t.Run("to another redis", func(t *testing.T) {
+		socket, client := ownRedis(t)
+		moved(t, "unix://"+socket, client, func() map[string]any {
+			all := contents(t, client)
+			maps.DeleteFunc(all, func(key string, _ any) bool { return slices.Contains(keys.Marks[:], key) })
+			return all
+		})
+	})
+}
+
+// moved moves a store to url. found returns what is there, without what a start adds.
+func moved(t *testing.T, url string, there redis.Cmdable, found func() map[string]any) {
 	socket, client, folder := movable(t)
+	s, _ := openAt(t, "unix://"+socket, folder)
+	twin := inTeam(2, "lamp-1") // another team has the same id, and the same slug
+	must(t, s.Devices.Create(t.Context(), twin))
+	product := got[fleet.Product](t)(s.Catalogs.CreateProduct(t.Context(), fleet.Product{Team: 2, Name: "Lamp", Slug: "lamp"}))
+	s.Close()
 	must(t, client.Expire(t.Context(), keys.Journal, time.Hour).Err())
 	must(t, client.Set(t.Context(), keys.Token("soon"), "x", time.Hour).Err())
 	before := contents(t, client)
 	var said strings.Builder
 	o := Options{URL: "unix://" + socket, Folder: folder, Log: quiet()}
 	say := func(format string, args ...any) { fmt.Fprintf(&said, format+"\n", args...) }
-	must(t, Move(t.Context(), o, c.URL(), say))
+	must(t, Move(t.Context(), o, url, say))
 	if !strings.Contains(said.String(), fmt.Sprintf("the values of all %d keys are equal", len(before)-1)) {
 		t.Errorf("it said %s, want all but the store hash of %d keys", &said, len(before))
 	}
-	if diff := cmp.Diff(before, everywhere(t, c)); diff != "" {
-		t.Errorf("what is in the cluster differs:\n%s", diff)
+	if diff := cmp.Diff(before, found()); diff != "" {
+		t.Errorf("what is there differs:\n%s", diff)
 	}
-	if ttl := got[time.Duration](t)(c.Client.TTL(t.Context(), keys.Token("soon")).Result()); ttl < 50*time.Minute {
+	if ttl := got[time.Duration](t)(there.TTL(t.Context(), keys.Token("soon")).Result()); ttl < 50*time.Minute {
 		t.Errorf("a key that had an hour has %s", ttl)
 	}
 	if err := refused(t, "unix://"+socket, folder); !strings.Contains(err.Error(), "was moved from here") {
 		t.Errorf("a start on the old redis: %v", err)
 	}
 	said.Reset()
-	must(t, Move(t.Context(), o, c.URL(), say))
+	must(t, Move(t.Context(), o, url, say))
 	if !strings.Contains(said.String(), "moved there already") {
 		t.Errorf("moved again, it said %s", &said)
 	}
-	s, log := openAt(t, c.URL(), folder)
+	s, log := openAt(t, url, folder)
 	checkDevices(t, s)
+	if all := got[[]fleet.Device](t)(s.Devices.Namesakes(t.Context(), "lamp-1")); len(all) != 2 || all[1].ID != twin.ID {
+		t.Errorf("%v have the id, want also that of team 2", all)
+	}
+	for team, want := range map[fleet.TeamID]bool{1: false, 2: true} {
+		if p := got[fleet.Product](t)(s.Catalogs.ProductBySlug(t.Context(), team, "lamp")); (p.ID == product.ID) != want {
+			t.Errorf("of team %s, the slug is that of product %s", team, p.ID)
+		}
+	}
 	if n := log.count("older data"); n > 0 {
 		t.Error("the moved store seems older than its folder")
 	}
@@ -110,10 +139,10 @@ func TestAMoveThatIsKilledCanBeRunAgain(t *testing.T) {
 		if _, err := move(socket, folder, at); err == nil {
 			finished++
 		}
-		if layout := client.HGet(t.Context(), keys.Store, "layout").Val(); layout == "2" {
+		if layout := client.HGet(t.Context(), keys.Store, "layout").Val(); layout == identity.Current {
 			s, _ := openAt(t, "unix://"+socket, folder)
-			must(t, s.Devices.Delete(t.Context(), "lamp-1"))
-			got[fleet.Device](t)(s.Devices.Edit(t.Context(), "lamp-2", func(d *fleet.Device) error { d.Name = "changed"; return nil }))
+			must(t, s.Devices.Delete(t.Context(), "1/lamp-1"))
+			got[fleet.Device](t)(s.Devices.Edit(t.Context(), "1/lamp-2", func(d *fleet.Device) error { d.Name = "changed"; return nil }))
 			s.Close()
 		}
 		want := contents(t, client)
@@ -159,7 +188,7 @@ func TestWhatAMoveRefuses(t *testing.T) {
 		"a copy of itself": {
 			func(t *testing.T, c *redis.Client) {
 				id := client.HGet(t.Context(), keys.Store, "id").Val()
-				must(t, c.HSet(t.Context(), keys.Store, "id", id, "layout", "2").Err())
+				must(t, c.HSet(t.Context(), keys.Store, "id", id, "layout", identity.Current).Err())
 			},
 			"is that of this store, or a copy of it",
 		},

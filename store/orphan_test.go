@@ -50,7 +50,7 @@ func TestTheServerEndsWithItsProcess(t *testing.T) {
 	}
 	left := got[string](t)(redisserver.FindSocket(dir))
 	s, _ := openChild(t, dir) // waits at the lock until the server has ended too
-	if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
+	if _, err := s.Devices.Device(t.Context(), "1/a"); err != nil {
 		t.Errorf("what the killed process wrote: %v", err)
 	}
 	if _, err := os.Stat(filepath.Dir(left)); !errors.Is(err, os.ErrNotExist) {

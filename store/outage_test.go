@@ -286,12 +286,12 @@ func TestARedisThatTakesNoWritesIsNotReady(t *testing.T) {
 			if err := s.Ready(); err == nil || !strings.Contains(err.Error(), row.advice) {
 				t.Errorf("ready: got %v, want %q", err, row.advice)
 			}
-			if _, err := s.Devices.Device(t.Context(), "a"); err != nil {
+			if _, err := s.Devices.Device(t.Context(), "1/a"); err != nil {
 				t.Errorf("reading: %v", err)
 			}
 			must(t, client.Do(t.Context(), row.end...).Err())
 			until(t, "the store is ready again", func() bool { return s.Ready() == nil })
-			*d = got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
+			*d = got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a"))
 			got[uint64](t)(s.Devices.Save(t.Context(), d))
 		})
 	}
@@ -305,7 +305,7 @@ func TestAPasswordThatRedisWantsFromNowOnIsAnOutage(t *testing.T) {
 	if n := got[int64](t)(client.Do(t.Context(), "client", "kill", "type", "normal").Int64()); n == 0 { // all others
 		t.Fatal("no connection was ended")
 	}
-	if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) {
+	if _, err := s.Devices.Device(t.Context(), "1/a"); !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
 	if log.outages() != 1 || log.count("wants a password") == 0 {
@@ -342,7 +342,7 @@ func TestOlderDataIsNoticed(t *testing.T) {
 		lagging[key] = got[string](t)(client.Dump(ctx, key).Result())
 	}
 	got[*fleet.Catalog](t)(s.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error { c.Default = version("3"); return nil }))
-	got[fleet.Device](t)(s.Devices.Edit(ctx, "a", func(d *fleet.Device) error { d.Name = "changed"; return nil }))
+	got[fleet.Device](t)(s.Devices.Edit(ctx, "1/a", func(d *fleet.Device) error { d.Name = "changed"; return nil }))
 	must(t, s.Devices.Create(ctx, newDevice("b")))
 	awaitRenewal(t, client)
 	_, err := client.TxPipelined(ctx, func(p redis.Pipeliner) error {
@@ -361,7 +361,7 @@ func TestOlderDataIsNoticed(t *testing.T) {
 	}
 	until(t, "the lists follow", func() bool {
 		all := entries(s.Index)[1]
-		return len(all) == 1 && all["a"].Name == "device a"
+		return len(all) == 1 && all["1/a"].Name == "device a"
 	})
 	if log.count("redis came back with older data") != 1 {
 		t.Errorf("got the log %s, want one line that says so", log)
@@ -416,7 +416,7 @@ func TestCommandsOfOneTripWhoseRepliesAreLostAreQueuedOnce(t *testing.T) {
 		numbers := make([]uint32, commands)
 		for i := range commands {
 			all.Go(func() {
-				c, err := s.Messages.Queue(context.Background(), fleet.Command{Device: "a", Name: fmt.Sprint(i)})
+				c, err := s.Messages.Queue(context.Background(), fleet.Command{Device: "1/a", Name: fmt.Sprint(i)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -424,7 +424,7 @@ func TestCommandsOfOneTripWhoseRepliesAreLostAreQueuedOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		queued := got[[]fleet.Command](t)(s.Messages.Pending(t.Context(), "a"))
+		queued := got[[]fleet.Command](t)(s.Messages.Pending(t.Context(), "1/a"))
 		if len(queued) != commands {
 			t.Errorf("%d commands are queued, want %d", len(queued), commands)
 		}
@@ -435,7 +435,7 @@ func TestCommandsOfOneTripWhoseRepliesAreLostAreQueuedOnce(t *testing.T) {
 				t.Errorf("command %d has number %d, its caller has %d", i, c.Number, numbers[i])
 			}
 		}
-		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a")); d.Pending != commands || d.LastCommand != commands {
+		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a")); d.Pending != commands || d.LastCommand != commands {
 			t.Errorf("the record counts %d pending, last %d", d.Pending, d.LastCommand)
 		}
 	})
@@ -447,7 +447,7 @@ func TestListsFollowWritesThatWereGivenUp(t *testing.T) {
 	t.Parallel()
 	s, _ := openChild(t, t.TempDir())
 	must(t, s.Devices.Create(t.Context(), newDevice("a")))
-	d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
+	d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a"))
 	d.Name = "new name"
 	server := serverProcess(t, s)
 	must(t, server.Signal(syscall.SIGSTOP))
@@ -456,10 +456,10 @@ func TestListsFollowWritesThatWereGivenUp(t *testing.T) {
 	}
 	must(t, server.Signal(syscall.SIGCONT))
 	until(t, "the write is carried out", func() bool {
-		d, err := s.Devices.Device(t.Context(), "a")
+		d, err := s.Devices.Device(t.Context(), "1/a")
 		return err == nil && d.Name == "new name"
 	})
-	until(t, "the lists follow", func() bool { return entries(s.Index)[1]["a"].Name == "new name" })
+	until(t, "the lists follow", func() bool { return entries(s.Index)[1]["1/a"].Name == "new name" })
 }
 
 // cut lets nothing through while it is closed.
@@ -554,7 +554,7 @@ func TestAHolderThatWasPausedWritesNothing(t *testing.T) {
 	if err := first.Devices.Create(t.Context(), newDevice("a")); !errors.Is(err, fleet.Unavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
-	if n := got[int64](t)(client.Exists(t.Context(), keys.Device("a")).Result()); n != 0 {
+	if n := got[int64](t)(client.Exists(t.Context(), keys.Device("1/a")).Result()); n != 0 {
 		t.Error("it wrote to a store that another process holds")
 	}
 }

@@ -29,7 +29,7 @@ func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(1, 30).Draw(t, "operations") {
-			id := fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 7).Draw(t, "device")))
+			id := fleet.DeviceID(fmt.Sprint("d", rapid.IntRange(0, 7).Draw(t, "device"))).In(fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two")))
 			switch rapid.IntRange(0, 4).Draw(t, "operation") {
 			case 0:
 				d := drawIndexed(t, id)
@@ -74,7 +74,7 @@ var (
 
 func drawIndexed(t *rapid.T, id fleet.DeviceID) fleet.Device {
 	d := anyDevice.Draw(t, "device")
-	d.ID, d.Team = id, fleet.TeamID(rapid.IntRange(1, 2).Draw(t, "team of two"))
+	d.ID, d.Team, d.Gateway = id, id.Team(), d.Gateway.In(id.Team())
 	d.Pending, d.LastCommand, d.Groups = 0, 0, fleet.SortGroups(d.Groups)
 	return d
 }
@@ -93,17 +93,17 @@ func entries(x *index.Index) map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntr
 
 func TestPresenceIsKeptForADeviceNotReadYet(t *testing.T) {
 	s := openEphemeral(t)
-	s.Devices.SetOnline("a", true)
-	s.Devices.SetOnline("b", true)
-	s.Devices.SetOnline("b", false)
-	for _, id := range []fleet.DeviceID{"a", "b"} {
+	s.Devices.SetOnline("1/a", true)
+	s.Devices.SetOnline("1/b", true)
+	s.Devices.SetOnline("1/b", false)
+	for _, id := range []fleet.DeviceID{"1/a", "1/b"} {
 		must(t, s.Devices.Create(t.Context(), newDevice(id)))
-		if e := got[fleet.IndexEntry](t)(s.Index.Entry(id)); e.Online != (id == "a") {
+		if e := got[fleet.IndexEntry](t)(s.Index.Entry(id)); e.Online != (id == "1/a") {
 			t.Errorf("device %s: online %v", id, e.Online)
 		}
 	}
-	got[fleet.Device](t)(s.Devices.Edit(t.Context(), "a", func(*fleet.Device) error { return nil }))
-	if e := got[fleet.IndexEntry](t)(s.Index.Entry("a")); !e.Online {
+	got[fleet.Device](t)(s.Devices.Edit(t.Context(), "1/a", func(*fleet.Device) error { return nil }))
+	if e := got[fleet.IndexEntry](t)(s.Index.Entry("1/a")); !e.Online {
 		t.Error("a save took the device offline")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/store/document"
 	"github.com/muster-iot/muster/store/feed"
 	"github.com/muster-iot/muster/store/journal"
+	"github.com/muster-iot/muster/store/namesake"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
 	"github.com/muster-iot/muster/store/repeat"
@@ -28,7 +29,7 @@ var (
 
 // scripts are all scripts, for the pipeline to load.
 var scripts = slices.Concat([]*pipeline.Script{
-	document.Script, stream.Script,
+	document.Script, namesake.Script, stream.Script,
 }, saveScripts[:], createScripts[:], deleteScripts[:], feed.Scripts(), claim.Scripts(), command.Scripts(), alert.Scripts(), journal.Scripts(), outbox.Scripts(), repeat.Scripts(), timeline.Scripts())
 
 // scriptsOf returns a script that writes a record, and the same with an entry in the feed.

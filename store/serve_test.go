@@ -51,7 +51,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 					return
 				default:
 				}
-				d, err := s.Devices.Edit(context.Background(), id, func(d *fleet.Device) error {
+				d, err := s.Devices.Edit(context.Background(), id.In(1), func(d *fleet.Device) error {
 					d.Boot++
 					return nil
 				})
@@ -91,7 +91,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 
 	again, _ := openChild(t, dir)
 	for w := range writers {
-		d := got[fleet.Device](t)(again.Devices.Device(t.Context(), fleet.DeviceID(fmt.Sprint("w", w))))
+		d := got[fleet.Device](t)(again.Devices.Device(t.Context(), fleet.DeviceID(fmt.Sprint("w", w)).In(1)))
 		if d.Boot != acknowledged[w] {
 			t.Errorf("writer %d: %d edits on disk, %d were acknowledged", w, d.Boot, acknowledged[w])
 		}
@@ -136,7 +136,7 @@ func TestASecondServerWaitsForTheFirst(t *testing.T) {
 	first.Close()
 	s := <-second
 	defer s.Close()
-	got[fleet.Device](t)(s.Devices.Device(t.Context(), "a"))
+	got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a"))
 }
 
 func TestAURLThatIsNoneIsAnError(t *testing.T) {

@@ -46,10 +46,10 @@ func TestARenamedProductIsFoundByItsNewSlugOnly(t *testing.T) {
 			c.Product.Slug = "renamed"
 			return nil
 		}))
-		if p, err := s.Catalogs.ProductBySlug(ctx, "renamed"); err != nil || p.ID != product.ID {
+		if p, err := s.Catalogs.ProductBySlug(ctx, product.Team, "renamed"); err != nil || p.ID != product.ID {
 			t.Errorf("by the new slug: got %v, %v", p, err)
 		}
-		if _, err := s.Catalogs.ProductBySlug(ctx, product.Slug); !errors.Is(err, fleet.NotFound) {
+		if _, err := s.Catalogs.ProductBySlug(ctx, product.Team, product.Slug); !errors.Is(err, fleet.NotFound) {
 			t.Errorf("by the old slug: got %v, want not found", err)
 		}
 		got[fleet.Product](t)(s.Catalogs.CreateProduct(ctx, fleet.Product{Team: team.ID, Slug: product.Slug}))
@@ -133,7 +133,7 @@ func TestAnotherProcessIsSeen(t *testing.T) {
 		c.Default = version("4")
 		return nil
 	}))
-	got[fleet.Device](t)(ours.Devices.Edit(ctx, "a", func(*fleet.Device) error { return nil }))
+	got[fleet.Device](t)(ours.Devices.Edit(ctx, "1/a", func(*fleet.Device) error { return nil }))
 }
 
 func TestMembershipIsSeenFromBothSides(t *testing.T) {

@@ -25,7 +25,7 @@ func TestAnAdmissionIsOneTripAndAWriteBackIsOne(t *testing.T) {
 		must(t, s.Devices.Create(ctx, d))
 		got[*fleet.Catalog](t)(s.Catalogs.Catalog(ctx, product.ID))
 		before := s.Stats()
-		loaded := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
+		loaded := got[fleet.Device](t)(s.Devices.Device(ctx, "1/a"))
 		c := got[*fleet.Catalog](t)(s.Catalogs.Catalog(ctx, product.ID))
 		rev := got[uint64](t)(s.Devices.Save(ctx, &loaded, fleet.Update{To: version("7")}))
 		got[*fleet.Catalog](t)(s.Catalogs.CatalogAt(ctx, product.ID, rev))
@@ -93,8 +93,8 @@ func TestAWriteWhoseReplyIsLostIsDoneOnce(t *testing.T) {
 			_, err := s.Devices.Save(ctx, d, fleet.Update{To: version("7"), Changed: at(1)})
 			return err
 		})
-		lost("queue", func() error { _, err := s.Messages.Queue(ctx, fleet.Command{Device: "a"}); return err })
-		lost("finish", func() error { return s.Messages.Finish(ctx, "a", 1, nil) })
+		lost("queue", func() error { _, err := s.Messages.Queue(ctx, fleet.Command{Device: "1/a"}); return err })
+		lost("finish", func() error { return s.Messages.Finish(ctx, "1/a", 1, nil) })
 		lost("append", func() error { _, err := s.Messages.Append(ctx, fleet.Message{Team: team.ID}); return err })
 		lost("alert", func() error { _, err := s.Messages.Raise(ctx, fleet.Alert{Team: team.ID}); return err })
 		lost("group", func() error { _, err := s.Teams.CreateGroup(ctx, fleet.Group{Team: team.ID, Name: "eu"}); return err })
@@ -103,8 +103,8 @@ func TestAWriteWhoseReplyIsLostIsDoneOnce(t *testing.T) {
 			_, err := s.Catalogs.EditCatalog(ctx, product.ID, func(c *fleet.Catalog) error { c.Default = version("7"); return nil })
 			return err
 		})
-		saved := got[fleet.Device](t)(s.Devices.Device(ctx, "a"))
-		if past := got[[]fleet.Update](t)(s.Devices.History(ctx, "a")); len(past) != 1 {
+		saved := got[fleet.Device](t)(s.Devices.Device(ctx, "1/a"))
+		if past := got[[]fleet.Update](t)(s.Devices.History(ctx, "1/a")); len(past) != 1 {
 			t.Errorf("the update is %d times in the history", len(past))
 		}
 		if saved.LastCommand != 1 || saved.Pending != 0 {
@@ -117,7 +117,7 @@ func TestAWriteWhoseReplyIsLostIsDoneOnce(t *testing.T) {
 		if len(page) != 1 || len(alerts) != 1 {
 			t.Errorf("%d messages and %d alerts, want 1 and 1", len(page), len(alerts))
 		}
-		lost("delete", func() error { return s.Devices.Delete(ctx, "a") })
+		lost("delete", func() error { return s.Devices.Delete(ctx, "1/a") })
 	})
 }
 
@@ -140,7 +140,7 @@ func TestAClosedStoreIsUnavailableAndLeavesNothingRunning(t *testing.T) {
 		must(t, s.Devices.Create(t.Context(), newDevice("a")))
 		s.Close()
 		s.Close()
-		if _, err := s.Devices.Device(t.Context(), "a"); !errors.Is(err, fleet.Unavailable) {
+		if _, err := s.Devices.Device(t.Context(), "1/a"); !errors.Is(err, fleet.Unavailable) {
 			t.Errorf("got %v, want unavailable", err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestCallersInFakeTimeUseAStoreStartedOutside(t *testing.T) {
 			var all sync.WaitGroup
 			for range 20 {
 				all.Go(func() {
-					_, err := s.Devices.Edit(ctx, "a", func(d *fleet.Device) error {
+					_, err := s.Devices.Edit(ctx, "1/a", func(d *fleet.Device) error {
 						d.Boot++
 						return nil
 					})
@@ -167,11 +167,11 @@ func TestCallersInFakeTimeUseAStoreStartedOutside(t *testing.T) {
 			}
 			all.Wait()
 			time.Sleep(2 * time.Second)
-			if _, err := s.Devices.Device(ctx, "a"); !errors.Is(err, fleet.Unavailable) {
+			if _, err := s.Devices.Device(ctx, "1/a"); !errors.Is(err, fleet.Unavailable) {
 				t.Errorf("got %v after the deadline, want unavailable", err)
 			}
 		})
-		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "a")); d.Boot != 20 {
+		if d := got[fleet.Device](t)(s.Devices.Device(t.Context(), "1/a")); d.Boot != 20 {
 			t.Errorf("got %d edits, want 20", d.Boot)
 		}
 	})

@@ -161,7 +161,7 @@ func goodName(s string) bool { return s != "" && len(s) <= MaxName && utf8.Valid
 // or, for a gateway, of a BLE device behind it. Whether that device is attached is decided
 // by the receiver of the message.
 func MayPublish(speaker fleet.DeviceID, gateway bool, t Topic) bool {
-	return t.Kind.Up() && t.Speaker == speaker && (t.Child == "" || gateway)
+	return t.Kind.Up() && t.Speaker.String() == speaker.String() && (t.Child == "" || gateway)
 }
 
 // MaySubscribe reports whether the device speaker may subscribe to filter: anything that

@@ -179,6 +179,7 @@ type wanted struct {
 
 // stream checks that the device exists and that there is room, and answers with a stream.
 func (p *adapter) stream(ctx context.Context, who fleet.Actor, secret string, w wanted) (*huma.StreamResponse, error) {
+	w.device = w.device.In(who.Team)
 	if w.device != "" {
 		if _, err := p.Registry.Device(ctx, who, w.product, w.device); err != nil {
 			return nil, err

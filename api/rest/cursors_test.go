@@ -30,7 +30,7 @@ func TestListsByCursorMissAndRepeatNothingThatStays(t *testing.T) {
 		must[fleet.Imported](t)(w.domain.Registry.Import(ctx, w.owner, fleet.Import{Product: w.product, Devices: fleet.NewDevices(name)}))
 	}
 	removes := func(name string) {
-		if err := w.store.Devices.Delete(ctx, fleet.DeviceID(name)); err != nil {
+		if err := w.store.Devices.Delete(ctx, fleet.DeviceID(name).In(1)); err != nil {
 			t.Fatal(err)
 		}
 	}

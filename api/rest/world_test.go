@@ -196,13 +196,13 @@ func (w *world) routes() (all []route.Route) {
 // device is a device's record.
 func (w *world) device(id fleet.DeviceID) fleet.Device {
 	w.t.Helper()
-	return must[fleet.Device](w.t)(w.store.Devices.Device(context.Background(), id))
+	return must[fleet.Device](w.t)(w.store.Devices.Device(context.Background(), id.In(1)))
 }
 
 // edit changes a device's record without any rule.
 func (w *world) edit(id fleet.DeviceID, change func(*fleet.Device)) {
 	w.t.Helper()
-	must[fleet.Device](w.t)(w.store.Devices.Edit(context.Background(), id, func(d *fleet.Device) error {
+	must[fleet.Device](w.t)(w.store.Devices.Edit(context.Background(), id.In(1), func(d *fleet.Device) error {
 		change(d)
 		return nil
 	}))

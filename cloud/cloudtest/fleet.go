@@ -136,7 +136,7 @@ func (s *Server) EnrollGateways(ids ...fleet.DeviceID) []simulator.Credential {
 // Record loads a device's record.
 func (s *Server) Record(id fleet.DeviceID) fleet.Device {
 	s.Helper()
-	return Must[fleet.Device](s)(s.Cloud.Store().Devices.Device(s.Context(), id))
+	return Must[fleet.Device](s)(s.Cloud.Store().Devices.Device(s.Context(), id.In(1)))
 }
 
 // Online reports whether the API lists the device as online; an unknown one is not.

@@ -125,7 +125,7 @@ func (f *Fleet) Clear() {
 	ids, err := f.Store.Index.IDs(fleet.DeviceQuery{Actor: fleet.Actor{Team: Team, Role: fleet.Owner}, Product: Product})
 	f.must(err)
 	for _, id := range ids {
-		f.must(f.Store.Devices.Delete(f.ctx(), id))
+		f.must(f.Store.Devices.Delete(f.ctx(), id.In(1)))
 	}
 	f.EditCatalog(func(c *fleet.Catalog) {
 		c.Default = fleet.Version{}
@@ -162,7 +162,7 @@ func (f *Fleet) Device(id fleet.DeviceID, running string, change ...func(*fleet.
 	if d.Attempts != (fleet.Attempts{}) {
 		d.Attempts.Since = f.Catalog().Revision
 	}
-	if err := f.Store.Devices.Delete(f.ctx(), id); !errors.Is(err, fleet.NotFound) {
+	if err := f.Store.Devices.Delete(f.ctx(), id.In(1)); !errors.Is(err, fleet.NotFound) {
 		f.must(err)
 	}
 	f.must(f.Store.Devices.Create(f.ctx(), &d))
@@ -171,7 +171,7 @@ func (f *Fleet) Device(id fleet.DeviceID, running string, change ...func(*fleet.
 // Record is a device as it is stored.
 func (f *Fleet) Record(id fleet.DeviceID) fleet.Device {
 	f.T.Helper()
-	d, err := f.Store.Devices.Device(f.ctx(), id)
+	d, err := f.Store.Devices.Device(f.ctx(), id.In(1))
 	f.must(err)
 	return d
 }
@@ -179,7 +179,7 @@ func (f *Fleet) Record(id fleet.DeviceID) fleet.Device {
 // Edit changes a device's record without any rule.
 func (f *Fleet) Edit(id fleet.DeviceID, change func(*fleet.Device)) {
 	f.T.Helper()
-	_, err := f.Store.Devices.Edit(f.ctx(), id, func(d *fleet.Device) error {
+	_, err := f.Store.Devices.Edit(f.ctx(), id.In(1), func(d *fleet.Device) error {
 		change(d)
 		return nil
 	})
@@ -196,7 +196,7 @@ func (f *Fleet) Save(d *fleet.Device, ended ...fleet.Update) {
 // History is a device's ended updates, newest first.
 func (f *Fleet) History(id fleet.DeviceID) []fleet.Update {
 	f.T.Helper()
-	updates, err := f.Store.Devices.History(f.ctx(), id)
+	updates, err := f.Store.Devices.History(f.ctx(), id.In(1))
 	f.must(err)
 	return updates
 }

@@ -157,7 +157,7 @@ func TestOnlyDevicesOfTheImpactUpdate(t *testing.T) {
 		"has-it":      func(d *fleet.Device) { d.Running = otatest.Version("2") }, // goes back to 1 meanwhile, as what it runs is not released
 	} {
 		w.Device(id, "1", change)
-		w.Store.Index.SetOnline(id, true)
+		w.Store.Index.SetOnline(id.In(1), true)
 	}
 	w.Device("away", "1")
 	r := w.rehearse(t, order(func(p *fleet.ReleasePlan) { p.Sample = 1 }))

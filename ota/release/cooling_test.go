@@ -45,7 +45,7 @@ func TestAnActNamesTheDevicesThatWaitAfterAFailedAttempt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("the impact of releasing again", impact.Cooling, "beta")
+	check("the impact of releasing again", impact.Cooling, "1/beta")
 	if impact.Due != 1 {
 		t.Errorf("got %d devices that an immediate release reaches, want 1", impact.Due)
 	}
@@ -53,8 +53,8 @@ func TestAnActNamesTheDevicesThatWaitAfterAFailedAttempt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("the result of releasing again", released.Cooling, "beta")
-	check("a lock to the same version", lock("beta", "2").Cooling, "beta")
+	check("the result of releasing again", released.Cooling, "1/beta")
+	check("a lock to the same version", lock("beta", "2").Cooling, "1/beta")
 	check("a lock to another version", lock("beta", "3").Cooling)
 	check("a lock of one that has waited", lock("both", "2").Cooling)
 	other, err := w.Impact(t.Context(), admin, product, fleet.ReleaseOrder{Version: v("3"), Groups: groups(beta)})

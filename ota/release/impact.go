@@ -85,7 +85,7 @@ func (s *Service) Preview(ctx context.Context, actor fleet.Actor, product fleet.
 		})
 		return t.impact(), err
 	}
-	for _, id := range ids {
+	for _, id := range fleet.DevicesIn(actor.Team, ids) {
 		e, err := s.index.Entry(id)
 		if errors.Is(err, fleet.NotFound) {
 			continue

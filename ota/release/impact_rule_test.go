@@ -56,7 +56,7 @@ func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
 				rt.Fatal(err)
 			}
 			concerned = func(d fleet.Device) bool {
-				return slices.Contains(ids, d.ID) || ids == nil && (d.Lock != lock || !slices.Equal(d.Groups, groups))
+				return slices.Contains(fleet.DevicesIn(team, ids), d.ID) || ids == nil && (d.Lock != lock || !slices.Equal(d.Groups, groups))
 			}
 			for id, d := range old {
 				if concerned(d) {

@@ -78,8 +78,8 @@ func TestImpact(t *testing.T) {
 func TestImpactSaysWhatDevicesMoveFromAndWhoIsOnline(t *testing.T) {
 	w := shop(t)
 	w.ReleaseTo(beta, "3")
-	w.Store.Index.SetOnline("beta", true)
-	w.Store.Index.SetOnline("plain", true)
+	w.Store.Index.SetOnline("1/beta", true)
+	w.Store.Index.SetOnline("1/plain", true)
 	w.Edit("beta", func(d *fleet.Device) {
 		d.Update = fleet.Update{State: fleet.Downloading, From: v("1"), To: v("3")}
 	})

@@ -91,7 +91,7 @@ func mapValues(m map[fleet.GroupID]string) (values []string) {
 func TestImmediateReleaseNamesTheOnlineTargets(t *testing.T) {
 	w := shop(t)
 	for _, id := range []fleet.DeviceID{"beta", "dev", "locked", "done", "eu"} {
-		w.Store.Devices.SetOnline(id, true)
+		w.Store.Devices.SetOnline(id.In(1), true)
 	}
 	order := fleet.ReleaseOrder{Version: v("2"), Groups: groups(beta)}
 	for _, now := range []bool{false, true, true} { // the second "now" finds them too: they don't run it yet

@@ -51,7 +51,7 @@ func shape(team fleet.TeamID, e *fleet.IndexEntry) fleet.Device {
 
 // deviceFor loads a device and checks that actor may do action to it.
 func (s *Service) deviceFor(ctx context.Context, actor fleet.Actor, action fleet.Action, id fleet.DeviceID) (fleet.Device, error) {
-	d, err := s.devices.Device(ctx, id)
+	d, err := s.devices.Device(ctx, id.In(actor.Team))
 	if err != nil {
 		return fleet.Device{}, err
 	}

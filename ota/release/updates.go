@@ -89,7 +89,7 @@ func (s *Service) updatesOf(ctx context.Context, actor fleet.Actor, q fleet.Upda
 	if _, err := fleet.ParseUpdateState(state); q.After != "" && (err != nil || len(after) != len(fleet.UpdateID{}.String())) {
 		return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list", q.After)
 	}
-	history, err := s.devices.History(ctx, q.Device)
+	history, err := s.devices.History(ctx, d.ID)
 	if err != nil {
 		return nil, "", err
 	}
@@ -142,6 +142,7 @@ func (s *Service) live(d *fleet.Device) fleet.Update {
 // target changes or an operator retries. It costs no attempt. Errors: fleet.Conflict when no
 // update runs, or when the device already restarts into it.
 func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	id = id.In(actor.Team)
 	product := fleet.ProductID(0)
 	if err := s.ota.Stop(ctx, id, s.mayOperate(ctx, actor, &product)); err != nil {
 		return err
@@ -153,6 +154,7 @@ func (s *Service) Stop(ctx context.Context, actor fleet.Actor, id fleet.DeviceID
 // Retry resets the attempts at a device's target, an operator's stop included, and has the
 // device re-evaluated: now if it is online, else at its next handshake.
 func (s *Service) Retry(ctx context.Context, actor fleet.Actor, id fleet.DeviceID) error {
+	id = id.In(actor.Team)
 	product := fleet.ProductID(0)
 	if err := s.ota.Retry(ctx, id, s.mayOperate(ctx, actor, &product)); err != nil {
 		return err

@@ -193,7 +193,7 @@ func TestABLEDeviceIsSeenThroughItsGatewayButNotChanged(t *testing.T) {
 		t.Errorf("stop: got %v, want denied", err)
 	}
 	list, _, err := w.Updates(t.Context(), editor, fleet.UpdateQuery{Actor: editor, Product: product})
-	if err != nil || len(list) != 1 || list[0].Device != "ble" {
+	if err != nil || len(list) != 1 || list[0].Device != "1/ble" {
 		t.Errorf("updates: got %v, %v", list, err)
 	}
 }
@@ -259,12 +259,12 @@ func TestPagesOfAProductsUpdatesMissNoDeviceThatIsThereThroughout(t *testing.T) 
 		}
 		if q.After = next; page < len(comes) {
 			add(comes[page])
-			if err := w.Store.Devices.Delete(t.Context(), goes[page]); err != nil {
+			if err := w.Store.Devices.Delete(t.Context(), goes[page].In(1)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if want := []fleet.DeviceID{"b", "d", "f", "h", "i", "j"}; !slices.Equal(seen, want) {
+	if want := []fleet.DeviceID{"1/b", "1/d", "1/f", "1/h", "1/i", "1/j"}; !slices.Equal(seen, want) {
 		t.Errorf("got %v, want %v", seen, want)
 	}
 }

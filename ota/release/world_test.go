@@ -124,7 +124,7 @@ type radio struct {
 func (w *world) connect(id fleet.DeviceID, version string) *radio {
 	w.T.Helper()
 	w.boots++
-	r := &radio{w: w, id: id, hello: wire.NewHello(v(version))}
+	r := &radio{w: w, id: id.In(team), hello: wire.NewHello(v(version))}
 	r.hello.Boot = w.boots
 	w.Edit(id, func(d *fleet.Device) { d.Session++ })
 	r.decide(ota.AtHello)

@@ -63,9 +63,9 @@ func TestEachDeviceThatIsLeftHasOneCause(t *testing.T) {
 		"done":        {change: []func(*fleet.Device){func(d *fleet.Device) { d.Running = two }}},
 	} {
 		f.Device(id, "1", row.change...)
-		f.Store.Index.SetOnline(id, row.online)
+		f.Store.Index.SetOnline(id.In(1), row.online)
 		if row.cause != "" {
-			want[row.cause] = append(want[row.cause], id)
+			want[row.cause] = append(want[row.cause], id.In(1))
 		}
 	}
 	for _, q := range []remaining.Query{{Product: otatest.Product}, {Product: otatest.Product, Version: two}} {
@@ -128,7 +128,7 @@ func TestAPlanIsACauseForThoseWhoSeeIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Device("lamp", "1", func(d *fleet.Device) { d.Groups, d.UpdatesOn = []fleet.GroupID{group.ID}, true })
-	f.Store.Index.SetOnline("lamp", true)
+	f.Store.Index.SetOnline("1/lamp", true)
 	f.EditCatalog(func(c *fleet.Catalog) {
 		c.Default = fleet.Version{}
 		c.Groups = map[fleet.GroupID]fleet.Version{group.ID: two}
@@ -159,7 +159,7 @@ func TestPagesOfWhatIsLeftMissNobodyWhoStays(t *testing.T) {
 	f, s := world(t)
 	stays := map[fleet.DeviceID]bool{}
 	for i := range 25 {
-		id := fleet.DeviceID(fmt.Sprintf("lamp-%02d", 2*i))
+		id := fleet.DeviceID(fmt.Sprintf("lamp-%02d", 2*i)).In(1)
 		f.Device(id, "1")
 		stays[id] = true
 	}
@@ -209,19 +209,19 @@ func TestAFullGatewayIsACauseForWhatIsBehindIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.SetStaged(r)
-		s.Pace.Set(pace.Key{Product: otatest.Product, Release: r.ID}, pace.Standing{Behind: map[fleet.DeviceID]int{"gw1": 2, "gw2": 1}}, 0, time.Now())
+		s.Pace.Set(pace.Key{Product: otatest.Product, Release: r.ID}, pace.Standing{Behind: map[fleet.DeviceID]int{"1/gw1": 2, "1/gw2": 1}}, 0, time.Now())
 	})
 	for _, id := range []fleet.DeviceID{"a1", "b1", "c2", "d2"} {
 		f.Device(id, "2", func(d *fleet.Device) { d.Kind, d.Gateway = fleet.BLE, "gw"+id[1:] })
-		f.Store.Index.SetOnline(id, true)
+		f.Store.Index.SetOnline(id.In(1), true)
 	}
 	causes, err := s.Causes(t.Context(), admin, remaining.Query{Product: otatest.Product}, 10)
-	want := []remaining.Cause{{Name: "gateway_limit", Devices: 2, First: []fleet.DeviceID{"a1", "b1"}}, {Name: "handshake", Devices: 2, First: []fleet.DeviceID{"c2", "d2"}}}
+	want := []remaining.Cause{{Name: "gateway_limit", Devices: 2, First: []fleet.DeviceID{"1/a1", "1/b1"}}, {Name: "handshake", Devices: 2, First: []fleet.DeviceID{"1/c2", "1/d2"}}}
 	if diff := cmp.Diff(want, causes); err != nil || diff != "" {
 		t.Errorf("%v; -want +got\n%s", err, diff)
 	}
 	list, _, err := s.Devices(t.Context(), admin, remaining.Query{Product: otatest.Product, Cause: "gateway_limit"}, "", 10)
-	if err != nil || len(list) != 2 || list[0].ID != "a1" || list[1].ID != "b1" {
+	if err != nil || len(list) != 2 || list[0].ID != "1/a1" || list[1].ID != "1/b1" {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 }

@@ -72,7 +72,7 @@ var alertForm = regexp.MustCompile(`^[0-9a-f]{11,16}-[0-9A-Za-z.]{1,40}$`)
 // the next page, "" after the last. limit is 1 to 100. An empty device means all devices. It returns
 // fleet.Invalid for a cursor of another list.
 func (s *Log) Alerts(ctx context.Context, team fleet.TeamID, device fleet.DeviceID, archived bool, after string, limit int) (page []fleet.Alert, next string, err error) {
-	limit = min(max(limit, 1), 100)
+	limit, device = min(max(limit, 1), 100), device.In(team)
 	from := "+"
 	if after != "" {
 		if !alertForm.MatchString(after) {
@@ -126,7 +126,7 @@ func (s *Log) AlertsOf(ctx context.Context, team fleet.TeamID, ids []string) ([]
 		if err := record.Alert.Unpack(text, &a); err != nil {
 			return nil, err
 		}
-		a.ID, a.Team, a.Archived = id, team, values[2*i+1] != nil
+		a.ID, a.Team, a.Device, a.Archived = id, team, a.Device.In(team), values[2*i+1] != nil
 		alerts = append(alerts, a)
 	}
 	return alerts, nil

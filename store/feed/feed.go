@@ -88,7 +88,7 @@ func (f *Feed) Deleted(id fleet.DeviceID, nonce string, seq uint64) {
 
 // wrote applies a write of this process, unless a later one of the same device was applied already.
 func (f *Feed) wrote(id fleet.DeviceID, w write, apply func()) {
-	p := &f.parts[keys.Bucket(id.String())]
+	p := &f.parts[keys.Bucket(id)]
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if w.seq <= p.at.seq || w.seq <= p.ahead[id].seq {

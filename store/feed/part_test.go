@@ -21,11 +21,11 @@ func in(seq uint64, nonce, on, id, revision, name string) entry {
 	return entry{seq: seq, id: id, nonce: nonce, on: on, fields: fields}
 }
 
-// two are ids of bucket 7.
+// two are devices of bucket 7 in team 1.
 var two = func() (ids [2]string) {
 	for n, found := 0, 0; found < 2; n++ {
-		if id := "d" + strconv.Itoa(n); keys.Bucket(id) == 7 {
-			ids[found] = id
+		if id := fleet.DeviceID("d" + strconv.Itoa(n)).In(1); keys.Bucket(id) == 7 {
+			ids[found] = keys.Name(id)
 			found++
 		}
 	}

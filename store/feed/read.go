@@ -144,7 +144,7 @@ func (f *Feed) rescan(ctx context.Context, some []int) {
 		f.config.Catalog(0, "")
 		f.heard.add(Edited{Unknown: true})
 	}
-	within := func(id fleet.DeviceID) bool { return gap[keys.Bucket(id.String())] }
+	within := func(id fleet.DeviceID) bool { return gap[keys.Bucket(id)] }
 	corrected := 0
 	if !gap[keys.Catalogs] || len(some) > 1 {
 		reading := f.config.Index.Reread(within)

@@ -33,12 +33,12 @@ type Row struct {
 
 // Append appends to the keys and arguments of a write what its script from Noting needs besides.
 func (f *Feed) Append(names []string, args []any, r Row) ([]string, []any) {
-	part, revision := keys.Bucket(r.Device.ID.String()), ""
+	part, revision := keys.Bucket(r.Device.ID), ""
 	if r.Revision > 0 {
 		revision = strconv.FormatUint(r.Revision, 10)
 	}
 	names = append(names, keys.Tags(part), keys.Feed(part))
-	return names, append(args, f.config.Kept, r.Device.ID.String(), revision, r.Nonce, tagField(r.Device.Product), r.First+1, r.Last)
+	return names, append(args, f.config.Kept, keys.Name(r.Device.ID), revision, r.Nonce, tagField(r.Device.Product), r.First+1, r.Last)
 }
 
 func tagField(product fleet.ProductID) string { return "p" + product.String() }

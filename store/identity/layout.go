@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -13,15 +14,16 @@ import (
 
 // Layouts of a store that no server uses.
 const (
-	Arriving = "arriving" // it is being moved here from another Redis
-	Moved    = "moved"    // to another Redis
+	Arriving  = "arriving"  // it is being moved here from another Redis
+	Moved     = "moved"     // to another Redis
+	Migrating = "migrating" // some keys have their names of an older layout, others those of this one
 )
 
-// first is the layout of stores that do not say which they have.
-const first = "1"
+// First is the layout of stores that do not say which they have.
+const First = "1"
 
 // Older are the layouts that can be migrated to this one.
-func Older() []string { return []string{first} }
+func Older() []string { return []string{First, "2", Migrating} }
 
 // Current is the layout of this release.
 var Current = strconv.Itoa(keys.Layout)
@@ -35,6 +37,8 @@ func (e *OtherLayout) Error() string {
 		return "the store is being moved to this Redis: run muster store move again, until it says that it is done"
 	case e.Is == Moved:
 		return "the store was moved from here to another Redis: let redis.url (--redis) name that"
+	case e.Is == Migrating:
+		return "the store is being migrated: run muster store migrate again, until it says that it is done"
 	case e.Older():
 		return fmt.Sprintf("the store has layout %s, and this release needs layout %s: make a backup, then run muster store migrate", e.Is, Current)
 	}
@@ -43,8 +47,7 @@ func (e *OtherLayout) Error() string {
 
 // Older reports whether the store can be migrated.
 func (e *OtherLayout) Older() bool {
-	n, err := strconv.Atoi(e.Is)
-	return err == nil && n < keys.Layout
+	return slices.Contains(Older(), e.Is)
 }
 
 // Layout returns the layout of the store at c, that of this release for one that is yet to be
@@ -58,14 +61,14 @@ func Layout(ctx context.Context, c redis.Cmdable, unnamed func(context.Context) 
 		return text, nil
 	}
 	if at[0] != nil {
-		return first, nil
+		return First, nil
 	}
 	found, err := unnamed(ctx)
 	switch {
 	case err != nil:
 		return "", pipeline.Explain(err)
 	case found.Fleet:
-		return first, nil
+		return First, nil
 	}
 	return Current, nil
 }

@@ -190,7 +190,8 @@ func (s *Jobs) Devices(ctx context.Context, team fleet.TeamID, number uint32, pa
 		return nil, err
 	}
 	var ids []fleet.DeviceID
-	return ids, json.Unmarshal([]byte(text), &ids)
+	err = json.Unmarshal([]byte(text), &ids)
+	return fleet.DevicesIn(team, ids), err
 }
 
 // DropDevices drops the devices of a job that is over.
@@ -211,7 +212,11 @@ func (s *Jobs) Troubles(ctx context.Context, team fleet.TeamID, number uint32) (
 		return nil, err
 	}
 	var troubles []Trouble
-	return troubles, json.Unmarshal([]byte(text), &troubles)
+	err = json.Unmarshal([]byte(text), &troubles)
+	for i := range troubles {
+		troubles[i].Device = troubles[i].Device.In(team)
+	}
+	return troubles, err
 }
 
 // PutTroubles replaces the devices that a job skipped or could not do. The caller bounds them.

@@ -10,23 +10,37 @@ import (
 )
 
 // Layout is the number of this arrangement of keys. A store has its own in the hash Store; none
-// means 1, the first one, in which the id of a device was its tag (docs/adr/0034).
-const Layout = 2
+// means 1, the first one, in which the id of a device was its tag (docs/adr/0034). In layout 2 ids were
+// unique in the installation (docs/adr/0040).
+const Layout = 3
 
 var (
 	records   = perBucket("d")
 	histories = perBucket("h")
 	outboxes  = perBucket("o")
+	holders   = perBucket("y")
 )
 
-// Device is a hash: the record.
-func Device(id fleet.DeviceID) string { return records.of(string(id)) }
+// Device is a hash: the record. Like History and Outbox, it panics for an id without a team.
+func Device(id fleet.DeviceID) string { return records.of(id) }
 
 // History is a list: past updates, newest first.
-func History(id fleet.DeviceID) string { return histories.of(string(id)) }
+func History(id fleet.DeviceID) string { return histories.of(id) }
 
 // Outbox is a hash: c<n> is a command, n<n> the nonce of its queuing, r<n> its result.
-func Outbox(id fleet.DeviceID) string { return outboxes.of(string(id)) }
+func Outbox(id fleet.DeviceID) string { return outboxes.of(id) }
+
+// Name is a device in values of the store, with its team; fleet.DeviceID(name) is the device.
+func Name(id fleet.DeviceID) string { return string(id) }
+
+// Holders is a sorted set: the teams that have a device with the id of id, by when they got it. It is
+// in the slot of their records.
+func Holders(id fleet.DeviceID) string { return holders[Bucket(id)] + id.String() }
+
+// Around are what the key of a device with the id of id has before and after the number of its team.
+func Around(id fleet.DeviceID) (before, after string) {
+	return records[Bucket(id)], "/" + id.String()
+}
 
 // Devices is the pattern that finds every device record.
 const Devices = "d:{*}:*"
@@ -143,8 +157,8 @@ func Token(id string) string { return "k:{" + id + "}" }
 // Email is a string: the ids of the users that have the email, separated by commas, oldest first.
 func Email(email string) string { return "e:{" + email + "}" }
 
-// Slug is a string: the id of the product that owns the slug.
-func Slug(slug string) string { return "s:{" + slug + "}" }
+// Slug is a string: the id of the product of a team that owns the slug.
+func Slug(team fleet.TeamID, slug string) string { return "s:{t" + team.String() + "}:" + slug }
 
 // Counter counts the ids of one kind: team, user, product, group.
 func Counter(kind string) string { return "n:{" + kind + "}" }

@@ -16,8 +16,8 @@ import (
 // inBucket returns an id in each bucket.
 func inBucket() (ids [keys.Buckets]fleet.DeviceID) {
 	for n, found := 0, 0; found < keys.Buckets; n++ {
-		id := fleet.DeviceID("device-" + strconv.Itoa(n))
-		if b := keys.Bucket(string(id)); ids[b] == "" {
+		id := fleet.DeviceID("device-" + strconv.Itoa(n)).In(7)
+		if b := keys.Bucket(id); ids[b] == "" {
 			ids[b] = id
 			found++
 		}
@@ -30,7 +30,7 @@ func TestABucketIsTheHashOfTheID(t *testing.T) {
 	for _, id := range []string{"", "a", "lamp-7", strings.Repeat("x:", 64)} {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(id))
-		if got, want := keys.Bucket(id), int(h.Sum32()%256); got != want {
+		if got, want := keys.Bucket(fleet.DeviceID(id)), int(h.Sum32()%256); got != want {
 			t.Errorf("%q is in bucket %d, want %d", id, got, want)
 		}
 	}
@@ -57,7 +57,7 @@ func TestEverythingOfADeviceIsInOneSlot(t *testing.T) {
 	t.Parallel()
 	for bucket, id := range inBucket() {
 		slot := slots.Of(keys.Device(id))
-		if slot/64 != bucket || slots.Of(keys.History(id)) != slot || slots.Of(keys.Outbox(id)) != slot {
+		if slot/64 != bucket || slots.Of(keys.History(id)) != slot || slots.Of(keys.Outbox(id)) != slot || slots.Of(keys.Holders(id)) != slot {
 			t.Errorf("%s of bucket %d is in slots %d, %d, %d", id, bucket, slot, slots.Of(keys.History(id)), slots.Of(keys.Outbox(id)))
 		}
 	}
@@ -75,7 +75,7 @@ func TestEverythingOfATeamIsInOneSlot(t *testing.T) {
 			t.Errorf("%s is not in the slot of the team", name)
 		}
 	}
-	for other, name := range map[string]string{"product": keys.Product(7), "user": keys.User(7), "device": keys.Device("7")} {
+	for other, name := range map[string]string{"product": keys.Product(7), "user": keys.User(7), "device": keys.Device("7/7")} {
 		if slots.Of(name) == slots.Of(keys.Team(7)) {
 			t.Errorf("the %s with the number of the team is in its slot", other)
 		}
@@ -93,7 +93,7 @@ func TestTheTimelineOfAProductIsInItsSlot(t *testing.T) {
 
 func TestTheKeyOfADeviceNamesIt(t *testing.T) {
 	t.Parallel()
-	for _, id := range []fleet.DeviceID{"a", "7", "nrf:352656100000001", "a:b", ":"} {
+	for _, id := range []fleet.DeviceID{"1/a", "7/7", "4294967295/nrf:352656100000001", "1/a:b", "1/:"} {
 		if got := keys.DeviceOf(keys.Device(id)); got != id {
 			t.Errorf("the key of %s is that of %s", id, got)
 		}
@@ -123,10 +123,13 @@ func TestNoTwoThingsHaveOneKey(t *testing.T) {
 		note("team "+id, append(append(keys.Messages(fleet.TeamID(n)).Names(), keys.Audit(fleet.TeamID(n)).Names()...), keys.SignIns(fleet.TeamID(n)).Names()...)...)
 		note("team "+id, keys.Team(fleet.TeamID(n)), keys.Alerts(fleet.TeamID(n)), keys.AlertOrder(fleet.TeamID(n)), order, sizes,
 			keys.Repeats(fleet.TeamID(n)), keys.RepeatOrder(fleet.TeamID(n)))
-		note("product "+id, append(keys.TimelineOf(fleet.ProductID(n)).Names(), keys.Product(fleet.ProductID(n)), keys.Slug(fmt.Sprint("s", n)), keys.Curve(fleet.ProductID(n), 1))...)
+		note("product "+id, append(keys.TimelineOf(fleet.ProductID(n)).Names(), keys.Product(fleet.ProductID(n)), keys.Slug(fleet.TeamID(n), "s"), keys.Slug(1, fmt.Sprint("s", n)), keys.Curve(fleet.ProductID(n), 1))...)
 		note("user "+id, keys.User(fleet.UserID(n)), keys.Email(id), keys.Token(id))
 		for _, device := range []fleet.DeviceID{fleet.DeviceID(id), fleet.DeviceID("t" + id), fleet.DeviceID(":" + id)} {
-			note("device "+string(device), keys.Device(device), keys.History(device), keys.Outbox(device))
+			note("id "+id, keys.Holders(device))
+			for _, device := range []fleet.DeviceID{device.In(1), device.In(2)} {
+				note("device "+device.WithTeam(), keys.Device(device), keys.History(device), keys.Outbox(device))
+			}
 		}
 	}
 }
@@ -145,5 +148,32 @@ func TestMarksAreWhereStoresHaveThem(t *testing.T) {
 	}
 	if !reflect.DeepEqual(keys.Marks, want) {
 		t.Errorf("got %v, want %v", keys.Marks, want)
+	}
+}
+
+func TestADeviceWithoutItsTeamHasNoKey(t *testing.T) {
+	t.Parallel()
+	for name, key := range map[string]func(fleet.DeviceID) string{"record": keys.Device, "history": keys.History, "outbox": keys.Outbox} {
+		for _, id := range []fleet.DeviceID{"", "a", "7", "0/a", "x/a", "/a", "4294967296/a"} {
+			func() {
+				defer func() { _ = recover() }()
+				t.Errorf("the %s of %q has the key %s", name, string(id), key(id))
+			}()
+		}
+	}
+}
+
+func TestTheBucketOfADeviceIsThatOfItsIDInEveryTeam(t *testing.T) {
+	t.Parallel()
+	for _, id := range inBucket() {
+		before, after := keys.Around(id)
+		for _, team := range []fleet.TeamID{1, 2, 4294967295} {
+			if keys.Bucket(id.In(team)) != keys.Bucket(id) || keys.Holders(id.In(team)) != keys.Holders(id) {
+				t.Fatalf("%s of team %s is not in the bucket of the id", id, team)
+			}
+			if got := before + team.String() + after; got != keys.Device(id.In(team)) {
+				t.Errorf("the record of %s in team %s has the key %s, but %s is read", id, team, keys.Device(id.In(team)), got)
+			}
+		}
 	}
 }

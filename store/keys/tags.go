@@ -3,6 +3,7 @@ package keys
 import (
 	"strconv"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/slots"
 )
 
@@ -40,9 +41,9 @@ var Marks = func() (m [Buckets / 4]string) {
 	return m
 }()
 
-// Bucket returns the bucket of a device: FNV-1a of its id, in 32 bits.
-func Bucket(id string) int {
-	hash := uint32(2166136261)
+// Bucket returns the bucket of a device: FNV-1a of its id alone, in 32 bits.
+func Bucket(device fleet.DeviceID) int {
+	hash, id := uint32(2166136261), device.String()
 	for i := range len(id) {
 		hash = (hash ^ uint32(id[i])) * 16777619
 	}
@@ -60,4 +61,9 @@ func perBucket(kind string) *bucketed {
 	return &b
 }
 
-func (b *bucketed) of(id string) string { return b[Bucket(id)] + id }
+func (b *bucketed) of(id fleet.DeviceID) string {
+	if id.Team() == 0 {
+		panic("store: the device id " + id.String() + " has no team")
+	}
+	return b[Bucket(id)] + string(id)
+}

@@ -8,13 +8,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/muster-iot/muster/store/keys"
 )
 
 // Contents is what is in a store.
 type Contents struct {
-	Old   int              // keys that have the name of layout 1
-	kinds map[string]count // by kind of key
+	Old    int              // keys that have a name of an older layout
+	astray int              // records of devices that say no team
+	kinds  map[string]count // by kind of key
 }
 
 // count is what there is of one kind of key.
@@ -55,19 +58,22 @@ func (c Contents) String() string {
 	return text
 }
 
-// expiring are the kinds of keys that end by themselves.
-var expiring = []string{"i", "io", "lease"}
+// uncounted are the kinds of keys that end by themselves, and those that a migration makes of others.
+var uncounted = []string{"i", "io", "lease", "s", "y"}
 
 // differs returns how later contents differ from c, "" if they do not.
 func (c Contents) differs(later Contents) string {
 	if later.Old > 0 {
-		return fmt.Sprintf("%d keys have the name of layout 1", later.Old)
+		return fmt.Sprintf("%d keys have the name of an older layout", later.Old)
+	}
+	if devices, noted := later.kinds["d"].keys-later.astray, later.kinds["y"].records; devices != noted {
+		return fmt.Sprintf("there are %d devices, and %d ids of devices by team", devices, noted)
 	}
 	kinds := maps.Clone(c.kinds)
 	maps.Copy(kinds, later.kinds)
 	var words []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		if before, after := c.kinds[kind], later.kinds[kind]; before != after && !slices.Contains(expiring, kind) {
+		if before, after := c.kinds[kind], later.kinds[kind]; before != after && !slices.Contains(uncounted, kind) {
 			words = append(words, fmt.Sprintf("of kind %s there were %d keys with %d records (%d unreadable), now %d with %d (%d)",
 				kind, before.keys, before.records, before.unreadable, after.keys, after.records, after.unreadable))
 		}
@@ -78,13 +84,17 @@ func (c Contents) differs(later Contents) string {
 // Look reads every record of the store, whatever layout its keys have.
 func (s *Store) Look(ctx context.Context) (Contents, error) {
 	found := Contents{kinds: map[string]count{}}
-	total, err := s.Redis.DBSize(ctx).Result()
-	if err != nil {
-		return found, err
+	total := int64(0)
+	for _, c := range s.Redis.Masters() {
+		n, err := c.DBSize(ctx).Result()
+		if err != nil {
+			return found, err
+		}
+		total += n
 	}
 	progress := s.progress("read", int(total))
 	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{} // SCAN may return a key twice
-	err = s.each(ctx, func(names []string) error {
+	err := s.each(ctx, func(c *redis.Client, names []string) error {
 		names = slices.DeleteFunc(names, func(name string) bool {
 			sum := maphash.String(seed, name)
 			_, known := seen[sum]
@@ -92,12 +102,15 @@ func (s *Store) Look(ctx context.Context) (Contents, error) {
 			return known
 		})
 		for _, name := range names {
-			if _, old := keys.FromLayout1(name); old {
+			if keys.Older(name) {
 				found.Old++
+			}
+			if keys.Astray(name) {
+				found.astray++
 			}
 		}
 		defer func() { progress(len(seen)) }()
-		return s.read(ctx, names, found.kinds)
+		return s.read(ctx, c, names, found.kinds)
 	})
 	return found, err
 }

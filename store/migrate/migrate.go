@@ -1,4 +1,4 @@
-// Package migrate renames the keys of a store of layout 1 to those of this release, and reads every
+// Package migrate renames the keys of a store of an older layout to those of this release, and reads every
 // record before and after.
 package migrate
 
@@ -10,12 +10,18 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/pipeline"
 )
 
 // Store is a store whose keys are renamed. Nobody else may use it.
 type Store struct {
-	Redis *redis.Client // its only master
+	Redis *pipeline.Pipeline
+	// First reports whether keys may have the names of layout 1, which one master can have only.
+	First bool
+	// Product reads the document of a product.
+	Product func(fields map[string]string) (fleet.Product, error)
 	// Documents read the documents of a kind of key: a team, a user, a product.
 	Documents map[string]func(fields map[string]string) error
 	// Say is called with sentences about what is done.
@@ -30,11 +36,21 @@ func (s *Store) Run(ctx context.Context) error {
 		return err
 	}
 	s.Say("found %s", before)
-	renamed, err := s.rename(ctx, before.Old)
+	if s.First {
+		renamed, err := s.rename(ctx, before.Old)
+		if err != nil {
+			return err
+		}
+		s.Say("renamed %d keys of layout 1", renamed)
+	}
+	renamed, err := s.devices(ctx, before.Old)
 	if err != nil {
 		return err
 	}
-	s.Say("renamed %d keys", renamed)
+	s.Say("renamed %d keys of devices", renamed)
+	if err := s.slugs(ctx); err != nil {
+		return err
+	}
 	after, err := s.Look(ctx)
 	if err != nil {
 		return err
@@ -53,8 +69,8 @@ const batch = 500
 // rename renames every key that has the name of layout 1. A key keeps its value and its expiry.
 func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) {
 	progress := s.progress("renamed", total)
-	err = s.each(ctx, func(names []string) error {
-		pipe := s.Redis.Pipeline()
+	err = s.each(ctx, func(c *redis.Client, names []string) error {
+		pipe := c.Pipeline()
 		sent := map[string]*redis.BoolCmd{}
 		for _, name := range names {
 			if now, old := keys.FromLayout1(name); old {
@@ -71,8 +87,7 @@ func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) 
 			case err != nil:
 				return fmt.Errorf("renaming %s: %w; run muster store migrate again", name, err)
 			case !done:
-				now, _ := keys.FromLayout1(name)
-				return fmt.Errorf("%s can't be renamed: %s exists, too, so that an older release has used the store since it was migrated; restore the backup", name, now)
+				return bothNames(name)
 			default:
 				renamed++
 			}
@@ -83,20 +98,22 @@ func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) 
 	return renamed, err
 }
 
-// each calls take with the names of all keys, some at a time. A name may come twice.
-func (s *Store) each(ctx context.Context, take func(names []string) error) error {
-	for cursor := uint64(0); ; {
-		names, next, err := s.Redis.Scan(ctx, cursor, "*", batch).Result()
-		if err == nil {
-			err = take(names)
-		}
-		if err != nil {
-			return err
-		}
-		if cursor = next; cursor == 0 {
-			return nil
+// each calls take with the names of all keys and the master that has them, some at a time. A name may
+// come twice.
+func (s *Store) each(ctx context.Context, take func(c *redis.Client, names []string) error) error {
+	for _, c := range s.Redis.Masters() {
+		for cursor, more := uint64(0), true; more; more = cursor != 0 {
+			names, next, err := c.Scan(ctx, cursor, "*", batch).Result()
+			if err == nil {
+				err = take(c, names)
+			}
+			if err != nil {
+				return err
+			}
+			cursor = next
 		}
 	}
+	return nil
 }
 
 const sayEvery = 5 * time.Second

@@ -21,8 +21,8 @@ func (c *count) note(err error) {
 }
 
 // read adds what names have to kinds.
-func (s *Store) read(ctx context.Context, names []string, kinds map[string]count) error {
-	pipe := s.Redis.Pipeline()
+func (s *Store) read(ctx context.Context, c *redis.Client, names []string, kinds map[string]count) error {
+	pipe := c.Pipeline()
 	settle := make([]func(*count) error, len(names))
 	for i, name := range names {
 		switch kind := keys.Kind(name); kind {
@@ -37,11 +37,14 @@ func (s *Store) read(ctx context.Context, names []string, kinds map[string]count
 		case "h":
 			settle[i] = updates(pipe.LRange(ctx, name, 0, -1))
 		case "a":
-			settle[i] = func(c *count) error { return s.alerts(ctx, name, c) }
+			settle[i] = func(n *count) error { return alerts(ctx, c, name, n) }
 		case "m":
-			settle[i] = func(c *count) error { return s.entries(ctx, name, c, unpack(record.Message)) }
+			settle[i] = func(n *count) error { return entries(ctx, c, name, n, unpack(record.Message)) }
 		case "l", "n":
-			settle[i] = func(c *count) error { return s.entries(ctx, name, c, unpack(record.AuditEntry)) }
+			settle[i] = func(n *count) error { return entries(ctx, c, name, n, unpack(record.AuditEntry)) }
+		case "y":
+			sent := pipe.ZCard(ctx, name)
+			settle[i] = func(n *count) error { n.records += int(sent.Val()); return sent.Err() }
 		default:
 			settle[i] = func(*count) error { return nil }
 		}
@@ -51,16 +54,16 @@ func (s *Store) read(ctx context.Context, names []string, kinds map[string]count
 	}
 	for i, name := range names {
 		kind := keys.Kind(name)
-		c := kinds[kind]
-		c.keys++
-		if err := settle[i](&c); err != nil {
+		n := kinds[kind]
+		n.keys++
+		if err := settle[i](&n); err != nil {
 			var reply redis.Error
 			if !errors.As(err, &reply) || pipeline.Transient(err) {
 				return err
 			}
-			c.note(err) // of another type, for example
+			n.note(err) // of another type, for example
 		}
-		kinds[kind] = c
+		kinds[kind] = n
 	}
 	return nil
 }
@@ -106,14 +109,14 @@ func updates(sent *redis.StringSliceCmd) func(*count) error {
 }
 
 // alerts counts the alerts of a hash, some at a time.
-func (s *Store) alerts(ctx context.Context, name string, c *count) error {
+func alerts(ctx context.Context, c *redis.Client, name string, n *count) error {
 	for cursor := uint64(0); ; {
-		fields, next, err := s.Redis.HScan(ctx, name, cursor, "[0-9a-f]*", batch).Result()
+		fields, next, err := c.HScan(ctx, name, cursor, "[0-9a-f]*", batch).Result()
 		if err != nil {
 			return err
 		}
 		for i := 0; i+1 < len(fields); i += 2 {
-			c.note(record.Alert.Unpack(fields[i+1], new(fleet.Alert)))
+			n.note(record.Alert.Unpack(fields[i+1], new(fleet.Alert)))
 		}
 		if cursor = next; cursor == 0 {
 			return nil
@@ -122,15 +125,15 @@ func (s *Store) alerts(ctx context.Context, name string, c *count) error {
 }
 
 // entries counts the entries of a stream, some at a time.
-func (s *Store) entries(ctx context.Context, name string, c *count, read func(text string) error) error {
+func entries(ctx context.Context, c *redis.Client, name string, n *count, read func(text string) error) error {
 	for low := "-"; ; {
-		entries, err := s.Redis.XRangeN(ctx, name, low, "+", batch).Result()
+		entries, err := c.XRangeN(ctx, name, low, "+", batch).Result()
 		if err != nil {
 			return err
 		}
 		for _, entry := range entries {
 			text, _ := entry.Values["v"].(string)
-			c.note(read(text))
+			n.note(read(text))
 		}
 		if len(entries) < batch {
 			return nil

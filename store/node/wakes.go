@@ -62,7 +62,7 @@ func (n *Nodes) Connected(ctx context.Context, p *pipeline.Pipeline, device flee
 }
 
 func (n *Nodes) wake(p redis.Pipeliner, device fleet.DeviceID, node, text string) redis.Cmder {
-	key := keys.Wakes(keys.Bucket(device.String()), node)
+	key := keys.Wakes(keys.Bucket(device), node)
 	sent := p.SAdd(context.Background(), key, text)
 	p.PExpire(context.Background(), key, wakesKept)
 	return sent

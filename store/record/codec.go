@@ -116,6 +116,15 @@ func text[S ~string](f *fields, tag byte, s *S) {
 	}
 }
 
+// device visits the id of a device, whose team is where the record is kept.
+func device(f *fields, tag byte, id *fleet.DeviceID) {
+	if f.packing {
+		f.put(tag, id.String())
+	} else if value, ok := f.take(tag); ok {
+		*id = fleet.DeviceID(value)
+	}
+}
+
 func blob(f *fields, tag byte, b *[]byte) {
 	if f.packing {
 		f.put(tag, string(*b))

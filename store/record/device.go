@@ -23,12 +23,16 @@ func AppendDevice(args []any, d *fleet.Device) (all []any, row int) {
 }
 
 // ReadDevice sets the fields of d that its hash has; d's ID is the caller's to set. It returns
-// ErrBroken for a hash that can't be read. The strings of fields are kept.
+// ErrBroken for a hash that can't be read, or that is of another team than d's ID, unless that is "".
+// The strings of fields are kept.
 func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
 	h.indexed(d)
 	h.unindexed(d)
 	d.Revision, d.Written, d.Held = Decimal(fields["r"]), fields["w"], d.Node
+	if d.ID != "" && d.ID.Team() != d.Team {
+		return ErrBroken
+	}
 	return h.err
 }
 
@@ -38,7 +42,7 @@ func (h *hash) indexed(d *fleet.Device) {
 	decimals(h, "t", &d.Team)
 	decimals(h, "p", &d.Product)
 	decimals(h, "k", &d.Kind)
-	h.text("gw", (*string)(&d.Gateway))
+	h.gateway("gw", d)
 	h.text("n", &d.Name)
 	h.text("no", &d.Notes)
 	h.groups("g", &d.Groups)
@@ -100,6 +104,15 @@ func (h *hash) text(field name, s *string) {
 		*s = h.fields[field.(string)]
 	} else if *s != "" {
 		h.args = append(h.args, field, s)
+	}
+}
+
+// gateway visits the gateway of d, whose team it is in.
+func (h *hash) gateway(field name, d *fleet.Device) {
+	if h.reading {
+		d.Gateway = fleet.DeviceID(h.fields[field.(string)]).In(d.Team)
+	} else {
+		h.put(field, d.Gateway.String())
 	}
 }
 

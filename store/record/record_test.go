@@ -34,7 +34,7 @@ var all = map[string]stored{
 	"AuditEntry":    packedBy(AuditEntry, "Cursor", "Team"),
 	"Command":       packedBy(Command, "Number", "Device", "Done", "Result"),
 	"CommandResult": packedBy(CommandResult, "Number", "Device", "Name", "Payload", "Queued", "Expires"),
-	"Device":        storedBy(writeDevice, readDevice, "ID", "Revision", "Written", "Held"),
+	"Device":        storedBy(writeDevice, readDevice, "ID", "Namesakes", "Revision", "Written", "Held"),
 	"Firmware":      packedBy(Firmware),
 	"Group":         packedBy(Group),
 	"Invitation":    packedBy(Invitation),
@@ -80,6 +80,9 @@ func storedBy[T any](write func(*T) map[string]string, read func(map[string]stri
 		for _, name := range elsewhere {
 			reflect.ValueOf(in).Elem().FieldByName(name).SetZero()
 		}
+		if d, ok := any(in).(*fleet.Device); ok {
+			d.Gateway = d.Gateway.In(d.Team) // what is stored is the id alone
+		}
 		var out T
 		if err := read(write(in), &out); err != nil {
 			return err
@@ -120,6 +123,9 @@ var drawn = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 		return time.Unix(0, rapid.Int64Range(-1, 1<<62).Draw(t, "ns")).UTC()
 	}),
 	reflect.TypeFor[fleet.Version](): rapid.Custom(func(t *rapid.T) any { return drawVersion(t) }),
+	reflect.TypeFor[fleet.DeviceID](): rapid.Custom(func(t *rapid.T) any {
+		return fleet.DeviceID(strings.ReplaceAll(rapid.String().Draw(t, "id"), "/", ""))
+	}),
 	reflect.TypeFor[[]byte](): rapid.Custom(func(t *rapid.T) any {
 		if b := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "bytes"); len(b) > 0 {
 			return b
@@ -243,7 +249,7 @@ func filled[T any]() (value T) {
 }
 
 // cameLater are fields that count for nothing, so that what was stored before keeps its values.
-var cameLater = []string{"Release.Alert", "Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes"}
+var cameLater = []string{"Release.Alert", "Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes", "Device.Namesakes"}
 
 // fill fills v with values that follow from n, which counts fields.
 func fill(v reflect.Value, n *int) {

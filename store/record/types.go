@@ -173,7 +173,7 @@ var Move = Codec[fleet.Move]{func(f *fields, m *fleet.Move) {
 
 // Message packs a message without its cursor and its team, which are where it is kept.
 var Message = Codec[fleet.Message]{func(f *fields, m *fleet.Message) {
-	text(f, 1, &m.Device)
+	device(f, 1, &m.Device)
 	text(f, 2, &m.Topic)
 	blob(f, 3, &m.Payload)
 	instant(f, 4, &m.Received)
@@ -198,7 +198,7 @@ var AuditEntry = Codec[fleet.AuditEntry]{func(f *fields, e *fleet.AuditEntry) {
 // Alert packs an alert without its id, its team and whether it is archived, which are kept
 // in other places.
 var Alert = Codec[fleet.Alert]{func(f *fields, a *fleet.Alert) {
-	text(f, 1, &a.Device)
+	device(f, 1, &a.Device)
 	number(f, 2, &a.Type)
 	text(f, 3, &a.Name)
 	text(f, 4, &a.Text)

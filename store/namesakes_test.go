@@ -1,0 +1,81 @@
+package store
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/keys"
+)
+
+func inTeam(team fleet.TeamID, id fleet.DeviceID) *fleet.Device {
+	d := newDevice("")
+	d.ID, d.Team, d.Name = id.In(team), team, "of team "+team.String()
+	return d
+}
+
+// docs/rules.md, "Words": the id of a device is unique in its team.
+func TestTeamsHaveDevicesWithOneIDApart(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		for team := range fleet.TeamID(7) {
+			if team == 0 {
+				continue
+			}
+			d := inTeam(team, "a")
+			must(t, s.Devices.Create(ctx, d))
+			if d.Namesakes != int(team)-1 {
+				t.Errorf("team %s: %d older devices have the id, want %d", team, d.Namesakes, team-1)
+			}
+			if err := s.Devices.Create(ctx, inTeam(team, "a")); !errors.Is(err, fleet.Conflict) {
+				t.Errorf("team %s has two devices with the id: %v", team, err)
+			}
+		}
+		must(t, s.Devices.Create(ctx, inTeam(9, "b")))
+		teams := func() (found []fleet.TeamID) {
+			before := s.Stats()
+			for _, d := range got[[]fleet.Device](t)(s.Devices.Namesakes(ctx, "a")) {
+				found = append(found, d.Team)
+				if d.ID != fleet.DeviceID("a").In(d.Team) || d.Name != "of team "+d.Team.String() {
+					t.Errorf("got %+v", d)
+				}
+			}
+			if after := s.Stats(); after.ReadTrips-before.ReadTrips != 1 || after.ReadCommands-before.ReadCommands != 1 {
+				t.Errorf("an admission took %d trips of %d commands, want 1 of 1", after.ReadTrips-before.ReadTrips, after.ReadCommands-before.ReadCommands)
+			}
+			return found
+		}
+		equal(t, teams(), 1, 2, 3, 4)
+		must(t, s.Devices.Delete(ctx, "2/a"))
+		if err := s.Devices.Delete(ctx, "2/a"); !errors.Is(err, fleet.NotFound) {
+			t.Errorf("got %v, want not found", err)
+		}
+		equal(t, teams(), 1, 3, 4, 5)
+		got[fleet.Device](t)(s.Devices.Edit(ctx, "3/a", func(d *fleet.Device) error { d.Notes = "changed"; return nil }))
+		for _, team := range []fleet.TeamID{1, 3, 4, 5, 6} {
+			d := got[fleet.Device](t)(s.Devices.Device(ctx, fleet.DeviceID("a").In(team)))
+			if changed := d.Notes == "changed"; changed != (team == 3) {
+				t.Errorf("the device of team %s has the notes %q", team, d.Notes)
+			}
+		}
+		for _, team := range []fleet.TeamID{1, 3, 4, 5, 6} {
+			must(t, s.Devices.Delete(ctx, fleet.DeviceID("a").In(team)))
+		}
+		equal(t, teams())
+		if n := got[int64](t)(client(s).Exists(ctx, keys.Holders("a")).Result()); n != 0 {
+			t.Error("the set of an id that no team has is still there")
+		}
+	})
+}
+
+func equal(t *testing.T, found []fleet.TeamID, want ...fleet.TeamID) {
+	t.Helper()
+	if len(found) != len(want) {
+		t.Fatalf("got the devices of teams %v, want %v", found, want)
+	}
+	for i := range want {
+		if found[i] != want[i] {
+			t.Errorf("got the devices of teams %v, want %v", found, want)
+		}
+	}
+}
