@@ -66,12 +66,10 @@ type Device struct {
 	Created       time.Time
 	LastHandshake time.Time
 	LastHeard     time.Time
-
-	Namesakes int // set by its creation: the older devices of other teams with its id
+	Namesakes     int // set by its creation: the older devices of other teams with its id
 
 	Revision uint64 // grows with each write; a write with an old one is a Conflict
 	Written  string // names the write that made this state: after a fail-over of Redis another state may have its revision
-
 	OldFacts string // earlier values of Facts, packed by package devicelog
 	Contacts string // its last connections, packed by package devicelog
 
@@ -113,12 +111,5 @@ func (d *Device) Booted(boot uint64) {
 func (d *Device) InAnyOf(groups []GroupID) bool { return shares(d.Groups, groups) }
 
 func shares(a, b []GroupID) bool {
-	for _, g := range a {
-		for _, h := range b {
-			if g == h {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a, func(g GroupID) bool { return slices.Contains(b, g) })
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -38,32 +39,26 @@ type DeviceID string
 // In returns the device of a team with the id of id; "" stays "".
 func (id DeviceID) In(team TeamID) DeviceID {
 	alone := id.String()
-	switch {
-	case alone == "" || team == 0:
+	if alone == "" || team == 0 {
 		return DeviceID(alone)
-	case id.Team() == team:
-		return id
 	}
 	return DeviceID(team.String() + "/" + alone) // what keys of the store have: "/" is in no id
 }
 
 // DevicesIn returns ids, each In team; nil for nil.
 func DevicesIn(team TeamID, ids []DeviceID) []DeviceID {
-	if ids == nil {
-		return nil
-	}
-	all := make([]DeviceID, len(ids))
+	ids = slices.Clone(ids)
 	for i, id := range ids {
-		all[i] = id.In(team)
+		ids[i] = id.In(team)
 	}
-	return all
+	return ids
 }
 
 // Team returns the team of a device, 0 for an id alone.
 func (id DeviceID) Team() TeamID {
-	team, _, _ := strings.Cut(string(id), "/")
+	team, _, found := strings.Cut(string(id), "/")
 	n, err := strconv.ParseUint(team, 10, 32)
-	if err != nil || len(team) == len(id) {
+	if err != nil || !found {
 		return 0
 	}
 	return TeamID(n)

@@ -45,11 +45,5 @@ func (r Range) IsAll() bool { return r == Range{} }
 
 // Has reports whether v is in r. A text that is no version is only in the range of all.
 func (r Range) Has(v Version) bool {
-	switch {
-	case r.IsAll():
-		return true
-	case !v.Valid():
-		return false
-	}
-	return (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.Below.IsZero() || v.Compare(r.Below) < 0)
+	return r.IsAll() || v.Valid() && (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.Below.IsZero() || v.Compare(r.Below) < 0)
 }
