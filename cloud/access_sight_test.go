@@ -96,9 +96,9 @@ func newSight(t *testing.T) *sight {
 			d.Running = fleet.WholeVersion(2)
 			return nil
 		}))
-		m := fleet.Message{Team: s.team, Device: fleet.DeviceID(id), Topic: "d/" + id + "/up/msg", Payload: []byte(`"` + id + `"`)}
+		m := fleet.Message{Team: s.team, Device: fleet.DeviceID(id).In(s.team), Topic: "d/" + id + "/up/msg", Payload: []byte(`"` + id + `"`)}
 		cloudtest.Must[string](t)(w.Cloud.Store().Messages.Append(ctx, m))
-		cloudtest.Must[fleet.Alert](t)(w.Cloud.Store().Messages.Raise(ctx, fleet.Alert{Team: s.team, Device: fleet.DeviceID(id), Name: "test"}))
+		cloudtest.Must[fleet.Alert](t)(w.Cloud.Store().Messages.Raise(ctx, fleet.Alert{Team: s.team, Device: fleet.DeviceID(id).In(s.team), Name: "test"}))
 	}
 	cloudtest.Until(t, "the index is built", w.Cloud.Store().Index.Ready)
 	return s

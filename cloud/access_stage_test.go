@@ -200,7 +200,7 @@ func (s *stage) subject(object, text string) subject {
 	}
 	if names("device", "alert") {
 		device := s.device(object, n, group)
-		subject["device"] = string(device)
+		subject["device"] = device.String()
 		if names("alert") {
 			subject["alert"] = cloudtest.Must[fleet.Alert](s)(s.Cloud.Store().Messages.Raise(s.Context(), fleet.Alert{Team: team, Device: device, Name: "test"})).ID
 		}
@@ -226,7 +226,7 @@ func (s *stage) device(object, n string, group fleet.Group) fleet.DeviceID {
 	if object == alien {
 		team, product = s.other, s.elsewhere
 	}
-	device := &fleet.Device{ID: fleet.DeviceID("d-" + n), Team: team, Product: product}
+	device := &fleet.Device{ID: fleet.DeviceID("d-" + n).In(team), Team: team, Product: product}
 	switch object {
 	case own:
 		device.Groups = []fleet.GroupID{s.own.ID}
@@ -235,7 +235,7 @@ func (s *stage) device(object, n string, group fleet.Group) fleet.DeviceID {
 	case foreign, alien:
 		device.Groups = []fleet.GroupID{group.ID}
 	case behind:
-		gateway := &fleet.Device{ID: fleet.DeviceID("gw-" + n), Team: team, Product: product, Kind: fleet.Gateway, Groups: []fleet.GroupID{s.own.ID}}
+		gateway := &fleet.Device{ID: fleet.DeviceID("gw-" + n).In(team), Team: team, Product: product, Kind: fleet.Gateway, Groups: []fleet.GroupID{s.own.ID}}
 		if err := s.Cloud.Store().Devices.Create(ctx, gateway); err != nil {
 			s.Fatal(err)
 		}

@@ -33,13 +33,13 @@ func TestANewCommandIsSentAloneAndAHelloBringsAll(t *testing.T) {
 	d.Hello(1)
 	for number := range uint32(3) {
 		w.queue("lamp-1", 1)
-		w.Cloud.DeliverCommands("lamp-1")
+		w.Cloud.DeliverCommands("1/lamp-1")
 		receiveCommands(t, d, number+1)
 	}
 	d.Hello(1)
 	receiveCommands(t, d, 1, 2, 3)
 	w.queue("lamp-1", 1)
-	w.Cloud.DeliverCommands("lamp-1")
+	w.Cloud.DeliverCommands("1/lamp-1")
 	receiveCommands(t, d, 4)
 }
 
@@ -60,8 +60,8 @@ func TestCommandsAreDeliveredInOrderWhenTheStoreAnswersAgain(t *testing.T) {
 	}
 	signal(syscall.SIGSTOP)
 	t.Cleanup(func() { signal(syscall.SIGCONT) })
-	w.Cloud.DeliverCommands("lamp-1")
-	cloudtest.Until(t, "the delivery has failed", func() bool { return w.Cloud.Undelivered("lamp-1") })
+	w.Cloud.DeliverCommands("1/lamp-1")
+	cloudtest.Until(t, "the delivery has failed", func() bool { return w.Cloud.Undelivered("1/lamp-1") })
 	signal(syscall.SIGCONT)
 	receiveCommands(t, d, 1, 2, 3)
 }

@@ -13,7 +13,7 @@ import (
 
 func (w *world) record(id fleet.DeviceID) fleet.Device {
 	w.Helper()
-	return cloudtest.Must[fleet.Device](w)(w.Cloud.Store().Devices.Device(w.Context(), id))
+	return cloudtest.Must[fleet.Device](w)(w.Cloud.Store().Devices.Device(w.Context(), id.In(1)))
 }
 
 // ends are why the connections of a device ended, newest first; "" for one without an end.

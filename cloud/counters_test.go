@@ -408,8 +408,8 @@ func (w *counted) wrong() (wrong []string) {
 	for _, id := range everyone {
 		d := records[id]
 		fresh.Put(&d)
-		if e, err := live.Entry(id); err == nil {
-			fresh.SetOnline(id, e.Online)
+		if e, err := live.Entry(d.ID); err == nil {
+			fresh.SetOnline(d.ID, e.Online)
 			if e.Online && (d.Update.State == fleet.Offered || d.Update.State == fleet.Downloading) && (d.UpdatesOn || d.Force) {
 				sending++
 			}
@@ -422,7 +422,7 @@ func (w *counted) wrong() (wrong []string) {
 			members[names[g]]++
 		}
 		if d.Gateway != "" {
-			children[d.Gateway] = append(children[d.Gateway], id)
+			children[d.Gateway] = append(children[d.Gateway], d.ID)
 		}
 		pending := 0
 		if d.LastCommand == 0 {
@@ -441,15 +441,15 @@ func (w *counted) wrong() (wrong []string) {
 	differ("slots in use", stats.Running, sending)
 	differ("devices that wait for a slot", stats.Waiting, 0)
 	for id := range w.secrets {
-		got, err1 := live.Entry(id)
-		want, err2 := fresh.Entry(id)
+		got, err1 := live.Entry(id.In(1))
+		want, err2 := fresh.Entry(id.In(1))
 		differ("index entry of "+string(id), fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want))
 		differ("index knows "+string(id), err1 == nil, err2 == nil)
 	}
 	owner := fleet.Actor{Team: 1, Role: fleet.Owner}
 	for _, gateway := range everyone {
 		got := cloudtest.Must[[]fleet.DeviceID](w)(live.IDs(fleet.DeviceQuery{Actor: owner, Gateway: gateway}))
-		differ("devices attached to "+string(gateway), got, children[gateway])
+		differ("devices attached to "+gateway.String(), got, children[gateway.In(1)])
 	}
 	for by := fleet.ByID; by <= fleet.ByLastHandshake; by++ {
 		q := fleet.DeviceQuery{Actor: owner, Sort: by, Limit: 100}

@@ -115,7 +115,7 @@ func TestAFullDiskDoesNotRestartRedisInALoop(t *testing.T) {
 	undo := fill(t, disk, 0)
 	for i := 0; !strings.Contains(text.String(), "started again when there is room"); i++ { // it ends at a write that does not fit
 
-		_ = w.Cloud.Store().Devices.Create(t.Context(), &fleet.Device{ID: fleet.DeviceID(fmt.Sprint("d", i)), Team: 1, Product: 1, Notes: strings.Repeat("x", 4000)})
+		_ = w.Cloud.Store().Devices.Create(t.Context(), &fleet.Device{ID: fleet.DeviceID(fmt.Sprint("1/d", i)), Team: 1, Product: 1, Notes: strings.Repeat("x", 4000)})
 	}
 	cloudtest.Until(t, "the server is not ready", w.ready(http.StatusServiceUnavailable))
 	undo()

@@ -87,7 +87,7 @@ func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
 	credentials := w.EnrollGateways("g", "h")
 	g, h := w.Dial(credentials[0]), w.Dial(credentials[1])
 	w.SetProduct(func(p *fleet.Product) { p.Roaming = fleet.RoamingNone })
-	if got := h.Attach(wire.TopicAttach, "g-0"); got["g-0"] != wire.ReasonNotAttached || w.Record("g-0").Gateway != "g" {
+	if got := h.Attach(wire.TopicAttach, "g-0"); got["g-0"] != wire.ReasonNotAttached || w.Record("g-0").Gateway != "1/g" {
 		t.Errorf("without roaming: got %v", got)
 	}
 	w.SetProduct(func(p *fleet.Product) { p.Roaming = fleet.RoamingGroups })

@@ -134,14 +134,14 @@ func TestAttachAndDetachAreDurableAndAnsweredPerDevice(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("attach: got %v, want %v", got, want)
 	}
-	if d := w.Record("free"); d.Gateway != "g" {
+	if d := w.Record("free"); d.Gateway != "1/g" {
 		t.Errorf("free is attached to %q", d.Gateway)
 	}
 	gateway.HelloFor("free", 1)
 	if got := gateway.Attach(wire.TopicDetach, "free", "h-0"); got["free"] != wire.ReasonNone || got["h-0"] != wire.ReasonNotAttached {
 		t.Errorf("detach: got %v", got)
 	}
-	if w.Record("free").Gateway != "" || w.Record("h-0").Gateway != "h" || w.Online("free") {
+	if w.Record("free").Gateway != "" || w.Record("h-0").Gateway != "1/h" || w.Online("free") {
 		t.Error("detach: the records or the presence are wrong")
 	}
 	gateway.SendFor("free", wire.TopicMessage, 1, []byte("x"))
@@ -173,7 +173,7 @@ func TestUnknownDevicesAreAddedWhereAProductAllowsIt(t *testing.T) {
 		t.Errorf("got %v, want two or three added and the rest over the limit", got)
 	}
 	for id, reason := range got {
-		if d, err := w.Cloud.Store().Devices.Device(t.Context(), id.In(1)); reason == wire.ReasonNone && (err != nil || d.Kind != fleet.BLE || d.Gateway != "g") {
+		if d, err := w.Cloud.Store().Devices.Device(t.Context(), id.In(1)); reason == wire.ReasonNone && (err != nil || d.Kind != fleet.BLE || d.Gateway != "1/g") {
 			t.Errorf("%s: got %+v, %v", id, d, err)
 		}
 	}

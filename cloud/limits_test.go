@@ -75,7 +75,7 @@ func TestTwoUnitsWithOneIDRaiseAnAlertWithBothAddresses(t *testing.T) {
 	var alerts []fleet.Alert
 	cloudtest.Until(t, "the alert is there", func() bool {
 		var err error
-		if alerts, _, err = w.Cloud.Store().Messages.Alerts(t.Context(), 1, "lamp-1", false, "", 10); err != nil {
+		if alerts, _, err = w.Cloud.Store().Messages.Alerts(t.Context(), 1, "1/lamp-1", false, "", 10); err != nil {
 			t.Fatal(err)
 		}
 		return len(alerts) > 0

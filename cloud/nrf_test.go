@@ -318,7 +318,7 @@ func TestPagesOfMessagesNeitherLoseNorRepeatWhileSomeArrive(t *testing.T) {
 	team := w.Record("a").Team
 	send := func(text string) {
 		t.Helper()
-		m := fleet.Message{Team: team, Device: "a", Topic: "d/a/up/msg", Payload: []byte(text)}
+		m := fleet.Message{Team: team, Device: "1/a", Topic: "d/a/up/msg", Payload: []byte(text)}
 		cloudtest.Must[string](t)(w.Cloud.Store().Messages.Append(t.Context(), m))
 	}
 	var there []string

@@ -29,7 +29,7 @@ type deviceBody struct {
 	Secret   string            // a new one, shown only once
 }
 
-func (v devicePages) deviceID() fleet.DeviceID { return fleet.DeviceID(v.r.PathValue("id")) }
+func (v devicePages) deviceID() fleet.DeviceID { return fleet.DeviceNamed(v.r.PathValue("id")) }
 
 // findDevice redirects from a device's id to its page.
 func (v devicePages) findDevice() error {
@@ -137,7 +137,7 @@ func (v devicePages) deviceEdit() (edit fleet.DeviceEdit, said string, err error
 	case "no-force":
 		return fleet.DeviceEdit{Force: &no}, "Updates are no longer forced.", nil
 	case "attach":
-		gateway := fleet.DeviceID(v.text("gateway"))
+		gateway := fleet.DeviceNamed(v.text("gateway"))
 		if gateway == "" {
 			return fleet.DeviceEdit{}, "", fleet.FieldErrorf("gateway", "enter the id of a gateway")
 		}

@@ -82,7 +82,7 @@ func TestABLEDeviceIsAttachedAndDetached(t *testing.T) {
 		if answer := w.post("/p/lamp/device/d-2", form); answer.StatusCode != http.StatusSeeOther {
 			t.Fatalf("%s: got %d:\n%s", step.query, answer.StatusCode, body(t, answer))
 		}
-		if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "1/d-2")); string(d.Gateway) != step.gateway {
+		if d := must[fleet.Device](t)(w.store.Devices.Device(t.Context(), "1/d-2")); d.Gateway.String() != step.gateway {
 			t.Errorf("%s: it is attached to %q", step.query, d.Gateway)
 		}
 	}

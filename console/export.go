@@ -35,7 +35,7 @@ func (v messagePages) exportMessages() error {
 }
 
 func (v messagePages) exportAlerts() error {
-	q := fleet.AlertQuery{Team: v.actor.Team, Device: fleet.DeviceID(v.text("device")), Archived: v.text("archived") != "", Limit: export.PageSize}
+	q := fleet.AlertQuery{Team: v.actor.Team, Device: fleet.DeviceNamed(v.text("device")), Archived: v.text("archived") != "", Limit: export.PageSize}
 	return v.export(func(format export.Format) (*export.List, error) {
 		return export.Alerts(format, func(after string) ([]fleet.Alert, string, error) {
 			q.After = after

@@ -34,7 +34,7 @@ func (v *visit) hintsOf() string {
 
 func (v eventPages) hintsStream() error {
 	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // anything else selects all products
-	return v.stream(newHints(fleet.ProductID(product), fleet.DeviceID(v.text("device")).In(v.actor.Team)))
+	return v.stream(newHints(fleet.ProductID(product), fleet.DeviceNamed(v.text("device")).In(v.actor.Team)))
 }
 
 func newHints(product fleet.ProductID, device fleet.DeviceID) *hints {

@@ -56,7 +56,7 @@ func (v importPages) readImport() error {
 	if err := v.kept.hasRoom(v.actor, len(file.Rows)); err != nil {
 		return err
 	}
-	order := fleet.Import{Product: v.product.ID, Devices: file.Devices(), Gateway: fleet.DeviceID(v.text("gateway")), Groups: v.names("group")}
+	order := fleet.Import{Product: v.product.ID, Devices: file.Devices(), Gateway: fleet.DeviceNamed(v.text("gateway")), Groups: v.names("group")}
 	if _, err := v.registry.PreviewImport(v.ctx(), v.actor, order); err != nil && file.Err() == nil {
 		return err
 	}

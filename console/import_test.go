@@ -37,7 +37,7 @@ func (w *world) imports(address string) string {
 func (w *world) devices() (ids []fleet.DeviceID) {
 	w.t.Helper()
 	for _, d := range must[fleet.DeviceViews](w.t)(w.registry.Devices(w.t.Context(), owner, fleet.DeviceQuery{Actor: owner, Product: 1, Limit: 100})).Devices {
-		ids = append(ids, d.ID)
+		ids = append(ids, d.ID.In(0))
 	}
 	return ids
 }

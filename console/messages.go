@@ -38,7 +38,7 @@ func (v messagePages) messagesPage() error {
 // messageQuery is what the page's filter selects.
 func (v messagePages) messageQuery() fleet.MessageQuery {
 	return fleet.MessageQuery{
-		Team: v.actor.Team, Device: fleet.DeviceID(v.text("device")), Topic: v.text("topic"), Part: v.text("q"), After: v.text("after"), Limit: rowsPerPage,
+		Team: v.actor.Team, Device: fleet.DeviceNamed(v.text("device")), Topic: v.text("topic"), Part: v.text("q"), After: v.text("after"), Limit: rowsPerPage,
 	}
 }
 
@@ -54,7 +54,7 @@ type alertList struct {
 func (v messagePages) alertsPage() error {
 	list := alertList{Device: v.text("device"), After: v.text("after"), Archived: v.text("archived") != ""}
 	alerts, next, err := v.registry.Alerts(v.ctx(), v.actor, fleet.AlertQuery{
-		Team: v.actor.Team, Device: fleet.DeviceID(list.Device), Archived: list.Archived, After: list.After, Limit: rowsPerPage,
+		Team: v.actor.Team, Device: fleet.DeviceNamed(list.Device), Archived: list.Archived, After: list.After, Limit: rowsPerPage,
 	})
 	if err != nil {
 		return err

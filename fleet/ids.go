@@ -45,6 +45,10 @@ func (id DeviceID) In(team TeamID) DeviceID {
 	return DeviceID(team.String() + "/" + alone) // what keys of the store have: "/" is in no id
 }
 
+// DeviceNamed returns the device that people call text, without its team. A text that is no id names
+// no device: what it has of a team is not taken for one.
+func DeviceNamed(text string) DeviceID { return DeviceID(strings.ReplaceAll(text, "/", "\u2215")) }
+
 // DevicesIn returns ids, each In team; nil for nil.
 func DevicesIn(team TeamID, ids []DeviceID) []DeviceID {
 	ids = slices.Clone(ids)

@@ -89,7 +89,7 @@ func (o operations) messages(ctx context.Context, who fleet.Actor, in *struct {
 	From   time.Time `query:"start" doc:"Received at this time or later, in RFC 3339"`
 	To     time.Time `query:"end" doc:"Received before this time"`
 }) (*huma.StreamResponse, error) {
-	q := fleet.MessageQuery{Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, Part: in.Part, From: in.From, To: in.To, Limit: export.PageSize}
+	q := fleet.MessageQuery{Team: who.Team, Device: fleet.DeviceNamed(in.Device), Topic: in.Topic, Part: in.Part, From: in.From, To: in.To, Limit: export.PageSize}
 	return answer(export.Messages(in.kind(), func(after string) ([]fleet.Message, string, error) {
 		q.After = after
 		return o.Registry.Messages(ctx, who, q)
@@ -101,7 +101,7 @@ func (o operations) alerts(ctx context.Context, who fleet.Actor, in *struct {
 	Device string `query:"deviceId"`
 	Status string `query:"status" enum:"ACTIVE,ARCHIVED" default:"ACTIVE"`
 }) (*huma.StreamResponse, error) {
-	q := fleet.AlertQuery{Team: who.Team, Device: fleet.DeviceID(in.Device), Archived: in.Status == "ARCHIVED", Limit: export.PageSize}
+	q := fleet.AlertQuery{Team: who.Team, Device: fleet.DeviceNamed(in.Device), Archived: in.Status == "ARCHIVED", Limit: export.PageSize}
 	return answer(export.Alerts(in.kind(), func(after string) ([]fleet.Alert, string, error) {
 		q.After = after
 		return o.Registry.Alerts(ctx, who, q)

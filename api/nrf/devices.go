@@ -45,13 +45,13 @@ type DeviceQuery struct {
 }
 
 func (f DeviceQuery) query() (fleet.DeviceQuery, error) {
-	q := fleet.DeviceQuery{NamePrefix: f.Fuzzy, Gateway: fleet.DeviceID(f.Gateway)}
+	q := fleet.DeviceQuery{NamePrefix: f.Fuzzy, Gateway: fleet.DeviceNamed(f.Gateway)}
 	ids := api.SplitNames(append(f.IDs, f.Identifiers)...)
 	if err := ids.Check(); err != nil {
 		return q, fleet.FieldErrorf("deviceIds", "%s", err)
 	}
 	for _, text := range ids {
-		q.IDs = append(q.IDs, fleet.DeviceID(text))
+		q.IDs = append(q.IDs, fleet.DeviceNamed(text))
 	}
 	for _, text := range api.SplitNames(f.Kinds...) {
 		kind, ok := map[string]fleet.DeviceKind{"generic": fleet.Generic, "gateway": fleet.Gateway, "ble": fleet.BLE}[strings.ToLower(text)]

@@ -23,7 +23,7 @@ func (n *adapter) listMessages(ctx context.Context, who fleet.Actor, in *struct 
 	Sort   string    `query:"pageSort" enum:"asc,desc" default:"desc"`
 }) (*route.Reply[api.Page[api.Message]], error) {
 	messages, next, err := n.Registry.Messages(ctx, who, fleet.MessageQuery{
-		Team: who.Team, Device: fleet.DeviceID(in.Device), Topic: in.Topic, Part: in.Part, App: in.App,
+		Team: who.Team, Device: fleet.DeviceNamed(in.Device), Topic: in.Topic, Part: in.Part, App: in.App,
 		From: either(in.From, in.From2), To: either(in.To, in.To2),
 		Ascending: in.Sort == "asc", After: in.PageNextToken, Limit: in.PageLimit,
 	})

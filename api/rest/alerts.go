@@ -53,7 +53,7 @@ func oneDevice(texts ...string) (fleet.DeviceID, error) {
 	case 0:
 		return "", nil
 	case 1:
-		return fleet.DeviceID(ids[0]), nil
+		return fleet.DeviceNamed(ids[0]), nil
 	}
 	return "", fleet.FieldErrorf("deviceIds", "name one device, or none for all")
 }

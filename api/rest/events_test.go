@@ -56,9 +56,9 @@ func TestEventsComeInParticlesShape(t *testing.T) {
 		t.Errorf("a stream begins with %q, want :ok", got)
 	}
 	for _, e := range []event.Event{
-		{Payload: event.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
-		{Payload: event.StatusChanged{Status: "offline"}, Device: "lamp-9", Team: w.owner.Team},
-		{Payload: event.StatusChanged{Status: "online"}, Device: "lamp-7", Team: w.owner.Team, At: at},
+		{Payload: event.HandshakeDone{}, Device: "1/lamp-7", Team: w.owner.Team},
+		{Payload: event.StatusChanged{Status: "offline"}, Device: "1/lamp-9", Team: w.owner.Team},
+		{Payload: event.StatusChanged{Status: "online"}, Device: "1/lamp-7", Team: w.owner.Team, At: at},
 	} {
 		w.events.queue <- e
 	}
@@ -94,9 +94,9 @@ func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
 		l := w.listen(t, w.token, path)
 		for _, e := range []event.Event{
 			{Payload: event.GroupChanged{}, Team: w.owner.Team},
-			{Payload: event.HandshakeDone{}, Device: "lamp-8", Team: w.owner.Team},
-			{Payload: event.StatusChanged{Status: event.StatusOnline}, Device: "lamp-8", Team: w.owner.Team},
-			{Payload: event.HandshakeDone{}, Device: "lamp-7", Team: w.owner.Team},
+			{Payload: event.HandshakeDone{}, Device: "1/lamp-8", Team: w.owner.Team},
+			{Payload: event.StatusChanged{Status: event.StatusOnline}, Device: "1/lamp-8", Team: w.owner.Team},
+			{Payload: event.HandshakeDone{}, Device: "1/lamp-7", Team: w.owner.Team},
 		} {
 			w.events.queue <- e
 		}

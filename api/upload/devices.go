@@ -175,7 +175,7 @@ func (u *uploads) importDevices(ctx context.Context, who fleet.Actor, in *struct
 	if err != nil {
 		return nil, err
 	}
-	order := fleet.Import{Product: in.Found().ID, Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceID(in.in.Gateway)}
+	order := fleet.Import{Product: in.Found().ID, Devices: devices, Groups: in.in.Groups, Gateway: fleet.DeviceNamed(in.in.Gateway)}
 	if len(devices) == 0 || len(devices) > maxImport {
 		return nil, fleet.FieldErrorf("ids", "send 1 to %d devices: id, ids, devices, or a file", maxImport)
 	}
