@@ -46,6 +46,7 @@ type Device struct {
 	SubType           string          `json:"subType"`
 	Gateway           string          `json:"gatewayId,omitempty" doc:"Of a BLE device: the gateway it is attached to"`
 	Children          []string        `json:"bleDeviceIds,omitempty" doc:"Of a gateway fetched by its id: the BLE devices attached to it"`
+	User              string          `json:"user_name,omitempty" doc:"Of a device fetched by its id: the MQTT user name it needs, id@team, because four older devices of other teams have its id; absent: its id"`
 	Tenant            string          `json:"tenantId" doc:"The team's id"`
 	Firmware          DeviceFirmware  `json:"firmware"`
 	Meta              DeviceMeta      `json:"$meta"`

@@ -8,6 +8,7 @@ type ImportLine struct {
 	ID          string `json:"id,omitempty"`
 	Outcome     string `json:"outcome,omitempty" enum:"updated,existing,nonmember,invalid"`
 	Secret      string `json:"secret,omitempty" doc:"Secret of a new device. Shown only once"`
+	User        string `json:"user_name,omitempty" doc:"The MQTT user name that a new device needs, id@team, because four older devices of other teams have its id; absent: its id"`
 	Done        *int   `json:"done,omitempty" doc:"Devices so far"`
 	Total       int    `json:"total,omitempty"`
 	Error       string `json:"error,omitempty"`
@@ -41,10 +42,11 @@ type Imported struct {
 	Updated   int               `json:"updated"`
 	New       []string          `json:"updatedDeviceIds" doc:"Added to the product"`
 	Existing  []string          `json:"existingDeviceIds" doc:"In the product already"`
-	Nonmember []string          `json:"nonmemberDeviceIds" doc:"Belong to another product or team"`
+	Nonmember []string          `json:"nonmemberDeviceIds" doc:"Belong to another product of the team"`
 	Invalid   []string          `json:"invalidDeviceIds" doc:"Not a valid device id"`
 	Protected []string          `json:"protectedDeviceIds"`
 	Secrets   map[string]string `json:"secrets" doc:"Secret generated for each new device, by id. Shown only once"`
+	Users     map[string]string `json:"user_names,omitempty" doc:"The MQTT user names, id@team, of the new devices that need one, because four older devices of other teams have their id"`
 	NewGroups []string          `json:"new_groups,omitempty" doc:"With dry_run: groups that would be created"`
 	ByVersion []VersionCount    `json:"by_version,omitempty" doc:"With dry_run: new devices by the version they would receive at their first handshake"`
 }

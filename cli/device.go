@@ -155,6 +155,9 @@ func drawDevice(t *table, d api.Device) {
 	t.row("name", d.Name)
 	t.row("product", d.Firmware.App.Name)
 	t.row("kind", d.Type)
+	if d.User != "" {
+		t.row("user name", d.User+": four older devices of other teams have its id")
+	}
 	if d.Gateway != "" {
 		t.row("gateway", d.Gateway)
 	}

@@ -135,7 +135,7 @@ func (c *deviceImportCmd) preview(ctx context.Context, s server, devices []api.N
 }
 
 func noneImported() api.Imported {
-	return api.Imported{New: []string{}, Existing: []string{}, Nonmember: []string{}, Invalid: []string{}, Protected: []string{}, Secrets: map[string]string{}}
+	return api.Imported{New: []string{}, Existing: []string{}, Nonmember: []string{}, Invalid: []string{}, Protected: []string{}, Secrets: map[string]string{}, Users: map[string]string{}}
 }
 
 // addImported adds the outcome of a batch.
@@ -144,6 +144,7 @@ func addImported(all *api.Imported, got api.Imported) {
 	all.New, all.Existing = append(all.New, got.New...), append(all.Existing, got.Existing...)
 	all.Nonmember, all.Invalid = append(all.Nonmember, got.Nonmember...), append(all.Invalid, got.Invalid...)
 	maps.Copy(all.Secrets, got.Secrets)
+	maps.Copy(all.Users, got.Users)
 }
 
 // secretsFile creates the file of --secrets, nil if there is none. It never overwrites a
@@ -171,7 +172,11 @@ func (c *deviceImportCmd) importAll(ctx context.Context, s server, devices []api
 		addImported(&all, got)
 		if c.Secrets != "" {
 			for _, id := range slices.Sorted(maps.Keys(got.Secrets)) {
-				if _, err := fmt.Fprintf(secrets, "%s,%s\n", id, got.Secrets[id]); err != nil {
+				line := id + "," + got.Secrets[id]
+				if user := got.Users[id]; user != "" {
+					line += ",," + user // as muster simulate reads it
+				}
+				if _, err := fmt.Fprintln(secrets, line); err != nil {
 					return all, err
 				}
 			}
@@ -192,6 +197,9 @@ func drawImported(t *table, all api.Imported) {
 	}
 	_ = t.flush() // ends the columns; the last flush returns the error
 	t.line("%s imported.", humane.Count(all.Updated, "device"))
+	for _, id := range slices.Sorted(maps.Keys(all.Users)) {
+		t.line("%s needs the user name %s: four older devices of other teams have its id.", id, all.Users[id])
+	}
 	drawOthers(t, all)
 }
 
@@ -202,7 +210,7 @@ func drawOthers(t *table, all api.Imported) {
 		what string
 	}{
 		{all.Existing, "already imported"},
-		{all.Nonmember, "in another product or team"},
+		{all.Nonmember, "in another product"},
 		{all.Invalid, "not valid as device ids (1 to 128 of A-Z a-z 0-9 : _ -)"},
 	} {
 		if len(other.ids) > 0 {

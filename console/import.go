@@ -155,6 +155,7 @@ type importBody struct {
 	Out     fleet.Imported
 	CSV     template.URL // the secrets, to download
 	First   fleet.DeviceID
+	User    string // its user name; "": its id
 	Secret  string
 	Kept    int    // devices with a secret of their own
 	Problem string // what ended the import early
@@ -178,7 +179,7 @@ func (v importPages) importDevices() error {
 		if secret := out.Secrets[id]; secret == "" {
 			page.Kept++
 		} else if page.Secret == "" {
-			page.First, page.Secret = id, secret
+			page.First, page.User, page.Secret = id, out.Users[id], secret
 		}
 	}
 	return v.showOnce(v.at("/devices/imported"), page, len(out.Secrets)+1)
@@ -198,10 +199,14 @@ func (v importPages) importedPage() error {
 func secretsFile(out fleet.Imported) template.URL {
 	var text strings.Builder
 	w := csv.NewWriter(&text)
-	_ = w.Write([]string{"device", "secret"}) // a strings.Builder takes everything
+	heading := []string{"device", "secret"}
+	if len(out.Users) > 0 {
+		heading = append(heading, "version", "user_name") // the simulator's order
+	}
+	_ = w.Write(heading) // a strings.Builder takes everything
 	for _, id := range out.Updated {
 		if secret := out.Secrets[id]; secret != "" {
-			_ = w.Write([]string{id.String(), secret})
+			_ = w.Write([]string{id.String(), secret, "", out.Users[id]}[:len(heading)])
 		}
 	}
 	w.Flush()

@@ -61,10 +61,10 @@ func (v *visit) broker() broker {
 	return b
 }
 
-// Publish is the shell command that sends a message as a device. Its arguments are quoted where
-// the shell needs that.
-func (b broker) Publish(id any, secret, name, message string) string {
-	return fmt.Sprintf("mosquitto_pub -h %s -p %s -q 1 -i %v -u %v -P %s \\\n  -t d/%v/up/msg/%s -m %s", b.Host, b.Port, id, id, secret, id, name, message)
+// Publish is the shell command that sends a message as a device; user "" is its id. Its arguments are
+// quoted where the shell needs that.
+func (b broker) Publish(id any, user, secret, name, message string) string {
+	return fmt.Sprintf("mosquitto_pub -h %s -p %s -q 1 -i %v -u %v -P %s \\\n  -t d/%v/up/msg/%s -m %s", b.Host, b.Port, id, cmp.Or(user, fmt.Sprint(id)), secret, id, name, message)
 }
 
 // Simulate is the shell command that simulates the devices of a file of credentials.

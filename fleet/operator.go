@@ -14,6 +14,7 @@ type DeviceView struct {
 	Children   []DeviceID // of a gateway, when it is read on its own: the BLE devices attached to it
 	Released   Version    // its target by releases alone, without development and lock
 	Tag        string     // changes when an operator changes what the actor sees of it
+	User       string     // of a device that is read on its own: the user name it needs, id@team; "": its id will do
 }
 
 // DeviceViews is one page of a list of devices.

@@ -52,10 +52,29 @@ func (r *Registry) Device(ctx context.Context, actor fleet.Actor, product fleet.
 		return fleet.DeviceView{}, err
 	}
 	v, err := r.view(ctx, actor, s.device)
-	if err == nil && s.device.Kind == fleet.Gateway {
-		v.Children, err = r.childrenOf(actor.Team, id) // an actor who sees the gateway sees them all
+	if err != nil {
+		return v, err
 	}
+	if s.device.Kind == fleet.Gateway {
+		if v.Children, err = r.childrenOf(actor.Team, id); err != nil { // an actor who sees the gateway sees them all
+			return v, err
+		}
+	}
+	v.User, err = r.userOf(ctx, s.device)
 	return v, err
+}
+
+// userOf returns the user name that a device needs because as many older devices of other teams as a
+// connection without one can be have its id; "" where the id will do.
+func (r *Registry) userOf(ctx context.Context, d fleet.Device) (string, error) {
+	if d.Kind == fleet.BLE {
+		return "", nil
+	}
+	oldest, err := r.devices.Namesakes(ctx, d.ID)
+	if err != nil || slices.ContainsFunc(oldest, func(o fleet.Device) bool { return o.ID == d.ID }) {
+		return "", err
+	}
+	return d.ID.WithTeam(), nil
 }
 
 // childrenOf returns the BLE devices attached to gateway, by id.

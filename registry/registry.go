@@ -91,6 +91,7 @@ type Registry struct {
 // records is *store.Devices; tests put races and crashes between it and the registry.
 type records interface {
 	Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, error)
+	Namesakes(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, error)
 	Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error)
 	CreateMany(ctx context.Context, devices []*fleet.Device) []error
 	Delete(ctx context.Context, id fleet.DeviceID) error

@@ -16,13 +16,14 @@ import (
 type Credential struct {
 	ID       fleet.DeviceID
 	Secret   string
+	User     string         // its user name; "": its id
 	Version  fleet.Version  // zero: the fleet's
 	Hardware string         // revision; "": the Profile's
 	Gateway  fleet.DeviceID // of a BLE device: the one it is in reach of first, which is one of the fleet; no Secret then
 }
 
-// ReadCredentials reads one device a line: `device,secret[,version]`, or a JSON object
-// {"device": ..., "secret": ..., "version": ..., "hardware": ...}. Empty lines, lines that begin with # and
+// ReadCredentials reads one device a line: `device,secret[,version[,user name]]`, or a JSON object
+// {"device": ..., "secret": ..., "user_name": ..., "version": ..., "hardware": ...}. Empty lines, lines that begin with # and
 // a heading "device,secret..." are passed over. An answer of the REST API's device import
 // is read too: the whole with its "secrets", or a line for each device, of which those
 // without a secret are passed over. Errors are fleet.Invalid and name the line.
@@ -56,14 +57,11 @@ func parseLine(line string, heading bool) ([]Credential, error) {
 		return parseObject(line)
 	}
 	fields := strings.Split(line, ",")
-	if len(fields) < 2 || len(fields) > 3 {
-		return nil, errors.New("use device,secret or device,secret,version")
+	if len(fields) < 2 || len(fields) > 4 {
+		return nil, errors.New("use device,secret or device,secret,version or device,secret,version,user name")
 	}
-	version := ""
-	if len(fields) == 3 {
-		version = fields[2]
-	}
-	return one(fields[0], fields[1], version)
+	fields = append(fields, "", "")
+	return one(fields[0], fields[1], fields[2], fields[3])
 }
 
 func parseObject(line string) ([]Credential, error) {
@@ -71,9 +69,11 @@ func parseObject(line string) ([]Credential, error) {
 		Device   string            `json:"device"`
 		ID       string            `json:"id"` // the import's word for it
 		Secret   string            `json:"secret"`
+		User     string            `json:"user_name"`
 		Version  string            `json:"version"`
 		Hardware string            `json:"hardware"`
 		Secrets  map[string]string `json:"secrets"`
+		Users    map[string]string `json:"user_names"` // of devices among those
 		Line     int               `json:"line"`  // of an import's device
 		Done     *int              `json:"done"`  // how far an import is
 		Error    string            `json:"error"` // that ended an import
@@ -85,7 +85,7 @@ func parseObject(line string) ([]Credential, error) {
 	case o.Secrets == nil && o.Secret == "" && (o.Line > 0 || o.Done != nil || o.Error != ""):
 		return nil, nil // an import's line that brings no secret
 	case o.Secrets == nil:
-		all, err := one(cmp.Or(o.Device, o.ID), o.Secret, o.Version)
+		all, err := one(cmp.Or(o.Device, o.ID), o.Secret, o.Version, o.User)
 		for i := range all {
 			all[i].Hardware = o.Hardware
 		}
@@ -93,7 +93,7 @@ func parseObject(line string) ([]Credential, error) {
 	}
 	var all []Credential
 	for device, secret := range o.Secrets {
-		c, err := one(device, secret, o.Version)
+		c, err := one(device, secret, o.Version, o.Users[device])
 		if err != nil {
 			return nil, err
 		}
@@ -103,12 +103,12 @@ func parseObject(line string) ([]Credential, error) {
 	return all, nil
 }
 
-func one(device, secret, version string) ([]Credential, error) {
+func one(device, secret, version, user string) ([]Credential, error) {
 	id, err := fleet.ParseDeviceID(strings.TrimSpace(device))
 	if err != nil {
 		return nil, err
 	}
-	c := Credential{ID: id, Secret: strings.TrimSpace(secret)}
+	c := Credential{ID: id, Secret: strings.TrimSpace(secret), User: strings.TrimSpace(user)}
 	if c.Secret == "" {
 		return nil, errors.New("device " + device + " has no secret")
 	}

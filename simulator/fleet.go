@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -191,7 +192,7 @@ func (f *Fleet) dialer(n int, c Credential, gateway bool) func(context.Context) 
 	if f.config.Spread {
 		broker = broker.Spread(n)
 	}
-	o := mqtt.Client{ID: c.ID.String(), User: c.ID.String(), Password: c.Secret, KeepAlive: f.config.KeepAlive}
+	o := mqtt.Client{ID: c.ID.String(), User: cmp.Or(c.User, c.ID.String()), Password: c.Secret, KeepAlive: f.config.KeepAlive}
 	if f.config.Client == Light || gateway { // Paho's queue is for one device
 		return func(ctx context.Context) (client, error) { return noNil(mqttlite.Dial(ctx, broker, o)) }
 	}

@@ -24,7 +24,7 @@ func ShownDevice(v *fleet.DeviceView) api.Device {
 		Development: v.Development, Disabled: v.Disabled, Online: v.Online, Connected: v.Online,
 		LastHandshake: Moment(v.LastHandshake), LastHeard: Moment(v.LastHeard),
 		Status: "normal", UpdatesEnabled: v.UpdatesOn, UpdatesForced: v.Force, Hardware: v.Hardware, Facts: json.RawMessage(wire.JSON(v.Facts)),
-		Functions: []string{}, Type: v.Kind.String(), Gateway: v.Gateway.String(), Tenant: v.Team.String(),
+		Functions: []string{}, Type: v.Kind.String(), Gateway: v.Gateway.String(), User: v.User, Tenant: v.Team.String(),
 		Firmware: api.DeviceFirmware{Supports: []string{Supported}, App: api.AppName{Name: v.Slug, Version: v.Running.String()}},
 		Meta:     api.DeviceMeta{Created: Moment(v.Created), Updated: Moment(lastChange(v)), Version: v.Tag},
 	}
@@ -96,6 +96,12 @@ func ShownImport(done fleet.Imported) api.Imported {
 	}
 	for id, secret := range done.Secrets {
 		out.Secrets[id.String()] = secret
+	}
+	for id, user := range done.Users {
+		if out.Users == nil {
+			out.Users = map[string]string{}
+		}
+		out.Users[id.String()] = user
 	}
 	return out
 }

@@ -82,11 +82,12 @@ func outcomes(devices []fleet.NewDevice, at int, done fleet.Imported) []api.Impo
 	for i, d := range devices {
 		id := d.ID
 		if word := became[id]; word != "" {
-			lines = append(lines, api.ImportLine{Line: at + i + 1, ID: id, Outcome: word, Secret: shown.Secrets[id]})
+			lines = append(lines, api.ImportLine{Line: at + i + 1, ID: id, Outcome: word, Secret: shown.Secrets[id], User: shown.Users[id]})
 		}
 		if became[id] == "updated" { // of an id that is listed twice, the second exists already
 			became[id] = "existing"
 			delete(shown.Secrets, id)
+			delete(shown.Users, id)
 		}
 	}
 	return lines

@@ -2,6 +2,7 @@ package cloudtest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net"
 	"os"
@@ -46,7 +47,7 @@ func Dial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) *Device 
 
 // TryDial is Dial for a device that may be turned away.
 func TryDial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) (*Device, error) {
-	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: c.ID.String(), User: c.ID.String(), Password: c.Secret})
+	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: c.ID.String(), User: cmp.Or(c.User, c.ID.String()), Password: c.Secret})
 	if err != nil {
 		return nil, err
 	}
