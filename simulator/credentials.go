@@ -16,10 +16,10 @@ import (
 type Credential struct {
 	ID       fleet.DeviceID
 	Secret   string
-	User     string         // its user name; "": its id
 	Version  fleet.Version  // zero: the fleet's
 	Hardware string         // revision; "": the Profile's
 	Gateway  fleet.DeviceID // of a BLE device: the one it is in reach of first, which is one of the fleet; no Secret then
+	User     string         // its MQTT user name; "": its id
 }
 
 // ReadCredentials reads one device a line: `device,secret[,version[,user name]]`, or a JSON object
@@ -74,9 +74,9 @@ func parseObject(line string) ([]Credential, error) {
 		Hardware string            `json:"hardware"`
 		Secrets  map[string]string `json:"secrets"`
 		Users    map[string]string `json:"user_names"` // of devices among those
-		Line     int               `json:"line"`  // of an import's device
-		Done     *int              `json:"done"`  // how far an import is
-		Error    string            `json:"error"` // that ended an import
+		Line     int               `json:"line"`       // of an import's device
+		Done     *int              `json:"done"`       // how far an import is
+		Error    string            `json:"error"`      // that ended an import
 	}
 	if err := json.Unmarshal([]byte(line), &o); err != nil {
 		return nil, err
