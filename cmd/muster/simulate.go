@@ -17,7 +17,7 @@ import (
 
 type simulateCmd struct {
 	Broker      string                  `help:"MQTT address to connect to: tcp://, tls://, ws:// or wss://HOST[:PORT]." default:"tcp://127.0.0.1:1883" placeholder:"URL"`
-	Credentials string                  `help:"File of devices: lines \"device,secret[,version]\", JSON lines, or the JSON that muster device import prints; - for standard input." required:"" placeholder:"FILE"`
+	Credentials string                  `help:"File of devices: lines \"device,secret[,version[,user name]]\", JSON lines, or the JSON that muster device import prints; - for standard input." required:"" placeholder:"FILE"`
 	CA          string                  `name:"ca" help:"Trusted CA certificates, in PEM; by default the system's." type:"existingfile" placeholder:"FILE"`
 	Devices     int                     `help:"Use only the first N devices of the file; 0 for all." placeholder:"N"`
 	Product     string                  `help:"Product slug that devices report; by default none." placeholder:"SLUG"`
