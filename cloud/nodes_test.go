@@ -177,7 +177,7 @@ func reaches(t *testing.T, nodes []*world) {
 		}
 		offer := d.ReceiveOffer()
 		d.Report(offer, wire.ReportDownloading, 0)
-		if err := a.Cloud.OTA().Stop(ctx, id, func(*fleet.Device) error { return nil }); err != nil {
+		if err := a.Cloud.OTA().Stop(ctx, id.In(1), func(*fleet.Device) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
@@ -230,7 +230,7 @@ func TestAServerAloneWritesNothingForOthers(t *testing.T) {
 			t.Errorf("it has written %s", key)
 		}
 	}
-	fields := ask("hkeys", keys.Device("a"))
+	fields := ask("hkeys", keys.Device("1/a"))
 	if !slices.Contains(fields, "se") || slices.Contains(fields, "nd") || slices.Contains(fields, "ct") {
 		t.Errorf("the record has %v", fields)
 	}
