@@ -104,7 +104,7 @@ func TestNoPageHasTheTeamInADeviceID(t *testing.T) {
 	w.setDevice("d-2", func(d *fleet.Device) { d.Kind, d.Gateway = fleet.BLE, "1/d-1" })
 	must[string](t)(w.store.Messages.Append(t.Context(), fleet.Message{Team: 1, Device: "1/d-1", Topic: "d/d-1/up/msg", Payload: []byte("1"), Received: time.Now()}))
 	must[fleet.Alert](t)(w.store.Messages.Raise(t.Context(), fleet.Alert{Team: 1, Device: "1/d-1", Text: "hot"}))
-	release := w.beginRelease(2, fleet.ReleasePlan{Sample: 100, Stages: []fleet.ReleaseStage{{Share: 1000}, {Share: 10000}}})
+	release := w.beginRelease(2, fleet.CarefulPlan())
 	inner := regexp.MustCompile(`[^0-9A-Za-z.]1(/|%2F|%2f|&#47;)d-[12]`)
 	with := 0
 	for _, pattern := range Routes() {
