@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestADeviceIDBecomesATextByItsMethodOnly looks for conversions of a fleet.DeviceID: it will have
-// the device's team, too, which no text may show (docs/adr/0034). Packages that spell it are excepted.
+// TestADeviceIDBecomesATextByItsMethodOnly looks for conversions of a fleet.DeviceID: it has the device's
+// team, too, which no text may show (docs/adr/0040). Packages that spell it are excepted. Where people
+// name devices, a text becomes a DeviceID by a function that leaves no team in it.
 func TestADeviceIDBecomesATextByItsMethodOnly(t *testing.T) {
 	t.Parallel()
 	const device = module + "/fleet.DeviceID"
@@ -26,6 +28,7 @@ func TestADeviceIDBecomesATextByItsMethodOnly(t *testing.T) {
 	all := exported(t)
 	files := token.NewFileSet()
 	imports := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(all[path].Export) })
+	typed := []string{"/api", "/console"} // what is typed or sent there may have a "/"
 	looked := 0
 	for path, p := range all {
 		if p.Standard || spell[path] || path != module && !strings.HasPrefix(path, module+"/") {
@@ -51,6 +54,8 @@ func TestADeviceIDBecomesATextByItsMethodOnly(t *testing.T) {
 			}
 			if from := info.Types[call.Args[0]]; from.Value == nil && from.Type.String() == device && to.Type.String() != device {
 				t.Errorf("%s: a device id is converted to %s: use its method String", files.Position(call.Pos()), to.Type)
+			} else if from.Value == nil && from.Type.String() != device && to.Type.String() == device && slices.ContainsFunc(typed, func(p string) bool { return strings.HasPrefix(path, module+p) }) {
+				t.Errorf("%s: %s is converted to a device id: use fleet.DeviceNamed or ParseDeviceID", files.Position(call.Pos()), from.Type)
 			}
 		}
 	}

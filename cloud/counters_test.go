@@ -238,6 +238,9 @@ var operations = []struct {
 }
 
 func (w *counted) record(id fleet.DeviceID) (fleet.Device, bool) {
+	if id == "" { // none was chosen
+		return fleet.Device{}, false
+	}
 	d, err := w.Cloud.Store().Devices.Device(w.Context(), id.In(1))
 	return d, err == nil
 }

@@ -195,6 +195,13 @@ func TestAnIDOfAnotherTeamIsAsOneThatDoesNotExist(t *testing.T) {
 	for _, path := range []string{"/v1/devices?deviceIds=%s", "/v1/messages?deviceId=%s", "/v1/alerts?deviceIds=%s", "/v1/devices?deviceNameFuzzy=%s"} {
 		same(path, func(id string) (int, string) { return s.send(http.MethodGet, fmt.Sprintf(path, id), "", token) })
 	}
+	for _, path := range []string{"/v1/devices?deviceIds=", "/v1/messages?deviceId=", "/v1/alerts?deviceIds=", "/v1/devices/"} { // what a DeviceID has inside names nothing
+		for _, id := range []string{"1%2F" + s.subject(own)["device"], "2%2F" + taken} {
+			if status, body := s.send(http.MethodGet, path+id, "", token); status/100 == 2 && !strings.Contains(body, `"items":[]`) || strings.HasSuffix(path, "/") && status/100 != 4 {
+				t.Errorf("%s%s: got %d %s", path, id, status, body)
+			}
+		}
+	}
 	same("attach to a gateway", func(id string) (int, string) {
 		return s.send(http.MethodPost, "/v1/products/lamp/devices", fmt.Sprintf(`{"id":"b","gateway":%q}`, id), token)
 	})

@@ -83,6 +83,11 @@ func TestAPageOfAnotherTeamsDeviceIsAsOfNone(t *testing.T) {
 	if asked < 5 {
 		t.Errorf("%d pages were compared", asked)
 	}
+	for _, id := range []string{"2/taken-1", "1/d-1", "x/d-1"} { // what a DeviceID has inside names nothing
+		if answer := w.send(http.MethodGet, "/p/lamp/device/"+url.PathEscape(id), nil, w.signed); answer.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: got %d", id, answer.StatusCode)
+		}
+	}
 	address, page := w.preview(url.Values{"ids": {"taken-1"}})
 	if !strings.Contains(page, "Import 1 device?") || strings.Contains(page, "another product") {
 		t.Errorf("the preview:\n%s", page)

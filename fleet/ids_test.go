@@ -1,7 +1,9 @@
 package fleet_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -190,4 +192,32 @@ func FuzzParseGroupName(f *testing.F) {
 			t.Errorf("%q was accepted as %q", s, name)
 		}
 	})
+}
+
+func TestADeviceIDHasItsTeamInsideAndShowsTheIDAlone(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		id   fleet.DeviceID
+		want string // what a map is keyed by
+	}{
+		{"an id", fleet.DeviceID("a").In(7), "7/a"},
+		{"in the same team again", fleet.DeviceID("a").In(7).In(7), "7/a"},
+		{"in another team", fleet.DeviceID("a").In(7).In(8), "8/a"},
+		{"of no team", fleet.DeviceID("a").In(7).In(0), "a"},
+		{"none", fleet.DeviceID("").In(7), ""},
+		{"named", fleet.DeviceNamed("a").In(7), "7/a"},
+	} {
+		if string(row.id) != row.want || strings.ContainsAny(row.id.String(), "/") {
+			t.Errorf("%s: got %q, shown as %s, want %q", row.name, string(row.id), row.id, row.want)
+		}
+	}
+	for _, text := range []string{"7/a", "8/a", "x/a", "/a", "a/"} { // what people write has no team in it
+		if id := fleet.DeviceNamed(text).In(7); strings.HasSuffix(string(id), "/a") || id == "7/" {
+			t.Errorf("%s names %q", text, string(id))
+		}
+	}
+	data, err := json.Marshal([]fleet.DeviceID{"7/a"})
+	if got := fmt.Sprintf("%s %v %q %+v", fleet.DeviceID("a").In(7), fleet.DeviceID("a").In(7), fleet.DeviceID("a").In(7), []fleet.DeviceID{"7/a"}) + string(data); err != nil || got != `a a "a" [a]["a"]` {
+		t.Errorf("got %s, %v", got, err)
+	}
 }
