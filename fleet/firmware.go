@@ -9,7 +9,7 @@ import (
 type Product struct {
 	ID           ProductID
 	Team         TeamID
-	Slug         string // unique in the installation
+	Slug         string // unique in its team
 	Name         string
 	Description  string
 	Created      time.Time
