@@ -74,7 +74,7 @@ func (id DeviceID) String() string { return string(id[strings.IndexByte(string(i
 // WithTeam returns the user name that names a device and its team (docs/protocol.md, "Credentials").
 func (id DeviceID) WithTeam() string { return id.String() + "@" + id.Team().String() }
 
-// MarshalText returns the id alone.
+// MarshalText returns the id alone. encoding/json does not call it for the keys of a map.
 func (id DeviceID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
 // MostNamesakes is how many devices with one id a connection that names no team can be.
