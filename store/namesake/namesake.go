@@ -34,39 +34,36 @@ func Read(ctx context.Context, p *pipeline.Pipeline, id fleet.DeviceID) ([]fleet
 
 type read struct {
 	id      fleet.DeviceID
-	sent    *redis.Cmd
+	sent    *redis.StringSliceCmd
 	devices []fleet.Device
 }
 
 func (op *read) Key() string { return keys.Holders(op.id) }
 
 func (op *read) Queue(p redis.Pipeliner, _ bool) {
+	ctx := context.Background()
 	before, after := keys.Around(op.id)
-	op.sent = p.EvalSha(context.Background(), Script.SHA, []string{keys.Holders(op.id)}, before, after, Most)
+	op.sent = redis.NewStringSliceCmd(ctx, "evalsha", Script.SHA, 1, keys.Holders(op.id), before, after, Most)
+	_ = p.Process(ctx, op.sent) // which queues it
 }
 
 func (op *read) Settle(bool) error {
-	rows, err := op.sent.Slice()
+	words, err := op.sent.Result()
 	if err != nil {
 		return err
 	}
-	op.devices = make([]fleet.Device, 0, len(rows))
-	for _, row := range rows {
-		if d, err := device(op.id, row.([]any)); err == nil {
-			op.devices = append(op.devices, d)
-		}
-	}
-	return nil
-}
-
-// device reads a row of the script's reply.
-func device(id fleet.DeviceID, row []any) (d fleet.Device, err error) {
-	words := row[1].([]any)
+	op.devices = make([]fleet.Device, 0, 1)
 	fields := make(map[string]string, len(words)/2)
 	for i := 0; i+1 < len(words); i += 2 {
-		fields[words[i].(string)] = words[i+1].(string)
+		if words[i] != "" {
+			fields[words[i]] = words[i+1]
+			continue
+		}
+		d := fleet.Device{ID: op.id.In(fleet.TeamID(record.Decimal(words[i+1])))}
+		if record.ReadDevice(fields, &d) == nil {
+			op.devices = append(op.devices, d)
+		}
+		clear(fields)
 	}
-	d.ID = id.In(fleet.TeamID(record.Decimal(row[0].(string))))
-	err = record.ReadDevice(fields, &d)
-	return d, err
+	return nil
 }
