@@ -21,11 +21,12 @@ import (
 
 // Devices reads and writes device records.
 type Devices struct {
-	core     *core
-	nodes    *node.Nodes
-	index    *index.Index
-	feed     *feed.Feed
-	catalogs *Catalogs
+	core      *core
+	nodes     *node.Nodes
+	namesakes *namesake.Reader
+	index     *index.Index
+	feed      *feed.Feed
+	catalogs  *Catalogs
 }
 
 // Device returns the record of id; fleet.NotFound when there is none.
@@ -87,10 +88,10 @@ func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 	return d, saved, nil
 }
 
-// Namesakes returns the devices of up to namesake.Most teams that have the id of id, oldest first, in
-// one trip.
+// Namesakes returns the devices of up to namesake.Most teams that have the id of id, oldest first. It
+// takes one trip, as namesake.Reader has it.
 func (s *Devices) Namesakes(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, error) {
-	return namesake.Read(ctx, s.core.Pipeline, id)
+	return s.namesakes.Read(ctx, id)
 }
 
 // Create writes a new record, in d.Team, and sets d.Revision and d.Namesakes; fleet.Conflict when the team has a

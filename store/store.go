@@ -21,6 +21,7 @@ import (
 	"github.com/muster-iot/muster/store/jobs"
 	"github.com/muster-iot/muster/store/journal"
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/namesake"
 	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
@@ -152,7 +153,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	}
 	s.feed = feed.New(follow)
 	s.Catalogs.feed = s.feed
-	s.Devices = &Devices{core: c, nodes: s.nodes, index: s.Index, feed: s.feed, catalogs: s.Catalogs}
+	s.Devices = &Devices{core: c, nodes: s.nodes, namesakes: namesake.New(c.Pipeline), index: s.Index, feed: s.feed, catalogs: s.Catalogs}
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), Outboxes: command.New(c.Pipeline, c.clock, c.keep.Commands, o.Room, s.nodes.WakeOthers), core: c, room: o.Room}
