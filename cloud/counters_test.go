@@ -100,7 +100,7 @@ var operations = []struct {
 	{"Hello for a BLE device", func(w *counted) bool {
 		id := w.any(w.kind(fleet.BLE))
 		d, known := w.record(id)
-		g := w.online[d.Gateway]
+		g := w.online[d.Gateway.In(0)]
 		if !known || g == nil || d.Disabled {
 			return false
 		}
@@ -225,7 +225,7 @@ var operations = []struct {
 		return err == nil
 	}},
 	{"command done", func(w *counted) bool {
-		id := w.any(w.those(func(d fleet.Device) bool { return w.online[d.ID] != nil && d.Pending > 0 }))
+		id := w.any(w.those(func(d fleet.Device) bool { return w.online[d.ID.In(0)] != nil && d.Pending > 0 }))
 		d := w.online[id]
 		if d == nil {
 			return false
@@ -289,17 +289,17 @@ func (w *counted) kind(kind fleet.DeviceKind) []fleet.DeviceID {
 }
 
 func (w *counted) connected() []fleet.DeviceID {
-	return w.those(func(d fleet.Device) bool { return w.online[d.ID] != nil })
+	return w.those(func(d fleet.Device) bool { return w.online[d.ID.In(0)] != nil })
 }
 
 func (w *counted) offline() []fleet.DeviceID {
-	return w.those(func(d fleet.Device) bool { return w.online[d.ID] == nil && w.secrets[d.ID].Secret != "" })
+	return w.those(func(d fleet.Device) bool { return w.online[d.ID.In(0)] == nil && w.secrets[d.ID.In(0)].Secret != "" })
 }
 
 // updating is a connected device whose update runs.
 func (w *counted) updating() (fleet.DeviceID, fleet.Device) {
 	id := w.any(w.those(func(d fleet.Device) bool {
-		return w.online[d.ID] != nil && d.Update.State.Running() && d.Update.State < fleet.Applying
+		return w.online[d.ID.In(0)] != nil && d.Update.State.Running() && d.Update.State < fleet.Applying
 	}))
 	d, _ := w.record(id)
 	return id, d
