@@ -46,6 +46,7 @@ class Server:
     tls: bool = False  # usually with port 8883
     ca: Optional[str] = None  # file of the certificates to trust; the system's by default
     keepalive: int = 60  # seconds
+    user: Optional[str] = None  # the user name, if the import shows one (id@team); the device id by default
 
 
 def _client(device: str) -> Any:
@@ -119,7 +120,7 @@ class Connection:
 
     def _connect(self) -> bool:
         client = _client(self.server.device)
-        client.username_pw_set(self.server.device, self.server.secret)
+        client.username_pw_set(self.server.user or self.server.device, self.server.secret)
         if self.server.tls:
             client.tls_set(ca_certs=self.server.ca)
         client.on_connect = self._on_connect

@@ -13,6 +13,7 @@
 
 /* Yours. */
 #define DEVICE_ID "dev-1"
+#define USER_NAME DEVICE_ID /* DEVICE_ID "@7" if the import shows the user name dev-1@7 */
 #define SECRET "the secret that muster device import printed"
 #define VERSION "1.4.0"
 
@@ -151,8 +152,10 @@ static bool connect_mqtt(void)
     bool present;
     (void)memset(&c, 0, sizeof c);
     c.cleanSession = true;
-    c.pClientIdentifier = c.pUserName = DEVICE_ID;
-    c.clientIdentifierLength = c.userNameLength = (uint16_t)strlen(DEVICE_ID);
+    c.pClientIdentifier = DEVICE_ID;
+    c.clientIdentifierLength = (uint16_t)strlen(DEVICE_ID);
+    c.pUserName = USER_NAME;
+    c.userNameLength = (uint16_t)strlen(USER_NAME);
     c.pPassword = SECRET;
     c.passwordLength = (uint16_t)strlen(SECRET);
     c.keepAliveSeconds = 60;

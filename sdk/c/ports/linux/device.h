@@ -8,7 +8,7 @@
 #include "sha256.h"
 
 typedef struct {
-    const char *host, *id, *product, *hardware, *cafile, *state;
+    const char *host, *id, *user, *product, *hardware, *cafile, *state;
     const char *version, *version_command;
     const char *install; /* file:PATH, command:CMD, rauc, swupdate */
     const char *keep_command, *restart_command, *self_test, *command, *busy_file;

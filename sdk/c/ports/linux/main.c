@@ -127,7 +127,7 @@ static int connect_to(device_t *d)
     }
     (void)mosquitto_int_option(d->mqtt, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5); /* it says why a connection ends */
     (void)mosquitto_int_option(d->mqtt, MOSQ_OPT_TCP_NODELAY, 1);
-    (void)mosquitto_username_pw_set(d->mqtt, o->id, o->secret);
+    (void)mosquitto_username_pw_set(d->mqtt, o->user != NULL ? o->user : o->id, o->secret);
     mosquitto_connect_v5_callback_set(d->mqtt, on_connect);
     mosquitto_disconnect_v5_callback_set(d->mqtt, on_disconnect);
     mosquitto_message_v5_callback_set(d->mqtt, on_message);

@@ -17,6 +17,7 @@ static const char usage[] =
     "  --cafile FILE            certificates to trust: use TLS\n"
     "  --insecure               don't check the server's name in its certificate\n"
     "  --id ID                  device id\n"
+    "  --user NAME              user name, if the import shows one (ID@TEAM); default: the id\n"
     "  --secret-file FILE       the device's secret\n"
     "  --state DIR              where progress and images are kept (/var/lib/muster-device)\n"
     "  --product SLUG           product the software was built for\n"
@@ -68,9 +69,9 @@ static void read_secret(options_t *o, const char *file)
 
 void options_read(options_t *o, int argc, char **argv)
 {
-    enum { HOST = 1, PORT, CAFILE, INSECURE, ID, SECRET, STATE, PRODUCT, HARDWARE, MAX, VERSION, VERSIONC, INSTALL, KEEP, RESTART, TEST, TRIAL, BUSY, COMMAND, HELP };
+    enum { HOST = 1, PORT, CAFILE, INSECURE, ID, USER, SECRET, STATE, PRODUCT, HARDWARE, MAX, VERSION, VERSIONC, INSTALL, KEEP, RESTART, TEST, TRIAL, BUSY, COMMAND, HELP };
     static const struct option known[] = {
-        {"host", 1, 0, HOST}, {"port", 1, 0, PORT}, {"cafile", 1, 0, CAFILE}, {"insecure", 0, 0, INSECURE}, {"id", 1, 0, ID},
+        {"host", 1, 0, HOST}, {"port", 1, 0, PORT}, {"cafile", 1, 0, CAFILE}, {"insecure", 0, 0, INSECURE}, {"id", 1, 0, ID}, {"user", 1, 0, USER},
         {"secret-file", 1, 0, SECRET}, {"state", 1, 0, STATE}, {"product", 1, 0, PRODUCT}, {"hardware", 1, 0, HARDWARE},
         {"max-image", 1, 0, MAX}, {"version", 1, 0, VERSION}, {"version-command", 1, 0, VERSIONC}, {"install", 1, 0, INSTALL},
         {"keep-command", 1, 0, KEEP}, {"restart-command", 1, 0, RESTART}, {"self-test", 1, 0, TEST}, {"trial", 1, 0, TRIAL},
@@ -87,6 +88,7 @@ void options_read(options_t *o, int argc, char **argv)
         case CAFILE: o->cafile = optarg; break;
         case INSECURE: o->insecure = true; break;
         case ID: o->id = optarg; break;
+        case USER: o->user = optarg; break;
         case SECRET: secret_file = optarg; break;
         case STATE: o->state = optarg; break;
         case PRODUCT: o->product = optarg; break;

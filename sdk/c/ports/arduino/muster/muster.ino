@@ -123,7 +123,7 @@ void setup() {
   WiFi.begin(SSID, PASSPHRASE);
   line.setCACert(CA);
   mqtt.setId(DEVICE_ID);
-  mqtt.setUsernamePassword(DEVICE_ID, SECRET);
+  mqtt.setUsernamePassword(DEVICE_ID, SECRET); // "dev-1@7" in place of DEVICE_ID if the import shows that user name
   mqtt.setKeepAliveInterval(60000);
   mqtt.setConnectionTimeout(10000);
   mqtt.onMessage(onMessage);

@@ -19,6 +19,7 @@
 /* Yours. */
 #define SERVER "mqtts://muster.example.com"
 #define DEVICE_ID "dev-1"
+#define USER_NAME DEVICE_ID /* DEVICE_ID "@7" if the import shows the user name dev-1@7 */
 #define SECRET "the secret that muster device import printed"
 
 void network_start(void); /* yours: Wi-Fi or Ethernet, returns when there is an address */
@@ -130,7 +131,7 @@ void app_main(void)
         .broker.address.uri = SERVER,
         .broker.verification.crt_bundle_attach = esp_crt_bundle_attach,
         .credentials.client_id = DEVICE_ID,
-        .credentials.username = DEVICE_ID,
+        .credentials.username = USER_NAME,
         .credentials.authentication.password = SECRET,
         .session.keepalive = 60,
         .network.disable_auto_reconnect = true, /* muster_down says when */

@@ -24,6 +24,7 @@ LOG_MODULE_REGISTER(muster_device, LOG_LEVEL_INF);
 #define SERVER "muster.example.com"
 #define PORT "8883"
 #define DEVICE_ID "dev-1"
+#define USER_NAME DEVICE_ID /* DEVICE_ID "@7" if the import shows the user name dev-1@7 */
 #define SECRET "the secret that muster device import printed"
 #define VERSION "1.4.0"
 #define TLS_TAG 1
@@ -156,7 +157,7 @@ static void on_event(struct mqtt_client *c, const struct mqtt_evt *e)
 
 static int start(void)
 {
-	static struct mqtt_utf8 user = MQTT_UTF8_LITERAL(DEVICE_ID), password = MQTT_UTF8_LITERAL(SECRET);
+	static struct mqtt_utf8 id = MQTT_UTF8_LITERAL(DEVICE_ID), user = MQTT_UTF8_LITERAL(USER_NAME), password = MQTT_UTF8_LITERAL(SECRET);
 	static const sec_tag_t tags[] = {TLS_TAG};
 	struct zsock_addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
 
@@ -168,7 +169,7 @@ static int start(void)
 	mqtt_client_init(&mqtt);
 	mqtt.broker = &server;
 	mqtt.evt_cb = on_event;
-	mqtt.client_id = user;
+	mqtt.client_id = id;
 	mqtt.user_name = &user;
 	mqtt.password = &password;
 	mqtt.protocol_version = MQTT_VERSION_3_1_1;
