@@ -181,7 +181,7 @@ func TestAnIDOfAnotherTeamIsAsOneThatDoesNotExist(t *testing.T) {
 			continue
 		}
 		same(p.operation+p.query, func(id string) (int, string) {
-			about := s.subject(own)
+			about := s.subject(own, r.path+p.query+p.body)
 			about["device"] = id
 			status, body := s.send(r.method, s.fill(r.path+p.query, about), s.fill(p.body, about), token)
 			for _, made := range []string{"version", "group", "fresh", "alert"} { // what each call has of its own
@@ -196,7 +196,7 @@ func TestAnIDOfAnotherTeamIsAsOneThatDoesNotExist(t *testing.T) {
 		same(path, func(id string) (int, string) { return s.send(http.MethodGet, fmt.Sprintf(path, id), "", token) })
 	}
 	for _, path := range []string{"/v1/devices?deviceIds=", "/v1/messages?deviceId=", "/v1/alerts?deviceIds=", "/v1/devices/"} { // what a DeviceID has inside names nothing
-		for _, id := range []string{"1%2F" + s.subject(own)["device"], "2%2F" + taken} {
+		for _, id := range []string{"1%2F" + s.subject(own, "{device}")["device"], "2%2F" + taken} {
 			if status, body := s.send(http.MethodGet, path+id, "", token); status/100 == 2 && !strings.Contains(body, `"items":[]`) || strings.HasSuffix(path, "/") && status/100 != 4 {
 				t.Errorf("%s%s: got %d %s", path, id, status, body)
 			}
