@@ -185,7 +185,7 @@ func TestAnIDOfAnotherTeamIsAsOneThatDoesNotExist(t *testing.T) {
 			about["device"] = id
 			status, body := s.send(r.method, s.fill(r.path+p.query, about), s.fill(p.body, about), token)
 			for _, made := range []string{"version", "group", "fresh", "alert"} { // what each call has of its own
-				if about[made] != "" {
+				if len(about[made]) > 1 { // "1" is nobody's
 					body = strings.ReplaceAll(body, about[made], "*")
 				}
 			}
