@@ -156,7 +156,7 @@ func TestNodesOnAClusterLoseNothing(t *testing.T) {
 	}
 	grow("after a server was killed")
 
-	dead := cluster.Master(keys.Device(ids[0]))
+	dead := cluster.Master(keys.Device(ids[0].In(1)))
 	if err := cluster.AwaitReplicated(dead); err != nil {
 		t.Fatal(err)
 	}
