@@ -189,7 +189,9 @@ func TestAReleaseHaltsByItself(t *testing.T) {
 	audit := cloudtest.Must[api.Page[api.AuditEntry]](t)(w.Audit(t.Context(), api.AuditFilter{Action: "release", Limit: 10}))
 	var actions []string
 	for _, e := range audit.Items {
-		actions = append(actions, e.Action)
+		if e.Action != "release.waiting" { // it waits for the approval if it is looked at before the failures
+			actions = append(actions, e.Action)
+		}
 	}
 	if got := strings.Join(actions, " "); got != "release.reverted release.revert release.halted" {
 		t.Errorf("audited: %s", got)
