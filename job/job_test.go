@@ -235,6 +235,21 @@ func TestDevicesThatAreNotDoneAreCountedAndTheFirstKept(t *testing.T) {
 	}
 }
 
+// Users name devices by their ids alone.
+func TestDevicesThatAnOrderNamesAreThoseOfItsTeam(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	w.devices(2)
+	w.Store.Devices.SetOnline("1/d-00000", true)
+	order := Order{Product: product, Action: jobs.Unlock, Devices: []fleet.DeviceID{"d-00001", "d-00000", "d-00001"}}
+	if impact := must[Impact](t)(w.Preview(ctx, owner, order)); impact.Devices != 2 || impact.Online != 1 {
+		t.Errorf("the impact is %+v", impact)
+	}
+	j := must[Job](t)(w.Start(ctx, owner, order))
+	if ids := must[[]fleet.DeviceID](t)(w.jobs.Devices(ctx, team, j.Number, 0)); !slices.Equal(ids, []fleet.DeviceID{"1/d-00000", "1/d-00001"}) {
+		t.Errorf("its devices are %v", ids)
+	}
+}
+
 func TestTheSameStartTwiceIsOneJob(t *testing.T) {
 	w, ctx := newWorld(t), t.Context()
 	w.devices(3, in(old))
