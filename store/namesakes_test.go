@@ -123,3 +123,23 @@ func TestWhatWasReadOfAnIDIsNoticedToHaveChanged(t *testing.T) {
 		reads(2, 3)
 	})
 }
+
+// An id without its team names no device, and takes no server down.
+func TestAnIDWithoutItsTeamNamesNoDevice(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		must(t, s.Devices.Create(ctx, inTeam(1, "a")))
+		for _, id := range []fleet.DeviceID{"a", ""} {
+			if _, err := s.Devices.Device(ctx, id); !errors.Is(err, fleet.NotFound) {
+				t.Errorf("%q: got %v, want not found", id, err)
+			}
+			if _, err := s.Devices.Edit(ctx, id, func(*fleet.Device) error { return nil }); !errors.Is(err, fleet.NotFound) {
+				t.Errorf("an edit of %q: got %v, want not found", id, err)
+			}
+			if err := s.Devices.Delete(ctx, id); !errors.Is(err, fleet.NotFound) {
+				t.Errorf("deleting %q: got %v, want not found", id, err)
+			}
+		}
+		got[fleet.Device](t)(s.Devices.Device(ctx, "1/a"))
+	})
+}

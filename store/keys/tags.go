@@ -61,9 +61,11 @@ func perBucket(kind string) *bucketed {
 	return &b
 }
 
+// of returns the key of a device. An id without its team names none: team 0 has no devices, so that
+// reading finds nothing and a change changes nothing.
 func (b *bucketed) of(id fleet.DeviceID) string {
 	if id.Team() == 0 {
-		panic("store: the device id " + id.String() + " has no team")
+		return b[Bucket(id)] + "0/" + id.String()
 	}
 	return b[Bucket(id)] + string(id)
 }
