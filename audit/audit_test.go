@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestAnEntryTheStoreDoesNotTakeIsLogged(t *testing.T) {
 
 func TestAnEntryTheStoreDoesNotTakeIsWrittenLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "unaudited")
-	keep := func(log *audit.Log) {
+	keep := func(log *audit.Log) *spool.Spool {
 		t.Helper()
 		kept, err := spool.Open(path, 1<<16)
 		if err != nil {
@@ -106,6 +107,7 @@ func TestAnEntryTheStoreDoesNotTakeIsWrittenLater(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = kept.Close() })
 		log.Keep(kept)
+		return kept
 	}
 	log, s, output := open(t)
 	keep(log)
@@ -115,13 +117,16 @@ func TestAnEntryTheStoreDoesNotTakeIsWrittenLater(t *testing.T) {
 		t.Errorf("got %s", output)
 	}
 	next, _, _ := open(t) // of the next process
-	keep(next)
+	kept := keep(next)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); next.Run(ctx) }()
 	var page []fleet.AuditEntry
 	for len(page) == 0 && t.Context().Err() == nil {
 		page, _, _ = next.Page(t.Context(), owner, fleet.AuditQuery{Limit: 10})
+	}
+	for len(kept.Lines()) > 0 && t.Context().Err() == nil { // it is dropped after it was written
+		runtime.Gosched()
 	}
 	stop()
 	<-ended

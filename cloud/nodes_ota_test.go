@@ -111,7 +111,10 @@ func updatesReach(t *testing.T, a, b *world) {
 	t.Run("halted release", func(t *testing.T) {
 		_, cred := begin("halted")
 		f := cloudtest.Must[api.Firmware](t)(a.Release(ctx, cloudtest.Lamp, api.Release{
-			Version: cloudtest.Whole(2), Groups: api.Some(api.Names{"halted"}), Plan: tenth(func(p *api.Plan) { p.Stages = p.Stages[1:] }),
+			Version: cloudtest.Whole(2), Groups: api.Some(api.Names{"halted"}), Plan: tenth(func(p *api.Plan) {
+				p.Stages = p.Stages[1:]
+				p.Stages[0].Hold = &api.Span{Duration: time.Hour} // it lasts until it is halted
+			}),
 		}))
 		d := b.Dial(cred)
 		download(d)
