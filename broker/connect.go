@@ -36,7 +36,7 @@ func (l *Link) connect(in *bufio.Reader) error {
 	}
 	l.broker.places.reach(l.place, claiming)
 	l.hear(time.Now())
-	l.version = pk.ProtocolVersion
+	l.speaks(pk.ProtocolVersion)
 	l.takeWill(&pk.Connect)
 	if code := validate(&pk); code != codeNone {
 		return l.refuse(code, nil)

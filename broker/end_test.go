@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,5 +140,23 @@ func TestCloseTellsMQTT5Why(t *testing.T) {
 				s.link().Chunks(topicOf(t, "d/d1/down/chunk")).Send(newImage(1, 128), 0, 1)
 			})
 		})
+	}
+}
+
+// Whatever a connection has read when the broker stops. The race detector judges.
+func TestShutdownMeetsConnects(t *testing.T) {
+	for range 50 {
+		b := New(bounded(Config{}), newCloud(), slog.New(slog.DiscardHandler))
+		var writing sync.WaitGroup
+		for range 4 {
+			c := pipe(t, b, mqtt.V5)
+			writing.Go(func() {
+				_, _ = c.conn.Write(connectPacket(mqtt.V5, hello{id: "d1", user: "d1", password: "wrong"}))
+			})
+		}
+		if err := b.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		writing.Wait()
 	}
 }

@@ -27,7 +27,7 @@ type Link struct {
 
 	// The reader's own: written before the session begins, read by others after.
 	id        fleet.DeviceID
-	version   byte          // of MQTT
+	version   byte          // of MQTT; written under mu, since Shutdown may end l at any moment
 	maxPacket uint32        // bytes the MQTT 5 client takes, 0: no limit
 	expiry    bool          // the client asked for a session that lasts
 	place     *place        // while it is not admitted
@@ -132,12 +132,22 @@ func (l *Link) shut(code byte) bool {
 	return true
 }
 
+// speaks notes the version of MQTT that the client speaks.
+func (l *Link) speaks(version byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.version = version
+}
+
 // sayGoodbye writes a DISCONNECT, unless the link is before CONNACK or in the middle of
 // another packet.
 func (l *Link) sayGoodbye(code byte) {
 	l.conn.SetWriteTimeout(farewell)
+	l.mu.Lock()
+	version := l.version
+	l.mu.Unlock()
 	var last []byte
-	if l.version == mqtt.V5 && code != codeNone {
+	if version == mqtt.V5 && code != codeNone {
 		last = disconnect(code)
 	}
 	l.out.Finish(last)
