@@ -61,7 +61,7 @@ func (v devicePages) deviceLive() error {
 func (v devicePages) state(b *deviceBody) (err error) {
 	id := v.deviceID()
 	b.Live = v.at("/device/" + url.PathEscape(id.String()) + "/live")
-	if b.View, err = v.registry.Device(v.ctx(), v.actor, v.product.ID, id); err != nil {
+	if b.View, err = v.registry.DeviceWithUser(v.ctx(), v.actor, v.product.ID, id); err != nil {
 		return err
 	}
 	if b.Trace, err = v.releases.Why(v.ctx(), v.actor, id); err != nil {

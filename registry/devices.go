@@ -43,6 +43,15 @@ func (r *Registry) Devices(ctx context.Context, actor fleet.Actor, q fleet.Devic
 	return views, nil
 }
 
+// DeviceWithUser is Device with the MQTT user name that the device needs, which takes a trip more.
+func (r *Registry) DeviceWithUser(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.DeviceView, error) {
+	v, err := r.Device(ctx, actor, product, id)
+	if err == nil {
+		v.User, err = r.userOf(ctx, v.Device)
+	}
+	return v, err
+}
+
 // Device returns a device of a product, a gateway with the ids of its BLE devices; product
 // 0: of any.
 func (r *Registry) Device(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.DeviceView, error) {
@@ -60,8 +69,7 @@ func (r *Registry) Device(ctx context.Context, actor fleet.Actor, product fleet.
 			return v, err
 		}
 	}
-	v.User, err = r.userOf(ctx, s.device)
-	return v, err
+	return v, nil
 }
 
 // userOf returns the user name that a device needs because as many older devices of other teams as a

@@ -79,7 +79,7 @@ func (a *API) getProductDevice(ctx context.Context, who fleet.Actor, in *DeviceP
 
 // GetDevice answers one device.
 func (a *API) GetDevice(ctx context.Context, who fleet.Actor, t Target) (*route.Tagged[api.Device], error) {
-	v, err := a.Registry.Device(ctx, who, t.Product, t.Device)
+	v, err := a.Registry.DeviceWithUser(ctx, who, t.Product, t.Device)
 	return route.AnswerTagged(v.Tag, withPast(ShownDevice(&v), &v), err)
 }
 
