@@ -21,7 +21,7 @@ var (
 	holders   = perBucket("y")
 )
 
-// Device is a hash: the record. Like History and Outbox, it panics for an id without a team.
+// Device is a hash: the record. An id without a team has none, as with History and Outbox.
 func Device(id fleet.DeviceID) string { return records.of(id) }
 
 // History is a list: past updates, newest first.

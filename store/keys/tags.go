@@ -61,11 +61,11 @@ func perBucket(kind string) *bucketed {
 	return &b
 }
 
-// of returns the key of a device. An id without its team names none: team 0 has no devices, so that
-// reading finds nothing and a change changes nothing.
+// of returns the key of a device. An id without its team has one that nothing is kept under: reading
+// finds nothing and a change changes nothing.
 func (b *bucketed) of(id fleet.DeviceID) string {
 	if id.Team() == 0 {
-		return b[Bucket(id)] + "0/" + id.String()
+		return b[Bucket(id)] + "/" + id.String()
 	}
 	return b[Bucket(id)] + string(id)
 }
