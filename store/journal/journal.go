@@ -93,9 +93,7 @@ func (s *Journal) Fence(ctx context.Context, id string) error {
 // closes those that were fenced. Records of other owners that live are theirs; those of dead ones
 // belong to this process from then on.
 func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
-	records, err := pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
-		return p.HGetAll(context.Background(), s.key)
-	})
+	records, err := s.all(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +124,16 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 
 // Opened returns all records that were opened and neither closed nor fenced, by id, whoever they belong to.
 func (s *Journal) Opened(ctx context.Context) (map[string]string, error) {
-	records, err := pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
-		return p.HGetAll(context.Background(), s.key)
-	})
+	records, err := s.all(ctx)
 	maps.DeleteFunc(records, func(_, record string) bool { return record == fenced })
 	return records, err
+}
+
+// all returns the records, those that were fenced, too, by id.
+func (s *Journal) all(ctx context.Context) (map[string]string, error) {
+	return pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[map[string]string] {
+		return p.HGetAll(context.Background(), s.key)
+	})
 }
 
 // Owner returns the process that an id belongs to, "" for one that was the only one.
