@@ -110,7 +110,7 @@ var mayImport = map[string][]string{
 	"store/retention":   {},
 	"store/lockfile":    {},
 	"store/namesake":    {"fleet", "store/keys", "store/pipeline", "store/record"},
-	"store/node":        {"fleet", "store/keys", "store/pipeline"},
+	"store/node":        {"fleet", "steady", "store/keys", "store/pipeline"},
 	"store/migrate":     {"fleet", "store/keys", "store/pipeline", "store/record"},
 	"store/outbox":      {"fleet", "store/keys", "store/pipeline"},
 	"store/move":        {"store/identity", "store/keys", "store/pipeline", "store/require"},

@@ -19,14 +19,7 @@ func (c *Cloud) resumeOthers(ctx context.Context) {
 	if c.store.Nodes() == nil {
 		return
 	}
-	tick := time.NewTicker(resumeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for steady.Sleep(ctx, resumeEvery) {
 		if err := c.registry.Resume(ctx); err != nil && ctx.Err() == nil {
 			c.log.Log(ctx, activity.LevelOf(err), "batches of nodes that have died are not finished yet", "err", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/pipeline"
 )
@@ -117,16 +118,9 @@ func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis
 	for bucket := range keys.Buckets {
 		w.names = append(w.names, keys.Wakes(bucket, n.id))
 	}
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	var polls sync.WaitGroup
 	defer polls.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for steady.Sleep(ctx, pollEvery) {
 		all := n.doubted.Swap(false)
 		for client, buckets := range split(w.names) {
 			if !w.begin(client, buckets, all) {
