@@ -92,21 +92,6 @@ type Boots [4]uint64
 // Has reports whether boot is one of b.
 func (b Boots) Has(boot uint64) bool { return boot != 0 && slices.Contains(b[:], boot) }
 
-// Booted records that d sent a Hello with this nonce.
-func (d *Device) Booted(boot uint64) {
-	if d.Boot == boot {
-		return
-	}
-	earlier, at := Boots{d.Boot}, min(d.Boot, 1)
-	for _, b := range d.Earlier {
-		if b != boot && b != 0 && at < uint64(len(earlier)) {
-			earlier[at] = b
-			at++
-		}
-	}
-	d.Boot, d.Earlier = boot, earlier
-}
-
 // InAnyOf reports whether d is in one of groups.
 func (d *Device) InAnyOf(groups []GroupID) bool { return shares(d.Groups, groups) }
 

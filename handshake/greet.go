@@ -61,7 +61,7 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 		identify(d, h, c)
 		write(d, h, session.address, now)
 		g.Plan, ended = decide(d, c)
-		d.Booted(h.Boot)
+		booted(d, h.Boot)
 		return ended, true
 	})
 	if err == nil && earlier {
@@ -77,6 +77,21 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 	session.greeted(g.Device.Session, h)
 	s.greeted.Add(1)
 	return g, nil
+}
+
+// booted records that d sent a Hello with this nonce.
+func booted(d *fleet.Device, boot uint64) {
+	if d.Boot == boot {
+		return
+	}
+	earlier, at := fleet.Boots{d.Boot}, min(d.Boot, 1)
+	for _, b := range d.Earlier {
+		if b != boot && b != 0 && at < uint64(len(earlier)) {
+			earlier[at] = b
+			at++
+		}
+	}
+	d.Boot, d.Earlier = boot, earlier
 }
 
 // ErrEarlierBoot is returned for a Hello with the nonce of a boot before the device's last one:
