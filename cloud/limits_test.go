@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,11 +55,14 @@ func TestTwoUnitsWithOneIDRaiseAnAlertWithBothAddresses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan struct{}, 2)
+	var dialing sync.Mutex // a unit connects when the other one has: none finds an older connection of its own
 	for unit := range byte(2) {
 		go func() {
 			defer func() { ended <- struct{}{} }()
 			for ctx.Err() == nil {
+				dialing.Lock()
 				conn, err := mqttlite.Dial(ctx, cloudtest.From(w.Broker(), unit+1), mqtt.Client{ID: string(c.ID), User: string(c.ID), Password: c.Secret})
+				dialing.Unlock()
 				if err != nil {
 					continue
 				}
