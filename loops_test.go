@@ -23,11 +23,13 @@ var loops = map[string]string{
 	"accounts/failures.go":           each, // counted here
 	"accounts/line.go":               each, // one request waits
 	"audit/audit.go":                 each, // from its own folder
+	"broker/drain.go":                each, // its connections
 	"broker/listen.go":               each, // after an error of its listener
 	"broker/pacer.go":                each, // one connection waits
 	"broker/places.go":               each, // its connections
 	"broker/seats.go":                each, // its connections
 	"cloud/certificates.go":          each, // its files
+	"cloud/drain.go":                 each, // its end
 	"cloud/images.go":                "images",
 	"cloud/loops.go":                 each, // waits for a lease
 	"cloud/bootstrap.go":             "bootstrap",
@@ -54,6 +56,7 @@ var loops = map[string]string{
 	"store/identity/take.go":         each, // at the start
 	"store/lockfile/lockfile.go":     each, // its folder
 	"store/node/nodes.go":            each, // its beat
+	"store/node/peers.go":            each, // its start
 	"store/node/wakes.go":            each, // its wakes
 	"store/recovery.go":              "groups",
 	"store/pipeline/batcher.go":      each, // its trips

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +43,7 @@ type Broker struct {
 
 	mu        sync.Mutex
 	stopping  chan struct{} // closed by Shutdown
+	draining  bool          // Drain has begun
 	listeners map[io.Closer]struct{}
 	links     map[*Link]struct{} // all that are served
 	seats     map[fleet.DeviceID]seat
@@ -158,14 +161,12 @@ func reserveStack() {
 	runtime.KeepAlive(&room)
 }
 
-// enter adds l to what Shutdown ends; false when that has begun.
+// enter adds l to what Shutdown ends; false when that, or Drain, has begun.
 func (b *Broker) enter(l *Link) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	select {
-	case <-b.stopping:
+	if b.closed() {
 		return false
-	default:
 	}
 	b.links[l] = struct{}{}
 	b.served.Add(1)
@@ -231,8 +232,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 	}
 }
 
-// stop closes the listeners and ends the connections, many at a time: a farewell to a
-// stalled one takes a moment.
+// stop closes the listeners and ends the connections.
 func (b *Broker) stop() {
 	b.mu.Lock()
 	select {
@@ -242,26 +242,21 @@ func (b *Broker) stop() {
 	default:
 	}
 	close(b.stopping)
-	for ln := range b.listeners {
-		_ = ln.Close() // it only listens
-	}
-	links := make(chan *Link, len(b.links))
-	for l := range b.links {
-		links <- l
-	}
+	listeners := b.unlisten()
+	links := slices.Collect(maps.Keys(b.links))
 	b.mu.Unlock()
-	close(links)
+	closeAll(listeners)
+	endAll(links, codeShuttingDown)
+}
 
-	const together = 64
-	var enders sync.WaitGroup
-	for range together {
-		enders.Go(func() {
-			for l := range links {
-				l.end(codeShuttingDown)
-			}
-		})
+// closed reports whether no more connections are taken. The caller holds mu.
+func (b *Broker) closed() bool {
+	select {
+	case <-b.stopping:
+		return true
+	default:
+		return b.draining
 	}
-	enders.Wait()
 }
 
 // address is a without its port.

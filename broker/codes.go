@@ -33,6 +33,7 @@ const (
 	codePayloadInvalid     byte = 0x99
 	codeRetain             byte = 0x9A
 	codeQoS                byte = 0x9B
+	codeUseAnother         byte = 0x9C
 	codeSharedSubscription byte = 0x9E
 	codeSubscriptionID     byte = 0xA1
 )

@@ -44,14 +44,12 @@ func (b *Broker) listen(addr string, attach func(net.Conn, *place)) (net.Addr, e
 	return ln.Addr(), nil
 }
 
-// add has Shutdown close ln and wait for its goroutine; false when that has begun.
+// add has Shutdown and Drain close ln, and Shutdown wait for its goroutine; false when one has begun.
 func (b *Broker) add(ln io.Closer) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	select {
-	case <-b.stopping:
+	if b.closed() {
 		return false
-	default:
 	}
 	b.listeners[ln] = struct{}{}
 	b.served.Add(1)

@@ -37,6 +37,14 @@ func (b *Broker) WebSocket() http.Handler {
 			http.Error(w, `offer the WebSocket subprotocol "mqtt"`, http.StatusBadRequest)
 			return
 		}
+		b.mu.Lock()
+		closed := b.closed()
+		b.mu.Unlock()
+		if closed {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "this server is being stopped: connect to another one", http.StatusServiceUnavailable)
+			return
+		}
 		from := r.RemoteAddr
 		if host, _, err := net.SplitHostPort(from); err == nil {
 			from = host

@@ -50,14 +50,14 @@ func (l *Link) checkWill() byte {
 }
 
 // fireWill hands the will to the session, unless the device sent DISCONNECT or the broker
-// is shutting down.
+// is shutting down or draining: the device is well.
 func (l *Link) fireWill() {
 	select {
 	case <-l.broker.stopping:
 		return
 	default:
 	}
-	if l.will == nil || !l.open {
+	if l.will == nil || !l.open || l.why == codeUseAnother {
 		return
 	}
 	t, err := wire.ParseTopic(l.will.topic)

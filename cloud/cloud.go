@@ -16,7 +16,6 @@ import (
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/certificate"
 	"github.com/muster-iot/muster/console"
-	"github.com/muster-iot/muster/edge"
 	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
@@ -72,6 +71,7 @@ type Cloud struct {
 	metrics      *metricsServer     // nil without a listener of its own
 	certificates []*certificate.Set // of the listeners with TLS
 	addresses    Addresses
+	draining     draining
 	base         context.Context    //nolint:containedctx // of work that no request asks for
 	cancel       context.CancelFunc // ends base
 }
@@ -89,7 +89,7 @@ func New(ctx context.Context, config Config) (*Cloud, error) {
 
 // unopened returns a server that has opened nothing yet. close may be called from then on.
 func unopened(config Config) *Cloud {
-	c := &Cloud{config: config, log: config.Logger}
+	c := &Cloud{config: config, log: config.Logger, draining: draining{hurry: make(chan struct{})}}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -104,11 +104,16 @@ func (c *Cloud) open(ctx context.Context) error {
 	if err := c.build(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.registry.Resume(ctx), c.jobs.Resume(ctx)); err != nil { // before anyone can change a device
-		return err
+	if c.config.Node.ServesOperators() {
+		if err := errors.Join(c.registry.Resume(ctx), c.jobs.Resume(ctx)); err != nil { // before anyone can change a device
+			return err
+		}
 	}
 	if err := errors.Join(c.listenMetrics(), c.listen()); err != nil {
 		return err
+	}
+	if !c.config.Node.ServesOperators() {
+		return nil
 	}
 	return c.bootstrap(ctx) // last: a start that fails must not use up the one report of a password
 }
@@ -162,6 +167,7 @@ func (c *Cloud) compose(images image.Store) error {
 		MaxKeepAlive: c.config.MQTT.MaxKeepalive, ProxyFrom: c.config.MQTT.ProxyFrom,
 		ConnectBurst: c.config.ConnectBurst, RivalBurst: c.config.RivalBurst,
 	}, c.sessions, c.log)
+	c.store.Nodes().Offer(c.takes)
 
 	c.sessions.Use(c.ota, roaming.New(roaming.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Messages: c.store.Messages,
@@ -186,33 +192,15 @@ func (c *Cloud) listen() error {
 	if c.config.HTTP.Addr == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", c.config.HTTP.Addr)
-	if err != nil {
-		return fmt.Errorf("http: %w", err)
-	}
-	if c.listener, err = c.secureHTTP(listener); err != nil {
-		return err
-	}
-	c.addresses.HTTP = listener.Addr().String()
-	c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
-	c.console = console.New(console.Config{
-		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
-		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Rehearsals: c.rehearsals, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Notify: c.notify, Log: c.log,
-		Jobs: c.jobs, Filters: c.filters,
-	})
-	c.http = edge.NewServer(edge.Config{
-		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
-		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
-	}, c.serveMux(c.operations(), c.console))
-	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
-	return nil
+	return c.listenHTTP()
 }
 
 // Addresses are where c listens.
 func (c *Cloud) Addresses() Addresses { return c.addresses }
 
-// Run serves until ctx ends, then ends every connection, closes the store and returns nil. It
-// returns an error when serving failed or the shutdown took too long.
+// Run serves until ctx ends, then ends every connection, closes the store and returns nil. If other servers
+// can take its devices, it first ends their connections over the time of Node.Drain, unless Hurry is called.
+// It returns an error when serving failed or the shutdown took too long.
 func (c *Cloud) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	base := c.base
@@ -228,11 +216,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 	}
 	err := c.ready()
 	if err == nil {
-		select {
-		case <-ctx.Done():
-		case err = <-failed:
-		case err = <-c.store.Lost():
-		}
+		err = c.until(ctx, failed)
 	}
 	c.log.Info("stopping")
 	err = errors.Join(err, c.close())

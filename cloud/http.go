@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -20,13 +21,43 @@ import (
 	"github.com/muster-iot/muster/api/updates"
 	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/broker"
+	"github.com/muster-iot/muster/console"
+	"github.com/muster-iot/muster/edge"
 )
 
-// serveMux returns the handler of everything served over HTTP. A ServeMux redirects a path
-// with .. in it, which the API has to reject: hence the API does not go through the mux.
-func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
+func (c *Cloud) listenHTTP() error {
+	listener, err := net.Listen("tcp", c.config.HTTP.Addr)
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	if c.listener, err = c.secureHTTP(listener); err != nil {
+		return err
+	}
+	c.addresses.HTTP = listener.Addr().String()
+	if c.config.Node.TakesDevices() {
+		c.addresses.WebSocket = c.addresses.scheme("ws") + c.addresses.HTTP + broker.WebSocketPath
+	}
+	mux := c.mux()
+	handler := http.Handler(mux)
+	if c.config.Node.ServesOperators() {
+		handler = c.withOperations(mux)
+	}
+	c.http = edge.NewServer(edge.Config{
+		MaxConnections: c.capacity.http, MaxPerAddress: c.config.HTTP.MaxConnectionsPerAddress,
+		Proxies: c.config.HTTP.TrustedProxies, Host: c.config.HTTP.Host(), Log: c.log, Refuse: refuse,
+	}, handler)
+	c.http.RegisterOnShutdown(c.activity.Close) // or event streams would never end
+	return nil
+}
+
+// mux returns the handler of what servers of every role serve over HTTP.
+func (c *Cloud) mux() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle(broker.WebSocketPath, c.broker.WebSocket())
+	if c.config.Node.TakesDevices() {
+		mux.Handle(broker.WebSocketPath, c.broker.WebSocket())
+	} else {
+		mux.HandleFunc(broker.WebSocketPath, c.notOfThisRole)
+	}
 	if c.config.Metrics.Addr == "" {
 		mux.Handle("GET /metrics", c.metricsHandler(false))
 	} else {
@@ -34,7 +65,22 @@ func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 	}
 	mux.HandleFunc("GET /healthz", c.healthz)
 	mux.HandleFunc("GET /readyz", c.readyz)
-	mux.Handle("/", pages)
+	if !c.config.Node.ServesOperators() {
+		mux.HandleFunc("/", c.notOfThisRole)
+	}
+	return mux
+}
+
+// withOperations adds the REST API and the console. A ServeMux redirects a path with .. in it, which the
+// API has to reject: hence the API does not go through the mux.
+func (c *Cloud) withOperations(mux *http.ServeMux) http.Handler {
+	c.console = console.New(console.Config{
+		MQTT: c.addresses.MQTT, MaxImage: int64(c.config.OTA.MaxImage),
+		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Rehearsals: c.rehearsals, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Notify: c.notify, Log: c.log,
+		Jobs: c.jobs, Filters: c.filters,
+	})
+	rest := c.operations()
+	mux.Handle("/", c.console)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ofAPI(r) {
 			rest.ServeHTTP(w, r)
@@ -42,6 +88,11 @@ func (c *Cloud) serveMux(rest, pages http.Handler) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// notOfThisRole answers what servers of other roles serve.
+func (c *Cloud) notOfThisRole(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, http.StatusNotFound, "this server's node.role is "+c.config.Node.Role+": it does not serve this")
 }
 
 func ofAPI(r *http.Request) bool {
@@ -58,6 +109,9 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if status >= http.StatusInternalServerError {
 		code = "busy"
 	}
+	if status == http.StatusNotFound {
+		code = "not_found"
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, "{\"error\":%q,\"error_description\":%q}\n", code, text) // the client may have gone
@@ -73,6 +127,8 @@ func (c *Cloud) healthz(w http.ResponseWriter, _ *http.Request) {
 // shares it, and most of what they do needs none of it.
 func (c *Cloud) readyz(w http.ResponseWriter, _ *http.Request) {
 	switch err := c.store.Ready(); {
+	case c.draining.begun.Load():
+		plain(w, http.StatusServiceUnavailable, "this server is being stopped: others take its work and its devices")
 	case err != nil:
 		plain(w, http.StatusServiceUnavailable, "the store can't be used: "+err.Error())
 	case !c.store.Index.Ready():

@@ -10,7 +10,8 @@ import (
 
 // The leases: what only one of the servers that share a store does. The others wait until it has died.
 const (
-	each = "" // no lease: every server does it for itself
+	each      = ""          // no lease: every server does it for itself
+	operators = "operators" // no lease: every server that serves operators does
 
 	leaseBootstrap     = "bootstrap"     // creates the first team
 	leaseReleases      = "releases"      // moves releases on
@@ -21,7 +22,8 @@ const (
 	leaseImages        = "images"        // removes images from the bucket
 )
 
-// loop is what a server does until it ends.
+// loop is what a server does until it ends. One of role configs.RoleDevices does nothing that has a lease, or
+// that only operators need.
 type loop struct {
 	name  string
 	lease string // which run asks for before each step; each: it needs none
@@ -33,7 +35,7 @@ func (c *Cloud) loops() []loop {
 	return []loop{
 		{"downloads", each, func(ctx context.Context) { c.ota.Run(ctx, c.log) }},
 		{"sessions", each, c.sessions.Run},
-		{"failed sign-ins", each, c.accounts.WatchFailures},
+		{"failed sign-ins", operators, c.accounts.WatchFailures},
 		{"releases", leaseReleases, c.rollouts.Run},
 		{"jobs", leaseJobs, c.jobs.Run},
 		{"history", leaseHistory, c.history.Run},
@@ -44,7 +46,7 @@ func (c *Cloud) loops() []loop {
 		{"notifications", leaseNotifications, c.notify.Run},
 		{"bucket", each, c.runBucket},
 		{"images", leaseImages, c.collectImages},
-		{"batches of dead servers", each, c.resumeOthers},
+		{"batches of dead servers", operators, c.resumeOthers},
 		{"edits of catalogs", each, c.followEdits},
 		{"disk", each, func(ctx context.Context) {
 			c.disk.Run(ctx, func(text string) { c.activity.RaiseInAllTeams(ctx, "disk_low", text) })
@@ -55,7 +57,11 @@ func (c *Cloud) loops() []loop {
 // start runs all loops in tasks, until ctx ends.
 func (c *Cloud) start(ctx context.Context, tasks *sync.WaitGroup) {
 	for _, l := range c.loops() {
-		if l.lease != each {
+		switch {
+		case l.lease == each:
+		case !c.config.Node.ServesOperators():
+			continue
+		case l.lease != operators:
 			c.store.Nodes().Holds(l.lease) // asks for it, so that one server has it soon
 		}
 		tasks.Go(func() { l.run(ctx) })

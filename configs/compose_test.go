@@ -23,6 +23,7 @@ type compose struct {
 		Ports       []string                     `yaml:"ports"`
 		Volumes     []string                     `yaml:"volumes"`
 		Networks    []string                     `yaml:"networks"`
+		Grace       string                       `yaml:"stop_grace_period"`
 	} `yaml:"services"`
 	Volumes  map[string]any `yaml:"volumes"`
 	Networks map[string]any `yaml:"networks"`

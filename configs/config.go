@@ -88,8 +88,23 @@ type Redis struct {
 
 // Node is this server among those that use the same Redis.
 type Node struct {
-	Join bool // other servers that have joined may use it, too; experimental
+	Join  bool          // other servers that have joined may use it, too; experimental
+	Role  string        // RoleAll, RoleDevices or RoleOperators
+	Drain time.Duration // how long a stop takes to move the devices to the others; 0: they are all ended at once
 }
+
+// Roles of servers that share a Redis.
+const (
+	RoleAll       = "all"
+	RoleDevices   = "devices"   // MQTT only
+	RoleOperators = "operators" // REST API and console, and the work that runs once
+)
+
+// TakesDevices reports whether devices connect to the server.
+func (n Node) TakesDevices() bool { return n.Role != RoleOperators }
+
+// ServesOperators reports whether the server has the REST API and the console, and does what runs once.
+func (n Node) ServesOperators() bool { return n.Role != RoleDevices }
 
 // Owner is the first user of an empty store.
 type Owner struct {

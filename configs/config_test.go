@@ -27,6 +27,7 @@ func TestTheShippedFileIsTheDefaults(t *testing.T) {
 		},
 		Mail:   Mail{Security: "starttls"},
 		Images: Images{Cache: 4 << 30},
+		Node:   Node{Role: RoleAll, Drain: time.Minute},
 		OTA: OTA{
 			MaxUpdates:     1000,
 			GatewayUpdates: 4,

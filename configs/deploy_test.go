@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The example of several servers is one that starts: its servers join, find each other's store and
@@ -44,6 +45,10 @@ func TestComposedClusterIsAValidConfiguration(t *testing.T) {
 			}
 		case strings.HasPrefix(name, "muster-"):
 			servers++
+			grace, err := time.ParseDuration(s.Grace)
+			if least := Default().Node.Drain + 20*time.Second; err != nil || grace < least {
+				t.Errorf("%s: stop_grace_period is %q, %v: it would be killed while its devices move, want %v", name, s.Grace, err, least)
+			}
 			config := loadKnown(t, environment(s.Environment))
 			front := []netip.Prefix{networks["front"].IPAM.Config[0].Subnet}
 			if !config.Node.Join || config.Images.URL == "" || !slices.Equal(config.MQTT.ProxyFrom, front) || !slices.Equal(config.HTTP.TrustedProxies, front) {

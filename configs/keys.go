@@ -43,6 +43,8 @@ func (c *Config) keys() []key {
 		{"images.cache", size(&c.Images.Cache)},
 
 		{"node.join", truth(&c.Node.Join)},
+		{"node.role", text(&c.Node.Role)},
+		{"node.drain", duration(&c.Node.Drain)},
 
 		{"owner.email", text(&c.Owner.Email)},
 		{"owner.password", secret(&c.Owner.Password)},

@@ -33,6 +33,9 @@ type Flag struct {
 func Load(s Sources) (Config, error) {
 	c := Default()
 	err := errors.Join(c.readFile(s.File), c.readEnv(s.Env), c.readFlags(s.Flags))
+	if c.Node.Role == RoleOperators && c.MQTT.Addr == Default().MQTT.Addr {
+		c.MQTT.Addr = ""
+	}
 	if err == nil {
 		err = c.Validate()
 		if s.Check != nil {

@@ -186,3 +186,15 @@ func FuzzRead(f *testing.F) {
 		_ = c.Validate()
 	})
 }
+
+func TestOperatorsHaveNoMQTTUnlessTheyAskForIt(t *testing.T) {
+	env := []string{"MUSTER_NODE_JOIN=true", "MUSTER_REDIS_URL=redis://h:1", "MUSTER_NODE_ROLE=operators"}
+	c, err := Load(Sources{Env: env})
+	if err != nil || c.MQTT.Addr != "" {
+		t.Errorf("got mqtt.addr %q, %v; want none", c.MQTT.Addr, err)
+	}
+	_, err = Load(Sources{Env: env, Flags: []Flag{{"--mqtt", "mqtt.addr", ":1883"}}})
+	if err == nil || !strings.Contains(err.Error(), "takes no devices") {
+		t.Errorf("got %v, want an error about mqtt.addr", err)
+	}
+}

@@ -22,6 +22,7 @@ const (
 	minCache        = Size(1 << 20)
 	minSessionAge   = time.Second
 	maxTeamMessages = 1_000_000 // per second
+	maxDrain        = time.Hour
 
 	minRetention = time.Hour
 	minMessages  = Size(1 << 20)
@@ -33,6 +34,7 @@ func (c *Config) Validate() error {
 	var v verdict
 	c.validateListeners(&v)
 	c.validateStore(&v)
+	c.validateNode(&v)
 	c.validateImages(&v)
 	c.validateMail(&v)
 	c.validateUpdates(&v)
@@ -111,6 +113,20 @@ func (c *Config) validateStore(v *verdict) {
 	}
 	v.require(c.Redis.URL == "" || redisURL(c.Redis.URL.Reveal()),
 		"redis.url is not one: use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH")
+}
+
+func (c *Config) validateNode(v *verdict) {
+	n := c.Node
+	known := n.Role == RoleAll || n.Role == RoleDevices || n.Role == RoleOperators
+	v.require(known, "node.role is %.40q: use all, devices or operators", n.Role)
+	v.require(!known || n.Role == RoleAll || n.Join,
+		"node.role (--role) is %s without node.join: a server that is alone does everything; set node.join (--join) too, or leave node.role out", n.Role)
+	if n.Role == RoleOperators {
+		v.require(c.MQTT.Addr == "" && c.MQTTS.Addr == "",
+			`node.role (--role) is operators, and mqtt.addr or mqtts.addr is set: such a server takes no devices; set both to "", or node.role to all`)
+		v.require(c.HTTP.Addr != "", "node.role (--role) is operators, and http.addr is empty: there is nothing to serve")
+	}
+	v.require(n.Drain <= maxDrain, "node.drain is %s: use %s or less, or 0 to end all connections at once", n.Drain, maxDrain)
 }
 
 func (c *Config) validateUpdates(v *verdict) {

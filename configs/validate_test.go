@@ -66,6 +66,21 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"password with a comma", func(c *Config) { c.Redis.URL = "redis://u:p,q@a:7001/0" }, ""},
 		{"Redis without scheme", func(c *Config) { c.Redis.URL = "redis:6379" }, "redis.url is not one"},
 		{"several servers", func(c *Config) { c.Node.Join = true }, "node.join (--join) is set without redis.url"},
+		{"a role without others", func(c *Config) { c.Node.Role = RoleDevices }, "node.role (--role) is devices without node.join"},
+		{"a role that there is not", func(c *Config) { c.Node.Role = "device" }, `node.role is "device": use all, devices or operators`},
+		{"devices", func(c *Config) {
+			c.Redis.URL, c.Node.Join, c.Node.Role, c.HTTP.Addr = "redis://h:1", true, RoleDevices, ""
+		}, ""},
+		{"operators", func(c *Config) {
+			c.Redis.URL, c.Node.Join, c.Node.Role, c.MQTT.Addr = "redis://h:1", true, RoleOperators, ""
+		}, ""},
+		{"operators with MQTT", func(c *Config) {
+			c.Redis.URL, c.Node.Join, c.Node.Role, c.MQTT.Addr = "redis://h:1", true, RoleOperators, ":1883"
+		}, "node.role (--role) is operators, and mqtt.addr or mqtts.addr is set"},
+		{"operators without HTTP", func(c *Config) {
+			c.Redis.URL, c.Node.Join, c.Node.Role, c.MQTT.Addr, c.HTTP.Addr = "redis://h:1", true, RoleOperators, "", ""
+		}, "http.addr is empty"},
+		{"a day of draining", func(c *Config) { c.Node.Drain = 24 * time.Hour }, "node.drain is 24h0m0s: use 1h0m0s or less"},
 		{"a bucket with a mistake", func(c *Config) { c.Images.URL = "s3://B" }, "a bucket's name has 3 to 63"},
 		{"a bucket of an ephemeral fleet", func(c *Config) { c.Images.URL, c.Redis.Ephemeral = "s3://images", true }, "images.url and redis.ephemeral are both set"},
 		{"too few copies", func(c *Config) { c.Images = Images{URL: "s3://images", Cache: 1 << 20} }, "images.cache is 1MiB: use ota.max_image, 64MiB, or more"},

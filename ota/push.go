@@ -265,6 +265,15 @@ func (s *Service) Position(id fleet.DeviceID) (bytes int64, ok bool) {
 	return min(int64(dl.first)*int64(dl.source.Chunk), dl.source.Size), true
 }
 
+// Transfers reports whether an image is on its way over the connection of a device: its own, or that of a
+// device behind it.
+func (s *Service) Transfers(id fleet.DeviceID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dl := s.running[id]
+	return dl != nil && !dl.stored || s.slots.behind[id] > 0
+}
+
 // Downloading returns the devices that download an image of product.
 func (s *Service) Downloading(product fleet.ProductID) []fleet.DeviceID {
 	s.mu.Lock()

@@ -13,7 +13,7 @@ import (
 // join makes this process one of the nodes that share the store.
 func (s *Store) join(o Options) *node.Nodes {
 	return node.New(node.Config{
-		Role: "all", At: func(key string) (pipeline.Master, error) { return s.core.Master(key) }, Log: o.log(),
+		Role: o.Role, Release: o.Release, At: func(key string) (pipeline.Master, error) { return s.core.Master(key) }, Log: o.log(),
 		Changed: func(id string, alive bool) {
 			s.Index.NodeChanged(id, alive)
 			if !alive {

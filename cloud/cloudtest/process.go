@@ -89,8 +89,8 @@ func (p *Process) Start() {
 		limit = "ulimit -n " + strconv.Itoa(p.Files) + "; "
 	}
 	p.Cmd = exec.Command("sh", "-c", limit+`exec "$0" "$@"`, path, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
-		"--data", filepath.Join(p.Folder, "data"), "--ready-file", ready, "--owner-email", OwnerEmail, "--log-level", "warn")
-	p.Cmd.Env = append(append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword), p.Env...)
+		"--data", filepath.Join(p.Folder, "data"), "--ready-file", ready, "--owner-email", OwnerEmail)
+	p.Cmd.Env = append(append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword, "MUSTER_LOG_LEVEL=warn"), p.Env...)
 	p.Output = &bytes.Buffer{}
 	p.Cmd.Stdout, p.Cmd.Stderr = p.Output, p.Output
 	if err := p.Cmd.Start(); err != nil {

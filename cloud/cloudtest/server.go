@@ -73,7 +73,7 @@ func Serve(t testing.TB, edits ...func(*cloud.Config)) *Server {
 func Config(t testing.TB) cloud.Config {
 	config := cloud.Config{Config: configs.Default(), HashMemory: 64, ConnectBurst: 1_000_000, RivalBurst: 1_000_000}
 	config.MQTT.Addr, config.HTTP.Addr = "127.0.0.1:0", "127.0.0.1:0"
-	config.Data, config.Redis.Ephemeral = t.TempDir(), true
+	config.Data, config.Redis.Ephemeral, config.Node.Drain = t.TempDir(), true, 0
 	config.Owner.Email, config.Owner.Password = OwnerEmail, OwnerPassword
 	return config
 }

@@ -30,6 +30,8 @@ type serveCmd struct {
 	Redis         *string `help:"Use this Redis instead of starting one: a server, the master of Sentinels (?master_name=NAME&addr=...), or a Cluster (?addr=...)." placeholder:"URL"`
 	Images        *string `help:"Keep images in this S3 bucket, s3://BUCKET/PREFIX?endpoint=URL&region=NAME, with the keys of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY." placeholder:"URL"`
 	Join          bool    `help:"Share the Redis of --redis with other servers started with --join (experimental)."`
+	Role          *string `help:"What this server does among those that share a Redis: all, devices (MQTT only) or operators (API, console, jobs; no MQTT); needs --join (default all)." placeholder:"ROLE"`
+	Drain         *string `help:"How long SIGTERM takes to move the devices to the other servers; 0 ends all connections at once (default 60s)." placeholder:"TIME"`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
 	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`
 	OwnerEmail    *string `help:"Email of the owner, created on the first start (default owner@localhost)." placeholder:"EMAIL"`
@@ -64,13 +66,21 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return s.withCommand(err)
 	}
+	stops := make(chan os.Signal, 2) // the first ends ctx, too
+	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stops)
 	ended := make(chan struct{})
 	var reloading sync.WaitGroup
 	reloading.Go(func() {
+		asked := 0
 		for {
 			select {
 			case <-hangups:
 				server.Reload()
+			case <-stops:
+				if asked++; asked > 1 {
+					server.Hurry()
+				}
 			case <-ended:
 				return
 			}
@@ -141,6 +151,8 @@ func (s *serveCmd) flags() []configs.Flag {
 		{"--data", "data", s.Data},
 		{"--redis", "redis.url", s.Redis},
 		{"--images", "images.url", s.Images},
+		{"--role", "node.role", s.Role},
+		{"--drain", "node.drain", s.Drain},
 		{"--ready-file", "ready_file", s.ReadyFile},
 		{"--owner-email", "owner.email", s.OwnerEmail},
 		{"--owner-password", "owner.password", s.OwnerPassword},

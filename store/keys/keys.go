@@ -14,6 +14,13 @@ import (
 // unique in the installation (docs/adr/0040).
 const Layout = 3
 
+// Servers that share a store write records, feeds and wakes of format Format, and read those from OldestFormat
+// on. A field that older releases keep and skip needs no new format: one that they would misread does.
+const (
+	Format       = 1
+	OldestFormat = 1
+)
+
 var (
 	records   = perBucket("d")
 	histories = perBucket("h")

@@ -1,11 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,7 +42,8 @@ var (
 
 // Config is what Nodes work with.
 type Config struct {
-	Role string // what the node does
+	Role    string // what the node does: All, Devices or Operators
+	Release string // of the program
 	// At returns the master of a key.
 	At  func(key string) (pipeline.Master, error)
 	Log *slog.Logger
@@ -60,8 +61,11 @@ type Nodes struct {
 	beaten atomic.Int64 // when the last beat began that reached Redis, ns after began
 	beats  uint64       // owned by Run, and by Join before it
 
-	doubted atomic.Bool // wakes may have been lost, in all buckets
-	suspect atomic.Pointer[func()]
+	doubted  atomic.Bool // wakes may have been lost, in all buckets
+	suspect  atomic.Pointer[func()]
+	draining atomic.Bool
+	takes    atomic.Pointer[func() int]
+	early    chan struct{} // has one when Run should beat at once
 
 	mu     sync.Mutex // never held while Redis is asked
 	peers  map[string]*peer
@@ -71,16 +75,17 @@ type Nodes struct {
 
 // peer is another node.
 type peer struct {
-	text  string        // its field: beats, then its role
+	text  string        // its field, as in Peer.text
 	still time.Duration // how long text was seen not to change
 	alive bool
 }
 
 // New returns the nodes of a store, of which this process becomes one with Join.
 func New(config Config) *Nodes {
+	config.Role = cmp.Or(config.Role, All)
 	return &Nodes{
 		config: config, id: strings.ToLower(rand.Text()[:12]), began: time.Now(),
-		peers: map[string]*peer{}, wanted: map[string]bool{},
+		peers: map[string]*peer{}, wanted: map[string]bool{}, early: make(chan struct{}, 1),
 	}
 }
 
@@ -106,18 +111,10 @@ func (n *Nodes) Alive(id string) bool {
 	return p != nil && p.alive
 }
 
-// Others returns the other nodes that live, in no order.
-func (n *Nodes) Others() []string {
-	if n == nil {
-		return nil
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var others []string
-	for id, p := range n.peers {
-		if p.alive {
-			others = append(others, id)
-		}
+// Others returns the ids of the other nodes that live, in no order.
+func (n *Nodes) Others() (others []string) {
+	for _, p := range n.Peers() {
+		others = append(others, p.ID)
 	}
 	return others
 }
@@ -127,8 +124,14 @@ func (n *Nodes) Lapsed() bool {
 	return n != nil && time.Since(n.began)-time.Duration(n.beaten.Load()) > patience
 }
 
-// Join makes this process a node: it returns once others can see it.
-func (n *Nodes) Join(ctx context.Context) error { return n.beat(ctx) }
+// Join makes this process a node: it returns once others can see it, and a *StrangerError if it can't
+// share the store with one of them.
+func (n *Nodes) Join(ctx context.Context) error {
+	if err := n.meet(ctx); err != nil {
+		return err
+	}
+	return n.beat(ctx)
+}
 
 // Run beats until ctx ends.
 func (n *Nodes) Run(ctx context.Context) {
@@ -139,6 +142,7 @@ func (n *Nodes) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-n.early:
 		}
 		if n.beats == unknownBeats {
 			n.Doubt()
@@ -188,7 +192,7 @@ func (n *Nodes) beat(ctx context.Context) error {
 	began := time.Now()
 	n.beats++
 	pipe := m.Pipeline()
-	pipe.HSet(ctx, keys.Nodes, n.id, strconv.FormatUint(n.beats, 10)+" "+n.config.Role)
+	pipe.HSet(ctx, keys.Nodes, n.id, n.self().text(n.beats))
 	nodes, leases := pipe.HGetAll(ctx, keys.Nodes), pipe.HGetAll(ctx, keys.Leases)
 	if err := pipeline.Exec(ctx, pipe); err != nil {
 		return err
@@ -240,7 +244,8 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 	}
 	n.mu.Unlock()
 	for id, alive := range changes {
-		n.config.Log.Info("a node of this store has changed", "node", id, "alive", alive)
+		p := readPeer(id, texts[id])
+		n.config.Log.Info("a node of this store has changed", "node", id, "alive", alive, "role", p.Role, "release", p.Release)
 		n.config.Changed(id, alive)
 	}
 	return gone

@@ -136,7 +136,7 @@ func TestALeaseMovesWhenItsNodeIsDead(t *testing.T) {
 			n.mu.Lock()
 			n.peers[a.id].still = Silence
 			n.mu.Unlock()
-			n.observe(n.seen.Add(Every), map[string]string{a.id: "2 all", b.id: "2 all", c.id: "2 all"})
+			n.observe(n.seen.Add(Every), map[string]string{a.id: a.self().text(2), b.id: b.self().text(2), c.id: c.self().text(2)})
 		}
 		w.beat(c, b)
 		check("a is dead, but does not know", true, false, true)
