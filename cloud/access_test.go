@@ -282,6 +282,7 @@ func TestEveryRouteForEveryRoleAndObject(t *testing.T) {
 // TestAHiddenGroupCanNotBeReleasedTo is about a group that only a body names: it is as if
 // it did not exist.
 func TestAHiddenGroupCanNotBeReleasedTo(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	hidden := s.fill(`{"version":1,"groups":["{group}"]}`, s.subject(foreign, "{group}"))
 	unknown := `{"version":1,"groups":["none"]}`

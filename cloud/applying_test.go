@@ -12,6 +12,7 @@ import (
 // The server is killed between *applying* and the Hello after it. Nothing of that makes a device
 // that never fell back a rolled back one.
 func TestAServerThatIsKilledAfterApplyingRecordsNoRollback(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name  string
 		boot  uint64 // nonce of the boot that applies

@@ -22,6 +22,7 @@ const (
 // TestBadInputIsRefusedByName sends invalid requests: the answer to each is a 4xx in JSON that
 // says what to do and names a field that is wrong.
 func TestBadInputIsRefusedByName(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	cloudtest.Enroll(t, w.Client, "lamp-1")
 	cloudtest.UploadVersions(t, w.Client, 100, 1)

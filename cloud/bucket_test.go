@@ -30,11 +30,6 @@ type bucket struct {
 
 func newBucket(t *testing.T) *bucket {
 	t.Helper()
-	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"} {
-		t.Setenv(name, "")
-	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "key")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	backend := s3mem.New()
 	if err := backend.CreateBucket("images"); err != nil {
 		t.Fatal(err)
@@ -63,6 +58,7 @@ func newBucket(t *testing.T) *bucket {
 func (b *bucket) with(c *cloud.Config) { c.Images.URL = "s3://images/fleet?endpoint=" + b.url }
 
 func TestAServerWithoutCopiesGetsItsImagesFromTheBucket(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t)
 	const size = 700_000
 	first := serve(t, cloudtest.WithRedis, b.with)
@@ -108,6 +104,7 @@ func TestAServerWithoutCopiesGetsItsImagesFromTheBucket(t *testing.T) {
 }
 
 func TestABucketThatIsAwayDelaysReleasesOnly(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t)
 	close(b.gate)
 	w := serve(t, cloudtest.WithRedis, b.with)

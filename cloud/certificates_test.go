@@ -51,6 +51,7 @@ func secureBroker(s *cloudtest.Server, pool *x509.CertPool) mqttlite.Broker {
 }
 
 func TestNewCertificatesAreServedAndConnectionsStayOpen(t *testing.T) {
+	t.Parallel()
 	s, pair, pool := secured(t, 80*day)
 	secrets := s.Enroll("lamp-1", "lamp-2")
 	before := cloudtest.Dial(t, secureBroker(s, pool), secrets[0])
@@ -63,6 +64,7 @@ func TestNewCertificatesAreServedAndConnectionsStayOpen(t *testing.T) {
 }
 
 func TestACertificateThatExpiresSoonRaisesAnAlert(t *testing.T) {
+	t.Parallel()
 	s, pair, _ := secured(t, 10*day)
 	cloudtest.Until(t, "an alert names the certificate", func() bool {
 		alerts, _, err := s.Cloud.Store().Messages.Alerts(t.Context(), 1, "", false, "", 100)
@@ -112,6 +114,7 @@ func TestSIGHUPReloadsCertificatesAndDoesNotEndTheServer(t *testing.T) {
 }
 
 func TestHTTPWithTLSOfItsOwnServesTheAPIAndWebSocket(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	pair := certificate.Pair{Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	pool := renew(t, pair, 80*day)

@@ -28,6 +28,7 @@ func (w *world) queue(id fleet.DeviceID, count int) {
 }
 
 func TestANewCommandIsSentAloneAndAHelloBringsAll(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	d := w.Dial(w.Enroll("lamp-1")[0])
 	d.Hello(1)
@@ -67,6 +68,7 @@ func TestCommandsAreDeliveredInOrderWhenTheStoreAnswersAgain(t *testing.T) {
 }
 
 func TestLastHeardIsTheLastPacket(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	d := w.Dial(w.Enroll("lamp-1")[0])
 	d.SendMessage("x", "no Hello before")
@@ -85,6 +87,7 @@ func TestLastHeardIsTheLastPacket(t *testing.T) {
 }
 
 func TestADeviceThatConnectsAgainAndAgainCostsNoWriteEachTime(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	c := w.Enroll("lamp-1")[0]
 	_ = w.Dial(c).Close()

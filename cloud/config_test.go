@@ -3,6 +3,7 @@ package cloud
 import "testing"
 
 func TestConsoleURLWorksInALocalBrowser(t *testing.T) {
+	t.Parallel()
 	for listening, want := range map[string]string{
 		"127.0.0.1:8080": "http://127.0.0.1:8080/",
 		"[::1]:8080":     "http://[::1]:8080/",

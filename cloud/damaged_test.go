@@ -16,6 +16,7 @@ import (
 // A bit of an image's file flips on the disk: nobody downloads wrong bytes, and the answer says
 // what to do. Once the file is right again, so is the download.
 func TestADownloadOfADamagedImageIsRefusedWithASentence(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis)
 	w.UploadVersions(3000, 1)
 	var name string

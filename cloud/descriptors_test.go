@@ -3,6 +3,7 @@ package cloud
 import "testing"
 
 func TestNoKindOfConnectionUsesUpTheDescriptorsOfAnother(t *testing.T) {
+	t.Parallel()
 	asked := capacity{mqtt: 100_000, pending: 1024, http: 2000}
 	for _, row := range []struct {
 		name  string

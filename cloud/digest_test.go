@@ -18,6 +18,7 @@ func digestOf(version uint32) func(*wire.Hello) {
 }
 
 func TestOnlyTheImagesDigestConfirms(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name  string
 		label uint32 // that the device says after the update to 8

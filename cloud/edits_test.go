@@ -17,6 +17,7 @@ import (
 // reading it and writing it back: every word is there in the end, because the second writer
 // gets 412 and reads again.
 func TestTwoWritersNeverLoseAnEditSilently(t *testing.T) {
+	t.Parallel()
 	const edits = 10 // of each writer; the words fit into a name
 	w := serve(t)
 	w.UploadVersions(100, 1)

@@ -41,6 +41,7 @@ func (s *stage) listen(path, token string) (next func() string) {
 
 // TestEventReachesThoseWhoSeeItsDeviceNow changes rights while a stream is open.
 func TestEventReachesThoseWhoSeeItsDeviceNow(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	ctx := t.Context()
 	seen, hidden := s.subject(own, "{device}")["device"], s.subject(foreign, "{device}")["device"]
@@ -81,6 +82,7 @@ func TestEventReachesThoseWhoSeeItsDeviceNow(t *testing.T) {
 
 // TestReleaseEventsOmitHiddenGroups lets an editor listen to two releases.
 func TestReleaseEventsOmitHiddenGroups(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	hidden := s.subject(foreign, "{group}")["group"]
 	next := s.listen("/v1/products/"+cloudtest.Lamp+"/events/particle%2Ffirmware%2Frelease", s.tokens[fleet.Editor])
@@ -96,6 +98,7 @@ func TestReleaseEventsOmitHiddenGroups(t *testing.T) {
 
 // TestShutdownEndsEventStreams would hang, or be reported as a failed end, otherwise.
 func TestShutdownEndsEventStreams(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	next := s.listen("/v1/devices/events", s.tokens[fleet.Owner])
 	s.Stop()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestPythonGatewayUpdatesItsDevicesFromOneImage(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)

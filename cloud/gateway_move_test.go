@@ -12,6 +12,7 @@ import (
 )
 
 func TestMoveInMidUpdateResumesAtTheDevicesPosition(t *testing.T) {
+	t.Parallel()
 	for name, move := range map[string]func(t *testing.T, w *world, to *cloudtest.Device){
 		"by the gateway": func(t *testing.T, _ *world, to *cloudtest.Device) {
 			t.Helper()
@@ -83,6 +84,7 @@ func refused(t *testing.T, w *world, older *cloudtest.Device, o wire.Offer) {
 const moveBurst = 10
 
 func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	credentials := w.EnrollGateways("g", "h")
 	g, h := w.Dial(credentials[0]), w.Dial(credentials[1])
@@ -126,6 +128,7 @@ func TestMovesAreForRoamingProductsRateLimitedAndAudited(t *testing.T) {
 }
 
 func TestAtMostKChildrenOfAGatewayUpdateAtOnce(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.OTA.GatewayUpdates = 2 })
 	w.UploadVersions(imageSize, 1, 2)
 	credentials := w.EnrollGateways("g", "h")
@@ -155,6 +158,7 @@ func TestAtMostKChildrenOfAGatewayUpdateAtOnce(t *testing.T) {
 }
 
 func TestAGatewayThatCachesGetsAnImageOnceForTwentyChildren(t *testing.T) {
+	t.Parallel()
 	const many = 20
 	bytes := map[bool]uint64{}
 	for _, caches := range []bool{false, true} {
@@ -202,6 +206,7 @@ func TestAGatewayThatCachesGetsAnImageOnceForTwentyChildren(t *testing.T) {
 // A gateway killed at any step of the protocol loses nothing: after it has come back and
 // its child has sent Hello again, the update continues and ends with the right firmware.
 func TestGatewayKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)

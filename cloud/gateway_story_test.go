@@ -12,6 +12,7 @@ import (
 )
 
 func TestBLEDeviceIsUpdatedThroughItsGateway(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
@@ -27,6 +28,7 @@ func TestBLEDeviceIsUpdatedThroughItsGateway(t *testing.T) {
 }
 
 func TestMessagesAlertsAndCommandsOfABLEDevice(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
 	gateway.HelloFor("g-0", 1)
@@ -48,6 +50,7 @@ func TestMessagesAlertsAndCommandsOfABLEDevice(t *testing.T) {
 }
 
 func TestGatewayCanNotActForUnattachedDevices(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	credentials := w.EnrollGateways("g", "h")
@@ -87,6 +90,7 @@ func TestGatewayCanNotActForUnattachedDevices(t *testing.T) {
 }
 
 func TestBadMessageOfAChildConcernsItAlone(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
 	junk := []byte{0xff, 0x00}
@@ -109,6 +113,7 @@ func TestBadMessageOfAChildConcernsItAlone(t *testing.T) {
 }
 
 func TestUnknownDevicesCostTheGatewayNoMoreThanItsLimit(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
 	for n := range 4 * cloud.UnattachedBurst {
@@ -121,6 +126,7 @@ func TestUnknownDevicesCostTheGatewayNoMoreThanItsLimit(t *testing.T) {
 }
 
 func TestAttachAndDetachAreDurableAndAnsweredPerDevice(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	credentials := w.EnrollGateways("g", "h")
 	w.Enroll("generic")
@@ -156,6 +162,7 @@ func TestAttachAndDetachAreDurableAndAnsweredPerDevice(t *testing.T) {
 }
 
 func TestUnknownDevicesAreAddedWhereAProductAllowsIt(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0]) // g-0 is one of the three
 	w.SetProduct(func(p *fleet.Product) { p.AutoRegister = 3 })
@@ -180,6 +187,7 @@ func TestUnknownDevicesAreAddedWhereAProductAllowsIt(t *testing.T) {
 }
 
 func TestFetchOfAGatewayListsItsChildrenAndDeletingItDetachesThem(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	gateway := w.Dial(w.EnrollGateways("g")[0])
 	gateway.HelloFor("g-0", 1)

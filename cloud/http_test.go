@@ -33,6 +33,7 @@ func (w *world) get(path string) (int, string) {
 }
 
 func TestHealthIsReported(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis)
 	w.Dial(w.Enroll("a")[0]).Hello(1)
 	for _, row := range []struct{ path, want string }{
@@ -55,6 +56,7 @@ func TestHealthIsReported(t *testing.T) {
 }
 
 func TestServerWhoseStoreIsGoneIsAliveButNotReady(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.Cloud.Store().Close()
 	if status, body := w.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "store") {
@@ -66,6 +68,7 @@ func TestServerWhoseStoreIsGoneIsAliveButNotReady(t *testing.T) {
 }
 
 func TestReadyFileHasTheChosenPorts(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "ready.json")
 	w := serve(t, func(c *cloud.Config) { c.ReadyFile = file })
 	var at cloud.Addresses
@@ -85,6 +88,7 @@ func TestReadyFileHasTheChosenPorts(t *testing.T) {
 }
 
 func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "ready.json")
 	if err := os.WriteFile(file, []byte(`{"mqtt": "stale"}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -105,6 +109,7 @@ func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
 }
 
 func TestAnEphemeralServerLeavesTheDataFolderAlone(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	w := serve(t, func(c *cloud.Config) { c.Data = data })
 	w.UploadVersions(imageSize, 1, 2)
@@ -119,6 +124,7 @@ func TestAnEphemeralServerLeavesTheDataFolderAlone(t *testing.T) {
 }
 
 func TestDevicesConnectOverWebSocketOnThePortOfREST(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)

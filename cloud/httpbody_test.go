@@ -33,6 +33,7 @@ func (w *world) exchange(head string, body func(io.Writer)) *http.Response {
 }
 
 func TestBodiesOfGetAndHeadAreRefusedUnread(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	for _, row := range []struct{ name, head, kind string }{
 		{"console, chunked", "GET /sign-in HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "text/plain; charset=utf-8"},

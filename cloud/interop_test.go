@@ -55,6 +55,7 @@ func (w *world) at(c simulator.Credential, version string, args ...string) []str
 }
 
 func TestPythonDeviceTakesAWholeUpdate(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -109,6 +110,7 @@ func TestJavaScriptDeviceShakesHandsOverWebSocket(t *testing.T) {
 }
 
 func TestMosquittoWithADevicesSecretReachesItsOwnTopicsOnly(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"mqttv311", "mqttv5"} {
 		t.Run(version, func(t *testing.T) {
 			w := serve(t)
@@ -134,6 +136,7 @@ func TestMosquittoWithADevicesSecretReachesItsOwnTopicsOnly(t *testing.T) {
 }
 
 func TestMosquittoReceivesACommandItSubscribedTo(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.Enroll("a", "b")
 	cloudtest.Must[api.Command](t)(w.SendCommand(t.Context(), "b", api.NewCommand{Name: "secret", Message: api.Payload(`1`)}))

@@ -16,6 +16,7 @@ import (
 )
 
 func TestADeviceThatConnectsAgainHasNoNewLimits(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	c := w.Enroll("lamp-1")[0]
 	begun := time.Now()
@@ -48,6 +49,7 @@ func TestADeviceThatConnectsAgainHasNoNewLimits(t *testing.T) {
 }
 
 func TestTwoUnitsWithOneIDRaiseAnAlertWithBothAddresses(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.RivalBurst = 0 })
 	w.UploadVersions(100_000, 1, 2)
 	w.ReleaseVersion(2)
@@ -100,6 +102,7 @@ func TestTwoUnitsWithOneIDRaiseAnAlertWithBothAddresses(t *testing.T) {
 
 // A team that sends too much is slowed down, and loses nothing.
 func TestATeamsMessagesAreSlowedDownAboveItsRate(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.MQTT.TeamMessages = 2 })
 	d := w.Dial(w.Enroll("lamp-1")[0])
 	begun := time.Now()

@@ -19,6 +19,7 @@ import (
 )
 
 func TestCommandIsSentAfterEachHelloUntilItIsDone(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	device := w.Enroll("a")[0]
 	queued := cloudtest.Must[api.Command](t)(w.SendCommand(t.Context(), "a", api.NewCommand{Name: "blink", Message: api.Payload(`{"times":3}`)}))
@@ -51,6 +52,7 @@ func TestCommandIsSentAfterEachHelloUntilItIsDone(t *testing.T) {
 // TestMessageThatNeedsNoRepetitionIsAcknowledged: a client sends again, over its next
 // connection, what ended the one before without a PUBACK, and would go round for ever.
 func TestMessageThatNeedsNoRepetitionIsAcknowledged(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	d := w.Dial(w.Enroll("a")[0])
 	early := d.Send(wire.TopicReport, 1, wire.Report{State: wire.ReportStored, Image: fleet.Image{1}}.Encode())
@@ -70,6 +72,7 @@ func TestMessageThatNeedsNoRepetitionIsAcknowledged(t *testing.T) {
 }
 
 func TestSimulatedDevicesCarryOutACommandOnce(t *testing.T) {
+	t.Parallel()
 	eachClient(t, func(t *testing.T, kind simulator.ClientKind) {
 		w := serve(t)
 		f := w.Simulate(simulator.Config{Client: kind, Devices: w.Enroll("a")})
@@ -94,6 +97,7 @@ func TestSimulatedDevicesCarryOutACommandOnce(t *testing.T) {
 // Devices that take no bytes while a lot waits for them must not keep their readers, an
 // operator or other devices waiting; here there are more of them than recheckers.
 func TestDevicesThatReadNothingDelayNobody(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	good := w.Enroll("good")
@@ -136,6 +140,7 @@ func TestDevicesThatReadNothingDelayNobody(t *testing.T) {
 }
 
 func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	credentials := w.Enroll("a", "b")
 	a, b := w.Dial(credentials[0]), w.Dial(credentials[1])
@@ -162,6 +167,7 @@ func TestMessagesAndAlertsOfDevicesAreListed(t *testing.T) {
 }
 
 func TestFactsOfTheLastHelloAreShown(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	d := w.Dial(w.Enroll("a")[0])
 	h := wire.NewHello(fleet.WholeVersion(1))
@@ -175,6 +181,7 @@ func TestFactsOfTheLastHelloAreShown(t *testing.T) {
 }
 
 func TestMessagesOverTheRateEndTheConnection(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	d := w.Dial(w.Enroll("a")[0])
 	for range 2 * wire.MessageBurst {
@@ -193,6 +200,7 @@ func TestMessagesOverTheRateEndTheConnection(t *testing.T) {
 }
 
 func TestSessionWithoutAHelloForLongIsAskedForOne(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.OTA.MaxSessionAge = time.Second })
 	d := w.Dial(w.Enroll("a")[0])
 	d.Hello(1)
@@ -203,6 +211,7 @@ func TestSessionWithoutAHelloForLongIsAskedForOne(t *testing.T) {
 }
 
 func TestOtherBytesThanUploadedRaiseOneAlert(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	d := w.Dial(w.Enroll("a")[0])

@@ -14,6 +14,7 @@ import (
 
 // With a limit of open files that is far too low, devices are refused, and everything else works.
 func TestDevicesLeaveDescriptorsForEverythingElse(t *testing.T) {
+	t.Parallel()
 	p := cloudtest.Spawn(t, func(p *cloudtest.Process) { p.Files = 256 })
 	c := p.Owner()
 	if _, err := c.CreateProduct(t.Context(), "Lamp", cloudtest.Lamp); err != nil {

@@ -23,6 +23,7 @@ func (w *world) tag(t testing.TB, token, device, body string) (status int, answe
 }
 
 func TestTagsOfADeviceAreReplacedAndMissingOnesMadeInTheTeam(t *testing.T) {
+	t.Parallel()
 	w, token := nrfFleet(t)
 	if status, body := w.tag(t, token, "lamp-3", `["eu","new:one"]`); status != http.StatusAccepted {
 		t.Fatalf("got %d %s", status, body)
@@ -44,6 +45,7 @@ func TestTagsOfADeviceAreReplacedAndMissingOnesMadeInTheTeam(t *testing.T) {
 }
 
 func TestInvalidTagsAreRefusedByName(t *testing.T) {
+	t.Parallel()
 	w, token := nrfFleet(t)
 	for _, body := range []string{``, `null`, `{}`, `"beta"`, `["two words"]`, `[1]`, `[null`, `["` + strings.Repeat("x", 100) + `"]`} {
 		status, answer := w.tag(t, token, "lamp-1", body)
@@ -60,6 +62,7 @@ func TestInvalidTagsAreRefusedByName(t *testing.T) {
 }
 
 func TestTagsOfTheTeamAreListedByPage(t *testing.T) {
+	t.Parallel()
 	w, token := nrfFleet(t)
 	w.tag(t, token, "lamp-1", `["beta","a","b","c"]`)
 	own := func(tag string) string { return tag }

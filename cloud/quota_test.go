@@ -48,6 +48,7 @@ func over(err error, quota string) bool {
 }
 
 func TestATeamHasNoMoreDevicesThanItsQuotaAndTheCountFollowsTheRecords(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.Quota.Devices = 3 })
 	ctx := t.Context()
 	other := w.neighbor()
@@ -74,6 +75,7 @@ func TestATeamHasNoMoreDevicesThanItsQuotaAndTheCountFollowsTheRecords(t *testin
 }
 
 func TestATeamHasNoMoreImagesThanItsQuota(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.Quota.Images = 2500 })
 	w.UploadVersions(1000, 1, 2)
 	_, err := w.Upload(t.Context(), cloudtest.Lamp, api.NewFirmware{Version: cloudtest.Whole(3)}, bytes.NewReader(bytes.Repeat([]byte("x"), 1000)))
@@ -86,6 +88,7 @@ func TestATeamHasNoMoreImagesThanItsQuota(t *testing.T) {
 }
 
 func TestAGreedyTeamsDevicesMakeRoomForAnother(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.MQTT.MaxConnections = 6 })
 	other := w.neighbor()
 	ids := make([]fleet.DeviceID, 6)
@@ -123,6 +126,7 @@ func listen(t *testing.T, c *client.Client) (ended <-chan error, leave func()) {
 }
 
 func TestATeamHasNoMoreStreamsThanItsQuotaAndTakesNoneOfAnothers(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.Quota.Streams, c.Quota.UserStreams = 3, 0 })
 	other := w.neighbor()
 	var leaves []func()
@@ -164,6 +168,7 @@ func slowUpload(t *testing.T, c *client.Client, product string) (done <-chan err
 }
 
 func TestATeamHasNoMoreUploadsAtATimeThanItsQuota(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.Quota.Uploads = 1 })
 	other := w.neighbor()
 	done, finish := slowUpload(t, w.Client, cloudtest.Lamp)

@@ -60,6 +60,7 @@ func connect5(c simulator.Credential) []byte {
 func text(s string) []byte { return append([]byte{byte(len(s) >> 8), byte(len(s))}, s...) }
 
 func TestRefusalsGiveNoReason(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	known := w.Enroll("a", "off")
 	w.EditDevice("off", api.DeviceUpdate{Disabled: new(true)})
@@ -88,6 +89,7 @@ func TestRefusalsGiveNoReason(t *testing.T) {
 
 // A failed proof of anybody must not lock a device out (docs/protocol.md#refusals).
 func TestGuessingIsThrottledAndNeverRefusesTheRightSecret(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	known := w.Enroll("a", "b")
 	guesses := 0
@@ -108,6 +110,7 @@ func TestGuessingIsThrottledAndNeverRefusesTheRightSecret(t *testing.T) {
 }
 
 func TestDisabledDeviceIsCutOffAndComesBackWhenEnabled(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	f := w.Simulate(simulator.Config{Devices: w.Enroll("a")})
 	cloudtest.WaitOnline(t, f)
@@ -120,6 +123,7 @@ func TestDisabledDeviceIsCutOffAndComesBackWhenEnabled(t *testing.T) {
 }
 
 func TestDeletedDeviceAndRotatedSecretAreCutOff(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	known := w.Enroll("a", "b")
 	a, b := w.Dial(known[0]), w.Dial(known[1])
@@ -143,6 +147,7 @@ func TestDeletedDeviceAndRotatedSecretAreCutOff(t *testing.T) {
 }
 
 func TestHelloBurstIsBounded(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	d := w.Dial(w.Enroll("a")[0])
 	for range 2 * wire.HelloBurst {

@@ -16,6 +16,7 @@ import (
 // TestARehearsalPredictsTheHaltOfTheRealRun rehearses a release with faults, and then makes it for
 // simulated devices that have those faults.
 func TestARehearsalPredictsTheHaltOfTheRealRun(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(50_000, 1, 2)
 	w.ReleaseVersion(1)

@@ -50,6 +50,7 @@ func resumed(t testing.TB, f *simulator.Fleet) {
 }
 
 func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
+	t.Parallel()
 	for name, happen := range map[string]func(*simulator.Fleet){
 		"connection lost": func(f *simulator.Fleet) { f.Disconnect() },
 		"reboot":          func(f *simulator.Fleet) { f.PowerCycle() },
@@ -98,6 +99,7 @@ func TestDownloadContinuesAcrossARestartOfRedis(t *testing.T) {
 }
 
 func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis)
 	d := w.Dial(w.Enroll("a")[0])
 	var acked []string

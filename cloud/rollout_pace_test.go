@@ -83,6 +83,7 @@ func TestDevicesWaitForTheirWindowAndForRoom(t *testing.T) {
 // TestAReleaseBeginsWithSoManyDevices: exactly the devices with the lowest places get it first, a
 // device that joins later does not, and the next stage keeps them.
 func TestAReleaseBeginsWithSoManyDevices(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.fleetOf(20)
 	plan := &api.Plan{Stages: api.Stages{{Devices: 7, Approve: true, Hold: &api.Span{}}, {Share: percent(1000), Hold: &api.Span{Duration: time.Hour}}, {Share: percent(fleet.Whole)}}}
@@ -111,6 +112,7 @@ func TestAReleaseBeginsWithSoManyDevices(t *testing.T) {
 
 // TestAReleaseBeginsWithAGroup: the members of a group get it before all others.
 func TestAReleaseBeginsWithAGroup(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.fleetOf(6)
 	cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, "canary", ""))

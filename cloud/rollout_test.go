@@ -86,6 +86,7 @@ func inside(devices map[fleet.DeviceID]*cloudtest.Device, product fleet.ProductI
 // TestAReleaseGrowsByItsPlan: a tenth of the devices get it at their next handshake, a person
 // approves, the rest gets it, and it is done.
 func TestAReleaseGrowsByItsPlan(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	devices := w.fleetOf(40)
 	r := api.Release{Version: cloudtest.Whole(2), Plan: tenth()}

@@ -12,6 +12,7 @@ import (
 )
 
 func TestMetricsAreForWhoMayReadThem(t *testing.T) {
+	t.Parallel()
 	const token = "a token of sixteen bytes"
 	open := serve(t)
 	guarded := serve(t, func(c *cloud.Config) { c.Metrics.Token = token })

@@ -13,6 +13,7 @@ import (
 // TestAUserChangesTheirPasswordAndLeaves does both over REST alone, with the fields that
 // particle-api-js sends.
 func TestAUserChangesTheirPasswordAndLeaves(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	const old, fresh = "her first password", "her second password"
 	cloudtest.Must[api.AddedUser](t)(w.AddUser(t.Context(), api.NewUser{Email: "ada@example.com", Role: "viewer", Password: old}))

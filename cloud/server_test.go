@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/muster-iot/muster/cloud"
@@ -8,7 +9,16 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-func TestMain(m *testing.M) { cloudtest.Main(m) }
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{ // of the buckets in this process
+		"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	cloudtest.Main(m)
+}
 
 // world is a running server, with what only the tests of this package need.
 type world struct{ *cloudtest.Server }

@@ -13,6 +13,7 @@ import (
 // TestAReleaseReachesItsDevicesBySteppingStones: version 3 is for devices that run 2. Those that run 1
 // get 2 first, and each counts once; one from which no version leads there costs nothing and raises an alert.
 func TestAReleaseReachesItsDevicesBySteppingStones(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2, 3)
 	for version, requires := range map[uint32]string{2: ">=1", 3: ">=2"} {

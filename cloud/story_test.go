@@ -26,6 +26,7 @@ func eachClient(t *testing.T, test func(t *testing.T, kind simulator.ClientKind)
 }
 
 func TestFleetRunsTheReleaseAfterItsNextHandshake(t *testing.T) {
+	t.Parallel()
 	eachClient(t, func(t *testing.T, kind simulator.ClientKind) {
 		w := serve(t)
 		w.UploadVersions(imageSize, 1, 2)
@@ -53,6 +54,7 @@ func TestFleetRunsTheReleaseAfterItsNextHandshake(t *testing.T) {
 }
 
 func TestImmediateReleaseReachesOnlineDevicesAtOnce(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	f := w.Simulate(simulator.Config{Devices: w.Enroll("a", "b", "c")})
@@ -63,6 +65,7 @@ func TestImmediateReleaseReachesOnlineDevicesAtOnce(t *testing.T) {
 }
 
 func TestUpdateRolledBackThreeTimesIsExhausted(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2, 3)
 	w.ReleaseVersion(2)
@@ -111,6 +114,7 @@ func alertNames(w *world) map[string]int {
 }
 
 func TestFailedUpdateWaitsForItsCoolDown(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -132,6 +136,7 @@ func TestFailedUpdateWaitsForItsCoolDown(t *testing.T) {
 }
 
 func TestPowerCutAtAnyStageEndsInTheSameImage(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -154,6 +159,7 @@ func TestPowerCutAtAnyStageEndsInTheSameImage(t *testing.T) {
 func chunks(size int64) int { return int(wire.ChunkCount(size, wire.DefaultChunk)) }
 
 func TestNewerConnectionTakesOverAndContinuesTheUpdate(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -182,6 +188,7 @@ func TestNewerConnectionTakesOverAndContinuesTheUpdate(t *testing.T) {
 }
 
 func TestNotNowIsHonouredUntilAnOperatorForcesTheUpdate(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -200,6 +207,7 @@ func TestNotNowIsHonouredUntilAnOperatorForcesTheUpdate(t *testing.T) {
 }
 
 func TestDeviceThatEnablesUpdatesGetsItsUpdateAtOnce(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -214,6 +222,7 @@ func TestDeviceThatEnablesUpdatesGetsItsUpdateAtOnce(t *testing.T) {
 }
 
 func TestFlashReachesADevelopmentDeviceOnce(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2, 3)
 	device := w.Enroll("a")
@@ -239,6 +248,7 @@ func TestFlashReachesADevelopmentDeviceOnce(t *testing.T) {
 }
 
 func TestLockWithFlashActsAtOnceAndUnlockAtTheNextHandshake(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2, 3)
 	w.ReleaseVersion(3)
@@ -256,6 +266,7 @@ func TestLockWithFlashActsAtOnceAndUnlockAtTheNextHandshake(t *testing.T) {
 }
 
 func TestSupersededDownloadIsFollowedByTheNewTargetAtOnce(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2, 3)
 	w.ReleaseVersion(2)
@@ -274,6 +285,7 @@ func TestSupersededDownloadIsFollowedByTheNewTargetAtOnce(t *testing.T) {
 }
 
 func TestStopByAnOperatorEndsTheDownloadWithinItsWindow(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
@@ -311,6 +323,7 @@ func TestStopByAnOperatorEndsTheDownloadWithinItsWindow(t *testing.T) {
 }
 
 func TestAFailedUpdateIsTriedAgainWithoutAReconnect(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.OTA.MaxSessionAge = 20 * time.Second }) // looks each 200 ms
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)

@@ -13,6 +13,7 @@ import (
 
 // TestATeamFromInvitationToHandover is the life of a team over REST alone.
 func TestATeamFromInvitationToHandover(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	ctx := t.Context()
 	cloudtest.Must[api.Group](t)(w.CreateGroup(ctx, cloudtest.Lamp, "beta", ""))

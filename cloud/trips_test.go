@@ -33,6 +33,7 @@ func (w *world) warm() {
 }
 
 func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
+	t.Parallel()
 	t.Run("own redis-server", func(t *testing.T) { oneReadAndOneWrite(t, serve(t, cloudtest.WithRedis)) })
 	t.Run("Redis Cluster", func(t *testing.T) {
 		cluster, err := redistest.StartCluster(t.TempDir(), 3, false)
@@ -68,6 +69,7 @@ func oneReadAndOneWrite(t *testing.T, w *world) {
 // TestDevicesAtOnceShareTrips lets devices reconnect until as many come at once as should:
 // on a busy machine they may come one by one.
 func TestDevicesAtOnceShareTrips(t *testing.T) {
+	t.Parallel()
 	const devices, tries = 200, 20
 	w := serve(t, cloudtest.WithRedis)
 	w.warm()

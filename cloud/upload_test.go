@@ -66,6 +66,7 @@ func incoming(t *testing.T, w *world) []string {
 func smallImages(c *cloud.Config) { c.OTA.MaxImage = 1000 }
 
 func TestUploadTakesPartsInAnyOrder(t *testing.T) {
+	t.Parallel()
 	image, title := part{"file", `C:\build\firmware.bin`, "IMAGE"}, part{name: "title", value: "Seven"}
 	w := serve(t)
 	for i, row := range []struct {
@@ -103,6 +104,7 @@ func TestUploadTakesPartsInAnyOrder(t *testing.T) {
 }
 
 func TestUploadRefusals(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis, smallImages)
 	number, file := part{name: "version", value: "7"}, part{"file", "f", "x"}
 	for name, row := range map[string]struct {
@@ -154,6 +156,7 @@ func TestUploadRefusals(t *testing.T) {
 // The server answers before it has read the image, or even before the client has sent
 // anything: a client that waits for "100 Continue" sends nothing of the body.
 func TestUploadIsRefusedBeforeTheImageIsSent(t *testing.T) {
+	t.Parallel()
 	w := serve(t)
 	w.UploadVersions(100, 7)
 	for _, row := range []struct {
@@ -206,6 +209,7 @@ func TestUploadIsRefusedBeforeTheImageIsSent(t *testing.T) {
 }
 
 func TestAbortedUploadLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := serve(t, cloudtest.WithRedis)
 	conn := cloudtest.Must[net.Conn](t)(net.Dial("tcp", w.Cloud.Addresses().HTTP))
 	contentType, body := form(t, part{"file", "f", strings.Repeat("x", 1<<20)}, part{name: "version", value: "7"})

@@ -14,6 +14,7 @@ import (
 // Whatever the last Welcome refused an update for is a step of why that holds it back; and if the
 // Welcome refused nothing, no step does.
 func TestWhyNeverContradictsTheLastWelcome(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		hello  func(*wire.Hello)
@@ -52,6 +53,7 @@ func TestWhyNeverContradictsTheLastWelcome(t *testing.T) {
 }
 
 func TestALockWithFlashNowWaitsForNoCoolDown(t *testing.T) {
+	t.Parallel()
 	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} })
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
