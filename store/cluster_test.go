@@ -279,6 +279,7 @@ func TestTheReplicaThatSentinelsElectIsUsed(t *testing.T) {
 }
 
 func TestAFormOfURLThatDoesNotFitTheRedisIsRefused(t *testing.T) {
+	t.Parallel()
 	c := ownCluster(t, false)
 	r := got[*redistest.Sentinel](t)(redistest.StartSentinel(t.TempDir()))
 	t.Cleanup(r.Stop)

@@ -14,6 +14,7 @@ import (
 // TestEveryDocumentComesBackAsItWentIn writes and reads one of each kind. Records within are
 // package record's to test: here each field has something to store.
 func TestEveryDocumentComesBackAsItWentIn(t *testing.T) {
+	t.Parallel()
 	t.Run("catalog", func(t *testing.T) {
 		checkKind(t, catalogKind, &fleet.Catalog{
 			Product: fleet.Product{ID: 3, Slug: "sensor"}, Default: version("7"),
@@ -62,6 +63,7 @@ func checkKind[T any](t *testing.T, k document.Kind[T], in *T, elsewhere ...stri
 }
 
 func TestABrokenRecordInADocumentIsAnError(t *testing.T) {
+	t.Parallel()
 	for _, fields := range []map[string]string{{"team": "\x01\xff"}, {"m:7": "\x01\xff"}, {"m:x": ""}, {"i:a": "\x01\xff"}} {
 		if _, err := rosterKind.Read(fields); err == nil {
 			t.Errorf("%q was read", fields)

@@ -185,6 +185,7 @@ func (h *afterReading) ProcessPipelineHook(next redis.ProcessPipelineHook) redis
 }
 
 func TestAnIndexIsReadyWhenItHasWhatWasWrittenWhileTheRecordsWereRead(t *testing.T) {
+	t.Parallel()
 	for name, writes := range map[string]int{"the feed has it": 1, "the feed was trimmed": 60} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

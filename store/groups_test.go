@@ -80,6 +80,7 @@ func TestADeletionOfAGroupThatWasCutShortIsFinished(t *testing.T) {
 }
 
 func TestAGroupLeavesItsDevicesInFewTrips(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	ctx := t.Context()
 	team, _, product := newTeam(t, s)
@@ -120,6 +121,7 @@ func TestADeviceWithoutARecordHoldsUpNoDeletionOfAGroup(t *testing.T) {
 }
 
 func TestADeviceCreatedAgainIsNotForgotten(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	d := newDevice("a")
 	must(t, s.Devices.Create(t.Context(), d))

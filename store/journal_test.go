@@ -13,6 +13,7 @@ import (
 )
 
 func TestTheJournalHoldsWhatWasOpenedAndNotClosed(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	ctx := context.Background()
 	first := got[string](t)(s.Journal.Open(ctx, "one"))
@@ -25,6 +26,7 @@ func TestTheJournalHoldsWhatWasOpenedAndNotClosed(t *testing.T) {
 }
 
 func TestTheJournalOfAClosedStoreIsUnavailable(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	s.Close()
 	_, open := s.Journal.Open(t.Context(), "one")
@@ -37,6 +39,7 @@ func TestTheJournalOfAClosedStoreIsUnavailable(t *testing.T) {
 }
 
 func TestAFencedEntryIsNeverFinished(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	ctx := t.Context()
 	open := got[string](t)(s.Journal.Open(ctx, "one"))

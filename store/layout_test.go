@@ -99,6 +99,7 @@ func TestAReleaseOfLayout1FailsToTakeAStore(t *testing.T) {
 }
 
 func TestKeysOfADeviceAreInTheSlotsOfItsBucket(t *testing.T) {
+	t.Parallel()
 	s := openShared(t, &cluster)
 	reached := map[int]bool{}
 	for n := 0; len(reached) < keys.Buckets; n++ {

@@ -49,6 +49,7 @@ func everywhere(t *testing.T, c *redistest.Cluster) map[string]any {
 }
 
 func TestAMovedStoreHasEverythingItHad(t *testing.T) {
+	t.Parallel()
 	t.Run("to a cluster", func(t *testing.T) {
 		c := useCluster(t)
 		moved(t, c.URL(), c.Client, func() map[string]any { return everywhere(t, c) })
@@ -113,6 +114,7 @@ func moved(t *testing.T, url string, there redis.Cmdable, found func() map[strin
 // TestAMoveThatIsKilledCanBeRunAgain cuts the connections to the old Redis after any byte. In between,
 // a server uses the store there.
 func TestAMoveThatIsKilledCanBeRunAgain(t *testing.T) {
+	t.Parallel()
 	c := useCluster(t)
 	const plenty = 1 << 30
 	move := func(socket, folder string, bytes int) (sent int, err error) {

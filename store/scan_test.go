@@ -20,6 +20,7 @@ import (
 // TestTheIndexEqualsOneBuiltFromTheRecords does random operations through the store and
 // compares the index they left with one that read the records.
 func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	ctx := context.Background()
 	rapid.Check(t, func(t *rapid.T) {
@@ -92,6 +93,7 @@ func entries(x *index.Index) map[fleet.TeamID]map[fleet.DeviceID]fleet.IndexEntr
 }
 
 func TestPresenceIsKeptForADeviceNotReadYet(t *testing.T) {
+	t.Parallel()
 	s := openEphemeral(t)
 	s.Devices.SetOnline("1/a", true)
 	s.Devices.SetOnline("1/b", true)

@@ -33,6 +33,7 @@ func serverProcess(t *testing.T, s *Store) *os.Process {
 // TestNothingAcknowledgedIsLostWhenRedisIsKilled kills the server several times while
 // callers write, and then starts a new process on what is on disk.
 func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, _ := openChild(t, dir)
 	const writers, kills = 16, 3
@@ -103,6 +104,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 }
 
 func TestTheIndexIsReadAgainAtTheNextStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, _ := openChild(t, dir)
 	for i := range 1200 {
@@ -117,6 +119,7 @@ func TestTheIndexIsReadAgainAtTheNextStart(t *testing.T) {
 }
 
 func TestASecondServerWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, _ := openChild(t, dir)
 	must(t, first.Devices.Create(t.Context(), newDevice("a")))
@@ -140,12 +143,14 @@ func TestASecondServerWaitsForTheFirst(t *testing.T) {
 }
 
 func TestAURLThatIsNoneIsAnError(t *testing.T) {
+	t.Parallel()
 	if _, err := Open(t.Context(), Options{URL: "localhost", Log: quiet()}); err == nil || !strings.Contains(err.Error(), "redis://") {
 		t.Errorf("got %v, want it to say how a url begins", err)
 	}
 }
 
 func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
+	t.Parallel()
 	s, _ := openChild(t, t.TempDir())
 	process := serverProcess(t, s)
 	t.Cleanup(func() { _ = process.Kill() }) // one that writes its first append-only file does not end when asked

@@ -105,6 +105,7 @@ func TestConcurrentCatalogEditsLoseNothing(t *testing.T) {
 
 // TestAnotherProcessIsSeen has two stores on one Redis, as two processes would.
 func TestAnotherProcessIsSeen(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	ours, theirs := openTwo(t)
 	team, user, product := newTeam(t, ours)
