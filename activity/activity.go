@@ -72,9 +72,11 @@ func (a *Activity) Listeners() int { return a.events.count() }
 // Close ends what listeners hear; later ones hear nothing.
 func (a *Activity) Close() { a.events.close() }
 
-// Tally returns what was counted of a product since the server started. It checks no rights and
-// never blocks.
-func (a *Activity) Tally(product fleet.ProductID) fleet.Tally { return a.tallies.of(product) }
+// Tally returns what was counted since the server started: of a product, or of its devices in a group
+// if group is not 0. It checks no rights and never blocks.
+func (a *Activity) Tally(product fleet.ProductID, group fleet.GroupID) fleet.Tally {
+	return a.tallies.read(product, group)
+}
 
 // Publish passes e to everyone who listens to its team. It never blocks.
 func (a *Activity) Publish(e event.Event) {
@@ -85,7 +87,7 @@ func (a *Activity) Publish(e event.Event) {
 // Handshake publishes and counts a handshake of d, and what it changed.
 func (a *Activity) Handshake(ctx context.Context, d *fleet.Device, ended []fleet.Update) {
 	a.Publish(event.Event{Payload: event.HandshakeDone{}, Team: d.Team, Product: d.Product, Device: d.ID, At: time.Now()})
-	a.tallies.handshake(d.Product)
+	a.tallies.handshake(d)
 	a.Greeted(d, slices.ContainsFunc(ended, func(u fleet.Update) bool { return u.State == fleet.Confirmed }))
 	a.Updates(ctx, d, ended)
 }
@@ -95,7 +97,7 @@ func (a *Activity) Handshake(ctx context.Context, d *fleet.Device, ended []fleet
 func (a *Activity) Updates(ctx context.Context, d *fleet.Device, ended []fleet.Update) {
 	for _, u := range ended {
 		a.update(d, u)
-		a.tallies.ended(d.Product, u)
+		a.tallies.ended(d, u)
 		a.Ended(d, u)
 	}
 	if d.Update.State.Running() {

@@ -9,55 +9,69 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// tallies counts what happened in each product since the server started. It is safe for
-// concurrent use.
+// tallies counts what happened in each product, and in each group of one, since the server started.
+// It is safe for concurrent use.
 type tallies struct {
-	began    time.Time
-	mu       sync.Mutex
-	products map[fleet.ProductID]*fleet.Tally // guarded by mu
+	began time.Time
+	mu    sync.Mutex
+	of    map[tallied]*fleet.Tally // guarded by mu
+}
+
+// tallied names what has a tally.
+type tallied struct {
+	product fleet.ProductID
+	group   fleet.GroupID // 0: all devices of the product
 }
 
 func newTallies() *tallies {
-	return &tallies{began: time.Now(), products: make(map[fleet.ProductID]*fleet.Tally)}
+	return &tallies{began: time.Now(), of: make(map[tallied]*fleet.Tally)}
 }
 
-// of returns the counts of a product.
-func (t *tallies) of(product fleet.ProductID) fleet.Tally {
+// read returns the counts of a product, or of one of its groups.
+func (t *tallies) read(product fleet.ProductID, group fleet.GroupID) fleet.Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	counted := fleet.Tally{Since: t.began}
-	if known := t.products[product]; known != nil {
+	if known := t.of[tallied{product, group}]; known != nil {
 		counted = *known
 		counted.Failures = maps.Clone(known.Failures)
 	}
 	return counted
 }
 
-func (t *tallies) handshake(product fleet.ProductID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.counted(product).Handshakes++
+// handshake counts a handshake of d.
+func (t *tallies) handshake(d *fleet.Device) {
+	t.add(d, func(counted *fleet.Tally) { counted.Handshakes++ })
 }
 
-func (t *tallies) ended(product fleet.ProductID, u fleet.Update) {
+// ended counts an update of d that failed.
+func (t *tallies) ended(d *fleet.Device, u fleet.Update) {
 	if u.State != fleet.Failed && u.State != fleet.RolledBack {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	reason := u.Reason
 	if !wire.KnownReason(reason) { // a device may send any number
 		reason = wire.ReasonOther
 	}
-	t.counted(product).Failures[reason]++
+	t.add(d, func(counted *fleet.Tally) { counted.Failures[reason]++ })
 }
 
-// counted returns product's tally; the caller holds t.mu.
-func (t *tallies) counted(product fleet.ProductID) *fleet.Tally {
-	known := t.products[product]
+// add counts something in d's product and in each of d's groups.
+func (t *tallies) add(d *fleet.Device, count func(*fleet.Tally)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count(t.counted(tallied{product: d.Product}))
+	for _, g := range d.Groups {
+		count(t.counted(tallied{d.Product, g}))
+	}
+}
+
+// counted returns a tally; the caller holds t.mu.
+func (t *tallies) counted(what tallied) *fleet.Tally {
+	known := t.of[what]
 	if known == nil {
 		known = &fleet.Tally{Since: t.began, Failures: make(map[fleet.ReasonCode]int)}
-		t.products[product] = known
+		t.of[what] = known
 	}
 	return known
 }

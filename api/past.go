@@ -13,6 +13,8 @@ type Past struct {
 	Step   Span        `json:"step" doc:"Length of a point"`
 	Points []PastPoint `json:"points" doc:"By time; none where nothing was sampled"`
 	Marks  []PastMark  `json:"marks" doc:"Releases in this time"`
+
+	LeftOut bool `json:"left_out,omitempty" doc:"Of a group: it has no past, because 64 other groups of the product have one"`
 }
 
 // PastPoint is how a fleet stood on average in a point of time, and what happened in it.

@@ -17,7 +17,7 @@ import (
 type fleetCmd struct {
 	Watch fleetWatchCmd `cmd:"" help:"Watch which versions a product's devices run, and the progress of releases." example:"muster fleet watch --done --for 10m"`
 
-	History fleetHistoryCmd `cmd:"" help:"List what a fleet did over time: devices by version, online, handshakes, failures, releases. For owners and admins." example:"muster fleet history --range 30d"`
+	History fleetHistoryCmd `cmd:"" help:"List what a fleet did over time: devices by version, online, handshakes, failures, releases. For owners and admins; of one group, for all who see it." example:"muster fleet history --range 30d"`
 }
 
 type fleetWatchCmd struct {

@@ -16,7 +16,8 @@ type fleetHistoryCmd struct {
 	productRemote
 	Range lengthText `default:"1h" help:"How much time, up to now, as in 30m, 24h, 30d or 2y." placeholder:"TIME"`
 	Step  lengthText `help:"Length of a row, as in 10s, 10m or 1d; what makes about 20 rows if absent." placeholder:"TIME"`
-	Team  bool       `help:"All products of the team together."`
+	Group string     `help:"Only the devices in this group, for all who see it." placeholder:"NAME" xor:"whose"`
+	Team  bool       `help:"All products of the team together." xor:"whose"`
 }
 
 // lengthText is a length of time on the command line, also in days, weeks and years.
@@ -44,12 +45,19 @@ func (c *fleetHistoryCmd) Run(ctx context.Context) error {
 		if c.Team {
 			return s.TeamPast(ctx, filter)
 		}
+		if c.Group != "" {
+			return s.GroupPast(ctx, s.product, c.Group, filter)
+		}
 		return s.Past(ctx, s.product, filter)
 	}, drawPast)
 }
 
 func drawPast(t *table, past api.Past) {
-	t.hint(len(past.Points), "Nothing was sampled in this time.")
+	nothing := "Nothing was sampled in this time."
+	if past.LeftOut {
+		nothing = "This group has no past: up to 64 groups of a product have one, those with the most devices."
+	}
+	t.hint(len(past.Points), "%s", nothing)
 	t.row("TIME (UTC)", "DEVICES", "ONLINE", "HANDSHAKES", "FAILURES", "VERSIONS")
 	marks := past.Marks
 	for _, p := range past.Points {

@@ -185,6 +185,7 @@ var policies = []policy{
 	{operation: "ListReleases", right: "see team", objects: things},
 	{operation: "GetReleaseHistory", right: "see groups", objects: groups},
 	{operation: "GetHistory", right: "administer", objects: things},
+	{operation: "GetGroupHistory", right: "see groups", objects: groups},
 	{operation: "GetRelease", right: "see groups", objects: groups},
 	{operation: "ActOnRelease", right: "release to group", objects: groups, body: `{"action":"finish"}`},
 

@@ -3,6 +3,7 @@ package console
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/filter"
@@ -25,14 +26,12 @@ type fleetBody struct {
 	States          []stateCount         // visible devices by the state of their last update
 	Reasons         []reasonCount
 	Left            []remaining.Cause
-	Range           pastRange // of the charts, and of the totals of Reasons
-	Ranges          []pastRange
-	Counted         bool // there are totals: the user sees all devices
+	Range           pastRange // of the totals of Reasons
+	Charts          pastCharts
+	Groups          []fleet.GroupView // that have charts of their own: the largest
+	Counted         bool              // there are totals: the user sees all devices
 	Live            string
 }
-
-// Slow reports whether the charts change so little in a minute that nobody would see it.
-func (b fleetBody) Slow() bool { return b.Range.Length > day }
 
 // UnderWay is the number of updates in progress.
 func (b fleetBody) UnderWay() (n int) {
@@ -80,14 +79,17 @@ func (v fleetPages) devices() (all, online int, err error) {
 }
 
 func (v fleetPages) fleetBody() (b fleetBody, err error) {
-	b.Range, b.Ranges = v.pastRange(), pastRanges
+	b.Range = v.pastRange()
+	b.Charts = pastCharts{Ranges: pastRanges, Now: b.Range, Page: v.at("/fleet?range="), Data: v.at("/fleet/history?range=")}
 	b.Live = v.at("/fleet/live?range=" + b.Range.Name)
 	if b.Devices, b.Online, err = v.devices(); err != nil {
 		return b, err
 	}
-	if b.Versions, _, err = v.versions(); err != nil {
+	var groups []fleet.GroupView
+	if b.Versions, groups, err = v.versions(); err != nil {
 		return b, err
 	}
+	b.Groups = largest(groups)
 	running, next, err := v.releases.Updates(v.ctx(), v.actor, fleet.UpdateQuery{Actor: v.actor, Product: v.product.ID, States: filter.UnderWay, Limit: 25})
 	if err != nil {
 		return b, err
@@ -100,6 +102,15 @@ func (v fleetPages) fleetBody() (b fleetBody, err error) {
 		return b, err
 	}
 	return b, v.standing(&b)
+}
+
+// largest are the groups with the most devices, by name; those without devices are left out.
+func largest(groups []fleet.GroupView) []fleet.GroupView {
+	groups = slices.DeleteFunc(slices.Clone(groups), func(g fleet.GroupView) bool { return g.Devices == 0 })
+	slices.SortStableFunc(groups, func(a, b fleet.GroupView) int { return b.Devices - a.Devices })
+	groups = groups[:min(len(groups), maxBoxes)]
+	slices.SortFunc(groups, func(a, b fleet.GroupView) int { return strings.Compare(a.Name, b.Name) })
+	return groups
 }
 
 // standing counts the visible devices' updates and, for users who see all devices, the

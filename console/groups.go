@@ -54,6 +54,7 @@ type groupBody struct {
 	fleet.GroupView
 	Users   []fleet.Member // it is assigned to
 	Members fleet.DeviceViews
+	Charts  pastCharts
 }
 
 func (v groupPages) groupPage() error {
@@ -77,6 +78,11 @@ func (v groupPages) groupPage() error {
 	}
 	if v.fragment() {
 		return v.fragmentOf("group", "live", body)
+	}
+	name := url.QueryEscape(g.Name)
+	body.Charts = pastCharts{Ranges: pastRanges, Now: v.pastRange(), Page: v.at("/group?name=" + name + "&range="), Data: v.at("/group/history?name=" + name + "&range=")}
+	if body.Charts.LeftOut, err = v.history.LeftOut(v.ctx(), v.product.ID, g.ID); err != nil {
+		return err
 	}
 	return v.show("group", "Group "+g.Name, body)
 }

@@ -37,6 +37,17 @@ func (v *visit) pastRange() pastRange {
 	return pastRanges[0]
 }
 
+// pastCharts are the charts of a fleet over time, on a page.
+type pastCharts struct {
+	Ranges     []pastRange
+	Now        pastRange
+	Page, Data string // addresses without the range, which is appended to them
+	LeftOut    bool   // there are no charts: the group has no past
+}
+
+// Slow reports whether the charts change so little in a minute that nobody would see it.
+func (c pastCharts) Slow() bool { return c.Now.Length > day }
+
 // chartData is what charts of one page draw: all of them over the same times.
 type chartData struct {
 	Times  []int64          `json:"times"` // Unix seconds
@@ -80,7 +91,27 @@ func (v *visit) charts(data chartData) error {
 
 // fleetHistory answers with what the charts of the fleet draw, for owners and admins.
 func (v fleetPages) fleetHistory() error {
-	past, err := v.history.Product(v.ctx(), v.actor, v.product.ID, history.Query{From: time.Now().Add(-v.pastRange().Length)})
+	past, err := v.history.Product(v.ctx(), v.actor, v.product.ID, v.pastQuery())
+	return v.chartsOf(past, err)
+}
+
+// groupHistory answers with what the charts of a group draw, for those who see the group.
+func (v groupPages) groupHistory() error {
+	g, err := v.registry.Group(v.ctx(), v.actor, v.product.ID, v.groupOf())
+	if err != nil {
+		return err
+	}
+	past, err := v.history.Group(v.ctx(), v.actor, v.product.ID, g.ID, v.pastQuery())
+	return v.chartsOf(past, err)
+}
+
+// pastQuery selects the range that the page shows.
+func (v *visit) pastQuery() history.Query {
+	return history.Query{From: time.Now().Add(-v.pastRange().Length)}
+}
+
+// chartsOf answers with what the charts of a past draw; err is passed on.
+func (v *visit) chartsOf(past history.Series, err error) error {
 	if err != nil {
 		return err
 	}
@@ -168,7 +199,7 @@ func failureLines(points []history.Point) []chartLine {
 	return lines
 }
 
-func (v fleetPages) chartMark(m history.Mark, groups []fleet.GroupView) chartMark {
+func (v *visit) chartMark(m history.Mark, groups []fleet.GroupView) chartMark {
 	target := "the product default"
 	if m.Group != 0 {
 		target = "a deleted group"

@@ -84,6 +84,7 @@ var ofProducts = map[string]func(*visit) error{
 	"POST /p/{product}/groups":                      on(groupPages.createGroup),
 	"GET /p/{product}/group":                        on(groupPages.groupPage),
 	"POST /p/{product}/group":                       on(groupPages.editGroup),
+	"GET /p/{product}/group/history":                on(groupPages.groupHistory),
 	"GET /p/{product}/group/impact":                 on(groupPages.deleteGroupImpact),
 	"GET /p/{product}/settings":                     on(productPages.productPage),
 	"POST /p/{product}/settings":                    on(productPages.editProduct),

@@ -77,7 +77,7 @@ func newWorld(t testing.TB, change ...func(*world, *Config)) *world {
 	config.Audit = log
 	config.History = history.New(history.Config{
 		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
-		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
+		Tally: func(fleet.ProductID, fleet.GroupID) fleet.Tally { return fleet.Tally{} },
 	})
 	config.Notify = notify.New(notify.Config{
 		Outbox: s.Outbox, Messages: s.Messages, Teams: s.Teams, Audit: log, Webhook: webhook.New(webhook.Guard{}), Log: quiet,

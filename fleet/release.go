@@ -148,8 +148,7 @@ type Standing struct {
 	Reasons map[ReasonCode]int // of those whose last update failed or rolled back
 }
 
-// Tally is what happened to a product's devices since the server started, whoever may see
-// them.
+// Tally is what happened to devices since the server started, whoever may see them.
 type Tally struct {
 	Since      time.Time
 	Handshakes uint64

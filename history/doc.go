@@ -1,6 +1,10 @@
 // Package history is what fleets did over time: devices by version, connected devices, handshakes
 // and failures of every product, and how the devices of each release with a plan stood.
 //
+// Up to 64 groups of a product have a past of their own, sampled once a minute: those with the most
+// devices when there was room. It ends when the group is deleted, or when another group needs the room
+// and this one has no devices.
+//
 // One process samples, the one that holds the store's lease; any process may read. Counters are
 // added up in Redis, so processes without an index can add theirs. All of it is in store/timeline,
 // which says how much room it takes.

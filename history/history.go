@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,11 +19,15 @@ import (
 )
 
 const (
-	every   = 10 * time.Second // between two samples of a product
-	idle    = time.Minute      // the same, while nothing changes
-	search  = time.Minute      // for new products, where there are many
-	many    = 256              // products
-	patient = 2 * time.Second  // for the last samples of a process
+	every  = 10 * time.Second // between two samples of a product
+	idle   = time.Minute      // the same, while nothing changes
+	search = time.Minute      // for new products, where there are many
+	many   = 256              // products
+
+	groupsEvery = time.Minute // between two samples of a group
+	maxGroups   = 64          // of a product that have a past
+
+	patient = 2 * time.Second // for the last samples of a process
 )
 
 // Config is what a History works with.
@@ -37,8 +42,9 @@ type Config struct {
 	// Leads reports whether this server samples fleets for all that share the store; nil: it is the only
 	// one. The others add what they have counted.
 	Leads func() bool
-	// Tally returns what this process has counted of a product.
-	Tally func(fleet.ProductID) fleet.Tally
+	// Tally returns what this process has counted of a product; if
+	// group is not 0: of its devices in that group.
+	Tally func(product fleet.ProductID, group fleet.GroupID) fleet.Tally
 }
 
 // History samples fleets and answers about their past. It is safe for concurrent use.
@@ -51,8 +57,8 @@ type History struct {
 	searched time.Time     // theirs
 
 	mu     sync.Mutex
-	tracks map[fleet.ProductID]*track // guarded by mu; most of what they point to belongs to the one who samples
-	stands map[curve][]stand          // of releases, to be kept; guarded by mu
+	tracks map[timeline.Line]*track // guarded by mu; most of what they point to belongs to the one who samples
+	stands map[curve][]stand        // of releases, to be kept; guarded by mu
 }
 
 // New returns a History, which samples while Run does.
@@ -62,7 +68,7 @@ func New(config Config) *History {
 	}
 	return &History{
 		Config: config, writer: rand.Text()[:12], sampling: make(chan struct{}, 1),
-		tracks: make(map[fleet.ProductID]*track), stands: make(map[curve][]stand),
+		tracks: make(map[timeline.Line]*track), stands: make(map[curve][]stand),
 	}
 }
 
@@ -71,7 +77,7 @@ func (h *History) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		h.sample(ctx)
+		h.sample(ctx, false)
 		select {
 		case <-ctx.Done():
 			return
@@ -84,10 +90,11 @@ func (h *History) Run(ctx context.Context) {
 func (h *History) Record(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
-	h.sample(ctx)
+	h.sample(ctx, true)
 }
 
-func (h *History) sample(ctx context.Context) {
+// sample samples all products; last: also groups that are not due yet.
+func (h *History) sample(ctx context.Context, last bool) {
 	select {
 	case h.sampling <- struct{}{}:
 	case <-ctx.Done():
@@ -98,11 +105,11 @@ func (h *History) sample(ctx context.Context) {
 		h.Log.Debug("no products to sample", "err", err)
 	}
 	for _, t := range h.followed() {
-		err := h.add(ctx, t)
+		err := h.add(ctx, t, last)
 		if errors.Is(err, fleet.NotFound) {
 			h.forget(ctx, t)
 		} else if err != nil && ctx.Err() == nil {
-			h.Log.Debug("no sample", "product", t.product, "err", err)
+			h.Log.Debug("no sample", "product", t.line.Product, "err", err)
 		}
 	}
 	h.keep(ctx)
@@ -133,23 +140,30 @@ func (h *History) find(ctx context.Context) error {
 func (h *History) follow(product fleet.ProductID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.tracks[product] == nil {
-		h.tracks[product] = &track{product: product}
+	if line := (timeline.Line{Product: product}); h.tracks[line] == nil {
+		h.tracks[line] = &track{line: line}
 	}
 }
 
-func (h *History) followed() []*track {
+// followed returns the tracks of products.
+func (h *History) followed() (products []*track) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.SortedFunc(maps.Values(h.tracks), func(a, b *track) int { return int(a.product) - int(b.product) })
+	for line, t := range h.tracks {
+		if line.Group == 0 {
+			products = append(products, t)
+		}
+	}
+	slices.SortFunc(products, func(a, b *track) int { return cmp.Compare(a.line.Product, b.line.Product) })
+	return products
 }
 
 // forget drops what is kept of a product that was deleted, also what was added meanwhile.
 func (h *History) forget(ctx context.Context, t *track) {
-	if err := h.Timelines.Drop(ctx, t.product, slices.Collect(maps.Keys(t.releases))); err != nil {
+	if err := h.Timelines.Drop(ctx, t.line.Product, slices.Collect(maps.Keys(t.releases))); err != nil {
 		return // again at the next sample
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.tracks, t.product)
+	maps.DeleteFunc(h.tracks, func(line timeline.Line, _ *track) bool { return line.Product == t.line.Product })
 }

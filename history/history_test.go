@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/ota/otatest"
+	"github.com/muster-iot/muster/store/timeline"
 )
 
 var owner = fleet.Actor{Team: otatest.Team, Role: fleet.Owner}
@@ -28,14 +29,15 @@ type world struct {
 	follows bool // another server leads
 
 	mu    sync.Mutex
-	tally fleet.Tally // guarded by mu
+	tally fleet.Tally              // of the product; guarded by mu
+	in    map[fleet.GroupID]uint64 // handshakes in groups; guarded by mu
 }
 
 // run runs a test in a bubble with fake time, on a product with two versions.
 func run(t *testing.T, test func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Minute) // a whole minute, so that points are easy to name
-		w := &world{Fleet: otatest.New(t)}
+		w := &world{Fleet: otatest.New(t), in: make(map[fleet.GroupID]uint64)}
 		w.AddFirmware("1.0.0", 100)
 		w.AddFirmware("2.0.0", 100)
 		test(t, w)
@@ -50,9 +52,12 @@ func (w *world) start(t *testing.T) (h *history.History, stop func()) {
 	h = history.New(history.Config{
 		Timelines: w.Store.Timelines, Catalogs: w.Store.Catalogs, Teams: w.Store.Teams, Index: w.Store.Index, Clock: w.Store.Clock,
 		Log: slog.New(slog.DiscardHandler), Leads: func() bool { return !w.follows },
-		Tally: func(fleet.ProductID) fleet.Tally {
+		Tally: func(_ fleet.ProductID, group fleet.GroupID) fleet.Tally {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if group != 0 {
+				return fleet.Tally{Since: w.tally.Since, Handshakes: w.in[group]}
+			}
 			tally := w.tally
 			tally.Failures = maps.Clone(w.tally.Failures)
 			return tally
@@ -72,6 +77,13 @@ func (w *world) count(handshakes uint64, failures int) {
 	defer w.mu.Unlock()
 	w.tally.Handshakes += handshakes
 	w.tally.Failures[3] += failures
+}
+
+// countIn counts handshakes in a group.
+func (w *world) countIn(group fleet.GroupID, handshakes uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.in[group] += handshakes
 }
 
 func (w *world) past(t *testing.T, h *history.History, q history.Query) history.Series {
@@ -170,7 +182,7 @@ func TestAnIdleProductTakesLittleRoom(t *testing.T) {
 		w.Device("lamp", "1.0.0")
 		time.Sleep(24 * time.Hour)
 		for tier, most := range []int{720, 1442, 26, 3} {
-			buckets, err := w.Store.Timelines.Buckets(t.Context(), otatest.Product, tier, time.Time{})
+			buckets, err := w.Store.Timelines.Buckets(t.Context(), timeline.Line{Product: otatest.Product}, tier, time.Time{})
 			if err != nil || len(buckets) > most || len(buckets) < most/2 {
 				t.Errorf("tier %d: %d buckets, %v; want %d at most", tier, len(buckets), err, most)
 			}
@@ -278,7 +290,7 @@ func TestADeletedProductLeavesNothing(t *testing.T) {
 		}
 		w.count(10, 0)
 		time.Sleep(time.Minute)
-		buckets, err := w.Store.Timelines.Buckets(t.Context(), otatest.Product, 0, time.Time{})
+		buckets, err := w.Store.Timelines.Buckets(t.Context(), timeline.Line{Product: otatest.Product}, 0, time.Time{})
 		if _, gone := h.Product(t.Context(), owner, otatest.Product, history.Query{}); err != nil || len(buckets) > 0 || !errors.Is(gone, fleet.NotFound) {
 			t.Errorf("got %d buckets, %v; %v", len(buckets), err, gone)
 		}

@@ -37,6 +37,7 @@ type Series struct {
 	Step     time.Duration
 	Points   []Point // by time; none where nothing was sampled
 	Marks    []Mark  // by time
+	LeftOut  bool    // of a group: it has no past, because others that have devices take all the room
 	Now      Point   // how the fleet stands, and what happened since the last sample; zero where the query has a To
 }
 
@@ -62,21 +63,58 @@ func (h *History) Product(ctx context.Context, actor fleet.Actor, product fleet.
 	if err := fleet.May(actor, fleet.SeeAudit, fleet.Object{Team: c.Product.Team}); err != nil {
 		return Series{}, err
 	}
-	series, tier, err := q.series(h.Clock.Now())
+	return h.past(ctx, c, 0, q)
+}
+
+// Group returns the past of the devices of a product in one group, for those who see the group: they
+// see all of its devices. Marks are of the group and of the product default. Errors: fleet.NotFound, also
+// for a group that actor may not see; fleet.Invalid as Product.
+func (h *History) Group(ctx context.Context, actor fleet.Actor, product fleet.ProductID, group fleet.GroupID, q Query) (Series, error) {
+	c, err := h.Catalogs.Catalog(ctx, product)
 	if err != nil {
 		return Series{}, err
 	}
-	if series.Points, err = h.points(ctx, product, series, tier); err != nil {
+	if err := fleet.May(actor, fleet.SeeGroup, fleet.Object{Team: c.Product.Team, Group: group}); err != nil {
+		return Series{}, err
+	}
+	if _, err := h.Teams.Group(ctx, c.Product.Team, group); err != nil {
+		return Series{}, err
+	}
+	series, err := h.past(ctx, c, group, q)
+	if err != nil {
+		return Series{}, err
+	}
+	series.LeftOut, err = h.LeftOut(ctx, product, group)
+	return series, err
+}
+
+// LeftOut reports whether a group has no past because other groups of the product take all the room.
+// It checks no rights.
+func (h *History) LeftOut(ctx context.Context, product fleet.ProductID, group fleet.GroupID) (bool, error) {
+	have, err := h.Timelines.Groups(ctx, product)
+	return len(have) >= maxGroups && !slices.Contains(have, group), err
+}
+
+// past answers q about a product, or about a group of it.
+func (h *History) past(ctx context.Context, c *fleet.Catalog, group fleet.GroupID, q Query) (Series, error) {
+	line := timeline.Line{Product: c.Product.ID, Group: group}
+	series, tier, err := q.series(line.Tiers(), h.Clock.Now())
+	if err != nil {
+		return Series{}, err
+	}
+	if series.Points, err = h.points(ctx, line, series, tier); err != nil {
 		return Series{}, err
 	}
 	if q.To.IsZero() {
-		if series.Now, err = h.now(c); err != nil {
+		if series.Now, err = h.now(c, line); err != nil {
 			return Series{}, err
 		}
 	}
-	marks, err := h.Timelines.Marks(ctx, product)
+	marks, err := h.Timelines.Marks(ctx, c.Product.ID)
 	for _, text := range marks {
-		if m, ok := parseMark(text); ok && !m.At.Before(series.From) && m.At.Before(series.To) {
+		m, ok := parseMark(text)
+		concerns := group == 0 || m.Group == 0 || m.Group == group
+		if ok && concerns && !m.At.Before(series.From) && m.At.Before(series.To) {
 			series.Marks = append(series.Marks, m)
 		}
 	}
@@ -90,7 +128,7 @@ func (h *History) Team(ctx context.Context, actor fleet.Actor, q Query) (Series,
 	if err := actor.May(fleet.SeeAudit); err != nil {
 		return Series{}, err
 	}
-	series, tier, err := q.series(h.Clock.Now())
+	series, tier, err := q.series(timeline.Line{}.Tiers(), h.Clock.Now())
 	if err != nil {
 		return Series{}, err
 	}
@@ -100,7 +138,7 @@ func (h *History) Team(ctx context.Context, actor fleet.Actor, q Query) (Series,
 	}
 	all := make([][]Point, 0, len(products))
 	for _, p := range products {
-		points, err := h.points(ctx, p.ID, series, tier)
+		points, err := h.points(ctx, timeline.Line{Product: p.ID}, series, tier)
 		if err != nil {
 			return Series{}, err
 		}
@@ -110,8 +148,8 @@ func (h *History) Team(ctx context.Context, actor fleet.Actor, q Query) (Series,
 	return series, nil
 }
 
-// series is the empty answer to q, and the tier to read.
-func (q Query) series(now time.Time) (s Series, tier int, err error) {
+// series is the empty answer to q, and which of tiers to read.
+func (q Query) series(tiers timeline.Tiers, now time.Time) (s Series, tier int, err error) {
 	s.To = q.To
 	if q.To.IsZero() {
 		s.To = now
@@ -125,13 +163,13 @@ func (q Query) series(now time.Time) (s Series, tier int, err error) {
 		return s, 0, fleet.FieldErrorf("from", "the range from %s to %s is empty", s.From.Format(time.RFC3339), s.To.Format(time.RFC3339))
 	}
 	reaches := func(tier int) bool {
-		t := timeline.Tiers[tier]
+		t := tiers[tier]
 		return now.Sub(s.From) <= t.Step*time.Duration(t.Buckets+1) // the caller has read the clock earlier
 	}
-	for tier < len(timeline.Tiers)-1 && !reaches(tier) {
+	for tier < len(tiers)-1 && !reaches(tier) {
 		tier++
 	}
-	least := max(q.Step, timeline.Tiers[tier].Step)
+	least := max(q.Step, tiers[tier].Step)
 	if q.Step == 0 {
 		least = max(least, span/usualPoints)
 	}
@@ -143,42 +181,41 @@ func (q Query) series(now time.Time) (s Series, tier int, err error) {
 		return s, 0, fleet.FieldErrorf("step", "%s in steps of %s are more than %d points: use a step of %s or longer, or a shorter range",
 			span, s.Step, maxPoints, steps[slices.IndexFunc(steps, func(step time.Duration) bool { return step >= min(span/maxPoints, steps[len(steps)-1]) })])
 	}
-	for tier+1 < len(timeline.Tiers) && timeline.Tiers[tier+1].Step <= s.Step { // the same sums, in fewer buckets
+	for tier+1 < len(tiers) && tiers[tier+1].Step <= s.Step { // the same sums, in fewer buckets
 		tier++
 	}
 	s.From = s.From.Truncate(s.Step)
 	return s, tier, nil
 }
 
-// now is how a fleet stands, and what this process has counted since its last sample.
-func (h *History) now(c *fleet.Catalog) (Point, error) {
-	g, err := h.gauge(c)
+// now is how a product or group stands, and what this process has counted since its last sample.
+func (h *History) now(c *fleet.Catalog, line timeline.Line) (Point, error) {
+	stand, err := h.gauges(c)
 	if err != nil {
 		return Point{}, err
 	}
+	tally := h.Tally(line.Product, line.Group)
+	since, counted := tally.Since, fleet.Tally{}
 	h.mu.Lock()
-	t := h.tracks[c.Product.ID]
-	if t == nil {
-		t = &track{product: c.Product.ID}
-		h.tracks[c.Product.ID] = t
+	t := h.tracks[line]
+	switch {
+	case t != nil && !t.at.IsZero():
+		since, counted = t.at, t.counted
+	case t == nil && line.Group != 0: // it has no past
+		since, counted = time.Now(), tally
 	}
-	since, counted := t.at, t.counted
 	h.mu.Unlock()
-	tally := h.Tally(c.Product.ID)
-	if since.IsZero() {
-		since = tally.Since
-	}
 	sums := make(map[string]int64)
 	length := max(seconds(time.Since(since)), 1)
-	for _, sum := range slices.Concat(weighted(gauges{}, 0, g, length), counts(counted, tally)) {
+	for _, sum := range slices.Concat(weighted(gauges{}, 0, stand[line.Group], length), counts(counted, tally)) {
 		sums[sum.Name] = sum.Number
 	}
 	return pointOf(h.Clock.Now(), sums), nil
 }
 
-// points are those of a product in the range of s.
-func (h *History) points(ctx context.Context, product fleet.ProductID, s Series, tier int) (points []Point, err error) {
-	buckets, err := h.Timelines.Buckets(ctx, product, tier, s.From)
+// points are those of a line in the range of s.
+func (h *History) points(ctx context.Context, line timeline.Line, s Series, tier int) (points []Point, err error) {
+	buckets, err := h.Timelines.Buckets(ctx, line, tier, s.From)
 	if err != nil {
 		return nil, err
 	}

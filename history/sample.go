@@ -31,9 +31,9 @@ const (
 	sumFailures   = "f:" // and a reason
 )
 
-// track is what is known of a product between two samples.
+// track is what is known of a product, or of a group of one, between two samples.
 type track struct {
-	product  fleet.ProductID
+	line     timeline.Line
 	number   uint64          // of the last write
 	pending  *timeline.Write // the last write, until it is known to be added
 	counted  fleet.Tally     // by all writes; guarded by History.mu
@@ -42,6 +42,7 @@ type track struct {
 	stood    time.Time
 	targets  map[fleet.GroupID]target
 	releases map[fleet.ReleaseID]bool // those the catalog knew
+	grouped  time.Time                // when the groups of the product were sampled last; zero: not yet
 }
 
 // gauges are how a fleet stands.
@@ -50,35 +51,52 @@ type gauges struct {
 	devices map[string]int // by the name of its sum
 }
 
+// total is the number of devices.
+func (g gauges) total() (n int) {
+	for _, devices := range g.devices {
+		n += devices
+	}
+	return n
+}
+
 func (g gauges) equal(other gauges) bool {
 	return g.online == other.online && maps.Equal(g.devices, other.devices)
 }
 
-// add adds a sample of a product. After an error the same write is tried again.
-func (h *History) add(ctx context.Context, t *track) error {
-	c, err := h.Catalogs.Catalog(ctx, t.product)
+// add adds a sample of a product, and those of its groups if they are due; last: whether or not they
+// are. After an error the same writes are tried again.
+func (h *History) add(ctx context.Context, t *track, last bool) error {
+	c, err := h.Catalogs.Catalog(ctx, t.line.Product)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(h.write(ctx, t), h.dropForgotten(ctx, t, c)); err != nil {
 		return err
 	}
-	now := time.Now()
-	g, err := h.gauge(c)
+	stand, err := h.gauges(c)
 	if err != nil {
 		return err
 	}
-	tally := h.Tally(t.product)
-	since := t.at
+	tally := h.Tally(t.line.Product, 0)
+	marks := t.moves(c, tally.Since, h.Clock.Now())
+	if err := h.record(ctx, t, stand[0], tally, marks, idle); err != nil || !last && time.Since(t.grouped) < groupsEvery-every/2 {
+		return err
+	}
+	return h.addGroups(ctx, t, c, stand)
+}
+
+// record writes how a product or group stands and what was counted since the last write. While
+// nothing changes it writes once per rest.
+func (h *History) record(ctx context.Context, t *track, g gauges, tally fleet.Tally, marks []string, rest time.Duration) error {
+	now, since := time.Now(), t.at
 	if since.IsZero() {
 		since = tally.Since
 	}
-	marks := t.moves(c, tally.Since, h.Clock.Now())
 	counts := counts(t.counted, tally)
 	if !h.Leads() {
 		return h.addCounts(ctx, t, g, tally, counts)
 	}
-	if len(marks)+len(counts) == 0 && (g.equal(t.gauges) && now.Sub(since) < idle || len(g.devices) == 0 && len(t.gauges.devices) == 0) {
+	if len(marks)+len(counts) == 0 && (g.equal(t.gauges) && now.Sub(since) < rest || len(g.devices) == 0 && len(t.gauges.devices) == 0) {
 		t.stood = now
 		return nil
 	}
@@ -113,30 +131,42 @@ func (h *History) write(ctx context.Context, t *track) error {
 	if t.pending == nil {
 		return nil
 	}
-	if err := h.Timelines.Add(ctx, t.product, *t.pending); err != nil {
+	if err := h.Timelines.Add(ctx, t.line, *t.pending); err != nil {
 		return err
 	}
 	t.pending = nil
 	return nil
 }
 
-// gauge counts the devices of a product, whoever may see them.
-func (h *History) gauge(c *fleet.Catalog) (gauges, error) {
-	g := gauges{devices: make(map[string]int)}
+// gauges counts the devices of a product, whoever may see them: all of them under 0, and those of each
+// group that has any.
+func (h *History) gauges(c *fleet.Catalog) (map[fleet.GroupID]gauges, error) {
+	stand := map[fleet.GroupID]gauges{0: {devices: make(map[string]int)}}
 	owner := fleet.Actor{Team: c.Product.Team, Role: fleet.Owner}
 	err := h.Index.Count(owner, c.Product.ID, nil, func(e *fleet.IndexEntry, devices int) {
-		if e.Online {
-			g.online += devices
-		}
 		name := sumForeign
 		if e.Running.IsZero() {
 			name = sumUnknown
 		} else if f, uploaded := c.Find(e.Running); uploaded {
 			name = sumDevices + f.Version.String()
 		}
-		g.devices[name] += devices
+		add := func(group fleet.GroupID) {
+			g := stand[group]
+			if g.devices == nil {
+				g.devices = make(map[string]int)
+			}
+			if e.Online {
+				g.online += devices
+			}
+			g.devices[name] += devices
+			stand[group] = g
+		}
+		add(0)
+		for _, group := range e.Groups {
+			add(group)
+		}
 	})
-	return g, err
+	return stand, err
 }
 
 // weighted are the sums of a fleet that stood as a, then as b, for so many seconds each, the most
@@ -186,7 +216,7 @@ func (h *History) dropForgotten(ctx context.Context, t *track, c *fleet.Catalog)
 	}
 	for id := range t.releases {
 		if !known[id] {
-			if err := h.Timelines.DropCurve(ctx, t.product, id); err != nil {
+			if err := h.Timelines.DropCurve(ctx, t.line.Product, id); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,11 @@ func (c *Client) Past(ctx context.Context, product string, f api.PastFilter) (ap
 	return get[api.Past](ctx, c, pastQuery(f).on(path("products", product, "history")))
 }
 
+// GroupPast retrieves what the devices of a product in one group did over time.
+func (c *Client) GroupPast(ctx context.Context, product, group string, f api.PastFilter) (api.Past, error) {
+	return get[api.Past](ctx, c, pastQuery(f).on(path("products", product, "groups", group, "history")))
+}
+
 // TeamPast retrieves what all products of the team did over time, without versions.
 func (c *Client) TeamPast(ctx context.Context, f api.PastFilter) (api.Past, error) {
 	return get[api.Past](ctx, c, pastQuery(f).on("/v1/team/history"))

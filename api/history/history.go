@@ -25,6 +25,7 @@ func Tables(a *rest.API, past *history.History) []route.Table {
 	o := operations{a, past}
 	return []route.Table{{Tag: "history", Routes: []route.Route{
 		route.Get("GetHistory", product+"/history", "Devices by version, devices online, handshakes and failures over time, of all devices of a product", route.Needs(fleet.SeeAudit), o.product),
+		route.Get("GetGroupHistory", product+"/groups/{group}/history", "The same of the product's devices in one group; up to 64 groups of a product have a past", route.Needs(fleet.SeeGroup), o.group),
 		route.Get("GetTeamHistory", "/v1/team/history", "The same of all products of the team together, without versions", route.Needs(fleet.SeeAudit), o.team),
 		route.Get("GetReleaseHistory", product+"/releases/{release}/history", "How the devices of a release with a plan stood over time, for those who see all of them", route.Needs(fleet.SeeTeam), o.release),
 	}}}
@@ -76,12 +77,24 @@ func (o operations) product(ctx context.Context, who fleet.Actor, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	groups, err := o.Registry.Groups(ctx, who, in.Found().ID)
-	names := make(map[fleet.GroupID]string)
-	for _, g := range groups {
-		names[g.ID] = g.Name
-	}
+	names, err := o.Registry.GroupNames(ctx, who, in.Found().ID)
 	return route.Answer(shown(past, names), err)
+}
+
+func (o operations) group(ctx context.Context, who fleet.Actor, in *struct {
+	rest.GroupPath
+	Span
+}) (*route.Reply[api.Past], error) {
+	q, err := in.query(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	group, err := o.Registry.Group(ctx, who, in.Found().ID, in.Group)
+	if err != nil {
+		return nil, err
+	}
+	past, err := o.past.Group(ctx, who, in.Found().ID, group.ID, q)
+	return route.Answer(shown(past, map[fleet.GroupID]string{group.ID: group.Name}), err)
 }
 
 func (o operations) team(ctx context.Context, who fleet.Actor, in *Span) (*route.Reply[api.Past], error) {
@@ -94,7 +107,7 @@ func (o operations) team(ctx context.Context, who fleet.Actor, in *Span) (*route
 }
 
 func shown(past history.Series, groups map[fleet.GroupID]string) api.Past {
-	out := api.Past{From: past.From.UTC(), To: past.To.UTC(), Step: api.Span{Duration: past.Step}, Points: []api.PastPoint{}, Marks: []api.PastMark{}}
+	out := api.Past{From: past.From.UTC(), To: past.To.UTC(), Step: api.Span{Duration: past.Step}, Points: []api.PastPoint{}, Marks: []api.PastMark{}, LeftOut: past.LeftOut}
 	for _, p := range past.Points {
 		point := api.PastPoint{At: p.At, Sampled: p.Seconds, Devices: p.Total, Online: p.Online, Versions: p.Devices, Handshakes: p.Handshakes}
 		if len(p.Failures) > 0 {

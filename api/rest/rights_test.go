@@ -26,7 +26,7 @@ import (
 var lowest = map[fleet.Role]string{
 	fleet.Viewer: `RevokeToken GetUser UpdateUser GetAccount ListTokens CreateAccessToken RevokeAccessToken ListTeams GetTeam LeaveTeam ListTeamUsers
 		GetTeamUser ListProductTeam ListProducts ListUserProducts GetProduct ListProductDevices GetProductDevice ListDevices FetchDevice ListDeviceTags
-		WhyDevice ListCommands ListProductGroups GetProductGroup ListFirmware GetFirmware GetProgress ListReleases GetRelease GetReleaseHistory ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListJobs GetJob CancelJob ListFilters ListMessages
+		WhyDevice ListCommands ListProductGroups GetProductGroup GetGroupHistory ListFirmware GetFirmware GetProgress ListReleases GetRelease GetReleaseHistory ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListJobs GetJob CancelJob ListFilters ListMessages
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
 		Events EventsByPrefix`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage

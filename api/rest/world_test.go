@@ -127,7 +127,7 @@ func bare(t testing.TB) *world {
 	w.jobs = job.New(job.Config{Jobs: s.Jobs, Teams: s.Teams, Registry: w.domain.Registry, Releases: releases, Audit: log, Clock: s.Clock, Log: quiet})
 	w.past = history.New(history.Config{
 		Timelines: s.Timelines, Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Clock: s.Clock, Log: quiet,
-		Tally: func(fleet.ProductID) fleet.Tally { return fleet.Tally{} },
+		Tally: func(fleet.ProductID, fleet.GroupID) fleet.Tally { return fleet.Tally{} },
 	})
 	w.rehearsals = rehearsal.New(rehearsal.Config{Devices: s.Devices, Index: s.Index, OTA: ota.New(ota.Config{MaxAttempts: 3}, s.Devices, s.Catalogs, nil), Releases: releases, MaxUpdates: 10})
 	config := rest.Config{

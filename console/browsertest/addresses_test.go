@@ -68,6 +68,7 @@ var parts = map[string][]string{
 	"GET /group-names":                            {"/group-names", "/group-names?of=lamp&group=e"},
 	"GET /p/{product}/device/{id}/live":           {"/p/lamp/device/widget-0001/live", "/p/lamp/device/widget-0003/live"},
 	"GET /p/{product}/firmware/{version}/live":    {"/p/lamp/firmware/1/live"},
+	"GET /p/{product}/group/history":              {"/p/lamp/group/history?name=beta"},
 	"GET /p/{product}/group/impact":               {"/p/lamp/group/impact?name=beta"},
 	"GET /p/{product}/alarms":                     {"/p/lamp/alarms"},
 	"GET /p/{product}/attention/live":             {"/p/lamp/attention/live"},

@@ -22,7 +22,7 @@ func TestChartsAnswerToAFinger(t *testing.T) {
 		past := timeline.Write{Writer: "past", Number: uint64(i + 1), At: time.Now().Add(time.Duration(i-4) * time.Minute), Sums: []timeline.Sum{
 			{Name: "s", Number: 10}, {Name: "o", Number: 30}, {Name: "h", Number: 1}, {Name: "d:1", Number: 30},
 		}}
-		if err := w.Cloud.Store().Timelines.Add(t.Context(), 1, past); err != nil {
+		if err := w.Cloud.Store().Timelines.Add(t.Context(), timeline.Line{Product: 1}, past); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestChartsHaveTheirPicturesTaken(t *testing.T) {
 		if number%7 == 0 {
 			fleetAt.Sums = append(fleetAt.Sums, timeline.Sum{Name: "f:3", Number: int64(number % 5)}, timeline.Sum{Name: "f:4", Number: int64(number % 3)})
 		}
-		if err := w.Cloud.Store().Timelines.Add(t.Context(), 1, fleetAt); err != nil {
+		if err := w.Cloud.Store().Timelines.Add(t.Context(), timeline.Line{Product: 1}, fleetAt); err != nil {
 			t.Fatal(err)
 		}
 	}

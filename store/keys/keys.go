@@ -134,19 +134,26 @@ func Workbench(team fleet.TeamID) []string {
 // Tiers is how many tiers a Timeline has.
 const Tiers = 4
 
-// Timeline are the keys of what is kept of a product over time (store/timeline).
+// Timeline are the keys of what is kept of a product, or of its devices in one group, over time
+// (store/timeline).
 type Timeline struct {
 	Writers string        // hash: a process -> its last write
-	Marks   string        // list
-	Paces   string        // hash: a release -> the seconds between two points of its curve
+	Marks   string        // list; of a product
+	Paces   string        // hash: a release -> the seconds between two points of its curve; of a product
 	Tiers   [Tiers]string // lists of buckets
 }
 
-// TimelineOf returns the keys of a product's timeline.
-func TimelineOf(product fleet.ProductID) Timeline {
+// TimelineOf returns the keys of a timeline; group 0: of all devices of the product.
+func TimelineOf(product fleet.ProductID, group fleet.GroupID) Timeline {
 	tag := ":{p" + product.String() + "}"
+	if group != 0 {
+		tag += ":" + group.String()
+	}
 	return Timeline{Writers: "yw" + tag, Marks: "ym" + tag, Paces: "yp" + tag, Tiers: [...]string{"y0" + tag, "y1" + tag, "y2" + tag, "y3" + tag}}
 }
+
+// TimelineGroups is a set: the groups of a product that have a timeline.
+func TimelineGroups(product fleet.ProductID) string { return "yg:{p" + product.String() + "}" }
 
 // Names are the names of all keys.
 func (t Timeline) Names() []string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -84,7 +85,7 @@ func TestEverythingOfATeamIsInOneSlot(t *testing.T) {
 
 func TestTheTimelineOfAProductIsInItsSlot(t *testing.T) {
 	t.Parallel()
-	for _, name := range append(keys.TimelineOf(7).Names(), keys.Curve(7, 1)) {
+	for _, name := range slices.Concat(keys.TimelineOf(7, 0).Names(), keys.TimelineOf(7, 3).Names(), []string{keys.Curve(7, 1), keys.TimelineGroups(7)}) {
 		if slots.Of(name) != slots.Of(keys.Product(7)) {
 			t.Errorf("%s is not in the slot of the product", name)
 		}
@@ -123,7 +124,7 @@ func TestNoTwoThingsHaveOneKey(t *testing.T) {
 		note("team "+id, append(append(keys.Messages(fleet.TeamID(n)).Names(), keys.Audit(fleet.TeamID(n)).Names()...), keys.SignIns(fleet.TeamID(n)).Names()...)...)
 		note("team "+id, keys.Team(fleet.TeamID(n)), keys.Alerts(fleet.TeamID(n)), keys.AlertOrder(fleet.TeamID(n)), order, sizes,
 			keys.Repeats(fleet.TeamID(n)), keys.RepeatOrder(fleet.TeamID(n)))
-		note("product "+id, append(keys.TimelineOf(fleet.ProductID(n)).Names(), keys.Product(fleet.ProductID(n)), keys.Slug(fleet.TeamID(n), "s"), keys.Slug(1, fmt.Sprint("s", n)), keys.Curve(fleet.ProductID(n), 1))...)
+		note("product "+id, append(slices.Concat(keys.TimelineOf(fleet.ProductID(n), 0).Names(), keys.TimelineOf(fleet.ProductID(n), 1).Names()), keys.TimelineGroups(fleet.ProductID(n)), keys.Product(fleet.ProductID(n)), keys.Slug(fleet.TeamID(n), "s"), keys.Slug(1, fmt.Sprint("s", n)), keys.Curve(fleet.ProductID(n), 1))...)
 		note("user "+id, keys.User(fleet.UserID(n)), keys.Email(id), keys.Token(id))
 		for _, device := range []fleet.DeviceID{fleet.DeviceID(id), fleet.DeviceID("t" + id), fleet.DeviceID(":" + id)} {
 			note("id "+id, keys.Holders(device))

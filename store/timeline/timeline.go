@@ -22,12 +22,42 @@ type Tier struct {
 	Buckets int
 }
 
-// Tiers are what is kept of every product, from fine to coarse: 10 s for two hours, minutes for 48
-// hours, hours for 30 days, days for two years.
-var Tiers = [keys.Tiers]Tier{{10 * time.Second, 720}, {time.Minute, 2880}, {time.Hour, 720}, {24 * time.Hour, 731}}
+// Tiers are what is kept of a line, from fine to coarse.
+type Tiers [keys.Tiers]Tier
+
+var (
+	// ofProducts is 10 s for two hours, minutes for 48 hours, hours for 30 days, days for two years.
+	ofProducts = Tiers{{10 * time.Second, 720}, {time.Minute, 2880}, {time.Hour, 720}, {24 * time.Hour, 731}}
+	// ofGroups is minutes for 6 hours and ten of them for 48 hours, then the same: a product has many groups.
+	ofGroups = Tiers{{time.Minute, 360}, {10 * time.Minute, 288}, {time.Hour, 720}, {24 * time.Hour, 731}}
+)
+
+// Line names what has a timeline: a product, or its devices in one group.
+type Line struct {
+	Product fleet.ProductID
+	Group   fleet.GroupID // 0: all devices
+}
+
+// Tiers are those of l.
+func (l Line) Tiers() Tiers {
+	if l.Group != 0 {
+		return ofGroups
+	}
+	return ofProducts
+}
+
+// bucket is how large a bucket may be; further names are added up by their kind.
+func (l Line) bucket() (bytes int) {
+	if l.Group != 0 {
+		return maxBucket / 2
+	}
+	return maxBucket
+}
+
+func (l Line) keys() keys.Timeline { return keys.TimelineOf(l.Product, l.Group) }
 
 const (
-	maxBucket = 1024 // bytes; further names are added up by their kind
+	maxBucket = 1024 // bytes
 	maxMarks  = 200  // of a product
 	maxMark   = 200  // bytes
 	maxPoints = 300  // of a curve
@@ -70,12 +100,15 @@ type Sum struct {
 	Number int64 // not negative
 }
 
-// Add adds w to a product's timeline. After fleet.Unavailable it may have been added, or may be
-// later: add it again.
-func (s *Timelines) Add(ctx context.Context, product fleet.ProductID, w Write) error {
-	k := keys.TimelineOf(product)
-	args := []any{w.Writer, strconv.FormatUint(w.Number, 10), seconds(w.At), maxBucket, maxMarks, len(w.Marks)}
-	for _, t := range Tiers {
+// Add adds w to a timeline, unless it is that of a group and has not begun, or has ended. After fleet.Unavailable it may have been
+// added, or may be later: add it again.
+func (s *Timelines) Add(ctx context.Context, l Line, w Write) error {
+	k, group := l.keys(), ""
+	if l.Group != 0 {
+		group = l.Group.String()
+	}
+	args := []any{w.Writer, strconv.FormatUint(w.Number, 10), seconds(w.At), l.bucket(), maxMarks, len(w.Marks), group}
+	for _, t := range l.Tiers() {
 		args = append(args, int(t.Step/time.Second), t.Buckets)
 	}
 	for _, mark := range w.Marks {
@@ -84,7 +117,7 @@ func (s *Timelines) Add(ctx context.Context, product fleet.ProductID, w Write) e
 	for _, sum := range w.Sums {
 		args = append(args, sum.Name, strconv.FormatInt(sum.Number, 10))
 	}
-	_, err := s.redis.Run(ctx, addScript, append([]string{k.Writers, k.Marks}, k.Tiers[:]...), args...)
+	_, err := s.redis.Run(ctx, addScript, append([]string{k.Writers, k.Marks, keys.TimelineGroups(l.Product)}, k.Tiers[:]...), args...)
 	return err
 }
 
@@ -94,9 +127,9 @@ type Bucket struct {
 	Sums map[string]int64
 }
 
-// Buckets returns what is kept in one of Tiers from a time on, by time.
-func (s *Timelines) Buckets(ctx context.Context, product fleet.ProductID, tier int, from time.Time) ([]Bucket, error) {
-	texts, err := s.list(ctx, keys.TimelineOf(product).Tiers[tier])
+// Buckets returns what is kept in one of the tiers of a line from a time on, by time.
+func (s *Timelines) Buckets(ctx context.Context, l Line, tier int, from time.Time) ([]Bucket, error) {
+	texts, err := s.list(ctx, l.keys().Tiers[tier])
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +155,7 @@ func (s *Timelines) Buckets(ctx context.Context, product fleet.ProductID, tier i
 
 // Marks returns the marks of a product, the first one first.
 func (s *Timelines) Marks(ctx context.Context, product fleet.ProductID) ([]string, error) {
-	return s.list(ctx, keys.TimelineOf(product).Marks)
+	return s.list(ctx, keys.TimelineOf(product, 0).Marks)
 }
 
 // Point is one point of a curve.
@@ -144,7 +177,7 @@ func (s *Timelines) Keep(ctx context.Context, product fleet.ProductID, release f
 	if last {
 		always = "1"
 	}
-	_, err := s.redis.Run(ctx, keepScript, []string{keys.Curve(product, release), keys.TimelineOf(product).Paces},
+	_, err := s.redis.Run(ctx, keepScript, []string{keys.Curve(product, release), keys.TimelineOf(product, 0).Paces},
 		release.String(), text, int(curvePace/time.Second), maxPoints, always)
 	return err
 }
@@ -161,9 +194,47 @@ func (s *Timelines) Curve(ctx context.Context, product fleet.ProductID, release 
 	return points, err
 }
 
-// Drop removes the timeline of a product that is deleted, with the curves of releases.
+// Groups returns the groups of a product that have a timeline.
+func (s *Timelines) Groups(ctx context.Context, product fleet.ProductID) ([]fleet.GroupID, error) {
+	key := keys.TimelineGroups(product)
+	texts, err := pipeline.Fetch(ctx, s.redis, key, func(p redis.Pipeliner) pipeline.Result[[]string] {
+		return p.SMembers(context.Background(), key)
+	})
+	groups := make([]fleet.GroupID, 0, len(texts))
+	for _, text := range texts {
+		if id, err := strconv.ParseUint(text, 10, 32); err == nil {
+			groups = append(groups, fleet.GroupID(id))
+		}
+	}
+	slices.Sort(groups)
+	return groups, err
+}
+
+// Begin notes that a group of a product has a timeline from now on, so that Drop finds it.
+func (s *Timelines) Begin(ctx context.Context, product fleet.ProductID, group fleet.GroupID) error {
+	key := keys.TimelineGroups(product)
+	return s.redis.Do(ctx, key, func(p redis.Pipeliner) redis.Cmder { return p.SAdd(context.Background(), key, group.String()) })
+}
+
+// End removes the timeline of a group. It may be repeated.
+func (s *Timelines) End(ctx context.Context, product fleet.ProductID, group fleet.GroupID) error {
+	key, all := keys.TimelineGroups(product), keys.TimelineOf(product, group).Names()
+	if err := s.redis.Do(ctx, key, func(p redis.Pipeliner) redis.Cmder { return p.Unlink(context.Background(), all...) }); err != nil {
+		return err
+	}
+	return s.redis.Do(ctx, key, func(p redis.Pipeliner) redis.Cmder { return p.SRem(context.Background(), key, group.String()) })
+}
+
+// Drop removes the timelines of a product that is deleted and of its groups, with the curves of releases.
 func (s *Timelines) Drop(ctx context.Context, product fleet.ProductID, releases []fleet.ReleaseID) error {
-	all := keys.TimelineOf(product).Names()
+	groups, err := s.Groups(ctx, product)
+	if err != nil {
+		return err
+	}
+	all := append(keys.TimelineOf(product, 0).Names(), keys.TimelineGroups(product))
+	for _, group := range groups {
+		all = append(all, keys.TimelineOf(product, group).Names()...)
+	}
 	for _, id := range releases {
 		all = append(all, keys.Curve(product, id))
 	}
@@ -172,7 +243,7 @@ func (s *Timelines) Drop(ctx context.Context, product fleet.ProductID, releases 
 
 // DropCurve removes the curve of a release that the catalog has forgotten.
 func (s *Timelines) DropCurve(ctx context.Context, product fleet.ProductID, release fleet.ReleaseID) error {
-	paces, curve := keys.TimelineOf(product).Paces, keys.Curve(product, release)
+	paces, curve := keys.TimelineOf(product, 0).Paces, keys.Curve(product, release)
 	return cmp.Or(
 		s.redis.Do(ctx, paces, func(p redis.Pipeliner) redis.Cmder { return p.HDel(context.Background(), paces, release.String()) }),
 		s.redis.Do(ctx, paces, func(p redis.Pipeliner) redis.Cmder { return p.Unlink(context.Background(), curve) }),

@@ -17,7 +17,10 @@ import (
 	"github.com/muster-iot/muster/store/timeline"
 )
 
-var began = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+var (
+	began = time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	lamps = timeline.Line{Product: 1}
+)
 
 // each runs a test on both kinds of Redis.
 func each(t *testing.T, test func(t *testing.T, s *timeline.Timelines, p *pipeline.Pipeline)) {
@@ -56,7 +59,7 @@ func write(number uint64, after time.Duration, sums ...timeline.Sum) timeline.Wr
 // total is the sum of a name over a tier.
 func total(t *testing.T, s *timeline.Timelines, tier int, name string) (sum int64) {
 	t.Helper()
-	buckets, err := s.Buckets(t.Context(), 1, tier, time.Time{})
+	buckets, err := s.Buckets(t.Context(), lamps, tier, time.Time{})
 	must(t, err)
 	for _, b := range buckets {
 		sum += b.Sums[name]
@@ -67,21 +70,21 @@ func total(t *testing.T, s *timeline.Timelines, tier int, name string) (sum int6
 func TestEveryTierHasTheSameSums(t *testing.T) {
 	each(t, func(t *testing.T, s *timeline.Timelines, _ *pipeline.Pipeline) {
 		for n := range 200 {
-			must(t, s.Add(t.Context(), 1, write(uint64(n+1), time.Duration(n)*37*time.Second, timeline.Sum{"h", int64(n)}, timeline.Sum{"d:1.2.0", 10})))
+			must(t, s.Add(t.Context(), lamps, write(uint64(n+1), time.Duration(n)*37*time.Second, timeline.Sum{"h", int64(n)}, timeline.Sum{"d:1.2.0", 10})))
 		}
 		for tier, buckets := range []int{200, 123, 3, 1} {
-			got, err := s.Buckets(t.Context(), 1, tier, time.Time{})
+			got, err := s.Buckets(t.Context(), lamps, tier, time.Time{})
 			must(t, err)
 			if total(t, s, tier, "h") != 199*100 || total(t, s, tier, "d:1.2.0") != 2000 || len(got) != buckets || !got[0].At.Equal(began) {
 				t.Errorf("tier %d: %d buckets from %s, sum %d", tier, len(got), got[0].At, total(t, s, tier, "h"))
 			}
 		}
-		recent, err := s.Buckets(t.Context(), 1, 2, began.Add(time.Hour))
+		recent, err := s.Buckets(t.Context(), lamps, 2, began.Add(time.Hour))
 		must(t, err)
 		if len(recent) != 2 {
 			t.Errorf("from the second hour on: %v", recent)
 		}
-		if other, err := s.Buckets(t.Context(), 2, 0, time.Time{}); err != nil || len(other) != 0 {
+		if other, err := s.Buckets(t.Context(), timeline.Line{Product: 2}, 0, time.Time{}); err != nil || len(other) != 0 {
 			t.Errorf("another product: %v, %v", other, err)
 		}
 	})
@@ -94,8 +97,8 @@ func TestARepeatedWriteCountsOnceAndWritersAddUp(t *testing.T) {
 		b := a
 		b.Writer, b.Marks = "b", nil
 		for range 3 {
-			must(t, s.Add(t.Context(), 1, a))
-			must(t, s.Add(t.Context(), 1, b))
+			must(t, s.Add(t.Context(), lamps, a))
+			must(t, s.Add(t.Context(), lamps, b))
 		}
 		marks, err := s.Marks(t.Context(), 1)
 		must(t, err)
@@ -113,14 +116,14 @@ func TestStepsOfTheClockLoseAndDoubleNothing(t *testing.T) {
 		for _, off := range []time.Duration{0, year, 0, -time.Hour, 0} {
 			for range 30 {
 				number++
-				must(t, s.Add(t.Context(), 1, write(number, off+time.Duration(number)*10*time.Second, timeline.Sum{"h", 1})))
+				must(t, s.Add(t.Context(), lamps, write(number, off+time.Duration(number)*10*time.Second, timeline.Sum{"h", 1})))
 			}
 		}
-		for tier := range timeline.Tiers {
+		for tier := range lamps.Tiers() {
 			if got := total(t, s, tier, "h"); got != 150 {
 				t.Errorf("tier %d: got %d of 150", tier, got)
 			}
-			buckets, err := s.Buckets(t.Context(), 1, tier, time.Time{})
+			buckets, err := s.Buckets(t.Context(), lamps, tier, time.Time{})
 			must(t, err)
 			for i := 1; i < len(buckets); i++ {
 				if !buckets[i-1].At.Before(buckets[i].At) {
@@ -143,15 +146,15 @@ func TestATimelineStaysWithinItsBound(t *testing.T) {
 		for n := range writes {
 			w := write(uint64(n+1), time.Duration(n)*24*time.Hour, sums...)
 			w.Marks = []string{strings.Repeat("x", 500)}
-			must(t, s.Add(t.Context(), 1, w))
+			must(t, s.Add(t.Context(), lamps, w))
 		}
 		bytes := 0
-		for tier, key := range keys.TimelineOf(1).Tiers {
+		for tier, key := range keys.TimelineOf(1, 0).Tiers {
 			texts, err := pipeline.Fetch(t.Context(), p, key, func(p redis.Pipeliner) pipeline.Result[[]string] {
 				return p.LRange(context.Background(), key, 0, -1)
 			})
 			must(t, err)
-			if want := min(writes, timeline.Tiers[tier].Buckets); len(texts) != want {
+			if want := min(writes, lamps.Tiers()[tier].Buckets); len(texts) != want {
 				t.Errorf("tier %d has %d buckets, want %d", tier, len(texts), want)
 			}
 			for _, text := range texts {
@@ -218,9 +221,52 @@ func TestAPointIsCutNotRefused(t *testing.T) {
 	})
 }
 
-// BenchmarkAdd fills all tiers of a product with three versions, on a real Redis, and reports what
-// that takes there.
+// TestWhatIsLateForAGroupWithoutATimelineIsNotKept is of a process that adds what it has counted after
+// another one has ended the timeline of the group.
+func TestWhatIsLateForAGroupWithoutATimelineIsNotKept(t *testing.T) {
+	each(t, func(t *testing.T, s *timeline.Timelines, _ *pipeline.Pipeline) {
+		line := timeline.Line{Product: 1, Group: 7}
+		days := func() int {
+			t.Helper()
+			buckets, err := s.Buckets(t.Context(), line, len(line.Tiers())-1, time.Time{})
+			must(t, err)
+			return len(buckets)
+		}
+		late := write(1, 0, timeline.Sum{"h", 1})
+		must(t, s.Add(t.Context(), line, late))
+		if days() != 0 {
+			t.Error("it has a timeline before it has begun")
+		}
+		must(t, s.Begin(t.Context(), 1, 7))
+		must(t, s.Add(t.Context(), line, late))
+		must(t, s.Add(t.Context(), lamps, late))
+		if groups, err := s.Groups(t.Context(), 1); err != nil || len(groups) != 1 || days() != 1 {
+			t.Errorf("got groups %v, %v, and %d days; want group 7 with one", groups, err, days())
+		}
+		must(t, s.End(t.Context(), 1, 7))
+		late.Number++
+		must(t, s.Add(t.Context(), line, late))
+		if groups, err := s.Groups(t.Context(), 1); err != nil || len(groups) != 0 || days() != 0 {
+			t.Errorf("after its end: groups %v, %v, and %d days", groups, err, days())
+		}
+		must(t, s.Begin(t.Context(), 1, 7))
+		must(t, s.Add(t.Context(), line, late))
+		must(t, s.Drop(t.Context(), 1, nil))
+		if days() != 0 {
+			t.Error("it is left when the product is deleted")
+		}
+	})
+}
+
+// BenchmarkAdd fills all tiers of a product and of a group with three versions, on a real Redis, and
+// reports what that takes there.
 func BenchmarkAdd(b *testing.B) {
+	for name, line := range map[string]timeline.Line{"product": lamps, "group": {Product: 1, Group: 7}} {
+		b.Run(name, func(b *testing.B) { benchmarkAdd(b, line) })
+	}
+}
+
+func benchmarkAdd(b *testing.B, line timeline.Line) {
 	server, err := redisserver.Start(b.Context(), b.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
@@ -229,18 +275,21 @@ func BenchmarkAdd(b *testing.B) {
 	p := pipeline.New(pipeline.Target{Server: &redis.Options{Network: "unix", Addr: server.Socket()}}, slog.New(slog.DiscardHandler), timeline.Scripts(), pipeline.Guard{})
 	b.Cleanup(p.Close)
 	s := timeline.New(p)
+	if err := s.Begin(b.Context(), line.Product, line.Group); err != nil {
+		b.Fatal(err)
+	}
 	number := uint64(0)
 	add := func(at time.Time) {
 		number++
 		w := timeline.Write{Writer: "a", Number: number, At: at, Sums: []timeline.Sum{
 			{"s", 60}, {"o", 60 * 9731}, {"d:2.0.0", 60 * 8000}, {"d:1.9.2", 60 * 1800}, {"d:?", 60 * 12}, {"h", 812}, {"f:3", 2},
 		}}
-		if err := s.Add(b.Context(), 1, w); err != nil {
+		if err := s.Add(b.Context(), line, w); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for _, tier := range []int{3, 2, 1, 0} {
-		t := timeline.Tiers[tier]
+		t := line.Tiers()[tier]
 		for n := range t.Buckets {
 			add(began.Add(time.Duration(n-t.Buckets) * t.Step))
 		}
@@ -249,7 +298,7 @@ func BenchmarkAdd(b *testing.B) {
 		add(began.Add(time.Duration(number) * 10 * time.Second))
 	}
 	bytes := int64(0)
-	for _, key := range keys.TimelineOf(1).Names() {
+	for _, key := range keys.TimelineOf(line.Product, line.Group).Names() {
 		n, err := pipeline.Fetch(b.Context(), p, key, func(p redis.Pipeliner) pipeline.Result[int64] {
 			return p.MemoryUsage(context.Background(), key, 0)
 		})
@@ -257,5 +306,5 @@ func BenchmarkAdd(b *testing.B) {
 			bytes += n
 		}
 	}
-	b.ReportMetric(float64(bytes), "B/product")
+	b.ReportMetric(float64(bytes), "B/line")
 }
