@@ -19,8 +19,8 @@ import (
 // firmware measures how fast devices get an image they have verified, and what that
 // costs the server. The clock runs from the moment all are connected until the last has
 // checked the SHA-256; for Muster, Hello, decision and Offer lie within.
-func firmware(ctx context.Context, b *bed, o options) (*report.Report, error) {
-	r := &report.Report{Setting: []string{
+func firmware(ctx context.Context, b *bed, o options) (*report.Result, error) {
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices × %s, window %d, %d runs each, in turns; every receiver decodes and hashes", o.devices, mebibytes(o.size), o.window, o.runs),
 		"muster: devices' own downloads; redis-server of its own; its CPU is counted with muster's",
@@ -37,7 +37,7 @@ func firmware(ctx context.Context, b *bed, o options) (*report.Report, error) {
 
 // compare measures both servers in turns, with each size of chunks. bars adds what has to be
 // reached.
-func (f *deliveries) compare(ctx context.Context, r *report.Report, bars func(at string, rate, cost report.Row, chunk uint32)) error {
+func (f *deliveries) compare(ctx context.Context, r *report.Result, bars func(at string, rate, cost report.Row, chunk uint32)) error {
 	o := f.options
 	for _, chunk := range o.chunks {
 		var ours, theirs []delivery
@@ -73,12 +73,12 @@ type deliveries struct {
 	version uint32 // what Muster's devices run
 
 	ours        *muster
-	ourDevices  []swarm.Device
+	ourDevices  []swarm.Credentials
 	other       *mosquitto
-	subscribers []swarm.Device // the publisher is the last
+	subscribers []swarm.Credentials // the publisher is the last
 }
 
-func (f *deliveries) start(ctx context.Context, r *report.Report) (err error) {
+func (f *deliveries) start(ctx context.Context, r *report.Result) (err error) {
 	if f.options.sides.muster() {
 		if f.ours, f.ourDevices, err = f.bed.stock(ctx, f.options, nil); err != nil {
 			return err

@@ -24,12 +24,12 @@ const (
 
 // halt measures how soon devices get no more chunks once an operator halts the release that they
 // download, all at the same time.
-func halt(ctx context.Context, b *bed, o options) (*report.Report, error) {
+func halt(ctx context.Context, b *bed, o options) (*report.Result, error) {
 	if !o.sides.muster() {
 		return nil, errors.New("--servers: Mosquitto has nothing to halt")
 	}
 	rate := float64(o.devices) * float64(o.window) * float64(o.chunks[0]) / (1 << 20) / haltPause.Seconds()
-	r := &report.Report{Setting: []string{
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices download %s, each %d chunks of %s every %v: %.0f MiB/s in all; %d runs", o.devices, mebibytes(o.size), o.window, kibibytes(o.chunks[0]), haltPause, rate, o.runs),
 		"muster: redis-server of its own, append-only; a release with a plan, which is halted over REST while all download",
@@ -64,7 +64,7 @@ type halted struct {
 }
 
 // haltOnce releases version n, has all devices download it, halts it and takes it back.
-func (b *bed) haltOnce(ctx context.Context, m *muster, devices []swarm.Device, n uint32, o options) (v halted, err error) {
+func (b *bed) haltOnce(ctx context.Context, m *muster, devices []swarm.Credentials, n uint32, o options) (v halted, err error) {
 	version := fleet.WholeVersion(n).String()
 	if err := m.Upload(ctx, product, version, image(o.size, n)); err != nil {
 		return v, err

@@ -16,8 +16,8 @@ import (
 // handshakes measures how fast a server lets a whole fleet in. For Mosquitto that is
 // CONNECT with user name and password until CONNACK; for Muster the same, and, beside
 // it, the full handshake: until the Welcome, which comes after the write-back.
-func handshakes(ctx context.Context, b *bed, o options) (*report.Report, error) {
-	r := &report.Report{Setting: []string{
+func handshakes(ctx context.Context, b *bed, o options) (*report.Result, error) {
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices, %d being connected at a time, %d runs each, in turns", o.devices, o.dialers, o.runs),
 		"muster: redis-server of its own, append-only, in " + os.TempDir() + "; a release to decide on",
@@ -73,7 +73,7 @@ type admission struct {
 	what    string
 	server  *process.Process
 	to      swarm.Target
-	devices []swarm.Device
+	devices []swarm.Credentials
 	then    func(i int, c *mqttlite.Conn) error // after CONNACK; nil: nothing
 	runs    []admissionRun
 }

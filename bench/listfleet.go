@@ -55,7 +55,7 @@ func seenFrom(group string) func(n int) bool {
 }
 
 // load makes the fleet by REST and handshakes, and stops the server.
-func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
+func (b *bed) load(ctx context.Context, o options, r *report.Result) error {
 	b.progress("starting muster")
 	m, err := b.startMuster(ctx, o)
 	if err != nil {
@@ -101,13 +101,13 @@ func (b *bed) load(ctx context.Context, o options, r *report.Report) error {
 }
 
 // importGroups imports n devices, those of the same groups together.
-func (m *muster) importGroups(ctx context.Context, n int) ([]swarm.Device, error) {
+func (m *muster) importGroups(ctx context.Context, n int) ([]swarm.Credentials, error) {
 	same := map[string][]int{}
 	for i := range n {
 		key := fmt.Sprint(groupsOf(i))
 		same[key] = append(same[key], i)
 	}
-	devices := make([]swarm.Device, n)
+	devices := make([]swarm.Credentials, n)
 	for _, numbers := range same {
 		ids := make([]string, len(numbers))
 		for at, i := range numbers {
@@ -118,7 +118,7 @@ func (m *muster) importGroups(ctx context.Context, n int) ([]swarm.Device, error
 			return nil, err
 		}
 		for at, i := range numbers {
-			devices[i] = swarm.Device{ID: ids[at], Password: secrets[at]}
+			devices[i] = swarm.Credentials{ID: ids[at], Password: secrets[at]}
 		}
 	}
 	return devices, nil
@@ -150,14 +150,14 @@ func emailOf(group string) string    { return group + "@example.com" }
 func passwordOf(group string) string { return "the password of " + group }
 
 // rotate gives the first n devices new secrets: those of the import are not kept.
-func (m *muster) rotate(ctx context.Context, o options, n int) ([]swarm.Device, error) {
-	devices := make([]swarm.Device, min(n, o.devices))
+func (m *muster) rotate(ctx context.Context, o options, n int) ([]swarm.Credentials, error) {
+	devices := make([]swarm.Credentials, min(n, o.devices))
 	_, err := inTurns(ctx, o.clients, len(devices), func(ctx context.Context, n int) error {
 		var out struct {
 			Secret string `json:"secret"`
 		}
 		err := m.Call(ctx, http.MethodPost, "/v1/devices/"+url.PathEscape(nameOf(n))+"/credential", struct{}{}, &out)
-		devices[n] = swarm.Device{ID: nameOf(n), Password: out.Secret}
+		devices[n] = swarm.Credentials{ID: nameOf(n), Password: out.Secret}
 		return err
 	})
 	return devices, err

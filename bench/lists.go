@@ -20,12 +20,12 @@ import (
 // lists measures pages of a long list of devices, in every order and by every filter, and
 // the impact of actions on a large group, over HTTP, several clients at the same time,
 // while a device has handshakes and the readiness check is called.
-func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
+func lists(ctx context.Context, b *bed, o options) (*report.Result, error) {
 	const coming = 100 // devices that connect now and then
 	if o.devices < o.online+coming {
 		return nil, fmt.Errorf("--devices: at least %d, since %d are connected", o.online+coming, o.online)
 	}
-	r := &report.Report{Setting: []string{
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices, %d of them connected; %d of them in one group, 1 in 500 in another", o.devices, o.online, o.devices/4),
 		fmt.Sprintf("%d clients at the same time, connections kept open, at least %d requests of each kind", o.clients, o.asked),
@@ -78,7 +78,7 @@ func lists(ctx context.Context, b *bed, o options) (*report.Report, error) {
 }
 
 // stockLists starts Muster on a fleet, which it loads first if there is none.
-func (b *bed) stockLists(ctx context.Context, o options, r *report.Report) (*muster, error) {
+func (b *bed) stockLists(ctx context.Context, o options, r *report.Result) (*muster, error) {
 	if _, err := os.Stat(filepath.Join(b.fleet, "complete")); err != nil {
 		if err := b.load(ctx, o, r); err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func (b *bed) stockLists(ctx context.Context, o options, r *report.Report) (*mus
 }
 
 // probes watches Redis, by PINGs on its socket, and handshakes of devices that come and go.
-func (m *muster) probes(ctx context.Context, b *bed, spare []swarm.Device) ([]*probe, error) {
+func (m *muster) probes(ctx context.Context, b *bed, spare []swarm.Credentials) ([]*probe, error) {
 	socket, err := redisserver.FindSocket(filepath.Join(b.fleet, "data", "redis"))
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ type benchmark struct {
 	defaults options
 	alone    bool // compares with nobody
 	apart    bool // takes minutes: not one of all
-	run      func(ctx context.Context, b *bed, o options) (*report.Report, error)
+	run      func(ctx context.Context, b *bed, o options) (*report.Result, error)
 }
 
 // options are the values of the flags. Each benchmark has its own defaults.
@@ -149,7 +149,7 @@ func (m benchmark) command(ctx context.Context, args []string) int {
 }
 
 // measure runs m with a bed of its own, at most o.timeout long.
-func (m benchmark) measure(ctx context.Context, o options) (*report.Report, error) {
+func (m benchmark) measure(ctx context.Context, o options) (*report.Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("not done after %v", o.timeout))
 	defer cancel()
 	b, err := makeBed(ctx, o)

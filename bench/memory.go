@@ -13,8 +13,8 @@ import (
 
 // memory measures what a server needs for devices that are connected and idle: resident
 // memory with them less the same without, both after a rest.
-func memory(ctx context.Context, b *bed, o options) (*report.Report, error) {
-	r := &report.Report{Setting: []string{
+func memory(ctx context.Context, b *bed, o options) (*report.Result, error) {
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices, %d runs each, a rest of %v before memory is read", o.devices, o.runs, o.settle),
 		"muster: restarted on a stored fleet; every device has had its handshake; without its redis-server",
@@ -79,7 +79,7 @@ func musterFootprints(ctx context.Context, b *bed, o options) (all []footprint, 
 	return all, nil
 }
 
-func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report.Report) (all []footprint, err error) {
+func mosquittoFootprints(ctx context.Context, b *bed, o options, r *report.Result) (all []footprint, err error) {
 	for range o.runs {
 		m, devices, err := b.startMosquitto(ctx, o, o.window)
 		if err != nil {

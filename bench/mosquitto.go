@@ -43,15 +43,15 @@ set_tcp_nodelay true
 
 // startMosquitto starts Mosquitto with o.devices users and the publisher. window is how
 // many messages are in flight to one client.
-func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mosquitto, []swarm.Device, error) {
+func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mosquitto, []swarm.Credentials, error) {
 	path, err := lookMosquitto()
 	if err != nil {
 		return nil, nil, err
 	}
 	b.progress("starting mosquitto")
-	var devices []swarm.Device
+	var devices []swarm.Credentials
 	for _, id := range append(swarm.IDs(o.devices), publisher) {
-		devices = append(devices, swarm.Device{ID: id, Password: rand.Text()})
+		devices = append(devices, swarm.Credentials{ID: id, Password: rand.Text()})
 	}
 	passwords := filepath.Join(b.dir, "mosquitto.passwords")
 	if err := writePasswords(ctx, passwords, devices); err != nil {
@@ -105,7 +105,7 @@ func lookMosquitto() (string, error) {
 }
 
 // writePasswords makes a password file of Mosquitto's: salted hashes.
-func writePasswords(ctx context.Context, file string, devices []swarm.Device) error {
+func writePasswords(ctx context.Context, file string, devices []swarm.Credentials) error {
 	var plain strings.Builder
 	for _, d := range devices {
 		fmt.Fprintf(&plain, "%s:%s\n", d.ID, d.Password)

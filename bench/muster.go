@@ -108,7 +108,7 @@ func (b *bed) ownerPassword() (string, error) {
 
 // stock starts Muster with a product and n devices in it, which run version 1: the
 // product's default where image is given.
-func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []swarm.Device, error) {
+func (b *bed) stock(ctx context.Context, o options, image []byte) (*muster, []swarm.Credentials, error) {
 	b.progress("starting muster")
 	m, err := b.startMuster(ctx, o)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // rush measures what memory a server takes when every idle device begins to download at
 // the same moment: the most that was resident until the last had verified its image,
 // less what was resident with the same devices idle.
-func rush(ctx context.Context, b *bed, o options) (*report.Report, error) {
-	r := &report.Report{Setting: []string{
+func rush(ctx context.Context, b *bed, o options) (*report.Result, error) {
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices × %s, chunk %s, window %d, %d runs each, a rest of %v before memory is read", o.devices, mebibytes(o.size), kibibytes(o.chunks[0]), o.window, o.runs, o.settle),
 		"muster: restarted; idle after a handshake; then a release, and a Hello of every device at once",

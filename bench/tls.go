@@ -15,8 +15,8 @@ import (
 // overTLS measures what TLS adds: how fast a fleet connects with full handshakes and with
 // resumed sessions, and how fast firmware arrives. A connection is made when CONNACK has come;
 // for Muster the time until the Welcome is measured, too.
-func overTLS(ctx context.Context, b *bed, o options) (*report.Report, error) {
-	r := &report.Report{Setting: []string{
+func overTLS(ctx context.Context, b *bed, o options) (*report.Result, error) {
+	r := &report.Result{Setting: []string{
 		process.Machine(),
 		fmt.Sprintf("%d devices, %d being connected at a time, %d runs each, in turns; ECDSA P-256, X25519, TLS 1.3, tickets", o.devices, o.dialers, o.runs),
 		fmt.Sprintf("firmware: %d devices × %s, window %d; every receiver decodes and hashes; each chunk is a TLS record of its own", o.loaded, mebibytes(o.size), o.window),
@@ -54,7 +54,7 @@ type secured struct {
 	what         string
 	server       *process.Process
 	to           swarm.Target
-	devices      []swarm.Device
+	devices      []swarm.Credentials
 	then         func(i int, c *mqttlite.Conn) error
 	full, resume admission
 }
@@ -79,7 +79,7 @@ func (s *secured) run(ctx context.Context, b *bed, o options) error {
 	return nil
 }
 
-func (f *deliveries) compareHandshakes(ctx context.Context, r *report.Report) error {
+func (f *deliveries) compareHandshakes(ctx context.Context, r *report.Result) error {
 	var ours, welcomed, other secured
 	var sides []*secured
 	if f.ours != nil {

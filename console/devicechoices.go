@@ -48,7 +48,7 @@ func (l deviceList) Choices() (c deviceChoices) {
 		c.Versions = append(c.Versions, option{v.String(), v.String()})
 	}
 	c.Versions = append(c.Versions, option{filter.NoVersion, "unknown"})
-	for _, u := range filter.Outcomes {
+	for _, u := range filter.UpdateChoices {
 		c.Updates = append(c.Updates, option{u.Value, u.Text})
 	}
 	for code := wire.ReasonNone + 1; code <= wire.ReasonOther; code++ {

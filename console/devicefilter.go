@@ -132,7 +132,7 @@ func (f deviceFilter) Outcome() string {
 	if f.To != "" {
 		text += " to version " + f.To
 	}
-	if c, err := filter.OutcomeOf(f.Update); err == nil {
+	if c, err := filter.UpdateChoiceOf(f.Update); err == nil {
 		text += ": " + c.Text
 	}
 	return text

@@ -17,7 +17,7 @@ const (
 // Fields are what a filter asks for; "" and none: anything.
 type Fields struct {
 	Search, Version, Online, Development, Locked string
-	Update                                       string // the last update: the Value of one of Outcomes
+	Update                                       string // the last update: the Value of one of UpdateChoices
 	To                                           string // target version of the last update
 	NoGroup                                      string // "yes": in no group
 	Concern                                      string // a fleet.Concern
@@ -91,27 +91,27 @@ var (
 	WentBad  = []fleet.UpdateState{fleet.RolledBack, fleet.Failed, fleet.Stopped}
 )
 
-// Outcome is a choice about the last update.
-type Outcome struct {
+// UpdateChoice is a choice about the last update.
+type UpdateChoice struct {
 	Value, Text string
 	States      []fleet.UpdateState
 }
 
-// Outcomes are groups of states, then each state.
-var Outcomes = func() []Outcome {
-	all := []Outcome{{"running", "in progress", UnderWay}, {"receiving", "receiving", fleet.Stoppable}, {"wrong", "not successful", WentBad}}
+// UpdateChoices are groups of states, then each state.
+var UpdateChoices = func() []UpdateChoice {
+	all := []UpdateChoice{{"running", "in progress", UnderWay}, {"receiving", "receiving", fleet.Stoppable}, {"wrong", "not successful", WentBad}}
 	for state := fleet.Offered; state <= fleet.Stopped; state++ {
-		all = append(all, Outcome{state.String(), strings.ReplaceAll(state.String(), "_", " "), []fleet.UpdateState{state}})
+		all = append(all, UpdateChoice{state.String(), strings.ReplaceAll(state.String(), "_", " "), []fleet.UpdateState{state}})
 	}
 	return all
 }()
 
-// OutcomeOf returns the choice with this value.
-func OutcomeOf(value string) (Outcome, error) {
-	if i := slices.IndexFunc(Outcomes, func(o Outcome) bool { return o.Value == value }); i >= 0 {
-		return Outcomes[i], nil
+// UpdateChoiceOf returns the choice with this value.
+func UpdateChoiceOf(value string) (UpdateChoice, error) {
+	if i := slices.IndexFunc(UpdateChoices, func(o UpdateChoice) bool { return o.Value == value }); i >= 0 {
+		return UpdateChoices[i], nil
 	}
-	return Outcome{}, fleet.FieldErrorf("update", "no such state of an update: %.40s", value)
+	return UpdateChoice{}, fleet.FieldErrorf("update", "no such state of an update: %.40s", value)
 }
 
 // Kinds are the kinds of devices by what a filter calls them.

@@ -117,7 +117,7 @@ func (s *Service) states(ctx context.Context, f Fields, q *fleet.DeviceQuery) (e
 		q.Kinds = []fleet.DeviceKind{kind}
 	}
 	if f.Update != "" {
-		outcome, err := OutcomeOf(f.Update)
+		outcome, err := UpdateChoiceOf(f.Update)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func Summary(what string, took []time.Duration) Asked {
 }
 
 // latencies is the table of what was asked, nothing where nothing was.
-func (r *Report) latencies() (text []byte) {
+func (r *Result) latencies() (text []byte) {
 	if len(r.Asked) == 0 {
 		return nil
 	}

@@ -11,8 +11,8 @@ import (
 	"text/tabwriter"
 )
 
-// Report is what one benchmark found.
-type Report struct {
+// Result is what one benchmark found.
+type Result struct {
 	Name    string   `json:"name"`
 	About   string   `json:"about"`
 	Setting []string `json:"setting"` // what was measured with what
@@ -63,7 +63,7 @@ func quantile(values []float64, q float64) float64 {
 }
 
 // Add adds a row, of the numbers of all runs; nil: that server was not measured.
-func (r *Report) Add(what, unit string, muster, mosquitto []float64) Row {
+func (r *Result) Add(what, unit string, muster, mosquitto []float64) Row {
 	added := Row{What: what, Unit: unit, Muster: overRuns(muster), Mosquitto: overRuns(mosquitto)}
 	r.Rows = append(r.Rows, added)
 	return added
@@ -95,17 +95,17 @@ func (s *Series) Got() *float64 {
 }
 
 // AtLeast adds a bar that got has to reach. Reaching aim, where it is not 0, is better still.
-func (r *Report) AtLeast(what string, got *float64, limit, aim float64) {
+func (r *Result) AtLeast(what string, got *float64, limit, aim float64) {
 	r.Bars = append(r.Bars, Bar{What: what, Got: got, AtLeast: true, Limit: limit, Aim: aim})
 }
 
 // AtMost adds a bar that got may not pass.
-func (r *Report) AtMost(what, unit string, got *float64, limit float64) {
+func (r *Result) AtMost(what, unit string, got *float64, limit float64) {
 	r.Bars = append(r.Bars, Bar{What: what, Unit: unit, Got: got, Limit: limit})
 }
 
 // Met reports whether no bar was missed. What was not measured misses none.
-func (r *Report) Met() bool {
+func (r *Result) Met() bool {
 	return !slices.ContainsFunc(r.Bars, func(b Bar) bool { return b.verdict() == missed })
 }
 
@@ -136,7 +136,7 @@ func (b Bar) want() string {
 }
 
 // Print writes r as tables for people.
-func (r *Report) Print(w io.Writer) error {
+func (r *Result) Print(w io.Writer) error {
 	text := fmt.Appendf(nil, "%s: %s\n", r.Name, r.About)
 	for _, line := range r.Setting {
 		text = fmt.Appendf(text, "  %s\n", line)

@@ -38,7 +38,7 @@ func TestBarIsMissedOnlyOnItsWrongSide(t *testing.T) {
 			if got := c.bar.verdict(); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if got := (&Report{Bars: []Bar{c.bar}}).Met(); got != (c.want != missed) {
+			if got := (&Result{Bars: []Bar{c.bar}}).Met(); got != (c.want != missed) {
 				t.Errorf("met() = %v with verdict %q", got, c.want)
 			}
 		})
@@ -46,7 +46,7 @@ func TestBarIsMissedOnlyOnItsWrongSide(t *testing.T) {
 }
 
 func TestReportComparesMedians(t *testing.T) {
-	r := &Report{Name: "n", About: "a"}
+	r := &Result{Name: "n", About: "a"}
 	row := r.Add("speed", "1/s", []float64{100, 300, 200}, []float64{100, 100})
 	r.AtLeast("speed, Muster / Mosquitto", row.Ratio(), 2, 0)
 	if row = r.Add("only ours", "KiB", []float64{1}, nil); row.Ratio() != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// Device is what a device connects with; its user name is its id.
-type Device struct{ ID, Password string }
+// Credentials are what a device connects with; its user name is its id.
+type Credentials struct{ ID, Password string }
 
 // Devices are those with ids and, in the same order, secrets.
-func Devices(ids, secrets []string) []Device {
-	devices := make([]Device, len(ids))
+func Devices(ids, secrets []string) []Credentials {
+	devices := make([]Credentials, len(ids))
 	for i, id := range ids {
-		devices[i] = Device{ID: id, Password: secrets[i]}
+		devices[i] = Credentials{ID: id, Password: secrets[i]}
 	}
 	return devices
 }
@@ -73,7 +73,7 @@ type Swarm struct {
 
 // Connect connects every device, dialers at a time, and runs then on each new
 // connection before the next begins. It fails when any of them does.
-func Connect(ctx context.Context, to Target, devices []Device, dialers int, then func(i int, c *mqttlite.Conn) error) (*Swarm, error) {
+func Connect(ctx context.Context, to Target, devices []Credentials, dialers int, then func(i int, c *mqttlite.Conn) error) (*Swarm, error) {
 	s := &Swarm{Conns: make([]*mqttlite.Conn, len(devices)), Took: make([]time.Duration, len(devices))}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -98,7 +98,7 @@ func Connect(ctx context.Context, to Target, devices []Device, dialers int, then
 	return s, nil
 }
 
-func (s *Swarm) one(ctx context.Context, to Target, i int, d Device, then func(int, *mqttlite.Conn) error) error {
+func (s *Swarm) one(ctx context.Context, to Target, i int, d Credentials, then func(int, *mqttlite.Conn) error) error {
 	began := time.Now()
 	nc, err := to.dial(ctx, i)
 	if err != nil {

@@ -1,0 +1,69 @@
+package muster
+
+import (
+	"bytes"
+	"go/ast"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// maxPackage is how many lines a package may have, tests not counted.
+const maxPackage = 2500
+
+// widePackages may have more: they are wide by nature, one page or command beside the other.
+var widePackages = []string{"console", "cli"}
+
+func TestPackagesAreSmallEnoughToHold(t *testing.T) {
+	lines := map[string]int{}
+	for _, file := range tracked(t, ".go") {
+		if !strings.HasSuffix(file, "_test.go") {
+			lines[path.Dir(file)] += bytes.Count(read(t, file), []byte("\n"))
+		}
+	}
+	for dir, n := range lines {
+		if n > maxPackage && !slices.Contains(widePackages, dir) {
+			t.Errorf("%s has %d lines, %d are allowed: find the part with an interface of its own", dir, n, maxPackage)
+		}
+	}
+}
+
+// sharedNames are the names of types that more than three packages use, and mean the same by.
+var sharedNames = map[string]string{
+	"Config":  "what New works with",
+	"Stats":   "counts of a part, for /metrics",
+	"Service": "what a package named after its work is",
+	"Device":  "a device, as far as the package looks at it",
+	"Store":   "what keeps something",
+	"Alert":   "an alert: on the wire, kept, and as front ends show it",
+	"Message": "a message: on the wire, kept, and as front ends show it",
+}
+
+func TestATypeNameMeansOneThing(t *testing.T) {
+	users := map[string][]string{}
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, decl := range parse(t, file, read(t, file)).Decls {
+			group, ok := decl.(*ast.GenDecl)
+			if !ok {
+				continue
+			}
+			for _, spec := range group.Specs {
+				if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() && !s.Assign.IsValid() {
+					users[s.Name.Name] = append(users[s.Name.Name], path.Dir(file))
+				}
+			}
+		}
+	}
+	for name, dirs := range users {
+		if len(dirs) > 3 && sharedNames[name] == "" {
+			t.Errorf("%s is a type of %v: a name in more than three packages has to mean the same in each", name, dirs)
+		}
+		if len(dirs) <= 3 && sharedNames[name] != "" {
+			t.Errorf("%s needs no exception", name)
+		}
+	}
+}
