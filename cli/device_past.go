@@ -56,8 +56,7 @@ func (c *deviceFactsCmd) Run(ctx context.Context) error {
 		d, err := s.Device(ctx, c.ID)
 		return factsOf{Facts: d.Facts, Earlier: listed(d.EarlierFacts)}, err
 	}, func(t *table, f factsOf) {
-		now := map[string]string{}
-		flatten(now, "", f.Facts)
+		now := humane.Flat(f.Facts)
 		t.hint(len(now)+len(f.Earlier), "%s has not reported anything about itself.", c.ID)
 		t.row("FACT", "VALUE", "UNTIL")
 		for _, name := range slices.Sorted(maps.Keys(now)) {
@@ -67,29 +66,6 @@ func (c *deviceFactsCmd) Run(ctx context.Context) error {
 			t.row(e.Fact, e.Value, e.Until)
 		}
 	})
-}
-
-// flatten adds the values of the JSON object text to all, by their path.
-func flatten(all map[string]string, path string, text json.RawMessage) {
-	var inner map[string]json.RawMessage
-	if json.Unmarshal(text, &inner) == nil && inner != nil {
-		for name, value := range inner {
-			below := name
-			if path != "" {
-				below = path + "." + name
-			}
-			flatten(all, below, value)
-		}
-		return
-	}
-	var plain string
-	if path == "" {
-		return
-	}
-	if json.Unmarshal(text, &plain) != nil {
-		plain = string(text)
-	}
-	all[path] = plain
 }
 
 // listed is list, or an empty one for nil: JSON shows [] instead of null.

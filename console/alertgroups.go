@@ -71,7 +71,8 @@ func (g *alertGroup) reason(text string) {
 type alertGroups struct {
 	Groups []alertGroup // the largest first
 	Total  int
-	More   bool // there are older ones
+	More   bool                    // there are older ones
+	Known  map[fleet.DeviceID]bool // of the devices that Groups name
 }
 
 // active returns the newest active alerts of the team, limit or somewhat more, and whether there
@@ -97,6 +98,11 @@ func (v messagePages) alertGroupsPage() error {
 		return err
 	}
 	b := alertGroups{Groups: groupAlerts(all), Total: len(all), More: more}
+	var ids []fleet.DeviceID
+	for _, g := range b.Groups {
+		ids = append(ids, g.Devices...)
+	}
+	b.Known = v.known(ids)
 	if v.fragment() {
 		return v.fragmentOf("alertgroups", "groups", b)
 	}

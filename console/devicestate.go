@@ -1,13 +1,13 @@
 package console
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/devicelog"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/humane"
 	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/wire"
 )
@@ -111,7 +111,10 @@ type factRow struct {
 
 // factRows are the facts of a device, by name, those within another by their path.
 func factRows(d fleet.DeviceView) []factRow {
-	rows := reported(d.Facts)
+	var rows []factRow
+	for name, value := range humane.Flat([]byte(wire.JSON(d.Facts))) {
+		rows = append(rows, factRow{Name: name, Value: value})
+	}
 	for _, v := range devicelog.Values(d.OldFacts) {
 		at := slices.IndexFunc(rows, func(r factRow) bool { return r.Name == v.Fact })
 		if at < 0 {
@@ -120,27 +123,5 @@ func factRows(d fleet.DeviceView) []factRow {
 		rows[at].Earlier = append(rows[at].Earlier, v)
 	}
 	slices.SortFunc(rows, func(a, b factRow) int { return strings.Compare(a.Name, b.Name) })
-	return rows
-}
-
-// reported are the facts of a device's last Hello, in no order.
-func reported(facts []byte) (rows []factRow) {
-	var all map[string]any
-	if json.Unmarshal([]byte(wire.JSON(facts)), &all) != nil {
-		return nil
-	}
-	var add func(path string, value any)
-	add = func(path string, value any) {
-		inner, nested := value.(map[string]any)
-		if !nested {
-			text, _ := json.Marshal(value) // it was JSON
-			rows = append(rows, factRow{Name: path, Value: strings.Trim(string(text), `"`)})
-			return
-		}
-		for name, value := range inner {
-			add(strings.TrimPrefix(path+"."+name, "."), value)
-		}
-	}
-	add("", all)
 	return rows
 }

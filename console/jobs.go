@@ -129,6 +129,7 @@ func (v *visit) slugs() (map[fleet.ProductID]string, error) {
 type jobBody struct {
 	jobRow
 	Troubles []job.Trouble
+	Known    map[fleet.DeviceID]bool // of Troubles
 }
 
 // More returns how many devices that were not done are only counted.
@@ -155,7 +156,11 @@ func (v jobPages) page() error {
 	if err != nil {
 		return err
 	}
-	b := jobBody{jobRow{j, slugs[j.Product]}, troubles}
+	var ids []fleet.DeviceID
+	for _, t := range troubles {
+		ids = append(ids, t.Device)
+	}
+	b := jobBody{jobRow{j, slugs[j.Product]}, troubles, v.known(ids)}
 	if v.fragment() {
 		return v.fragmentOf("job", "progress", b)
 	}

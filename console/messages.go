@@ -15,7 +15,8 @@ type messagePages struct{ *visit }
 type messageList struct {
 	Device, Topic, Part, After string
 	Messages                   []fleet.Message
-	Next                       template.URL // query of the next page, "" if there is none
+	Known                      map[fleet.DeviceID]bool // of Messages
+	Next                       template.URL            // query of the next page, "" if there is none
 }
 
 func (v messagePages) messagesPage() error {
@@ -25,7 +26,11 @@ func (v messagePages) messagesPage() error {
 	if err != nil {
 		return err
 	}
-	list.Messages = messages
+	var ids []fleet.DeviceID
+	for _, m := range messages {
+		ids = append(ids, m.Device)
+	}
+	list.Messages, list.Known = messages, v.known(ids)
 	if next != "" {
 		list.Next = encoded(url.Values{"device": {list.Device}, "topic": {list.Topic}, "q": {list.Part}, "after": {next}})
 	}
@@ -48,6 +53,7 @@ type alertList struct {
 	After    string
 	Archived bool
 	Alerts   []fleet.Alert
+	Known    map[fleet.DeviceID]bool // of Alerts
 	Next     template.URL
 }
 
@@ -59,7 +65,13 @@ func (v messagePages) alertsPage() error {
 	if err != nil {
 		return err
 	}
-	list.Alerts = alerts
+	var ids []fleet.DeviceID
+	for _, a := range alerts {
+		if a.Device != "" {
+			ids = append(ids, a.Device)
+		}
+	}
+	list.Alerts, list.Known = alerts, v.known(ids)
 	if next != "" {
 		list.Next = encoded(url.Values{"device": {list.Device}, "archived": {v.text("archived")}, "after": {next}})
 	}

@@ -224,3 +224,20 @@ func withQuery(to, name, value string) string {
 
 // at returns a path below the product's.
 func (v *visit) at(path string) string { return "/p/" + v.product.Slug + path }
+
+// known returns which of ids are devices that the actor sees: those that have a page. While the list
+// of devices is being read all of them may have one.
+func (v *visit) known(ids []fleet.DeviceID) map[fleet.DeviceID]bool {
+	seen, err := ids, error(nil)
+	if len(ids) > 0 {
+		seen, err = v.registry.IDs(v.actor, fleet.DeviceQuery{IDs: ids, Limit: len(ids)})
+	}
+	if err != nil {
+		seen = ids
+	}
+	known := make(map[fleet.DeviceID]bool, len(seen))
+	for _, id := range seen {
+		known[id] = true
+	}
+	return known
+}

@@ -1,6 +1,7 @@
 package humane
 
 import (
+	"maps"
 	"testing"
 	"time"
 )
@@ -48,6 +49,19 @@ func TestSpansHaveTwoUnits(t *testing.T) {
 	} {
 		if got := Span(d); got != want {
 			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestFactsAreFlatByTheirPath(t *testing.T) {
+	got := Flat([]byte(`{"modem":{"fw":7,"say":"\"a\" & b"},"list":[1,"x"],"none":null,"empty":{},"":1,"on":true}`))
+	want := map[string]string{"modem.fw": "7", "modem.say": `"a" & b`, "list": `[1,"x"]`, "none": "null", "": "1", "on": "true"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for _, text := range []string{"", "null", "7", `"x"`, "[1]", "{"} {
+		if got := Flat([]byte(text)); len(got) != 0 {
+			t.Errorf("%s: got %v, want nothing", text, got)
 		}
 	}
 }

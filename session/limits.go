@@ -80,5 +80,13 @@ func (s *session) Rival(address string) {
 	}
 	s.sessions.log.Warn("connections of one device keep ending each other", "device", s.ID(), "address", s.address, "other", address)
 	s.sessions.activity.RaiseFor(s.sessions.base, s.device.Team(), s.ID(), "duplicate_id",
-		"connections from "+s.address+" and "+address+" keep ending each other: two units use this device's id and secret, or it restarts again and again; both are slowed down")
+		"connections from "+both(s.address, address)+" keep ending each other: two units use this device's id and secret, or it restarts again and again; both are slowed down")
+}
+
+// both names two addresses, which may be one.
+func both(a, b string) string {
+	if a == b {
+		return a + " alone"
+	}
+	return a + " and " + b
 }
