@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -26,6 +27,9 @@ var pastRanges = []pastRange{
 	{"1h", "1 hour", time.Hour}, {"6h", "6 hours", 6 * time.Hour}, {"24h", "24 hours", day}, {"7d", "7 days", 7 * day},
 	{"30d", "30 days", 30 * day}, {"1y", "1 year", 365 * day}, {"2y", "2 years", 730 * day},
 }
+
+// Last is r as in "in the last 30 days".
+func (r pastRange) Last() string { return strings.TrimPrefix(r.Text, "1 ") }
 
 // pastRange returns the range that the page shows, an hour if it names none.
 func (v *visit) pastRange() pastRange {

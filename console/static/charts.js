@@ -197,6 +197,7 @@ function redrawCharts() {
 
 document.addEventListener("DOMContentLoaded", drawCharts);
 document.addEventListener("themechange", redrawCharts);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
 document.addEventListener("visibilitychange", drawCharts);
 addEventListener("resize", () => Object.values(drawn).forEach(({ box, chart }) => chart.setSize({ width: box.clientWidth, height: chartHeight })));
 setInterval(drawCharts, document.querySelector("[data-chart-slow]") ? 60000 : 5000);
