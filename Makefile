@@ -48,6 +48,10 @@ pictures: ## take pictures of the console's pages, into console/testdata/screens
 soak: ## run the tests that can run longer at their length: a million bad packets, a town of gateways
 	MUSTER_BAD_INPUT=1000000 MUSTER_TOWN=1 go test -count=1 -run 'BadInputLeaves|Town' -v ./cloud
 
+.PHONY: upgrade
+upgrade: ## restart servers of an older revision, OLD=tag, into this one, under a fleet
+	@scripts/upgrade.sh $(OLD)
+
 .PHONY: siege
 siege: ## connect devices while strangers do their worst, at full size; less than three minutes
 	MUSTER_SIEGE=full go test -count=1 -timeout 3m -v ./siege

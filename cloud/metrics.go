@@ -127,6 +127,12 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	count("muster_store_operations_total", "Operations carried out in these round trips.", r.Writes, "kind", "write")
 	count("muster_store_retries_total", "Round trips that were repeated.", r.Retries)
 	if f := s.store.FeedStats(); f.Joined {
+		draining := 0.0
+		if s.draining.begun.Load() {
+			draining = 1
+		}
+		gauge("muster_servers", "Servers that share the store and live, this one included.", float64(1+len(s.store.Nodes().Peers())))
+		gauge("muster_draining", "1 while this server moves its devices to others before it ends.", draining)
 		gauge("muster_feed_behind_rows", "Writes of other servers that lists do not have yet.", float64(f.Rows))
 		gauge("muster_feed_behind_seconds", "How long ago lists had all writes of other servers.", f.Behind.Seconds())
 		count("muster_feed_rows_total", "Writes of other servers that lists have.", f.Applied)

@@ -2,6 +2,7 @@ package cloudtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -54,12 +55,18 @@ func (s *Server) UploadVersions(size int, versions ...uint32) {
 // ReleaseVersion releases version as the product default, unless edits say otherwise.
 func (s *Server) ReleaseVersion(version uint32, edits ...func(*api.Release)) {
 	s.Helper()
+	ReleaseVersion(s, s.Client, version, edits...)
+}
+
+// ReleaseVersion releases version as the product default, unless edits say otherwise.
+func ReleaseVersion(t testing.TB, client *client.Client, version uint32, edits ...func(*api.Release)) {
+	t.Helper()
 	r := api.Release{Version: Whole(version)}
 	for _, edit := range edits {
 		edit(&r)
 	}
-	if _, err := s.Release(s.Context(), Lamp, r); err != nil {
-		s.Fatal(err)
+	if _, err := client.Release(t.Context(), Lamp, r); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -166,7 +173,7 @@ func (s *Server) Simulate(config simulator.Config) *simulator.Fleet {
 // Simulate runs a fleet until the test ends.
 func Simulate(t testing.TB, config simulator.Config) *simulator.Fleet {
 	t.Helper()
-	config.Haste = haste
+	config.Haste = cmp.Or(config.Haste, haste)
 	f, err := simulator.New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -52,7 +52,7 @@ type Process struct {
 	Output *bytes.Buffer // read it after the end only
 	URL    string        // base of its HTTP addresses
 	Folder string        // holds its data folder
-	Binary string        // path of muster
+	Binary string        // path of muster; "": it is built, at the next start
 	Files  int           // its limit of open files; 0: the test's own
 
 	Env []string // in addition to the test's own
@@ -77,18 +77,19 @@ func Spawn(t testing.TB, edits ...func(*Process)) *Process {
 // Start starts the server and waits until it is ready.
 func (p *Process) Start() {
 	p.t.Helper()
-	path, err := server()
-	if err != nil {
-		p.t.Fatal(err)
+	var err error
+	if p.Binary == "" {
+		if p.Binary, err = server(); err != nil {
+			p.t.Fatal(err)
+		}
 	}
-	p.Binary = path
 	ready := filepath.Join(p.Folder, "ready.json")
 	_ = os.Remove(ready) // of an earlier start
 	limit := ""
 	if p.Files > 0 {
 		limit = "ulimit -n " + strconv.Itoa(p.Files) + "; "
 	}
-	p.Cmd = exec.Command("sh", "-c", limit+`exec "$0" "$@"`, path, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
+	p.Cmd = exec.Command("sh", "-c", limit+`exec "$0" "$@"`, p.Binary, "serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0",
 		"--data", filepath.Join(p.Folder, "data"), "--ready-file", ready, "--owner-email", OwnerEmail)
 	p.Cmd.Env = append(append(os.Environ(), "MUSTER_OWNER_PASSWORD="+OwnerPassword, "MUSTER_LOG_LEVEL=warn"), p.Env...)
 	p.Output = &bytes.Buffer{}
