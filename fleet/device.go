@@ -68,10 +68,11 @@ type Device struct {
 	LastHeard     time.Time
 	Namesakes     int // set by its creation: the older devices of other teams with its id
 
-	Revision uint64 // grows with each write; a write with an old one is a Conflict
-	Written  string // names the write that made this state: after a fail-over of Redis another state may have its revision
-	OldFacts string // earlier values of Facts, packed by package devicelog
-	Contacts string // its last connections, packed by package devicelog
+	Revision uint64   // grows with each write; a write with an old one is a Conflict
+	Written  string   // names the write that made this state: after a fail-over of Redis another state may have its revision
+	OldFacts string   // earlier values of Facts, packed by package devicelog
+	Contacts string   // its last connections, packed by package devicelog
+	Later    []string // what a later release has written into the record, by package store/record
 
 	// Where its newest session is, if several servers share the store; else zero.
 	Node      string // that holds it; "": none does

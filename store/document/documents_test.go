@@ -143,3 +143,40 @@ func TestAComparisonSeesChangesOfOthers(t *testing.T) {
 		t.Errorf("got %+v, revision %d, want that the one in memory is old", one.Cached("a"), one.Newest("a"))
 	}
 }
+
+// TestWhatALaterReleaseHasWrittenIsKept has a document of a release that runs side by side with this one: what
+// an edit does not change stays as it is.
+func TestWhatALaterReleaseHasWrittenIsKept(t *testing.T) {
+	server := redisserver.NewMemory()
+	t.Cleanup(server.Close)
+	p := pipeline.New(pipeline.Target{Server: &redis.Options{Addr: "ephemeral", Dialer: server.Dial}}, slog.New(slog.DiscardHandler), []*pipeline.Script{document.Script}, pipeline.Guard{})
+	t.Cleanup(p.Close)
+	docs := document.New(p, kind, func(id string) string { return "x:{" + id + "}" })
+	ctx := t.Context()
+	if err := docs.Create(ctx, "a", &team{team: fleet.Team{ID: 1, Name: "Team"}}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := p.Master("x:{a}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := map[string]string{"team": m.HGet(ctx, "x:{a}", "team").Val() + "\xc8\x03new", "later": "field"} // tag 200
+	if err := m.HSet(ctx, "x:{a}", newer).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := docs.Load(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := docs.Edit(ctx, "a", add("ours")); err != nil || changed.team.Name != "Team" {
+		t.Fatalf("got %+v, %v", changed, err)
+	}
+	fields := m.HGetAll(ctx, "x:{a}").Val()
+	for field, want := range newer {
+		if fields[field] != want {
+			t.Errorf("%s is %q, want %q", field, fields[field], want)
+		}
+	}
+	if fields["n:ours"] == "" {
+		t.Error("the edit is not written")
+	}
+}

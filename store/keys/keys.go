@@ -15,7 +15,8 @@ import (
 const Layout = 3
 
 // Servers that share a store write records, feeds and wakes of format Format, and read those from OldestFormat
-// on. A field that older releases keep and skip needs no new format: one that they would misread does.
+// on. A new field of a hash needs no new format: older releases keep it. One of a packed value is lost when
+// they change that value; if that is wrong, or if they would misread something, the number is raised.
 const (
 	Format       = 1
 	OldestFormat = 1

@@ -16,9 +16,11 @@ import (
 // write the revision and what it was written by.
 func AppendDevice(args []any, d *fleet.Device) (all []any, row int) {
 	h := hash{args: args, values: make([]string, 0, 24)}
+	h.keepLetters(d)
 	h.indexed(d)
 	row = len(h.args)
 	h.unindexed(d)
+	h.keepFields(d)
 	return h.args, row
 }
 
@@ -29,7 +31,7 @@ func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
 	h.indexed(d)
 	h.unindexed(d)
-	d.Revision, d.Written, d.Held = Decimal(fields["r"]), fields["w"], d.Node
+	d.Revision, d.Written, d.Held, d.Later = Decimal(fields["r"]), fields["w"], d.Node, later(fields)
 	if d.ID != "" && d.ID.Team() != d.Team {
 		return ErrBroken
 	}
@@ -82,7 +84,7 @@ func (h *hash) unindexed(d *fleet.Device) {
 // hash is a device's hash being written or read.
 type hash struct {
 	reading bool
-	fields  map[string]string // reading: the hash
+	fields  map[string]string // reading: the hash; writing: what is kept of it
 	args    []any             // writing: fields and values so far
 	values  []string          // writing: what args point to, since a string as an argument costs an allocation
 	err     error
