@@ -18,7 +18,9 @@ var benchPages = []string{
 	"/p/lamp/attention", "/p/lamp/devices", "/p/lamp/devices?q=0042", "/p/lamp/devices?silent=7&sort=-handshake", "/p/lamp/devices?update=wrong",
 	"/p/lamp/devices?by=group", "/devices?q=0042", "/p/lamp/device/lamp-000042", "/p/lamp/groups", "/p/lamp/group?name=region-03", "/p/lamp/firmware",
 	"/p/lamp/firmware/2", "/p/lamp/firmware/1/confirm?default=yes&plan=careful&share=1+%25&share=100+%25", "/p/lamp/releases", "/p/lamp/releases/1",
-	"/p/lamp/releases/1/confirm?act=revert", "/p/lamp/failing", "/p/lamp/fleet", "/p/lamp/retry?all=yes", "/alerts/kinds", "/messages", "/team/audit",
+	"/p/lamp/releases/1/confirm?act=revert", "/p/lamp/failing", "/p/lamp/fleet", "/p/lamp/retry?all=yes", "/p/lamp/fleet/history", "/p/lamp/group/history?name=region-03", "/p/lamp/devices/change?all=yes",
+	"/p/lamp/devices/change/confirm?act=delete&all=yes", "/p/lamp/devices/groups?all=yes", "/p/lamp/stop", "/p/lamp/device/lamp-000042/confirm?act=delete", "/products",
+	"/alerts", "/jobs", "/team", "/alerts/kinds", "/messages", "/team/audit",
 }
 
 // BenchmarkPages measures pages of a fleet of 100,000 devices in 20 groups, by median, and how

@@ -13,7 +13,7 @@ import (
 
 // addGroups adds samples of those groups of a product that have a past. stand is how the groups with
 // devices stand.
-func (h *History) addGroups(ctx context.Context, t *track, c *fleet.Catalog, stand map[fleet.GroupID]gauges) error {
+func (h *History) addGroups(ctx context.Context, t *track, c *fleet.Catalog, stand map[fleet.GroupID]*gauges) error {
 	product := t.line.Product
 	had, err := h.Timelines.Groups(ctx, product)
 	if err != nil {
@@ -34,7 +34,11 @@ func (h *History) addGroups(ctx context.Context, t *track, c *fleet.Catalog, sta
 		if err := h.write(ctx, g); err != nil {
 			return err
 		}
-		if err := h.record(ctx, g, stand[id], h.Tally(product, id), nil, 0); err != nil {
+		var now gauges // without devices
+		if stand[id] != nil {
+			now = *stand[id]
+		}
+		if err := h.record(ctx, g, now, h.Tally(product, id), nil, 0); err != nil {
 			return err
 		}
 	}
@@ -68,7 +72,7 @@ func (h *History) forgetGroups(product fleet.ProductID, but []fleet.GroupID) {
 
 // choose returns the groups of a product that have a past from now on: those that had one and still
 // exist, then those with the most devices, as long as there is room. Groups without devices make room.
-func (h *History) choose(ctx context.Context, c *fleet.Catalog, had []fleet.GroupID, stand map[fleet.GroupID]gauges) ([]fleet.GroupID, error) {
+func (h *History) choose(ctx context.Context, c *fleet.Catalog, had []fleet.GroupID, stand map[fleet.GroupID]*gauges) ([]fleet.GroupID, error) {
 	all, err := h.Teams.Groups(ctx, c.Product.Team)
 	if err != nil {
 		return nil, err

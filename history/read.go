@@ -190,7 +190,7 @@ func (q Query) series(tiers timeline.Tiers, now time.Time) (s Series, tier int, 
 
 // now is how a product or group stands, and what this process has counted since its last sample.
 func (h *History) now(c *fleet.Catalog, line timeline.Line) (Point, error) {
-	stand, err := h.gauges(c)
+	stand, err := h.gauges(c, func(g fleet.GroupID) bool { return g == line.Group })
 	if err != nil {
 		return Point{}, err
 	}
@@ -205,9 +205,13 @@ func (h *History) now(c *fleet.Catalog, line timeline.Line) (Point, error) {
 		since, counted = time.Now(), tally
 	}
 	h.mu.Unlock()
+	var g gauges // without devices
+	if stand[line.Group] != nil {
+		g = *stand[line.Group]
+	}
 	sums := make(map[string]int64)
 	length := max(seconds(time.Since(since)), 1)
-	for _, sum := range slices.Concat(weighted(gauges{}, 0, stand[line.Group], length), counts(counted, tally)) {
+	for _, sum := range slices.Concat(weighted(gauges{}, 0, g, length), counts(counted, tally)) {
 		sums[sum.Name] = sum.Number
 	}
 	return pointOf(h.Clock.Now(), sums), nil

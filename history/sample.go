@@ -51,8 +51,11 @@ type gauges struct {
 	devices map[string]int // by the name of its sum
 }
 
-// total is the number of devices.
-func (g gauges) total() (n int) {
+// total is the number of devices; nil has none.
+func (g *gauges) total() (n int) {
+	if g == nil {
+		return 0
+	}
 	for _, devices := range g.devices {
 		n += devices
 	}
@@ -73,13 +76,14 @@ func (h *History) add(ctx context.Context, t *track, last bool) error {
 	if err := errors.Join(h.write(ctx, t), h.dropForgotten(ctx, t, c)); err != nil {
 		return err
 	}
-	stand, err := h.gauges(c)
+	due := last || time.Since(t.grouped) >= groupsEvery-every/2
+	stand, err := h.gauges(c, func(fleet.GroupID) bool { return due })
 	if err != nil {
 		return err
 	}
 	tally := h.Tally(t.line.Product, 0)
 	marks := t.moves(c, tally.Since, h.Clock.Now())
-	if err := h.record(ctx, t, stand[0], tally, marks, idle); err != nil || !last && time.Since(t.grouped) < groupsEvery-every/2 {
+	if err := h.record(ctx, t, *stand[0], tally, marks, idle); err != nil || !due {
 		return err
 	}
 	return h.addGroups(ctx, t, c, stand)
@@ -139,9 +143,10 @@ func (h *History) write(ctx context.Context, t *track) error {
 }
 
 // gauges counts the devices of a product, whoever may see them: all of them under 0, and those of each
-// group that has any.
-func (h *History) gauges(c *fleet.Catalog) (map[fleet.GroupID]gauges, error) {
-	stand := map[fleet.GroupID]gauges{0: {devices: make(map[string]int)}}
+// group that has any and is wanted.
+func (h *History) gauges(c *fleet.Catalog, wanted func(fleet.GroupID) bool) (map[fleet.GroupID]*gauges, error) {
+	all := &gauges{devices: make(map[string]int)}
+	stand := map[fleet.GroupID]*gauges{0: all}
 	owner := fleet.Actor{Team: c.Product.Team, Role: fleet.Owner}
 	err := h.Index.Count(owner, c.Product.ID, nil, func(e *fleet.IndexEntry, devices int) {
 		name := sumForeign
@@ -150,23 +155,24 @@ func (h *History) gauges(c *fleet.Catalog) (map[fleet.GroupID]gauges, error) {
 		} else if f, uploaded := c.Find(e.Running); uploaded {
 			name = sumDevices + f.Version.String()
 		}
-		add := func(group fleet.GroupID) {
-			g := stand[group]
-			if g.devices == nil {
-				g.devices = make(map[string]int)
-			}
-			if e.Online {
-				g.online += devices
-			}
-			g.devices[name] += devices
-			stand[group] = g
-		}
-		add(0)
+		all.add(name, e.Online, devices)
 		for _, group := range e.Groups {
-			add(group)
+			if !wanted(group) {
+				continue
+			}
+			if stand[group] == nil {
+				stand[group] = &gauges{devices: make(map[string]int)}
+			}
+			stand[group].add(name, e.Online, devices)
 		}
 	})
 	return stand, err
+}
+
+func (g *gauges) add(name string, online bool, devices int) {
+	if g.devices[name] += devices; online {
+		g.online += devices
+	}
 }
 
 // weighted are the sums of a fleet that stood as a, then as b, for so many seconds each, the most

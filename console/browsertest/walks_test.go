@@ -4,6 +4,7 @@ package browsertest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,14 +14,20 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// One device among many is found by a part of its name, from any page.
+// One device among 100,000 is found by a part of its name, from any page. Those that the search finds
+// have records; the index has all of them.
 func TestOneDeviceAmongManyIsFoundByAPartOfItsName(t *testing.T) {
 	w := serve(t)
-	var all []fleet.NewDevice
-	for i := range 2000 {
-		all = append(all, fleet.NewDevice{ID: fmt.Sprintf("lamp-%05d", i), Name: fmt.Sprintf("Floor %d room %da", i/100, i%100)})
+	var found []fleet.NewDevice
+	for i := range 100_000 {
+		d := fleet.Device{ID: fleet.DeviceID(fmt.Sprintf("lamp-%05d", i)).In(1), Team: 1, Product: 1, Name: fmt.Sprintf("Floor %d room %da", i/100, i%100)}
+		if strings.HasSuffix(d.Name, "7 room 12a") {
+			found = append(found, fleet.NewDevice{ID: d.ID.String(), Name: d.Name})
+			continue
+		}
+		w.Cloud.Store().Index.Put(&d)
 	}
-	cloudtest.Must[fleet.Imported](t)(w.Cloud.Registry().Import(t.Context(), owner, fleet.Import{Product: 1, Devices: all}))
+	cloudtest.Must[fleet.Imported](t)(w.Cloud.Registry().Import(t.Context(), owner, fleet.Import{Product: 1, Devices: found}))
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/team")
