@@ -215,10 +215,10 @@ func TestMessagesComeWithoutReload(t *testing.T) {
 		devices["a"].SendMessage("late", fmt.Sprint("late ", i))
 	}
 	b.waitText("3 new · Show")
-	b.shot("messages-new")
 	if now := evaluate[float64](b, `document.querySelector("[data-row]").getBoundingClientRect().top`); now != at {
 		t.Errorf("the page jumped while it was read: from %v to %v", at, now)
 	}
+	b.shot("messages-new") // scrolls
 	b.click("#news")
 	b.waitText("late 2")
 	b.verifyNotReloaded()

@@ -156,6 +156,34 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
   });
 }
 
+// What was typed in a form (data-draft) outlasts that another form of the page is sent: it is back when
+// the page is, in this tab, unless somebody has changed the field meanwhile.
+const drafts = "typed " + location.pathname;
+let sentForm = null;
+document.addEventListener("submit", (event) => { sentForm = event.target; });
+document.addEventListener("htmx:afterRequest", (event) => { if (!event.detail.successful) sentForm = null; });
+const draftFields = () => [...document.querySelectorAll("form[data-draft]")].flatMap((form, i) =>
+  [...form.elements].filter((field) => field.matches("input[name]:not([type=hidden]), textarea[name]")).map((field) => ({ form, field, key: i + " " + field.name })));
+
+addEventListener("pagehide", () => {
+  const typed = draftFields().filter(({ form, field }) => form !== sentForm && field.value !== field.defaultValue);
+  try {
+    if (typed.length) sessionStorage.setItem(drafts, JSON.stringify(typed.map(({ field, key }) => [key, field.defaultValue, field.value])));
+  } catch { /* storage is full or forbidden: it is lost */ }
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  try {
+    if (document.body.matches(".bare")) return sessionStorage.clear(); // the next one who signs in may be somebody else
+    const typed = JSON.parse(sessionStorage.getItem(drafts)) || [];
+    sessionStorage.removeItem(drafts);
+    for (const { field, key } of draftFields()) {
+      const mine = typed.find(([of]) => of === key);
+      if (mine && mine[1] === field.defaultValue) field.value = mine[2];
+    }
+  } catch { /* nothing was kept */ }
+});
+
 // Times are UTC; the reader's own time shows on hover, with its zone.
 document.addEventListener("mouseover", (event) => {
   const time = event.target.closest?.("time[datetime]");
