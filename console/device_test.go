@@ -19,16 +19,19 @@ func TestTheHeadOfADeviceSaysWhatHoldsIt(t *testing.T) {
 	for name, row := range map[string]struct {
 		device fleet.Device
 		want   []string
+		online bool
 	}{
-		"nothing":       {fleet.Device{UpdatesOn: true, LastHandshake: seen}, nil},
-		"never there":   {fleet.Device{}, nil},
-		"not now":       {fleet.Device{LastHandshake: seen}, []string{"not now"}},
-		"forced":        {fleet.Device{LastHandshake: seen, Force: true}, nil},
-		"held":          {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Held: true}}, []string{"held"}},
-		"a cool-down":   {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Spent: 1, NotBefore: soon}}, []string{"cool-down until " + soon.UTC().Format("15:04") + " UTC"}},
-		"its cool-down": {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Spent: 1, NotBefore: seen.Add(-time.Minute)}}, nil},
+		"nothing":       {fleet.Device{UpdatesOn: true, LastHandshake: seen}, nil, false},
+		"never there":   {fleet.Device{}, nil, false},
+		"no Hello":      {fleet.Device{}, []string{"no Hello yet"}, true},
+		"online":        {fleet.Device{UpdatesOn: true, LastHandshake: seen}, nil, true},
+		"not now":       {fleet.Device{LastHandshake: seen}, []string{"not now"}, false},
+		"forced":        {fleet.Device{LastHandshake: seen, Force: true}, nil, false},
+		"held":          {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Held: true}}, []string{"held"}, false},
+		"a cool-down":   {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Spent: 1, NotBefore: soon}}, []string{"cool-down until " + soon.UTC().Format("15:04") + " UTC"}, false},
+		"its cool-down": {fleet.Device{UpdatesOn: true, Attempts: fleet.Attempts{Spent: 1, NotBefore: seen.Add(-time.Minute)}}, nil, false},
 	} {
-		if diff := cmp.Diff(holds(fleet.DeviceView{Device: row.device}), row.want); diff != "" {
+		if diff := cmp.Diff(holds(fleet.DeviceView{Device: row.device, Online: row.online}), row.want); diff != "" {
 			t.Errorf("%s: got (-), want (+):\n%s", name, diff)
 		}
 	}

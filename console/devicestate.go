@@ -91,6 +91,9 @@ func detail(s precedence.Step) string {
 // holds are what keeps the device from its next update, for the head of its page.
 func holds(d fleet.DeviceView) (list []string) {
 	now := time.Now()
+	if d.Online && d.LastHandshake.IsZero() { // some client that only publishes
+		list = append(list, "no Hello yet")
+	}
 	if d.Attempts.Held {
 		list = append(list, "held")
 	}
