@@ -66,35 +66,6 @@ func (h *History) Product(ctx context.Context, actor fleet.Actor, product fleet.
 	return h.past(ctx, c, 0, q)
 }
 
-// Group returns the past of the devices of a product in one group, for those who see the group: they
-// see all of its devices. Marks are of the group and of the product default. Errors: fleet.NotFound, also
-// for a group that actor may not see; fleet.Invalid as Product.
-func (h *History) Group(ctx context.Context, actor fleet.Actor, product fleet.ProductID, group fleet.GroupID, q Query) (Series, error) {
-	c, err := h.Catalogs.Catalog(ctx, product)
-	if err != nil {
-		return Series{}, err
-	}
-	if err := fleet.May(actor, fleet.SeeGroup, fleet.Object{Team: c.Product.Team, Group: group}); err != nil {
-		return Series{}, err
-	}
-	if _, err := h.Teams.Group(ctx, c.Product.Team, group); err != nil {
-		return Series{}, err
-	}
-	series, err := h.past(ctx, c, group, q)
-	if err != nil {
-		return Series{}, err
-	}
-	series.LeftOut, err = h.LeftOut(ctx, product, group)
-	return series, err
-}
-
-// LeftOut reports whether a group has no past because other groups of the product take all the room.
-// It checks no rights.
-func (h *History) LeftOut(ctx context.Context, product fleet.ProductID, group fleet.GroupID) (bool, error) {
-	have, err := h.Timelines.Groups(ctx, product)
-	return len(have) >= maxGroups && !slices.Contains(have, group), err
-}
-
 // past answers q about a product, or about a group of it.
 func (h *History) past(ctx context.Context, c *fleet.Catalog, group fleet.GroupID, q Query) (Series, error) {
 	line := timeline.Line{Product: c.Product.ID, Group: group}
