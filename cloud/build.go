@@ -44,6 +44,6 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 func (c *Cloud) storeOptions(images bool) store.Options {
 	return store.Options{
 		URL: c.config.Redis.URL.Reveal(), Dir: filepath.Join(c.config.Data, "redis"),
-		Folder: c.config.Data, Images: images, Joined: c.config.Node.Join, Role: c.config.Node.Role, Release: c.config.Version, Log: c.log, Keep: keep(c.config.Retention),
+		Folder: c.config.Data, Images: images, AckReplicas: c.config.Redis.AckReplicas, Joined: c.config.Node.Join, Role: c.config.Node.Role, Release: c.config.Version, Log: c.log, Keep: keep(c.config.Retention),
 	}
 }

@@ -82,8 +82,9 @@ func (h HTTP) Host() string {
 // Redis is where the fleet is stored: with neither field set, in a redis-server that Muster
 // starts, in Config.Data.
 type Redis struct {
-	URL       Secret // may hold a password
-	Ephemeral bool
+	URL         Secret // may hold a password
+	Ephemeral   bool
+	AckReplicas int // replicas of each master that must have a write before it is acknowledged
 }
 
 // Node is this server among those that use the same Redis.

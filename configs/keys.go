@@ -38,6 +38,7 @@ func (c *Config) keys() []key {
 
 		{"redis.url", secret(&c.Redis.URL)},
 		{"redis.ephemeral", truth(&c.Redis.Ephemeral)},
+		{"redis.ack_replicas", count(&c.Redis.AckReplicas)},
 
 		{"images.url", text(&c.Images.URL)},
 		{"images.cache", size(&c.Images.Cache)},

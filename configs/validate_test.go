@@ -80,6 +80,8 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"operators without HTTP", func(c *Config) {
 			c.Redis.URL, c.Node.Join, c.Node.Role, c.MQTT.Addr, c.HTTP.Addr = "redis://h:1", true, RoleOperators, "", ""
 		}, "http.addr is empty"},
+		{"replicas of no Redis", func(c *Config) { c.Redis.AckReplicas = 1 }, "redis.ack_replicas is set without redis.url"},
+		{"less than no replica", func(c *Config) { c.Redis.AckReplicas, c.Redis.URL = -1, "redis://localhost" }, "redis.ack_replicas is -1: use 0 to 5"},
 		{"a day of draining", func(c *Config) { c.Node.Drain = 24 * time.Hour }, "node.drain is 24h0m0s: use 1h0m0s or less"},
 		{"a bucket with a mistake", func(c *Config) { c.Images.URL = "s3://B" }, "a bucket's name has 3 to 63"},
 		{"a bucket of an ephemeral fleet", func(c *Config) { c.Images.URL, c.Redis.Ephemeral = "s3://images", true }, "images.url and redis.ephemeral are both set"},

@@ -34,16 +34,17 @@ import (
 
 // Options are where the fleet is kept and for how long.
 type Options struct {
-	URL     string           // of a Redis 7.0 or Valkey 7.2, as in pipeline.Parse; Open only
-	Dir     string           // folder of the append-only file; Serve only
-	Folder  string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
-	Images  bool             // Folder has images
-	Room    func() error     // refuses messages and commands while the disk is almost full; nil: nothing does
-	Joined  bool             // other processes that are joined too may use the store; Open only
-	Role    string           // of this process among them, as in node.Config
-	Release string           // of the program
-	Log     *slog.Logger     // nil: slog.Default()
-	Keep    retention.Policy // zero fields: the defaults
+	URL         string           // of a Redis 7.0 or Valkey 7.2, as in pipeline.Parse; Open only
+	Dir         string           // folder of the append-only file; Serve only
+	Folder      string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
+	Images      bool             // Folder has images
+	Room        func() error     // refuses messages and commands while the disk is almost full; nil: nothing does
+	Joined      bool             // other processes that are joined too may use the store; Open only
+	AckReplicas int              // of each master, that must have a write before it is acknowledged; Open only
+	Role        string           // of this process among them, as in node.Config
+	Release     string           // of the program
+	Log         *slog.Logger     // nil: slog.Default()
+	Keep        retention.Policy // zero fields: the defaults
 
 	shared  bool     // this process holds no lease, and writes nothing; tests open a store twice
 	kept    int      // entries of each feed; 0: feed.Kept
@@ -109,12 +110,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	target.Copies = o.AckReplicas
 	s := assemble(target, o, identity.Every)
 	if err := require.Await(ctx, s.core.Pipeline, o.log()); err != nil {
 		s.Close()
 		return nil, err
 	}
-	require.Warn(ctx, s.core.Pipeline, o.log())
+	require.Warn(ctx, s.core.Pipeline, o.AckReplicas, o.log())
 	return s.start(ctx)
 }
 

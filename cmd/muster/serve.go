@@ -32,6 +32,7 @@ type serveCmd struct {
 	Join          bool    `help:"Share the Redis of --redis with other servers started with --join (experimental)."`
 	Role          *string `help:"What this server does among those that share a Redis: all, devices (MQTT only) or operators (API, console, jobs; no MQTT); needs --join (default all)." placeholder:"ROLE"`
 	Drain         *string `help:"How long SIGTERM takes to move the devices to the other servers; 0 ends all connections at once (default 60s)." placeholder:"TIME"`
+	AckReplicas   *string `help:"Acknowledge a write once so many replicas of its Redis master have it (default 0)." placeholder:"COUNT"`
 	Ephemeral     bool    `help:"Keep the fleet in memory only; it is lost on exit."`
 	ReadyFile     *string `help:"Write the addresses to this file as JSON once the server is ready." placeholder:"FILE"`
 	OwnerEmail    *string `help:"Email of the owner, created on the first start (default owner@localhost)." placeholder:"EMAIL"`
@@ -151,6 +152,7 @@ func (s *serveCmd) flags() []configs.Flag {
 		{"--data", "data", s.Data},
 		{"--redis", "redis.url", s.Redis},
 		{"--images", "images.url", s.Images},
+		{"--ack-replicas", "redis.ack_replicas", s.AckReplicas},
 		{"--role", "node.role", s.Role},
 		{"--drain", "node.drain", s.Drain},
 		{"--ready-file", "ready_file", s.ReadyFile},

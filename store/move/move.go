@@ -49,7 +49,7 @@ func Connect(ctx context.Context, url string, log *slog.Logger) (*pipeline.Pipel
 		p.Close()
 		return nil, fmt.Errorf("the Redis of --to: %w", err)
 	}
-	require.Warn(ctx, p, log)
+	require.Warn(ctx, p, 0, log)
 	return p, nil
 }
 

@@ -25,6 +25,7 @@ type batcher struct {
 	client   *redis.Client
 	lane     lane
 	atomic   bool // a trip is one MULTI: all or nothing, one fsync
+	copies   int  // replicas that must have a trip before its operations are settled
 	patience time.Duration
 	outage   *outage
 	guard    *guard
@@ -58,9 +59,9 @@ const (
 )
 
 // newBatcher returns the batcher of a shard's lane, for run.
-func newBatcher(s *shard, l lane, atomic bool, c *counts) *batcher {
+func newBatcher(s *shard, l lane, c *counts) *batcher {
 	b := &batcher{
-		client: s.client, lane: l, atomic: atomic, patience: maxPatience, outage: s.outage, guard: s.guard, counts: c,
+		client: s.client, lane: l, patience: maxPatience, outage: s.outage, guard: s.guard, counts: c,
 		free: make(chan *ticket, maxWaiting), queue: make(chan *ticket, maxWaiting),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -212,14 +213,6 @@ func (b *batcher) giveUp(t *ticket, cause error) {
 	b.settle(t, unavailable(t.op, t.sent, cause))
 }
 
-// unavailable returns the error of an operation that is given up.
-func unavailable(op Operation, sent bool, cause error) error {
-	if d, ok := op.(Doubtful); ok && sent {
-		d.Doubt()
-	}
-	return &fleet.Error{Kind: fleet.Unavailable, Text: Advice(cause), Cause: cause}
-}
-
 // handOver settles the operations whose keys another master holds by now, and returns the others.
 func (b *batcher) handOver(waiting []*ticket, cause error) []*ticket {
 	if b.holds == nil {
@@ -248,7 +241,14 @@ func (b *batcher) trip(ctx context.Context, waiting []*ticket) (left []*ticket, 
 	}
 	b.counts.trips.Add(1)
 	b.counts.commands.Add(uint64(pipe.Len()))
+	copied := awaitCopies(ctx, pipe, b.copies)
 	_ = Exec(ctx, pipe) // each operation reads its own reply
+	if cause := copied(); cause != nil {
+		for _, t := range waiting {
+			t.sent = true
+		}
+		return waiting, false, cause
+	}
 	left = waiting[:0]
 	for _, t := range waiting {
 		err := t.op.Settle(t.sent)

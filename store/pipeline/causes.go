@@ -97,6 +97,8 @@ func Advice(err error) string {
 		return foreign.Text
 	case errors.Is(err, errNoMaster):
 		return errNoMaster.Error()
+	case errors.Is(err, errUncopied):
+		return errUncopied.Error()
 	case errors.Is(err, errNoSuchMaster):
 		return errNoSuchMaster.Error()
 	case isReply && advice == "":
@@ -105,6 +107,14 @@ func Advice(err error) string {
 		return advice
 	}
 	return "redis does not answer"
+}
+
+// unavailable returns the error of an operation that is given up.
+func unavailable(op Operation, sent bool, cause error) error {
+	if d, ok := op.(Doubtful); ok && sent {
+		d.Doubt()
+	}
+	return &fleet.Error{Kind: fleet.Unavailable, Text: Advice(cause), Cause: cause}
 }
 
 // Explain returns a transient error with what an operator can do about it.

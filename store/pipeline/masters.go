@@ -47,7 +47,7 @@ func (v *view) of(key string) *shard {
 
 // newShard returns the shard of the master at addr, "" for the only one.
 func (p *Pipeline) newShard(addr string) *shard {
-	s := &shard{closed: make(chan struct{})}
+	s := &shard{closed: make(chan struct{}), copies: p.target.Copies}
 	s.guard = &guard{Guard: p.watch, scripts: p.scripts}
 	log := p.log
 	if addr == "" {
@@ -62,7 +62,11 @@ func (p *Pipeline) newShard(addr string) *shard {
 	s.guard.client = s.client
 	s.outage = &outage{log: log, began: time.Now(), refusals: rate.Sometimes{First: 1, Interval: time.Minute}}
 	for l := range lanes {
-		b := newBatcher(s, l, l == writes && addr == "", &p.counts[l])
+		b := newBatcher(s, l, &p.counts[l])
+		if l == writes {
+			b.copies = s.copies
+			b.atomic = addr == "" && b.copies == 0 // WAIT waits for nothing in a MULTI
+		}
 		if addr != "" {
 			b.holds, b.failed = s.guard.holds, p.find
 		}

@@ -24,6 +24,7 @@ type shard struct {
 	guard  *guard
 	outage *outage
 	lanes  [lanes]*batcher
+	copies int // see Target
 
 	running sync.WaitGroup
 	closed  chan struct{}
@@ -57,7 +58,11 @@ func (s *shard) confirm(ctx context.Context) error {
 	if s.guard.doubtful[reads].Load() && s.guard.verify(ctx, reads) == nil {
 		s.outage.over(reads)
 	}
-	if err := s.guard.verify(ctx, writes); err != nil {
+	err := s.guard.verify(ctx, writes)
+	if err == nil {
+		err = s.copied(ctx)
+	}
+	if err != nil {
 		s.outage.lasts(writes, err)
 		return err
 	}

@@ -14,11 +14,13 @@ import (
 	"github.com/muster-iot/muster/store/slots"
 )
 
-// Target is where a Redis is. One of its fields is set.
+// Target is where a Redis is. One of its first three fields is set.
 type Target struct {
 	Server   *redis.Options         // one server
 	Sentinel *redis.FailoverOptions // the master that Sentinels name
 	Cluster  *redis.ClusterOptions  // the masters of a Cluster, known from these nodes
+
+	Copies int // replicas that must have a write before Write returns
 }
 
 // Parse returns the target of a URL, in one of go-redis's forms:

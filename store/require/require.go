@@ -90,9 +90,11 @@ func infoField(info, name string) string {
 	return ""
 }
 
-// Warn logs how the configuration of an operator's Redis can lose data. A hosted Redis may
+// Warn logs how the configuration of an operator's Redis can lose data, and which masters have fewer
+// replicas than must have a write before it is acknowledged. A hosted Redis may
 // forbid reading its configuration: then nothing is logged.
-func Warn(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) {
+func Warn(ctx context.Context, p *pipeline.Pipeline, replicas int, log *slog.Logger) {
+	warnOfReplicas(ctx, p, replicas, log)
 	for _, check := range []struct {
 		key, want, why string
 		cluster        bool // only there
@@ -111,6 +113,22 @@ func Warn(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) {
 				log.Warn("redis is configured to lose data or service", "setting", check.key, "is", got, "want", check.want, "why", check.why)
 				break // one line for all masters
 			}
+		}
+	}
+}
+
+func warnOfReplicas(ctx context.Context, p *pipeline.Pipeline, want int, log *slog.Logger) {
+	if want == 0 {
+		return
+	}
+	for _, c := range p.Masters() {
+		info, err := c.Info(ctx, "replication").Result()
+		if err != nil {
+			continue // the first write says why
+		}
+		if n, _ := strconv.Atoi(infoField(info, "connected_slaves")); n < want {
+			log.Warn("redis has fewer replicas than redis.ack_replicas: until it has them, nothing is written there",
+				"master", c.Options().Addr, "replicas", n, "want", want)
 		}
 	}
 }
