@@ -84,7 +84,7 @@ func TestOneSearchFindsIDsNamesNotesAndGroupsInAllProducts(t *testing.T) {
 		{ID: "x-12a"}, {ID: "x-1", Name: "Room 12a"}, {ID: "x-2", Notes: "beside 12A", Groups: []string{"floor-12a"}}, {ID: "x-3"},
 	}}))
 	page := body(t, w.send(http.MethodGet, "/devices?q=12a", nil, w.signed))
-	for _, want := range []string{"/p/bulb/device/x-12a", "/p/bulb/device/x-1\"", "/p/bulb/device/x-2", `<span class="count">3</span>`, "group=floor-12a", `<span class="quiet small">bulb</span>`} {
+	for _, want := range []string{"/p/bulb/device/x-12a", "/p/bulb/device/x-1\"", "/p/bulb/device/x-2", `<span class="count">3</span>`, "group=floor-12a", `data-label="Product"><div class="break">bulb</div>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the list lacks %q:\n%s", want, page)
 		}

@@ -22,6 +22,7 @@ type deviceBody struct {
 	Versions []fleet.FirmwareView
 	Groups   []fleet.GroupView // the product's, to choose from
 	Messages []fleet.Message
+	Alerts   []fleet.Alert // active ones, newest first
 	Commands []fleet.Command
 	Attached fleet.DeviceViews // BLE devices of a gateway
 	Colors   map[string]string // of groups, by name
@@ -89,6 +90,10 @@ func (v devicePages) state(b *deviceBody) (err error) {
 		}
 	}
 	if b.Messages, _, err = v.registry.Messages(v.ctx(), v.actor, fleet.MessageQuery{Team: v.actor.Team, Device: id, Limit: 10}); err != nil {
+		return err
+	}
+	q := fleet.AlertQuery{Team: v.actor.Team, Device: id, Limit: alertsShown}
+	if b.Alerts, _, err = v.registry.Alerts(v.ctx(), v.actor, q); err != nil {
 		return err
 	}
 	b.Commands, err = v.registry.Commands(v.ctx(), v.actor, id)

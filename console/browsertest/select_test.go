@@ -4,6 +4,7 @@ package browsertest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/cloud/cloudtest"
@@ -87,4 +88,13 @@ func TestAPageWithoutItsStreamSaysSo(t *testing.T) {
 	b.shot("stale")
 	evaluate[bool](b, `listen() === undefined`)
 	b.waitUntil(`document.getElementById("stale").hidden`)
+	b.visit("/jobs")
+	hover := `(time => { time.dispatchEvent(new MouseEvent("mouseover", { bubbles: true })); return time.title })(document.querySelector("time"))`
+	zone := evaluate[string](b, `Intl.DateTimeFormat().resolvedOptions().timeZone`)
+	if title := evaluate[string](b, hover); !strings.Contains(title, " UTC\n") || !strings.HasSuffix(title, " "+zone) {
+		t.Errorf("a time shows %q on hover, want UTC and the time in %s", title, zone)
+	}
+	b.visit("/p/lamp/groups")
+	evaluate[bool](b, `document.querySelector("form.fields").dispatchEvent(new CustomEvent("htmx:sendError", { bubbles: true }))`) // as of a request without an answer
+	b.waitText("No answer from the server.")
 }
