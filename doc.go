@@ -67,6 +67,7 @@
 //	store/alert         alerts of teams
 //	store/namesake      reads the devices of several teams that have one id
 //	store/node          the servers that share a store
+//	store/grant         limits of all servers that share a store, divided among them
 //	store/command       commands to devices
 //	store/claim         ids and unique names
 //	store/disk          how much room is left, and what is refused below a reserve

@@ -39,7 +39,7 @@ var loops = map[string]string{
 	"job/run.go":                     "jobs",
 	"notify/worker.go":               "notifications",
 	"ota/image/bucket/claim.go":      each, // whether it reaches the bucket, and what is in its own folder
-	"ota/image/chunker.go":           each, // its rate
+	"ota/image/pacer.go":             each, // its rate
 	"ota/image/s3/patience.go":       each, // one transfer
 	"ota/rollout/run.go":             "releases",
 	"ota/sweep.go":                   each, // its downloads
@@ -55,6 +55,7 @@ var loops = map[string]string{
 	"store/feed/read.go":             each, // its index
 	"store/identity/take.go":         each, // at the start
 	"store/lockfile/lockfile.go":     each, // its folder
+	"store/grant/grant.go":           each, // its grants
 	"store/node/nodes.go":            each, // its beat
 	"store/node/peers.go":            each, // its start
 	"store/node/wakes.go":            each, // its wakes

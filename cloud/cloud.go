@@ -34,6 +34,7 @@ import (
 	"github.com/muster-iot/muster/session"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/disk"
+	"github.com/muster-iot/muster/store/grant"
 )
 
 // shutdownTimeout bounds a clean shutdown; connections that are open after it are cut.
@@ -49,6 +50,7 @@ type Cloud struct {
 	bucket       *bucket.Store // images too; nil without one
 	capacity     capacity
 	quotas       *quota.Quotas
+	grants       *grant.Grants // nil unless the store is shared
 	store        *store.Store
 	broker       *broker.Broker
 	audit        *audit.Log
@@ -150,6 +152,7 @@ func (c *Cloud) compose(images image.Store) error {
 		return err
 	}
 	c.composeReleases(base, images)
+	c.shareLimits()
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
@@ -248,6 +251,7 @@ func (c *Cloud) close() error {
 	if c.sessions != nil {
 		c.sessions.SaveGone(ctx)
 	}
+	_ = c.grants.Leave(ctx) // else others wait until this server is dead
 	if c.cancel != nil {
 		c.cancel()
 	}

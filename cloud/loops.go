@@ -34,6 +34,7 @@ type loop struct {
 func (c *Cloud) loops() []loop {
 	return []loop{
 		{"downloads", each, func(ctx context.Context) { c.ota.Run(ctx, c.log) }},
+		{"shared limits", each, c.grants.Run},
 		{"sessions", each, c.sessions.Run},
 		{"failed sign-ins", operators, c.accounts.WatchFailures},
 		{"releases", leaseReleases, c.rollouts.Run},

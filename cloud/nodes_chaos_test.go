@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,14 +34,17 @@ type installation struct {
 	others []*cloudtest.Process
 }
 
-func install(t *testing.T, url string, others int, rate string) *installation {
+func install(t *testing.T, url string, others int, rate string, edits ...func(*cloud.Config)) *installation {
 	t.Helper()
 	i := &installation{world: serve(t, func(c *cloud.Config) {
+		for _, edit := range edits {
+			edit(c)
+		}
 		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
 	})}
 	for range others {
 		i.others = append(i.others, cloudtest.Spawn(t, func(p *cloudtest.Process) {
-			p.Env = []string{"MUSTER_REDIS_URL=" + url, "MUSTER_NODE_JOIN=true", "MUSTER_OTA_RATE=" + rate}
+			p.Env = []string{"MUSTER_REDIS_URL=" + url, "MUSTER_NODE_JOIN=true", "MUSTER_OTA_RATE=" + cmp.Or(rate, "0"), fmt.Sprint("MUSTER_OTA_MAX_UPDATES=", i.Config.OTA.MaxUpdates)}
 			data := filepath.Join(p.Folder, "data")
 			if err := errors.Join(os.Mkdir(data, 0o700), os.Symlink(filepath.Join(i.Config.Data, "images"), filepath.Join(data, "images"))); err != nil {
 				t.Fatal(err)

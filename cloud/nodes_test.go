@@ -233,7 +233,7 @@ func TestAServerAloneWritesNothingForOthers(t *testing.T) {
 	}
 	for _, key := range ask("keys", "*") {
 		switch name, _, _ := strings.Cut(key, ":"); name {
-		case "f", "w", "c", "g", "nodes", "leases":
+		case "f", "w", "c", "g", "nodes", "leases", "grants":
 			t.Errorf("it has written %s", key)
 		}
 	}

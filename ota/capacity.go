@@ -12,8 +12,8 @@ type Capacity struct {
 	Place   int // in the line, from 1; 0 when it does not wait
 	Full    bool
 
-	Running, Max      int // slots in use, of all
-	Waiting           int // devices in the line
+	Running, Max      int // slots in use at all servers, of all
+	Waiting           int // devices in this server's line
 	Behind, MaxBehind int // slots in use behind the device's gateway, of the most allowed; 0, 0 without one
 }
 
@@ -28,9 +28,9 @@ func (s *Service) Capacity(id, gateway fleet.DeviceID, team fleet.TeamID) Capaci
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := Capacity{
-		HasSlot: s.slots.has(id), Full: s.slots.full(who{id, gateway, team}),
-		Running: s.slots.taken(), Max: s.slots.max, Waiting: s.slots.waiting(),
+		HasSlot: s.slots.has(id), Full: s.slots.usedUp(who{id, gateway, team}), Waiting: s.slots.waiting(),
 	}
+	c.Running, c.Max = s.slots.total()
 	if s.slots.waits(id) {
 		c.Place = s.slots.place(id)
 	}

@@ -69,6 +69,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	s.running[p.Device] = dl
 	dl.held = p.revision < s.holds[dl.release] // halted since this was decided
 	again := dl.held
+	dl.stalled = !s.slots.enter(who{p.Device, p.gateway, p.team}, now) // it lost the slot of the plan meanwhile
 	s.noteOrder(p.Device, link, p.session, o.Image())
 	s.mu.Unlock()
 	if again {
@@ -84,7 +85,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if dl.window > 0 && s.running[p.Device] == dl {
+	if dl.window > 0 && s.running[p.Device] == dl && !dl.stalled {
 		dl.send(o.First, dl.window)
 	}
 	return nil

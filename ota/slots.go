@@ -14,6 +14,8 @@ import (
 type slots struct {
 	max, maxBehind, maxTeam, maxWaiting int
 
+	shared *shared // what all servers that share the store have; nil: this one has all
+
 	holders map[fleet.DeviceID]holder
 	behind  map[fleet.DeviceID]int // slots held behind each gateway
 	teams   map[fleet.TeamID]int   // slots held by each team
@@ -55,7 +57,7 @@ func (s *slots) full(w who) bool { return len(s.holders) >= s.max || s.bounded(w
 
 // bounded reports that w can't have a slot even if one is free.
 func (s *slots) bounded(w who) bool {
-	return w.gateway != "" && s.behind[w.gateway] >= s.maxBehind || s.maxTeam > 0 && s.teams[w.team] >= s.maxTeam
+	return w.gateway != "" && s.behind[w.gateway] >= s.maxBehind || s.maxTeam > 0 && s.teams[w.team] >= s.mostOf(w.team)
 }
 
 // place is id's position in the line, from 1.
@@ -84,10 +86,17 @@ func (s *slots) enter(w who, now time.Time) bool {
 	if place, waits := s.places[w.id]; waits {
 		place.Value = w
 	} else if s.line.Len() < s.maxWaiting {
-		s.places[w.id] = s.line.PushBack(w)
-		s.queued[w.team]++
+		s.queue(w, s.line.PushBack)
 	}
 	return false
+}
+
+func (s *slots) queue(w who, push func(any) *list.Element) {
+	s.places[w.id] = push(w)
+	s.queued[w.team]++
+	if s.shared != nil && s.queued[w.team] == 1 {
+		s.shared.want()
+	}
 }
 
 // unqueueFor makes room for w in a full line, if its team has fewer places than another.
@@ -152,6 +161,11 @@ func (s *slots) leave(id fleet.DeviceID, now time.Time) (given []fleet.DeviceID)
 	}
 	delete(s.holders, id)
 	s.release(h)
+	return s.fill(now)
+}
+
+// fill gives what is free to the line.
+func (s *slots) fill(now time.Time) (given []fleet.DeviceID) {
 	for {
 		w, ok := s.next()
 		if !ok || s.full(w) {
@@ -190,7 +204,7 @@ func (s *Service) crowded(d *fleet.Device) string {
 	if d.Gateway != "" && s.slots.behind[d.Gateway] >= s.slots.maxBehind {
 		return "its gateway is busy with other devices"
 	}
-	if s.slots.maxTeam > 0 && s.slots.teams[d.Team] >= s.slots.maxTeam {
+	if s.slots.maxTeam > 0 && s.slots.totalOf(d.Team) >= s.slots.maxTeam {
 		return "its team has as many updates at a time as it may have"
 	}
 	return "server busy"
@@ -216,7 +230,11 @@ func (s *Service) announce(ready []fleet.DeviceID) {
 // who holds mu, calls announce once mu is free.
 func (s *Service) vacate(id fleet.DeviceID) (ready []fleet.DeviceID) {
 	now := time.Now()
-	for _, next := range s.slots.leave(id, now) {
+	return s.given(s.slots.leave(id, now), now)
+}
+
+func (s *Service) given(given []fleet.DeviceID, now time.Time) (ready []fleet.DeviceID) {
+	for _, next := range given {
 		dl := s.running[next]
 		if dl == nil || dl.count == 0 {
 			ready = append(ready, next)

@@ -24,7 +24,9 @@ type turn struct {
 // much of the image has gone out to a device; ok is false for one that downloads nothing.
 func (s *slots) overdue(now time.Time, sent func(fleet.DeviceID) (bytes int64, ok bool)) (ids []fleet.DeviceID) {
 	next, waits := s.next()
-	share := s.share()
+	elsewhere := max(len(s.holders)-s.max, 0) // devices of other servers that wait for slots
+	waits = waits || elsewhere > 0
+	share := s.fairShare()
 	owed := min(share-s.teams[next.team], s.queued[next.team]) // slots, to the team that is below its share
 	left := maps.Clone(s.teams)
 	for id, h := range s.holders {
@@ -43,7 +45,7 @@ func (s *slots) overdue(now time.Time, sent func(fleet.DeviceID) (bytes int64, o
 		}
 		tooSlow := float64(bytes-h.turn.sent) < minRate*elapsed.Seconds()
 		greedy := left[h.team] > share && owed > 0
-		if waits && len(ids) < s.line.Len() && (tooSlow || greedy) {
+		if waits && len(ids) < s.line.Len()+elsewhere && (tooSlow || greedy) {
 			ids = append(ids, id)
 			left[h.team]--
 			owed--
@@ -55,8 +57,8 @@ func (s *slots) overdue(now time.Time, sent func(fleet.DeviceID) (bytes int64, o
 	return ids
 }
 
-// share is how many slots each team has that has or waits for some, if all want that many.
-func (s *slots) share() int {
+// fairShare is how many slots each team has that has or waits for some, if all want that many.
+func (s *slots) fairShare() int {
 	teams := len(s.teams)
 	for team := range s.queued {
 		if s.teams[team] == 0 {
@@ -86,9 +88,9 @@ func (s *Service) giveWay(id fleet.DeviceID) {
 	s.announce(ready)
 }
 
-// Slots returns how many updates of a team transfer now.
+// Slots returns how many updates of a team transfer now, at all servers that share the store.
 func (s *Service) Slots(team fleet.TeamID) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.slots.teams[team]
+	return s.slots.totalOf(team)
 }

@@ -18,6 +18,8 @@ type Places struct {
 	taken int                       // guarded by mu, as are the fields below
 	teams map[fleet.TeamID][]*Place // oldest first
 	users map[userOfTeam]int        // places
+
+	shared *shared // nil: this server has all
 }
 
 type userOfTeam struct {
@@ -47,6 +49,9 @@ func (p *Places) Take(team fleet.TeamID, user string, lost func()) (*Place, erro
 	}
 	place := &Place{places: p, by: userOfTeam{team, user}, lost: lost}
 	victim, err := p.take(place)
+	if err == errReserved { //nolint:errorlint // take's own
+		victim, err = p.again(place)
+	}
 	if victim != nil {
 		victim.lost()
 	}
@@ -82,8 +87,8 @@ func (p *Places) take(place *Place) (victim *Place, err error) {
 		return nil, &fleet.Error{Kind: fleet.Busy, Code: Code, Text: fmt.Sprintf(
 			"quota user_%s: you have %d of at most %d %s: close some", p.limit.Name, p.users[place.by], p.user, p.limit.Unit)}
 	}
-	if n := int64(len(p.teams[team])); p.limit.Most > 0 && n >= p.limit.Most {
-		return nil, p.limit.exceeded(fleet.Busy, n)
+	if err := p.room(team); err != nil {
+		return nil, err
 	}
 	if p.most > 0 && p.taken >= p.most {
 		if victim = p.victim(team); victim == nil {
@@ -155,9 +160,13 @@ func (p *Place) Leave() {
 	}
 }
 
-// used returns how many places a team has.
+// used returns how many places a team has, at all servers that share the limit.
 func (p *Places) used(team fleet.TeamID) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int64(len(p.teams[team]))
+	n := int64(len(p.teams[team]))
+	if p.shared != nil {
+		n += p.shared.elsewhere[team]
+	}
+	return n
 }

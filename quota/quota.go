@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/muster-iot/muster/configs"
@@ -80,6 +81,12 @@ type Limit struct {
 func (l Limit) exceeded(kind fleet.Kind, used int64) error {
 	return &fleet.Error{Kind: kind, Code: Code, Text: fmt.Sprintf(
 		"quota %s: your team has %d of at most %d %s: %s", l.Name, used, l.Most, l.Unit, l.Advice)}
+}
+
+// Exceeded reports whether err is that of a quota.
+func Exceeded(err error) bool {
+	e := new(fleet.Error)
+	return errors.As(err, &e) && e.Code == Code
 }
 
 // devices counts the devices of a team.

@@ -140,7 +140,7 @@ func (c *Sessions) Messages(team fleet.TeamID) int { return c.limits.recent.PerS
 
 // overQuota raises an alert, once an hour and team, about a device that its team's quota keeps out.
 func (c *Sessions) overQuota(device *handshake.Session, err error) {
-	if c.limits.overQuota.Take(device.Team()) {
+	if quota.Exceeded(err) && c.limits.overQuota.Take(device.Team()) {
 		c.workers.Go(func() {
 			c.activity.RaiseFor(c.base, device.Team(), device.ID(), "quota_exceeded", "the device could not connect: "+err.Error())
 		})

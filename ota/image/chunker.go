@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
 )
@@ -17,7 +15,7 @@ import (
 // its rate. It may be used concurrently.
 type Chunker struct {
 	cache   *cache
-	limiter *rate.Limiter // nil: unlimited
+	pace    *pacer // nil: unlimited
 	trouble trouble
 	began   time.Time // with a monotonic reading
 
@@ -29,53 +27,9 @@ type Chunker struct {
 func NewChunker(images Store, cacheBytes, bytesPerSecond int64) *Chunker {
 	c := &Chunker{cache: newCache(cacheBytes, images), began: time.Now()}
 	if bytesPerSecond > 0 {
-		c.limiter = rate.NewLimiter(rate.Limit(bytesPerSecond), burst(bytesPerSecond))
+		c.pace = newPacer(bytesPerSecond)
 	}
 	return c
-}
-
-const (
-	paceBurst = 100 * time.Millisecond // unused time that is kept
-	paceBatch = 50 * time.Millisecond  // worth of bytes that one wait takes at most
-)
-
-// burst is how many bytes may go at once after a pause: paceBurst's worth, and at least the
-// largest chunk, which would never go otherwise.
-func burst(bytesPerSecond int64) int {
-	return int(max(bytesPerSecond*int64(paceBurst)/int64(time.Second), wire.MaxChunk+wire.MaxChunkOverhead))
-}
-
-// batch is how many chunks of size bytes one wait should ask for, at most count and at
-// least one.
-func (c *Chunker) batch(size, count int) int {
-	if c.limiter == nil {
-		return count
-	}
-	return min(count, max(int(float64(c.limiter.Limit())*paceBatch.Seconds())/size, 1))
-}
-
-// wait waits until n bytes may go, and reports false when done is closed before.
-func (c *Chunker) wait(done <-chan struct{}, n int) bool {
-	if c.limiter == nil {
-		return true
-	}
-	select {
-	case <-done:
-		return false
-	default:
-	}
-	delay := c.limiter.ReserveN(time.Now(), n).Delay()
-	if delay == 0 {
-		return true
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // Stats counts since the start; CacheBytes are held now.

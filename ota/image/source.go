@@ -81,12 +81,12 @@ func (s *Source) Chunks(done <-chan struct{}, dst [][]byte, first, count uint32)
 		return dst, err
 	}
 	chunks = chunks[first%per:]
-	chunks = chunks[:c.batch(int(s.Chunk), min(int(count), len(chunks)))]
+	chunks = chunks[:c.pace.batch(int(s.Chunk), min(int(count), len(chunks)))]
 	bytes := 0
 	for _, chunk := range chunks {
 		bytes += len(chunk)
 	}
-	if !c.wait(done, bytes) {
+	if !c.pace.wait(done, bytes) {
 		return dst, errClosed
 	}
 	s.sent.Add(min(int64(len(chunks))*int64(s.Chunk), s.Size-int64(first)*int64(s.Chunk)))

@@ -321,3 +321,43 @@ func TestAnImageThatIsBeingFetchedKeepsOnlyThoseWaitingWhoCan(t *testing.T) {
 		}
 	})
 }
+
+func TestAChangedRateHoldsFromTheNextBatchOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 1_000_000
+		p := newPacer(most)
+		p.set(0)
+		done := make(chan struct{})
+		var downloads sync.WaitGroup
+		for range 20 {
+			downloads.Go(func() {
+				for p.wait(done, 10_000) {
+				}
+			})
+		}
+		during := func(d time.Duration) int64 {
+			synctest.Wait()
+			before := p.spent.Load()
+			time.Sleep(d) //nolint:forbidigo // in a bubble
+			synctest.Wait()
+			return p.spent.Load() - before
+		}
+		if n := during(time.Minute); n != 0 || p.wants() != most {
+			t.Errorf("%d bytes went without a rate, and it wants %d", n, p.wants())
+		}
+		for _, rate := range []int64{100_000, 400_000, 50_000, 0, 200_000} {
+			p.set(rate)
+			if n, want := during(10*time.Second), 10*rate; n < want-20_000 || n > want+int64(burst(rate)) {
+				t.Errorf("at %d bytes per second %d went in 10 s", rate, n)
+			}
+		}
+		close(done)
+		downloads.Wait()
+		time.Sleep(measured) //nolint:forbidigo // in a bubble
+		p.wants()
+		time.Sleep(time.Minute) //nolint:forbidigo // in a bubble
+		if n := p.wants(); n > most/50 {
+			t.Errorf("it wants %d bytes per second for nothing", n)
+		}
+	})
+}

@@ -186,5 +186,6 @@ const (
 	Lease    = "lease:{store}"  // string: the holder; expires
 	Nodes    = "nodes:{store}"  // hash: a node -> its beats and its role
 	Leases   = "leases:{store}" // hash: what must run once -> the node that does it
+	Grants   = "grants:{store}" // hash: a node -> what it has of the limits of all; version
 	OpenJobs = "jj:{jobs}"      // hash: id -> a job that is not over
 )

@@ -111,6 +111,18 @@ func (n *Nodes) Alive(id string) bool {
 	return p != nil && p.alive
 }
 
+// Dead reports whether id is another node that this one has seen dying. Of one that left, and of one whose
+// first beat it has not seen yet, it knows nothing.
+func (n *Nodes) Dead(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.peers[id]
+	return p != nil && !p.alive
+}
+
+// Master returns the master of a key that nodes share.
+func (n *Nodes) Master(key string) (pipeline.Master, error) { return n.config.At(key) }
+
 // Others returns the ids of the other nodes that live, in no order.
 func (n *Nodes) Others() (others []string) {
 	for _, p := range n.Peers() {

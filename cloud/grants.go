@@ -1,0 +1,25 @@
+package cloud
+
+import (
+	"context"
+	"time"
+
+	"github.com/muster-iot/muster/store/grant"
+)
+
+// askFor bounds how long a device waits to be connected because its team's places are with other servers.
+const askFor = time.Second
+
+// shareLimits makes the limits of updates and connections those of all servers that share the store.
+func (c *Cloud) shareLimits() {
+	c.grants = grant.New(c.store.Nodes(), c.log, c.ota, c.quotas.Connections)
+	if c.grants == nil {
+		return
+	}
+	c.ota.Shared(c.grants.Want)
+	c.quotas.Connections.Shared(func() {
+		ctx, cancel := context.WithTimeout(c.base, askFor)
+		defer cancel()
+		_ = c.grants.Ask(ctx) // without an answer there is no place
+	})
+}

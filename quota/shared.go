@@ -1,0 +1,93 @@
+package quota
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/store/grant"
+)
+
+// shared is what a server has of the places of each team, which hold for all servers that share the store.
+type shared struct {
+	ask       func() // waits until grants were exchanged, for about a second at most
+	bounds    map[fleet.TeamID]int64
+	elsewhere map[fleet.TeamID]int64 // places at the other servers
+	asking    map[fleet.TeamID]int64 // who calls ask
+}
+
+var errReserved = fleet.Errorf(fleet.Busy, "other servers keep the last places of your team for a moment: try again in a second")
+
+// Shared makes the limit of each team that of all servers that share the store. ask is called, without a
+// lock, by who finds no place here while others may have some left; it returns once grants were exchanged,
+// or can't be. Shared is called before anything else.
+func (p *Places) Shared(ask func()) {
+	p.shared = &shared{ask: ask, bounds: map[fleet.TeamID]int64{}, elsewhere: map[fleet.TeamID]int64{}, asking: map[fleet.TeamID]int64{}}
+}
+
+// Share implements grant.Limits.
+func (p *Places) Share(shares map[string]grant.Share) map[string]grant.Need {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	prefix := p.limit.Name + ":"
+	for name, share := range shares {
+		if number, ours := strings.CutPrefix(name, prefix); ours {
+			id, _ := strconv.ParseUint(number, 10, 32) // written below
+			team := fleet.TeamID(id)
+			p.shared.bounds[team], p.shared.elsewhere[team] = share.Bound, share.Elsewhere
+		}
+	}
+	needs := map[string]grant.Need{}
+	for team, held := range p.teams {
+		n := int64(len(held))
+		needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Held: n, Wants: n + p.shared.asking[team], Stays: true}
+	}
+	for team, n := range p.shared.asking {
+		if len(p.teams[team]) == 0 {
+			needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Wants: n, Stays: true}
+		}
+	}
+	for team := range p.shared.bounds {
+		if _, has := needs[prefix+team.String()]; !has {
+			delete(p.shared.bounds, team)
+			delete(p.shared.elsewhere, team)
+		}
+	}
+	return needs
+}
+
+// room returns nil if a team may have one more place. It expects mu.
+func (p *Places) room(team fleet.TeamID) error {
+	n := int64(len(p.teams[team]))
+	switch {
+	case p.limit.Most <= 0:
+		return nil
+	case p.shared != nil && n < p.shared.bounds[team]:
+		return nil
+	case p.shared != nil && n+p.shared.elsewhere[team] < p.limit.Most:
+		return errReserved
+	case p.shared != nil:
+		return p.limit.exceeded(fleet.Busy, n+p.shared.elsewhere[team])
+	case n >= p.limit.Most:
+		return p.limit.exceeded(fleet.Busy, n)
+	}
+	return nil
+}
+
+// again asks for a grant and takes the place then.
+func (p *Places) again(place *Place) (victim *Place, err error) {
+	team := place.by.team
+	p.asks(team, 1)
+	p.shared.ask()
+	victim, err = p.take(place)
+	p.asks(team, -1)
+	return victim, err
+}
+
+func (p *Places) asks(team fleet.TeamID, n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shared.asking[team] += n; p.shared.asking[team] == 0 {
+		delete(p.shared.asking, team)
+	}
+}
