@@ -71,7 +71,7 @@ func (s *Service) Shared(want func()) {
 }
 
 // Share implements grant.Limits.
-func (s *Service) Share(shares map[string]grant.Share) map[string]grant.Need {
+func (s *Service) Share(shares map[string]grant.Allowance) map[string]grant.Need {
 	if b, has := shares[allBytes]; has {
 		s.chunker.SetRate(b.Bound)
 	}

@@ -83,7 +83,7 @@ func TestWhatOthersMayHaveTakenIsGivenUpAtOnce(t *testing.T) {
 		w := one(t, Config{MaxUpdates: 10})
 		w.Shared(func() {})
 		give := func(n int64, cut bool) {
-			w.Share(map[string]grant.Share{allSlots: {Bound: n, Elsewhere: 4, Cut: cut}})
+			w.Share(map[string]grant.Allowance{allSlots: {Bound: n, Elsewhere: 4, Cut: cut}})
 		}
 		give(1, false)
 		a, plan := w.connect("a", "1")

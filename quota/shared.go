@@ -26,7 +26,7 @@ func (p *Places) Shared(ask func()) {
 }
 
 // Share implements grant.Limits.
-func (p *Places) Share(shares map[string]grant.Share) map[string]grant.Need {
+func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	prefix := p.limit.Name + ":"

@@ -32,10 +32,10 @@ func (g *Grants) lapse() {
 		return
 	}
 	r.lapsed = true
-	shares := map[string]Share{}
+	shares := map[string]Allowance{}
 	for name := range r.bounds {
 		r.bounds[name] = 0
-		shares[name] = Share{Cut: true, Elsewhere: g.elsewhere(name)}
+		shares[name] = Allowance{Cut: true, Elsewhere: g.elsewhere(name)}
 	}
 	g.share(shares)
 }
@@ -102,11 +102,11 @@ func (g *Grants) gone(now time.Time) (gone []string) {
 // lower sets the bounds that are above this node's shares to these, and returns what it needs after
 // that.
 func (g *Grants) lower() map[string]Need {
-	needs, shares := g.share(nil), map[string]Share{}
+	needs, shares := g.share(nil), map[string]Allowance{}
 	for name, n := range needs {
 		if target := g.target(name, n); target < g.round.bounds[name] {
 			g.round.bounds[name] = target
-			shares[name] = Share{Bound: target, Elsewhere: g.elsewhere(name)}
+			shares[name] = Allowance{Bound: target, Elsewhere: g.elsewhere(name)}
 		}
 	}
 	if len(shares) == 0 {
@@ -116,13 +116,13 @@ func (g *Grants) lower() map[string]Need {
 }
 
 // decide returns what this node is to have.
-func (g *Grants) decide(needs map[string]Need) (claims, map[string]Share) {
-	mine, shares := claims{}, map[string]Share{}
+func (g *Grants) decide(needs map[string]Need) (claims, map[string]Allowance) {
+	mine, shares := claims{}, map[string]Allowance{}
 	if g.left() {
 		return mine, shares
 	}
 	for name, n := range needs {
-		c, s := claim{need: need{n.Wants, n.Held}}, Share{Elsewhere: g.elsewhere(name)}
+		c, s := claim{need: need{n.Wants, n.Held}}, Allowance{Elsewhere: g.elsewhere(name)}
 		if n.Most > 0 {
 			free := max(n.Most-g.granted(name), 0)
 			c.grant = max(g.round.bounds[name], n.Held, min(g.target(name, n), free))
@@ -169,7 +169,7 @@ func (g *Grants) elsewhere(name string) (n int64) {
 }
 
 // share passes shares on, and returns what all limits need.
-func (g *Grants) share(shares map[string]Share) map[string]Need {
+func (g *Grants) share(shares map[string]Allowance) map[string]Need {
 	all := map[string]Need{}
 	for _, l := range g.limits {
 		for name, n := range l.Share(shares) {

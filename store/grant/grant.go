@@ -33,8 +33,8 @@ type Need struct {
 	Stays bool  // what is in use can't be cut
 }
 
-// Share is what this node may use of a limit, and what the others do.
-type Share struct {
+// Allowance is what this node may use of a limit, and what the others do.
+type Allowance struct {
 	Bound     int64 // in use here at most: more stays in use, but is not replaced when it ends
 	Elsewhere int64 // in use at the other nodes, as of their last exchange
 	Cut       bool  // what is above Bound ends now: others may have it
@@ -44,7 +44,7 @@ type Share struct {
 type Limits interface {
 	// Share sets what this node may use of some limits, by name, and returns what it needs of all it
 	// has anything to do with then. It must not block.
-	Share(shares map[string]Share) map[string]Need
+	Share(shares map[string]Allowance) map[string]Need
 }
 
 // Nodes are what Grants needs to know of them.

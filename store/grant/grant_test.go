@@ -119,7 +119,7 @@ func (w *installation) find(id string) *server {
 }
 
 // Share implements Limits.
-func (s *server) Share(shares map[string]Share) map[string]Need {
+func (s *server) Share(shares map[string]Allowance) map[string]Need {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if share, has := shares["slots"]; has {
@@ -367,7 +367,7 @@ func TestWhatIsInUseAndCanNotEndIsCounted(t *testing.T) {
 	}
 }
 
-func claimsOf(t *testing.T, n Need, other claim) (claim, Share) {
+func claimsOf(t *testing.T, n Need, other claim) (claim, Allowance) {
 	t.Helper()
 	w := &installation{table: table{texts: map[string]string{}}}
 	s := w.join("a")

@@ -27,7 +27,7 @@ type user struct {
 	held  int64 // guarded by mu
 }
 
-func (u *user) Share(shares map[string]Share) map[string]Need {
+func (u *user) Share(shares map[string]Allowance) map[string]Need {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if share, has := shares["slots"]; has {
