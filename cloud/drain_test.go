@@ -81,10 +81,7 @@ func TestAServerMovesItsDevicesBeforeItEnds(t *testing.T) {
 	}
 	ended := func(t *testing.T, p *cloudtest.Process, lines ...string) {
 		t.Helper()
-		<-p.Ended
-		if code := p.Cmd.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("exit code %d: %s", code, p.Output)
-		}
+		p.WaitEnded()
 		for _, line := range lines {
 			if !strings.Contains(p.Output.String(), line) {
 				t.Errorf("the log has no %s:\n%s", line, p.Output)

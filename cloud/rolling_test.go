@@ -114,8 +114,9 @@ func roll(t *testing.T, count int, old, drain string, devices int) *rolling {
 	for range count {
 		r.servers = append(r.servers, cloudtest.Spawn(t, func(p *cloudtest.Process) {
 			p.Binary = old
-			rate := strconv.Itoa(max(200, devices)) + "KB/s"
-			p.Env = []string{"MUSTER_REDIS_URL=" + r.url, "MUSTER_NODE_JOIN=true", "MUSTER_NODE_DRAIN=" + drain, "MUSTER_OTA_RATE=" + rate, "MUSTER_LOG_LEVEL=info"}
+			rate := strconv.Itoa(max(200, devices/4)) + "KB/s" // so that downloads are under way when a server is restarted
+			p.Env = []string{"MUSTER_REDIS_URL=" + r.url, "MUSTER_NODE_JOIN=true", "MUSTER_NODE_DRAIN=" + drain, "MUSTER_OTA_RATE=" + rate, "MUSTER_LOG_LEVEL=info",
+				"MUSTER_MQTT_MAX_PENDING_PER_ADDRESS=1024"} // all devices have one
 			data := filepath.Join(p.Folder, "data")
 			if err := errors.Join(os.Mkdir(data, 0o700), os.Symlink(r.images, filepath.Join(data, "images"))); err != nil {
 				t.Fatal(err)
@@ -271,10 +272,7 @@ func (r *rolling) restart(server int, f *simulator.Fleet) {
 	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		r.Fatal(err)
 	}
-	<-p.Ended
-	if code := p.Cmd.ProcessState.ExitCode(); code != 0 {
-		r.Errorf("server %d: exit code %d", server, code)
-	}
+	p.WaitEnded()
 	ended := time.Now()
 	p.Binary = ""
 	p.Start()
@@ -284,8 +282,8 @@ func (r *rolling) restart(server int, f *simulator.Fleet) {
 		return r.ready[server]
 	})
 	s := f.Snapshot()
-	r.Logf("server %d ended after %v and was ready %v later; %d of %d devices online, %d connects", server,
-		ended.Sub(began).Round(time.Millisecond), time.Since(ended).Round(time.Millisecond), s.Online, s.Devices, s.Totals.Connects)
+	r.Logf("server %d ended after %v and was ready %v later; %d of %d devices online, %d connects, %d unanswered", server,
+		ended.Sub(began).Round(time.Millisecond), time.Since(ended).Round(time.Millisecond), s.Online, s.Devices, s.Totals.Connects, r.unanswered.Load())
 }
 
 // verifyAttempts verifies, by the records, that no device has spent an attempt.

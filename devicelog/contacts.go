@@ -113,6 +113,8 @@ func (c Contact) Why() string {
 		return "over a limit"
 	case 0x98:
 		return "closed because the device was disabled, deleted or got a new secret"
+	case 0x9C:
+		return "sent to another server, because this one was being stopped"
 	}
 	return fmt.Sprintf("closed by the server, which did not accept a packet (0x%02x)", c.Code)
 }

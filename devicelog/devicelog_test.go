@@ -27,6 +27,9 @@ func TestContactsAreKeptNewestFirstWithinABound(t *testing.T) {
 	if c := got[1]; !c.Ended.Equal(last) || c.Why() != "replaced by a newer connection" {
 		t.Errorf("the one before is %+v", c)
 	}
+	if c := (Contact{Code: 0x9C}); !strings.Contains(c.Why(), "another server") {
+		t.Errorf("a drained one: %s", c.Why())
+	}
 	for i, c := range got[2:] {
 		if want := last.Add(-time.Duration(i+2) * time.Minute); !c.Began.Equal(want) || !c.Ended.IsZero() {
 			t.Errorf("number %d is %+v, want an open one of %s", i+2, c, want)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/cloud"
@@ -127,6 +128,21 @@ func (p *Process) Kill() {
 	}
 	_ = p.Cmd.Process.Kill() // it may have ended
 	<-p.Ended
+}
+
+// WaitEnded waits until the server has ended by itself, in order: it has been asked to.
+func (p *Process) WaitEnded() {
+	p.t.Helper()
+	limit := time.NewTimer(3 * Patience) // it may drain for a minute, and wait for requests in progress
+	defer limit.Stop()
+	select {
+	case <-p.Ended:
+	case <-limit.C:
+		p.t.Fatal("the server does not end")
+	}
+	if code := p.Cmd.ProcessState.ExitCode(); code != 0 {
+		p.t.Errorf("exit code %d: %s", code, p.Output)
+	}
 }
 
 // Addresses are where the server listens at that moment.
