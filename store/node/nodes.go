@@ -223,7 +223,7 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 	n.mu.Lock()
 	passed := min(now.Sub(n.seen), 2*Every)
 	n.seen = now
-	changes := map[string]bool{}
+	changes, said := map[string]bool{}, map[string]string{}
 	gone = map[string]string{}
 	for id, text := range texts {
 		if id == n.id {
@@ -240,7 +240,7 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 			p.still += passed
 		}
 		if alive := p.still < Silence; alive != p.alive {
-			p.alive, changes[id] = alive, alive
+			p.alive, changes[id], said[id] = alive, alive, text
 		}
 		if p.still > kept {
 			gone[id] = text
@@ -250,13 +250,13 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 		if _, there := texts[id]; !there {
 			delete(n.peers, id)
 			if p.alive {
-				changes[id] = false
+				changes[id], said[id] = false, p.text
 			}
 		}
 	}
 	n.mu.Unlock()
 	for id, alive := range changes {
-		p := readPeer(id, texts[id])
+		p := readPeer(id, said[id])
 		n.config.Log.Info("a node of this store has changed", "node", id, "alive", alive, "role", p.Role, "release", p.Release)
 		n.config.Changed(id, alive)
 	}
