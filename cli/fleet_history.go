@@ -58,7 +58,7 @@ func drawPast(t *table, past api.Past) {
 		nothing = "This group has no past: up to 64 groups of a product have one, those with the most devices."
 	}
 	t.hint(len(past.Points), "%s", nothing)
-	t.row("TIME (UTC)", "DEVICES", "ONLINE", "HANDSHAKES", "FAILURES", "VERSIONS")
+	t.row("TIME (UTC)", "DEVICES", "ONLINE", "HANDSHAKES", "FAILURES", "VERSIONS, RELEASES")
 	marks := past.Marks
 	for _, p := range past.Points {
 		failures := 0
@@ -67,7 +67,7 @@ func drawPast(t *table, past api.Past) {
 		}
 		t.row(p.At.UTC().Format("2006-01-02 15:04:05"), p.Devices, p.Online, p.Handshakes, failures, versionsText(p.Versions))
 		for len(marks) > 0 && marks[0].At.Before(p.At.Add(past.Step.Duration)) {
-			t.row(marks[0].At.UTC().Format("2006-01-02 15:04:05"), markText(marks[0]))
+			t.row(marks[0].At.UTC().Format("2006-01-02 15:04:05"), "", "", "", "", markText(marks[0]))
 			marks = marks[1:]
 		}
 	}
