@@ -131,7 +131,7 @@ func drawRelease(t *table, r releaseState) {
 	for i, stage := range r.Plan.Stages {
 		text := fmt.Sprintf("  stage %d: %s", i+1, extent(stage))
 		if stage.Hold != nil {
-			text += ", held for " + stage.Hold.String()
+			text += ", held for " + humane.Lasting(stage.Hold.Duration)
 		}
 		if stage.Approve {
 			text += ", then approved by a person"

@@ -26,7 +26,7 @@ var functions = template.FuncMap{
 	"short": func(d fleet.Digest) string { return d.String()[:12] },
 	"join":  func(list []string) string { return join(list, ", ") },
 	"sub":   func(a, b int) int { return a - b }, "add": func(a, b int) int { return a + b },
-	"dict": dict, "list": func(texts ...string) []string { return texts }, "pairs": pairs, "sortings": func() []sorting { return sortings }, "outcomes": func() []filter.UpdateChoice { return filter.UpdateChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": remaining.Text, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
+	"dict": dict, "list": func(texts ...string) []string { return texts }, "pairs": pairs, "sortings": func() []sorting { return sortings }, "outcomes": func() []filter.UpdateChoice { return filter.UpdateChoices }, "wrong": wrong, "detail": detail, "roles": roles, "outcome": outcome, "words": words, "blocked": remaining.Text, "concern": func(c any) string { return concernText(fleet.Concern(fmt.Sprint(c))) }, "reasonText": reasonText, "json": wire.JSON, "mood": mood, "span": span, "lasting": humane.Lasting, "holds": holds, "facts": factRows, "presets": func() []preset { return presets },
 	"releaseMood": releaseMood,
 	"safe":        func(address string) template.URL { return template.URL(address) }, //nolint:gosec // of this server, with escaped values
 }

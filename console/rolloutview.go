@@ -178,30 +178,17 @@ func ends(r fleet.ReleaseView, now time.Time) string {
 			asks++
 		}
 	}
-	text := "by its plan in " + lasting(left)
+	text := "by its plan in " + humane.Lasting(left)
 	if asks > 0 {
 		text += fmt.Sprintf(", not counting %s", humane.Count(asks, "approval"))
 	}
 	rest := r.Counts.Reach - r.Counts.Running - r.Counts.Failed - r.Counts.Lost
 	if age := now.Sub(r.Created); r.Counts.Confirmed > 0 && rest > 0 && age > 0 {
 		need := time.Duration(float64(age) / float64(r.Counts.Confirmed) * float64(rest))
-		text += fmt.Sprintf("; at the pace so far the other %s take %s", humane.Count(rest, "device"), lasting(need))
+		text += fmt.Sprintf("; at the pace so far the other %s take %s", humane.Count(rest, "device"), humane.Lasting(need))
 		left = max(left, need)
 	}
 	return now.Add(left).UTC().Format("2006-01-02 15:04") + " UTC: " + text
-}
-
-// lasting formats a span of a plan: days, hours or minutes.
-func lasting(d time.Duration) string {
-	switch {
-	case d >= 2*day:
-		return fmt.Sprintf("%d days", (d+day/2)/day)
-	case d >= time.Hour && d%time.Hour == 0:
-		return humane.Count(int(d/time.Hour), "hour")
-	case d >= time.Minute && d < time.Hour && d%time.Minute == 0:
-		return humane.Count(int(d/time.Minute), "minute")
-	}
-	return humane.Span(d)
 }
 
 // releaseMood is the CSS class for a release's state.
@@ -242,10 +229,10 @@ func rulesOf(p fleet.ReleasePlan) (rules []string) {
 		halts = append(halts, words+" fail")
 	}
 	if words := barWords(p.Halt.Lost); words != "" {
-		halts = append(halts, words+" are lost (not heard of for "+lasting(p.Halt.Return)+" after the restart)")
+		halts = append(halts, words+" are lost (not heard of for "+humane.Lasting(p.Halt.Return)+" after the restart)")
 	}
 	if words := barWords(p.Halt.Unhealthy); words != "" {
-		halts = append(halts, words+" are unhealthy within "+lasting(p.Halt.Soak)+" after the update")
+		halts = append(halts, words+" are unhealthy within "+humane.Lasting(p.Halt.Soak)+" after the update")
 	}
 	switch {
 	case len(halts) == 0:

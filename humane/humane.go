@@ -79,3 +79,17 @@ func Span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
+
+// Lasting is Span for a time that somebody chose: in one unit, written out, where it has one: "24 hours".
+func Lasting(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", (d+day/2)/day)
+	case d >= time.Hour && d%time.Hour == 0:
+		return Count(int(d/time.Hour), "hour")
+	case d >= time.Minute && d < time.Hour && d%time.Minute == 0:
+		return Count(int(d/time.Minute), "minute")
+	}
+	return Span(d)
+}

@@ -65,3 +65,13 @@ func TestFactsAreFlatByTheirPath(t *testing.T) {
 		}
 	}
 }
+
+func TestAChosenTimeIsInOneUnitWhereItHasOne(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		24 * time.Hour: "24 hours", time.Hour: "1 hour", 30 * time.Minute: "30 minutes", 90 * time.Minute: "1 h 30 min", 7 * 24 * time.Hour: "7 days", 90 * time.Second: "1 min 30 s", 0: "less than a second",
+	} {
+		if got := Lasting(d); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}

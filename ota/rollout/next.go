@@ -132,7 +132,7 @@ func Reason(r *fleet.Release, n fleet.ReleaseCounts) string {
 	case fleet.ReleaseScheduled:
 		return "it starts at " + r.Plan.Start.UTC().Format(time.RFC3339)
 	case fleet.ReleaseRunning:
-		return fmt.Sprintf("%s: held for %s of %s", at, r.Held.Truncate(time.Second), r.Plan.Stages[r.Stage].Hold)
+		return fmt.Sprintf("%s: held for %s of %s", at, humane.Span(r.Held), humane.Lasting(r.Plan.Stages[r.Stage].Hold))
 	case fleet.ReleaseWaiting:
 		if lack := missing(r, n); lack != "" {
 			return at + ": " + lack

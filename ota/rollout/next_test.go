@@ -51,7 +51,7 @@ func TestEveryTransition(t *testing.T) {
 	}{
 		{name: "scheduled: before its start", from: state{fleet.ReleaseScheduled, 0, 0, 0}, now: start.Add(-time.Second), observed: hour, want: state{fleet.ReleaseScheduled, 0, 0, 0}, why: "starts at 2026-12-01T02:00:00Z"},
 		{name: "scheduled: at its start", from: state{fleet.ReleaseScheduled, 0, 0, 0}, now: start, want: at(fleet.ReleaseRunning, 0, 0)},
-		{name: "running: the hold is not over", from: at(fleet.ReleaseRunning, 0, hour), counts: good, observed: time.Minute, want: at(fleet.ReleaseRunning, 0, hour+time.Minute), why: "stage 1 of 3, 1 %: held for 1h1m0s of 2h0m0s"},
+		{name: "running: the hold is not over", from: at(fleet.ReleaseRunning, 0, hour), counts: good, observed: time.Minute, want: at(fleet.ReleaseRunning, 0, hour+time.Minute), why: "stage 1 of 3, 1 %: held for 1 h 1 min of 2 hours"},
 		{name: "running: a clock that jumps a year ahead skips nothing", from: at(fleet.ReleaseRunning, 0, hour), counts: good, observed: time.Second, now: start.AddDate(1, 0, 0), want: at(fleet.ReleaseRunning, 0, hour+time.Second)},
 		{name: "running: nor does one that jumps back stretch", from: at(fleet.ReleaseRunning, 0, 2*hour-time.Second), counts: good, observed: time.Second, now: start.AddDate(-1, 0, 0), want: at(fleet.ReleaseRunning, 1, 0)},
 		{name: "running: the hold is over and the gate holds", from: at(fleet.ReleaseRunning, 0, 2*hour-time.Second), counts: good, observed: time.Minute, want: at(fleet.ReleaseRunning, 1, 0)},
