@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,12 +47,17 @@ func run(t *testing.T, test func(t *testing.T, w *world)) {
 
 // start starts a process that samples, until stop is called.
 func (w *world) start(t *testing.T) (h *history.History, stop func()) {
+	return w.startAs(t, func() bool { return !w.follows })
+}
+
+// startAs is start for one of several processes.
+func (w *world) startAs(t *testing.T, leads func() bool) (h *history.History, stop func()) {
 	w.mu.Lock()
 	w.tally = fleet.Tally{Since: time.Now(), Failures: map[fleet.ReasonCode]int{}}
 	w.mu.Unlock()
 	h = history.New(history.Config{
 		Timelines: w.Store.Timelines, Catalogs: w.Store.Catalogs, Teams: w.Store.Teams, Index: w.Store.Index, Clock: w.Store.Clock,
-		Log: slog.New(slog.DiscardHandler), Leads: func() bool { return !w.follows },
+		Log: slog.New(slog.DiscardHandler), Leads: leads,
 		Tally: func(_ fleet.ProductID, group fleet.GroupID) fleet.Tally {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -223,6 +229,37 @@ func TestReleasesAreMarked(t *testing.T) {
 		}
 		want := []string{"released 1.0.0 0", "released 2.0.0 1", "halted 2.0.0 1", "done 2.0.0 1", "withdrawn 2.0.0 0"}
 		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("(-got +want)\n%s", diff)
+		}
+	})
+}
+
+// TestTheMarksOfAServerThatDiedAreWrittenOnce: another one has seen what happened, and takes over.
+func TestTheMarksOfAServerThatDiedAreWrittenOnce(t *testing.T) {
+	run(t, func(t *testing.T, w *world) {
+		var leads atomic.Bool
+		_, kill := w.startAs(t, func() bool { return true })
+		time.Sleep(5 * time.Second)
+		h, stop := w.startAs(t, leads.Load)
+		defer stop()
+		time.Sleep(time.Minute)
+		release := func(version string) {
+			w.EditCatalog(func(c *fleet.Catalog) { c.Stand(0, otatest.Version(version), time.Now()) })
+		}
+		release("1.0.0") // both see it, and one marks it
+		time.Sleep(20 * time.Second)
+		release("2.0.0") // the one that leads dies before its next sample
+		kill()
+		time.Sleep(15 * time.Second)
+		leads.Store(true)
+		time.Sleep(11 * time.Second)
+		release("1.0.0")
+		time.Sleep(11 * time.Second)
+		var got []string
+		for _, m := range w.past(t, h, history.Query{}).Marks {
+			got = append(got, m.What+" "+m.Version)
+		}
+		if diff := cmp.Diff(got, []string{"released 1.0.0", "released 2.0.0", "released 1.0.0"}); diff != "" {
 			t.Errorf("(-got +want)\n%s", diff)
 		}
 	})

@@ -80,6 +80,30 @@ func moved(c *fleet.Catalog, before, after target) Mark {
 	return Mark{What: "released", Version: after.version.String()}
 }
 
+// takeover is the longest time until another server leads in place of one that has died.
+const takeover = time.Minute
+
+// recent are the marks that a server which died since may not have written.
+func recent(marks []string, now time.Time) []string {
+	return slices.DeleteFunc(marks, func(text string) bool {
+		m, _ := parseMark(text)
+		return now.Sub(m.At) > takeover
+	})
+}
+
+// once leaves out what a second server has marked, too: nothing happens twice to a target without something else
+// in between. marks are by time.
+func once(marks []Mark) []Mark {
+	last := make(map[fleet.GroupID]Mark)
+	return slices.DeleteFunc(marks, func(m Mark) bool {
+		before, known := last[m.Group]
+		last[m.Group] = m
+		again := m.At.Sub(before.At) <= 2*takeover
+		before.At = m.At
+		return known && again && before == m
+	})
+}
+
 // String is how m is kept.
 func (m Mark) String() string {
 	return fmt.Sprintf("%d %s %s %d %d", m.At.Unix(), m.What, m.Version, m.Group, m.Release)

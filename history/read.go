@@ -90,6 +90,7 @@ func (h *History) past(ctx context.Context, c *fleet.Catalog, group fleet.GroupI
 		}
 	}
 	slices.SortStableFunc(series.Marks, func(a, b Mark) int { return a.At.Compare(b.At) })
+	series.Marks = once(series.Marks)
 	return series, err
 }
 

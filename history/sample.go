@@ -41,6 +41,7 @@ type track struct {
 	gauges   gauges          // how the fleet stood then, and until stood
 	stood    time.Time
 	targets  map[fleet.GroupID]target
+	unsure   []string                 // marks that the server that leads may not have written before it died
 	releases map[fleet.ReleaseID]bool // those the catalog knew
 	grouped  time.Time                // when the groups of the product were sampled last; zero: not yet
 }
@@ -98,8 +99,10 @@ func (h *History) record(ctx context.Context, t *track, g gauges, tally fleet.Ta
 	}
 	counts := counts(t.counted, tally)
 	if !h.Leads() {
+		t.unsure = append(recent(t.unsure, h.Clock.Now()), marks...)
 		return h.addCounts(ctx, t, g, tally, counts)
 	}
+	marks, t.unsure = append(recent(t.unsure, h.Clock.Now()), marks...), nil
 	if len(marks)+len(counts) == 0 && (g.equal(t.gauges) && now.Sub(since) < rest || len(g.devices) == 0 && len(t.gauges.devices) == 0) {
 		t.stood = now
 		return nil
