@@ -60,6 +60,7 @@
 //	store/outbox        notifications until they are delivered
 //	store/move          to another Redis
 //	store/repeat        outcomes of requests that may be repeated
+//	store/relay         news from one server to the others that want it
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/timeline      numbers over time, in bounded room
@@ -99,6 +100,7 @@
 //	conform             a test bench for one device, in the server's place
 //	configs             the file an operator edits, and its strict loader
 //	activity            what happens to devices, as events, counts, messages and alerts
+//	peers               what happens at the other servers that share the store
 //	session             the way of a connected device from handshake to updates
 //	cloud               composition: one running server
 //	cloud/cloudtest     whole servers for tests of the whole path

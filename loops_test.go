@@ -43,6 +43,7 @@ var loops = map[string]string{
 	"ota/image/s3/patience.go":       each, // one transfer
 	"ota/rollout/run.go":             "releases",
 	"ota/sweep.go":                   each, // its downloads
+	"peers/peers.go":                 each, // what it wants
 	"session/limits.go":              each, // its connections
 	"session/rechecks.go":            each, // its connections
 	"session/sessions.go":            each, // its connections
@@ -66,6 +67,7 @@ var loops = map[string]string{
 	"store/pipeline/shard.go":        each, // its trips
 	"store/redisserver/server.go":    each, // its child
 	"store/redisserver/supervise.go": each, // its child
+	"store/relay/relay.go":           each, // what it passes on and hears
 	"store/require/require.go":       each, // at the start
 	"store/slots/finder.go":          each, // masters
 }

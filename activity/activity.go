@@ -27,6 +27,11 @@ type Config struct {
 	Greeted func(d *fleet.Device, confirmed bool)
 	Alerted func(fleet.DeviceID)
 
+	// Published is called for each event that Publish passes on, and Listening when somebody begins to listen to a team, with
+	// left called at the end. Neither may block; nil: nothing is to do.
+	Published func(event.Event)
+	Listening func(fleet.TeamID) (left func())
+
 	// Raised is called after an alert of a team was stored, Ended for each update that ended. Neither may
 	// block; nil: nothing is to do.
 	Raised func(fleet.TeamID)
@@ -50,6 +55,12 @@ func New(config Config) *Activity {
 	if config.Alerted == nil {
 		config.Alerted = func(fleet.DeviceID) {}
 	}
+	if config.Published == nil {
+		config.Published = func(event.Event) {}
+	}
+	if config.Listening == nil {
+		config.Listening = func(fleet.TeamID) func() { return func() {} }
+	}
 	if config.Raised == nil {
 		config.Raised = func(fleet.TeamID) {}
 	}
@@ -63,7 +74,12 @@ func New(config Config) *Activity {
 // has to call leave, once. Listen never blocks; a listener that can't follow receives
 // event.Missed in place of what it misses.
 func (a *Activity) Listen(team fleet.TeamID) (heard <-chan event.Event, leave func()) {
-	return a.events.listen(team)
+	heard, forget := a.events.listen(team)
+	left := a.Listening(team)
+	return heard, func() {
+		forget()
+		left()
+	}
 }
 
 // Listeners returns how many listen now.
@@ -82,7 +98,11 @@ func (a *Activity) Tally(product fleet.ProductID, group fleet.GroupID) fleet.Tal
 func (a *Activity) Publish(e event.Event) {
 	a.Log.Debug("event", "event", e.Name(), "device", e.Device, "product", e.Product)
 	a.events.publish(e)
+	a.Published(e)
 }
+
+// Hear passes an event of another server to everyone who listens to its team. It never blocks.
+func (a *Activity) Hear(e event.Event) { a.events.publish(e) }
 
 // Handshake publishes and counts a handshake of d, and what it changed.
 func (a *Activity) Handshake(ctx context.Context, d *fleet.Device, ended []fleet.Update) {

@@ -1,9 +1,11 @@
 package activity
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/muster-iot/muster/event"
+	"github.com/muster-iot/muster/fleet"
 )
 
 // TestSlowListenerGetsAMarkerForWhatItMissed fills a listener's queue: publishing does not wait for it.
@@ -34,5 +36,23 @@ func TestSlowListenerGetsAMarkerForWhatItMissed(t *testing.T) {
 	defer leave2()
 	if _, more := <-after; more {
 		t.Error("a subscription after the end must end at once")
+	}
+}
+
+// TestOthersKnowWhoListensAndHearWhatIsPublished is what servers that share a store need.
+func TestOthersKnowWhoListensAndHearWhatIsPublished(t *testing.T) {
+	listening, published := 0, 0
+	a := New(Config{
+		Log: slog.New(slog.DiscardHandler), Published: func(event.Event) { published++ },
+		Listening: func(fleet.TeamID) func() { listening++; return func() { listening-- } },
+	})
+	heard, leave := a.Listen(1)
+	a.Publish(event.Event{Payload: event.HandshakeDone{}, Team: 1})
+	a.Hear(event.Event{Payload: event.HandshakeDone{}, Team: 1})
+	if listening != 1 || published != 1 || len(heard) != 2 {
+		t.Errorf("%d listen, %d events are passed on and %d heard, want 1, 1 and 2", listening, published, len(heard))
+	}
+	if leave(); listening != 0 || a.Listeners() != 0 {
+		t.Error("who has left listens")
 	}
 }

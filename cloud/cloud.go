@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/broker"
 	"github.com/muster-iot/muster/certificate"
 	"github.com/muster-iot/muster/console"
+	"github.com/muster-iot/muster/event"
 	"github.com/muster-iot/muster/filter"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
@@ -28,6 +29,7 @@ import (
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
 	"github.com/muster-iot/muster/ota/rollout"
+	"github.com/muster-iot/muster/peers"
 	"github.com/muster-iot/muster/quota"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/roaming"
@@ -67,6 +69,7 @@ type Cloud struct {
 	activity     *activity.Activity
 	sessions     *session.Sessions
 	notify       *notify.Service
+	peers        *peers.Peers
 	console      *console.Console // nil without HTTP
 	http         *http.Server
 	listener     net.Listener
@@ -131,10 +134,9 @@ func (c *Cloud) compose(images image.Store) error {
 	c.activity = activity.New(activity.Config{
 		Messages: c.store.Messages, Teams: c.store.Teams, Log: c.log,
 		Exhausted: func(d *fleet.Device) bool { return c.ota.Exhausted(d) },
-		Greeted:   func(d *fleet.Device, confirmed bool) { c.rollouts.Handshake(d.Product, d.ID, confirmed) },
-		Alerted:   func(id fleet.DeviceID) { c.rollouts.Alert(id) },
-		Raised:    func(team fleet.TeamID) { c.notify.Wake(team) },
-		Ended:     func(d *fleet.Device, u fleet.Update) { c.notify.Ended(d, u) },
+		Published: func(e event.Event) { c.peers.Publish(e) }, Listening: func(team fleet.TeamID) func() { return c.peers.Listen(team) },
+		Greeted: c.greeted, Alerted: c.alerted, Ended: c.ended,
+		Raised: func(team fleet.TeamID) { c.notify.Wake(team) },
 	})
 	c.sessions = session.New(base, session.Config{
 		Devices: c.store.Devices, Catalogs: c.store.Catalogs, Messages: c.store.Messages, Shared: c.store, Activity: c.activity,
@@ -153,6 +155,7 @@ func (c *Cloud) compose(images image.Store) error {
 	}
 	c.composeReleases(base, images)
 	c.shareLimits()
+	c.peers = c.newPeers()
 	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,

@@ -8,11 +8,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/configs"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/wire"
 )
 
 // spawn starts a server in a process of its own that shares the store and the images of w.
@@ -161,13 +165,26 @@ func TestEachRoleServesItsOwn(t *testing.T) {
 		t.Errorf("the one for devices leads, or its other one takes devices: %+v", nodes.Peers())
 	}
 
-	w.UploadVersions(20_000, 1, 2)
+	w.UploadVersions(20_000, 1, 2, 3)
 	w.ReleaseVersion(1)
 	d := cloudtest.Dial(t, mqttlite.Broker{Scheme: "tcp", Host: devices.Addresses().MQTT}, w.Enroll("a")[0])
 	d.Hello(1)
 	cloudtest.Until(t, "it is online", func() bool { return w.Online("a") })
 	w.ReleaseVersion(2, cloudtest.Intelligent)
 	d.DownloadFor("", d.OfferFor(""))
+	cloudtest.Must[api.Firmware](t)(w.Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(3), Plan: tenth(func(p *api.Plan) {
+		p.Stages, p.Limits = p.Stages[1:], &api.PlanLimits{AtOnce: 1}
+		p.Stages[0].Hold = &api.Span{Duration: time.Hour} // it is not over before
+	})}))
+	planned := cloudtest.Dial(t, mqttlite.Broker{Scheme: "tcp", Host: devices.Addresses().MQTT}, w.Enroll("b")[0])
+	var asked time.Time
+	cloudtest.Until(t, "the server for devices knows how much of the plan's limit is left", func() bool {
+		if time.Since(asked) > 3*time.Second { // more are dropped
+			greet(planned, 1, wire.TopicWelcome)
+			asked = time.Now()
+		}
+		return w.Record("b").Update.To.Equal(fleet.WholeVersion(3))
+	})
 	if err := w.DeleteDevice(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,12 @@ const (
 	leaseImages        = "images"        // removes images from the bucket
 )
 
-// loop is what a server does until it ends. One of role configs.RoleDevices does nothing that has a lease, or
-// that only operators need.
+// counts are the leases without which a server does a part of the work: it counts what happens here, for the charts,
+// and how far releases are, for the limits of their plans.
+var counts = map[string]bool{leaseReleases: true, leaseHistory: true}
+
+// loop is what a server does until it ends. One of role configs.RoleDevices does nothing that has a lease but is in
+// counts, or that only operators need.
 type loop struct {
 	name  string
 	lease string // which run asks for before each step; each: it needs none
@@ -49,6 +53,7 @@ func (c *Cloud) loops() []loop {
 		{"images", leaseImages, c.collectImages},
 		{"batches of dead servers", operators, c.resumeOthers},
 		{"edits of catalogs", each, c.followEdits},
+		{"events of other servers", each, c.peers.Run},
 		{"disk", each, func(ctx context.Context) {
 			c.disk.Run(ctx, func(text string) { c.activity.RaiseInAllTeams(ctx, "disk_low", text) })
 		}},
@@ -60,7 +65,7 @@ func (c *Cloud) start(ctx context.Context, tasks *sync.WaitGroup) {
 	for _, l := range c.loops() {
 		switch {
 		case l.lease == each:
-		case !c.config.Node.ServesOperators():
+		case !c.config.Node.ServesOperators() && !counts[l.lease]:
 			continue
 		case l.lease != operators:
 			c.store.Nodes().Holds(l.lease) // asks for it, so that one server has it soon

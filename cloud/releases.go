@@ -40,6 +40,7 @@ func (c *Cloud) composeReleases(base context.Context, images image.Store) {
 		MaxImage: int64(c.config.OTA.MaxImage),
 		Devices:  c.store.Devices, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Index: c.store.Index,
 		Images: images, OTA: c.ota, Audit: c.audit, Quota: c.quotas.Images, Uploads: c.quotas.Uploads, Announce: c.activity.Publish,
+		Elsewhere: func(team fleet.TeamID) map[fleet.DeviceID]int64 { return c.peers.DownloadsElsewhere(team) },
 		Changed: func(product fleet.ProductID, now []fleet.DeviceID) {
 			c.rollouts.Watch(product)
 			c.sessions.Released(product, now)

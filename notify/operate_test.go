@@ -223,7 +223,7 @@ func TestTooManyFailedUpdatesRaiseOneAlert(t *testing.T) {
 	r := newRates()
 	end := func(state fleet.UpdateState, times int) (raised int) {
 		for range times {
-			if r.ended(1, 7, state, now) {
+			if r.ended(1, 7, state, now, true) {
 				raised++
 			}
 		}
@@ -249,6 +249,16 @@ func TestTooManyFailedUpdatesRaiseOneAlert(t *testing.T) {
 	if n := end(fleet.Failed, 1); n != 0 || r.products[7].sum(now).ended != 1 {
 		t.Error("what is longer ago than an hour counts")
 	}
+	if r.products[7].over = false; r.ended(1, 7, fleet.Failed, now, false) || r.products[7].sum(now).ended != 2 {
+		t.Error("a server that does not lead raises, or does not count")
+	}
+	now = now.Add(2 * time.Hour)
+	for range defaults.Sample { // while it did not lead
+		r.ended(1, 7, fleet.Failed, now, false)
+	}
+	if n := end(fleet.Failed, 5); n != 1 {
+		t.Errorf("raised %d times by the server that took over, want once", n)
+	}
 	r.set(1, Settings{Percent: 0, Sample: 1})
 	r.products[7].over = false
 	if end(fleet.Failed, 100) != 0 {
@@ -261,9 +271,8 @@ func TestTheAlertThatTooManyUpdatesFailIsSent(t *testing.T) {
 	w := newWorld(t)
 	w.channel(func(c *Channel) { c.Topics = []Topic{Failures} })
 	w.run()
-	d := &fleet.Device{ID: "lamp-1", Team: 1, Product: 7}
 	for range 25 {
-		w.Ended(d, fleet.Update{State: fleet.Failed})
+		w.Ended(1, 7, fleet.Failed)
 	}
 	if got := w.next(); got.Alerts[0].Name != failuresAlert || !strings.Contains(got.Alerts[0].Text, "of product lamp") {
 		t.Errorf("got %s", got.body)

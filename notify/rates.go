@@ -15,7 +15,8 @@ const (
 )
 
 // rates counts updates that ended in the last hour, by product, and notices when too many of them
-// failed. It starts from zero with the process. It is safe for concurrent use.
+// failed. It starts from zero with the process. Of servers that share the store each counts those of all; only
+// the one that leads knows the teams' settings, and raises. It is safe for concurrent use.
 type rates struct {
 	mu       sync.Mutex
 	settings map[fleet.TeamID]Settings  // guarded by mu
@@ -48,8 +49,8 @@ func (r *rates) set(team fleet.TeamID, s Settings) {
 	r.settings[team] = s
 }
 
-// ended counts an update and reports whether an alert is to be raised now.
-func (r *rates) ended(team fleet.TeamID, product fleet.ProductID, state fleet.UpdateState, now time.Time) bool {
+// ended counts an update and reports whether an alert is to be raised now, by a server that leads.
+func (r *rates) ended(team fleet.TeamID, product fleet.ProductID, state fleet.UpdateState, now time.Time, leads bool) bool {
 	failed := state == fleet.Failed || state == fleet.RolledBack
 	if !failed && state != fleet.Confirmed {
 		return false
@@ -71,6 +72,10 @@ func (r *rates) ended(team fleet.TeamID, product fleet.ProductID, state fleet.Up
 	slot.ended++
 	if failed {
 		slot.failed++
+	}
+	if !leads {
+		p.over = false // it raises once it leads, if too many still fail: rather twice than never
+		return false
 	}
 	e := p.sum(now)
 	e.team = team

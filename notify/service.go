@@ -84,9 +84,9 @@ func (s *Service) nudge() {
 	}
 }
 
-// Ended counts an update of d that ended, for the alert that too many fail. It never blocks.
-func (s *Service) Ended(d *fleet.Device, u fleet.Update) {
-	if s.rates.ended(d.Team, d.Product, u.State, time.Now()) {
+// Ended counts an update that ended, at whichever server, for the alert that too many fail. It never blocks.
+func (s *Service) Ended(team fleet.TeamID, product fleet.ProductID, state fleet.UpdateState) {
+	if s.rates.ended(team, product, state, time.Now(), s.config.Leads()) {
 		s.nudge()
 	}
 }

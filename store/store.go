@@ -25,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/outbox"
 	"github.com/muster-iot/muster/store/pipeline"
+	"github.com/muster-iot/muster/store/relay"
 	"github.com/muster-iot/muster/store/repeat"
 	"github.com/muster-iot/muster/store/require"
 	"github.com/muster-iot/muster/store/retention"
@@ -72,6 +73,7 @@ type Store struct {
 	Outbox    *outbox.Outbox
 	Jobs      *jobs.Jobs
 	Filters   *filters.Filters
+	Relay     *relay.Relay  // nil unless the store is shared
 	Clock     *steady.Clock // by which what is stored expires
 
 	core        *core
@@ -149,6 +151,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 		s.Index.Share(s.nodes.Alive)
 	}
 	s.Timelines = timeline.New(c.Pipeline)
+	s.Relay = relay.New(c.Master, s.nodes)
 	s.Catalogs = newCatalogs(c, s.Timelines)
 	follow := feed.Config{Redis: c.Pipeline, Index: s.Index, Log: c.log, Joined: o.Joined, Kept: o.kept}
 	if o.Joined {

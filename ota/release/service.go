@@ -25,6 +25,9 @@ type Config struct {
 	Quota    *quota.Stock  // of bytes of images; nil: none
 	Uploads  *quota.Places // nil: any number at a time
 
+	// Elsewhere returns the downloads of a team's devices at other servers that share the store, and how many
+	// bytes each has; nil: there are none. It must not block.
+	Elsewhere func(fleet.TeamID) map[fleet.DeviceID]int64
 	// Announce passes an event on to listeners. It must not block.
 	Announce func(event.Event)
 	// Changed is called after the releases of a product have changed: running downloads
@@ -34,6 +37,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Elsewhere == nil {
+		c.Elsewhere = func(fleet.TeamID) map[fleet.DeviceID]int64 { return nil }
+	}
 	if c.Announce == nil {
 		c.Announce = func(event.Event) {}
 	}
@@ -45,18 +51,19 @@ func (c Config) withDefaults() Config {
 
 // Service carries out operators' orders about firmware. It is safe for concurrent use.
 type Service struct {
-	maxImage int64
-	devices  *store.Devices
-	catalogs *store.Catalogs
-	teams    *store.Teams
-	index    *index.Index
-	images   image.Store
-	ota      *ota.Service
-	audit    *audit.Log
-	quota    *quota.Stock
-	uploads  *quota.Places
-	announce func(event.Event)
-	changed  func(fleet.ProductID, []fleet.DeviceID)
+	maxImage  int64
+	devices   *store.Devices
+	catalogs  *store.Catalogs
+	teams     *store.Teams
+	index     *index.Index
+	images    image.Store
+	ota       *ota.Service
+	audit     *audit.Log
+	quota     *quota.Stock
+	uploads   *quota.Places
+	elsewhere func(fleet.TeamID) map[fleet.DeviceID]int64
+	announce  func(event.Event)
+	changed   func(fleet.ProductID, []fleet.DeviceID)
 }
 
 // New makes a Service.
@@ -65,6 +72,6 @@ func New(config Config) *Service {
 	return &Service{
 		maxImage: config.MaxImage,
 		devices:  config.Devices, catalogs: config.Catalogs, teams: config.Teams, index: config.Index, images: config.Images,
-		ota: config.OTA, audit: config.Audit, quota: config.Quota, uploads: config.Uploads, announce: config.Announce, changed: config.Changed,
+		ota: config.OTA, audit: config.Audit, quota: config.Quota, uploads: config.Uploads, elsewhere: config.Elsewhere, announce: config.Announce, changed: config.Changed,
 	}
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"maps"
 
 	"github.com/muster-iot/muster/fleet"
 )
@@ -22,15 +23,19 @@ func (s *Service) Standing(ctx context.Context, actor fleet.Actor, product fleet
 			counts.Reasons[e.Reason] += devices
 		}
 	})
-	for _, id := range s.ota.Downloading(product) { // as live does for one
+	downloads := s.ota.Positions(c.Product.Team)
+	maps.Copy(downloads, s.elsewhere(c.Product.Team))
+	for id, bytes := range downloads { // as live does for one
 		e, err := s.index.Entry(id)
-		if err != nil || e.Update != fleet.Offered || !s.sees(actor, c.Product.Team, &e) {
-			continue
-		}
-		if position, ok := s.ota.Position(id); ok && position > 0 && counts.States[fleet.Offered] > 0 {
+		if err == nil && bytes > 0 && e.Product == product && e.Update == fleet.Offered && s.sees(actor, c.Product.Team, &e) && counts.States[fleet.Offered] > 0 {
 			counts.States[fleet.Offered]--
 			counts.States[fleet.Downloading]++
 		}
 	}
 	return counts, err
+}
+
+func (s *Service) downloadsElsewhere(d *fleet.Device) bool {
+	_, is := s.elsewhere(d.Team)[d.ID]
+	return is
 }

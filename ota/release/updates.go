@@ -129,13 +129,21 @@ func following(all []fleet.DeviceUpdate, id, state string) int {
 // live is d's update with the position that its running download has reached.
 func (s *Service) live(d *fleet.Device) fleet.Update {
 	u := d.Update
-	if position, ok := s.ota.Position(d.ID); ok && (u.State == fleet.Offered || u.State == fleet.Downloading) {
+	if position, ok := s.position(d); ok && (u.State == fleet.Offered || u.State == fleet.Downloading) {
 		u.Next = max(u.Next, position)
 		if u.Next > 0 {
 			u.State = fleet.Downloading
 		}
 	}
 	return u
+}
+
+// position is how many bytes of the image of its running download d has, at whichever server that runs.
+func (s *Service) position(d *fleet.Device) (bytes int64, ok bool) {
+	if bytes, ok = s.ota.Position(d.ID); !ok {
+		bytes, ok = s.elsewhere(d.Team)[d.ID]
+	}
+	return bytes, ok
 }
 
 // Stop ends the running update of a device at once and holds it: nothing is sent until its

@@ -114,7 +114,7 @@ func (s *Service) lastUpdate(d *fleet.Device) precedence.Step {
 		State: u.State, Attempt: u.Attempt, At: u.Started, Reason: u.Reason, Text: u.Text,
 	}
 	if u.State.Running() {
-		position, _ := s.ota.Position(d.ID)
+		position, _ := s.position(d)
 		step.Bytes = precedence.Share{Count: max(u.Next, position), Of: u.Size}
 	}
 	return step
@@ -129,7 +129,7 @@ func (s *Service) capacity(d *fleet.Device) precedence.Step {
 		Behind: precedence.Share{Count: int64(c.Behind), Of: int64(c.MaxBehind)},
 	}
 	switch {
-	case c.HasSlot:
+	case c.HasSlot, s.downloadsElsewhere(d):
 		step.Outcome = precedence.HasSlot
 	case c.Place > 0:
 		step.Outcome = precedence.Waits

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -74,6 +75,16 @@ func (s *Service) sign(product fleet.ProductID, device fleet.DeviceID, change fu
 		h.signs[device] = g
 	}
 	change(g, time.Now())
+}
+
+// Judged returns the products with releases under way that have a bar for unhealthy devices.
+func (s *Service) Judged() []fleet.ProductID {
+	if !s.listening.Load() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.health))
 }
 
 // listen begins or ends the watch over the health of c's devices.

@@ -113,7 +113,7 @@ func TestNoTwoThingsHaveOneKey(t *testing.T) {
 			seen[name] = what
 		}
 	}
-	note("store", keys.Store, keys.Lease, keys.Nodes, keys.Leases, keys.Journal, keys.Teams)
+	note("store", keys.Store, keys.Lease, keys.Nodes, keys.Leases, keys.Wants, keys.Inbox("n"), keys.Journal, keys.Teams)
 	note("marks", keys.Marks[:]...)
 	for _, kind := range []string{"team", "user", "product", "group"} {
 		note("counter", keys.Counter(kind))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -63,6 +64,7 @@ type Nodes struct {
 
 	doubted  atomic.Bool // wakes may have been lost, in all buckets
 	suspect  atomic.Pointer[func()]
+	wants    atomic.Pointer[func(map[string]string)]
 	draining atomic.Bool
 	takes    atomic.Pointer[func() int]
 	early    chan struct{} // has one when Run should beat at once
@@ -190,8 +192,11 @@ func (n *Nodes) Leave(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.HDel(ctx, keys.Nodes, n.id).Err()
+	return errors.Join(m.HDel(ctx, keys.Wants, n.id).Err(), m.HDel(ctx, keys.Nodes, n.id).Err())
 }
+
+// OnWants has look called after each beat with the hash keys.Wants. It must not block.
+func (n *Nodes) OnWants(look func(map[string]string)) { n.wants.Store(&look) }
 
 // beat raises this node's counter, looks at those of others, and takes the leases that are free.
 func (n *Nodes) beat(ctx context.Context) error {
@@ -205,7 +210,7 @@ func (n *Nodes) beat(ctx context.Context) error {
 	n.beats++
 	pipe := m.Pipeline()
 	pipe.HSet(ctx, keys.Nodes, n.id, n.self().text(n.beats))
-	nodes, leases := pipe.HGetAll(ctx, keys.Nodes), pipe.HGetAll(ctx, keys.Leases)
+	nodes, leases, wants := pipe.HGetAll(ctx, keys.Nodes), pipe.HGetAll(ctx, keys.Leases), pipe.HGetAll(ctx, keys.Wants)
 	if err := pipeline.Exec(ctx, pipe); err != nil {
 		return err
 	}
@@ -213,6 +218,10 @@ func (n *Nodes) beat(ctx context.Context) error {
 	gone := n.observe(began, nodes.Val())
 	for id, text := range gone {
 		_ = n.replace(ctx, m, keys.Nodes, id, text, "") // the next beat tries again
+		_ = n.replace(ctx, m, keys.Wants, id, wants.Val()[id], "")
+	}
+	if look := n.wants.Load(); look != nil {
+		(*look)(wants.Val())
 	}
 	return n.take(ctx, m, leases.Val())
 }
