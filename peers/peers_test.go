@@ -99,6 +99,23 @@ func (s *server) note(format string, args ...any) {
 	s.heard = append(s.heard, fmt.Sprintf(format, args...))
 }
 
+// sort sorts what was heard, or forgets it.
+func (s *server) sort(forget bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Sort(s.heard); forget {
+		s.heard = nil
+	}
+}
+
+// looks is how often the downloads were asked for since the last call.
+func (s *server) looks() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, s.asked = s.asked, 0
+	return n
+}
+
 // want checks all that a server has heard since the last call.
 func (s *server) want(t *testing.T, want ...string) {
 	t.Helper()
@@ -123,7 +140,7 @@ func TestEventsOfATeamAreHeardWhereSomebodyListens(t *testing.T) {
 		a.want(t)
 		left, leftToo := a.Listen(1), a.Listen(1)
 		time.Sleep(settled)
-		a.heard = nil
+		a.sort(true)
 		publish()
 		a.want(t, "muster/handshake of team 1")
 		left()
@@ -150,7 +167,7 @@ func TestWhatIsJudgedIsCountedByEveryServer(t *testing.T) {
 			b.Handshake(8, "1/fan", false)
 			b.UpdateEnded(1, 7, fleet.RolledBack)
 			time.Sleep(time.Second)
-			slices.Sort(a.heard)
+			a.sort(false)
 		}
 		tell()
 		a.want(t, "rolled_back, team 1, product 7")
@@ -173,7 +190,7 @@ func TestDownloadsAreShownWhileSomebodyLooks(t *testing.T) {
 		}
 		set(map[fleet.DeviceID]int64{"1/lamp": 100, "1/fan": 200})
 		time.Sleep(time.Minute)
-		if b.asked != 0 {
+		if b.looks() != 0 {
 			t.Error("downloads are shown while nobody looks")
 		}
 		if got := a.DownloadsElsewhere(1); len(got) != 0 {
@@ -192,11 +209,11 @@ func TestDownloadsAreShownWhileSomebodyLooks(t *testing.T) {
 			t.Errorf("later: got %v", got)
 		}
 		time.Sleep(2*linger + stale)
-		if b.asked = 0; len(a.DownloadsElsewhere(1)) != 0 {
+		if b.looks(); len(a.DownloadsElsewhere(1)) != 0 {
 			t.Error("what was long ago is shown")
 		}
 		time.Sleep(settled)
-		if b.asked == 0 {
+		if b.looks() == 0 {
 			t.Error("nothing is shown to who looks again")
 		}
 	})
