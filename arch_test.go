@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"ota":            {"fleet", "wire", "ota/pace", "ota/precedence", "ota/image", "store", "store/grant"},
 	"ota/image/s3":   {"fleet"},
 	"ota/release":    {"event", "fleet", "quota", "wire", "ota/precedence", "ota/metadata", "ota/image", "ota", "ota/rollout", "index", "store", "audit"},
-	"ota/pace":       {"fleet", "ota/precedence"},
+	"ota/pace":       {"fleet", "ota/precedence", "store/grant"},
 	"ota/rollout":    {"event", "steady", "fleet", "wire", "humane", "ota/pace", "ota/precedence", "index", "store", "audit"},
 	"ota/remaining":  {"fleet", "ota/pace", "ota/precedence", "index", "store"},
 	"history":        {"fleet", "index", "steady", "store", "store/timeline"},

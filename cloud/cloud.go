@@ -25,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/image/bucket"
+	"github.com/muster-iot/muster/ota/pace"
 	"github.com/muster-iot/muster/ota/rehearsal"
 	"github.com/muster-iot/muster/ota/release"
 	"github.com/muster-iot/muster/ota/remaining"
@@ -53,6 +54,7 @@ type Cloud struct {
 	capacity     capacity
 	quotas       *quota.Quotas
 	grants       *grant.Grants // nil unless the store is shared
+	pace         *pace.Pace
 	store        *store.Store
 	broker       *broker.Broker
 	audit        *audit.Log

@@ -10,13 +10,14 @@ import (
 // askFor bounds how long a device waits to be connected because its team's places are with other servers.
 const askFor = time.Second
 
-// shareLimits makes the limits of updates and connections those of all servers that share the store.
+// shareLimits makes the limits of updates, plans and connections those of all servers that share the store.
 func (c *Cloud) shareLimits() {
-	c.grants = grant.New(c.store.Nodes(), c.log, c.ota, c.quotas.Connections)
+	c.grants = grant.New(c.store.Nodes(), c.log, c.ota, c.pace, c.quotas.Connections)
 	if c.grants == nil {
 		return
 	}
 	c.ota.Shared(c.grants.Want)
+	c.pace.Shared(func() int { return 1 + len(c.store.Nodes().Others()) }, c.grants.Want)
 	c.quotas.Connections.Shared(func() {
 		ctx, cancel := context.WithTimeout(c.base, askFor)
 		defer cancel()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
@@ -85,6 +86,64 @@ func TestAllServersTogetherTransferNoMoreThanTheLimit(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// ask says Hello, and returns the offer that follows or that the server sends by itself meanwhile.
+func ask(d *cloudtest.Device, version uint32, boot uint64) (o wire.Offer, offered bool) {
+	h := wire.NewHello(fleet.WholeVersion(version))
+	h.Window, h.Boot = 0, boot
+	d.Send(wire.TopicHello, 0, h.Encode())
+	for {
+		p, m := d.Next()
+		switch {
+		case p.Kind == 0:
+			return o, false
+		case m.Topic.Kind == wire.TopicOffer:
+			o, err := wire.DecodeOffer(m.Payload)
+			return o, err == nil
+		case m.Topic.Kind == wire.TopicWelcome:
+			if w, err := wire.DecodeWelcome(m.Payload); err != nil || w.Boot == boot && (w.Reason != wire.ReasonNone || version == 2) {
+				return o, false
+			}
+		}
+	}
+}
+
+// TestAllServersTogetherBeginNoMoreThanAPlanAllows has devices of two servers ask again and again for the places of
+// a release.
+func TestAllServersTogetherBeginNoMoreThanAPlanAllows(t *testing.T) {
+	t.Parallel()
+	const most, devices = 3, 12
+	nodes := serveNodes(t, "unix://"+startRedis(t).socket, 2)
+	nodes[0].UploadVersions(50_000, 1, 2)
+	plan := &api.Plan{Stages: api.Stages{{Share: percent(fleet.Whole)}}, Limits: &api.PlanLimits{AtOnce: most}}
+	cloudtest.Must[api.Firmware](t)(nodes[0].Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(2), Plan: plan}))
+	var ids []fleet.DeviceID
+	for n := range devices {
+		ids = append(ids, fleet.DeviceID(fmt.Sprintf("lamp-%02d", n)))
+	}
+	var seen transfers
+	var updates sync.WaitGroup
+	for n, cred := range nodes[0].Enroll(ids...) {
+		d := nodes[n%2].Dial(cred)
+		updates.Go(func() {
+			tick := time.NewTicker(time.Second)
+			defer tick.Stop()
+			o, offered := ask(d, 1, 1)
+			for ; !offered; o, offered = ask(d, 1, 1) {
+				<-tick.C
+			}
+			seen.begin()
+			<-tick.C // others ask meanwhile
+			seen.now.Add(-1)
+			finish(d, o, true)
+			ask(d, 2, 99)
+		})
+	}
+	updates.Wait()
+	if n := seen.most.Load(); n > most || n < 2 {
+		t.Errorf("up to %d devices were being updated at a time, want up to %d", n, most)
 	}
 }
 

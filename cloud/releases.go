@@ -17,6 +17,7 @@ import (
 // need are made. What they do later on ends with base.
 func (c *Cloud) composeReleases(base context.Context, images image.Store) {
 	limits := pace.New()
+	c.pace = limits
 	c.ota = ota.New(ota.Config{
 		Pace:       limits,
 		MaxUpdates: c.config.OTA.MaxUpdates, MaxTeam: c.config.Quota.Updates, MaxBehind: c.config.OTA.GatewayUpdates,

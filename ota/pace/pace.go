@@ -4,7 +4,7 @@
 //
 // What devices were doing comes as a Standing, counted about once a second; between two of
 // them the places that were taken are added. So a limit is never exceeded, and a place that
-// became free is given away at the next Standing.
+// became free is given away at the next Standing. Servers that share a store take turns.
 package pace
 
 import (
@@ -65,12 +65,14 @@ type Pace struct {
 	busy     map[fleet.GroupID]int     // of taken, by group; guarded by mu
 	behind   map[fleet.DeviceID]int    // of taken, by gateway; guarded by mu
 	begun    uint64                    // updates that began; guarded by mu
+	shared   *shared                   // guarded by mu; nil: this server is alone
 }
 
 type release struct {
 	standing Standing
-	known    bool // standing is
-	taken    int  // places of Pace.taken
+	known    bool      // standing is
+	counted  time.Time // when standing began to be, by this machine's clock
+	taken    int       // places of Pace.taken
 	tokens   float64
 	filled   time.Time
 }
@@ -108,6 +110,9 @@ func (p *Pace) Take(k Key, limits fleet.ReleaseLimits, d Device, now time.Time) 
 		return precedence.Full{}
 	}
 	full := p.full(k, limits, d, now)
+	if full.Limit == "" && !p.mayBegin(p.of(k, now), limits) {
+		return precedence.Full{Limit: precedence.LimitUnknown, Again: soonest}
+	}
 	if full.Limit == "" {
 		p.remove(d.ID) // a place of an earlier release
 		p.taken[d.ID] = taking{key: k, groups: d.Groups, behind: d.Gateway, at: now}
@@ -177,7 +182,7 @@ func (p *Pace) Set(k Key, s Standing, mark uint64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.of(k, now)
-	r.standing, r.known = s, true
+	r.standing, r.known, r.counted = s, true, now
 	for id, t := range p.taken {
 		if t.key == k && t.begun != 0 && t.begun <= mark || t.begun == 0 && now.Sub(t.at) >= reserved {
 			p.remove(id)
@@ -201,6 +206,9 @@ func (p *Pace) of(k Key, now time.Time) *release {
 	r := p.releases[k]
 	if r == nil {
 		r = &release{tokens: 1, filled: now}
+		if p.shared != nil {
+			r.tokens /= float64(max(p.shared.servers(), 1))
+		}
 		p.releases[k] = r
 	}
 	return r
@@ -233,8 +241,9 @@ func (p *Pace) full(k Key, limits fleet.ReleaseLimits, d Device, now time.Time) 
 	}
 	if limits.Hourly > 0 {
 		hourly := max(limits.Hourly, r.standing.Hourly)
-		rate := float64(hourly) / perHour
-		r.tokens = min(r.tokens+rate*float64(max(now.Sub(r.filled), 0)), max(2, rate*float64(time.Second)))
+		servers, keep, least := p.part(limits)
+		rate := float64(hourly) / perHour / servers
+		r.tokens = min(r.tokens+rate*float64(max(now.Sub(r.filled), 0)), max(least, rate*float64(keep)))
 		r.filled = now
 		if r.tokens < 1 {
 			return precedence.Full{Limit: precedence.LimitHourly, Count: hourly, Of: hourly, Again: r.again(max(float64(r.standing.Waiting), 1) / rate)}
