@@ -88,8 +88,13 @@ func TestServersAreRestartedOneAfterTheOther(t *testing.T) {
 	r.restart(2, f)
 	cloudtest.Until(t, "all updates have ended", func() bool { return f.Snapshot().Totals.Confirmed == devices })
 	cloudtest.WaitForVersion(t, f, 2)
-	cloudtest.VerifyExact(t, f, 2, size)
 	total := f.Snapshot().Totals
+	if old == "" {
+		cloudtest.VerifyExact(t, f, 2, size)
+	} else {
+		cloudtest.VerifyImages(t, f, 2, size)
+		t.Logf("%d of %d chunks came twice", total.Duplicates, total.Chunks+total.Duplicates)
+	}
 	t.Logf("%d connects in all, %d at the start, %d after updates; %d refused, %d unanswered", total.Connects, devices, total.Confirmed, r.refused.Load(), r.unanswered.Load())
 	if n := r.refused.Load(); n != 0 {
 		t.Errorf("%d connections were refused", n)
