@@ -15,7 +15,7 @@ BENCH        ?= all
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the static binary, bin/muster
@@ -60,6 +60,11 @@ siege: ## connect devices while strangers do their worst, at full size; less tha
 chaos: ## break things under a fleet for ten minutes and judge what is left (SEED=n replays)
 	@scripts/tools.sh chaos
 	go run ./chaos $(if $(SEED),-seed $(SEED) -rounds 1)
+
+.PHONY: chaos-cluster
+chaos-cluster: ## the same under three servers on a Redis Cluster behind HAProxy (SEED=n replays)
+	@scripts/tools.sh chaos-cluster
+	go run ./chaos -cluster $(if $(SEED),-seed $(SEED) -rounds 1)
 
 .PHONY: test-tools
 test-tools:

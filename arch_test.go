@@ -121,7 +121,7 @@ var mayImport = map[string][]string{
 	"store/pipeline":    {"fleet", "store/record", "store/slots"},
 	"store/record":      {"calendar", "event", "fleet"},
 	"store/redisserver": {"store/disk", "store/lockfile"},
-	"store/redistest":   {"store/slots"}, // for tests only
+	"store/redistest":   {"store/slots"}, // for tests and chaos
 	"store/require":     {"store/pipeline"},
 	"store/slots":       {},
 	"store/spool":       {"fleet"},
@@ -133,7 +133,9 @@ var mayImport = map[string][]string{
 	"sdk/sdktest": {}, // tests only
 	"siege":       {}, // tests only
 
-	"chaos": {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "store/redisserver"},
+	"chaos": {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "deploy/haproxy", "store/keys", "store/redisserver", "store/redistest"},
+
+	"deploy/haproxy": {"bench/process"}, // for tests and chaos
 
 	"bench/device":  {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/swarm"},
 	"bench/process": {},
@@ -169,7 +171,7 @@ var testsMayImport = map[string][]string{
 	"store/relay":    {"store/redisserver"},
 	"peers":          {"store/node", "store/pipeline", "store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "api", "api/client"},                                                                               // the whole path, in one process
+	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "deploy/haproxy", "api", "api/client"},                                                             // the whole path, in one process
 	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "api/jobs", "job", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
 	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                                      // its example calls a whole server
 	"api/route":      {"store"},

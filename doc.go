@@ -108,7 +108,8 @@
 //	cli/terminal        reading from and drawing on a terminal
 //	cmd/muster          the one binary: server, demo, simulator, and the verbs of cli
 //	siege               a whole server while strangers do their worst
-//	chaos               a fleet under faults, and an oracle that judges what is left
+//	chaos               a fleet under faults, on one server or several, and an oracle that judges what is left
+//	deploy/haproxy      HAProxy with the example, for tests and chaos
 //	bench               side-by-side benchmarks
 //	bench/device        the devices of a benchmark
 //	bench/process       servers under test, and what the kernel says of them

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -20,7 +20,8 @@ type act struct {
 	draw   func(*round, *rand.Rand) (call call, effect func())
 }
 
-type call func(context.Context, *client.Client) error
+// call does it at one server.
+type call func(context.Context, *server) error
 
 var acts = []act{
 	{"release-default", 3, func(r *round, random *rand.Rand) (call, func()) {
@@ -49,8 +50,8 @@ var acts = []act{
 	}},
 	{"set-groups", 2, func(r *round, random *rand.Rand) (call, func()) {
 		ids, groups := r.some(random, 1), r.someGroups(random)
-		return func(ctx context.Context, c *client.Client) error {
-				_, err := c.UpdateDevice(ctx, product, ids[0].String(), api.DeviceUpdate{Groups: api.Some(api.Names(groups))})
+		return func(ctx context.Context, s *server) error {
+				_, err := s.client.UpdateDevice(ctx, product, ids[0].String(), api.DeviceUpdate{Groups: api.Some(api.Names(groups))})
 				return err
 			}, r.world.each(ids, func(u *unit) {
 				clear(u.groups)
@@ -74,18 +75,23 @@ var acts = []act{
 	}},
 	{"stop", 3, func(r *round, random *rand.Rand) (call, func()) {
 		ids := r.some(random, 1)
-		return func(ctx context.Context, c *client.Client) error {
-			return unless(c.StopUpdate(ctx, ids[0].String()), fleet.Conflict, fleet.NotFound) // there may be none to stop
+		return func(ctx context.Context, s *server) error {
+			return unless(s.client.StopUpdate(ctx, ids[0].String()), fleet.Conflict, fleet.NotFound) // there may be none to stop
 		}, r.world.each(ids, func(u *unit) { u.stopped = true })
 	}},
 	{"command", 3, func(r *round, random *rand.Rand) (call, func()) {
 		id, key := r.some(random, 1)[0], fmt.Sprintf("%d-%d", r.seed, random.Uint64())
-		return func(ctx context.Context, _ *client.Client) error {
-			status, err := r.server.call(ctx, http.MethodPost, "/v1/devices/"+id.String()+"/commands", key, api.NewCommand{Name: "blink", ExpiresIn: 7 * 24 * 3600})
-			if err == nil && status >= http.StatusBadRequest {
-				err = fleet.Errorf(api.KindOf(status, ""), "a command was answered with %d", status)
+		return func(ctx context.Context, s *server) error {
+			err := s.call(ctx, http.MethodPost, "/v1/devices/"+id.String()+"/commands", key, api.NewCommand{Name: "blink", ExpiresIn: 7 * 24 * 3600})
+			switch {
+			case !errors.Is(err, fleet.Conflict):
+				return err
+			case strings.Contains(err.Error(), "still in progress"): // at a server that did not answer
+			default: // the server that took it was killed: nobody knows whether it was carried out
+				r.world.change(func() { r.world.unsure[id]++ })
+				key += "-again"
 			}
-			return err
+			return fleet.Errorf(fleet.Busy, "%w", err)
 		}, func() { r.world.commands[id]++ }
 	}},
 }
@@ -153,8 +159,8 @@ func without(all, some []string) (left []string) {
 }
 
 func releasing(release api.Release) call {
-	return func(ctx context.Context, c *client.Client) error {
-		_, err := c.Release(ctx, product, release)
+	return func(ctx context.Context, s *server) error {
+		_, err := s.client.Release(ctx, product, release)
 		return err
 	}
 }
@@ -164,7 +170,7 @@ func batch(action string, ids []fleet.DeviceID, metadata api.BatchMetadata) call
 	for _, id := range ids {
 		update.Devices = append(update.Devices, id.String())
 	}
-	return func(ctx context.Context, c *client.Client) error { return c.UpdateDevices(ctx, product, update) }
+	return func(ctx context.Context, s *server) error { return s.client.UpdateDevices(ctx, product, update) }
 }
 
 // unless is err, but nil for the kinds given.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -43,9 +44,9 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 	r := round{config: config{devices: 8, settle: 4 * time.Second}, seed: 1, binary: binary}
 	r.meddle = func(ctx context.Context) {
 		groups, yes := []string{"beta"}, true
-		_, err := r.client.UpdateDevice(ctx, product, "lamp-5", api.DeviceUpdate{Groups: api.Some(api.Names(groups)), Development: &yes})
+		_, err := r.server.client.UpdateDevice(ctx, product, "lamp-5", api.DeviceUpdate{Groups: api.Some(api.Names(groups)), Development: &yes})
 		if err == nil {
-			_, err = r.client.Release(ctx, product, api.Release{Version: version(2).api(), Groups: api.Some(api.Names(groups))})
+			_, err = r.server.client.Release(ctx, product, api.Release{Version: version(2).api(), Groups: api.Some(api.Names(groups))})
 		}
 		if err != nil {
 			t.Error(err)
@@ -63,6 +64,72 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 	for _, want := range []string{
 		"lamp-6 runs 1, the rules say 3", "lamp-5 is in groups [beta]", "lamp-5: development is true", "lamp-6 is locked to 0", "the list of group beta has 1",
 		"released are map[beta:2]", "lamp-7 carried out 0 commands, 1", "1 times firmware.release, acknowledged were 2", "0 times device.command, acknowledged were 1", "lamp-0: messages [1000000] were acknowledged and are lost",
+	} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q was not found, but:\n%s", want, found)
+		}
+	}
+	_ = os.RemoveAll(r.folder)
+}
+
+// TestServersOnAClusterLoseNothing is the short form of make chaos-cluster.
+func TestServersOnAClusterLoseNothing(t *testing.T) {
+	t.Parallel()
+	c := config{seed: 1, cluster: true, devices: 60, rounds: 1, storm: 20 * time.Second, settle: 2 * time.Minute}
+	if failed := c.run(t.Context()); failed > 0 {
+		t.Errorf("%d rounds failed: what is wrong is in the output", failed)
+	}
+}
+
+// TestTheJudgeOfAClusterFindsWhatIsWrong does the same to what is judged of several servers only.
+func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	binary, cleanUp, err := buildServer(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cleanUp()
+	r := round{config: config{cluster: true, devices: 8, settle: 4 * time.Second}, seed: 1, binary: binary}
+	r.meddle = func(ctx context.Context) {
+		c := r.cluster
+		for began := time.Now(); r.fleet.Snapshot().Online < len(r.ids) && time.Since(began) < time.Minute; {
+			wait(ctx, 100*time.Millisecond)
+		}
+		sampled := func() {
+			for judged := c.sessions.judged.Load(); c.sessions.judged.Load() < judged+2 && ctx.Err() == nil; {
+				wait(ctx, 100*time.Millisecond)
+			}
+		}
+		sampled()
+		if err := c.redis.Client.HSet(ctx, key(r.ids[0]), "se", 0).Err(); err != nil {
+			t.Error(err)
+		}
+		conn, _, err := greet(ctx, directly(r.servers[1]), c.probes.credentials[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.background.Go(func() {
+			<-ctx.Done()
+			_ = conn.Close()
+		})
+		c.probes.credentials = c.probes.credentials[1:2]
+		probed := c.probes.credentials[0].ID
+		r.world.units[probed].lock = 5
+		for random := r.random("meddling"); c.probes.decided.Load() == 0 && ctx.Err() == nil; {
+			r.decide(ctx, c.probes.credentials[0], r.servers[random.IntN(nodes)])
+		}
+		now := time.Now()
+		c.shards = append(c.shards, outage{died: now, replaced: now, served: now.Add(time.Minute), others: 0.1})
+		sampled()
+	}
+	wrong, err := r.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := strings.Join(wrong, "\n")
+	for _, want := range []string{
+		fmt.Sprintf("the session of %s went from ", r.ids[0]), fmt.Sprintf("%s should run 0, the rules say 5", r.cluster.probes.credentials[0].ID),
+		"the servers have 9 connections, 8 of 8 devices are online", "as online, which it is not", "were served 1m0s after", "shook hands at 10 % of their rate",
 	} {
 		if !strings.Contains(found, want) {
 			t.Errorf("%q was not found, but:\n%s", want, found)

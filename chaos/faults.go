@@ -25,6 +25,14 @@ type fault struct {
 
 var errNotHere = errors.New("not possible on this machine")
 
+// faultsOf are those of one server, or of several on a Cluster.
+func faultsOf(cluster bool) []fault {
+	if cluster {
+		return slices.Concat(clusterFaults, deviceFaults)
+	}
+	return slices.Concat(faults, deviceFaults)
+}
+
 var faults = []fault{
 	{"server-killed", 0, 3 * time.Second, func(_ context.Context, r *round, _ *rand.Rand) error {
 		r.server.kill()
@@ -69,6 +77,10 @@ var faults = []fault{
 	{"disk-full", 2 * time.Second, 8 * time.Second, fillDisk, func(_ context.Context, r *round) error { return os.Remove(r.filler()) }},
 	{"clock-forward", time.Second, 6 * time.Second, stepping(time.Minute, 6*time.Hour), steppingBack},
 	{"clock-back", time.Second, 6 * time.Second, stepping(-6*time.Hour, -time.Minute), steppingBack},
+}
+
+// deviceFaults befall devices.
+var deviceFaults = []fault{
 	{"links-cut", 2 * time.Second, 10 * time.Second, func(_ context.Context, r *round, random *rand.Rand) error {
 		r.links.spoil([]int64{60, 400, 5_000, 60_000}[random.IntN(4)])
 		return nil
@@ -86,8 +98,8 @@ var faults = []fault{
 	}, nil},
 }
 
-func faultNames() (names []string) {
-	for _, f := range faults {
+func faultNames(cluster bool) (names []string) {
+	for _, f := range faultsOf(cluster) {
 		names = append(names, f.name)
 	}
 	return names
@@ -95,7 +107,7 @@ func faultNames() (names []string) {
 
 // chosen are the faults that -faults names.
 func (r *round) chosen() (some []fault) {
-	for _, f := range faults {
+	for _, f := range faultsOf(r.config.cluster) {
 		clock := strings.HasPrefix(f.name, "clock-")
 		if (r.config.only == "" || slices.Contains(strings.Split(r.config.only, ","), f.name)) && (r.config.clock || !clock) {
 			some = append(some, f)

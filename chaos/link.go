@@ -12,8 +12,9 @@ import (
 // bytes, counted in both directions, so that every byte of the protocol is the last one
 // sooner or later.
 type links struct {
-	address string
-	cut     atomic.Int64 // connections that were
+	addresses []string // of servers, or of their balancer
+	next      atomic.Uint32
+	cut       atomic.Int64 // connections that were
 
 	mu     sync.Mutex
 	random *rand.Rand // guarded by mu, as all below
@@ -21,13 +22,19 @@ type links struct {
 	open   map[*link]bool
 }
 
-func newLinks(address string, random *rand.Rand) *links {
-	return &links{address: address, random: random, open: map[*link]bool{}}
+func newLinks(random *rand.Rand, addresses ...string) *links {
+	return &links{addresses: addresses, random: random, open: map[*link]bool{}}
 }
 
-// dial is a simulator's or a reporter's way to the server.
-func (l *links) dial(ctx context.Context) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.address)
+// dial is a simulator's or a reporter's way to the server, or to the servers in turn, past those that
+// don't listen.
+func (l *links) dial(ctx context.Context) (conn net.Conn, err error) {
+	for range l.addresses {
+		address := l.addresses[l.next.Add(1)%uint32(len(l.addresses))]
+		if conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", address); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

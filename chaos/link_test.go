@@ -14,7 +14,7 @@ func TestBadLinksEndAfterTheirBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	l := newLinks(listener.Addr().String(), rand.New(rand.NewPCG(1, 2)))
+	l := newLinks(rand.New(rand.NewPCG(1, 2)), listener.Addr().String())
 	for budget := int64(0); budget <= 10; budget++ {
 		l.spoil(budget)
 		device, err := l.dial(t.Context())

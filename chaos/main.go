@@ -15,6 +15,7 @@ import (
 // config is what a run is asked for.
 type config struct {
 	seed    uint64
+	cluster bool // several servers on a Redis Cluster
 	devices int
 	rounds  int           // 0: as many as fit into time
 	time    time.Duration // for all rounds
@@ -36,15 +37,25 @@ func main() {
 	}
 	c := config{clock: canStep, settle: 2 * time.Minute}
 	flag.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "seed of the first round; each further one counts up")
+	flag.BoolVar(&c.cluster, "cluster", false, fmt.Sprintf("break %d servers on a Redis Cluster behind a balancer, with 500 devices, in rounds of 90 s", nodes))
 	flag.IntVar(&c.devices, "devices", 300, "simulated devices")
 	flag.IntVar(&c.rounds, "rounds", 0, "rounds to run; 0: as many as fit into -time")
 	flag.DurationVar(&c.time, "time", 10*time.Minute, "begin no round that would end after this")
 	flag.DurationVar(&c.storm, "storm", 40*time.Second, "how long acts and faults go on in a round")
-	flag.StringVar(&c.only, "faults", "", "only these faults, separated by commas: "+strings.Join(faultNames(), ", "))
+	flag.StringVar(&c.only, "faults", "", "only these faults, separated by commas: "+strings.Join(faultNames(false), ", ")+
+		"; with -cluster: "+strings.Join(faultNames(true), ", "))
 	flag.StringVar(&c.acts, "acts", "", "only these acts, separated by commas: "+strings.Join(actNames(), ", "))
 	flag.BoolVar(&c.keep, "keep", false, "keep the folders of rounds that passed, too")
 	flag.BoolVar(&c.verbose, "v", false, "print every act and fault")
 	flag.Parse()
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if c.cluster && !given["devices"] {
+		c.devices = 500
+	}
+	if c.cluster && !given["storm"] {
+		c.storm = 90 * time.Second
+	}
 	if err := c.check(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
@@ -63,7 +74,7 @@ func (c config) check() error {
 	if c.devices < minDevices {
 		return fmt.Errorf("-devices %d: use at least %d, since acts take a share of the fleet", c.devices, minDevices)
 	}
-	for list, known := range map[string][]string{c.only: faultNames(), c.acts: actNames()} {
+	for list, known := range map[string][]string{c.only: faultNames(c.cluster), c.acts: actNames()} {
 		for name := range strings.SplitSeq(list, ",") {
 			if list != "" && !slices.Contains(known, name) {
 				return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
@@ -75,7 +86,7 @@ func (c config) check() error {
 
 // run runs the rounds and returns how many failed. What a round found goes to standard output.
 func (c config) run(ctx context.Context) (failed int) {
-	binary, cleanUp, err := buildServer(ctx, c.clock && (c.only == "" || strings.Contains(c.only, "clock-")))
+	binary, cleanUp, err := buildServer(ctx, c.clock && !c.cluster && (c.only == "" || strings.Contains(c.only, "clock-")))
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -92,6 +103,9 @@ func (c config) run(ctx context.Context) (failed int) {
 		longest = max(longest, time.Since(started))
 		fmt.Printf("seed %d: %d acts, %d faults (%s), %d updates, %d messages, %d commands in %.0f s\n", r.seed, r.acts, r.faults, r.tally(),
 			r.confirmed, r.reported, r.world.commandsSent(), time.Since(started).Seconds())
+		if r.cluster != nil {
+			fmt.Println("  " + r.cluster.figures())
+		}
 		if err == nil && len(wrong) == 0 {
 			continue
 		}
@@ -102,7 +116,7 @@ func (c config) run(ctx context.Context) (failed int) {
 		for _, w := range wrong {
 			fmt.Println("  wrong:", w)
 		}
-		fmt.Printf("  folder: %s\n  again: go run ./chaos -seed %d -rounds 1 -devices %d -storm %v -v\n", r.folder, r.seed, c.devices, c.storm)
+		fmt.Printf("  folder: %s\n  again: go run ./chaos -cluster=%v -seed %d -rounds 1 -devices %d -storm %v -v\n", r.folder, c.cluster, r.seed, c.devices, c.storm)
 	}
 	return failed
 }

@@ -22,6 +22,7 @@ type world struct {
 	units    map[fleet.DeviceID]*unit // guarded by mu, as all below
 	releases map[string]uint32        // by group, "" for the product default
 	commands map[fleet.DeviceID]int   // acknowledged
+	unsure   map[fleet.DeviceID]int   // commands that may have been carried out besides
 }
 
 // unit is what operators decided about one device.
@@ -33,7 +34,7 @@ type unit struct {
 }
 
 func newWorld(ids []fleet.DeviceID, groups []string, versions []uint32) *world {
-	w := &world{groups: groups, versions: versions, units: map[fleet.DeviceID]*unit{}, releases: map[string]uint32{}, commands: map[fleet.DeviceID]int{}}
+	w := &world{groups: groups, versions: versions, units: map[fleet.DeviceID]*unit{}, releases: map[string]uint32{}, commands: map[fleet.DeviceID]int{}, unsure: map[fleet.DeviceID]int{}}
 	for _, id := range ids {
 		w.units[id] = &unit{groups: map[string]bool{}}
 	}

@@ -22,6 +22,8 @@ type reporter struct {
 	credential simulator.Credential
 	links      *links
 
+	acknowledging sync.Locker // see round
+
 	mu    sync.Mutex
 	acked []int // guarded by mu
 	next  int   // guarded by mu
@@ -47,28 +49,38 @@ func (p *reporter) converse(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	name := wire.Topic{Speaker: p.credential.ID, Kind: wire.TopicMessage, Name: topic}.String()
 	for ctx.Err() == nil {
-		p.mu.Lock()
-		n := p.next
-		p.next++
-		p.mu.Unlock()
-		packet, err := conn.Publish(name, 1, fmt.Append(nil, n))
+		if err := p.say(conn, name); err != nil {
+			return err
+		}
+		wait(ctx, 150*time.Millisecond)
+	}
+	return nil
+}
+
+// say sends the next message and waits until it is acknowledged.
+func (p *reporter) say(conn *mqttlite.Conn, name string) error {
+	p.acknowledging.Lock()
+	defer p.acknowledging.Unlock()
+	p.mu.Lock()
+	n := p.next
+	p.next++
+	p.mu.Unlock()
+	packet, err := conn.Publish(name, 1, fmt.Append(nil, n))
+	if err != nil {
+		return err
+	}
+	for {
+		got, err := conn.Read(time.Now().Add(20 * time.Second))
 		if err != nil {
 			return err
 		}
-		for {
-			got, err := conn.Read(time.Now().Add(20 * time.Second))
-			if err != nil {
-				return err
-			}
-			if got.Kind == mqtt.PubAck && got.ID == packet {
-				break
-			}
+		if got.Kind == mqtt.PubAck && got.ID == packet {
+			break
 		}
-		p.mu.Lock()
-		p.acked = append(p.acked, n)
-		p.mu.Unlock()
-		wait(ctx, 150*time.Millisecond)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acked = append(p.acked, n)
 	return nil
 }
 

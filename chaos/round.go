@@ -10,13 +10,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/api"
-	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/wire"
 )
 
 // What a round is made of.
@@ -29,27 +30,34 @@ const (
 	smallStorage = "96m"            // of the data folder, where a small file system can be mounted
 )
 
-// round is one server and one fleet from their first start to the verdict.
+// round is one server, or several on a Cluster, and one fleet, from their first start to the verdict.
 type round struct {
 	config config
 	seed   uint64
 	binary string
 
-	folder string
-	small  bool // the data folder is on a file system of its own
-	server *server
-	client *client.Client
-	links  *links
-	world  *world
-	ids    []fleet.DeviceID
-	fleet  *simulator.Fleet
-	talk   []*reporter
+	folder  string
+	small   bool      // the data folder is on a file system of its own
+	servers []*server // those there are
+	server  *server   // the first of them
+	cluster *cluster  // what they share; nil for one server
+	links   *links
+	world   *world
+	ids     []fleet.DeviceID
+	fleet   *simulator.Fleet
+	talk    []*reporter
 
 	meddle func(context.Context) // what a test does between storm and peace
 
 	background sync.WaitGroup
 	starved    context.CancelFunc // ends the starving
 	acting     chan struct{}      // an act begins; of one element
+	turn       atomic.Uint32      // of the servers
+	asked      atomic.Pointer[server]
+
+	// acknowledging is held by whoever waits for an acknowledgement that the oracle counts on, so that a master
+	// with one that its replica does not have yet is not killed: what Redis may lose, it loses.
+	acknowledging sync.RWMutex
 
 	acts, faults, confirmed, reported int
 	met, done                         map[string]int // faults and acts by name
@@ -67,8 +75,17 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 	defer r.background.Wait()
 	defer cancel()
 	defer func() {
-		if r.server != nil && r.server.now != nil {
-			r.server.now.Stop()
+		for _, s := range r.servers {
+			switch {
+			case s.now == nil:
+			case r.cluster != nil:
+				s.kill() // they would move their devices to each other
+			default:
+				s.now.Stop()
+			}
+		}
+		if r.cluster != nil {
+			r.cluster.stop()
 		}
 		if r.small {
 			unmount(r.server.data())
@@ -85,6 +102,12 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 	for _, p := range r.talk {
 		r.background.Go(func() { p.run(talking) })
 	}
+	if c := r.cluster; c != nil {
+		for i, p := range c.pulses {
+			r.background.Go(func() { p.run(talking, r.links, time.Duration(i)*wire.HelloInterval/beating) })
+		}
+		r.background.Go(func() { c.sessions.watch(ctx, c, r.ids) })
+	}
 	if err := r.storm(ctx); err != nil {
 		return nil, err
 	}
@@ -97,47 +120,47 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 
 // begin starts the server and its fleet.
 func (r *round) begin(ctx context.Context) (err error) {
-	if r.server, err = newServer(r.binary, r.folder); err != nil {
+	if err := r.install(ctx); err != nil {
 		return err
 	}
-	r.small = mountSmall(r.server.data(), smallStorage)
-	if err := r.server.start(); err != nil {
-		return err
-	}
-	if err := r.server.ready(ctx, healing); err != nil {
-		return err
-	}
-	if r.client, err = r.server.client(ctx); err != nil {
-		return err
-	}
-	if _, err := r.client.CreateProduct(ctx, "Lamp", product); err != nil {
+	owner := r.server.client
+	if _, err := owner.CreateProduct(ctx, "Lamp", product); err != nil {
 		return err
 	}
 	groups, versions := []string{"alpha", "beta", "gamma"}, []uint32{2, 3, 4, 5}
 	for _, g := range groups {
-		if _, err := r.client.CreateGroup(ctx, product, g, ""); err != nil {
+		if _, err := owner.CreateGroup(ctx, product, g, ""); err != nil {
 			return err
 		}
 	}
 	for _, v := range versions {
 		f := api.NewFirmware{Version: version(v).api(), Title: "Lamp"}
-		if _, err := r.client.Upload(ctx, product, f, bytes.NewReader(imageOf(v))); err != nil {
+		if _, err := owner.Upload(ctx, product, f, bytes.NewReader(imageOf(v))); err != nil {
 			return err
 		}
 	}
-	all, err := r.enroll(ctx, r.config.devices+reporters)
+	extra := reporters
+	if r.cluster != nil {
+		extra += probing + beating
+	}
+	all, err := r.enroll(ctx, r.config.devices+extra)
 	if err != nil {
 		return err
 	}
-	r.links = newLinks(r.server.mqtt, r.random("links"))
 	for _, c := range all[:reporters] {
-		r.talk = append(r.talk, &reporter{credential: c, links: r.links})
+		r.talk = append(r.talk, &reporter{credential: c, links: r.links, acknowledging: r.acknowledging.RLocker()})
 	}
 	all = all[reporters:]
-	for _, c := range all {
-		r.ids = append(r.ids, c.ID)
+	known := all // to operators
+	if r.cluster != nil {
+		for _, c := range all[:beating] {
+			r.cluster.pulses = append(r.cluster.pulses, &pulse{credential: c})
+		}
+		known = all[beating:]
+		r.cluster.probes.credentials, all = known[:probing], known[probing:]
 	}
-	r.world = newWorld(r.ids, groups, versions)
+	r.ids = idsOf(all)
+	r.world = newWorld(idsOf(known), groups, versions)
 	r.fleet, err = simulator.New(simulator.Config{
 		Broker: mqttlite.Broker{Dialer: r.links.dial}, Devices: all, Client: simulator.Light, Seed: r.seed, Haste: haste, KeepAlive: 30 * time.Second,
 	})
@@ -148,6 +171,37 @@ func (r *round) begin(ctx context.Context) (err error) {
 	return nil
 }
 
+// install starts one server, or several on a Cluster, and signs in.
+func (r *round) install(ctx context.Context) (err error) {
+	if r.config.cluster {
+		if r.cluster, err = newCluster(r); err != nil {
+			return err
+		}
+		r.servers = r.cluster.servers
+		r.links = newLinks(r.random("links"), r.cluster.doors()...)
+	} else {
+		s, err := newServer(r.binary, r.folder)
+		if err != nil {
+			return err
+		}
+		r.servers = []*server{s}
+		r.small = mountSmall(s.data(), smallStorage)
+		r.links = newLinks(r.random("links"), s.mqtt)
+	}
+	r.server = r.servers[0]
+	for _, s := range r.servers {
+		if err := s.start(); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.servers {
+		if err := s.ready(ctx, healing); err != nil {
+			return err
+		}
+	}
+	return signIn(ctx, r.servers)
+}
+
 // random is a source of its own for each purpose, so that what one draws does not move another.
 func (r *round) random(purpose string) *rand.Rand {
 	var seed [32]byte
@@ -156,12 +210,19 @@ func (r *round) random(purpose string) *rand.Rand {
 	return rand.New(rand.NewChaCha8(seed))
 }
 
+func idsOf(all []simulator.Credential) (ids []fleet.DeviceID) {
+	for _, c := range all {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
 func (r *round) enroll(ctx context.Context, n int) (all []simulator.Credential, err error) {
 	list := api.NewDevices{}
 	for i := range n {
 		list.IDs = append(list.IDs, fmt.Sprintf("lamp-%d", i))
 	}
-	imported, err := r.client.Import(ctx, product, list)
+	imported, err := r.server.client.Import(ctx, product, list)
 	if err != nil {
 		return nil, err
 	}

@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/bench/process"
 	"github.com/muster-iot/muster/fleet"
@@ -27,25 +30,25 @@ const (
 	rate     = "4MB/s" // of all downloads, so that most faults meet some
 )
 
-// server is a muster serve with a redis-server of its own, at the same addresses and on the
-// same data folder after each start. The faults use it one at a time.
+// server is a muster serve, at the same addresses and on the same data folder after each start: with a
+// redis-server of its own, or one of several on a Cluster. The faults use it one at a time.
 type server struct {
 	binary, folder string
 	mqtt, http     string // host:port
 	token          string
+	client         *client.Client   // the owner's
 	settings       []string         // of the environment, as in NAME=value
-	now            *process.Process // nil while it is killed
+	now            *process.Process // nil before the first start
+	suspended      atomic.Bool      // one of several
 }
 
 func newServer(binary, folder string) (*server, error) {
 	s := &server{binary: binary, folder: folder}
+	var err error
 	for _, address := range []*string{&s.mqtt, &s.http} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		if *address, err = process.FreeAddress(); err != nil {
 			return nil, err
 		}
-		*address = l.Addr().String()
-		_ = l.Close() // free again, and hardly anybody else gets it meanwhile
 	}
 	return s, os.MkdirAll(s.data(), 0o700)
 }
@@ -71,25 +74,35 @@ func (s *server) ready(ctx context.Context, limit time.Duration) error {
 			return false, err
 		}
 		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return false, s.now.Alive()
+		if err == nil {
+			_ = answer.Body.Close()
 		}
-		_ = answer.Body.Close()
-		return answer.StatusCode == http.StatusOK, nil
+		if gone := s.now.Alive(); gone != nil {
+			return false, gone
+		}
+		return err == nil && answer.StatusCode == http.StatusOK, nil
 	})
 }
 
-// client is the owner's.
-func (s *server) client(ctx context.Context) (*client.Client, error) {
-	c, token, err := client.SignIn(ctx, "http://"+s.http, owner, password)
-	s.token = token.AccessToken
-	return c, err
+// signIn signs the owner in, at all of these servers.
+func signIn(ctx context.Context, servers []*server) error {
+	_, token, err := client.SignIn(ctx, "http://"+servers[0].http, owner, password)
+	for _, s := range servers {
+		s.token, s.client = token.AccessToken, client.New("http://"+s.http, token.AccessToken)
+	}
+	return err
 }
 
 // kill ends the server as a loss of power would.
 func (s *server) kill() {
 	_ = syscall.Kill(s.now.PID, syscall.SIGKILL)
 	s.now.Stop() // waits
+}
+
+// dump has the server end with its goroutines in its log.
+func (s *server) dump(ctx context.Context) {
+	s.signal(musterOnly, syscall.SIGQUIT)
+	wait(context.WithoutCancel(ctx), time.Second)
 }
 
 // signal sends a signal to the server, to its redis-server, or to both.
@@ -162,21 +175,29 @@ func (s *server) stepClock(d time.Duration) error {
 func (s *server) clockFile() string { return filepath.Join(s.folder, "clock") }
 
 // call sends in as JSON with an Idempotency-Key, which the Go client has no use for.
-func (s *server) call(ctx context.Context, method, path, key string, in any) (status int, err error) {
+func (s *server) call(ctx context.Context, method, path, key string, in any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.http+path, strings.NewReader(string(body)))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+s.token)
 	request.Header.Set("Idempotency-Key", key)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, fleet.Errorf(fleet.Unavailable, "%w", err)
+		return fleet.Errorf(fleet.Unavailable, "%w", err)
 	}
-	return answer.StatusCode, answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	switch {
+	case err != nil:
+		return fleet.Errorf(fleet.Unavailable, "%w", err)
+	case answer.StatusCode >= http.StatusBadRequest:
+		return fleet.Errorf(api.KindOf(answer.StatusCode, ""), "answered with %d: %s", answer.StatusCode, text)
+	}
+	return nil
 }

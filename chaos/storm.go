@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
@@ -31,6 +30,11 @@ func (r *round) storm(ctx context.Context) error {
 	for random := r.random("acts"); time.Now().Before(end) && ctx.Err() == nil; {
 		if err := r.act(ctx, draw(random, r.config.acts), random); err != nil {
 			cancel(err)
+		}
+		if r.cluster != nil {
+			if err := r.probe(ctx, random); err != nil {
+				cancel(err)
+			}
 		}
 		if random.IntN(3) == 0 { // a release reaches a device at its next handshake
 			r.fleet.Rehello(r.some(random, len(r.ids)/2)...)
@@ -64,10 +68,11 @@ func (r *round) breakOnce(ctx context.Context, f fault, random *rand.Rand) error
 			return fmt.Errorf("%s, healing: %w", f.name, err)
 		}
 	}
-	if err := r.server.ready(ctx, healing); err != nil {
-		r.server.signal(musterOnly, syscall.SIGQUIT) // its goroutines, into its log
-		wait(context.WithoutCancel(ctx), time.Second)
-		return fmt.Errorf("after %s: %w", f.name, err)
+	for _, s := range r.servers {
+		if err := s.ready(ctx, healing); err != nil {
+			s.dump(ctx)
+			return fmt.Errorf("after %s: %s: %w", f.name, s.http, err)
+		}
 	}
 	r.say("healed %s", f.name)
 	return nil
@@ -96,8 +101,8 @@ func (r *round) act(ctx context.Context, a act, random *rand.Rand) error {
 	return nil
 }
 
-// insist repeats a call until it is acknowledged. Only what says "try again later" is tried
-// again: anything else is an answer no operator should get.
+// insist repeats a call until it is acknowledged, at one server after the other. Only what says "try
+// again later" is tried again: anything else is an answer no operator should get.
 func (r *round) insist(ctx context.Context, what string, call call) error {
 	r.say("%s", what)
 	for began := time.Now(); ; wait(ctx, 200*time.Millisecond) {
@@ -105,9 +110,7 @@ func (r *round) insist(ctx context.Context, what string, call call) error {
 		case r.acting <- struct{}{}:
 		default:
 		}
-		limited, cancel := context.WithTimeout(ctx, 15*time.Second)
-		err := call(limited, r.client)
-		cancel()
+		err := r.attempt(ctx, call)
 		switch {
 		case err == nil:
 			return nil
@@ -119,6 +122,32 @@ func (r *round) insist(ctx context.Context, what string, call call) error {
 			return fmt.Errorf("%s: not acknowledged in %v: %w", what, healing+patience, err)
 		}
 		r.say("  again: %v", err)
+	}
+}
+
+// attempt does a call once, at the next server. On a Cluster it waits for the answer of one that is
+// suspended until that continues: a request that was given up might be carried out later.
+func (r *round) attempt(ctx context.Context, call call) error {
+	limit := 15 * time.Second
+	if r.cluster != nil {
+		limit = healing
+	}
+	r.acknowledging.RLock()
+	defer r.acknowledging.RUnlock()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	s := r.next()
+	r.asked.Store(s)
+	return call(ctx, s)
+}
+
+// next is the server whose turn it is; one that is suspended, which has all acts wait, is mostly left out.
+func (r *round) next() *server {
+	for {
+		n := r.turn.Add(1)
+		if s := r.servers[n%uint32(len(r.servers))]; !s.suspended.Load() || n%5 == 0 {
+			return s
+		}
 	}
 }
 

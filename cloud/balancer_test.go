@@ -1,25 +1,19 @@
 package cloud_test
 
 import (
-	"bytes"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
+	"github.com/muster-iot/muster/deploy/haproxy"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 )
 
 // The example of deploy/haproxy, with addresses of this machine: it spreads devices over the servers
-// and tells them whom they talk to; a server that stops gets no more connections.
+// and passes on their addresses; a server that stops gets no more connections.
 func TestTheExampleForHAProxySpreadsDevices(t *testing.T) {
 	t.Parallel()
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -63,65 +57,30 @@ func TestTheExampleForHAProxySpreadsDevices(t *testing.T) {
 	}
 }
 
-// balance starts HAProxy with the example's configuration before two servers, and returns where it
+// balance starts HAProxy with the example's configuration before servers, and returns where it
 // listens for MQTT and HTTP.
 func balance(t *testing.T, nodes []*world) (mqttAt, httpAt string) {
 	t.Helper()
-	program, err := exec.LookPath("haproxy")
-	if err != nil {
-		program = "/usr/sbin/haproxy"
+	var servers []haproxy.Server
+	for _, n := range nodes {
+		at := n.Cloud.Addresses()
+		servers = append(servers, haproxy.Server{MQTT: at.MQTT, HTTP: at.HTTP})
 	}
-	text := string(cloudtest.Must[[]byte](t)(os.ReadFile("../deploy/haproxy/haproxy.cfg")))
-	mqttAt, httpAt = freeAddress(t), freeAddress(t)
-	text = strings.NewReplacer("bind :1883", "bind "+mqttAt, "bind :8883", "bind "+freeAddress(t), "bind :8080", "bind "+httpAt).Replace(text)
-	text = regexp.MustCompile(`(?m)^ *server muster-3 .*\n`).ReplaceAllString(text, "")
-	for i, n := range nodes {
-		addresses := n.Cloud.Addresses()
-		_, port, _ := net.SplitHostPort(addresses.HTTP)
-		server := regexp.MustCompile(fmt.Sprintf(`(?m)^( *server muster-%d) muster-%d:(\d+)(.*)$`, i+1, i+1))
-		text = server.ReplaceAllStringFunc(text, func(line string) string {
-			part := server.FindStringSubmatch(line)
-			to := addresses.MQTT
-			if part[2] == "8080" {
-				to = addresses.HTTP
-			}
-			return part[1] + " " + to + " port " + port + part[3]
-		})
-	}
-	if strings.Contains(text, "muster-1:") || strings.Contains(text, "muster-2:") {
-		t.Fatalf("not every address was replaced:\n%s", text)
-	}
-	file := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	b := cloudtest.Must[*haproxy.Balancer](t)(haproxy.New(t.TempDir(), servers))
+	if err := b.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	balancer := exec.Command(program, "-db", "-f", file)
-	balancer.Stdout, balancer.Stderr = &log, &log
-	if err := balancer.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = balancer.Process.Kill()
-		_ = balancer.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("haproxy:\n%s", log.String())
-		}
-	})
+	t.Cleanup(b.Stop)
 	cloudtest.Until(t, "haproxy listens", func() bool {
-		c, err := net.Dial("tcp", httpAt)
+		c, err := net.Dial("tcp", b.HTTP)
 		if err == nil {
 			_ = c.Close()
+			return true
 		}
-		return err == nil
+		if err := b.Alive(); err != nil {
+			t.Fatal(err)
+		}
+		return false
 	})
-	return mqttAt, httpAt
-}
-
-// freeAddress is an address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln := cloudtest.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
+	return b.MQTT, b.HTTP
 }

@@ -147,6 +147,16 @@ func reaches(t *testing.T, nodes []*world) {
 		d.WaitClosed()
 		took(t, began, true)
 	})
+	t.Run("a version that was uploaded at the other server", func(t *testing.T) {
+		id := fleet.DeviceID("uploaded")
+		a.Enroll(id)
+		for v := uint32(10); v < 20; v++ { // b has heard of some edits by then, and not of others
+			a.UploadVersions(1<<10, v)
+			if _, err := b.UpdateDevice(ctx, cloudtest.Lamp, string(id), api.DeviceUpdate{Lock: api.Some(cloudtest.Whole(v))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 	t.Run("commands", func(t *testing.T) {
 		id, d := enroll()
 		var all []time.Duration
@@ -212,6 +222,39 @@ func reaches(t *testing.T, nodes []*world) {
 		b.Stop()
 		cloudtest.Until(t, "the other server lists its devices as offline", func() bool { return !a.Online(id) })
 	})
+}
+
+// TestABatchOfAServerThatDiedDoesNotUndoNewerChanges: the operator who got no answer tries again at another
+// server, goes on from there, and only then is the first one known to be dead.
+func TestABatchOfAServerThatDiedDoesNotUndoNewerChanges(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	nodes := serveNodes(t, "unix://"+r.socket, 2)
+	a, b := nodes[0], nodes[1]
+	a.UploadVersions(1<<10, 1, 2, 3)
+	a.Enroll("again", "grouped", "twice", "left")
+	const record = `{"Team":1,"User":1,"Product":1,"Devices":["1/again","1/grouped","1/twice","1/left"],"Lock":"1"}`
+	if err := exec.CommandContext(t.Context(), "redis-cli", "-s", r.socket, "hset", keys.Journal, "dead/batch", record).Run(); err != nil {
+		t.Fatal(err)
+	}
+	lock := func(w *world, version uint32, ids ...string) {
+		v := cloudtest.Whole(version)
+		if err := w.UpdateDevices(t.Context(), cloudtest.Lamp, api.BatchUpdate{Action: "lock", Devices: ids, Metadata: api.BatchMetadata{Version: &v}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock(a, 1, "again")
+	a.EditDevice("again", api.DeviceUpdate{Lock: api.Some(cloudtest.Whole(3))})
+	lock(b, 2, "grouped", "twice")
+	lock(a, 3, "twice")
+	cloudtest.Until(t, "the batch is finished", func() bool {
+		return len(cloudtest.Must[map[string]string](t)(a.Cloud.Store().Journal.Opened(t.Context()))) == 0
+	})
+	for id, want := range map[fleet.DeviceID]uint32{"again": 3, "grouped": 2, "twice": 3, "left": 1} {
+		if got := a.Record(id).Lock; !got.Equal(fleet.WholeVersion(want)) {
+			t.Errorf("%s is locked to %s, want %d", id, got, want)
+		}
+	}
 }
 
 // TestAServerAloneWritesNothingForOthers is the default: without --join there is no feed, no node, and

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -45,12 +46,16 @@ func (v *visibleDevice) may(actor fleet.Actor, action fleet.Action) error {
 // edit changes a device of a team and a product; product 0: of any. If the device was
 // deleted since it was loaded, it returns fleet.NotFound.
 func (r *Registry) edit(ctx context.Context, team fleet.TeamID, product fleet.ProductID, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
-	if err := r.fences.flush(ctx, r.journal); err != nil {
+	ctx, err := r.supersede(ctx, id.In(team))
+	if err != nil {
 		return fleet.Device{}, err
 	}
 	d, err := r.devices.Edit(ctx, id.In(team), func(d *fleet.Device) error {
 		if product != 0 && d.Product != product {
 			return fleet.NotFound
+		}
+		if superseded, err := r.isSuperseded(ctx, d.ID); superseded {
+			return cmp.Or(err, error(fleet.NotFound))
 		}
 		return r.retarget(ctx, d, change)
 	})

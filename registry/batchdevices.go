@@ -22,7 +22,7 @@ func (r *Registry) EditDevices(ctx context.Context, actor fleet.Actor, edit flee
 		b.Lock = &version
 	}
 	ctx = context.WithoutCancel(ctx) // a client that disconnects must not leave half of it
-	return r.journaled(ctx, b, func() error {
+	return r.journaled(ctx, b, func(ctx context.Context) error {
 		for _, err := range r.applyAll(ctx, actor, edit.Devices, change) {
 			if err != nil {
 				return err

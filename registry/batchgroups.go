@@ -21,7 +21,7 @@ func (r *Registry) EditGroups(ctx context.Context, actor fleet.Actor, edit fleet
 	}
 	ctx = context.WithoutCancel(ctx) // a client that disconnects must not leave half of it
 	b := batch{Team: actor.Team, User: actor.User, Email: actor.Email, Product: edit.Product, Devices: edit.Devices, Add: add, Remove: remove}
-	return r.journaled(ctx, b, func() error {
+	return r.journaled(ctx, b, func(ctx context.Context) error {
 		devices, errs := r.regroup(ctx, b)
 		failed := []error{r.leaveDeletedGroups(ctx, actor.Team, add, edit.Devices...)}
 		var done, downloading []fleet.DeviceID

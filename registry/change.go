@@ -44,6 +44,10 @@ func (r *Registry) ChangeAll(ctx context.Context, actor fleet.Actor, product fle
 		return nil, err
 	}
 	ids = fleet.DevicesIn(actor.Team, ids)
+	ctx, err := r.supersede(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
 	_, errs := eachOf(lowPriority, ids, func(id fleet.DeviceID) (fleet.Device, error) {
 		s, err := r.visible(ctx, actor, product, id)
 		if err != nil {

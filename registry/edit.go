@@ -135,7 +135,7 @@ func (r *Registry) uploaded(ctx context.Context, product fleet.ProductID, field 
 	if v.IsZero() {
 		return v, nil
 	}
-	c, err := r.catalogs.Catalog(ctx, product)
+	c, err := r.catalogs.Current(ctx, product)
 	if err != nil {
 		return v, err
 	}

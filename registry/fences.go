@@ -13,6 +13,8 @@ type journal interface {
 	Close(ctx context.Context, id string) error
 	Fence(ctx context.Context, id string) error
 	Unfinished(ctx context.Context) (map[string]string, error)
+	Amend(ctx context.Context, amend func(record string) string) error
+	Record(ctx context.Context, id string) (string, error)
 }
 
 // Fences keep the ids of journal entries that must not be resumed, for a next process should this

@@ -187,7 +187,12 @@ func newDevices(team fleet.TeamID, p *part, gateway fleet.DeviceID, groups func(
 
 // create writes devices and sorts their ids in out by the outcome.
 func (r *Registry) create(ctx context.Context, devices []*fleet.Device, out *fleet.Imported) error {
-	if err := r.fences.flush(ctx, r.journal); err != nil {
+	ids := make([]fleet.DeviceID, 0, len(devices))
+	for _, d := range devices {
+		ids = append(ids, d.ID)
+	}
+	ctx, err := r.supersede(ctx, ids...)
+	if err != nil {
 		return err
 	}
 	release, err := r.config.Quota.Reserve(ctx, teamOf(devices), r.unknown(devices))

@@ -30,12 +30,13 @@ func (b batch) actor() fleet.Actor { return fleet.Actor{Team: b.Team, User: b.Us
 // journaled carries out the batch b by calling work. If the process ends before work
 // returns, Resume of the next one finishes b. What was answered must not run again: an entry
 // that can't be closed now is fenced before anything newer is decided about a device.
-func (r *Registry) journaled(ctx context.Context, b batch, work func() error) error {
+func (r *Registry) journaled(ctx context.Context, b batch, work func(context.Context) error) error {
 	record, err := json.Marshal(b)
 	if err != nil {
 		return err
 	}
-	if err := r.fences.flush(ctx, r.journal); err != nil {
+	ctx, err = r.supersede(ctx, b.Devices...)
+	if err != nil {
 		return err
 	}
 	id, err := r.journal.Open(ctx, string(record))
@@ -43,7 +44,7 @@ func (r *Registry) journaled(ctx context.Context, b batch, work func() error) er
 		r.fences.add(id)
 		return err
 	}
-	err = work()
+	err = work(ctx)
 	if closing := r.journal.Close(ctx, id); closing != nil {
 		r.fences.add(id)
 		r.log.LogAttrs(ctx, slog.LevelWarn, "a batch that was answered is still in the journal: it is closed before the next change of a device", slog.Any("err", closing))
@@ -72,8 +73,9 @@ func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []erro
 	})
 }
 
-// Resume finishes the batches that were interrupted by a crash. It must be called before
-// anything else can change devices. Devices and groups that were deleted are left out.
+// Resume finishes the batches that were interrupted by a crash. It must be called before this server
+// lets anything else change devices. Devices and groups that were deleted are left out, and devices that were
+// changed since at another server.
 func (r *Registry) Resume(ctx context.Context) error {
 	if err := r.fences.flush(ctx, r.journal); err != nil { // of a process that was killed
 		return err
@@ -86,7 +88,7 @@ func (r *Registry) Resume(ctx context.Context) error {
 		b, change, err := readBatch(record)
 		if err != nil {
 			r.log.LogAttrs(ctx, slog.LevelError, "a batch in the journal can't be read and is dropped", slog.Any("err", err))
-		} else if err := r.finish(ctx, b, change); err != nil {
+		} else if err := r.finish(resumed(ctx, id), b, change); err != nil {
 			return err
 		}
 		if err := r.journal.Close(ctx, id); err != nil {

@@ -41,7 +41,7 @@ func (r *Registry) product(ctx context.Context, team fleet.TeamID, idOrSlug stri
 	if err != nil {
 		return r.catalogs.ProductBySlug(ctx, team, idOrSlug)
 	}
-	c, err := r.catalogs.Catalog(ctx, fleet.ProductID(id))
+	c, err := r.catalogs.Current(ctx, fleet.ProductID(id))
 	if err != nil {
 		return fleet.Product{}, err
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tools.sh PURPOSE...: verifies that the programs for the tests (test), the tests in a
-# browser (browser), the client SDKs (sdk), chaos or the benchmarks (bench) are installed. It lists
+# browser (browser), the client SDKs (sdk), chaos, chaos-cluster or the benchmarks (bench) are installed. It lists
 # what is missing and how to install it, and exits with 1. With INSTALL=1 in the environment
 # it installs what is missing: Debian's packages with apt-get, as root, npm's in place.
 set -euo pipefail
@@ -81,12 +81,16 @@ look_for() {
 	chaos)
 		need "redis-server" redis-server has redis-server
 		;;
+	chaos-cluster)
+		need "redis-server" redis-server has redis-server
+		need "haproxy" haproxy has_balancer
+		;;
 	bench)
 		need "redis-server" redis-server has redis-server
 		need "mosquitto" mosquitto has_broker
 		;;
 	*)
-		echo "usage: $0 test|browser|sdk|chaos|bench..." >&2
+		echo "usage: $0 test|browser|sdk|chaos|chaos-cluster|bench..." >&2
 		exit 2
 		;;
 	esac

@@ -40,6 +40,15 @@ func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet
 	return s.docs.Get(ctx, product)
 }
 
+// Current is Catalog for requests of people and programs, who may have had another server's answer a moment
+// ago: if the store is joined, it compares the revision with that in Redis first.
+func (s *Catalogs) Current(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
+	if s.tags != nil {
+		return s.docs.Live(ctx, product)
+	}
+	return s.docs.Get(ctx, product)
+}
+
 // newest returns the revision of the catalog that a device was saved beside, which had this tag, or of a
 // newer one; 0 if the product was deleted.
 func (s *Catalogs) newest(ctx context.Context, product fleet.ProductID, tag string) (uint64, error) {
@@ -202,7 +211,7 @@ func (s *Catalogs) ProductBySlug(ctx context.Context, team fleet.TeamID, slug st
 	if err != nil {
 		return fleet.Product{}, err
 	}
-	c, err := s.Catalog(ctx, fleet.ProductID(id))
+	c, err := s.Current(ctx, fleet.ProductID(id))
 	if id == 0 || errors.Is(err, fleet.NotFound) || err == nil && c.Product.Slug != slug {
 		return fleet.Product{}, fleet.Errorf(fleet.NotFound, "no such product: %s", slug)
 	}

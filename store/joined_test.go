@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/muster-iot/muster/store/keys"
 )
 
@@ -92,11 +94,27 @@ func TestABatchIsResumedOnceItsNodeIsGone(t *testing.T) {
 			t.Errorf("it is resumed while its node lives: %v", unfinished)
 		}
 	}
+	amended := func(record string) string { return strings.TrimSuffix(record, " without a") + " without a" }
+	for _, s := range []*Store{a, b} { // a's own batch is as a has it
+		must(t, s.Journal.Amend(t.Context(), amended))
+	}
 	a.Close()
 	until(t, "the others know", func() bool { return len(b.Nodes().Others()) == 1 && len(c.Nodes().Others()) == 1 })
 	found := got[map[string]string](t)(b.Journal.Unfinished(t.Context()))
 	if len(found) != 1 {
 		t.Errorf("the first finds %v, want one batch", found)
+	}
+	for id, record := range found {
+		if record != "batch without a" {
+			t.Errorf("the batch is %q, want what b made of it", record)
+		}
+		must(t, c.Journal.Amend(t.Context(), func(string) string { return "" }))
+		if now := got[string](t)(b.Journal.Record(t.Context(), id)); now != "" {
+			t.Errorf("it is %q for the server that has it, want that it is not to be finished", now)
+		}
+		must(t, b.core.Do(t.Context(), keys.Journal, func(p redis.Pipeliner) redis.Cmder {
+			return p.HSet(context.Background(), keys.Journal, id, record)
+		}))
 	}
 	if again := got[map[string]string](t)(b.Journal.Unfinished(t.Context())); len(again) != 1 {
 		t.Errorf("it finds %v again although it did not finish it, want that batch", again)

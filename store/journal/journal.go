@@ -4,6 +4,7 @@ package journal
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"maps"
 	"strings"
 	"sync"
@@ -17,10 +18,14 @@ var (
 	//go:embed adopt.lua
 	adoptSource string
 	adoptScript = pipeline.NewScript(adoptSource)
+
+	//go:embed amend.lua
+	amendSource string
+	amendScript = pipeline.NewScript(amendSource)
 )
 
 // Scripts are those the pipeline must know.
-func Scripts() []*pipeline.Script { return []*pipeline.Script{adoptScript} }
+func Scripts() []*pipeline.Script { return []*pipeline.Script{adoptScript, amendScript} }
 
 // Owners are the processes that may use a journal at the same time.
 type Owners interface {
@@ -111,10 +116,11 @@ func (s *Journal) Unfinished(ctx context.Context) (map[string]string, error) {
 		case s.owners.ID() == "":
 			unfinished[id] = record
 		default:
-			if id, err = s.adopt(ctx, id, record); err != nil {
+			id, record, err := s.adopt(ctx, id)
+			if err != nil {
 				return nil, err
 			}
-			if id != "" {
+			if record != fenced {
 				unfinished[id] = record
 			}
 		}
@@ -145,16 +151,61 @@ func Owner(id string) string {
 	return owner
 }
 
-// adopt makes a record this process's and returns its new id, "" if another process was first.
-func (s *Journal) adopt(ctx context.Context, id, record string) (adopted string, err error) {
+// adopt makes a record this process's and returns its new id, and the record as it is by now: fenced if
+// another process was first.
+func (s *Journal) adopt(ctx context.Context, id string) (adopted, record string, err error) {
 	adopted = s.newID()
 	s.note(adopted, true) // first: after an error it may be this process's
-	status, err := s.redis.RunStatus(ctx, adoptScript, []string{s.key}, id, adopted, record)
-	if err == nil && status == 0 {
+	reply, err := s.redis.Run(ctx, adoptScript, []string{s.key}, id, adopted)
+	record, _ = reply.(string)
+	if err == nil && record == fenced {
 		s.note(adopted, false)
-		return "", nil
 	}
-	return adopted, err
+	return adopted, record, err
+}
+
+// Amend replaces each record that another process opened by what amend returns for it; amend may be called
+// again for a record that changes meanwhile, and returns "" for one that is not to be finished. So whoever
+// does something newer has it left alone, should that process have ended.
+func (s *Journal) Amend(ctx context.Context, amend func(record string) string) error {
+	if s.owners.ID() == "" {
+		return nil
+	}
+	for {
+		records, err := s.all(ctx)
+		if err != nil {
+			return err
+		}
+		missed := false
+		for id, record := range records {
+			if record == fenced || Owner(id) == s.owners.ID() && !s.isAdopted(id) {
+				continue
+			}
+			amended := amend(record)
+			if amended == record {
+				continue
+			}
+			done, err := s.redis.RunStatus(ctx, amendScript, []string{s.key}, id, record, amended)
+			if err != nil {
+				return err
+			}
+			missed = missed || done == 0
+		}
+		if !missed {
+			return nil
+		}
+	}
+}
+
+// Record returns the record of an id as it is now, "" if it was closed, or is not to be finished.
+func (s *Journal) Record(ctx context.Context, id string) (string, error) {
+	record, err := pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[string] {
+		return p.HGet(context.Background(), s.key, id)
+	})
+	if errors.Is(err, redis.Nil) {
+		return fenced, nil
+	}
+	return record, err
 }
 
 func (s *Journal) note(id string, adopted bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,8 +24,8 @@ type Cluster struct {
 }
 
 // StartCluster starts a Cluster of some masters with one replica each, if replicated is set, in
-// dir. Stop must be called in the end.
-func StartCluster(dir string, masters int, replicated bool) (c *Cluster, err error) {
+// dir, each node with these lines in its configuration. Stop must be called in the end.
+func StartCluster(dir string, masters int, replicated bool, lines ...string) (c *Cluster, err error) {
 	c = &Cluster{}
 	defer func() {
 		if err != nil {
@@ -41,8 +42,8 @@ func StartCluster(dir string, masters int, replicated bool) (c *Cluster, err err
 		if err != nil {
 			return c, err
 		}
-		n, err := newNode(dir, false, "cluster-enabled yes", "cluster-port "+bus, fmt.Sprint("cluster-node-timeout ", NodeTimeout.Milliseconds()),
-			"cluster-require-full-coverage no", "cluster-replica-validity-factor 0", "cluster-config-file nodes.conf")
+		n, err := newNode(dir, false, append([]string{"cluster-enabled yes", "cluster-port " + bus, fmt.Sprint("cluster-node-timeout ", NodeTimeout.Milliseconds()),
+			"cluster-require-full-coverage no", "cluster-replica-validity-factor 0", "cluster-config-file nodes.conf"}, lines...)...)
 		if err != nil {
 			return c, err
 		}
@@ -138,13 +139,56 @@ func (c *Cluster) AwaitWhole() error {
 }
 
 // AwaitReplicated waits until the replica of a master has what was written to the master by now.
+// WAIT would not do: it waits for the writes of its own connection.
 func (c *Cluster) AwaitReplicated(n *Node) error {
+	want, err := n.offset("master_repl_offset")
+	if err != nil {
+		return err
+	}
 	return await("a replica has what its master has", func() error {
-		if count, err := n.Client.Wait(context.Background(), 1, time.Second).Result(); err != nil || count == 0 {
-			return fmt.Errorf("%s has %d replicas that have it: %w", n.Addr, count, err)
+		replica := c.Replica(n)
+		if replica == nil {
+			return fmt.Errorf("%s has no replica", n.Addr)
+		}
+		if got, err := replica.offset("slave_repl_offset"); err != nil || got < want {
+			return fmt.Errorf("%s has %d bytes of %d: %w", replica.Addr, got, want, err)
 		}
 		return nil
 	})
+}
+
+// offset is how many bytes of its master's writes a node has, or how many it has written.
+func (n *Node) offset(name string) (int64, error) {
+	text, err := n.replication(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+// replication is one field of INFO replication, "" if there is none.
+func (n *Node) replication(name string) (string, error) {
+	info, err := n.Client.Info(context.Background(), "replication").Result()
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return value, err
+		}
+	}
+	return "", err
+}
+
+// Replica returns a replica that follows a master, nil if there is none that runs.
+func (c *Cluster) Replica(master *Node) *Node {
+	_, port, _ := net.SplitHostPort(master.Addr)
+	for _, n := range c.Nodes {
+		if n == master || n.alive == nil {
+			continue
+		}
+		if of, err := n.replication("master_port"); err == nil && of == port {
+			return n
+		}
+	}
+	return nil
 }
 
 // URL names the Cluster to a client.
@@ -195,13 +239,19 @@ func (c *Cluster) master(slot int) *Node {
 	return nil
 }
 
+// Leads reports whether a node is a master, as far as it knows.
+func (n *Node) Leads() bool {
+	role, err := n.replication("role")
+	return err == nil && role == "master"
+}
+
 // Masters returns the masters that run.
 func (c *Cluster) Masters() (masters []*Node) {
 	for _, n := range c.Nodes {
 		if n.alive == nil {
 			continue
 		}
-		if info, err := n.Client.Info(context.Background(), "replication").Result(); err == nil && strings.Contains(info, "role:master") {
+		if n.Leads() {
 			masters = append(masters, n)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -96,6 +97,13 @@ func (n *Node) Kill() {
 	_ = n.alive.Close()
 	_ = n.shell.Wait() // the status is that of kill
 	n.alive = nil
+}
+
+// Signal sends a signal to the server, if it runs.
+func (n *Node) Signal(sig syscall.Signal) {
+	if n.alive != nil {
+		_ = syscall.Kill(n.pid, sig) // it may just have ended
+	}
 }
 
 // Hang keeps the server from doing anything for a while. It returns at once.

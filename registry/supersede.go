@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// supersede makes sure that no older batch is carried out on these devices later: neither one that this
+// server answered, nor one that another server, which may have been killed, has in the journal. Whoever changes
+// devices for an operator calls it first. What it returns is to be used for the changes.
+func (r *Registry) supersede(ctx context.Context, ids ...fleet.DeviceID) (context.Context, error) {
+	if ctx.Value(supersededKey{}) != nil {
+		return ctx, nil
+	}
+	if err := r.fences.flush(ctx, r.journal); err != nil {
+		return ctx, err
+	}
+	err := r.journal.Amend(ctx, func(record string) string {
+		b, _, err := readBatch(record)
+		if err != nil {
+			return record // whoever finishes it reports it
+		}
+		left := slices.DeleteFunc(b.Devices, func(id fleet.DeviceID) bool { return slices.Contains(ids, id) })
+		if len(left) == len(b.Devices) {
+			return record
+		}
+		if b.Devices = left; len(left) == 0 {
+			return ""
+		}
+		amended, _ := json.Marshal(b) // it was read from JSON
+		return string(amended)
+	})
+	return context.WithValue(ctx, supersededKey{}, true), err
+}
+
+// supersededKey marks the context of changes whose devices supersede was called for.
+type supersededKey struct{}
+
+// resumed is the context of changes that finish the batch of a journal entry: they supersede nothing, and leave out
+// devices that somebody changes meanwhile.
+func resumed(ctx context.Context, entry string) context.Context {
+	return context.WithValue(context.WithValue(ctx, supersededKey{}, true), resumedKey{}, entry)
+}
+
+type resumedKey struct{}
+
+// isSuperseded reports whether the change of a device, which was read before, finishes a batch that the
+// device is no longer in.
+func (r *Registry) isSuperseded(ctx context.Context, id fleet.DeviceID) (bool, error) {
+	entry, resumed := ctx.Value(resumedKey{}).(string)
+	if !resumed {
+		return false, nil
+	}
+	record, err := r.journal.Record(ctx, entry)
+	if err != nil || record == "" {
+		return true, err
+	}
+	b, _, err := readBatch(record)
+	return !slices.Contains(b.Devices, id), err
+}
