@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"certificate/selfsigned": {"certificate"}, // for tests and benchmarks
 
 	"accounts":     {"fleet", "steady", "store", "audit", "limit"},
-	"registry":     {"event", "fleet", "quota", "steady", "wire", "ota/precedence", "index", "store", "audit", "limit"},
+	"registry":     {"event", "fleet", "quota", "steady", "wire", "ota/precedence", "index", "store", "audit", "limit", "registry/fence"},
 	"job":          {"audit", "event", "fleet", "ota/release", "registry", "steady", "store", "store/jobs"},
 	"filter":       {"audit", "fleet", "ota/release", "ota/remaining", "ota/rollout", "registry", "store/filters"},
 	"api/jobs":     {"filter", "fleet", "job", "api", "api/route", "api/rest"},
@@ -85,7 +85,7 @@ var mayImport = map[string][]string{
 	"api/nrf":      {"fleet", "api", "api/route", "api/rest"},
 	"console":      {"calendar", "devicelog", "event", "export", "filter", "fleet", "job", "notify", "quota", "devicefile", "wire", "ota/precedence", "audit", "accounts", "registry", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "sse", "humane", "history"},
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
-	"cloud":        {"event", "peers", "filter", "fleet", "job", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "index", "steady", "store", "store/grant", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/jobs", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
+	"cloud":        {"event", "peers", "filter", "fleet", "job", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "registry/fence", "index", "steady", "store", "store/grant", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/jobs", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
 	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/device", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
@@ -133,7 +133,12 @@ var mayImport = map[string][]string{
 	"sdk/sdktest": {}, // tests only
 	"siege":       {}, // tests only
 
-	"chaos": {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "deploy/haproxy", "store/keys", "store/redisserver", "store/redistest"},
+	"chaos":         {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "chaos/cable", "chaos/device", "chaos/machine", "deploy/haproxy", "store/keys", "store/redisserver", "store/redistest"},
+	"chaos/cable":   {},
+	"chaos/device":  {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "bench/process"},
+	"chaos/machine": {},
+
+	"registry/fence": {},
 
 	"deploy/haproxy": {"bench/process"}, // for tests and chaos
 

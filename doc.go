@@ -28,6 +28,7 @@
 //	ota/otatest         a product with firmware and devices, for tests of these
 //	history             what fleets did over time
 //	registry            what operators do to products, groups and devices
+//	registry/fence      batches that were answered are not carried out again
 //	job                 changes of many devices, in the background
 //	filter              filters of devices, and those that teams saved
 //	quota               what one team and one user may have of what all share
@@ -109,6 +110,9 @@
 //	cmd/muster          the one binary: server, demo, simulator, and the verbs of cli
 //	siege               a whole server while strangers do their worst
 //	chaos               a fleet under faults, on one server or several, and an oracle that judges what is left
+//	chaos/cable         connections that break
+//	chaos/device        the devices whose answers chaos judges one by one
+//	chaos/machine       a server with a clock that can be stepped, and a small disk
 //	deploy/haproxy      HAProxy with the example, for tests and chaos
 //	bench               side-by-side benchmarks
 //	bench/device        the devices of a benchmark

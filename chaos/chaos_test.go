@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/chaos/device"
+	"github.com/muster-iot/muster/chaos/machine"
 	"github.com/muster-iot/muster/fleet"
 )
 
 // The tests, too, need mounts of their own: a disk is filled.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	inside, code := ownMounts()
+	inside, code := machine.OwnMounts()
 	if inside {
 		code = m.Run()
 	}
@@ -36,7 +38,7 @@ func TestNothingAcknowledgedIsLostInAStorm(t *testing.T) {
 
 // TestTheJudgeFindsWhatIsWrong changes everything that is judged behind the back of the oracle.
 func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
-	binary, cleanUp, err := buildServer(t.Context(), false)
+	binary, cleanUp, err := machine.BuildServer(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		r.world.units["lamp-6"].lock = 3
 		r.world.commands["lamp-7"]++
 		r.done["take-back"] = 2
-		r.talk[0].acked = append(r.talk[0].acked, 1_000_000)
+		r.talk[0].Note(1_000_000)
 	}
 	wrong, err := r.run(t.Context())
 	if err != nil {
@@ -84,7 +86,7 @@ func TestServersOnAClusterLoseNothing(t *testing.T) {
 // TestTheJudgeOfAClusterFindsWhatIsWrong does the same to what is judged of several servers only.
 func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	binary, cleanUp, err := buildServer(t.Context(), false)
+	binary, cleanUp, err := machine.BuildServer(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 		if err := c.redis.Client.HSet(ctx, key(r.ids[0]), "se", 0).Err(); err != nil {
 			t.Error(err)
 		}
-		conn, _, err := greet(ctx, directly(r.servers[1]), c.probes.credentials[0])
+		conn, _, err := device.Greet(ctx, directly(r.servers[1]), c.probes.credentials[0])
 		if err != nil {
 			t.Fatal(err)
 		}

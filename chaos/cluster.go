@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/chaos/cable"
+	"github.com/muster-iot/muster/chaos/device"
 	"github.com/muster-iot/muster/deploy/haproxy"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/keys"
@@ -28,7 +30,7 @@ const (
 // cluster is several servers on a Redis Cluster behind HAProxy, and what is watched of them.
 type cluster struct {
 	servers  []*server
-	wires    []*wires // of each server
+	wires    []*cable.Wires // of each server
 	redis    *redistest.Cluster
 	balancer *haproxy.Balancer // nil without HAProxy: devices connect to the servers in turn
 
@@ -37,7 +39,7 @@ type cluster struct {
 
 	sessions sessions
 	probes   probes
-	pulses   []*pulse
+	pulses   []*device.Pulse
 
 	mu     sync.Mutex
 	shards []outage // guarded by mu
@@ -68,7 +70,7 @@ func newCluster(r *round) (c *cluster, err error) {
 		if err := os.Symlink(images, filepath.Join(s.data(), "images")); err != nil {
 			return c, err
 		}
-		w, err := newWires(fmt.Sprintf("127.0.77.%d", i+1), c.ports())
+		w, err := cable.NewWires(fmt.Sprintf("127.0.77.%d", i+1), c.ports())
 		c.wires = append(c.wires, w)
 		if err != nil {
 			return c, err
@@ -92,10 +94,10 @@ func newCluster(r *round) (c *cluster, err error) {
 }
 
 // url names the Cluster to the server at the end of w.
-func (c *cluster) url(w *wires) string {
+func (c *cluster) url(w *cable.Wires) string {
 	var addrs []string
 	for _, port := range c.ports() {
-		addrs = append(addrs, net.JoinHostPort(w.host, port))
+		addrs = append(addrs, net.JoinHostPort(w.Host, port))
 	}
 	return "redis://" + addrs[0] + "?addr=" + strings.Join(addrs[1:], "&addr=")
 }
@@ -131,7 +133,7 @@ func (c *cluster) one(random *rand.Rand) *server {
 }
 
 // wiresOf are those of a server.
-func (c *cluster) wiresOf(s *server) *wires {
+func (c *cluster) wiresOf(s *server) *cable.Wires {
 	for i, other := range c.servers {
 		if s == other {
 			return c.wires[i]
@@ -149,7 +151,7 @@ func (c *cluster) stop() {
 		c.balancer.Stop()
 	}
 	for _, w := range c.wires {
-		_ = w.close()
+		_ = w.Close()
 	}
 	if c.redis != nil {
 		c.redis.Stop()

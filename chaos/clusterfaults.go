@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/chaos/device"
 	"github.com/muster-iot/muster/store/redistest"
 )
 
@@ -118,13 +119,13 @@ func severing(most int) func(context.Context, *round, *rand.Rand) error {
 		if most == 1 {
 			ports = []string{portOf(r.cluster.master(random))}
 		}
-		r.cluster.wiresOf(r.cluster.one(random)).sever(ports, random.IntN(2) == 0)
+		r.cluster.wiresOf(r.cluster.one(random)).Sever(ports, random.IntN(2) == 0)
 		return nil
 	}
 }
 
 func mending(_ context.Context, r *round) error {
-	r.cluster.wiresOf(r.cluster.hit).heal()
+	r.cluster.wiresOf(r.cluster.hit).Heal()
 	return nil
 }
 
@@ -151,7 +152,7 @@ func felling(fell func(*redistest.Node)) func(context.Context, *round, *rand.Ran
 		rest := others(c.pulses, theirs)
 		began := time.Now()
 		wait(ctx, calm)
-		before := handshakes(rest, began, time.Now())
+		before := device.Rate(rest, began, time.Now())
 		c.sessions.failovers.Add(1)
 		r.acknowledging.Lock()
 		err := c.redis.AwaitReplicated(c.dead)
@@ -167,11 +168,11 @@ func felling(fell func(*redistest.Node)) func(context.Context, *round, *rand.Ran
 		}
 		o.replaced = time.Now()
 		err = process.Poll(ctx, healing, "its devices shake hands again", func() (bool, error) {
-			return len(theirs) == 0 || handshakes(theirs, o.replaced, time.Now()) > 0, nil
+			return len(theirs) == 0 || device.Rate(theirs, o.replaced, time.Now()) > 0, nil
 		})
 		o.served = time.Now()
 		if before > 0 {
-			o.others = handshakes(rest, o.died, o.served) / before
+			o.others = device.Rate(rest, o.died, o.served) / before
 			c.mu.Lock()
 			c.shards = append(c.shards, o)
 			c.mu.Unlock()
@@ -182,9 +183,9 @@ func felling(fell func(*redistest.Node)) func(context.Context, *round, *rand.Ran
 }
 
 // of are the pulses whose records are with a master.
-func (c *cluster) of(n *redistest.Node) (some []*pulse) {
+func (c *cluster) of(n *redistest.Node) (some []*device.Pulse) {
 	for _, p := range c.pulses {
-		if c.redis.Master(key(p.credential.ID)) == n {
+		if c.redis.Master(key(p.Credential.ID)) == n {
 			some = append(some, p)
 		}
 	}

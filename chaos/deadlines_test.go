@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/chaos/machine"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
@@ -32,10 +33,10 @@ type deadlines struct {
 // TestStepsOfTheClockMoveNoDeadline steps the server's wall clock under everything that is
 // stored with a deadline: nothing ends early, and nothing lasts longer.
 func TestStepsOfTheClockMoveNoDeadline(t *testing.T) {
-	if !canStep {
+	if !machine.CanStep {
 		t.Skip("the clock can't be stepped here")
 	}
-	binary, cleanUp, err := buildServer(t.Context(), true)
+	binary, cleanUp, err := machine.BuildServer(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,17 +9,13 @@
 //	oracle.go   what must be true afterwards, by rules written a second time
 //	judge.go    compares it with what the server, the devices and the reporters say
 //	server.go   the server, its redis-server, and what is done to them
-//	clock.go    a server whose wall clock can be stepped; stepped.go.txt is what is compiled into it
-//	link.go     connections that are cut after a number of bytes
-//	reporter.go devices that note which of their messages were acknowledged
 //
 // and for several servers
 //
 //	cluster.go       the servers, the Cluster and the balancer
 //	clusterfaults.go the table of what breaks
 //	clusterjudge.go  what all servers must agree on
-//	wires.go         what is between a server and Redis, and can be cut
-//	probe.go         devices that show by what each server decides, and which masters are there
+//	probe.go         devices that show by what each server decides
 //	sessions.go      the number of each session never falls
 //
 // A seed decides the order of acts and faults, not the moment at which they meet: run a

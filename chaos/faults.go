@@ -82,10 +82,10 @@ var faults = []fault{
 // deviceFaults befall devices.
 var deviceFaults = []fault{
 	{"links-cut", 2 * time.Second, 10 * time.Second, func(_ context.Context, r *round, random *rand.Rand) error {
-		r.links.spoil([]int64{60, 400, 5_000, 60_000}[random.IntN(4)])
+		r.links.Spoil([]int64{60, 400, 5_000, 60_000}[random.IntN(4)])
 		return nil
 	}, func(_ context.Context, r *round) error {
-		r.links.spoil(0)
+		r.links.Spoil(0)
 		return nil
 	}},
 	{"power-cycles", 0, time.Second, func(_ context.Context, r *round, random *rand.Rand) error {

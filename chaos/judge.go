@@ -233,7 +233,7 @@ func (r *round) commands(ctx context.Context) (wrong []string) {
 // messages looks for acknowledged messages that are not listed.
 func (r *round) messages(ctx context.Context) (wrong []string, err error) {
 	for _, p := range r.talk {
-		id, acknowledged := p.acknowledged()
+		id, acknowledged := p.Acknowledged()
 		r.reported += len(acknowledged)
 		listed, f := map[int]bool{}, api.MessageFilter{Device: id.String(), Limit: 100}
 		for {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/muster-iot/muster/chaos/machine"
 )
 
 // config is what a run is asked for.
@@ -32,10 +34,10 @@ type config struct {
 const minDevices = 16
 
 func main() {
-	if inside, code := ownMounts(); !inside {
+	if inside, code := machine.OwnMounts(); !inside {
 		os.Exit(code)
 	}
-	c := config{clock: canStep, settle: 2 * time.Minute}
+	c := config{clock: machine.CanStep, settle: 2 * time.Minute}
 	flag.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "seed of the first round; each further one counts up")
 	flag.BoolVar(&c.cluster, "cluster", false, fmt.Sprintf("break %d servers on a Redis Cluster behind a balancer, with 500 devices, in rounds of 90 s", nodes))
 	flag.IntVar(&c.devices, "devices", 300, "simulated devices")
@@ -86,7 +88,7 @@ func (c config) check() error {
 
 // run runs the rounds and returns how many failed. What a round found goes to standard output.
 func (c config) run(ctx context.Context) (failed int) {
-	binary, cleanUp, err := buildServer(ctx, c.clock && !c.cluster && (c.only == "" || strings.Contains(c.only, "clock-")))
+	binary, cleanUp, err := machine.BuildServer(ctx, c.clock && !c.cluster && (c.only == "" || strings.Contains(c.only, "clock-")))
 	if err != nil {
 		fmt.Println(err)
 		return 1

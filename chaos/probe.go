@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/chaos/device"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
@@ -76,7 +77,7 @@ func (r *round) decide(ctx context.Context, c simulator.Credential, at *server) 
 	r.world.mu.Lock()
 	want := r.world.target(c.ID)
 	r.world.mu.Unlock()
-	conn, welcome, err := greet(ctx, directly(at), c)
+	conn, welcome, err := device.Greet(ctx, directly(at), c)
 	if err != nil {
 		r.say("  no decision: %v", err) // a server that breaks may decide nothing
 		return
@@ -103,7 +104,7 @@ func (r *round) edit(ctx context.Context, id fleet.DeviceID, u api.DeviceUpdate,
 // disable disables a device that is connected: nothing it sends is acknowledged from then on, whatever
 // is broken, and its connection ends.
 func (r *round) disable(ctx context.Context, c simulator.Credential, at *server) error {
-	conn, _, err := greet(ctx, directly(at), c)
+	conn, _, err := device.Greet(ctx, directly(at), c)
 	if err != nil {
 		return nil //nolint:nilerr // a server that breaks takes no devices
 	}
@@ -158,84 +159,8 @@ func directly(s *server) mqttlite.Broker {
 	return mqttlite.Broker{Scheme: "tcp", Host: s.mqtt, Source: net.IPv4(127, 0, 0, 2)}
 }
 
-// greet connects and shakes hands, for a device that takes no updates now.
-func greet(ctx context.Context, broker mqttlite.Broker, c simulator.Credential) (*mqttlite.Conn, wire.Welcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	id := c.ID.String()
-	conn, err := mqttlite.Dial(ctx, broker, mqtt.Client{ID: id, User: id, Password: c.Secret, KeepAlive: 30 * time.Second})
-	if err != nil {
-		return nil, wire.Welcome{}, err
-	}
-	hello := wire.NewHello(c.Version)
-	hello.UpdatesOn = false
-	_, err = conn.Publish(wire.Topic{Speaker: c.ID, Kind: wire.TopicHello}.String(), 0, hello.Encode())
-	deadline, _ := ctx.Deadline()
-	for err == nil {
-		var p mqtt.Packet
-		if p, err = conn.Read(deadline); err != nil || p.Kind != mqtt.Publish {
-			continue
-		}
-		topic, wrong := wire.ParseTopic(string(p.Topic))
-		if wrong != nil || topic.Kind != wire.TopicWelcome {
-			continue
-		}
-		var welcome wire.Welcome
-		if welcome, err = wire.DecodeWelcome(p.Payload); err == nil {
-			return conn, welcome, nil
-		}
-	}
-	_ = conn.Close()
-	return nil, wire.Welcome{}, err
-}
-
-// pulse is a device that shakes hands as often as a device may: when it can shows which part of the
-// Cluster is there.
-type pulse struct {
-	credential simulator.Credential
-
-	mu    sync.Mutex
-	times []time.Time // of handshakes; guarded by mu
-}
-
-// run begins after a while, so that the pulses take turns, which they keep also when one of them had to wait.
-func (p *pulse) run(ctx context.Context, links *links, after time.Duration) {
-	const every = wire.HelloInterval + 500*time.Millisecond
-	began := time.Now().Add(after)
-	for wait(ctx, after); ctx.Err() == nil; wait(ctx, every-time.Since(began)%every) {
-		conn, _, err := greet(ctx, mqttlite.Broker{Dialer: links.dial}, p.credential)
-		if err == nil {
-			p.mu.Lock()
-			p.times = append(p.times, time.Now())
-			p.mu.Unlock()
-			_ = conn.Close()
-		}
-	}
-}
-
-// between is how many handshakes there were in a time.
-func (p *pulse) between(from, to time.Time) (n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, at := range p.times {
-		if !at.Before(from) && at.Before(to) {
-			n++
-		}
-	}
-	return n
-}
-
-// handshakes is how many there were per second of all these.
-func handshakes(all []*pulse, from, to time.Time) float64 {
-	n := 0
-	for _, p := range all {
-		n += p.between(from, to)
-	}
-	return float64(n) / max(to.Sub(from).Seconds(), 0.001)
-}
-
 // others are those that are not among some.
-func others(all, some []*pulse) (left []*pulse) {
+func others(all, some []*device.Pulse) (left []*device.Pulse) {
 	for _, p := range all {
 		if !slices.Contains(some, p) {
 			left = append(left, p)

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/chaos/cable"
+	"github.com/muster-iot/muster/chaos/device"
+	"github.com/muster-iot/muster/chaos/machine"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
@@ -41,11 +44,11 @@ type round struct {
 	servers []*server // those there are
 	server  *server   // the first of them
 	cluster *cluster  // what they share; nil for one server
-	links   *links
+	links   *cable.Links
 	world   *world
 	ids     []fleet.DeviceID
 	fleet   *simulator.Fleet
-	talk    []*reporter
+	talk    []*device.Reporter
 
 	meddle func(context.Context) // what a test does between storm and peace
 
@@ -88,7 +91,7 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 			r.cluster.stop()
 		}
 		if r.small {
-			unmount(r.server.data())
+			machine.Unmount(r.server.data())
 		}
 		if err == nil && len(wrong) == 0 && !r.config.keep || asked.Err() != nil {
 			_ = os.RemoveAll(r.folder)
@@ -100,11 +103,11 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 	talking, silent := context.WithCancel(ctx)
 	defer silent()
 	for _, p := range r.talk {
-		r.background.Go(func() { p.run(talking) })
+		r.background.Go(func() { p.Run(talking) })
 	}
 	if c := r.cluster; c != nil {
 		for i, p := range c.pulses {
-			r.background.Go(func() { p.run(talking, r.links, time.Duration(i)*wire.HelloInterval/beating) })
+			r.background.Go(func() { p.Run(talking, r.links.Dial, time.Duration(i)*wire.HelloInterval/beating) })
 		}
 		r.background.Go(func() { c.sessions.watch(ctx, c, r.ids) })
 	}
@@ -148,13 +151,13 @@ func (r *round) begin(ctx context.Context) (err error) {
 		return err
 	}
 	for _, c := range all[:reporters] {
-		r.talk = append(r.talk, &reporter{credential: c, links: r.links, acknowledging: r.acknowledging.RLocker()})
+		r.talk = append(r.talk, &device.Reporter{Credential: c, Dial: r.links.Dial, Acknowledging: r.acknowledging.RLocker()})
 	}
 	all = all[reporters:]
 	known := all // to operators
 	if r.cluster != nil {
 		for _, c := range all[:beating] {
-			r.cluster.pulses = append(r.cluster.pulses, &pulse{credential: c})
+			r.cluster.pulses = append(r.cluster.pulses, &device.Pulse{Credential: c})
 		}
 		known = all[beating:]
 		r.cluster.probes.credentials, all = known[:probing], known[probing:]
@@ -162,7 +165,7 @@ func (r *round) begin(ctx context.Context) (err error) {
 	r.ids = idsOf(all)
 	r.world = newWorld(idsOf(known), groups, versions)
 	r.fleet, err = simulator.New(simulator.Config{
-		Broker: mqttlite.Broker{Dialer: r.links.dial}, Devices: all, Client: simulator.Light, Seed: r.seed, Haste: haste, KeepAlive: 30 * time.Second,
+		Broker: mqttlite.Broker{Dialer: r.links.Dial}, Devices: all, Client: simulator.Light, Seed: r.seed, Haste: haste, KeepAlive: 30 * time.Second,
 	})
 	if err != nil {
 		return err
@@ -178,15 +181,15 @@ func (r *round) install(ctx context.Context) (err error) {
 			return err
 		}
 		r.servers = r.cluster.servers
-		r.links = newLinks(r.random("links"), r.cluster.doors()...)
+		r.links = cable.NewLinks(r.random("links"), r.cluster.doors()...)
 	} else {
 		s, err := newServer(r.binary, r.folder)
 		if err != nil {
 			return err
 		}
 		r.servers = []*server{s}
-		r.small = mountSmall(s.data(), smallStorage)
-		r.links = newLinks(r.random("links"), s.mqtt)
+		r.small = machine.MountSmall(s.data(), smallStorage)
+		r.links = cable.NewLinks(r.random("links"), s.mqtt)
 	}
 	r.server = r.servers[0]
 	for _, s := range r.servers {

@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/client"
 	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/chaos/machine"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/redisserver"
 )
@@ -59,7 +60,7 @@ func (s *server) data() string { return filepath.Join(s.folder, "data") }
 func (s *server) start() error {
 	var err error
 	s.now, err = process.Start("muster", filepath.Join(s.folder, "muster.log"),
-		append([]string{"MUSTER_OWNER_PASSWORD=" + password, "MUSTER_OTA_RATE=" + rate, clockVariable + "=" + s.clockFile()}, s.settings...), s.binary,
+		append([]string{"MUSTER_OWNER_PASSWORD=" + password, "MUSTER_OTA_RATE=" + rate, machine.ClockVariable + "=" + s.clockFile()}, s.settings...), s.binary,
 		"serve", "--mqtt", s.mqtt, "--http", s.http, "--data", s.data(), "--owner-email", owner)
 	return err
 }

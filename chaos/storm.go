@@ -156,3 +156,11 @@ func (r *round) say(format string, args ...any) {
 		fmt.Printf("%8.3f  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 	}
 }
+
+// wait waits for d or the end of ctx.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

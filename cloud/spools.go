@@ -4,7 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/registry/fence"
 	"github.com/muster-iot/muster/store/spool"
 )
 
@@ -31,7 +31,7 @@ func (c *Cloud) openSpools() (err error) {
 }
 
 // fences returns the journal's fences; a nil interface when there are none.
-func (c *Cloud) fences() registry.Fences {
+func (c *Cloud) fences() fence.Kept {
 	if c.folder.fences == nil {
 		return nil
 	}

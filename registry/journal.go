@@ -41,12 +41,12 @@ func (r *Registry) journaled(ctx context.Context, b batch, work func(context.Con
 	}
 	id, err := r.journal.Open(ctx, string(record))
 	if err != nil {
-		r.fences.add(id)
+		r.fences.Add(id)
 		return err
 	}
 	err = work(ctx)
 	if closing := r.journal.Close(ctx, id); closing != nil {
-		r.fences.add(id)
+		r.fences.Add(id)
 		r.log.LogAttrs(ctx, slog.LevelWarn, "a batch that was answered is still in the journal: it is closed before the next change of a device", slog.Any("err", closing))
 	}
 	return err
@@ -54,7 +54,7 @@ func (r *Registry) journaled(ctx context.Context, b batch, work func(context.Con
 
 // Settle closes what is left in the journal of batches that were answered. It must be called
 // before the store is closed.
-func (r *Registry) Settle(ctx context.Context) error { return r.fences.flush(ctx, r.journal) }
+func (r *Registry) Settle(ctx context.Context) error { return r.fences.Flush(ctx, r.journal) }
 
 // regroup changes the groups of each device on its own, each in one write, and returns the
 // devices as they are now.
@@ -77,7 +77,7 @@ func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []erro
 // lets anything else change devices. Devices and groups that were deleted are left out, and devices that were
 // changed since at another server.
 func (r *Registry) Resume(ctx context.Context) error {
-	if err := r.fences.flush(ctx, r.journal); err != nil { // of a process that was killed
+	if err := r.fences.Flush(ctx, r.journal); err != nil { // of a process that was killed
 		return err
 	}
 	unfinished, err := r.journal.Unfinished(ctx)

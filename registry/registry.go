@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/index"
 	"github.com/muster-iot/muster/ota/precedence"
 	"github.com/muster-iot/muster/quota"
+	"github.com/muster-iot/muster/registry/fence"
 	"github.com/muster-iot/muster/steady"
 	"github.com/muster-iot/muster/store"
 )
@@ -30,7 +31,7 @@ type Config struct {
 	Teams    *store.Teams
 	Messages *store.Messages
 	Journal  *store.Journal // of batches under way
-	Fences   Fences         // of Journal, on disk; nil: none
+	Fences   fence.Kept     // of Journal, on disk; nil: none
 	Audit    *audit.Log
 	Quota    *quota.Stock // of devices; nil: none
 	Images   Images       // deleted with their product; nil: left in place
@@ -84,7 +85,7 @@ type Registry struct {
 	forecast Forecast
 	live     Live
 	journal  journal
-	fences   *fences
+	fences   *fence.Fences
 	log      *slog.Logger
 }
 
@@ -108,7 +109,7 @@ func New(config Config) *Registry {
 	return &Registry{
 		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
 		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live,
-		journal: config.Journal, fences: newFences(config.Fences, config.Log), log: config.Log,
+		journal: config.Journal, fences: fence.New(config.Fences, config.Log), log: config.Log,
 	}
 }
 

@@ -8,6 +8,16 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
+// journal is *store.Journal; tests put outages between it and the registry.
+type journal interface {
+	Open(ctx context.Context, record string) (id string, err error)
+	Close(ctx context.Context, id string) error
+	Fence(ctx context.Context, id string) error
+	Unfinished(ctx context.Context) (map[string]string, error)
+	Amend(ctx context.Context, amend func(record string) string) error
+	Record(ctx context.Context, id string) (string, error)
+}
+
 // supersede makes sure that no older batch is carried out on these devices later: neither one that this
 // server answered, nor one that another server, which may have been killed, has in the journal. Whoever changes
 // devices for an operator calls it first. What it returns is to be used for the changes.
@@ -15,7 +25,7 @@ func (r *Registry) supersede(ctx context.Context, ids ...fleet.DeviceID) (contex
 	if ctx.Value(supersededKey{}) != nil {
 		return ctx, nil
 	}
-	if err := r.fences.flush(ctx, r.journal); err != nil {
+	if err := r.fences.Flush(ctx, r.journal); err != nil {
 		return ctx, err
 	}
 	err := r.journal.Amend(ctx, func(record string) string {

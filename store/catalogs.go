@@ -168,9 +168,7 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return fleet.Product{}, err
 	}
 	undo := context.WithoutCancel(ctx)
-	create := func() (none fleet.Immediate, err error) {
-		return none, s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p}))
-	}
+	create := func() (none fleet.Immediate, err error) { return none, s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})) }
 	if err := s.write(ctx, p.ID, create); err != nil {
 		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Team, p.Slug), id))
 	}

@@ -1,4 +1,4 @@
-package main
+package cable
 
 import (
 	"io"
@@ -14,10 +14,10 @@ func TestBadLinksEndAfterTheirBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	l := newLinks(rand.New(rand.NewPCG(1, 2)), listener.Addr().String())
+	l := NewLinks(rand.New(rand.NewPCG(1, 2)), listener.Addr().String())
 	for budget := int64(0); budget <= 10; budget++ {
-		l.spoil(budget)
-		device, err := l.dial(t.Context())
+		l.Spoil(budget)
+		device, err := l.Dial(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

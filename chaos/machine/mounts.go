@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package machine
 
 import (
 	"errors"
@@ -12,10 +12,10 @@ import (
 // insideVariable is set in the process that has mounts of its own.
 const insideVariable = "MUSTER_CHAOS_INSIDE"
 
-// ownMounts runs this program again where it may mount file systems, and reports its exit
+// OwnMounts runs this program again where it may mount file systems, and reports its exit
 // code; inside is true in that one. Its mounts end with it. Where that is not allowed, inside
 // is true at once and the data folder is not on a small file system.
-func ownMounts() (inside bool, code int) {
+func OwnMounts() (inside bool, code int) {
 	if os.Getenv(insideVariable) != "" {
 		return true, 0
 	}
@@ -46,9 +46,10 @@ func ownMounts() (inside bool, code int) {
 	return false, 1
 }
 
-// mountSmall puts a file system of so many bytes at folder; false where that is not allowed.
-func mountSmall(folder string, size string) bool {
+// MountSmall puts a file system of so many bytes at folder; false where that is not allowed.
+func MountSmall(folder string, size string) bool {
 	return os.Getenv(insideVariable) != "" && syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size) == nil
 }
 
-func unmount(folder string) { _ = syscall.Unmount(folder, syscall.MNT_DETACH) } // it ends with the process at the latest
+// Unmount removes the file system that MountSmall put at folder.
+func Unmount(folder string) { _ = syscall.Unmount(folder, syscall.MNT_DETACH) } // it ends with the process at the latest

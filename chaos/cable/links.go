@@ -1,4 +1,5 @@
-package main
+// Package cable is connections that break: of devices to servers, and of servers to Redis.
+package cable
 
 import (
 	"context"
@@ -8,10 +9,10 @@ import (
 	"sync/atomic"
 )
 
-// links are the devices' connections. While they are bad, each one is cut after a number of
+// Links are the devices' connections. While they are bad, each one is cut after a number of
 // bytes, counted in both directions, so that every byte of the protocol is the last one
 // sooner or later.
-type links struct {
+type Links struct {
 	addresses []string // of servers, or of their balancer
 	next      atomic.Uint32
 	cut       atomic.Int64 // connections that were
@@ -22,13 +23,15 @@ type links struct {
 	open   map[*link]bool
 }
 
-func newLinks(random *rand.Rand, addresses ...string) *links {
-	return &links{addresses: addresses, random: random, open: map[*link]bool{}}
+// NewLinks returns good links to these servers, or to their balancer. random draws how many bytes a bad
+// one carries.
+func NewLinks(random *rand.Rand, addresses ...string) *Links {
+	return &Links{addresses: addresses, random: random, open: map[*link]bool{}}
 }
 
-// dial is a simulator's or a reporter's way to the server, or to the servers in turn, past those that
+// Dial is a simulator's or a reporter's way to the server, or to the servers in turn, past those that
 // don't listen.
-func (l *links) dial(ctx context.Context) (conn net.Conn, err error) {
+func (l *Links) Dial(ctx context.Context) (conn net.Conn, err error) {
 	for range l.addresses {
 		address := l.addresses[l.next.Add(1)%uint32(len(l.addresses))]
 		if conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", address); err == nil {
@@ -47,15 +50,15 @@ func (l *links) dial(ctx context.Context) (conn net.Conn, err error) {
 }
 
 // limit gives a connection its budget; the caller holds mu.
-func (l *links) limit(c *link) {
+func (l *Links) limit(c *link) {
 	c.left.Store(0)
 	if l.budget > 0 {
 		c.left.Store(1 + l.random.Int64N(l.budget))
 	}
 }
 
-// spoil makes all links, those that are open too, as bad as budget says; 0 makes them good.
-func (l *links) spoil(budget int64) {
+// Spoil makes all links, those that are open too, as bad as budget says; 0 makes them good.
+func (l *Links) Spoil(budget int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.budget = budget
@@ -67,7 +70,7 @@ func (l *links) spoil(budget int64) {
 // link is one connection.
 type link struct {
 	net.Conn
-	links *links
+	links *Links
 	left  atomic.Int64 // bytes until it is cut; 0: any number
 }
 

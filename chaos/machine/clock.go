@@ -1,4 +1,5 @@
-package main
+// Package machine changes what a server takes for granted: its clock, and how large its disk is.
+package machine
 
 import (
 	"context"
@@ -13,8 +14,8 @@ import (
 	"strings"
 )
 
-// clockVariable names the file that holds the step of the server's wall clock, in seconds.
-const clockVariable = "MUSTER_CHAOS_CLOCK"
+// ClockVariable names the file that holds the step of the server's wall clock, in seconds.
+const ClockVariable = "MUSTER_CHAOS_CLOCK"
 
 // steppedClock is a file of package main that patches the code of time.Now when the server starts:
 // the wall clock is off by what the file says; the monotonic clock, timers and redis-server's clock
@@ -23,12 +24,12 @@ const clockVariable = "MUSTER_CHAOS_CLOCK"
 //go:embed stepped.go.txt
 var steppedClock []byte
 
-// canStep reports whether steppedClock knows this machine's code.
-const canStep = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
+// CanStep reports whether steppedClock knows this machine's code.
+const CanStep = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 
-// buildServer builds the server, with a clock that can be stepped if stepped.
-func buildServer(ctx context.Context, stepped bool) (binary string, cleanUp func(), err error) {
-	if stepped && !canStep {
+// BuildServer builds the server, with a clock that can be stepped if stepped.
+func BuildServer(ctx context.Context, stepped bool) (binary string, cleanUp func(), err error) {
+	if stepped && !CanStep {
 		return "", nil, errors.New("the clock can be stepped on linux/amd64 only: choose other -faults")
 	}
 	folder, err := os.MkdirTemp("", "muster-chaos-build-")

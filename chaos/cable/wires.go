@@ -1,4 +1,4 @@
-package main
+package cable
 
 import (
 	"errors"
@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// wires are the connections from one server to the nodes of a Redis Cluster, through listeners at a
+// Wires are the connections from one server to the nodes of a Redis Cluster, through listeners at a
 // loopback address of the server's own and the ports of the nodes: a server that was given one of these
 // addresses takes the host of all others from it, as behind forwarded ports. They can be cut.
-type wires struct {
-	host      string
+type Wires struct {
+	Host      string
 	listeners []net.Listener
 
 	mu      sync.Mutex
@@ -21,9 +21,9 @@ type wires struct {
 	closed  bool // guarded by mu
 }
 
-// newWires listens at host for connections to nodes at 127.0.0.1.
-func newWires(host string, ports []string) (*wires, error) {
-	w := &wires{host: host, cut: map[string]bool{}, severed: map[string]bool{}, open: map[net.Conn]string{}}
+// NewWires listens at host for connections to nodes at 127.0.0.1.
+func NewWires(host string, ports []string) (*Wires, error) {
+	w := &Wires{Host: host, cut: map[string]bool{}, severed: map[string]bool{}, open: map[net.Conn]string{}}
 	w.healed = sync.NewCond(&w.mu)
 	for _, port := range ports {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
@@ -36,7 +36,7 @@ func newWires(host string, ports []string) (*wires, error) {
 	return w, nil
 }
 
-func (w *wires) accept(l net.Listener, port string) {
+func (w *Wires) accept(l net.Listener, port string) {
 	for {
 		in, err := l.Accept()
 		if err != nil {
@@ -56,7 +56,7 @@ func (w *wires) accept(l net.Listener, port string) {
 }
 
 // join notes a new connection, unless its port refuses them.
-func (w *wires) join(in, out net.Conn, port string) bool {
+func (w *Wires) join(in, out net.Conn, port string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.severed[port] || w.closed {
@@ -67,7 +67,7 @@ func (w *wires) join(in, out net.Conn, port string) bool {
 }
 
 // pass copies what from sends. While the port is cut it waits, as packets do that are sent again and again.
-func (w *wires) pass(from, to net.Conn, port string) {
+func (w *Wires) pass(from, to net.Conn, port string) {
 	defer w.leave(from, to)
 	for buf := make([]byte, 32<<10); ; {
 		n, err := from.Read(buf)
@@ -87,7 +87,7 @@ func (w *wires) pass(from, to net.Conn, port string) {
 	}
 }
 
-func (w *wires) leave(conns ...net.Conn) {
+func (w *Wires) leave(conns ...net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range conns {
@@ -96,8 +96,8 @@ func (w *wires) leave(conns ...net.Conn) {
 	}
 }
 
-// sever cuts the wires to some ports: silently, or, if loud, with an end of all connections.
-func (w *wires) sever(ports []string, loud bool) {
+// Sever cuts the wires to some ports: silently, or, if loud, with an end of all connections.
+func (w *Wires) Sever(ports []string, loud bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, port := range ports {
@@ -110,8 +110,8 @@ func (w *wires) sever(ports []string, loud bool) {
 	}
 }
 
-// heal mends all wires.
-func (w *wires) heal() {
+// Heal mends all wires.
+func (w *Wires) Heal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.cut)
@@ -119,8 +119,8 @@ func (w *wires) heal() {
 	w.healed.Broadcast()
 }
 
-// close ends all connections.
-func (w *wires) close() error {
+// Close ends all connections.
+func (w *Wires) Close() error {
 	var failed error
 	for _, l := range w.listeners {
 		failed = errors.Join(failed, l.Close())

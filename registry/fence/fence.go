@@ -1,4 +1,5 @@
-package registry
+// Package fence keeps batches that were answered from being carried out again.
+package fence
 
 import (
 	"context"
@@ -7,28 +8,23 @@ import (
 	"sync/atomic"
 )
 
-// journal is *store.Journal; tests put outages between it and the registry.
-type journal interface {
-	Open(ctx context.Context, record string) (id string, err error)
-	Close(ctx context.Context, id string) error
-	Fence(ctx context.Context, id string) error
-	Unfinished(ctx context.Context) (map[string]string, error)
-	Amend(ctx context.Context, amend func(record string) string) error
-	Record(ctx context.Context, id string) (string, error)
-}
-
-// Fences keep the ids of journal entries that must not be resumed, for a next process should this
+// Kept keeps the ids of journal entries that must not be resumed, for a next process should this
 // one be killed before Redis is back. *spool.Spool implements it.
-type Fences interface {
+type Kept interface {
 	Add(id string) error
 	Lines() []string
 	Drop(n int) error
 }
 
-// fences are the entries of the journal whose batches were answered but which could not be
+// Journal has the entries. *journal.Journal implements it.
+type Journal interface {
+	Fence(ctx context.Context, id string) error
+}
+
+// Fences are the entries of the journal whose batches were answered but which could not be
 // closed. It is safe for concurrent use.
-type fences struct {
-	kept Fences // nil: they are lost with this process
+type Fences struct {
+	kept Kept // nil: they are lost with this process
 	log  *slog.Logger
 	open atomic.Int32 // entries, so that edits need no lock while there are none
 
@@ -36,8 +32,9 @@ type fences struct {
 	ids []string // guarded by mu
 }
 
-func newFences(kept Fences, log *slog.Logger) *fences {
-	f := &fences{kept: kept, log: log}
+// New returns those that kept has; nil: none are kept.
+func New(kept Kept, log *slog.Logger) *Fences {
+	f := &Fences{kept: kept, log: log}
 	if kept != nil {
 		f.ids = kept.Lines()
 		f.open.Store(int32(len(f.ids)))
@@ -45,8 +42,8 @@ func newFences(kept Fences, log *slog.Logger) *fences {
 	return f
 }
 
-// add is called before the batch of id is answered.
-func (f *fences) add(id string) {
+// Add is called before the batch of id is answered.
+func (f *Fences) Add(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ids = append(f.ids, id)
@@ -59,9 +56,9 @@ func (f *fences) add(id string) {
 	}
 }
 
-// flush fences the entries in the journal. Whoever changes a device for an operator calls it
+// Flush fences the entries in the journal. Whoever changes a device for an operator calls it
 // first: with an entry of an older batch left open, the next start would undo the change.
-func (f *fences) flush(ctx context.Context, journal journal) error {
+func (f *Fences) Flush(ctx context.Context, journal Journal) error {
 	if f.open.Load() == 0 {
 		return nil
 	}
