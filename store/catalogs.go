@@ -40,8 +40,7 @@ func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet
 	return s.docs.Get(ctx, product)
 }
 
-// Current is Catalog for requests of people and programs, who may have had another server's answer a moment
-// ago: if the store is joined, it compares the revision with that in Redis first.
+// Current is Catalog, compared with Redis if servers share the store: whoever asks may have had another one's answer.
 func (s *Catalogs) Current(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
 	if s.tags != nil {
 		return s.docs.Live(ctx, product)
@@ -168,8 +167,9 @@ func (s *Catalogs) CreateProduct(ctx context.Context, p fleet.Product) (fleet.Pr
 		return fleet.Product{}, err
 	}
 	undo := context.WithoutCancel(ctx)
-	create := func() (none fleet.Immediate, err error) { return none, s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p})) }
-	if err := s.write(ctx, p.ID, create); err != nil {
+	if err := s.write(ctx, p.ID, func() (none fleet.Immediate, err error) {
+		return none, s.docs.Create(ctx, p.ID, cloneCatalog(&fleet.Catalog{Product: p}))
+	}); err != nil {
 		return fleet.Product{}, errors.Join(err, s.core.claims.Unclaim(undo, keys.Slug(p.Team, p.Slug), id))
 	}
 	_, err = s.teams.docs.Edit(ctx, p.Team, func(r *roster) error {
