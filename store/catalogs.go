@@ -86,8 +86,7 @@ func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func
 	return s.tags.Edit(ctx, product, work)
 }
 
-// compareEvery is how often a Cluster's catalogs are compared with those in memory: there, Save
-// does not do it.
+// compareEvery is how often a Cluster's catalogs are compared with those in memory: there, Save does not do it.
 const compareEvery = 2 * time.Second
 
 func (s *Catalogs) compare(ctx context.Context) {
@@ -104,9 +103,8 @@ func (s *Catalogs) CatalogAt(ctx context.Context, product fleet.ProductID, atLea
 	return s.docs.Load(ctx, product)
 }
 
-// EditCatalog changes a copy of the catalog and writes it. It returns what was written. change
-// gets a fresh copy each time another change came first, so it may run several times. A new
-// slug is claimed first: fleet.Conflict when another product has it.
+// EditCatalog changes a copy of the catalog and writes it. It returns what was written. change gets a fresh copy each time
+// another change came first, so it may run several times. A new slug is claimed first: fleet.Conflict when another product has it.
 func (s *Catalogs) EditCatalog(ctx context.Context, product fleet.ProductID, change func(*fleet.Catalog) error) (*fleet.Catalog, error) {
 	var before, claimed string
 	var team fleet.TeamID
@@ -191,13 +189,12 @@ func (s *Catalogs) Products(ctx context.Context, team fleet.TeamID) ([]fleet.Pro
 	products := make([]fleet.Product, 0, len(r.products))
 	for id := range r.products {
 		c, err := s.Catalog(ctx, id)
-		if errors.Is(err, fleet.NotFound) {
-			continue // being deleted
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			products = append(products, c.Product)
+		case !errors.Is(err, fleet.NotFound): // else it is being deleted
 			return nil, err
 		}
-		products = append(products, c.Product)
 	}
 	slices.SortFunc(products, func(a, b fleet.Product) int { return int(a.ID) - int(b.ID) })
 	return products, nil
