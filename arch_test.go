@@ -87,7 +87,7 @@ var mayImport = map[string][]string{
 	"simulator":    {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "simulator/ble"},
 	"cloud":        {"event", "peers", "filter", "fleet", "job", "notify", "notify/mail", "notify/webhook", "quota", "certificate", "configs", "broker", "edge", "audit", "activity", "session", "roaming", "accounts", "history", "ota", "ota/image", "ota/image/bucket", "ota/image/s3", "ota/pace", "ota/rehearsal", "ota/release", "ota/remaining", "ota/rollout", "registry", "registry/fence", "index", "steady", "store", "store/grant", "store/retention", "store/disk", "store/lockfile", "store/spool", "api/rest", "api/account", "api/history", "api/rehearsal", "api/channels", "api/exports", "api/jobs", "api/updates", "api/upload", "api/particle", "api/nrf", "console"},
 	"conform":      {"fleet", "wire", "wire/mqtt", "broker"},
-	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/device", "bench/process", "bench/report", "bench/rest", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
+	"bench":        {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/device", "bench/process", "bench/nodes", "bench/report", "bench/rest", "bench/server", "bench/swarm", "certificate", "certificate/selfsigned", "store/redisserver"},
 	"cli":          {"audit/chain", "event", "fleet", "devicefile", "api", "api/client", "humane", "cli/terminal"},
 	"cli/terminal": {},
 	"cmd/muster":   {"fleet", "certificate", "conform", "wire", "configs", "cloud", "simulator", "simulator/mqttlite", "api", "api/client", "humane", "cli", "cli/terminal"},
@@ -121,7 +121,7 @@ var mayImport = map[string][]string{
 	"store/pipeline":    {"fleet", "store/record", "store/slots"},
 	"store/record":      {"calendar", "event", "fleet"},
 	"store/redisserver": {"store/disk", "store/lockfile"},
-	"store/redistest":   {"store/slots"}, // for tests and chaos
+	"store/redistest":   {"store/slots"}, // for tests, chaos and benchmarks
 	"store/require":     {"store/pipeline"},
 	"store/slots":       {},
 	"store/spool":       {"fleet"},
@@ -143,9 +143,11 @@ var mayImport = map[string][]string{
 	"deploy/haproxy": {"bench/process"}, // for tests and chaos
 
 	"bench/device":  {"fleet", "wire", "wire/mqtt", "simulator/mqttlite", "bench/swarm"},
+	"bench/nodes":   {"bench/device", "bench/process", "bench/report", "bench/server", "bench/swarm", "simulator/mqttlite", "store/redisserver", "store/redistest"},
 	"bench/process": {},
 	"bench/report":  {},
 	"bench/rest":    {},
+	"bench/server":  {"bench/process", "bench/rest"},
 	"bench/swarm":   {"wire/mqtt", "simulator/mqttlite"},
 
 	"simulator/mqttlite": {"fleet", "wire/mqtt"},

@@ -50,7 +50,7 @@
 //	store/record        how fleet's types are encoded in Redis
 //	store/redisserver   the redis-server that Muster starts for itself
 //	store/lockfile      one process per data folder
-//	store/redistest     real Redis Clusters and Sentinels for tests
+//	store/redistest     real Redis Clusters and Sentinels for tests and benchmarks
 //	store/identity      which store this is, and which process holds it
 //	store/feed          keeps the index equal to the records, whoever writes them
 //	store/jobs          background jobs, and the devices they are about
@@ -116,10 +116,12 @@
 //	deploy/haproxy      HAProxy with the example, for tests and chaos
 //	bench               side-by-side benchmarks
 //	bench/device        the devices of a benchmark
+//	bench/nodes         several servers on one Redis, and growth with the fleet
 //	bench/process       servers under test, and what the kernel says of them
 //	bench/report        what a benchmark found, as tables or JSON
 //	bench/swarm         many MQTT clients, over TCP or TLS
 //	bench/rest          the few REST calls that prepare a benchmark
+//	bench/server        starting muster serve for a benchmark
 //
 // The rules between them are in docs/architecture.md and enforced by arch_test.go.
 package muster

@@ -29,6 +29,12 @@ func (o *options) register(flags *flag.FlagSet) {
 	if o.settle > 0 {
 		flags.DurationVar(&o.settle, "settle", o.settle, "rest before memory is read")
 	}
+	if o.fleets != nil {
+		flags.Func("fleets", "start servers on fleets of so many devices; several, separated by commas (default 1000,100000)", func(s string) (err error) {
+			o.fleets, err = counts(s)
+			return err
+		})
+	}
 	if o.size > 0 {
 		flags.Int64Var(&o.size, "size", o.size, "bytes of an image")
 		flags.Var((*sizes)(&o.chunks), "chunk", "bytes of image data per chunk; several, separated by commas")
@@ -118,4 +124,16 @@ func (s *sizes) Set(text string) error {
 		*s = append(*s, uint32(n))
 	}
 	return nil
+}
+
+// counts reads numbers above 0, separated by commas.
+func counts(text string) (numbers []int, err error) {
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number above 0", word)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
 }

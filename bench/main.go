@@ -41,6 +41,7 @@ type options struct {
 	online  int           // connections, where not every device has one
 	secure  bool          // over TLS
 	loaded  int           // devices that download at the same time, where not all do
+	fleets  []int         // devices of the fleets that servers are started on
 	fleet   string        // folder to keep the fleet in; "": a temporary one
 	sides   sides
 	muster  string        // path of the binary; "": build it
@@ -76,6 +77,10 @@ var benchmarks = []benchmark{
 	{
 		name: "lists", about: "pages of a long list of devices, and the impact of a release, over HTTP", alone: true, apart: true,
 		defaults: options{devices: 1_000_000, dialers: 64, clients: 2, asked: 400, online: 1000, settle: 20 * time.Second, timeout: 4 * time.Hour}, run: lists,
+	},
+	{
+		name: "nodes", about: "several servers on one Redis: handshakes, round trips and bytes, and growth with the fleet", alone: true, apart: true,
+		defaults: options{devices: 3000, dialers: 64, fleets: []int{1000, 100_000}, settle: 5 * time.Second, timeout: 30 * time.Minute}, run: several,
 	},
 }
 
@@ -113,7 +118,7 @@ func usage() {
 	for _, m := range benchmarks {
 		fmt.Fprintf(os.Stderr, "  %-11s %s\n", m.name, m.about)
 	}
-	fmt.Fprintf(os.Stderr, "  %-11s %s\n", "all", "one after the other, without lists")
+	fmt.Fprintf(os.Stderr, "  %-11s %s\n", "all", "one after the other, without lists and nodes")
 	fmt.Fprintln(os.Stderr, "go run ./bench <name> -h lists its flags")
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/bench/server"
 	"github.com/muster-iot/muster/bench/swarm"
 )
 
@@ -84,7 +85,7 @@ func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mo
 		return nil, nil, err
 	}
 	m := &mosquitto{Process: p, mqtt: target, version: mosquittoVersion(ctx, path)}
-	err = process.Poll(ctx, startTimeout, "mosquitto's listener", func() (bool, error) {
+	err = process.Poll(ctx, server.StartTimeout, "mosquitto's listener", func() (bool, error) {
 		nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", target.Address)
 		if err != nil {
 			return false, p.Alive()

@@ -1,20 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"time"
 
-	"github.com/muster-iot/muster/bench/process"
-	"github.com/muster-iot/muster/bench/rest"
+	"github.com/muster-iot/muster/bench/server"
 	"github.com/muster-iot/muster/bench/swarm"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -22,16 +15,11 @@ import (
 // muster is a `muster serve` under test, with its default store: a redis-server of its
 // own on a data folder of the bed.
 type muster struct {
-	*process.Process
-	*rest.Client
+	*server.Muster
 	mqtt swarm.Target
 }
 
-const (
-	ownerEmail   = "bench@example.com"
-	product      = "bench"
-	startTimeout = 3 * time.Minute // a million devices take some of it
-)
+const product = "bench"
 
 // startMuster starts the server. A second start on the same bed finds what the first one
 // stored.
@@ -40,57 +28,32 @@ func (b *bed) startMuster(ctx context.Context, o options) (*muster, error) {
 	if err != nil {
 		return nil, err
 	}
-	readyFile := filepath.Join(b.dir, "ready.json")
-	if err := os.Remove(readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	config := server.Config{
+		Name: "muster", Binary: b.binary, Folder: b.dir, Data: filepath.Join(b.fleet, "data"), Password: password, Flags: o.serve,
+		Settings: []string{
+			fmt.Sprintf("MUSTER_QUOTA_DEVICES=%d", max(o.devices, 1_000_000)), // of one team
+			fmt.Sprintf("MUSTER_OTA_MAX_UPDATES=%d", max(o.devices, 1000)),
+		},
 	}
-	environment := []string{
-		"MUSTER_OWNER_EMAIL=" + ownerEmail, "MUSTER_OWNER_PASSWORD=" + password,
-		fmt.Sprintf("MUSTER_QUOTA_DEVICES=%d", max(o.devices, 1_000_000)), // of one team
-		fmt.Sprintf("MUSTER_OTA_MAX_UPDATES=%d", max(o.devices, 1000)),
-	}
-	args := append([]string{
-		"serve", "--data", filepath.Join(b.fleet, "data"),
-		"--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", readyFile,
-	}, o.serve...)
 	var target swarm.Target
 	if o.secure {
 		files, clients, err := b.certificate()
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, "--mqtts", "127.0.0.1:0", "--tls-cert", files.Cert, "--tls-key", files.Key)
+		config.Flags = append([]string{"--mqtts", "127.0.0.1:0", "--tls-cert", files.Cert, "--tls-key", files.Key}, o.serve...)
 		target.TLS = clients
 	}
-	p, err := b.start("muster", environment, b.binary, args...)
+	s, err := server.Start(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	var at struct {
-		MQTT  string `json:"mqtt"`
-		MQTTS string `json:"mqtts"`
-		HTTP  string `json:"http"`
-	}
-	err = process.Poll(ctx, startTimeout, "muster's ready file", func() (bool, error) {
-		data, err := os.ReadFile(readyFile)
-		if err != nil || json.Unmarshal(data, &at) != nil {
-			return false, p.Alive()
-		}
-		return true, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	target.Address = at.MQTT
+	b.started = append(b.started, s.Process)
+	target.Address = s.MQTT
 	if o.secure {
-		target.Address = at.MQTTS
+		target.Address = s.MQTTS
 	}
-	m := &muster{Process: p, Client: rest.New(at.HTTP), mqtt: target}
-	err = process.Poll(ctx, startTimeout, "muster's /readyz", func() (bool, error) { return m.Ready(ctx), p.Alive() })
-	if err != nil {
-		return nil, err
-	}
-	return m, m.SignIn(ctx, ownerEmail, password)
+	return &muster{Muster: s, mqtt: target}, nil
 }
 
 // ownerPassword is drawn once for each bed.
@@ -154,19 +117,9 @@ func (m *muster) gauges(ctx context.Context) (g gauges, err error) {
 	if err != nil {
 		return g, err
 	}
-	if g.stack, err = metric(text, "go_memstats_stack_inuse_bytes"); err != nil {
+	if g.stack, err = server.Metric(text, "go_memstats_stack_inuse_bytes"); err != nil {
 		return g, err
 	}
-	g.heap, err = metric(text, "go_memstats_heap_inuse_bytes")
+	g.heap, err = server.Metric(text, "go_memstats_heap_inuse_bytes")
 	return g, err
-}
-
-// metric finds a metric without labels in the Prometheus text format.
-func metric(text []byte, name string) (float64, error) {
-	for line := range bytes.Lines(text) {
-		if words := bytes.Fields(line); len(words) >= 2 && string(words[0]) == name {
-			return strconv.ParseFloat(string(words[1]), 64)
-		}
-	}
-	return 0, fmt.Errorf("/metrics has no %s", name)
 }

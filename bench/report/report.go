@@ -17,6 +17,7 @@ type Result struct {
 	About   string   `json:"about"`
 	Setting []string `json:"setting"` // what was measured with what
 	Asked   []Asked  `json:"asked,omitempty"`
+	Tables  []Table  `json:"tables,omitempty"`
 	Rows    []Row    `json:"rows"`
 	Bars    []Bar    `json:"bars"`
 }
@@ -142,7 +143,10 @@ func (r *Result) Print(w io.Writer) error {
 		text = fmt.Appendf(text, "  %s\n", line)
 	}
 	text = append(text, r.latencies()...)
-	text = append(text, "\nmedian\tunit\tmuster\tmosquitto\tratio\tleast to most\t\n"...)
+	text = append(text, r.tables()...)
+	if len(r.Rows) > 0 {
+		text = append(text, "\nmedian\tunit\tmuster\tmosquitto\tratio\tleast to most\t\n"...)
+	}
 	for _, row := range r.Rows {
 		text = fmt.Appendf(text, "%s\t%s\t%s\t%s\t%s\t%s\t\n", row.What, row.Unit,
 			cell(row.Muster.Got()), cell(row.Mosquitto.Got()), cell(row.Ratio()), row.spread())
