@@ -121,7 +121,8 @@ func roll(t *testing.T, count int, old, drain string, devices int) *rolling {
 	for range count {
 		r.servers = append(r.servers, cloudtest.Spawn(t, func(p *cloudtest.Process) {
 			p.Binary = old
-			rate := strconv.Itoa(max(400, devices/4)) + "KB/s" // so that downloads are under way when a server is restarted
+			// Downloads are under way when a server is restarted, but none waits for 10 s, after which devices ask again.
+			rate := strconv.Itoa(4*devices) + "KB/s"
 			p.Env = []string{"MUSTER_REDIS_URL=" + r.url, "MUSTER_NODE_JOIN=true", "MUSTER_NODE_DRAIN=" + drain, "MUSTER_OTA_RATE=" + rate, "MUSTER_LOG_LEVEL=info",
 				"MUSTER_MQTT_MAX_PENDING_PER_ADDRESS=1024"} // all devices have one
 			data := filepath.Join(p.Folder, "data")

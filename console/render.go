@@ -69,7 +69,7 @@ func (b broker) Publish(id any, user, secret, name, message string) string {
 
 // Simulate is the shell command that simulates the devices of a file of credentials.
 func (b broker) Simulate(file string) string {
-	return "muster simulate --broker tcp://" + net.JoinHostPort(b.Host, b.Port) + " --credentials " + file
+	return "muster simulate --broker tcp://" + net.JoinHostPort(b.Host, b.Port) + " --credentials " + file + " --stay"
 }
 
 // rights are the results of takes: what an action requires that the actor may not do, "" if

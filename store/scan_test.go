@@ -76,7 +76,7 @@ var (
 func drawIndexed(t *rapid.T, id fleet.DeviceID) fleet.Device {
 	d := anyDevice.Draw(t, "device")
 	d.ID, d.Team, d.Gateway = id, id.Team(), fleet.DeviceNamed(string(d.Gateway)).In(id.Team()) // no id has a "/"
-	d.Pending, d.LastCommand, d.Groups = 0, 0, fleet.SortGroups(d.Groups)
+	d.Pending, d.LastCommand, d.Groups, d.Later = 0, 0, fleet.SortGroups(d.Groups), nil         // Later has names that no release has used
 	return d
 }
 

@@ -34,8 +34,14 @@ type guard struct {
 	holds    func(key string) bool
 	sentinel bool // connections to Sentinels are made like those to the master
 	scripts  []*Script
-	doubtful [lanes]atomic.Bool
+	doubts   [lanes]doubt
 }
+
+// doubt is whether Redis has to be looked at before it is used. It lasts until a look has ended that began
+// after the last failure: who comes meanwhile looks, too.
+type doubt struct{ raised, settled atomic.Uint64 }
+
+func (d *doubt) lasts() bool { return d.raised.Load() != d.settled.Load() }
 
 // connected makes a new connection usable: it loads the scripts, which Redis forgets when it
 // ends, and recognizes the Redis.
@@ -54,11 +60,11 @@ func (g *guard) connected(ctx context.Context, c *redis.Conn) error {
 	return g.Recognize(ctx, Master{c, g.holds})
 }
 
-func (g *guard) doubt(l lane) { g.doubtful[l].Store(true) }
+func (g *guard) doubt(l lane) { g.doubts[l].raised.Add(1) }
 
 // admit returns nil if a trip of lane l may be made.
 func (g *guard) admit(ctx context.Context, l lane) error {
-	if !g.doubtful[l].Load() && (l == reads || g.Lapsed == nil || !g.Lapsed()) {
+	if !g.doubts[l].lasts() && (l == reads || g.Lapsed == nil || !g.Lapsed()) {
 		return nil
 	}
 	return g.verify(ctx, l)
@@ -66,7 +72,7 @@ func (g *guard) admit(ctx context.Context, l lane) error {
 
 // verify looks at Redis again.
 func (g *guard) verify(ctx context.Context, l lane) error {
-	doubted := g.doubtful[l].Swap(false) // a failure meanwhile has to count
+	seen, doubted := g.doubts[l].raised.Load(), g.doubts[l].lasts() // a failure meanwhile counts
 	check := g.Recognize
 	if l == writes {
 		check = g.Confirm
@@ -87,6 +93,7 @@ func (g *guard) verify(ctx context.Context, l lane) error {
 			return err
 		}
 	}
+	g.doubts[l].settled.Store(seen)
 	if doubted && g.Recovered != nil {
 		g.Recovered()
 	}

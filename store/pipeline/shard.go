@@ -55,7 +55,7 @@ func (s *shard) watch() {
 func (s *shard) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
-	if s.guard.doubtful[reads].Load() && s.guard.verify(ctx, reads) == nil {
+	if s.guard.doubts[reads].lasts() && s.guard.verify(ctx, reads) == nil {
 		s.outage.over(reads)
 	}
 	err := s.guard.verify(ctx, writes)
