@@ -57,6 +57,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 		r.world.commands["lamp-7"]++
 		r.done["take-back"] = 2
 		r.talk[0].Note(1_000_000)
+		r.talk[1].Note(1_000_001)
 	}
 	wrong, err := r.run(t.Context())
 	if err != nil {
@@ -65,7 +66,7 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 	found := strings.Join(wrong, "\n")
 	for _, want := range []string{
 		"lamp-6 runs 1, the rules say 3", "lamp-5 is in groups [beta]", "lamp-5: development is true", "lamp-6 is locked to 0", "the list of group beta has 1",
-		"released are map[beta:2]", "lamp-7 carried out 0 commands, 1", "1 times firmware.release, acknowledged were 2", "0 times device.command, acknowledged were 1", "lamp-0: messages [1000000] were acknowledged and are lost",
+		"released are map[beta:2]", "lamp-7 carried out 0 commands, 1", "1 times firmware.release, acknowledged were 2", "0 times device.command, acknowledged were 1", "lamp-0: messages or alerts [1000000] were acknowledged and are lost", "lamp-1: messages or alerts [1000001] were acknowledged and are lost",
 	} {
 		if !strings.Contains(found, want) {
 			t.Errorf("%q was not found, but:\n%s", want, found)
@@ -121,7 +122,7 @@ func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 			r.decide(ctx, c.probes.credentials[0], r.servers[random.IntN(nodes)])
 		}
 		now := time.Now()
-		c.shards = append(c.shards, outage{died: now, replaced: now, served: now.Add(time.Minute), others: 0.1})
+		c.shards = append(c.shards, outage{died: now, replaced: now, served: now.Add(time.Minute), due: 10, others: 0.1, before: 1})
 		sampled()
 	}
 	wrong, err := r.run(t.Context())
@@ -131,7 +132,7 @@ func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 	found := strings.Join(wrong, "\n")
 	for _, want := range []string{
 		fmt.Sprintf("the session of %s went from ", r.ids[0]), fmt.Sprintf("%s should run 0, the rules say 5", r.cluster.probes.credentials[0].ID),
-		"the servers have 9 connections, 8 of 8 devices are online", "as online, which it is not", "were served 1m0s after", "shook hands at 10 % of their rate",
+		"the servers have 9 connections, 8 of 8 devices are online", "as online, which it is not", "were served 1m0s after", "10 % of the handshakes with the others took",
 	} {
 		if !strings.Contains(found, want) {
 			t.Errorf("%q was not found, but:\n%s", want, found)

@@ -37,9 +37,10 @@ type cluster struct {
 	hit  *server         // by the fault of now
 	dead *redistest.Node // likewise
 
-	sessions sessions
-	probes   probes
-	pulses   []*device.Pulse
+	sessions  sessions
+	probes    probes
+	pulses    []*device.Pulse
+	transfers device.Transfers
 
 	mu     sync.Mutex
 	shards []outage // guarded by mu
@@ -47,7 +48,7 @@ type cluster struct {
 
 // newCluster starts the Cluster and what surrounds the servers, which start later.
 func newCluster(r *round) (c *cluster, err error) {
-	c = &cluster{}
+	c = &cluster{transfers: device.Transfers{Limit: slots(r.config.devices)}}
 	defer func() {
 		if err != nil {
 			c.stop()
@@ -75,7 +76,10 @@ func newCluster(r *round) (c *cluster, err error) {
 		if err != nil {
 			return c, err
 		}
-		s.settings = []string{"MUSTER_NODE_JOIN=true", "MUSTER_NODE_DRAIN=3s", "MUSTER_REDIS_URL=" + c.url(w)}
+		s.settings = []string{"MUSTER_NODE_JOIN=true", "MUSTER_NODE_DRAIN=3s", "MUSTER_REDIS_URL=" + c.url(w), fmt.Sprint("MUSTER_OTA_MAX_UPDATES=", c.transfers.Limit)}
+		if r.copied {
+			s.settings = append(s.settings, "MUSTER_REDIS_ACK_REPLICAS=1")
+		}
 		c.servers = append(c.servers, s)
 		behind = append(behind, haproxy.Server{MQTT: s.mqtt, HTTP: s.http})
 	}
@@ -163,15 +167,26 @@ func (c *cluster) figures() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text := fmt.Sprintf("%d decisions of probes, %d disabled; sessions of %d samples", c.probes.decided.Load(), c.probes.disabled.Load(), c.sessions.judged.Load())
+	samples, most := c.transfers.Judged()
+	text += fmt.Sprintf("; at most %d devices, of %d that may, were sent chunks at once, in %d samples", most, c.transfers.Limit, samples)
+	if excused, _ := c.transfers.Over(); len(excused) > 0 {
+		text += fmt.Sprintf("\n  after a fault that explains it: %v", excused)
+	}
 	for _, o := range c.shards {
-		text += fmt.Sprintf("; a master replaced after %.1f s, its devices served %.1f s later, the others at %.0f %% of their rate",
-			o.replaced.Sub(o.died).Seconds(), o.served.Sub(o.replaced).Seconds(), 100*o.others)
+		text += "\n  " + o.String()
 	}
 	return text
 }
 
 // outage is what the death of a master did.
 type outage struct {
+	fault                  string // how it died
 	died, replaced, served time.Time
-	others                 float64 // rate of acknowledgements at the other masters, of that before
+	due                    int     // handshakes of devices of the other masters, until served
+	others, before         float64 // the part of them that took less than a second, and of those before
+}
+
+func (o outage) String() string {
+	return fmt.Sprintf("a master %s: replaced after %.1f s, its devices served %.1f s later; of %d handshakes with the others %.0f %% within %v, before %.0f %%",
+		o.fault, o.replaced.Sub(o.died).Seconds(), o.served.Sub(o.replaced).Seconds(), o.due, 100*o.others, prompt, 100*o.before)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,10 +47,10 @@ var clusterFaults = []fault{
 	}), continueHit},
 	{"node-cut-off", time.Second, 14 * time.Second, severing(2 * masters), mending},
 	{"node-cut-off-from-a-master", time.Second, 12 * time.Second, severing(1), mending},
-	{"master-killed", 0, 3 * time.Second, felling(func(n *redistest.Node) { n.Kill() }), restartDead},
-	{"master-suspended", 0, 3 * time.Second, felling(func(n *redistest.Node) { n.Signal(syscall.SIGSTOP) }), continueDead},
-	{"master-killed-and-back", 0, 200 * time.Millisecond, shortly(func(n *redistest.Node) { n.Kill() }), restartDead},
-	{"master-hangs", 100 * time.Millisecond, 1500 * time.Millisecond, shortly(func(n *redistest.Node) { n.Signal(syscall.SIGSTOP) }), continueDead},
+	{"master-killed", 0, 3 * time.Second, felling("killed", kill, (*redistest.Node).Start), restartDead},
+	{"master-suspended", 0, 3 * time.Second, felling("suspended", signalling(syscall.SIGSTOP), signalling(syscall.SIGCONT)), continueDead},
+	{"master-killed-and-back", 0, 200 * time.Millisecond, shortly(kill), restartDead},
+	{"master-hangs", 100 * time.Millisecond, 1500 * time.Millisecond, shortly(signalling(syscall.SIGSTOP)), continueDead},
 	{"replica-killed", 0, 2 * time.Second, func(_ context.Context, r *round, random *rand.Rand) error {
 		master := r.cluster.master(random)
 		if r.cluster.dead = r.cluster.redis.Replica(master); r.cluster.dead == nil {
@@ -98,6 +99,7 @@ func startHit(_ context.Context, r *round) error { return r.cluster.hit.start() 
 func continueHit(_ context.Context, r *round) error {
 	r.cluster.hit.signal(musterOnly, syscall.SIGCONT)
 	r.cluster.hit.suspended.Store(false)
+	r.cluster.transfers.Doubt(time.Now(), time.Now())
 	return nil
 }
 
@@ -129,18 +131,43 @@ func mending(_ context.Context, r *round) error {
 	return nil
 }
 
+func kill(n *redistest.Node) error {
+	n.Kill()
+	return nil
+}
+
+func signalling(sig syscall.Signal) func(*redistest.Node) error {
+	return func(n *redistest.Node) error {
+		n.Signal(sig)
+		return nil
+	}
+}
+
 // master draws a master.
 func (c *cluster) master(random *rand.Rand) *redistest.Node {
 	all := c.redis.Masters()
 	return all[random.IntN(len(all))]
 }
 
-// calm is how long the rate of handshakes is measured before a master dies.
-const calm = 3 * time.Second
+// acknowledged is held by whoever waits for an acknowledgement while no master may die. With copied a master
+// may die at any moment.
+func (r *round) acknowledged() sync.Locker {
+	if r.copied {
+		return new(sync.Mutex)
+	}
+	return r.acknowledging.RLocker()
+}
+
+// calm is how long handshakes are measured before a master dies, and prompt how long one may take.
+const (
+	calm   = 3 * time.Second
+	prompt = time.Second
+)
 
 // felling has a master replaced by its replica, when that has everything that was acknowledged to those
-// whom the oracle believes: the Cluster may lose the rest. It measures what that does to the devices.
-func felling(fell func(*redistest.Node)) func(context.Context, *round, *rand.Rand) error {
+// whom the oracle believes: the Cluster may lose the rest. With copied it may lose nothing, and accepts no write
+// before the dead master is back as a replica. It measures what that does to the devices.
+func felling(name string, fell, revive func(*redistest.Node) error) func(context.Context, *round, *rand.Rand) error {
 	return func(ctx context.Context, r *round, random *rand.Rand) error {
 		c := r.cluster
 		c.dead = c.master(random)
@@ -152,12 +179,20 @@ func felling(fell func(*redistest.Node)) func(context.Context, *round, *rand.Ran
 		rest := others(c.pulses, theirs)
 		began := time.Now()
 		wait(ctx, calm)
-		before := device.Rate(rest, began, time.Now())
+		if r.copied {
+			if err := c.leaveBehind(ctx, replica, c.dead); err != nil {
+				return err
+			}
+		}
 		c.sessions.failovers.Add(1)
 		r.acknowledging.Lock()
-		err := c.redis.AwaitReplicated(c.dead)
-		o := outage{died: time.Now()}
-		fell(c.dead)
+		var err error
+		if !r.copied {
+			err = c.redis.AwaitReplicated(c.dead)
+		}
+		o := outage{fault: name, died: time.Now()}
+		err = errors.Join(err, fell(c.dead))
+		replica.Signal(syscall.SIGCONT)
 		r.acknowledging.Unlock()
 		if err != nil {
 			return err
@@ -167,19 +202,33 @@ func felling(fell func(*redistest.Node)) func(context.Context, *round, *rand.Ran
 			return err
 		}
 		o.replaced = time.Now()
+		c.transfers.Doubt(o.died, o.replaced)
+		if r.copied {
+			if err := revive(c.dead); err != nil {
+				return err
+			}
+		}
 		err = process.Poll(ctx, healing, "its devices shake hands again", func() (bool, error) {
-			return len(theirs) == 0 || device.Rate(theirs, o.replaced, time.Now()) > 0, nil
+			return len(theirs) == 0 || device.Served(theirs, o.replaced), nil
 		})
 		o.served = time.Now()
-		if before > 0 {
-			o.others = device.Rate(rest, o.died, o.served) / before
-			c.mu.Lock()
-			c.shards = append(c.shards, o)
-			c.mu.Unlock()
-			r.say("  replaced %s after %v, served %v later; others at %.2f of %.1f/s", c.dead.Addr, o.replaced.Sub(o.died), o.served.Sub(o.replaced), o.others, before)
-		}
+		wait(ctx, prompt)
+		_, o.before = device.Prompt(rest, began, began.Add(calm-prompt))
+		o.due, o.others = device.Prompt(rest, o.died, o.served)
+		c.mu.Lock()
+		c.shards = append(c.shards, o)
+		c.mu.Unlock()
+		r.say("  %v", o)
 		return err
 	}
+}
+
+// leaveBehind has a replica miss what its master acknowledges from now on, if that does not wait for it.
+func (c *cluster) leaveBehind(ctx context.Context, replica, master *redistest.Node) error {
+	replica.Signal(syscall.SIGSTOP)
+	err := master.Client.Do(ctx, "client", "kill", "type", "replica").Err()
+	wait(ctx, 500*time.Millisecond)
+	return err
 }
 
 // of are the pulses whose records are with a master.
@@ -193,7 +242,7 @@ func (c *cluster) of(n *redistest.Node) (some []*device.Pulse) {
 }
 
 // shortly has a master away in the middle of an act, and not replaced: what it acknowledged it still has.
-func shortly(fell func(*redistest.Node)) func(context.Context, *round, *rand.Rand) error {
+func shortly(fell func(*redistest.Node) error) func(context.Context, *round, *rand.Rand) error {
 	return func(ctx context.Context, r *round, random *rand.Rand) error {
 		c := r.cluster
 		c.dead = c.master(random)
@@ -201,8 +250,7 @@ func shortly(fell func(*redistest.Node)) func(context.Context, *round, *rand.Ran
 			return err
 		}
 		r.inAnAct(ctx, random)
-		fell(c.dead)
-		return nil
+		return fell(c.dead)
 	}
 }
 

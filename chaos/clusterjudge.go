@@ -17,7 +17,7 @@ import (
 // How much the death of a master may do to devices of the others, and how soon its own are served once a replica
 // has taken over. The bars are 90 % and 3 s, on a machine of their own.
 const (
-	leastRate    = 0.7
+	leastPrompt  = 0.7
 	mostUnserved = 10 * time.Second
 )
 
@@ -45,11 +45,15 @@ func (c *cluster) judge(ctx context.Context, r *round) (wrong []string, err erro
 		if late := o.served.Sub(o.replaced); late > mostUnserved {
 			wrong = append(wrong, fmt.Sprintf("devices of a master that died were served %v after a replica had taken over", late))
 		}
-		if o.others < leastRate {
-			wrong = append(wrong, fmt.Sprintf("while a master was dead, devices of the others shook hands at %.0f %% of their rate", 100*o.others))
+		if o.due > 0 && o.others < leastPrompt*o.before {
+			wrong = append(wrong, fmt.Sprintf("while a master was dead, %.0f %% of the handshakes with the others took less than %v", 100*o.others, prompt))
 		}
 	}
 	c.mu.Unlock()
+	_, over := c.transfers.Over()
+	for _, e := range over {
+		wrong = append(wrong, fmt.Sprintf("ota.max_updates is %d: %v", c.transfers.Limit, e))
+	}
 	for began := time.Now(); ; wait(ctx, time.Second) {
 		found, err := c.presence(ctx, r)
 		if len(found) > 0 && time.Since(began) > r.config.settle/4 {

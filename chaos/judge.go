@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -228,56 +227,6 @@ func (r *round) commands(ctx context.Context) (wrong []string) {
 			return few(wrong)
 		}
 	}
-}
-
-// messages looks for acknowledged messages that are not listed.
-func (r *round) messages(ctx context.Context) (wrong []string, err error) {
-	for _, p := range r.talk {
-		id, acknowledged := p.Acknowledged()
-		r.reported += len(acknowledged)
-		listed, f := map[int]bool{}, api.MessageFilter{Device: id.String(), Limit: 100}
-		for {
-			page, err := r.server.client.Messages(ctx, f)
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range page.Items {
-				if n, err := strconv.Atoi(string(m.Message)); err == nil {
-					listed[n] = true
-				}
-			}
-			if f.After = page.Next; f.After == "" {
-				break
-			}
-		}
-		lost := slices.DeleteFunc(acknowledged, func(n int) bool { return listed[n] })
-		if len(lost) > 0 {
-			wrong = append(wrong, fmt.Sprintf("%s: messages %v were acknowledged and are lost", id, lost))
-		}
-	}
-	return wrong, nil
-}
-
-// audit looks for releases and commands that were acknowledged and are not in the audit log.
-// One that was repeated may be there twice.
-func (r *round) audit(ctx context.Context) (wrong []string, err error) {
-	for action, done := range map[string]int{"firmware.release": r.done["release-default"] + r.done["release-to-groups"] + r.done["take-back"], "device.command": r.world.commandsSent()} {
-		logged, f := 0, api.AuditFilter{Action: action, Limit: 100}
-		for {
-			page, err := r.server.client.Audit(ctx, f)
-			if err != nil {
-				return nil, err
-			}
-			logged += len(page.Items)
-			if f.After = page.Next; f.After == "" {
-				break
-			}
-		}
-		if logged < done {
-			wrong = append(wrong, fmt.Sprintf("the audit log has %d times %s, acknowledged were %d", logged, action, done))
-		}
-	}
-	return wrong, nil
 }
 
 // chunks finds devices that got chunks which they held, beyond what they asked for again and one

@@ -106,7 +106,7 @@ func (c config) run(ctx context.Context) (failed int) {
 		fmt.Printf("seed %d: %d acts, %d faults (%s), %d updates, %d messages, %d commands in %.0f s\n", r.seed, r.acts, r.faults, r.tally(),
 			r.confirmed, r.reported, r.world.commandsSent(), time.Since(started).Seconds())
 		if r.cluster != nil {
-			fmt.Println("  " + r.cluster.figures())
+			fmt.Printf("  replicas that have what is acknowledged: %v; %s\n", r.copied, r.cluster.figures())
 		}
 		if err == nil && len(wrong) == 0 {
 			continue

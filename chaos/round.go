@@ -59,8 +59,10 @@ type round struct {
 	asked      atomic.Pointer[server]
 
 	// acknowledging is held by whoever waits for an acknowledgement that the oracle counts on, so that a master
-	// with one that its replica does not have yet is not killed: what Redis may lose, it loses.
+	// with one that its replica does not have yet is not killed: what Redis may lose, it loses. With copied
+	// nobody holds it.
 	acknowledging sync.RWMutex
+	copied        bool // replicas have what is acknowledged: redis.ack_replicas
 
 	acts, faults, confirmed, reported int
 	met, done                         map[string]int // faults and acts by name
@@ -69,6 +71,7 @@ type round struct {
 
 // run returns what is wrong in the end; an error when the round could not be judged.
 func (r *round) run(ctx context.Context) (wrong []string, err error) {
+	r.copied = r.config.cluster && r.seed%2 == 0
 	r.began, r.met, r.done, r.acting = time.Now(), map[string]int{}, map[string]int{}, make(chan struct{}, 1)
 	asked := ctx
 	if r.folder, err = os.MkdirTemp("", fmt.Sprintf("muster-chaos-%d-", r.seed)); err != nil {
@@ -110,6 +113,7 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 			r.background.Go(func() { p.Run(talking, r.links.Dial, time.Duration(i)*wire.HelloInterval/beating) })
 		}
 		r.background.Go(func() { c.sessions.watch(ctx, c, r.ids) })
+		r.background.Go(func() { c.watchTransfers(ctx, r) })
 	}
 	if err := r.storm(ctx); err != nil {
 		return nil, err
@@ -151,7 +155,7 @@ func (r *round) begin(ctx context.Context) (err error) {
 		return err
 	}
 	for _, c := range all[:reporters] {
-		r.talk = append(r.talk, &device.Reporter{Credential: c, Dial: r.links.Dial, Acknowledging: r.acknowledging.RLocker()})
+		r.talk = append(r.talk, &device.Reporter{Credential: c, Dial: r.links.Dial, Acknowledging: r.acknowledged()})
 	}
 	all = all[reporters:]
 	known := all // to operators

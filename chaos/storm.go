@@ -132,8 +132,9 @@ func (r *round) attempt(ctx context.Context, call call) error {
 	if r.cluster != nil {
 		limit = healing
 	}
-	r.acknowledging.RLock()
-	defer r.acknowledging.RUnlock()
+	acknowledged := r.acknowledged()
+	acknowledged.Lock()
+	defer acknowledged.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s := r.next()

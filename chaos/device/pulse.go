@@ -47,47 +47,64 @@ func Greet(ctx context.Context, broker mqttlite.Broker, c simulator.Credential) 
 	return nil, wire.Welcome{}, err
 }
 
+// prompt is how soon after it is due a handshake has to be over.
+const prompt = time.Second
+
 // Pulse is a device that shakes hands as often as a device may: when it can shows which part of the
 // Cluster is there.
 type Pulse struct {
 	Credential simulator.Credential
 
-	mu    sync.Mutex
-	times []time.Time // of handshakes; guarded by mu
+	mu         sync.Mutex
+	handshakes []handshake // guarded by mu
 }
+
+type handshake struct{ due, done time.Time } // done is zero until then, and when it failed
 
 // Run begins after a while, so that the pulses take turns, which they keep also when one of them had to wait.
 func (p *Pulse) Run(ctx context.Context, dial func(context.Context) (net.Conn, error), after time.Duration) {
 	const every = wire.HelloInterval + 500*time.Millisecond
-	began := time.Now().Add(after)
-	for next := after; process.Pause(ctx, next) == nil; next = every - time.Since(began)%every {
+	for due := time.Now().Add(after); process.Pause(ctx, time.Until(due)) == nil; due = due.Add(every) {
+		p.mu.Lock()
+		n := len(p.handshakes)
+		p.handshakes = append(p.handshakes, handshake{due: due})
+		p.mu.Unlock()
 		conn, _, err := Greet(ctx, mqttlite.Broker{Dialer: dial}, p.Credential)
 		if err == nil {
 			p.mu.Lock()
-			p.times = append(p.times, time.Now())
+			p.handshakes[n].done = time.Now()
 			p.mu.Unlock()
 			_ = conn.Close()
 		}
 	}
 }
 
-// between is how many handshakes there were in a time.
-func (p *Pulse) between(from, to time.Time) (n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, at := range p.times {
-		if !at.Before(from) && at.Before(to) {
-			n++
+// count counts the handshakes that f selects.
+func count(all []*Pulse, f func(handshake) bool) (n int) {
+	for _, p := range all {
+		p.mu.Lock()
+		for _, h := range p.handshakes {
+			if f(h) {
+				n++
+			}
 		}
+		p.mu.Unlock()
 	}
 	return n
 }
 
-// Rate is how many there were per second of all these.
-func Rate(all []*Pulse, from, to time.Time) float64 {
-	n := 0
-	for _, p := range all {
-		n += p.between(from, to)
-	}
-	return float64(n) / max(to.Sub(from).Seconds(), 0.001)
+// Served reports whether any of these has shaken hands since a moment.
+func Served(all []*Pulse, since time.Time) bool {
+	return count(all, func(h handshake) bool { return h.done.After(since) }) > 0
+}
+
+// Prompt returns how many handshakes of these were due between two moments, and the part of them, 0 to 1, that
+// was over within a second. to is at least a second ago.
+func Prompt(all []*Pulse, from, to time.Time) (due int, part float64) {
+	within := func(h handshake) bool { return !h.due.Before(from) && h.due.Before(to) }
+	due = count(all, within)
+	part = float64(count(all, func(h handshake) bool {
+		return within(h) && !h.done.IsZero() && h.done.Sub(h.due) <= prompt
+	})) / float64(max(due, 1))
+	return due, part
 }

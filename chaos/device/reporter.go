@@ -19,7 +19,10 @@ import (
 // topic is the name of a reporter's messages.
 const topic = "chaos"
 
-// Reporter is a device that sends numbered messages and notes which were acknowledged. It runs
+// IsAlert reports whether a Reporter sends a number as the type of an alert, and not as a message.
+func IsAlert(n int) bool { return n%4 == 1 }
+
+// Reporter is a device that sends numbered messages and alerts, and notes which were acknowledged. It runs
 // no firmware: it never says Hello.
 type Reporter struct {
 	Credential    simulator.Credential
@@ -49,9 +52,8 @@ func (p *Reporter) converse(ctx context.Context) error {
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	name := wire.Topic{Speaker: p.Credential.ID, Kind: wire.TopicMessage, Name: topic}.String()
 	for ctx.Err() == nil {
-		if err := p.say(conn, name); err != nil {
+		if err := p.say(conn); err != nil {
 			return err
 		}
 		_ = process.Pause(ctx, 150*time.Millisecond) // likewise
@@ -59,15 +61,19 @@ func (p *Reporter) converse(ctx context.Context) error {
 	return nil
 }
 
-// say sends the next message and waits until it is acknowledged.
-func (p *Reporter) say(conn *mqttlite.Conn, name string) error {
+// say sends the next message or alert and waits until it is acknowledged.
+func (p *Reporter) say(conn *mqttlite.Conn) error {
 	p.Acknowledging.Lock()
 	defer p.Acknowledging.Unlock()
 	p.mu.Lock()
 	n := p.next
 	p.next++
 	p.mu.Unlock()
-	packet, err := conn.Publish(name, 1, fmt.Append(nil, n))
+	to, payload := wire.Topic{Speaker: p.Credential.ID, Kind: wire.TopicMessage, Name: topic}, fmt.Append(nil, n)
+	if IsAlert(n) {
+		to, payload = wire.Topic{Speaker: p.Credential.ID, Kind: wire.TopicAlert}, wire.Alert{Type: uint64(n)}.Encode()
+	}
+	packet, err := conn.Publish(to.String(), 1, payload)
 	if err != nil {
 		return err
 	}
@@ -84,14 +90,14 @@ func (p *Reporter) say(conn *mqttlite.Conn, name string) error {
 	return nil
 }
 
-// Note notes that a message was acknowledged.
+// Note notes that a message or an alert was acknowledged.
 func (p *Reporter) Note(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.acked = append(p.acked, n)
 }
 
-// Acknowledged returns the numbers of messages that were.
+// Acknowledged returns the numbers of messages and alerts that were.
 func (p *Reporter) Acknowledged() (id fleet.DeviceID, numbers []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -63,8 +63,11 @@ func newNode(dir string, sentinel bool, lines ...string) (*Node, error) {
 	return n, n.Start()
 }
 
-// Start starts the server and waits until it answers.
+// Start starts the server, unless it runs, and waits until it answers.
 func (n *Node) Start() error {
+	if n.alive != nil {
+		return nil
+	}
 	n.shell = exec.Command("sh", append([]string{"-c", supervise, "sh"}, n.arguments...)...)
 	n.shell.Dir = n.dir
 	alive, err := n.shell.StdinPipe()
