@@ -133,9 +133,9 @@ var mayImport = map[string][]string{
 	"sdk/sdktest": {}, // tests only
 	"siege":       {}, // tests only
 
-	"chaos":         {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "chaos/cable", "chaos/device", "chaos/machine", "deploy/haproxy", "store/keys", "store/redisserver", "store/redistest"},
+	"chaos":         {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "api", "api/client", "bench/process", "chaos/cable", "chaos/device", "chaos/machine", "deploy/haproxy", "store/redisserver", "store/redistest"},
 	"chaos/cable":   {},
-	"chaos/device":  {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "bench/process"},
+	"chaos/device":  {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "bench/process", "store/keys", "store/redistest"},
 	"chaos/machine": {},
 
 	"registry/fence": {},

@@ -99,12 +99,12 @@ func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 			wait(ctx, 100*time.Millisecond)
 		}
 		sampled := func() {
-			for judged := c.sessions.judged.Load(); c.sessions.judged.Load() < judged+2 && ctx.Err() == nil; {
+			for judged := c.sessions.Judged.Load(); c.sessions.Judged.Load() < judged+2 && ctx.Err() == nil; {
 				wait(ctx, 100*time.Millisecond)
 			}
 		}
 		sampled()
-		if err := c.redis.Client.HSet(ctx, key(r.ids[0]), "se", 0).Err(); err != nil {
+		if err := c.redis.Client.HSet(ctx, device.Key(r.ids[0]), "se", 0).Err(); err != nil {
 			t.Error(err)
 		}
 		conn, _, err := device.Greet(ctx, directly(r.servers[1]), c.probes.credentials[0])

@@ -14,8 +14,6 @@ import (
 	"github.com/muster-iot/muster/chaos/cable"
 	"github.com/muster-iot/muster/chaos/device"
 	"github.com/muster-iot/muster/deploy/haproxy"
-	"github.com/muster-iot/muster/fleet"
-	"github.com/muster-iot/muster/store/keys"
 	"github.com/muster-iot/muster/store/redistest"
 )
 
@@ -27,6 +25,9 @@ const (
 	beating = 200 // devices
 )
 
+// slots is ota.max_updates for a fleet: it binds as soon as a release is for a group.
+func slots(devices int) int { return max(devices/12, 4) }
+
 // cluster is several servers on a Redis Cluster behind HAProxy, and what is watched of them.
 type cluster struct {
 	servers  []*server
@@ -37,7 +38,7 @@ type cluster struct {
 	hit  *server         // by the fault of now
 	dead *redistest.Node // likewise
 
-	sessions  sessions
+	sessions  device.Sessions
 	probes    probes
 	pulses    []*device.Pulse
 	transfers device.Transfers
@@ -146,9 +147,6 @@ func (c *cluster) wiresOf(s *server) *cable.Wires {
 	return nil
 }
 
-// key is that of a device's record.
-func key(id fleet.DeviceID) string { return keys.Device(id.In(1)) }
-
 // stop ends what is not a server.
 func (c *cluster) stop() {
 	if c.balancer != nil {
@@ -166,7 +164,7 @@ func (c *cluster) stop() {
 func (c *cluster) figures() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := fmt.Sprintf("%d decisions of probes, %d disabled; sessions of %d samples", c.probes.decided.Load(), c.probes.disabled.Load(), c.sessions.judged.Load())
+	text := fmt.Sprintf("%d decisions of probes, %d disabled; sessions of %d samples", c.probes.decided.Load(), c.probes.disabled.Load(), c.sessions.Judged.Load())
 	samples, most := c.transfers.Judged()
 	text += fmt.Sprintf("; at most %d devices, of %d that may, were sent chunks at once, in %d samples", most, c.transfers.Limit, samples)
 	if excused, _ := c.transfers.Over(); len(excused) > 0 {

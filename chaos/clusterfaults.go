@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/muster-iot/muster/chaos/device"
 	"github.com/muster-iot/muster/store/redistest"
 )
 
@@ -131,11 +132,11 @@ func mending(_ context.Context, r *round) error {
 // moveSlots moves the slots of a few devices from one master to another, with their keys, while servers use them.
 func moveSlots(_ context.Context, r *round, random *rand.Rand) error {
 	for _, id := range r.some(random, 3) {
-		from, to := r.cluster.redis.Master(key(id)), r.cluster.master(random)
+		from, to := r.cluster.redis.Master(device.Key(id)), r.cluster.master(random)
 		if from == to {
 			continue
 		}
-		move, err := r.cluster.redis.BeginMove(key(id), to)
+		move, err := r.cluster.redis.BeginMove(device.Key(id), to)
 		if err == nil {
 			err = move.End()
 		}

@@ -34,9 +34,7 @@ func (s *server) judged(check func(context.Context, *client.Client) ([]string, e
 
 // judge compares what is peculiar to several servers: all must list the same, and every device is connected once.
 func (c *cluster) judge(ctx context.Context, r *round) (wrong []string, err error) {
-	c.sessions.mu.Lock()
-	wrong = append(wrong, few(c.sessions.wrong)...)
-	c.sessions.mu.Unlock()
+	wrong = append(wrong, few(c.sessions.Wrong())...)
 	c.probes.mu.Lock()
 	wrong = append(wrong, few(c.probes.wrong)...)
 	c.probes.mu.Unlock()

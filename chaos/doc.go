@@ -8,6 +8,7 @@
 //	faults.go   the table of what breaks
 //	oracle.go   what must be true afterwards, by rules written a second time
 //	judge.go    compares it with what the server, the devices and the reporters say
+//	recorded.go what was acknowledged is listed
 //	server.go   the server, its redis-server, and what is done to them
 //
 // and for several servers
@@ -16,7 +17,7 @@
 //	clusterfaults.go the table of what breaks
 //	clusterjudge.go  what all servers must agree on
 //	probe.go         devices that show by what each server decides
-//	sessions.go      the number of each session never falls
+//	masters.go       how masters die, and what that does to the devices of the others
 //
 // A seed decides the order of acts and faults, not the moment at which they meet: run a
 // failing seed several times. Everything of a round, with the server's log, stays in its

@@ -67,7 +67,7 @@ func felling(name string, fell, revive func(*redistest.Node) error) func(context
 				return err
 			}
 		}
-		c.sessions.failovers.Add(1)
+		c.sessions.Failovers.Add(1)
 		r.acknowledging.Lock()
 		var err error
 		if !r.copied {
@@ -117,7 +117,7 @@ func (c *cluster) leaveBehind(ctx context.Context, replica, master *redistest.No
 // of are the pulses whose records are with a master.
 func (c *cluster) of(n *redistest.Node) (some []*device.Pulse) {
 	for _, p := range c.pulses {
-		if c.redis.Master(key(p.Credential.ID)) == n {
+		if c.redis.Master(device.Key(p.Credential.ID)) == n {
 			some = append(some, p)
 		}
 	}
@@ -166,8 +166,8 @@ func (c *cluster) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.sessions.failovers.Load()%2 == 1 {
-		c.sessions.failovers.Add(1)
+	if c.sessions.Failovers.Load()%2 == 1 {
+		c.sessions.Failovers.Add(1)
 	}
 	return nil
 }

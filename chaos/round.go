@@ -112,8 +112,8 @@ func (r *round) run(ctx context.Context) (wrong []string, err error) {
 		for i, p := range c.pulses {
 			r.background.Go(func() { p.Run(talking, r.links.Dial, time.Duration(i)*wire.HelloInterval/beating) })
 		}
-		r.background.Go(func() { c.sessions.watch(ctx, c, r.ids) })
-		r.background.Go(func() { c.watchTransfers(ctx, r) })
+		r.background.Go(func() { c.sessions.Watch(ctx, c.redis, r.ids) })
+		r.background.Go(func() { c.transfers.Watch(ctx, r.fleet, r.ids) })
 	}
 	if err := r.storm(ctx); err != nil {
 		return nil, err

@@ -1,11 +1,14 @@
 package device
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/muster-iot/muster/bench/process"
+	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 )
 
@@ -55,6 +58,25 @@ type Excess struct {
 
 func (e Excess) String() string {
 	return fmt.Sprintf("%d devices were sent chunks at %s, for %v", e.Most, e.From.Format("15:04:05.000"), e.To.Sub(e.From).Round(time.Millisecond))
+}
+
+// Watch counts until ctx ends.
+func (t *Transfers) Watch(ctx context.Context, f *simulator.Fleet, ids []fleet.DeviceID) {
+	const (
+		every = 50 * time.Millisecond
+		sweep = 2 * time.Millisecond // a look at the fleet that takes longer is not one moment: a slot may have changed hands
+	)
+	all := make([]simulator.Stats, len(ids))
+	for ; ctx.Err() == nil; _ = process.Pause(ctx, every) {
+		began := time.Now()
+		for i, id := range ids {
+			d, _ := f.Device(id)
+			all[i] = d.Stats
+		}
+		if time.Since(began) <= sweep {
+			t.Sample(began, all)
+		}
+	}
 }
 
 // Sample adds what every device has at a moment. Calls must not overlap, and the same devices must come in the
