@@ -230,16 +230,16 @@ func (r *round) commands(ctx context.Context) (wrong []string) {
 }
 
 // chunks finds devices that got chunks which they held, beyond what they asked for again and one
-// window: an update that is offered again on an open connection continues where the last Want
-// began. After a Stop the server can't know whether a device kept its part of the image
+// window: an update that is offered again on an open connection, as after a Hello, continues where the
+// last Want began. After a Stop the server can't know whether a device kept its part of the image
 // (docs/protocol.md#stop), until a Hello says so.
 func (r *round) chunks(ctx context.Context) (wrong []string) {
 	for _, id := range r.ids {
 		d, _ := r.fleet.Device(id)
 		stops := d.Stats.Stops + d.Stats.Strays // those that came after the connection of the update, too
-		if d.Stats.Duplicates > (d.Stats.Repeats+1)*wire.DefaultWindow+stops*imageSize/wire.DefaultChunk {
-			wrong = append(wrong, fmt.Sprintf("%s got %d chunks that it held, had asked again %d times, and was stopped %d times: %s", id, d.Stats.Duplicates,
-				d.Stats.Repeats, stops, r.past(ctx, id)))
+		if d.Stats.Duplicates > (d.Stats.Repeats+r.interrupted[id]+1)*wire.DefaultWindow+stops*imageSize/wire.DefaultChunk {
+			wrong = append(wrong, fmt.Sprintf("%s got %d chunks that it held, had asked again %d times, said Hello meanwhile %d times, and was stopped %d times: %s", id, d.Stats.Duplicates,
+				d.Stats.Repeats, r.interrupted[id], stops, r.past(ctx, id)))
 		}
 		if d.Stats.Malformed > 0 {
 			wrong = append(wrong, fmt.Sprintf("%s could not read %d messages", id, d.Stats.Malformed))

@@ -64,6 +64,8 @@ type round struct {
 	acknowledging sync.RWMutex
 	copied        bool // replicas have what is acknowledged: redis.ack_replicas
 
+	interrupted map[fleet.DeviceID]int // Hellos that the harness had devices say while they downloaded
+
 	acts, faults, confirmed, reported int
 	met, done                         map[string]int // faults and acts by name
 	began                             time.Time
@@ -72,7 +74,7 @@ type round struct {
 // run returns what is wrong in the end; an error when the round could not be judged.
 func (r *round) run(ctx context.Context) (wrong []string, err error) {
 	r.copied = r.config.cluster && r.seed%2 == 0
-	r.began, r.met, r.done, r.acting = time.Now(), map[string]int{}, map[string]int{}, make(chan struct{}, 1)
+	r.began, r.met, r.done, r.acting, r.interrupted = time.Now(), map[string]int{}, map[string]int{}, make(chan struct{}, 1), map[fleet.DeviceID]int{}
 	asked := ctx
 	if r.folder, err = os.MkdirTemp("", fmt.Sprintf("muster-chaos-%d-", r.seed)); err != nil {
 		return nil, err

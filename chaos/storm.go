@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/simulator"
 )
 
 // storm lets acts and faults go on side by side, one of each at a time.
@@ -37,7 +38,13 @@ func (r *round) storm(ctx context.Context) error {
 			}
 		}
 		if random.IntN(3) == 0 { // a release reaches a device at its next handshake
-			r.fleet.Rehello(r.some(random, len(r.ids)/2)...)
+			ids := r.some(random, len(r.ids)/2)
+			for _, id := range ids {
+				if d, _ := r.fleet.Device(id); d.State == simulator.Downloading {
+					r.interrupted[id]++
+				}
+			}
+			r.fleet.Rehello(ids...)
 		}
 		wait(ctx, time.Duration(random.IntN(1500))*time.Millisecond)
 	}
