@@ -115,6 +115,19 @@ func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 			<-ctx.Done()
 			_ = conn.Close()
 		})
+		taken, at := c.probes.credentials[2], r.servers[2]
+		if err := r.edit(ctx, taken.ID, api.DeviceUpdate{Lock: api.Some(version(2).api())}, func(u *unit) { u.lock = 2 }); err != nil {
+			t.Fatal(err)
+		}
+		var taker *device.Taker
+		for taker == nil && ctx.Err() == nil { // a server may have no slot yet
+			taker = device.Take(ctx, directly(at), taken)
+		}
+		for acknowledged := (time.Time{}); acknowledged.IsZero() && ctx.Err() == nil; _, acknowledged = taker.Last() {
+			wait(ctx, 100*time.Millisecond)
+		}
+		c.probes.judge(at, taken.ID, "deleted", taker, time.Now().Add(-time.Minute), within)
+		taker.Close()
 		c.probes.credentials = c.probes.credentials[1:2]
 		probed := c.probes.credentials[0].ID
 		r.world.units[probed].lock = 5
@@ -132,6 +145,7 @@ func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 	found := strings.Join(wrong, "\n")
 	for _, want := range []string{
 		fmt.Sprintf("the session of %s went from ", r.ids[0]), fmt.Sprintf("%s should run 0, the rules say 5", r.cluster.probes.credentials[0].ID),
+		"acknowledged what lamp-207 sent ", "sent lamp-207 a chunk ", "after it was deleted",
 		"the servers have 9 connections, 8 of 8 devices are online", "as online, which it is not", "were served 1m0s after", "10 % of the handshakes with the others took",
 	} {
 		if !strings.Contains(found, want) {

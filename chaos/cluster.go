@@ -49,7 +49,7 @@ type cluster struct {
 
 // newCluster starts the Cluster and what surrounds the servers, which start later.
 func newCluster(r *round) (c *cluster, err error) {
-	c = &cluster{transfers: device.Transfers{Limit: slots(r.config.devices)}}
+	c = &cluster{probes: probes{cut: map[string]int{}}, transfers: device.Transfers{Limit: slots(r.config.devices)}}
 	defer func() {
 		if err != nil {
 			c.stop()
@@ -164,7 +164,7 @@ func (c *cluster) stop() {
 func (c *cluster) figures() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := fmt.Sprintf("%d decisions of probes, %d disabled; sessions of %d samples", c.probes.decided.Load(), c.probes.disabled.Load(), c.sessions.Judged.Load())
+	text := fmt.Sprintf("%d decisions of probes, while they took an update %v; sessions of %d samples", c.probes.decided.Load(), c.probes.cut, c.sessions.Judged.Load())
 	samples, most := c.transfers.Judged()
 	text += fmt.Sprintf("; at most %d devices, of %d that may, were sent chunks at once, in %d samples", most, c.transfers.Limit, samples)
 	if excused, _ := c.transfers.Over(); len(excused) > 0 {

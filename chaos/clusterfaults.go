@@ -97,6 +97,7 @@ func startHit(_ context.Context, r *round) error { return r.cluster.hit.start() 
 func continueHit(_ context.Context, r *round) error {
 	r.cluster.hit.signal(musterOnly, syscall.SIGCONT)
 	r.cluster.hit.suspended.Store(false)
+	r.cluster.hit.continued.Store(time.Now().UnixNano())
 	r.cluster.transfers.Doubt(time.Now(), time.Now())
 	return nil
 }

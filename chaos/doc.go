@@ -16,7 +16,7 @@
 //	cluster.go       the servers, the Cluster and the balancer
 //	clusterfaults.go the table of what breaks
 //	clusterjudge.go  what all servers must agree on
-//	probe.go         devices that show by what each server decides
+//	probe.go         devices that show by what each server decides, and how soon what was done to them acts
 //	masters.go       how masters die, and what that does to the devices of the others
 //
 // A seed decides the order of acts and faults, not the moment at which they meet: run a

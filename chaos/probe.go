@@ -15,20 +15,21 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator"
 	"github.com/muster-iot/muster/simulator/mqttlite"
-	"github.com/muster-iot/muster/wire"
-	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // within is how soon what was done at one server acts on a device of another. The bar is one second, on a
 // machine that does nothing else.
 const within = 5 * time.Second
 
+// deaf is how long a server that has lost Redis goes on sending chunks: 8 s (docs/adr/0044), and what a busy machine adds.
+const deaf = 10 * time.Second
+
 // probes are devices of the operator's own, at a server of his choice: what they get right after an edit was
 // answered elsewhere shows whether that server decided by what was before.
 type probes struct {
 	credentials []simulator.Credential
-	decided     atomic.Int64 // decisions that were judged
-	disabled    atomic.Int64 // connections that ended since their device was disabled
+	decided     atomic.Int64   // decisions that were judged
+	cut         map[string]int // devices that were stopped, disabled and deleted while they took an update
 
 	mu    sync.Mutex
 	wrong []string // guarded by mu
@@ -43,7 +44,8 @@ func (p *probes) report(format string, args ...any) {
 // probe may edit a probe, and then sends a Hello to a server.
 func (r *round) probe(ctx context.Context, random *rand.Rand) error {
 	all := r.cluster.probes.credentials
-	c, at := all[random.IntN(len(all))], r.servers[random.IntN(len(r.servers))]
+	which := random.IntN(len(all))
+	c, at := all[which], r.servers[random.IntN(len(r.servers))]
 	switch random.IntN(5) {
 	case 0:
 		groups := r.someGroups(random)
@@ -66,7 +68,7 @@ func (r *round) probe(ctx context.Context, random *rand.Rand) error {
 			return err
 		}
 	case 3:
-		return r.disable(ctx, c, at)
+		return r.cutOff(ctx, random, which, at)
 	}
 	r.decide(ctx, c, at)
 	return nil
@@ -101,57 +103,88 @@ func (r *round) edit(ctx context.Context, id fleet.DeviceID, u api.DeviceUpdate,
 	return err
 }
 
-// disable disables a device that is connected: nothing it sends is acknowledged from then on, whatever
-// is broken, and its connection ends.
-func (r *round) disable(ctx context.Context, c simulator.Credential, at *server) error {
-	conn, _, err := device.Greet(ctx, directly(at), c)
+// cutOff has a device that is in an update at one server stopped, disabled or deleted at another. Nothing may come to
+// it later than the bound after the answer: no chunk, and from a server that it may not use any more no
+// acknowledgement; that ends its connection.
+func (r *round) cutOff(ctx context.Context, random *rand.Rand, which int, at *server) error {
+	c := &r.cluster.probes.credentials[which]
+	id, v, yes, no := c.ID.String(), r.version(random), true, false
+	err := r.edit(ctx, c.ID, api.DeviceUpdate{Lock: api.Some(v.api()), Development: &no}, func(u *unit) { u.lock, u.development = uint32(v), false })
 	if err != nil {
-		return nil //nolint:nilerr // a server that breaks takes no devices
+		return err
 	}
-	defer func() { _ = conn.Close() }()
-	ended, acknowledged := make(chan struct{}), atomic.Int64{}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var talking sync.WaitGroup
-	defer talking.Wait()
-	talking.Go(func() {
-		for ctx.Err() == nil {
-			if _, err := conn.Publish(wire.Topic{Speaker: c.ID, Kind: wire.TopicMessage, Name: "probe"}.String(), 1, []byte("x")); err != nil {
-				return // the reader reports it
-			}
-			wait(ctx, 100*time.Millisecond)
+	taker := device.Take(ctx, directly(at), *c)
+	if taker == nil {
+		return nil // a server that breaks takes no devices
+	}
+	defer taker.Close()
+	name := []string{"stopped", "disabled", "deleted"}[random.IntN(3)]
+	began := r.broken.Load()
+	bound := func() time.Duration {
+		if began%2 == 1 || r.broken.Load() != began {
+			return deaf
 		}
-	})
-	talking.Go(func() {
-		defer close(ended)
-		for ctx.Err() == nil {
-			p, err := conn.Read(time.Now().Add(time.Hour))
-			if err != nil {
-				return
-			}
-			if p.Kind == mqtt.PubAck {
-				acknowledged.Store(time.Now().UnixNano())
-			}
-		}
-	})
-	yes, no := true, false
-	if err := r.edit(ctx, c.ID, api.DeviceUpdate{Disabled: &yes}, func(*unit) {}); err != nil {
-		_ = conn.Close()
+		return within
+	}
+	switch name {
+	case "stopped":
+		err = r.insist(ctx, "stop "+id, func(ctx context.Context, s *server) error {
+			return unless(s.client.StopUpdate(ctx, id), fleet.Conflict, fleet.NotFound)
+		})
+	case "disabled":
+		err = r.edit(ctx, c.ID, api.DeviceUpdate{Disabled: &yes}, func(*unit) {})
+	case "deleted":
+		err = r.insist(ctx, "delete "+id, func(ctx context.Context, s *server) error {
+			return unless(s.client.DeleteDevice(ctx, id), fleet.NotFound)
+		})
+	}
+	if err != nil {
 		return err
 	}
 	answered := time.Now()
-	select {
-	case <-ended:
-		r.cluster.probes.disabled.Add(1)
-	case <-ctx.Done():
-	case <-time.After(healing):
-		r.cluster.probes.report("%s kept the connection of %s %v after it was disabled", at.mqtt, c.ID, healing)
+	if name == "stopped" {
+		wait(ctx, within+time.Second)
+		wait(ctx, bound()-within)
+	} else {
+		select {
+		case <-taker.Ended:
+		case <-ctx.Done():
+		case <-time.After(healing):
+			r.cluster.probes.report("%s kept the connection of %s %v after it was %s", at.mqtt, id, healing, name)
+		}
 	}
-	_ = conn.Close()
-	if late := time.Unix(0, acknowledged.Load()).Sub(answered); late > within {
-		r.cluster.probes.report("%s acknowledged what %s sent %v after it was disabled", at.mqtt, c.ID, late.Round(time.Millisecond))
+	r.cluster.probes.judge(at, c.ID, name, taker, answered, bound())
+	switch name {
+	case "stopped":
+		return r.insist(ctx, "retry "+id, func(ctx context.Context, s *server) error {
+			return unless(s.client.RetryUpdate(ctx, id), fleet.Conflict, fleet.NotFound)
+		})
+	case "disabled":
+		return r.edit(ctx, c.ID, api.DeviceUpdate{Disabled: &no}, func(*unit) {})
 	}
-	return r.edit(ctx, c.ID, api.DeviceUpdate{Disabled: &no}, func(*unit) {})
+	r.world.change(func() { r.world.units[c.ID] = &unit{groups: map[string]bool{}} })
+	return r.insist(ctx, "register "+id, func(ctx context.Context, s *server) error {
+		_, err := s.client.Import(ctx, product, api.NewDevices{IDs: []string{id}})
+		if unless(err, fleet.Conflict) != nil {
+			return err
+		}
+		rotated, err := s.client.RotateSecret(ctx, id)
+		c.Secret = rotated.Secret
+		return err
+	})
+}
+
+// judge reports what came later than bound after the answer to what was done to a device.
+func (p *probes) judge(at *server, id fleet.DeviceID, name string, taker *device.Taker, answered time.Time, bound time.Duration) {
+	p.cut[name]++
+	since := time.Unix(0, max(answered.UnixNano(), at.continued.Load())) // a server that continues sends what it was about to
+	chunk, acknowledged := taker.Last()
+	if late := chunk.Sub(since); late > bound {
+		p.report("%s sent %s a chunk %v after it was %s", at.mqtt, id, late.Round(time.Millisecond), name)
+	}
+	if late := acknowledged.Sub(answered); late > within && name != "stopped" {
+		p.report("%s acknowledged what %s sent %v after it was %s", at.mqtt, id, late.Round(time.Millisecond), name)
+	}
 }
 
 // directly is the way to one server, past the balancer: from an address of which no header is expected.

@@ -41,6 +41,7 @@ type server struct {
 	settings       []string         // of the environment, as in NAME=value
 	now            *process.Process // nil before the first start
 	suspended      atomic.Bool      // one of several
+	continued      atomic.Int64     // when, in Unix nanoseconds
 }
 
 func newServer(binary, folder string) (*server, error) {

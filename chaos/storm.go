@@ -56,6 +56,8 @@ func (r *round) storm(ctx context.Context) error {
 func (r *round) breakOnce(ctx context.Context, f fault, random *rand.Rand) error {
 	lasts := f.least + time.Duration(random.Int64N(int64(f.most-f.least)))
 	r.say("fault %s for %v", f.name, lasts.Round(time.Millisecond))
+	r.broken.Add(1)
+	defer r.broken.Add(1)
 	err := f.begin(ctx, r, random)
 	if errors.Is(err, errNotHere) {
 		return nil

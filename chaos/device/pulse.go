@@ -20,14 +20,10 @@ const patience = 5 * time.Second
 func Greet(ctx context.Context, broker mqttlite.Broker, c simulator.Credential) (*mqttlite.Conn, wire.Welcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	id := c.ID.String()
-	conn, err := mqttlite.Dial(ctx, broker, mqtt.Client{ID: id, User: id, Password: c.Secret, KeepAlive: 30 * time.Second})
+	conn, err := dial(ctx, broker, c, false)
 	if err != nil {
 		return nil, wire.Welcome{}, err
 	}
-	hello := wire.NewHello(c.Version)
-	hello.UpdatesOn = false
-	_, err = conn.Publish(wire.Topic{Speaker: c.ID, Kind: wire.TopicHello}.String(), 0, hello.Encode())
 	deadline, _ := ctx.Deadline()
 	for err == nil {
 		var p mqtt.Packet
@@ -45,6 +41,22 @@ func Greet(ctx context.Context, broker mqttlite.Broker, c simulator.Credential) 
 	}
 	_ = conn.Close()
 	return nil, wire.Welcome{}, err
+}
+
+// dial connects and says Hello.
+func dial(ctx context.Context, broker mqttlite.Broker, c simulator.Credential, updates bool) (*mqttlite.Conn, error) {
+	id := c.ID.String()
+	conn, err := mqttlite.Dial(ctx, broker, mqtt.Client{ID: id, User: id, Password: c.Secret, KeepAlive: 30 * time.Second})
+	if err != nil {
+		return nil, err
+	}
+	hello := wire.NewHello(c.Version)
+	hello.UpdatesOn = updates
+	if _, err := conn.Publish(wire.Topic{Speaker: c.ID, Kind: wire.TopicHello}.String(), 0, hello.Encode()); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // prompt is how soon after it is due a handshake has to be over.
