@@ -49,13 +49,24 @@ func (s *setup) used(ctx context.Context) (u usage, err error) {
 	return u, err
 }
 
-// since is the usage from before to u, for each of n.
-func (u usage) since(before usage, n float64) usage {
+// each is the share of one of n.
+func (u usage) each(n float64) usage {
 	return usage{
-		servers: time.Duration(float64(u.servers-before.servers) / n), redis: time.Duration(float64(u.redis-before.redis) / n),
-		reads: (u.reads - before.reads) / n, writes: (u.writes - before.writes) / n, operations: (u.operations - before.operations) / n,
-		calls: (u.calls - before.calls) / n, in: (u.in - before.in) / n, out: (u.out - before.out) / n,
+		servers: time.Duration(float64(u.servers) / n), redis: time.Duration(float64(u.redis) / n),
+		reads: u.reads / n, writes: u.writes / n, operations: u.operations / n, calls: u.calls / n, in: u.in / n, out: u.out / n,
 	}
+}
+
+func (u usage) less(v usage) usage {
+	return usage{
+		servers: u.servers - v.servers, redis: u.redis - v.redis,
+		reads: u.reads - v.reads, writes: u.writes - v.writes, operations: u.operations - v.operations, calls: u.calls - v.calls, in: u.in - v.in, out: u.out - v.out,
+	}
+}
+
+// beyond is the usage from before to u, which took some time, without idle, which is that of each second.
+func (u usage) beyond(before, idle usage, took time.Duration) usage {
+	return u.less(before).less(idle.each(1 / took.Seconds()))
 }
 
 func (u usage) traffic() []float64 {
@@ -118,7 +129,7 @@ func (s *setup) handshakes(ctx context.Context, to []*server.Muster, product str
 		a.rate = float64(len(devices)) / time.Since(began).Seconds()
 		return err
 	})
-	a.used = used.since(usage{}, float64(len(devices)))
+	a.used = used.each(float64(len(devices)))
 	for _, each := range swarms {
 		if each != nil {
 			a.took = append(a.took, each.Took...)
@@ -162,7 +173,7 @@ func (l *lab) exchanges(ctx context.Context, s *setup, what string, devices []sw
 	if err != nil {
 		return err
 	}
-	idle = idle.since(usage{}, watched.Seconds())
+	idle = idle.each(watched.Seconds())
 	t.Add(what+": idle, each second", idle.traffic()...)
 
 	some := devices[:min(fewer, len(devices))]
@@ -200,7 +211,7 @@ func (s *setup) during(ctx context.Context, idle usage, work func() error) (usag
 		return usage{}, err
 	}
 	after, err := s.used(ctx)
-	return after.since(before, 1).since(idle.since(usage{}, 1/time.Since(began).Seconds()), 1), err
+	return after.beyond(before, idle, time.Since(began)), err
 }
 
 // updates returns the usage of an update of each of n devices: from the connection over Offer,
@@ -235,5 +246,5 @@ func (l *lab) updates(ctx context.Context, s *setup, product string, n int, idle
 		return err
 	})
 	l.Progress("%d updates", n)
-	return used.since(usage{}, float64(n)), errors.Join(err, s.quiet(ctx))
+	return used.each(float64(n)), errors.Join(err, s.quiet(ctx))
 }
