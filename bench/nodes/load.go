@@ -169,6 +169,9 @@ const (
 // exchanges measures what servers and Redis exchange: idle, and beyond that for each handshake and
 // update.
 func (l *lab) exchanges(ctx context.Context, s *setup, what string, devices []swarm.Credentials, t *report.Table) error {
+	if err := errors.Join(process.Pause(ctx, l.Settle), s.quiet(ctx)); err != nil { // the ends of connections are not idle
+		return err
+	}
 	idle, err := s.during(ctx, usage{}, func() error { return process.Pause(ctx, watched) })
 	if err != nil {
 		return err
