@@ -9,11 +9,11 @@ import (
 	"github.com/muster-iot/muster/cloud/cloudtest"
 )
 
-// TestABatchOfLocksOutlivesACrash kills the server in the middle of locking thousands of
+// TestABatchOfLocksOutlivesACrash kills the server in the middle of locking a thousand and more
 // devices: after the next start every one is locked.
 func TestABatchOfLocksOutlivesACrash(t *testing.T) {
 	t.Parallel()
-	const devices = 4000
+	const devices = 1500
 	p := cloudtest.Spawn(t)
 	operator := p.Owner()
 	list := prepareBatch(t, operator, devices)
