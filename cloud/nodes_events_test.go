@@ -35,6 +35,9 @@ func openEars(t *testing.T, c *client.Client) *ears {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.heard = append(e.heard, h.Name+" "+h.CoreID)
+			if h.Name == "spark/status" {
+				e.heard = append(e.heard, h.Data+" "+h.CoreID)
+			}
 			return nil
 		})
 	})
@@ -75,6 +78,7 @@ func TestWhatHappensAtOneServerIsSeenLiveAtAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	missed := func(e *ears) int { return countOf(e, "muster/missed api") }
 	all, some := openEars(t, a.Client), openEars(t, viewer)
 	cloudtest.Until(t, "the other server knows that somebody listens", func() bool { return len(b.Cloud.Store().Relay.Wanted("t")) == 1 })
 	want := map[string]bool{}
@@ -91,30 +95,29 @@ func TestWhatHappensAtOneServerIsSeenLiveAtAnother(t *testing.T) {
 		t.Run("the progress of a download of "+string(cred.ID), func(t *testing.T) { looksAtProgress(t, a, d, offer) })
 		d.Report(offer, wire.ReportFailed, wire.ReasonDigest)
 		_ = d.Close()
-		cloudtest.Until(t, "it is heard that the device has left", func() bool {
-			_, offline := countOf(all, "spark/status "+string(cred.ID))
-			return offline
-		})
+		cloudtest.Until(t, "it is heard that the device has left", func() bool { return all.about(cred.ID)["offline"] || missed(all) > 0 })
 		want = all.about(cred.ID)
-		for _, name := range []string{"spark/status", "muster/handshake", "muster/message", "muster/alert", "muster/update", "spark/flash/status"} {
+		if n := missed(all) + missed(some); n > 0 {
+			t.Skipf("Redis or this machine had no time for seconds: it was heard %d times that something was missed, as it should be", n)
+		}
+		for _, name := range []string{"online", "auto-update", "muster/handshake", "muster/message", "muster/alert", "muster/update", "spark/flash/status"} {
 			if !want[name] {
 				t.Errorf("%s: %s was not heard, only %v", cred.ID, name, want)
 			}
 		}
 	}
-	cloudtest.Until(t, "who sees the device hears the same", func() bool { return maps.Equal(some.about("seen"), want) })
+	cloudtest.Until(t, "who sees the device hears the same", func() bool { return maps.Equal(some.about("seen"), want) || missed(some) > 0 })
 	if heard := some.about("hidden"); len(heard) > 0 {
 		t.Errorf("who does not see the device hears %v", heard)
 	}
 
-	missed := func(e *ears) int { n, _ := countOf(e, "muster/missed api"); return n }
 	before, beforeToo := missed(all), missed(some)
 	r.do("CLIENT PAUSE 4000") // longer than a trip may take
 	cloudtest.Until(t, "who was cut off from Redis hears of it", func() bool { return missed(all) > before && missed(some) > beforeToo })
 }
 
-// countOf counts what was heard, and reports whether it is all of a device that came, began an update and left.
-func countOf(e *ears, what string) (n int, whole bool) {
+// countOf counts what was heard.
+func countOf(e *ears, what string) (n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, heard := range e.heard {
@@ -122,7 +125,7 @@ func countOf(e *ears, what string) (n int, whole bool) {
 			n++
 		}
 	}
-	return n, n == 3
+	return n
 }
 
 // looksAtProgress asks a for a download at another server, whose device has half of the image.
