@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"unicode/utf16"
 
@@ -35,6 +36,8 @@ func shell(ctx context.Context, t *testing.T, p *cloudtest.Process, folder, comm
 	}
 	c := exec.CommandContext(ctx, "sh", "-ec", command)
 	c.Dir = folder
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the shell waits for what it runs
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.Env = append(os.Environ(), "PATH="+filepath.Dir(p.Binary)+":"+os.Getenv("PATH"), "MUSTER_URL="+p.URL, "MUSTER_TOKEN="+token.AccessToken)
 	if out, err := c.CombinedOutput(); err != nil && ctx.Err() == nil {
 		t.Errorf("%s\nended with %v:\n%s", command, err, out)
