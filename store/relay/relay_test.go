@@ -112,6 +112,13 @@ func (p *peer) sort() {
 	p.heard = slices.Compact(p.heard)
 }
 
+// forgive drops what may be heard, or not, when beats and news fall into one moment.
+func (p *peer) forgive(suffix string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heard = slices.DeleteFunc(p.heard, func(heard string) bool { return strings.HasSuffix(heard, suffix) })
+}
+
 func (p *peer) send(topic, text string) { p.Send(topic, func() []byte { return []byte(text) }) }
 
 // want checks all that a node has heard since the last call.
@@ -155,6 +162,7 @@ func TestNewsReachTheNodesThatWantThem(t *testing.T) {
 		b.send("lamps", "5")
 		b.send("fans", "6")
 		time.Sleep(soon)
+		a.forgive(" missed")
 		a.want("less", "fans 6")
 	})
 }
@@ -196,6 +204,7 @@ func TestWhatIsMissedIsReported(t *testing.T) {
 			a.Want([]string{"lamps", "fans"})
 			b.send("lamps", "1")
 			time.Sleep(settled)
+			a.forgive("lamps 1")
 			a.want("of one topic", "lamps missed")
 			c.want("it wanted them before", "lamps 1")
 		})
