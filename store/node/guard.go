@@ -7,7 +7,8 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-var errSilent = errors.New("this node could not beat: others may have taken it for dead")
+// ErrSilent is why a node writes nothing: it has to beat first.
+var ErrSilent = errors.New("this node could not beat: others may have taken it for dead")
 
 // Guard returns g for a node: it writes nothing while others may have taken it for dead.
 func (n *Nodes) Guard(g pipeline.Guard) pipeline.Guard {
@@ -20,7 +21,7 @@ func (n *Nodes) Guard(g pipeline.Guard) pipeline.Guard {
 		if err := confirm(ctx, m); err != nil || !n.Lapsed() {
 			return err
 		}
-		return errSilent // until the next beat
+		return ErrSilent // until the next beat
 	}
 	return g
 }

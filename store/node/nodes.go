@@ -77,7 +77,8 @@ type Nodes struct {
 
 // peer is another node.
 type peer struct {
-	text  string        // its field, as in Peer.text
+	Peer                // by its last beat
+	beat  string        // its field, as Peer.text spells it
 	still time.Duration // how long text was seen not to change
 	alive bool
 }
@@ -232,7 +233,7 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 	n.mu.Lock()
 	passed := min(now.Sub(n.seen), 2*Every)
 	n.seen = now
-	changes, said := map[string]bool{}, map[string]string{}
+	var changed []peer
 	gone = map[string]string{}
 	for id, text := range texts {
 		if id == n.id {
@@ -243,13 +244,14 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 			p = &peer{}
 			n.peers[id] = p
 		}
-		if p.text != text {
-			p.text, p.still = text, 0
+		if p.beat != text {
+			p.Peer, p.beat, p.still = readPeer(id, text), text, 0
 		} else {
 			p.still += passed
 		}
 		if alive := p.still < Silence; alive != p.alive {
-			p.alive, changes[id], said[id] = alive, alive, text
+			p.alive = alive
+			changed = append(changed, *p)
 		}
 		if p.still > kept {
 			gone[id] = text
@@ -259,15 +261,15 @@ func (n *Nodes) observe(now time.Time, texts map[string]string) (gone map[string
 		if _, there := texts[id]; !there {
 			delete(n.peers, id)
 			if p.alive {
-				changes[id], said[id] = false, p.text
+				p.alive = false
+				changed = append(changed, *p)
 			}
 		}
 	}
 	n.mu.Unlock()
-	for id, alive := range changes {
-		p := readPeer(id, said[id])
-		n.config.Log.Info("a node of this store has changed", "node", id, "alive", alive, "role", p.Role, "release", p.Release)
-		n.config.Changed(id, alive)
+	for _, p := range changed {
+		n.config.Log.Info("a node of this store has changed", "node", p.ID, "alive", p.alive, "role", p.Role, "release", p.Release)
+		n.config.Changed(p.ID, p.alive)
 	}
 	return gone
 }

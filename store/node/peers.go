@@ -96,9 +96,9 @@ func (n *Nodes) Peers() []Peer {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var peers []Peer
-	for id, p := range n.peers {
+	for _, p := range n.peers {
 		if p.alive {
-			peers = append(peers, readPeer(id, p.text))
+			peers = append(peers, p.Peer)
 		}
 	}
 	return peers

@@ -13,10 +13,7 @@ import (
 
 const pollMost = 128 // batches of one trip
 
-var (
-	errSilent = errors.New("this node could not beat: others may have taken it for dead")
-	errBroken = errors.New("a batch of another node can't be read")
-)
+var errBroken = errors.New("a batch of another node can't be read")
 
 // poll takes what other nodes have passed on to this one.
 func (r *Relay) poll(ctx context.Context) {

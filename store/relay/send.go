@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/store/keys"
+	"github.com/muster-iot/muster/store/node"
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
@@ -39,7 +40,7 @@ type batch struct {
 func (r *Relay) flush(ctx context.Context) {
 	for id, items := range r.gathered() {
 		batches := r.pack(id, items)
-		err := errSilent
+		err := node.ErrSilent
 		if !r.nodes.Lapsed() {
 			err = r.push(ctx, id, batches)
 		}
