@@ -30,6 +30,9 @@ func (p *Peers) Alert(product fleet.ProductID, device fleet.DeviceID) {
 }
 
 func (p *Peers) send(product fleet.ProductID, kind string, device fleet.DeviceID) {
+	if p.Relay == nil { // without a text for each handshake
+		return
+	}
 	p.Relay.Send(topicHealth+product.String(), func() []byte { return fmt.Appendf(nil, "%s %s %s", kind, device.Team(), device) })
 }
 
