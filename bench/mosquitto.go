@@ -29,7 +29,7 @@ const publisher = "publisher"
 
 // The settings that cost Mosquitto least: nothing is written to disk, nothing logged,
 // no $SYS topics, no delay of small segments, no queue that overflows.
-const mosquittoConf = `%slistener %d 127.0.0.1
+const mosquittoConf = `%slistener %s 127.0.0.1
 allow_anonymous false
 password_file %s
 persistence false
@@ -58,16 +58,17 @@ func (b *bed) startMosquitto(ctx context.Context, o options, window uint32) (*mo
 	if err := writePasswords(ctx, passwords, devices); err != nil {
 		return nil, nil, err
 	}
-	port, err := freePort(ctx)
+	address, err := process.FreeAddress() // Mosquitto can't choose a port by itself
 	if err != nil {
 		return nil, nil, err
 	}
+	_, port, _ := net.SplitHostPort(address)
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root\n" // else it could not read its files
 	}
 	certificate := ""
-	target := swarm.Target{Address: fmt.Sprintf("127.0.0.1:%d", port)}
+	target := swarm.Target{Address: address}
 	if o.secure {
 		files, clients, err := b.certificate()
 		if err != nil {
@@ -118,16 +119,6 @@ func writePasswords(ctx context.Context, file string, devices []swarm.Credential
 		return fmt.Errorf("mosquitto_passwd: %w: %s", err, out)
 	}
 	return nil
-}
-
-// freePort finds a port that is free now: Mosquitto can't choose one by itself.
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func mosquittoVersion(ctx context.Context, path string) string {
