@@ -108,7 +108,7 @@ func (c *Config) validateStore(v *verdict) {
 	v.require(!c.Node.Join || c.Redis.URL != "", "node.join (--join) is set without redis.url: name the Redis that the servers share with redis.url (--redis)")
 	v.require(c.Redis.URL == "" || !c.Redis.Ephemeral, "redis.url and redis.ephemeral are both set: choose one")
 	v.require(c.Redis.AckReplicas >= 0 && c.Redis.AckReplicas <= maxAckReplicas, "redis.ack_replicas is %d: use 0 to %d", c.Redis.AckReplicas, maxAckReplicas)
-	v.require(c.Redis.AckReplicas == 0 || c.Redis.URL != "", "redis.ack_replicas is set without redis.url: the Redis that Muster starts has no replicas")
+	v.require(c.Redis.AckReplicas == 0 || c.Redis.URL != "", "redis.ack_replicas is set without redis.url: the Redis that Muster starts has no replicas; name yours with redis.url (--redis), or leave redis.ack_replicas (--ack-replicas) out")
 	if severalAddresses(c.Redis.URL.Reveal()) {
 		v.require(false, "redis.url has several hosts: for a Cluster use redis://HOST:PORT?addr=HOST2:PORT2&addr=..., "+
 			"for Sentinels redis://HOST:PORT?master_name=NAME&addr=HOST2:PORT2")
