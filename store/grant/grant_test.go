@@ -212,10 +212,11 @@ func TestNoMoreIsInUseThanTheLimit(t *testing.T) {
 	})
 }
 
-// settle has all servers exchange until nothing changes.
+// settle has all servers exchange until nothing changes: what one gives up, others see one exchange later, and again
+// what these leave.
 func (w *installation) settle(t *testing.T) {
 	t.Helper()
-	for range 3 {
+	for range 8 {
 		for _, s := range w.servers {
 			if s.dead || s.lapsed {
 				continue
