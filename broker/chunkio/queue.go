@@ -11,17 +11,17 @@ import (
 // Writer.mu held:
 //
 //	state    on                                       becomes
-//	idle     Stream.Send                              sending, on a new goroutine
+//	idle     Stream.Send, Resume of what is left      sending, on a new goroutine
 //	idle     Hold                                     held
 //	held     Begin, nothing queued or all written     idle
 //	held     Begin, something left                    sending, on a new goroutine
 //	sending  it asks a source for chunks              waiting
-//	sending  nothing is queued                        idle, and the goroutine ends
+//	sending  nothing is queued but what is kept       idle, and the goroutine ends
 //	waiting  the chunks are there, or can't be read   sending
-//	waiting  their range is replaced or dropped       sending, and the wait is interrupted
+//	waiting  their range is replaced, kept, dropped   sending, and the wait is interrupted
 //	any      End                                      ended
 //
-// Send, Stop and Begin change the queue or nothing in the other states.
+// Send, Keep, Resume, Stop and Begin change the queue or nothing in the other states.
 type state uint8
 
 const (
@@ -51,6 +51,7 @@ type item struct {
 	source       wire.ChunkSource
 	first, count uint32
 	serial       uint64 // changes when another range takes its place
+	kept         bool   // nothing of it is sent until Send or Resume
 }
 
 // Stream is how chunks are sent to one device over a Writer; a gateway's connection has
@@ -82,12 +83,49 @@ func (s *Stream) Send(src wire.ChunkSource, first, count uint32) {
 	w := s.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	q := &w.queue
-	if q.state == ended || q.put(item{stream: s, source: src, first: first, count: count}) || q.state != idle {
+	if w.queue.state == ended {
 		return
 	}
-	q.state = sending
-	w.senders.Go(func() { w.run(newBatch()) })
+	w.queue.put(item{stream: s, source: src, first: first, count: count})
+	w.start()
+}
+
+// Keep queues chunks as Send does, and keeps what is queued then until Resume or Send. With no
+// count it only keeps what is queued. A write that has begun is finished, and not repeated.
+func (s *Stream) Keep(src wire.ChunkSource, first, count uint32) {
+	w := s.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	q := &w.queue
+	if q.state == ended {
+		return
+	}
+	if count > 0 {
+		q.put(item{stream: s, source: src, first: first, count: count})
+	}
+	if i := q.of(s); i >= 0 {
+		q.wake(i)
+		q.items[i].kept = true
+	}
+}
+
+// Resume has the chunks sent that are kept, from the first on that was not written.
+func (s *Stream) Resume() {
+	w := s.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := w.queue.of(s); i >= 0 {
+		w.queue.items[i].kept = false
+		w.start()
+	}
+}
+
+// start has a goroutine send what is queued, unless one does. The caller holds mu.
+func (w *Writer) start() {
+	if w.queue.state == idle && w.queue.ready() {
+		w.queue.state = sending
+		w.senders.Go(func() { w.run(newBatch()) })
+	}
 }
 
 // Stop drops the chunks that are queued. A write that has begun is finished.
@@ -101,22 +139,27 @@ func (s *Stream) Stop() {
 	}
 }
 
-// put adds it, and reports whether it only extends what was queued.
-func (q *queue) put(it item) (extended bool) {
+// put adds it to what is queued, or in place of that.
+func (q *queue) put(it item) {
 	i := q.of(it.stream)
 	if i >= 0 && q.items[i].continuedBy(it) {
 		q.items[i].count += it.count
-		return true
+		q.items[i].kept = false
+		return
 	}
 	q.serial++
 	it.serial = q.serial
 	if i < 0 {
 		q.items = append(q.items, it)
-		return false
+		return
 	}
 	q.wake(i)
 	q.items[i] = it // it keeps its turn
-	return false
+}
+
+// ready reports whether there is anything to send.
+func (q *queue) ready() bool {
+	return slices.ContainsFunc(q.items, func(it item) bool { return !it.kept })
 }
 
 func (it *item) continuedBy(next item) bool {
@@ -135,6 +178,10 @@ func (q *queue) find(serial uint64) int {
 }
 
 func (q *queue) drop(i int) {
+	if len(q.items) == 1 {
+		q.items, q.turn = nil, 0
+		return
+	}
 	q.items = slices.Delete(q.items, i, i+1)
 	if q.turn > i {
 		q.turn--
@@ -149,24 +196,29 @@ func (q *queue) wake(i int) {
 	}
 }
 
-// rest makes a queue idle in which there is nothing, and reports whether the sender is done.
+// rest makes a queue idle in which there is nothing to send, and reports whether the sender is done.
 func (q *queue) rest() bool {
 	switch {
 	case q.state == ended:
 		return true
-	case len(q.items) > 0:
+	case q.ready():
 		return false
 	}
-	q.state, q.items, q.turn = idle, nil, 0
+	q.state, q.turn = idle, 0
 	return true
 }
 
-// next is the range whose turn it is, in a queue that is not empty, and how many of its
+// next is the range whose turn it is, in a queue with something to send, and how many of its
 // chunks to ask for.
 func (q *queue) next() (it item, want uint32) {
-	q.turn %= len(q.items)
-	it = q.items[q.turn]
-	q.turn++
+	for {
+		q.turn %= len(q.items)
+		it = q.items[q.turn]
+		q.turn++
+		if !it.kept {
+			break
+		}
+	}
 	size := q.size
 	if size == 0 {
 		size = wire.DefaultChunk

@@ -193,7 +193,8 @@ func (w *Writer) queued(b *batch) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.queue.size = len(b.left[0])
-	return w.queue.find(b.of.serial) >= 0
+	i := w.queue.find(b.of.serial)
+	return i >= 0 && !w.queue.items[i].kept
 }
 
 // wrote returns the token after n chunks of b, and drops the rest of b when no more of its
@@ -206,7 +207,7 @@ func (w *Writer) wrote(b *batch, n int) {
 	}
 }
 
-// sent takes n chunks off b and its range, and reports whether more of it are queued.
+// sent takes n chunks off b and its range, and reports whether more of it are to be sent.
 func (w *Writer) sent(b *batch, n int) bool {
 	b.left = b.left[n:]
 	w.mu.Lock()
@@ -223,5 +224,5 @@ func (w *Writer) sent(b *batch, n int) bool {
 		q.drop(i)
 		return false
 	}
-	return true
+	return !it.kept
 }

@@ -71,15 +71,22 @@ func (l *line) expectState(want state) {
 func (l *line) expectChunks(n int) {
 	l.t.Helper()
 	for range n {
-		var size uint32
-		err := binary.Read(l.far, binary.BigEndian, &size)
-		if err == nil {
-			_, err = io.CopyN(io.Discard, l.far, int64(size))
-		}
-		if err != nil {
-			l.t.Fatalf("%d bytes: %v", size, err)
-		}
+		l.index()
 	}
+}
+
+// index reads a chunk and returns the index that it begins with.
+func (l *line) index() uint32 {
+	l.t.Helper()
+	var head struct{ Size, Index uint32 }
+	err := binary.Read(l.far, binary.BigEndian, &head)
+	if err == nil {
+		_, err = io.CopyN(io.Discard, l.far, int64(head.Size)-4)
+	}
+	if err != nil {
+		l.t.Fatalf("%d bytes: %v", head.Size, err)
+	}
+	return head.Index
 }
 
 // rests waits until no goroutine writes.
