@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -173,6 +174,40 @@ func TestTheUpdatesOfAKilledServerAreTakenOver(t *testing.T) {
 	c.ReceiveOffer()
 	if took := time.Since(killed); took < 8*time.Second { // it might only have been suspended
 		t.Errorf("its slots were taken over after %s", took)
+	}
+}
+
+// TestADownloadGoesOnAfterACut suspends a server until others take it for dead. It gives up its slot when it
+// continues, gets one again, and sends the chunks that it has not sent yet.
+func TestADownloadGoesOnAfterACut(t *testing.T) {
+	t.Parallel()
+	w := install(t, "unix://"+startRedis(t).socket, 1, "60KB/s")
+	w.UploadVersions(200_000, 1, 2)
+	w.ReleaseVersion(2)
+	c := w.others[0]
+	d := cloudtest.Dial(t, c.Broker(), w.Enroll("a")[0])
+	d.Hello(1, noWindow)
+	o := d.ReceiveOffer()
+	d.Send(wire.TopicWant, 0, wire.Want{Image: o.Image(), Count: o.Count}.Encode())
+	for next := range o.Count {
+		if next == 3 {
+			suspend(t, w, c)
+		}
+		if chunk := cloudtest.Must[wire.Chunk](t)(wire.ParseChunk(d.Receive(wire.TopicChunk).Payload)); chunk.Index != next {
+			t.Fatalf("got chunk %d, want %d", chunk.Index, next)
+		}
+	}
+}
+
+// suspend suspends a server until the one in this process takes it for dead.
+func suspend(t *testing.T, w *installation, p *cloudtest.Process) {
+	t.Helper()
+	if err := p.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	cloudtest.Until(t, "the other server takes it for dead", func() bool { return len(w.Cloud.Store().Nodes().Others()) == 0 })
+	if err := p.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
 	}
 }
 

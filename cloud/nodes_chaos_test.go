@@ -152,7 +152,7 @@ func TestNodesOnAClusterLoseNothing(t *testing.T) {
 	cloudtest.Until(t, "some are downloading", func() bool { return f.Snapshot().Bytes > 10*size })
 	b.Kill()
 	cloudtest.WaitForVersion(t, f, 2)
-	cloudtest.VerifyAlmostExact(t, f, 2, size)
+	cloudtest.VerifyExact(t, f, 2, size)
 	for _, id := range ids {
 		if d := w.Record(id); d.Attempts.Spent != 0 {
 			t.Errorf("%s: %d attempts were spent", id, d.Attempts.Spent)

@@ -90,7 +90,7 @@ func TestServersAreRestartedOneAfterTheOther(t *testing.T) {
 	cloudtest.WaitForVersion(t, f, 2)
 	total := f.Snapshot().Totals
 	if old == "" {
-		cloudtest.VerifyAlmostExact(t, f, 2, size)
+		cloudtest.VerifyExact(t, f, 2, size)
 	} else {
 		cloudtest.VerifyImages(t, f, 2, size)
 		t.Logf("%d of %d chunks came twice", total.Duplicates, total.Chunks+total.Duplicates)

@@ -7,11 +7,28 @@ import (
 	"github.com/muster-iot/muster/ota/pace"
 )
 
-// send has the link send a range of chunks, in place of what is queued, unless dl is held. The
-// caller holds Service.mu.
+// send has the link send a range of chunks, in place of what is queued or behind it; as long as dl is
+// held or has no slot, it is kept. The caller holds Service.mu, as for the functions below.
 func (dl *download) send(first, count uint32) {
-	if !dl.held {
+	switch {
+	case count == 0:
+	case dl.held || dl.stalled:
+		dl.link.KeepChunks(dl.source, first, count)
+	default:
 		dl.link.SendChunks(dl.source, first, count)
+	}
+}
+
+// stall pauses a download that has lost its slot.
+func (dl *download) stall() {
+	dl.stalled = true
+	dl.link.KeepChunks(dl.source, 0, 0)
+}
+
+// resume continues a download after the last chunk that was sent.
+func (dl *download) resume() {
+	if !dl.held && !dl.stalled {
+		dl.link.ResumeChunks()
 	}
 }
 
@@ -26,7 +43,7 @@ func (s *Service) Hold(product fleet.ProductID, release fleet.ReleaseID, revisio
 	for _, dl := range s.running {
 		if dl.release == k && !dl.held {
 			dl.held = true
-			dl.link.StopChunks()
+			dl.link.KeepChunks(dl.source, 0, 0)
 		}
 	}
 }
@@ -41,7 +58,5 @@ func (s *Service) unhold(p Plan) {
 		return
 	}
 	dl.held, dl.asked = false, time.Now()
-	if !dl.stored && !dl.stalled {
-		dl.send(dl.first, max(dl.count, dl.window))
-	}
+	dl.resume()
 }

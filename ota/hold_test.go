@@ -56,14 +56,15 @@ func TestAHaltStopsChunksBeforeTheDeviceIsReevaluated(t *testing.T) {
 	}
 }
 
-func TestAReleaseThatIsResumedSendsWhatWasAskedFor(t *testing.T) {
+func TestAReleaseThatIsResumedSendsWhatWasNotSent(t *testing.T) {
 	w, id := staged(t)
 	r, _ := w.connect("a", "2")
 	r.take(8)
 	r.want(8, 4)
+	r.take(1)
 	w.Hold(product, id, w.put(fleet.ReleaseHalted))
 	w.put(fleet.ReleaseRunning) // before the device was re-evaluated
-	if r.again(AtChange); r.first != 8 || r.count != 8 || len(r.stops) != 0 || len(r.offers) != 1 {
+	if r.again(AtChange); r.first != 9 || r.count != 3 || len(r.stops) != 0 || len(r.offers) != 1 {
 		t.Errorf("chunks %d to %d are queued, stops %v, %d offers", r.first, r.first+r.count, r.stops, len(r.offers))
 	}
 }

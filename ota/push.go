@@ -85,7 +85,7 @@ func (s *Service) Start(p Plan, link Link) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if dl.window > 0 && s.running[p.Device] == dl && !dl.stalled {
+	if s.running[p.Device] == dl {
 		dl.send(o.First, dl.window)
 	}
 	return nil
@@ -124,8 +124,8 @@ func (s *Service) crossed(d *fleet.Device, h wire.Hello, now time.Time) bool {
 // blocks on anything but link. A Want that can't be served is counted and changes nothing:
 // without a running update the answer is a Stop with reason 14 (the device should say
 // Hello), for another image a Stop with reason 10, and a range that begins past the end is
-// ignored (docs/protocol.md#want). A download that lost its slot queues for another; then
-// the range it asked for last is sent. The error is link's.
+// ignored (docs/protocol.md#want). A download that lost its slot queues for another, and its
+// range is kept until then. The error is link's.
 func (s *Service) Want(id fleet.DeviceID, w wire.Want, link Link) error {
 	s.counts.wants.Add(1)
 	refusal := s.want(id, w, link)
@@ -162,9 +162,8 @@ func (s *Service) want(id fleet.DeviceID, w wire.Want, link Link) (refusal fleet
 	dl.source, dl.asked, dl.first, dl.count = src, time.Now(), w.First, min(w.Count, src.Count-w.First)
 	dl.stored = false
 	dl.transfers.asked(int64(w.First)*int64(w.Chunk), src, dl.asked)
-	if dl.stalled = !s.slots.enter(who{id, dl.gateway, dl.team}, dl.asked); !dl.stalled {
-		dl.send(dl.first, dl.count)
-	}
+	dl.stalled = !s.slots.enter(who{id, dl.gateway, dl.team}, dl.asked)
+	dl.send(dl.first, dl.count)
 	return wire.ReasonNone
 }
 
@@ -238,12 +237,12 @@ func (s *Service) unlink(id fleet.DeviceID) {
 }
 
 // isSending reports whether update is on its way to id, or has arrived, over the present
-// link: nothing needs to be offered.
+// link, or goes on by itself when there is a slot: nothing needs to be offered.
 func (s *Service) isSending(id fleet.DeviceID, update fleet.UpdateID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dl := s.running[id]
-	return dl != nil && dl.update == update && (dl.stored || !dl.stalled)
+	return dl != nil && dl.update == update && (dl.stored || !dl.stalled || s.slots.waits(id))
 }
 
 // sends reports whether update is under way to id over the present link, in whatever state.

@@ -73,4 +73,8 @@ func (closed) Send(wire.TopicKind, []byte) error { return errors.New("closed") }
 
 func (closed) SendChunks(wire.ChunkSource, uint32, uint32) {}
 
+func (closed) KeepChunks(wire.ChunkSource, uint32, uint32) {}
+
+func (closed) ResumeChunks() {}
+
 func (closed) StopChunks() {}

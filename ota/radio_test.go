@@ -20,7 +20,8 @@ type radio struct {
 	mu     sync.Mutex // the sweeper uses it too
 	src    wire.ChunkSource
 	first  uint32
-	count  uint32
+	count  uint32 // that are sent
+	kept   uint32 // that are not, for now
 	got    map[uint32][]byte
 	chunks int // received in all
 }
@@ -52,7 +53,25 @@ func (r *radio) StopChunks() { r.SendChunks(nil, 0, 0) }
 func (r *radio) SendChunks(src wire.ChunkSource, first, count uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.src, r.first, r.count = src, first, count
+	if left := r.count + r.kept; left > 0 && first == r.first+left && src == r.src {
+		first, count = r.first, left+count
+	}
+	r.src, r.first, r.count, r.kept = src, first, count, 0
+}
+
+func (r *radio) KeepChunks(src wire.ChunkSource, first, count uint32) {
+	if count > 0 {
+		r.SendChunks(src, first, count)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count, r.kept = 0, r.count+r.kept
+}
+
+func (r *radio) ResumeChunks() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count, r.kept = r.count+r.kept, 0
 }
 
 // take receives up to n of the chunks that are queued.

@@ -20,6 +20,11 @@ type Link interface {
 	// SendChunks queues the chunks first to first+count-1 of src, in place of those of the
 	// device that are still queued. It never blocks.
 	SendChunks(src wire.ChunkSource, first, count uint32)
+	// KeepChunks queues chunks as SendChunks does; with count 0, none. What is queued then is not
+	// sent before ResumeChunks or SendChunks. It never blocks.
+	KeepChunks(src wire.ChunkSource, first, count uint32)
+	// ResumeChunks has the kept chunks sent, after the last one that was. It never blocks.
+	ResumeChunks()
 	// StopChunks drops the device's queued chunks. It never blocks.
 	StopChunks()
 }

@@ -137,7 +137,7 @@ func (s *slots) needs() map[string]grant.Need {
 }
 
 // cut takes the slots that are above the bound, the newest first. Who had one is the first to get one
-// again; then it is sent what it asked for last. The caller holds mu.
+// again. The caller holds mu.
 func (s *Service) cut(now time.Time) {
 	over := len(s.slots.holders) - s.slots.max
 	if over <= 0 {
@@ -150,8 +150,7 @@ func (s *Service) cut(now time.Time) {
 	slices.SortFunc(held, func(a, b holder) int { return b.since.Compare(a.since) })
 	for _, h := range held[:over] {
 		if dl := s.running[h.id]; dl != nil {
-			dl.stalled = true
-			dl.link.StopChunks()
+			dl.stall()
 		}
 		delete(s.slots.holders, h.id)
 		s.slots.release(h)

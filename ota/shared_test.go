@@ -76,8 +76,8 @@ func TestASlowDownloadGivesWayToDevicesOfOtherServers(t *testing.T) {
 	}
 }
 
-// TestWhatOthersMayHaveTakenIsGivenUpAtOnce: a download whose slot is gone is sent nothing, and continues where
-// it was.
+// TestWhatOthersMayHaveTakenIsGivenUpAtOnce: a download whose slot is gone is sent nothing, and continues behind
+// the last chunk that was sent.
 func TestWhatOthersMayHaveTakenIsGivenUpAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := one(t, Config{MaxUpdates: 10})
@@ -94,6 +94,7 @@ func TestWhatOthersMayHaveTakenIsGivenUpAtOnce(t *testing.T) {
 		if a.count != 8 {
 			t.Fatalf("%d chunks are queued", a.count)
 		}
+		a.take(3)
 		if c := w.Capacity("1/a", "", team); c.Running != 5 || c.Max != 10 || !c.HasSlot || c.Full {
 			t.Errorf("got %+v, want 5 slots of 10 in use at all servers", c)
 		}
@@ -101,12 +102,46 @@ func TestWhatOthersMayHaveTakenIsGivenUpAtOnce(t *testing.T) {
 		if s := w.Stats(); a.count != 0 || s.Running != 0 || s.Waiting != 1 {
 			t.Errorf("%d chunks are queued without a slot; %+v", a.count, s)
 		}
-		if a.want(4, 8); a.count != 0 {
+		if a.again(AtChange); len(a.offers) != 1 || a.count != 0 {
+			t.Errorf("re-evaluated: %d offers, %d chunks are queued", len(a.offers), a.count)
+		}
+		give(1, false)
+		if a.first != 3 || a.count != 5 {
+			t.Errorf("then it is sent %d chunks from %d, want those that were not sent", a.count, a.first)
+		}
+		a.take(1)
+		give(0, true)
+		if a.want(8, 4); a.count != 0 {
 			t.Error("it is sent what it asks for without a slot")
 		}
 		give(1, false)
 		if a.first != 4 || a.count != 8 {
-			t.Errorf("then it is sent %d chunks from %d, want what it asked for last", a.count, a.first)
+			t.Errorf("then it is sent %d chunks from %d, want those that were not sent, and what it asked for meanwhile", a.count, a.first)
+		}
+		give(0, true)
+		a.want(6, 8) // it misses chunks
+		give(1, false)
+		if a.first != 6 || a.count != 8 {
+			t.Errorf("then it is sent %d chunks from %d, want what it asked for meanwhile", a.count, a.first)
 		}
 	})
+}
+
+// TestAFirstWindowIsSentOnAfterACut: a device that has not asked for anything yet gets the rest of what goes
+// with the Offer, and no other Offer.
+func TestAFirstWindowIsSentOnAfterACut(t *testing.T) {
+	w := one(t, Config{MaxUpdates: 10})
+	w.Shared(func() {})
+	give := func(n int64) { w.Share(map[string]grant.Allowance{allSlots: {Bound: n, Cut: true}}) }
+	give(1)
+	a, _ := w.connect("a", "1")
+	a.take(5)
+	give(0)
+	if a.count != 0 {
+		t.Errorf("%d chunks are queued without a slot", a.count)
+	}
+	give(1)
+	if a.first != 5 || a.count != 3 || len(a.offers) != 1 || len(w.ready()) != 0 {
+		t.Errorf("then it is sent %d chunks from %d, %d offers; to be re-evaluated: %v", a.count, a.first, len(a.offers), w.ready())
+	}
 }

@@ -226,7 +226,7 @@ func (s *Service) announce(ready []fleet.DeviceID) {
 }
 
 // vacate frees id's slot and gives it to the next in line. If that device has a download
-// already, it is sent the range it asked for last; otherwise it is ready, and the caller,
+// already, that goes on after the last chunk that was sent; otherwise it is ready, and the caller,
 // who holds mu, calls announce once mu is free.
 func (s *Service) vacate(id fleet.DeviceID) (ready []fleet.DeviceID) {
 	now := time.Now()
@@ -236,12 +236,12 @@ func (s *Service) vacate(id fleet.DeviceID) (ready []fleet.DeviceID) {
 func (s *Service) given(given []fleet.DeviceID, now time.Time) (ready []fleet.DeviceID) {
 	for _, next := range given {
 		dl := s.running[next]
-		if dl == nil || dl.count == 0 {
+		if dl == nil {
 			ready = append(ready, next)
 			continue
 		}
 		dl.stalled, dl.asked = false, now
-		dl.send(dl.first, dl.count)
+		dl.resume()
 	}
 	return ready
 }

@@ -84,8 +84,7 @@ func (s *Service) look(now time.Time) (stalled []fleet.DeviceID, dead, whole []*
 		case idle >= wire.UpdateTimeout || s.chunker.Unreadable(dl.source.Digest, now):
 			dead = append(dead, dl)
 		case idle >= wire.SlotTimeout && !dl.stalled:
-			dl.stalled = true
-			dl.link.StopChunks()
+			dl.stall()
 			stalled = append(stalled, id)
 		case dl.transfers.unsaved > 0:
 			whole = append(whole, dl)

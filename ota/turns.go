@@ -68,8 +68,7 @@ func (s *slots) fairShare() int {
 	return s.max / max(1, teams)
 }
 
-// giveWay takes a holder's slot and queues it for another; then it is sent again what it asked for
-// last.
+// giveWay takes a holder's slot and queues it for another.
 func (s *Service) giveWay(id fleet.DeviceID) {
 	s.mu.Lock()
 	h, dl := s.slots.holders[id], s.running[id]
@@ -77,12 +76,11 @@ func (s *Service) giveWay(id fleet.DeviceID) {
 		s.mu.Unlock()
 		return
 	}
-	dl.stalled = true
-	dl.link.StopChunks()
+	dl.stall()
 	ready := s.vacate(id)
 	if s.slots.enter(h.who, time.Now()) { // nobody waits any more
 		dl.stalled = false
-		dl.send(dl.first, max(dl.count, dl.window))
+		dl.resume()
 	}
 	s.mu.Unlock()
 	s.announce(ready)

@@ -49,7 +49,7 @@ func (s *Service) resumeReadable(ctx context.Context) {
 		s.mu.Lock()
 		for _, dl := range s.running {
 			if dl.source.Digest == digest && !dl.stalled && !dl.stored && dl.first < dl.source.Count {
-				dl.link.SendChunks(dl.source, dl.first, min(max(dl.count, dl.window), dl.source.Count-dl.first))
+				dl.send(dl.first, min(max(dl.count, dl.window), dl.source.Count-dl.first))
 			}
 		}
 		for id, awaited := range s.awaiting {

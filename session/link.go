@@ -23,4 +23,12 @@ func (l deviceLink) SendChunks(src wire.ChunkSource, first, count uint32) {
 	}
 }
 
+func (l deviceLink) KeepChunks(src wire.ChunkSource, first, count uint32) {
+	if !l.detached() {
+		l.chunks.Keep(src, first, count)
+	}
+}
+
+func (l deviceLink) ResumeChunks() { l.chunks.Resume() }
+
 func (l deviceLink) StopChunks() { l.chunks.Stop() }

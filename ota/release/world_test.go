@@ -117,7 +117,8 @@ type radio struct {
 	id     fleet.DeviceID
 	offers []wire.Offer
 	stops  []wire.Stop
-	queued uint32 // chunks
+	queued uint32 // chunks that are sent
+	kept   uint32 // chunks that are not, for now
 }
 
 // connect starts a session of id that runs version.
@@ -168,6 +169,12 @@ func (r *radio) Send(k wire.TopicKind, payload []byte) (err error) {
 
 // SendChunks implements ota.Link.
 func (r *radio) SendChunks(_ wire.ChunkSource, _, count uint32) { r.queued = count }
+
+// KeepChunks implements ota.Link.
+func (r *radio) KeepChunks(_ wire.ChunkSource, _, count uint32) { r.queued, r.kept = 0, r.queued+count }
+
+// ResumeChunks implements ota.Link.
+func (r *radio) ResumeChunks() { r.queued, r.kept = r.kept, 0 }
 
 // StopChunks implements ota.Link.
 func (r *radio) StopChunks() { r.queued = 0 }
