@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 	inside, code := machine.OwnMounts()
 	if inside {
 		code = m.Run()
+		machine.RemoveServers()
 	}
 	os.Exit(code)
 }
@@ -38,11 +39,10 @@ func TestNothingAcknowledgedIsLostInAStorm(t *testing.T) {
 
 // TestTheJudgeFindsWhatIsWrong changes everything that is judged behind the back of the oracle.
 func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
-	binary, cleanUp, err := machine.BuildServer(t.Context(), false)
+	binary, err := machine.BuildServer(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cleanUp()
 	r := round{config: config{devices: 8, settle: 4 * time.Second}, seed: 1, binary: binary}
 	r.meddle = func(ctx context.Context) {
 		groups, yes := []string{"beta"}, true
@@ -87,11 +87,10 @@ func TestServersOnAClusterLoseNothing(t *testing.T) {
 // TestTheJudgeOfAClusterFindsWhatIsWrong does the same to what is judged of several servers only.
 func TestTheJudgeOfAClusterFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	binary, cleanUp, err := machine.BuildServer(t.Context(), false)
+	binary, err := machine.BuildServer(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cleanUp()
 	r := round{config: config{cluster: true, devices: 8, settle: 4 * time.Second}, seed: 1, binary: binary}
 	r.meddle = func(ctx context.Context) {
 		c := r.cluster

@@ -36,11 +36,10 @@ func TestStepsOfTheClockMoveNoDeadline(t *testing.T) {
 	if !machine.CanStep {
 		t.Skip("the clock can't be stepped here")
 	}
-	binary, cleanUp, err := machine.BuildServer(t.Context(), true)
+	binary, err := machine.BuildServer(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cleanUp)
 	w := &deadlines{T: t}
 	w.start(binary)
 

@@ -64,7 +64,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if failed := c.run(ctx); failed > 0 {
+	failed := c.run(ctx)
+	machine.RemoveServers()
+	if failed > 0 {
 		fmt.Printf("%d rounds failed\n", failed)
 		os.Exit(1)
 	}
@@ -88,12 +90,11 @@ func (c config) check() error {
 
 // run runs the rounds and returns how many failed. What a round found goes to standard output.
 func (c config) run(ctx context.Context) (failed int) {
-	binary, cleanUp, err := machine.BuildServer(ctx, c.clock && !c.cluster && (c.only == "" || strings.Contains(c.only, "clock-")))
+	binary, err := machine.BuildServer(ctx, c.clock && !c.cluster && (c.only == "" || strings.Contains(c.only, "clock-")))
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	defer cleanUp()
 	began, longest := time.Now(), c.storm+time.Minute
 	for n := 0; ctx.Err() == nil && (c.rounds == 0 || n < c.rounds) && (n == 0 || c.rounds > 0 || time.Since(began)+longest < c.time); n++ {
 		r := round{config: c, seed: c.seed + uint64(n), binary: binary}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // ClockVariable names the file that holds the step of the server's wall clock, in seconds.
@@ -27,33 +28,54 @@ var steppedClock []byte
 // CanStep reports whether steppedClock knows this machine's code.
 const CanStep = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 
-// BuildServer builds the server, with a clock that can be stepped if stepped.
-func BuildServer(ctx context.Context, stepped bool) (binary string, cleanUp func(), err error) {
+// built are the servers that this process has built.
+var built struct {
+	mu       sync.Mutex      // is held while one is built: who wants the same one waits for it
+	folder   string          // "": none yet; guarded by mu
+	binaries map[bool]string // paths, by stepped; guarded by mu
+}
+
+// BuildServer builds the server, with a clock that can be stepped if stepped, and returns its path. Each is
+// built once: RemoveServers must be called in the end. It may be called concurrently.
+func BuildServer(ctx context.Context, stepped bool) (binary string, err error) {
 	if stepped && !CanStep {
-		return "", nil, errors.New("the clock can be stepped on linux/amd64 only: choose other -faults")
+		return "", errors.New("the clock can be stepped on linux/amd64 only: choose other -faults")
 	}
-	folder, err := os.MkdirTemp("", "muster-chaos-build-")
-	if err != nil {
-		return "", nil, err
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if binary := built.binaries[stepped]; binary != "" {
+		return binary, nil
 	}
-	cleanUp = func() { _ = os.RemoveAll(folder) }
-	args := []string{"build"}
-	if stepped {
-		var overlay string
-		overlay, err = writeOverlay(ctx, folder)
-		args = append(args, "-overlay", overlay, "-ldflags=-checklinkname=0") // it names functions of the runtime
-	}
-	if err == nil {
-		binary = filepath.Join(folder, "muster")
-		if out, failed := exec.CommandContext(ctx, "go", append(args, "-o", binary, "github.com/muster-iot/muster/cmd/muster")...).CombinedOutput(); failed != nil {
-			err = fmt.Errorf("building the server: %w\n%s", failed, out)
+	if built.folder == "" {
+		if built.folder, err = os.MkdirTemp("", "muster-chaos-build-"); err != nil {
+			return "", err
 		}
+		built.binaries = map[bool]string{}
 	}
-	if err != nil {
-		cleanUp()
-		return "", nil, err
+	binary = filepath.Join(built.folder, fmt.Sprintf("muster-%t", stepped))
+	args, flags := []string{"build", "-o", binary}, "-ldflags=-s -w"
+	if stepped {
+		overlay, err := writeOverlay(ctx, built.folder)
+		if err != nil {
+			return "", err
+		}
+		args, flags = append(args, "-overlay", overlay), flags+" -checklinkname=0" // it names functions of the runtime
 	}
-	return binary, cleanUp, nil
+	if out, err := exec.CommandContext(ctx, "go", append(args, flags, "github.com/muster-iot/muster/cmd/muster")...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the server: %w\n%s", err, out)
+	}
+	built.binaries[stepped] = binary
+	return binary, nil
+}
+
+// RemoveServers removes what BuildServer has built.
+func RemoveServers() {
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if built.folder != "" {
+		_ = os.RemoveAll(built.folder)
+		built.folder, built.binaries = "", nil
+	}
 }
 
 // writeOverlay adds steppedClock to the server's package main.

@@ -33,7 +33,7 @@ func buildServer() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(binaryFolder, "muster")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/muster-iot/muster/cmd/muster").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "github.com/muster-iot/muster/cmd/muster").CombinedOutput(); err != nil {
 		return "", errors.New(string(out))
 	}
 	return path, nil
