@@ -79,13 +79,13 @@ func TestACertificateThatExpiresSoonRaisesAnAlert(t *testing.T) {
 }
 
 func TestSIGHUPReloadsCertificatesAndDoesNotEndTheServer(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	pair := certificate.Pair{Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	renew(t, pair, 80*day)
-	t.Setenv("MUSTER_MQTTS_ADDR", "127.0.0.1:0")
-	t.Setenv("MUSTER_MQTTS_TLS_CERT", pair.Cert)
-	t.Setenv("MUSTER_MQTTS_TLS_KEY", pair.Key)
-	p := cloudtest.Spawn(t)
+	p := cloudtest.Spawn(t, func(p *cloudtest.Process) {
+		p.Env = []string{"MUSTER_MQTTS_ADDR=127.0.0.1:0", "MUSTER_MQTTS_TLS_CERT=" + pair.Cert, "MUSTER_MQTTS_TLS_KEY=" + pair.Key}
+	})
 	text, err := os.ReadFile(filepath.Join(p.Folder, "ready.json"))
 	if err != nil {
 		t.Fatal(err)
