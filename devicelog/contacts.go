@@ -26,23 +26,35 @@ type Contact struct {
 
 // Contacts returns the connections in packed, newest first. It ignores what it can't read.
 func Contacts(packed string) (list []Contact) {
-	rest := []byte(packed)
-	for len(rest) > 0 {
-		began, n := binary.Uvarint(rest)
-		if n <= 0 {
+	for {
+		c, size := first(packed)
+		if size == 0 {
 			return list
 		}
-		lasted, m := binary.Uvarint(rest[n:])
-		if m <= 0 || len(rest) == n+m {
-			return list
-		}
-		c := Contact{Began: time.UnixMicro(int64(began)).UTC(), Code: rest[n+m]}
-		if lasted > 0 {
-			c.Ended = c.Began.Add(time.Duration(lasted-1) * time.Millisecond)
-		}
-		list, rest = append(list, c), rest[n+m+1:]
+		list, packed = append(list, c), packed[size:]
 	}
-	return list
+}
+
+// first returns the first connection in packed and how many bytes it takes, 0 when there is none that can be read.
+func first(packed string) (c Contact, size int) {
+	began, n := uvarint(packed)
+	if n <= 0 {
+		return c, 0
+	}
+	lasted, m := uvarint(packed[n:])
+	if m <= 0 || len(packed) == n+m {
+		return c, 0
+	}
+	c = Contact{Began: time.UnixMicro(int64(began)).UTC(), Code: packed[n+m]}
+	if lasted > 0 {
+		c.Ended = c.Began.Add(time.Duration(lasted-1) * time.Millisecond)
+	}
+	return c, n + m + 1
+}
+
+// uvarint is binary.Uvarint of a string.
+func uvarint(s string) (value uint64, n int) {
+	return binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
 }
 
 // Connection is a contact as it is shown. One without an end either lasts, or its end was not
@@ -63,33 +75,42 @@ func Connections(packed string, online bool) (list []Connection) {
 }
 
 // WithContact returns packed with c, in place of one that began at the same time. The oldest are
-// dropped.
+// dropped. It is part of every handshake: only what changes is packed, without unpacking the others.
 func WithContact(packed string, c Contact) string {
 	began := max(c.Began.UnixMicro(), 0)
-	list := Contacts(packed)
-	at := 0
-	for at < len(list) && list[at].Began.UnixMicro() > began {
-		at++
+	at, n := 0, 0 // where c belongs, and how many are newer
+	next, size := first(packed)
+	for size > 0 && next.Began.UnixMicro() > began {
+		at, n = at+size, n+1
+		next, size = first(packed[at:])
 	}
-	if at < len(list) && list[at].Began.UnixMicro() == began {
-		list[at] = c
-	} else {
-		list = append(list[:at], append([]Contact{c}, list[at:]...)...)
+	if n == MaxContacts {
+		return packed[:at]
 	}
-	return pack(list[:min(len(list), MaxContacts)])
+	from := at
+	if size > 0 && next.Began.UnixMicro() == began {
+		from += size
+	}
+	end := from
+	for n++; n < MaxContacts; n++ {
+		_, size := first(packed[end:])
+		if size == 0 {
+			break
+		}
+		end += size
+	}
+	var room [(MaxContacts + 1) * 14]byte
+	text := pack(append(room[:0], packed[:at]...), c)
+	return string(append(text, packed[from:end]...))
 }
 
-func pack(list []Contact) string {
-	text := make([]byte, 0, 10*len(list))
-	for _, c := range list {
-		text = binary.AppendUvarint(text, uint64(max(c.Began.UnixMicro(), 0)))
-		lasted := uint64(0)
-		if !c.Ended.IsZero() {
-			lasted = 1 + uint64(max(c.Ended.Sub(c.Began).Milliseconds(), 0))
-		}
-		text = append(binary.AppendUvarint(text, lasted), c.Code)
+func pack(text []byte, c Contact) []byte {
+	text = binary.AppendUvarint(text, uint64(max(c.Began.UnixMicro(), 0)))
+	lasted := uint64(0)
+	if !c.Ended.IsZero() {
+		lasted = 1 + uint64(max(c.Ended.Sub(c.Began).Milliseconds(), 0))
 	}
-	return string(text)
+	return append(binary.AppendUvarint(text, lasted), c.Code)
 }
 
 // Why returns what ended the connection, in words.

@@ -1,10 +1,14 @@
 package devicelog
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -45,6 +49,34 @@ func TestAContactOlderThanAllThatAreKeptIsNot(t *testing.T) {
 	if got := WithContact(packed, Contact{Began: noon.Add(-time.Hour), Ended: noon}); got != packed {
 		t.Errorf("got %v", Contacts(got))
 	}
+}
+
+// Whatever order contacts come in, the newest are kept, each as it was said last.
+func TestTheNewestContactsAreKeptInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		packed := ""
+		var want []Contact
+		for range rapid.IntRange(0, 3*MaxContacts).Draw(rt, "contacts") {
+			c := Contact{Began: noon.Add(time.Duration(rapid.IntRange(0, 2*MaxContacts).Draw(rt, "minute")) * time.Minute), Code: rapid.Byte().Draw(rt, "code")}
+			if rapid.Bool().Draw(rt, "ended") {
+				c.Ended = c.Began.Add(time.Duration(rapid.IntRange(0, 1<<40).Draw(rt, "ms")) * time.Millisecond)
+			}
+			want = slices.DeleteFunc(want, func(w Contact) bool { return w.Began.Equal(c.Began) })
+			want = append(want, c)
+			slices.SortFunc(want, func(a, b Contact) int { return cmp.Compare(b.Began.UnixMicro(), a.Began.UnixMicro()) })
+			want = want[:min(len(want), MaxContacts)]
+			packed = WithContact(packed, c)
+		}
+		if got := Contacts(packed); !slices.Equal(got, want) {
+			rt.Fatalf("got %v, want %v", got, want)
+		}
+		if cut := packed[:max(0, len(packed)-1)]; len(want) > 1 { // by a fault: what can't be read is dropped
+			later := Contact{Began: noon.Add(time.Hour * 24)}
+			if got := Contacts(WithContact(cut, later)); !slices.Equal(got, append([]Contact{later}, want[:min(len(want), MaxContacts)-1]...)) {
+				rt.Fatalf("of a cut record: got %v", got)
+			}
+		}
+	})
 }
 
 // facts are name, value, name, value, ... as a CBOR map.
