@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"container/list"
 	"fmt"
 	"sync"
 
@@ -15,9 +16,9 @@ type Places struct {
 	user  int // of one user; 0: no limit
 
 	mu    sync.Mutex
-	taken int                       // guarded by mu, as are the fields below
-	teams map[fleet.TeamID][]*Place // oldest first
-	users map[userOfTeam]int        // places
+	taken int                         // guarded by mu, as are the fields below
+	teams map[fleet.TeamID]*list.List // of *Place, oldest first; none is empty
+	users map[userOfTeam]int          // places
 
 	shared *shared // nil: this server has all
 }
@@ -32,11 +33,11 @@ type Place struct {
 	places *Places
 	by     userOfTeam
 	lost   func()
-	gone   bool // given back or lost; guarded by places.mu
+	at     *list.Element // in its team's list; nil: given back or lost; guarded by places.mu
 }
 
 func newPlaces(limit Limit, most, user int) *Places {
-	return &Places{limit: limit, most: most, user: user, teams: make(map[fleet.TeamID][]*Place), users: make(map[userOfTeam]int)}
+	return &Places{limit: limit, most: most, user: user, teams: make(map[fleet.TeamID]*list.List), users: make(map[userOfTeam]int)}
 }
 
 // Take takes a place, which the caller gives back with Leave. lost is called, at most once and not
@@ -93,7 +94,7 @@ func (p *Places) take(place *Place) (victim *Place, err error) {
 	if p.most > 0 && p.taken >= p.most {
 		if victim = p.victim(team); victim == nil {
 			return nil, &fleet.Error{Kind: fleet.Busy, Code: Code, Text: fmt.Sprintf(
-				"the server has all %d %s it can have, and your team has its share, %d: try again later", p.most, p.limit.Unit, len(p.teams[team]))}
+				"the server has all %d %s it can have, and your team has its share, %d: try again later", p.most, p.limit.Unit, p.of(team))}
 		}
 		p.remove(victim)
 	}
@@ -103,22 +104,30 @@ func (p *Places) take(place *Place) (victim *Place, err error) {
 
 // victim is the place to end for one more of team; nil: none.
 func (p *Places) victim(team fleet.TeamID) *Place {
-	var most []*Place
+	var most *list.List
 	for _, held := range p.teams {
-		if len(held) > len(most) {
+		if most == nil || held.Len() > most.Len() {
 			most = held
 		}
 	}
-	if len(p.teams[team]) >= p.shareOf(team) || len(most) <= len(p.teams[team])+1 {
+	if own := p.of(team); most == nil || own >= p.shareOf(team) || most.Len() <= own+1 {
 		return nil
 	}
-	return most[len(most)-1]
+	return most.Back().Value.(*Place)
+}
+
+// of is how many places a team has here. It expects mu.
+func (p *Places) of(team fleet.TeamID) int {
+	if held := p.teams[team]; held != nil {
+		return held.Len()
+	}
+	return 0
 }
 
 // shareOf divides the places by the teams that have any, team included. It expects mu.
 func (p *Places) shareOf(team fleet.TeamID) int {
 	teams := len(p.teams)
-	if len(p.teams[team]) == 0 {
+	if p.teams[team] == nil {
 		teams++
 	}
 	return p.most / teams
@@ -127,23 +136,23 @@ func (p *Places) shareOf(team fleet.TeamID) int {
 func (p *Places) add(place *Place) {
 	p.taken++
 	p.users[place.by]++
-	p.teams[place.by.team] = append(p.teams[place.by.team], place)
+	held := p.teams[place.by.team]
+	if held == nil {
+		held = list.New()
+		p.teams[place.by.team] = held
+	}
+	place.at = held.PushBack(place)
 }
 
 func (p *Places) remove(place *Place) {
-	place.gone = true
 	p.taken--
 	if p.users[place.by]--; p.users[place.by] == 0 {
 		delete(p.users, place.by)
 	}
 	held := p.teams[place.by.team]
-	for i := len(held) - 1; i >= 0; i-- {
-		if held[i] == place {
-			held = append(held[:i], held[i+1:]...)
-			break
-		}
-	}
-	if p.teams[place.by.team] = held; len(held) == 0 {
+	held.Remove(place.at)
+	place.at = nil
+	if held.Len() == 0 {
 		delete(p.teams, place.by.team)
 	}
 }
@@ -155,7 +164,7 @@ func (p *Place) Leave() {
 	}
 	p.places.mu.Lock()
 	defer p.places.mu.Unlock()
-	if !p.gone {
+	if p.at != nil {
 		p.places.remove(p)
 	}
 }
@@ -164,7 +173,7 @@ func (p *Place) Leave() {
 func (p *Places) used(team fleet.TeamID) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := int64(len(p.teams[team]))
+	n := int64(p.of(team))
 	if p.shared != nil {
 		n += p.shared.elsewhere[team]
 	}

@@ -115,7 +115,7 @@ func TestCountsOfPlacesStayRight(t *testing.T) {
 				rt.Fatalf("team %d has %d, its share is %d: %v", team, before, share, err)
 			}
 			for place := range held {
-				if place.gone {
+				if place.at == nil {
 					delete(held, place)
 				}
 			}
@@ -125,7 +125,7 @@ func TestCountsOfPlacesStayRight(t *testing.T) {
 			}
 			got := map[fleet.TeamID]int{}
 			for team, places := range p.teams {
-				got[team] = len(places)
+				got[team] = places.Len()
 			}
 			if p.taken != len(held) || p.taken > most || fmt.Sprint(got) != fmt.Sprint(counts) {
 				rt.Fatalf("%d of %d taken, by team %v; want %d, %v", p.taken, most, got, len(held), counts)

@@ -39,11 +39,11 @@ func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need 
 	}
 	needs := map[string]grant.Need{}
 	for team, held := range p.teams {
-		n := int64(len(held))
+		n := int64(held.Len())
 		needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Held: n, Wants: n + p.shared.asking[team], Stays: true}
 	}
 	for team, n := range p.shared.asking {
-		if len(p.teams[team]) == 0 {
+		if p.teams[team] == nil {
 			needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Wants: n, Stays: true}
 		}
 	}
@@ -58,7 +58,7 @@ func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need 
 
 // room returns nil if a team may have one more place. It expects mu.
 func (p *Places) room(team fleet.TeamID) error {
-	n := int64(len(p.teams[team]))
+	n := int64(p.of(team))
 	switch {
 	case p.limit.Most <= 0:
 		return nil
