@@ -53,7 +53,7 @@ func (r *Reader) Read(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, e
 			return nil, err
 		}
 		if op.is {
-			return []fleet.Device{op.device}, nil
+			return op.device[:], nil
 		}
 	}
 	op := &read{id: id}
@@ -69,17 +69,17 @@ func (r *Reader) Read(ctx context.Context, id fleet.DeviceID) ([]fleet.Device, e
 // readSole reads the record of a device, and whether no other team has its id.
 type readSole struct {
 	id      fleet.DeviceID
-	holders *redis.StringSliceCmd
+	holders *redis.IntCmd // how many teams have the id
 	sent    *redis.MapStringStringCmd
 	is      bool // it has a record that can be read, and no other team has the id
-	device  fleet.Device
+	device  [1]fleet.Device
 }
 
 func (op *readSole) Key() string { return keys.Holders(op.id) }
 
 func (op *readSole) Queue(p redis.Pipeliner, _ bool) {
 	ctx := context.Background()
-	op.holders = p.ZRange(ctx, keys.Holders(op.id), 0, 1)
+	op.holders = p.ZCard(ctx, keys.Holders(op.id))
 	op.sent = p.HGetAll(ctx, keys.Device(op.id))
 }
 
@@ -92,8 +92,9 @@ func (op *readSole) Settle(bool) error {
 	if err != nil {
 		return err
 	}
-	op.device = fleet.Device{ID: op.id}
-	op.is = len(holders) == 1 && len(fields) > 0 && holders[0] == op.id.Team().String() && record.ReadDevice(fields, &op.device) == nil
+	d := &op.device[0]
+	*d = fleet.Device{ID: op.id}
+	op.is = holders == 1 && len(fields) > 0 && record.ReadDevice(fields, d) == nil // the scripts keep both together: who has a record is a holder
 	return nil
 }
 
