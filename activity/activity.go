@@ -96,7 +96,9 @@ func (a *Activity) Tally(product fleet.ProductID, group fleet.GroupID) fleet.Tal
 
 // Publish passes e to everyone who listens to its team. It never blocks.
 func (a *Activity) Publish(e event.Event) {
-	a.Log.Debug("event", "event", e.Name(), "device", e.Device, "product", e.Product)
+	if a.Log.Enabled(context.Background(), slog.LevelDebug) { // without the allocations of its arguments
+		a.Log.Debug("event", "event", e.Name(), "device", e.Device, "product", e.Product)
+	}
 	a.events.publish(e)
 	a.Published(e)
 }
