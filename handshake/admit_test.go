@@ -162,7 +162,7 @@ func TestGuessesRaiseOneAlertWithTheAddressAndTheIds(t *testing.T) {
 func TestGuessesAreRememberedInBoundedMemory(t *testing.T) {
 	g := newGuesses()
 	for i := range 2 * maxGuesses {
-		g.add(fleet.Device{ID: "a", Team: fleet.TeamID(i)}, "192.0.2.1", false)
+		g.add(&fleet.Device{ID: "a", Team: fleet.TeamID(i)}, "192.0.2.1", false)
 	}
 	if len(g.from) > maxGuesses {
 		t.Errorf("got %d origins, want at most %d", len(g.from), maxGuesses)

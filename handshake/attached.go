@@ -12,8 +12,8 @@ import (
 // fleet.Denied for every device the gateway may not relay, whether unknown, disabled, of another
 // team or attached elsewhere; fleet.Unavailable from the store.
 func (s *Service) AdmitAttached(ctx context.Context, gateway *Session, id fleet.DeviceID) (*Session, error) {
-	d, err := s.devices.Device(ctx, id)
-	if errors.Is(err, fleet.NotFound) || err == nil && !attached(&d, gateway) {
+	d, err := s.load(ctx, id)
+	if errors.Is(err, fleet.NotFound) || err == nil && !attached(d, gateway) {
 		s.refused[NotAttached].Add(1)
 		return nil, fleet.Errorf(fleet.Denied, "device %s is not attached to gateway %s", id, gateway.id)
 	}
@@ -21,7 +21,7 @@ func (s *Service) AdmitAttached(ctx context.Context, gateway *Session, id fleet.
 		return nil, err
 	}
 	s.admitted.Add(1)
-	return (&Session{gateway: gateway.id, address: gateway.address}).begun(&d, s.node), nil
+	return (&Session{gateway: gateway.id, address: gateway.address}).begun(d, s.node), nil
 }
 
 // attached reports whether gateway may relay d.

@@ -27,7 +27,7 @@ type Greeting[P any] struct {
 
 // Saved is what the decision was made on and what came of it.
 type Saved struct {
-	Device  fleet.Device   // as it was saved
+	Device  *fleet.Device  // as it was saved; the session keeps it: it must not be modified
 	Catalog *fleet.Catalog // that the decision was made by
 	Ended   []fleet.Update // the updates that ended, in all saves it took
 }
@@ -71,7 +71,7 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 	if err != nil {
 		return Greeting[P]{}, err
 	}
-	d := &g.Device
+	d := g.Device
 	g.Differs = d.Differs && !(before.differs && before.running == d.Running)
 	g.Misnamed = !d.Label.IsZero() && !(before.label == d.Label && before.running == d.Running)
 	session.greeted(g.Device.Session, h)
@@ -109,7 +109,7 @@ func Reevaluate[P any](ctx context.Context, s *Service, session *Session, decide
 	if session.Generation() == 0 {
 		return g, fleet.Errorf(fleet.Conflict, "device %s has not sent a Hello yet", session.ID())
 	}
-	fresh, err := s.devices.Device(ctx, session.ID()) // reports and operators have changed it since the Hello
+	fresh, err := s.load(ctx, session.ID()) // reports and operators have changed it since the Hello
 	if err != nil {
 		return g, err
 	}

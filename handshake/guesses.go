@@ -52,7 +52,7 @@ func newGuesses() *guesses {
 
 // add notes a failed proof of d. If somebody is suspected, it returns the guess to raise an
 // alert about, unless there was one a short time ago.
-func (g *guesses) add(d fleet.Device, address string, suspected bool) (guess Guess, alert bool) {
+func (g *guesses) add(d *fleet.Device, address string, suspected bool) (guess Guess, alert bool) {
 	now, from := time.Now(), origin{d.Team, limit.Network(address)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -73,7 +73,7 @@ func (g *guesses) add(d fleet.Device, address string, suspected bool) (guess Gue
 		return Guess{}, false
 	}
 	t.alerted = now
-	return Guess{Device: d, Devices: slices.Clone(t.devices), Address: address}, true
+	return Guess{Device: *d, Devices: slices.Clone(t.devices), Address: address}, true
 }
 
 // makeRoom forgets the longest quiet of a few origins when there are too many.

@@ -25,22 +25,22 @@ func (s *Service) save(ctx context.Context, session *Session, change change) (sa
 		return Saved{}, err
 	}
 	for range maxTries {
-		if err := session.mayWrite(&loaded, generation); err != nil {
+		if err := session.mayWrite(loaded, generation); err != nil {
 			return Saved{}, err
 		}
-		d := loaded
+		d := new(*loaded)
 		lost := generation != 0 && d.Session < generation
 		if lost { // its claim, with what a fail-over of Redis has lost
 			d.Session = generation
-			session.hold(&d, s.node)
+			session.hold(d, s.node)
 		}
-		ended, changed := change(&d, saved.Catalog, generation != 0)
+		ended, changed := change(d, saved.Catalog, generation != 0)
 		changed = changed || lost
 		if !changed {
 			session.device, saved.Device = d, d
 			return saved, nil
 		}
-		newest, err := s.devices.Save(ctx, &d, ended...)
+		newest, err := s.devices.Save(ctx, d, ended...)
 		switch {
 		case err == nil:
 			session.device, saved.Device, saved.Ended = d, d, append(saved.Ended, ended...)
@@ -50,7 +50,7 @@ func (s *Service) save(ctx context.Context, session *Session, change change) (sa
 			// It was decided by an older catalog: decide again, on the record as saved.
 			generation, loaded = d.Session, d
 		case errors.Is(err, fleet.Conflict):
-			if loaded, err = s.devices.Device(ctx, session.ID()); err != nil {
+			if loaded, err = s.load(ctx, session.ID()); err != nil {
 				return Saved{}, err
 			}
 		default:

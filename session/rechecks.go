@@ -101,7 +101,7 @@ func (s *session) askWhenCool(d *fleet.Device) {
 // noWay raises an alert if a decision has found out that the device can't get to its target.
 func (s *session) noWay(ctx context.Context, g *handshake.Greeting[ota.Plan]) {
 	if g.Plan.NoWay {
-		s.sessions.activity.NoWay(ctx, &g.Device, g.Plan.Why)
+		s.sessions.activity.NoWay(ctx, g.Device, g.Plan.Why)
 	}
 }
 

@@ -162,16 +162,16 @@ func (s *session) hello(ctx context.Context, t wire.Topic, payload []byte) error
 	now := time.Now()
 	s.noted.Store(now.UnixNano())
 	s.askAt(now.Add(s.sessions.maxAge - tenth(s.sessions.maxAge)))
-	s.sessions.activity.Handshake(ctx, &greeting.Device, greeting.Ended)
+	s.sessions.activity.Handshake(ctx, greeting.Device, greeting.Ended)
 	if greeting.Differs {
-		s.sessions.activity.Raise(ctx, &greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
+		s.sessions.activity.Raise(ctx, greeting.Device, "digest_differs", "it reports version "+h.Version.String()+" with other bytes than were uploaded")
 	}
 	if greeting.Misnamed {
-		s.sessions.activity.Raise(ctx, &greeting.Device, "label_mismatch",
+		s.sessions.activity.Raise(ctx, greeting.Device, "label_mismatch",
 			"it runs the image of version "+greeting.Device.Running.String()+", by its digest, and calls it "+h.Version.String()+": it needs no update to "+greeting.Device.Running.String())
 	}
 	s.noWay(ctx, &greeting)
-	if err := s.sessions.ota.Ran(ctx, &greeting.Device, greeting.Catalog); err != nil {
+	if err := s.sessions.ota.Ran(ctx, greeting.Device, greeting.Catalog); err != nil {
 		s.sessions.log.Log(ctx, activity.LevelOf(err), "the first run of a version is not recorded", "device", s.ID(), "version", h.Version.String(), "err", err)
 	}
 	if err := s.toDevice().Send(wire.TopicWelcome, greeting.Plan.Welcome(h.Boot).Encode()); err != nil {
@@ -200,7 +200,7 @@ func (s *session) reevaluate(ctx context.Context, at ota.Occasion) error {
 	if err != nil {
 		return err
 	}
-	s.sessions.activity.Updates(ctx, &greeting.Device, greeting.Ended)
+	s.sessions.activity.Updates(ctx, greeting.Device, greeting.Ended)
 	s.noWay(ctx, &greeting)
 	return s.sessions.ota.Start(greeting.Plan, s.toDevice())
 }

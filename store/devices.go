@@ -43,13 +43,12 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 // product's catalog at that moment, 0 when the product was deleted; in a Cluster, the newest
 // revision that this process knows of, which alone changes it. Errors: fleet.Conflict when
 // d is not what is stored; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
-// d may have been written.
+// d may have been written, or be written yet: then the caller must not modify it any more.
 func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Update) (catalog uint64, err error) {
-	op := &saveDevice{store: s, device: *d, ended: ended, nonce: s.core.Nonce()}
+	op := &saveDevice{store: s, device: d, ended: ended, nonce: s.core.Nonce()}
 	if err := s.core.Write(ctx, op); err != nil {
 		return 0, err
 	}
-	d.Revision, d.Written, d.Held = op.device.Revision, op.device.Written, d.Node
 	if s.feed.Joined() {
 		return s.catalogs.newest(ctx, d.Product, op.tag)
 	}
@@ -70,22 +69,25 @@ func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 	change func(*fleet.Device) (ended []fleet.Update, changed bool, err error),
 ) (d fleet.Device, saved bool, err error) {
+	var loaded *fleet.Device
 	err = document.UntilSaved("device "+id.String(), func() (again bool, err error) {
-		if d, err = s.Device(ctx, id); err != nil {
+		op := &loadDevice{id: id} // whose record is each attempt's own, as Save wants it
+		if err := s.core.Read(ctx, op); err != nil {
 			return false, err
 		}
-		ended, changed, err := change(&d)
+		loaded = &op.device
+		ended, changed, err := change(loaded)
 		if err != nil || !changed {
 			return false, err
 		}
-		_, err = s.Save(ctx, &d, ended...)
+		_, err = s.Save(ctx, loaded, ended...)
 		saved = err == nil
 		return errors.Is(err, fleet.Conflict), err
 	})
 	if err != nil {
 		return fleet.Device{}, false, err
 	}
-	return d, saved, nil
+	return *loaded, saved, nil
 }
 
 // Namesakes returns the devices of up to namesake.Most teams that have the id of id, oldest first. It

@@ -57,7 +57,7 @@ func (op *loadDevice) Settle(bool) error {
 
 type saveDevice struct {
 	store   *Devices
-	device  fleet.Device // at the revision it was read at; once written, at the new one
+	device  *fleet.Device // the caller's, at the revision it was read at; once written, at the new one
 	ended   []fleet.Update
 	nonce   string
 	sent    *redis.Cmd
@@ -69,7 +69,7 @@ type saveDevice struct {
 func (op *saveDevice) Key() string { return keys.Device(op.device.ID) }
 
 func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
-	d := &op.device
+	d := op.device
 	args := make([]any, 0, 64)
 	args = append(args, strconv.FormatUint(d.Revision, 10), &d.Written, strconv.FormatUint(d.Revision+1, 10), op.nonce,
 		len(op.ended), op.store.core.keep.Updates)
@@ -114,9 +114,9 @@ func (op *saveDevice) Settle(bool) error {
 	default:
 		op.catalog = op.store.catalogs.docs.Newest(op.device.Product)
 	}
-	op.device.Revision++
-	op.device.Written = op.nonce
-	op.store.feed.Saved(&op.device, noted.Seq)
+	d := op.device
+	d.Revision, d.Written, d.Held = d.Revision+1, op.nonce, d.Node
+	op.store.feed.Saved(d, noted.Seq)
 	return nil
 }
 
