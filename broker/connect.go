@@ -30,8 +30,8 @@ func (l *Link) connect(in *bufio.Reader) error {
 	if h.Type != packets.Connect {
 		return packets.ErrProtocolViolationRequireFirstConnect // MQTT 5 §3.1
 	}
-	pk, err := readBody(in, h, 0)
-	if err != nil {
+	var pk packets.Packet
+	if err := readBody(in, h, 0, &pk); err != nil {
 		return err
 	}
 	l.broker.places.reach(l.place, claiming)

@@ -39,8 +39,8 @@ func (l *Link) converse(in *bufio.Reader) (cause byte, err error) {
 // receive reads the rest of a packet and handles it. It returns the code to end the
 // connection with.
 func (l *Link) receive(in *bufio.Reader, h packets.FixedHeader) (cause byte, err error) {
-	pk, err := readBody(in, h, l.version)
-	if err != nil {
+	var pk packets.Packet
+	if err := readBody(in, h, l.version, &pk); err != nil {
 		return codeNone, err
 	}
 	select {

@@ -23,7 +23,7 @@ type places struct {
 	mu    sync.Mutex
 	held  *list.List     // of *place, oldest first; guarded by mu
 	per   map[string]int // held by network; guarded by mu
-	freed chan struct{}  // closed and replaced when a place is given back; guarded by mu
+	freed chan struct{}  // closed when a place is given back, nil while nobody waits for that; guarded by mu
 }
 
 // place is the place of one connection. Its fields are guarded by places.mu, except that its
@@ -48,7 +48,7 @@ const (
 )
 
 func newPlaces(most, share int) *places {
-	return &places{most: most, share: share, held: list.New(), per: make(map[string]int), freed: make(chan struct{})}
+	return &places{most: most, share: share, held: list.New(), per: make(map[string]int)}
 }
 
 // verdict is what came of an attempt to take a place.
@@ -56,7 +56,7 @@ type verdict struct {
 	taken   bool
 	lost    place           // what had to go for it, for the caller to close; its conn is nil if nothing had to
 	crowded bool            // the network has used up its share
-	freed   <-chan struct{} // closed at the next change
+	freed   <-chan struct{} // if not taken: closed at the next change
 }
 
 // take gives c a place, unless all are taken and none may be lost.
@@ -106,13 +106,19 @@ func (c *place) net() string {
 // free makes room for one more of network, where that is needed and possible.
 func (p *places) free(network string, full bool) (v verdict) {
 	v.crowded = network != proxies && p.per[network] >= p.share
-	v.taken, v.freed = true, p.freed
+	v.taken = true
 	if v.crowded || full {
 		loser := p.loser(time.Now(), network, v.crowded)
 		if v.taken = loser != nil; v.taken {
 			v.lost = *loser
 			p.remove(loser)
 		}
+	}
+	if !v.taken {
+		if p.freed == nil {
+			p.freed = make(chan struct{})
+		}
+		v.freed = p.freed
 	}
 	return v
 }
@@ -155,8 +161,10 @@ func (p *places) leave(c *place) {
 	defer p.mu.Unlock()
 	if c.element != nil {
 		p.remove(c)
-		close(p.freed)
-		p.freed = make(chan struct{})
+		if p.freed != nil {
+			close(p.freed)
+			p.freed = nil
+		}
 	}
 }
 

@@ -42,13 +42,14 @@ func readHead(in *bufio.Reader) (h packets.FixedHeader, err error) {
 	return h, packets.ErrMalformedVariableByteInteger
 }
 
-// readBody reads and decodes the rest of a packet. What it returns shares memory with
-// nothing else, so that its parts may be kept.
-func readBody(in *bufio.Reader, h packets.FixedHeader, version byte) (packets.Packet, error) {
-	pk := packets.Packet{FixedHeader: h, ProtocolVersion: version}
+// readBody reads and decodes the rest of a packet into pk, which is zero. It shares memory with
+// nothing else, so that its parts may be kept. A Packet takes a kilobyte: as a result it would take
+// another one of the reader's stack.
+func readBody(in *bufio.Reader, h packets.FixedHeader, version byte, pk *packets.Packet) error {
+	pk.FixedHeader, pk.ProtocolVersion = h, version
 	body := make([]byte, h.Remaining)
 	if _, err := io.ReadFull(in, body); err != nil {
-		return pk, err
+		return err
 	}
 	var err error
 	switch h.Type {
@@ -69,7 +70,7 @@ func readBody(in *bufio.Reader, h packets.FixedHeader, version byte) (packets.Pa
 		}
 	}
 	if err != nil {
-		return pk, fmt.Errorf("packet type %d of %d bytes: %w", h.Type, h.Remaining, err)
+		return fmt.Errorf("packet type %d of %d bytes: %w", h.Type, h.Remaining, err)
 	}
-	return pk, nil
+	return nil
 }
