@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -137,10 +138,19 @@ func await(what string, holds func() error) error {
 	}
 }
 
-// freePort returns a port below 50,000: clients of the servers do not get it.
+const (
+	firstPort = 10_000 // up to 30,000: below those that clients get
+	ports     = 500    // of a test process, in turns: it may start many servers at once, and kill some for a while
+)
+
+var given atomic.Int64 // ports so far
+
+// freePort returns a port that no other server of this process was given lately, nor one of most other
+// test processes.
 func freePort() (string, error) {
-	for range 1000 {
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(10_000+int(time.Now().UnixNano()/1000%20_000)))
+	own := firstPort + os.Getpid()%40*ports
+	for range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(own+int(given.Add(1)%ports)))
 		if err != nil {
 			continue
 		}
