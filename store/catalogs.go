@@ -86,7 +86,8 @@ func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func
 	return s.tags.Edit(ctx, product, work)
 }
 
-// compareEvery is how often a Cluster's catalogs are compared with those in memory: there, Save does not do it.
+// compareEvery is how often the catalogs in memory are compared with those in Redis, unless servers share the store:
+// a write that was given up may be carried out later, and a fail-over may lose one.
 const compareEvery = 2 * time.Second
 
 func (s *Catalogs) compare(ctx context.Context) {

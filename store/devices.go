@@ -39,9 +39,9 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 }
 
 // Save writes d if its record is still at d.Revision by d.Written, raises that, and adds the ended
-// updates to its history, oldest first, in the same step. It returns the revision of the
-// product's catalog at that moment, 0 when the product was deleted; in a Cluster, the newest
-// revision that this process knows of, which alone changes it. Errors: fleet.Conflict when
+// updates to its history, oldest first, in the same step. It returns the newest revision of the
+// product's catalog that this process knows of, which alone changes it: the highest number when it knows of none. If
+// servers share the store, it is the revision at that moment, 0 when the product was deleted. Errors: fleet.Conflict when
 // d is not what is stored; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
 // d may have been written, or be written yet: then the caller must not modify it any more.
 func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Update) (catalog uint64, err error) {
@@ -52,7 +52,7 @@ func (s *Devices) Save(ctx context.Context, d *fleet.Device, ended ...fleet.Upda
 	if s.feed.Joined() {
 		return s.catalogs.newest(ctx, d.Product, op.tag)
 	}
-	return op.catalog, nil
+	return s.catalogs.docs.Newest(d.Product), nil
 }
 
 // Edit changes the record of id and saves it. It returns what was saved. change gets a fresh

@@ -56,14 +56,12 @@ func (op *loadDevice) Settle(bool) error {
 }
 
 type saveDevice struct {
-	store   *Devices
-	device  *fleet.Device // the caller's, at the revision it was read at; once written, at the new one
-	ended   []fleet.Update
-	nonce   string
-	sent    *redis.Cmd
-	rev     *redis.StringCmd // nil in a Cluster, where another master may hold the catalog, and if the store is joined
-	catalog uint64
-	tag     string // of the catalog, if the store is joined
+	store  *Devices
+	device *fleet.Device // the caller's, at the revision it was read at; once written, at the new one
+	ended  []fleet.Update
+	nonce  string
+	sent   *redis.Cmd
+	tag    string // of the catalog, if the store is joined
 }
 
 func (op *saveDevice) Key() string { return keys.Device(op.device.ID) }
@@ -84,9 +82,6 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 		op.store.nodes.WakeOthers(p, d.ID)
 	}
 	op.store.nodes.Wake(p, d.ID, d.Held)
-	if !op.store.core.Clustered() && !op.store.feed.Joined() {
-		op.rev = p.HGet(context.Background(), keys.Product(d.Product), "rev")
-	}
 }
 
 func (op *saveDevice) Settle(bool) error {
@@ -94,26 +89,13 @@ func (op *saveDevice) Settle(bool) error {
 	if err != nil {
 		return err
 	}
-	if op.rev != nil {
-		if err := op.rev.Err(); err != nil && !absent(err) {
-			return err // the operation is retried: the script recognizes its own write
-		}
-	}
 	switch noted.Status {
 	case 0:
 		return fleet.Errorf(fleet.Conflict, "device %s was changed meanwhile", op.device.ID)
 	case -1:
 		return noDevice(op.device.ID)
 	}
-	switch {
-	case op.rev != nil:
-		op.catalog = record.Decimal(op.rev.Val())
-		op.store.catalogs.docs.Saw(op.device.Product, op.catalog)
-	case op.store.feed.Joined():
-		op.tag = noted.Tag
-	default:
-		op.catalog = op.store.catalogs.docs.Newest(op.device.Product)
-	}
+	op.tag = noted.Tag
 	d := op.device
 	d.Revision, d.Written, d.Held = d.Revision+1, op.nonce, d.Node
 	op.store.feed.Saved(d, noted.Seq)

@@ -186,7 +186,7 @@ func (s *Store) start(ctx context.Context) (*Store, error) {
 			return nil, err
 		}
 		s.core.tasks.Go(func() { s.nodes.Run(s.core.base) })
-	} else if s.core.Clustered() {
+	} else {
 		s.core.tasks.Go(func() { s.Catalogs.compare(s.core.base) })
 	}
 	s.read()

@@ -123,6 +123,7 @@ func TestAnotherProcessIsSeen(t *testing.T) {
 	d := newDevice("a")
 	d.Product = product.ID
 	must(t, theirs.Devices.Create(ctx, d))
+	theirs.Catalogs.docs.Compare(ctx) // as every 2 s
 	rev := got[uint64](t)(theirs.Devices.Save(ctx, d))
 	if rev != edited.Revision || rev <= before.Revision {
 		t.Fatalf("the save returned revision %d, want %d", rev, edited.Revision)
