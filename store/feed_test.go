@@ -493,16 +493,19 @@ func TestAJoinedAdmissionIsOneTripAndAWriteBackIsOne(t *testing.T) {
 	must(t, a.Devices.Create(t.Context(), d))
 	got[*fleet.Catalog](t)(a.Catalogs.Catalog(t.Context(), product.ID))
 	var r, w uint64
-	for range 10 { // what the store does besides may fall into the same moment
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d reads and %d writes at last", r, w)
+		}
+	}()
+	until(t, "they are one read and one write", func() bool { // what the store does besides may fall into the same moment
 		before := a.Stats()
 		loaded := got[fleet.Device](t)(a.Devices.Device(t.Context(), "1/a"))
 		got[uint64](t)(a.Devices.Save(t.Context(), &loaded))
 		after := a.Stats()
-		if r, w = after.ReadCommands-before.ReadCommands, after.WriteCommands-before.WriteCommands; r == 1 && w == 1 {
-			return
-		}
-	}
-	t.Errorf("%d reads and %d writes, want 1 and 1", r, w)
+		r, w = after.ReadCommands-before.ReadCommands, after.WriteCommands-before.WriteCommands
+		return r == 1 && w == 1
+	})
 }
 
 func TestADeletedProductHasNoTag(t *testing.T) {
