@@ -28,6 +28,7 @@ func (s *Service) Run(ctx context.Context) {
 	}
 	for {
 		var r *running
+		term := s.jobs.InTerm(ctx) // before it asks whether it leads
 		if s.mayRun(ctx) {
 			r = s.next()
 		}
@@ -41,7 +42,7 @@ func (s *Service) Run(ctx context.Context) {
 			continue
 		}
 		began := time.Now()
-		over, err := s.step(ctx, r)
+		over, err := s.step(term, r)
 		pause := min(time.Since(began), maxPause)
 		switch {
 		case ctx.Err() != nil:

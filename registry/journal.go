@@ -28,14 +28,15 @@ type batch struct {
 func (b batch) actor() fleet.Actor { return fleet.Actor{Team: b.Team, User: b.User, Email: b.Email} }
 
 // journaled carries out the batch b by calling work. If the process ends before work
-// returns, Resume of the next one finishes b. What was answered must not run again: an entry
+// returns, Resume of the next one finishes b; so it does if others may have taken this process for dead, and then
+// work writes nothing any more. What was answered must not run again: an entry
 // that can't be closed now is fenced before anything newer is decided about a device.
 func (r *Registry) journaled(ctx context.Context, b batch, work func(context.Context) error) error {
 	record, err := json.Marshal(b)
 	if err != nil {
 		return err
 	}
-	ctx, err = r.supersede(ctx, b.Devices...)
+	ctx, err = r.supersede(r.journal.InTerm(ctx), b.Devices...)
 	if err != nil {
 		return err
 	}
@@ -77,6 +78,7 @@ func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []erro
 // lets anything else change devices. Devices and groups that were deleted are left out, and devices that were
 // changed since at another server.
 func (r *Registry) Resume(ctx context.Context) error {
+	ctx = r.journal.InTerm(ctx)
 	if err := r.fences.Flush(ctx, r.journal); err != nil { // of a process that was killed
 		return err
 	}

@@ -198,3 +198,36 @@ func TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill(t *testing.T) {
 		})
 	}
 }
+
+// terms marks the work of batches, as a journal that others use does, and holds what changes devices to it.
+type terms struct {
+	journal
+	records
+	t *testing.T
+}
+
+type inTermKey struct{}
+
+func (s terms) InTerm(ctx context.Context) context.Context {
+	return context.WithValue(ctx, inTermKey{}, true)
+}
+
+func (s terms) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.Device) error) (fleet.Device, error) {
+	if ctx.Value(inTermKey{}) == nil {
+		s.t.Errorf("%s is changed whether or not others have taken the batch over", id)
+	}
+	return s.records.Edit(ctx, id, change)
+}
+
+func TestABatchChangesDevicesInTheTermOfItsJournal(t *testing.T) {
+	w := newWorld(t)
+	both := terms{w.store.Journal, w.store.Devices, t}
+	w.Registry.journal, w.Registry.devices = both, both
+	if err := joinA(w); err != nil {
+		t.Fatal(err)
+	}
+	w.journal(`{"Team":1,"Product":1,"Devices":["in-b"],"Lock":"1"}`)
+	if err := w.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 // journal is *store.Journal; tests put outages between it and the registry.
 type journal interface {
+	InTerm(ctx context.Context) context.Context
 	Open(ctx context.Context, record string) (id string, err error)
 	Close(ctx context.Context, id string) error
 	Fence(ctx context.Context, id string) error

@@ -165,6 +165,9 @@ func (s *Jobs) Remove(ctx context.Context, team fleet.TeamID, number uint32) err
 	return errors.Join(s.DropDevices(ctx, team, number), s.forget(ctx, team, []uint32{number}))
 }
 
+// InTerm returns ctx for a step of a job: it writes nothing after another server may have taken the job over.
+func (s *Jobs) InTerm(ctx context.Context) context.Context { return s.redis.InTerm(ctx) }
+
 // PutDevices stores one part of a job's devices.
 func (s *Jobs) PutDevices(ctx context.Context, team fleet.TeamID, number uint32, part int, ids []fleet.DeviceID) error {
 	text, err := json.Marshal(ids)

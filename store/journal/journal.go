@@ -71,6 +71,9 @@ func (s *Journal) newID() string {
 // fenced is the record of an id that must not be finished any more.
 const fenced = ""
 
+// InTerm returns ctx for what a record is about: it writes nothing after another process may have adopted the record.
+func (s *Journal) InTerm(ctx context.Context) context.Context { return s.redis.InTerm(ctx) }
+
 // Open stores a record and returns the id to close it by. After fleet.Unavailable it may have
 // been stored, or may still be: Fence the id.
 func (s *Journal) Open(ctx context.Context, record string) (id string, err error) {

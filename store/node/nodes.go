@@ -59,8 +59,8 @@ type Nodes struct {
 	config Config
 	id     string
 	began  time.Time
-	beaten atomic.Int64 // when the last beat began that reached Redis, ns after began
-	beats  uint64       // owned by Run, and by Join before it
+	last   atomic.Pointer[last]
+	beats  uint64 // owned by Run, and by Join before it
 
 	doubted  atomic.Bool // wakes may have been lost, in all buckets
 	suspect  atomic.Pointer[func()]
@@ -75,6 +75,12 @@ type Nodes struct {
 	wanted map[string]bool // leases: whether this node has them
 }
 
+// last is the last beat that reached Redis.
+type last struct {
+	at   time.Duration // after began
+	term uint64        // changes with each beat that came too late
+}
+
 // peer is another node.
 type peer struct {
 	Peer                // by its last beat
@@ -86,10 +92,12 @@ type peer struct {
 // New returns the nodes of a store, of which this process becomes one with Join.
 func New(config Config) *Nodes {
 	config.Role = cmp.Or(config.Role, All)
-	return &Nodes{
+	n := &Nodes{
 		config: config, id: strings.ToLower(rand.Text()[:12]), began: time.Now(),
 		peers: map[string]*peer{}, wanted: map[string]bool{}, early: make(chan struct{}, 1),
 	}
+	n.last.Store(&last{})
+	return n
 }
 
 // ID names this node; "" if the store is not shared.
@@ -136,7 +144,19 @@ func (n *Nodes) Others() (others []string) {
 
 // Lapsed reports whether this node may be dead to others: it must not write.
 func (n *Nodes) Lapsed() bool {
-	return n != nil && time.Since(n.began)-time.Duration(n.beaten.Load()) > patience
+	return n != nil && n.lapsed(n.last.Load())
+}
+
+func (n *Nodes) lapsed(l *last) bool { return time.Since(n.began)-l.at > patience }
+
+// Term changes whenever others may have taken this node for dead, and acted in its place. What was begun in
+// an earlier term must not be written. While the node has lapsed, the term is the one that its next beat begins.
+func (n *Nodes) Term() uint64 {
+	l := n.last.Load()
+	if n.lapsed(l) {
+		return l.term + 1
+	}
+	return l.term
 }
 
 // Join makes this process a node: it returns once others can see it, and a *StrangerError if it can't
@@ -215,7 +235,7 @@ func (n *Nodes) beat(ctx context.Context) error {
 	if err := pipeline.Exec(ctx, pipe); err != nil {
 		return err
 	}
-	n.beaten.Store(int64(began.Sub(n.began)))
+	n.reached(began)
 	gone := n.observe(began, nodes.Val())
 	for id, text := range gone {
 		_ = n.replace(ctx, m, keys.Nodes, id, text, "") // the next beat tries again
@@ -226,6 +246,9 @@ func (n *Nodes) beat(ctx context.Context) error {
 	}
 	return n.take(ctx, m, leases.Val())
 }
+
+// reached notes that a beat which began at a time has reached Redis.
+func (n *Nodes) reached(began time.Time) { n.last.Store(&last{at: began.Sub(n.began), term: n.Term()}) }
 
 // observe compares the counters with those seen before, and returns the nodes that have been dead for
 // long. Only time in which this node could look counts: while Redis is away, no counter moves.

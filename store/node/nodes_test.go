@@ -105,7 +105,7 @@ func TestANodeThatCanNotBeatWritesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t}
 		n := w.node("a")
-		n.beaten.Store(int64(time.Since(n.began)))
+		n.last.Store(&last{at: time.Since(n.began)})
 		time.Sleep(patience) //nolint:forbidigo // in a bubble
 		if n.Lapsed() {
 			t.Error("it lapsed too early")
@@ -181,4 +181,28 @@ func TestAServerAloneIsNoNode(t *testing.T) {
 	if n.ID() != "" || n.Alive("") || n.Lapsed() || !n.Holds("x") || n.Others() != nil || n.Leave(t.Context()) != nil {
 		t.Error("a server alone has something of a node")
 	}
+}
+
+// TestATermEndsWhenOthersMayHaveTakenOver: also where the beat that shows it comes later.
+func TestATermEndsWhenOthersMayHaveTakenOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t}
+		n := w.node("a")
+		n.reached(time.Now())
+		first := n.Term()
+		time.Sleep(patience) //nolint:forbidigo // in a bubble
+		if n.Term() != first {
+			t.Error("it ended too early")
+		}
+		time.Sleep(time.Millisecond) //nolint:forbidigo // in a bubble
+		second := n.Term()
+		if second == first {
+			t.Error("others may have taken over, and it goes on")
+		}
+		n.reached(time.Now())
+		if n.Term() != second || n.Lapsed() {
+			t.Errorf("what was begun before the beat is of term %d, then %d", second, n.Term())
+		}
+	})
 }

@@ -47,7 +47,8 @@ type counts struct{ trips, commands, operations, retries atomic.Uint64 }
 
 type ticket struct {
 	op      Operation
-	sent    bool // it may have been carried out before
+	term    uint64 // in which it was begun
+	sent    bool   // it may have been carried out before
 	outcome chan error
 	state   atomic.Int32
 }
@@ -72,8 +73,8 @@ func newBatcher(s *shard, l lane, c *counts) *batcher {
 }
 
 // do waits until op is carried out: see Pipeline.Read. sent reports whether it may have been
-// carried out before.
-func (b *batcher) do(ctx context.Context, op Operation, sent bool) error {
+// carried out before; term is that in which it was begun.
+func (b *batcher) do(ctx context.Context, op Operation, term uint64, sent bool) error {
 	var t *ticket
 	select {
 	case t = <-b.free:
@@ -82,7 +83,7 @@ func (b *batcher) do(ctx context.Context, op Operation, sent bool) error {
 	case <-b.closed:
 		return b.reason
 	}
-	t.op, t.sent = op, sent
+	t.op, t.term, t.sent = op, term, sent
 	t.state.Store(awaited)
 	b.queue <- t // has a place for every ticket
 	select {
@@ -192,6 +193,9 @@ func (b *batcher) attempt(waiting []*ticket) (left []*ticket, worked bool, cause
 	defer cancel()
 	if err := b.guard.admit(ctx, b.lane); err != nil {
 		return waiting, false, err
+	}
+	if waiting = b.inTerm(waiting); len(waiting) == 0 {
+		return nil, false, nil
 	}
 	left, worked, cause = b.trip(ctx, waiting)
 	if cause != nil {

@@ -22,6 +22,9 @@ type Guard struct {
 	Every time.Duration
 	// Lapsed reports whether the last Confirm was too long ago to write by.
 	Lapsed func() bool
+	// Term changes when other processes may have taken over from this one; nil: none does. Operations of an
+	// earlier term are not written any more.
+	Term func() uint64
 	// Recovered is called when Redis is used again after a failure.
 	Recovered func()
 }

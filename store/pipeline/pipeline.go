@@ -57,11 +57,11 @@ func New(t Target, log *slog.Logger, scripts []*Script, g Guard) *Pipeline {
 
 // do carries out op on the master that holds its key, also when that changes meanwhile.
 func (p *Pipeline) do(ctx context.Context, l lane, op Operation) error {
-	sent, pause, began := false, 5*time.Millisecond, time.Time{}
+	sent, pause, began, term := false, 5*time.Millisecond, time.Time{}, p.watch.termOf(ctx)
 	for {
 		cause := errNoMaster
 		if s := p.view.Load().carrier(op); s != nil {
-			err := s.lanes[l].do(ctx, op, sent)
+			err := s.lanes[l].do(ctx, op, term, sent)
 			m, elsewhere := err.(*moved) //nolint:errorlint // from a batcher, never wrapped
 			if !elsewhere {
 				return err

@@ -66,7 +66,7 @@ type heldOperation struct{ entered, release chan struct{} }
 func hold(b *batcher) (*heldOperation, *sync.WaitGroup) {
 	held := &heldOperation{entered: make(chan struct{}), release: make(chan struct{})}
 	var all sync.WaitGroup
-	all.Go(func() { _ = b.do(context.Background(), held, false) })
+	all.Go(func() { _ = b.do(context.Background(), held, 0, false) })
 	<-held.entered
 	return held, &all
 }
