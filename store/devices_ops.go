@@ -61,6 +61,7 @@ type saveDevice struct {
 	ended  []fleet.Update
 	nonce  string
 	sent   *redis.Cmd
+	stored uint64 // which fields the record then has
 	tag    string // of the catalog, if the store is joined
 }
 
@@ -70,14 +71,16 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := op.device
 	args := make([]any, 0, 64)
 	args = append(args, strconv.FormatUint(d.Revision, 10), &d.Written, strconv.FormatUint(d.Revision+1, 10), op.nonce,
-		len(op.ended), op.store.core.keep.Updates)
+		len(op.ended), op.store.core.keep.Updates, 0)
+	gone := len(args) - 1
 	for i := range op.ended {
 		args = append(args, record.Update.Pack(&op.ended[i]))
 	}
 	first := len(args)
-	args, row := record.AppendDevice(args, d)
-	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, args,
-		feed.Row{Device: d, Revision: d.Revision + 1, Nonce: op.nonce, First: first, Last: row})
+	w := record.AppendDevice(args, d)
+	w.Args[gone], op.stored = len(w.Gone), w.Stored
+	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, append(w.Args, w.Gone...),
+		feed.Row{Device: d, Revision: d.Revision + 1, Nonce: op.nonce, First: first, Last: w.Row})
 	if d.Held == "" && d.Node == "" { // it may have a connection that has not sent a Hello
 		op.store.nodes.WakeOthers(p, d.ID)
 	}
@@ -97,7 +100,7 @@ func (op *saveDevice) Settle(bool) error {
 	}
 	op.tag = noted.Tag
 	d := op.device
-	d.Revision, d.Written, d.Held = d.Revision+1, op.nonce, d.Node
+	d.Revision, d.Written, d.Held, d.Stored = d.Revision+1, op.nonce, d.Node, op.stored
 	op.store.feed.Saved(d, noted.Seq)
 	return nil
 }
@@ -120,8 +123,9 @@ func (op *createDevice) Key() string { return keys.Device(op.device.ID) }
 func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce, d.ID.Team().String())
-	args, row := record.AppendDevice(args, d)
-	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID), keys.Holders(d.ID)}, args, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 3, Last: row})
+	w := record.AppendDevice(args, d)
+	d.Stored = w.Stored
+	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID), keys.Holders(d.ID)}, w.Args, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 3, Last: w.Row})
 	op.rank = p.ZRank(context.Background(), keys.Holders(d.ID), d.ID.Team().String())
 }
 

@@ -10,18 +10,26 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// AppendDevice appends the fields and values of d's hash to args, without those that are zero. The
-// first ones, up to row, are those that the index looks at.
+// Written is a record as AppendDevice has written it.
+type Written struct {
+	Args   []any
+	Row    int    // the fields that the index looks at end here in Args
+	Stored uint64 // for Device.Stored, once it is saved
+	Gone   []any  // names of the fields that the record had by then, and has no more
+}
+
+// AppendDevice appends the fields and values of d's hash to args, without those that are zero.
 // Values are pointers, some into d, which must not change before args are sent. The scripts
 // write the revision and what it was written by.
-func AppendDevice(args []any, d *fleet.Device) (all []any, row int) {
-	h := hash{args: args, values: make([]string, 0, 24)}
+func AppendDevice(args []any, d *fleet.Device) Written {
+	h := hash{args: args, values: make([]string, 0, 24), had: d.Stored}
 	h.keepLetters(d)
 	h.indexed(d)
-	row = len(h.args)
+	row := len(h.args)
 	h.unindexed(d)
+	h.next("")
 	h.keepFields(d)
-	return h.args, row
+	return Written{h.args, row, h.has, h.gone}
 }
 
 // ReadDevice sets the fields of d that its hash has; d's ID is the caller's to set. It returns
@@ -31,7 +39,8 @@ func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h := hash{reading: true, fields: fields}
 	h.indexed(d)
 	h.unindexed(d)
-	d.Revision, d.Written, d.Held, d.Later = Decimal(fields["r"]), fields["w"], d.Node, later(fields)
+	h.next("")
+	d.Revision, d.Written, d.Held, d.Later, d.Stored = Decimal(fields["r"]), fields["w"], d.Node, later(fields), h.has
 	if d.ID != "" && d.ID.Team() != d.Team {
 		return ErrBroken
 	}
@@ -88,6 +97,30 @@ type hash struct {
 	args    []any             // writing: fields and values so far
 	values  []string          // writing: what args point to, since a string as an argument costs an allocation
 	err     error
+
+	field    name   // that is being visited
+	bit      uint64 // of that
+	holds    bool   // it is in the hash
+	has, had uint64 // the bits of those that are in the hash; writing: and of those that were
+	gone     []any  // writing: those that were, and are not any more
+}
+
+// next begins the visit of a field, and ends that of the one before. "" is behind the last one.
+func (h *hash) next(field name) {
+	switch {
+	case h.holds:
+		h.has |= h.bit
+	case h.had&h.bit != 0:
+		h.gone = append(h.gone, h.field)
+	}
+	h.field, h.bit, h.holds = field, max(1, h.bit<<1), false
+}
+
+// read returns the value of a field, and whether there is one.
+func (h *hash) read(field name) (value string, ok bool) {
+	value, ok = h.fields[field.(string)]
+	h.holds = ok
+	return value, ok
 }
 
 // name is the constant string that names a field of the hash. As an interface from the start it
@@ -96,45 +129,54 @@ type name = any
 
 func (h *hash) put(field name, value string) {
 	if value != "" {
+		h.holds = true
 		h.values = append(h.values, value) // when this moves them, args keep pointing to the old ones
 		h.args = append(h.args, field, &h.values[len(h.values)-1])
 	}
 }
 
 func (h *hash) text(field name, s *string) {
+	h.next(field)
 	if h.reading {
-		*s = h.fields[field.(string)]
+		*s, _ = h.read(field)
 	} else if *s != "" {
+		h.holds = true
 		h.args = append(h.args, field, s)
 	}
 }
 
 // gateway visits the gateway of d, whose team it is in.
 func (h *hash) gateway(field name, d *fleet.Device) {
+	h.next(field)
 	if h.reading {
-		d.Gateway = fleet.DeviceID(h.fields[field.(string)]).In(d.Team)
+		id, _ := h.read(field)
+		d.Gateway = fleet.DeviceID(id).In(d.Team)
 	} else {
 		h.put(field, d.Gateway.String())
 	}
 }
 
 func (h *hash) blob(field name, b *[]byte) {
+	h.next(field)
 	if !h.reading {
 		h.put(field, string(*b))
-	} else if value, ok := h.fields[field.(string)]; ok {
+	} else if value, ok := h.read(field); ok {
 		*b = []byte(value)
 	}
 }
 
 func (h *hash) secret(field name, s *fleet.Secret) {
+	h.next(field)
 	if h.reading {
-		copy(s[:], h.fields[field.(string)])
+		value, _ := h.read(field)
+		copy(s[:], value)
 	} else if *s != (fleet.Secret{}) {
 		h.put(field, string(s[:]))
 	}
 }
 
 func (h *hash) boots(field name, boots *fleet.Boots) {
+	h.next(field)
 	if !h.reading {
 		if *boots != (fleet.Boots{}) {
 			var text []byte
@@ -145,7 +187,8 @@ func (h *hash) boots(field name, boots *fleet.Boots) {
 		}
 		return
 	}
-	text := []byte(h.fields[field.(string)])
+	value, _ := h.read(field)
+	text := []byte(value)
 	for i := range boots {
 		if len(text) >= 8 {
 			boots[i], text = binary.BigEndian.Uint64(text), text[8:]
@@ -154,18 +197,21 @@ func (h *hash) boots(field name, boots *fleet.Boots) {
 }
 
 func (h *hash) version(field name, v *fleet.Version) {
+	h.next(field)
 	if !h.reading {
 		h.put(field, v.String())
-	} else if value, ok := h.fields[field.(string)]; ok {
+	} else if value, ok := h.read(field); ok {
 		*v = fleet.ReportedVersion(value)
 	}
 }
 
 func (h *hash) groups(field name, ids *[]fleet.GroupID) {
+	h.next(field)
 	if !h.reading {
 		h.put(field, joinGroups(*ids))
 	} else {
-		*ids = splitGroups(h.fields[field.(string)])
+		value, _ := h.read(field)
+		*ids = splitGroups(value)
 	}
 }
 
@@ -176,7 +222,9 @@ type letter struct {
 }
 
 func (h *hash) flags(field name, letters ...letter) {
-	value := h.fields[field.(string)]
+	h.next(field)
+	value, _ := h.read(field)
+	h.holds = h.holds && h.reading
 	for _, l := range letters {
 		switch {
 		case h.reading:
@@ -191,19 +239,21 @@ func (h *hash) flags(field name, letters ...letter) {
 }
 
 func (h *hash) instant(field name, t *time.Time) {
+	h.next(field)
 	if !h.reading {
 		if !t.IsZero() {
 			h.put(field, strconv.FormatInt(t.UnixNano(), 10))
 		}
-	} else if value, ok := h.fields[field.(string)]; ok {
+	} else if value, ok := h.read(field); ok {
 		ns, _ := strconv.ParseInt(value, 10, 64)
 		*t = time.Unix(0, ns).UTC()
 	}
 }
 
 func decimals[N ~uint8 | ~uint32 | ~uint64](h *hash, field name, n *N) {
+	h.next(field)
 	if h.reading {
-		if value, ok := h.fields[field.(string)]; ok {
+		if value, ok := h.read(field); ok {
 			*n = N(Decimal(value))
 		}
 	} else if *n != 0 {
@@ -212,9 +262,10 @@ func decimals[N ~uint8 | ~uint32 | ~uint64](h *hash, field name, n *N) {
 }
 
 func packed[T any](h *hash, field name, codec Codec[T], value *T) {
+	h.next(field)
 	if !h.reading {
 		h.put(field, codec.Pack(value))
-	} else if text, ok := h.fields[field.(string)]; ok {
+	} else if text, ok := h.read(field); ok {
 		h.err = cmp.Or(h.err, codec.Unpack(text, value))
 	}
 }
