@@ -34,7 +34,7 @@ PACKAGES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # npm's into testdata/interop. A race-enabled program waits a second at its exit by default.
 .PHONY: test
 test: test-tools $(S3SERVER) ## run all tests with the race detector; INSTALL=1 installs what they need
-	GORACE=atexit_sleep_ms=0 go test -race -tags interop,browser -count=1 -timeout 15m -parallel 4 -p $(PACKAGES) -vet=off -ldflags=-w $(SLOW) ./...
+	GORACE=atexit_sleep_ms=0 go test -race -tags interop,browser -count=1 -timeout 20m -parallel 4 -p $(PACKAGES) -vet=off -ldflags=-w $(SLOW) ./...
 
 $(S3SERVER): $(wildcard testdata/s3server/*)
 	go build -C testdata/s3server -ldflags='-s -w' -o $(CURDIR)/$@ .
