@@ -75,12 +75,6 @@ type Nodes struct {
 	wanted map[string]bool // leases: whether this node has them
 }
 
-// last is the last beat that reached Redis.
-type last struct {
-	at   time.Duration // after began
-	term uint64        // changes with each beat that came too late
-}
-
 // peer is another node.
 type peer struct {
 	Peer                // by its last beat
@@ -140,23 +134,6 @@ func (n *Nodes) Others() (others []string) {
 		others = append(others, p.ID)
 	}
 	return others
-}
-
-// Lapsed reports whether this node may be dead to others: it must not write.
-func (n *Nodes) Lapsed() bool {
-	return n != nil && n.lapsed(n.last.Load())
-}
-
-func (n *Nodes) lapsed(l *last) bool { return time.Since(n.began)-l.at > patience }
-
-// Term changes whenever others may have taken this node for dead, and acted in its place. What was begun in
-// an earlier term must not be written. While the node has lapsed, the term is the one that its next beat begins.
-func (n *Nodes) Term() uint64 {
-	l := n.last.Load()
-	if n.lapsed(l) {
-		return l.term + 1
-	}
-	return l.term
 }
 
 // Join makes this process a node: it returns once others can see it, and a *StrangerError if it can't
@@ -246,9 +223,6 @@ func (n *Nodes) beat(ctx context.Context) error {
 	}
 	return n.take(ctx, m, leases.Val())
 }
-
-// reached notes that a beat which began at a time has reached Redis.
-func (n *Nodes) reached(began time.Time) { n.last.Store(&last{at: began.Sub(n.began), term: n.Term()}) }
 
 // observe compares the counters with those seen before, and returns the nodes that have been dead for
 // long. Only time in which this node could look counts: while Redis is away, no counter moves.

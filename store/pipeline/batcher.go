@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/muster-iot/muster/fleet"
 )
 
 const (
@@ -105,12 +103,6 @@ func (b *batcher) do(ctx context.Context, op Operation, term uint64, sent bool) 
 			return b.reason
 		}
 	}
-}
-
-var errClosed = fleet.Errorf(fleet.Unavailable, "the store is closed")
-
-func gaveUp(ctx context.Context) error {
-	return fleet.Errorf(fleet.Unavailable, "the store did not answer in time: %w", context.Cause(ctx))
 }
 
 // run makes trips until close. Operations that still wait then fail.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -166,3 +167,9 @@ func adviceFor(err error) (advice string, known bool) {
 type Foreign struct{ Text string }
 
 func (f *Foreign) Error() string { return f.Text }
+
+var errClosed = fleet.Errorf(fleet.Unavailable, "the store is closed")
+
+func gaveUp(ctx context.Context) error {
+	return fleet.Errorf(fleet.Unavailable, "the store did not answer in time: %w", context.Cause(ctx))
+}
