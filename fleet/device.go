@@ -79,7 +79,7 @@ type Device struct {
 	Connected uint64 // when its connection began, µs
 	Held      string // Node as it was read: whom a write has to wake
 
-	Stored uint64 // which fields the record has, by package store/record
+	Fields uint64 // which fields the record has, by package store/record
 }
 
 // Supersede gives d the number of a new session. It is the time in µs, if that is higher than the

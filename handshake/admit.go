@@ -72,7 +72,6 @@ func (s *Service) Admit(ctx context.Context, claim Claim) (*Session, error) {
 	return (&Session{address: claim.Address}).begun(d, s.node), nil
 }
 
-// charge counts a failed proof against its id and address, as far as they are known.
 // refuse counts a failed proof of all candidates, and returns the error for it.
 func (s *Service) refuse(claim Claim, candidates []fleet.Device, why Refusal, suspected bool) error {
 	if suspected {
@@ -90,6 +89,7 @@ func (s *Service) refuse(claim Claim, candidates []fleet.Device, why Refusal, su
 	return unauthenticated(why)
 }
 
+// charge counts a failed proof against its id and address, as far as they are known.
 func (s *Service) charge(claim Claim) {
 	if claim.ID != "" {
 		s.byID.Charge(claim.ID.String())
@@ -145,9 +145,9 @@ func teamOf(claim Claim) (team fleet.TeamID, ok bool) {
 	return fleet.TeamID(n), ok && err == nil && n > 0
 }
 
-// prove returns the candidate whose secret claim has, the oldest of several, or nil and why there is none. It does the same work
-// whatever is wrong: one hash and fleet.MostNamesakes comparisons, with zero records for those
-// that are missing.
+// prove returns the candidate whose secret claim has, the oldest of several, or nil and why there is
+// none. It does the same work whatever is wrong: one hash and fleet.MostNamesakes comparisons, with
+// zero records for those that are missing.
 func prove(candidates []fleet.Device, claim Claim) (d *fleet.Device, refusal Refusal) {
 	secret := claim.Secret
 	if len(secret) > MaxSecret {

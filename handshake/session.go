@@ -17,14 +17,14 @@ type Session struct {
 	gateway   fleet.DeviceID // that relays the device; "" if it proved itself
 	address   string
 	heard     time.Time
-	seen      uint64       // number of the device's newest session at its admission
-	connected uint64       // when the connection began, µs
-	created   time.Time    // of the record
-	secret    fleet.Secret // of the record
-	holder    string       // that the record named then
-	held      bool         // it belongs to a node, since servers share the store
+	seen      uint64        // number of the device's newest session at its admission
+	connected uint64        // when the connection began, µs
+	created   time.Time     // of the record
+	secret    fleet.Secret  // of the record
+	holder    string        // that the record named then
+	held      bool          // it belongs to a node, since servers share the store
 	device    *fleet.Device // as last loaded or saved, and never modified; set by Greet and Reevaluate only
-	doubted   doubt        // owned by Greet
+	doubted   doubt         // owned by Greet
 
 	mu         sync.Mutex
 	generation uint64     // fencing token, 0 before the first Hello; guarded by mu

@@ -61,7 +61,7 @@ type saveDevice struct {
 	ended  []fleet.Update
 	nonce  string
 	sent   *redis.Cmd
-	stored uint64 // which fields the record then has
+	fields uint64 // which fields the record then has
 	tag    string // of the catalog, if the store is joined
 }
 
@@ -78,8 +78,8 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	}
 	first := len(args)
 	w := record.AppendDevice(args, d)
-	w.Args[gone], op.stored = len(w.Gone), w.Stored
-	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, append(w.Args, w.Gone...),
+	w.All[gone], op.fields = len(w.Gone), w.Fields
+	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, append(w.All, w.Gone...),
 		feed.Row{Device: d, Revision: d.Revision + 1, Nonce: op.nonce, First: first, Last: w.Row})
 	if d.Held == "" && d.Node == "" { // it may have a connection that has not sent a Hello
 		op.store.nodes.WakeOthers(p, d.ID)
@@ -100,7 +100,7 @@ func (op *saveDevice) Settle(bool) error {
 	}
 	op.tag = noted.Tag
 	d := op.device
-	d.Revision, d.Written, d.Held, d.Stored = d.Revision+1, op.nonce, d.Node, op.stored
+	d.Revision, d.Written, d.Held, d.Fields = d.Revision+1, op.nonce, d.Node, op.fields
 	op.store.feed.Saved(d, noted.Seq)
 	return nil
 }
@@ -124,8 +124,8 @@ func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce, d.ID.Team().String())
 	w := record.AppendDevice(args, d)
-	d.Stored = w.Stored
-	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID), keys.Holders(d.ID)}, w.Args, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 3, Last: w.Row})
+	d.Fields = w.Fields
+	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID), keys.Holders(d.ID)}, w.All, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 3, Last: w.Row})
 	op.rank = p.ZRank(context.Background(), keys.Holders(d.ID), d.ID.Team().String())
 }
 

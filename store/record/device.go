@@ -10,26 +10,26 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Written is a record as AppendDevice has written it.
-type Written struct {
-	Args   []any
-	Row    int    // the fields that the index looks at end here in Args
-	Stored uint64 // for Device.Stored, once it is saved
+// Arguments are those of the script that writes a record.
+type Arguments struct {
+	All    []any
+	Row    int    // the fields that the index looks at end here in All
+	Fields uint64 // for Device.Fields, once it is saved
 	Gone   []any  // names of the fields that the record had by then, and has no more
 }
 
 // AppendDevice appends the fields and values of d's hash to args, without those that are zero.
 // Values are pointers, some into d, which must not change before args are sent. The scripts
 // write the revision and what it was written by.
-func AppendDevice(args []any, d *fleet.Device) Written {
-	h := hash{args: args, values: make([]string, 0, 24), had: d.Stored}
+func AppendDevice(args []any, d *fleet.Device) Arguments {
+	h := hash{args: args, values: make([]string, 0, 24), had: d.Fields}
 	h.keepLetters(d)
 	h.indexed(d)
 	row := len(h.args)
 	h.unindexed(d)
 	h.next("")
 	h.keepFields(d)
-	return Written{h.args, row, h.has, h.gone}
+	return Arguments{h.args, row, h.has, h.gone}
 }
 
 // ReadDevice sets the fields of d that its hash has; d's ID is the caller's to set. It returns
@@ -40,7 +40,7 @@ func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h.indexed(d)
 	h.unindexed(d)
 	h.next("")
-	d.Revision, d.Written, d.Held, d.Later, d.Stored = Decimal(fields["r"]), fields["w"], d.Node, later(fields), h.has
+	d.Revision, d.Written, d.Held, d.Later, d.Fields = Decimal(fields["r"]), fields["w"], d.Node, later(fields), h.has
 	if d.ID != "" && d.ID.Team() != d.Team {
 		return ErrBroken
 	}

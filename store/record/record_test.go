@@ -35,7 +35,7 @@ var all = map[string]stored{
 	"AuditEntry":    packedBy(AuditEntry, "Cursor", "Team"),
 	"Command":       packedBy(Command, "Number", "Device", "Done", "Result"),
 	"CommandResult": packedBy(CommandResult, "Number", "Device", "Name", "Payload", "Queued", "Expires"),
-	"Device":        storedBy(writeDevice, readDevice, "ID", "Namesakes", "Revision", "Written", "Held", "Later", "Stored"),
+	"Device":        storedBy(writeDevice, readDevice, "ID", "Namesakes", "Revision", "Written", "Held", "Later", "Fields"),
 	"Firmware":      packedBy(Firmware),
 	"Group":         packedBy(Group),
 	"Invitation":    packedBy(Invitation),
@@ -59,7 +59,7 @@ func packedBy[T any](c Codec[T], elsewhere ...string) stored {
 
 func writeDevice(d *fleet.Device) map[string]string {
 	fields := map[string]string{}
-	args := AppendDevice(nil, d).Args
+	args := AppendDevice(nil, d).All
 	for ; len(args) > 0; args = args[2:] {
 		fields[args[0].(string)] = *args[1].(*string)
 	}
@@ -72,7 +72,7 @@ func readDevice(fields map[string]string, d *fleet.Device) error {
 	if d.Held != d.Node {
 		return fmt.Errorf("read from %q, held by %q", d.Node, d.Held)
 	}
-	d.Held, d.Stored = "", 0
+	d.Held, d.Fields = "", 0
 	return err
 }
 
@@ -84,16 +84,16 @@ func TestASaveNamesTheFieldsThatARecordHasNoMore(t *testing.T) {
 			if rapid.Bool().Draw(t, label+" is any") {
 				d = rapid.MakeCustom[fleet.Device](drawn).Draw(t, label)
 			}
-			d.ID, d.Later, d.Stored = "", nil, 0
+			d.ID, d.Later, d.Fields = "", nil, 0
 			return d
 		}
 		before, after := draw("before"), draw("after")
 		hash := writeDevice(&before)
 		var read fleet.Device
-		if err := ReadDevice(hash, &read); err != nil || read.Stored != AppendDevice(nil, &before).Stored {
-			t.Fatalf("read %v with the fields %b, written were %b", err, read.Stored, AppendDevice(nil, &before).Stored)
+		if err := ReadDevice(hash, &read); err != nil || read.Fields != AppendDevice(nil, &before).Fields {
+			t.Fatalf("read %v with the fields %b, written were %b", err, read.Fields, AppendDevice(nil, &before).Fields)
 		}
-		after.Stored = read.Stored
+		after.Fields = read.Fields
 		written := writeDevice(&after)
 		maps.Copy(hash, written)
 		for _, field := range AppendDevice(nil, &after).Gone {
