@@ -80,7 +80,7 @@ func (w *world) records() map[fleet.DeviceID]fleet.Device {
 	all := map[fleet.DeviceID]fleet.Device{}
 	for _, d := range cloudtest.Must[api.DeviceList](w)(w.Devices(w.Context(), cloudtest.Lamp, api.DeviceFilter{PerPage: 100})).Devices {
 		record := w.Record(fleet.DeviceID(d.ID))
-		record.LastHeard, record.Contacts, record.Revision, record.Written, record.Fields = time.Time{}, "", 0, "", 0
+		record.LastHeard, record.Contacts, record.Revision, record.Base = time.Time{}, "", 0, fleet.Base{}
 		all[record.ID] = record
 	}
 	return all

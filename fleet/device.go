@@ -69,7 +69,7 @@ type Device struct {
 	Namesakes     int // set by its creation: the older devices of other teams with its id
 
 	Revision uint64   // grows with each write; a write with an old one is a Conflict
-	Written  string   // names the write that made this state: after a fail-over of Redis another state may have its revision
+	Base     Base     // the state in the store that the next write replaces; a copy of another state must keep it
 	OldFacts string   // earlier values of Facts, packed by package devicelog
 	Contacts string   // its last connections, packed by package devicelog
 	Later    []string // what a later release has written into the record, by package store/record
@@ -77,9 +77,13 @@ type Device struct {
 	// Where its newest session is, if several servers share the store; else zero.
 	Node      string // that holds it; "": none does
 	Connected uint64 // when its connection began, µs
-	Held      string // Node as it was read: whom a write has to wake
+}
 
-	Fields uint64 // which fields the record has, by package store/record
+// Base is what package store has to know of the state of a record, at its Revision, that a write replaces.
+type Base struct {
+	Written string // names the write that made it: after a fail-over of Redis another state may have its revision
+	Node    string // that held the device: a write has to wake it
+	Fields  uint64 // which fields it has, by package store/record: a write deletes those that are zero by then
 }
 
 // Supersede gives d the number of a new session. It is the time in µs, if that is higher than the

@@ -32,7 +32,7 @@ type world struct {
 }
 
 // patience bounds every wait.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 func newWorld(t testing.TB) *world {
 	t.Helper()

@@ -57,7 +57,7 @@ func TestADeviceThatBecameAnotherTeamsIsNotTouched(t *testing.T) {
 			t.Errorf("%s: got %v, want not found", name, err)
 		}
 		got, want := w.device("2/free"), theirs("free")
-		if want.Revision, want.Written = got.Revision, got.Written; !reflect.DeepEqual(got, want) {
+		if want.Revision, want.Base = got.Revision, got.Base; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 		if len(w.live.kicked) > 0 || len(w.live.rechecks) > 0 {

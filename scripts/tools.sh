@@ -50,6 +50,8 @@ has_broker() { has mosquitto || [ -x /usr/sbin/mosquitto ]; }
 
 has_balancer() { has haproxy || [ -x /usr/sbin/haproxy ]; }
 
+has_browser() { has "${MUSTER_CHROMIUM:-chromium-headless-shell}" || { [ -z "${MUSTER_CHROMIUM:-}" ] && has chromium; }; }
+
 has_modules() { [ "$interop/node_modules/.package-lock.json" -nt "$interop/package-lock.json" ]; }
 
 look_for() {
@@ -65,7 +67,7 @@ look_for() {
 		need "haproxy" haproxy has_balancer
 		;;
 	browser)
-		need "chromium" chromium has "${MUSTER_CHROMIUM:-chromium}"
+		need "chromium" chromium-headless-shell has_browser
 		;;
 	sdk)
 		need "redis-server" redis-server has redis-server

@@ -44,20 +44,14 @@ func (s *Messages) Audit(ctx context.Context, e fleet.AuditEntry) error {
 	if ofSignIns(e.Action) {
 		key = s.core.signInsKey(e.Team)
 	}
-	head, err := s.auditHead(ctx, e.Team)
-	for done := false; !done; {
+	return s.core.streams.AppendNext(ctx, key, keys.AuditHead(e.Team), e.At, owner, 1, func(head string) (string, string, error) {
+		last, err := linkOf(head)
 		if err != nil {
-			return err
-		}
-		var last chain.Link
-		if last, err = linkOf(head); err != nil {
-			return err
+			return "", "", err
 		}
 		e.Number, e.Prev = last.Number+1, last.Digest
-		next := stream.Head{Key: keys.AuditHead(e.Team), Seen: head, Next: chain.Link{Number: e.Number, Digest: chain.Digest(&e)}.String()}
-		done, head, err = s.core.streams.AppendNext(ctx, key, next, e.At, owner, 1, record.AuditEntry.Pack(&e))
-	}
-	return err
+		return record.AuditEntry.Pack(&e), chain.Link{Number: e.Number, Digest: chain.Digest(&e)}.String(), nil
+	})
 }
 
 // AuditHead returns number and digest of the last entry of a team's log, 0 before the first.

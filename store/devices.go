@@ -106,7 +106,7 @@ func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
 	if err := s.core.Write(ctx, op); err != nil {
 		return err
 	}
-	d.Revision, d.Written, d.Fields, d.Namesakes = op.device.Revision, op.device.Written, op.device.Fields, op.namesakes
+	d.Revision, d.Base, d.Namesakes = op.device.Revision, op.device.Base, op.namesakes
 	return nil
 }
 

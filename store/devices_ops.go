@@ -70,7 +70,7 @@ func (op *saveDevice) Key() string { return keys.Device(op.device.ID) }
 func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := op.device
 	args := make([]any, 0, 64)
-	args = append(args, strconv.FormatUint(d.Revision, 10), &d.Written, strconv.FormatUint(d.Revision+1, 10), op.nonce,
+	args = append(args, strconv.FormatUint(d.Revision, 10), &d.Base.Written, strconv.FormatUint(d.Revision+1, 10), op.nonce,
 		len(op.ended), op.store.core.keep.Updates, 0)
 	gone := len(args) - 1
 	for i := range op.ended {
@@ -81,10 +81,10 @@ func (op *saveDevice) Queue(p redis.Pipeliner, _ bool) {
 	w.All[gone], op.fields = len(w.Gone), w.Fields
 	op.sent = op.store.noting(p, saveScripts, []string{keys.Device(d.ID), keys.History(d.ID)}, append(w.All, w.Gone...),
 		feed.Row{Device: d, Revision: d.Revision + 1, Nonce: op.nonce, First: first, Last: w.Row})
-	if d.Held == "" && d.Node == "" { // it may have a connection that has not sent a Hello
+	if d.Base.Node == "" && d.Node == "" { // it may have a connection that has not sent a Hello
 		op.store.nodes.WakeOthers(p, d.ID)
 	}
-	op.store.nodes.Wake(p, d.ID, d.Held)
+	op.store.nodes.Wake(p, d.ID, d.Base.Node)
 }
 
 func (op *saveDevice) Settle(bool) error {
@@ -100,7 +100,7 @@ func (op *saveDevice) Settle(bool) error {
 	}
 	op.tag = noted.Tag
 	d := op.device
-	d.Revision, d.Written, d.Held, d.Fields = d.Revision+1, op.nonce, d.Node, op.fields
+	d.Revision, d.Base = d.Revision+1, fleet.Base{Written: op.nonce, Node: d.Node, Fields: op.fields}
 	op.store.feed.Saved(d, noted.Seq)
 	return nil
 }
@@ -124,7 +124,7 @@ func (op *createDevice) Queue(p redis.Pipeliner, _ bool) {
 	d := &op.device
 	args := append(make([]any, 0, 48), strconv.FormatUint(d.Revision, 10), op.nonce, d.ID.Team().String())
 	w := record.AppendDevice(args, d)
-	d.Fields = w.Fields
+	d.Base = fleet.Base{Written: op.nonce, Node: d.Node, Fields: w.Fields}
 	op.sent = op.store.noting(p, createScripts, []string{keys.Device(d.ID), keys.Holders(d.ID)}, w.All, feed.Row{Device: d, Revision: d.Revision, Nonce: op.nonce, First: 3, Last: w.Row})
 	op.rank = p.ZRank(context.Background(), keys.Holders(d.ID), d.ID.Team().String())
 }
@@ -141,7 +141,6 @@ func (op *createDevice) Settle(bool) error {
 		return fleet.Errorf(fleet.Conflict, "device %s exists already", op.device.ID)
 	}
 	op.namesakes = int(op.rank.Val())
-	op.device.Written = op.nonce
 	op.store.feed.Saved(&op.device, noted.Seq)
 	return nil
 }

@@ -302,10 +302,11 @@ func TestAlertsAreListedArchivedAndKeptByCount(t *testing.T) {
 	})
 }
 
-// TestAuditEntriesWrittenAtOnceMakeOneChain, over both streams of the log.
+// TestAuditEntriesWrittenAtOnceMakeOneChain, over both streams of the log, and each is written once.
 func TestAuditEntriesWrittenAtOnceMakeOneChain(t *testing.T) {
 	each(t, func(t *testing.T, s *Store) {
 		const writers, entries = 5, 6
+		before := s.Stats().Writes
 		var all sync.WaitGroup
 		for w := range writers {
 			all.Go(func() {
@@ -318,6 +319,9 @@ func TestAuditEntriesWrittenAtOnceMakeOneChain(t *testing.T) {
 			})
 		}
 		all.Wait()
+		if writes := s.Stats().Writes - before; writes != writers*entries {
+			t.Errorf("%d writes for %d entries: they were in each other's way", writes, writers*entries)
+		}
 		var v chain.Verifier
 		for after := ""; ; {
 			page, next, err := s.Messages.AuditLog(t.Context(), 1, after, 10)

@@ -73,7 +73,7 @@ func (l *logged) String() string {
 // until waits until the condition holds.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(3 * time.Minute)
 	for !holds() {
 		select {
 		case <-deadline:

@@ -41,7 +41,7 @@ func TestTheIndexEqualsOneBuiltFromTheRecords(t *testing.T) {
 				_, err := s.Devices.Edit(ctx, id, func(d *fleet.Device) error {
 					read := *d
 					*d = drawIndexed(t, id)
-					d.Revision, d.Written, d.Held, d.Fields = read.Revision, read.Written, read.Held, read.Fields // of the state that is written over
+					d.Revision, d.Base = read.Revision, read.Base
 					return nil
 				})
 				must2(err)

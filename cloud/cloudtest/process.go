@@ -133,7 +133,7 @@ func (p *Process) Kill() {
 // WaitEnded waits until the server has ended by itself, in order: it has been asked to.
 func (p *Process) WaitEnded() {
 	p.t.Helper()
-	limit := time.NewTimer(3 * Patience) // it may drain for a minute, and wait for requests in progress
+	limit := time.NewTimer(Patience) // it may drain for a minute, and wait for requests in progress
 	defer limit.Stop()
 	select {
 	case <-p.Ended:

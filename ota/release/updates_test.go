@@ -172,7 +172,7 @@ func TestWhy(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
 		}
 		w.Edit(row.id, func(d *fleet.Device) {
-			kept.Revision, kept.Written = d.Revision, d.Written
+			kept.Revision, kept.Base = d.Revision, d.Base
 			*d = kept
 		})
 	}

@@ -74,7 +74,7 @@ func (f *Feed) Saved(d *fleet.Device, seq uint64) {
 		f.config.Index.Put(d)
 		return
 	}
-	f.wrote(d.ID, write{seq, d.Written}, func() { f.config.Index.Replace(d) })
+	f.wrote(d.ID, write{seq, d.Base.Written}, func() { f.config.Index.Replace(d) })
 }
 
 // Deleted removes from the index what this process has deleted, by the write with this nonce.

@@ -59,7 +59,7 @@ func TestEntriesAreAppliedIfTheyFollowOnWhatWas(t *testing.T) {
 	a, b := two[0], two[1]
 	own := func(seq uint64, nonce, name string) func(*Feed) {
 		return func(f *Feed) {
-			f.Saved(&fleet.Device{ID: fleet.DeviceID(a), Team: 1, Name: name, Written: nonce}, seq)
+			f.Saved(&fleet.Device{ID: fleet.DeviceID(a), Team: 1, Name: name, Base: fleet.Base{Written: nonce}}, seq)
 		}
 	}
 	for name, row := range map[string]struct {
@@ -124,7 +124,7 @@ func TestEntriesAreAppliedIfTheyFollowOnWhatWas(t *testing.T) {
 func TestALateAnswerToAnOwnWriteChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFollowed()
-	p, d := &f.parts[7], fleet.Device{ID: fleet.DeviceID(two[0]), Team: 1, Name: "late", Written: "w11"}
+	p, d := &f.parts[7], fleet.Device{ID: fleet.DeviceID(two[0]), Team: 1, Name: "late", Base: fleet.Base{Written: "w11"}}
 	l, _ := p.look(7, time.Now())
 	f.apply(l, position{12, "w12"}, []entry{in(11, "w11", "w10", two[0], "51", "late"), in(12, "w12", "w11", two[0], "52", "newer")})
 	f.Saved(&d, 11)
@@ -132,7 +132,7 @@ func TestALateAnswerToAnOwnWriteChangesNothing(t *testing.T) {
 	if got := f.named()[0]; got != "newer" {
 		t.Errorf("got %q", got)
 	}
-	f.Saved(&fleet.Device{ID: d.ID, Team: 1, Name: "newest", Written: "w14"}, 14)
+	f.Saved(&fleet.Device{ID: d.ID, Team: 1, Name: "newest", Base: fleet.Base{Written: "w14"}}, 14)
 	f.Saved(&d, 13)
 	if got := f.named()[0]; got != "newest" {
 		t.Errorf("got %q", got)

@@ -167,9 +167,9 @@ func (s *Journal) adopt(ctx context.Context, id string) (adopted, record string,
 	return adopted, record, err
 }
 
-// Amend replaces each record that another process opened by what amend returns for it; amend may be called
-// again for a record that changes meanwhile, and returns "" for one that is not to be finished. So whoever
-// does something newer has it left alone, should that process have ended.
+// Amend replaces each record that another process opened by what amend returns for it, the same or a shorter
+// one; amend may be called again for a record that changes meanwhile, and returns "" for one that is not to be
+// finished. So whoever does something newer has it left alone, should that process have ended.
 func (s *Journal) Amend(ctx context.Context, amend func(record string) string) error {
 	if s.owners.ID() == "" {
 		return nil
@@ -209,6 +209,14 @@ func (s *Journal) Record(ctx context.Context, id string) (string, error) {
 		return fenced, nil
 	}
 	return record, err
+}
+
+// Size returns the length of the record of an id as it is now, in bytes; 0 if it was closed, or is not to be
+// finished. A record that was amended is shorter.
+func (s *Journal) Size(ctx context.Context, id string) (int64, error) {
+	return pipeline.Fetch(ctx, s.redis, s.key, func(p redis.Pipeliner) pipeline.Result[int64] {
+		return p.HStrLen(context.Background(), s.key, id)
+	})
 }
 
 func (s *Journal) note(id string, adopted bool) {

@@ -14,7 +14,7 @@ import (
 type Arguments struct {
 	All    []any
 	Row    int    // the fields that the index looks at end here in All
-	Fields uint64 // for Device.Fields, once it is saved
+	Fields uint64 // for Base.Fields, once it is saved
 	Gone   []any  // names of the fields that the record had by then, and has no more
 }
 
@@ -22,7 +22,7 @@ type Arguments struct {
 // Values are pointers, some into d, which must not change before args are sent. The scripts
 // write the revision and what it was written by.
 func AppendDevice(args []any, d *fleet.Device) Arguments {
-	h := hash{args: args, values: make([]string, 0, 24), had: d.Fields}
+	h := hash{args: args, values: make([]string, 0, 24), had: d.Base.Fields}
 	h.keepLetters(d)
 	h.indexed(d)
 	row := len(h.args)
@@ -40,7 +40,8 @@ func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h.indexed(d)
 	h.unindexed(d)
 	h.next("")
-	d.Revision, d.Written, d.Held, d.Later, d.Fields = Decimal(fields["r"]), fields["w"], d.Node, later(fields), h.has
+	d.Revision, d.Later = Decimal(fields["r"]), later(fields)
+	d.Base = fleet.Base{Written: fields["w"], Node: d.Node, Fields: h.has}
 	if d.ID != "" && d.ID.Team() != d.Team {
 		return ErrBroken
 	}

@@ -35,7 +35,7 @@ var all = map[string]stored{
 	"AuditEntry":    packedBy(AuditEntry, "Cursor", "Team"),
 	"Command":       packedBy(Command, "Number", "Device", "Done", "Result"),
 	"CommandResult": packedBy(CommandResult, "Number", "Device", "Name", "Payload", "Queued", "Expires"),
-	"Device":        storedBy(writeDevice, readDevice, "ID", "Namesakes", "Revision", "Written", "Held", "Later", "Fields"),
+	"Device":        storedBy(writeDevice, readDevice, "ID", "Namesakes", "Revision", "Base", "Later"),
 	"Firmware":      packedBy(Firmware),
 	"Group":         packedBy(Group),
 	"Invitation":    packedBy(Invitation),
@@ -66,13 +66,13 @@ func writeDevice(d *fleet.Device) map[string]string {
 	return fields
 }
 
-// readDevice leaves out Held, which is not stored a second time.
+// readDevice leaves out the base, which is not stored a second time.
 func readDevice(fields map[string]string, d *fleet.Device) error {
 	err := ReadDevice(fields, d)
-	if d.Held != d.Node {
-		return fmt.Errorf("read from %q, held by %q", d.Node, d.Held)
+	if d.Base.Node != d.Node {
+		return fmt.Errorf("read from %q, held by %q", d.Node, d.Base.Node)
 	}
-	d.Held, d.Fields = "", 0
+	d.Base = fleet.Base{}
 	return err
 }
 
@@ -84,16 +84,16 @@ func TestASaveNamesTheFieldsThatARecordHasNoMore(t *testing.T) {
 			if rapid.Bool().Draw(t, label+" is any") {
 				d = rapid.MakeCustom[fleet.Device](drawn).Draw(t, label)
 			}
-			d.ID, d.Later, d.Fields = "", nil, 0
+			d.ID, d.Later, d.Base.Fields = "", nil, 0
 			return d
 		}
 		before, after := draw("before"), draw("after")
 		hash := writeDevice(&before)
 		var read fleet.Device
-		if err := ReadDevice(hash, &read); err != nil || read.Fields != AppendDevice(nil, &before).Fields {
-			t.Fatalf("read %v with the fields %b, written were %b", err, read.Fields, AppendDevice(nil, &before).Fields)
+		if err := ReadDevice(hash, &read); err != nil || read.Base.Fields != AppendDevice(nil, &before).Fields {
+			t.Fatalf("read %v with the fields %b, written were %b", err, read.Base.Fields, AppendDevice(nil, &before).Fields)
 		}
-		after.Fields = read.Fields
+		after.Base.Fields = read.Base.Fields
 		written := writeDevice(&after)
 		maps.Copy(hash, written)
 		for _, field := range AppendDevice(nil, &after).Gone {

@@ -32,10 +32,13 @@ type Streams struct {
 	redis    *pipeline.Pipeline
 	clock    *steady.Clock
 	appended atomic.Uint64 // entries, to all streams
+	heads    heads
 }
 
 // New returns the streams of p, in which clock decides what is too old.
-func New(p *pipeline.Pipeline, clock *steady.Clock) *Streams { return &Streams{redis: p, clock: clock} }
+func New(p *pipeline.Pipeline, clock *steady.Clock) *Streams {
+	return &Streams{redis: p, clock: clock, heads: heads{last: map[string]string{}}}
+}
 
 // Key is where one stream is and what is kept of it.
 type Key struct {
@@ -49,37 +52,25 @@ type Key struct {
 // Append adds a record of owner with this time and returns its cursor. size is in the unit of
 // key's share.
 func (s *Streams) Append(ctx context.Context, key Key, at time.Time, owner string, size int, record string) (cursor string, err error) {
-	reply, err := s.append(ctx, key, Head{}, at, owner, size, record)
+	args := s.arguments(key, at, owner, size)
+	args[recorded] = record
+	reply, err := s.redis.Run(ctx, Script, key.Names(), args[asked+1:]...)
 	id, _ := reply.(string)
 	return id, err
 }
 
-// Head is a text that is kept with streams, in a key with their tag, and moves with each record
-// of AppendNext. An absent key is "".
-type Head struct {
-	Key        string
-	Seen, Next string
-}
+// Places of arguments that are set later.
+const (
+	asked    = 0
+	recorded = 5
+)
 
-// AppendNext is Append if the head is h.Seen, and makes it h.Next in the same step. Otherwise it
-// appends nothing and returns what the head is.
-func (s *Streams) AppendNext(ctx context.Context, key Key, h Head, at time.Time, owner string, size int, record string) (done bool, head string, err error) {
-	reply, err := s.append(ctx, key, h, at, owner, size, record)
-	if other, ok := reply.([]any); ok && len(other) == 1 {
-		head, _ = other[0].(string)
-		return false, head, err
+// arguments returns those of append.lua but for the heads.
+func (s *Streams) arguments(key Key, at time.Time, owner string, size int) []any {
+	return []any{
+		"", s.redis.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), key.Share.Entries, s.oldestMillis(key.Age), "",
+		owner, size, key.Share.Owner, key.Share.Floor, key.Share.All, strconv.FormatUint(key.First, 10),
 	}
-	return err == nil, h.Next, err
-}
-
-func (s *Streams) append(ctx context.Context, key Key, h Head, at time.Time, owner string, size int, record string) (any, error) {
-	keys := key.Names()
-	if h.Key != "" {
-		keys = append(keys, h.Key)
-	}
-	return s.redis.Run(ctx, Script, keys,
-		s.redis.Nonce(), strconv.FormatInt(at.UnixMilli(), 10), key.Share.Entries, s.oldestMillis(key.Age), record,
-		owner, size, key.Share.Owner, key.Share.Floor, key.Share.All, strconv.FormatUint(key.First, 10), h.Seen, h.Next)
 }
 
 // oldestMillis returns the time from which records are kept for one append of 64, else "": to
