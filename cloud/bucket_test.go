@@ -61,7 +61,7 @@ func TestAServerWithoutCopiesGetsItsImagesFromTheBucket(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t)
 	const size = 700_000
-	first := serve(t, cloudtest.WithRedis, b.with)
+	first := serve(t, b.with)
 	first.UploadVersions(size, 1, 2)
 	first.ReleaseVersion(2)
 	enrolled := first.Enroll("a", "b", "c", "d")
@@ -107,7 +107,7 @@ func TestABucketThatIsAwayDelaysReleasesOnly(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t)
 	close(b.gate)
-	w := serve(t, cloudtest.WithRedis, b.with)
+	w := serve(t, b.with)
 	w.UploadVersions(20_000, 1, 2)
 	w.ReleaseVersion(2)
 	b.away.Store(true)

@@ -103,7 +103,7 @@ func members(t testing.TB, operator *client.Client, name string) int {
 
 // BenchmarkBatch changes the groups of 10,000 devices, on a real redis-server.
 func BenchmarkBatch(b *testing.B) {
-	w := serve(b, cloudtest.WithRedis)
+	w := serve(b)
 	ids := prepareBatch(b, w.Client, 10_000)
 	for b.Loop() {
 		for _, names := range [][]string{{"one", "old"}, {"old", "one"}} {
@@ -120,7 +120,7 @@ func BenchmarkImport(b *testing.B) {
 	const devices = 100_000 - 2 // and the two lines that are wrong
 	for b.Loop() {
 		b.StopTimer()
-		w := serve(b, cloudtest.WithRedis)
+		w := serve(b)
 		b.StartTimer()
 		if got, _ := importFile(w, devices); got["updated"] != devices {
 			b.Fatal(got)

@@ -47,7 +47,7 @@ func TestANewCommandIsSentAloneAndAHelloBringsAll(t *testing.T) {
 // A command that was queued before the store went away is delivered when it is back.
 func TestCommandsAreDeliveredInOrderWhenTheStoreAnswersAgain(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	d := w.Dial(w.Enroll("lamp-1")[0])
 	d.Hello(1)
 	w.queue("lamp-1", 3)

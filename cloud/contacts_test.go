@@ -47,7 +47,7 @@ func withFact(value byte) func(*wire.Hello) {
 // waits when the server stops is written then.
 func TestARecordKeepsItsConnectionsAndEarlierFacts(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	w.UploadVersions(imageSize, 1)
 	credential := w.Enroll("lamp")[0]
 	first := w.Dial(credential)

@@ -43,7 +43,7 @@ func TestWhatIsDerivedFromRecordsIsRightAfterAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &counted{
-		world: serve(t, cloudtest.WithRedis, func(c *cloud.Config) { c.Data = t.TempDir() }), random: rand.New(rand.NewPCG(seed, 0)),
+		world: serve(t, func(c *cloud.Config) { c.Data = t.TempDir() }), random: rand.New(rand.NewPCG(seed, 0)),
 		secrets: map[fleet.DeviceID]simulator.Credential{}, online: map[fleet.DeviceID]*cloudtest.Device{}, runs: map[fleet.DeviceID]uint32{},
 		groups: []string{"alpha", "beta"},
 	}

@@ -17,7 +17,7 @@ import (
 // what to do. Once the file is right again, so is the download.
 func TestADownloadOfADamagedImageIsRefusedWithASentence(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	w.UploadVersions(3000, 1)
 	var name string
 	if err := filepath.WalkDir(w.Config.Data, func(path string, e fs.DirEntry, err error) error {

@@ -56,7 +56,7 @@ func TestAnAlmostFullDiskKeepsRoomForReportsAndStops(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 64)
 	log, text := newLog()
-	w := serve(t, cloudtest.WithRedis, func(c *cloud.Config) { c.Data, c.Logger = filepath.Join(disk, "data"), log })
+	w := serve(t, func(c *cloud.Config) { c.Data, c.Logger = filepath.Join(disk, "data"), log })
 	w.UploadVersions(20<<10, 1, 2)
 	w.ReleaseVersion(2)
 	credentials := w.Enroll("a", "stopped")
@@ -111,7 +111,7 @@ func TestAFullDiskDoesNotRestartRedisInALoop(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 24)
 	log, text := newLog()
-	w := serve(t, cloudtest.WithRedis, func(c *cloud.Config) { c.Data, c.Logger = filepath.Join(disk, "data"), log })
+	w := serve(t, func(c *cloud.Config) { c.Data, c.Logger = filepath.Join(disk, "data"), log })
 	undo := fill(t, disk, 0)
 	for i := 0; !strings.Contains(text.String(), "started again when there is room"); i++ { // it ends at a write that does not fit
 

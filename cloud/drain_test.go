@@ -50,7 +50,7 @@ func get(t *testing.T, url string) (status int, body string) {
 
 func joined(url string, edits ...func(*cloud.Config)) func(*cloud.Config) {
 	return func(c *cloud.Config) {
-		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
+		c.Redis.URL, c.Node.Join = configs.Secret(url), true
 		for _, edit := range edits {
 			edit(c)
 		}

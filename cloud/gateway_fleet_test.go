@@ -48,7 +48,7 @@ func TestTwentyGatewaysWithTenDevicesEachGetOneRelease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // radios are slow
-			w := serve(t, steady(8), cloudtest.WithRedis)
+			w := serve(t, steady(8))
 			w.UploadVersions(imageSize, 1, 2)
 			f := w.town(20, 10, simulator.Config{Radio: radio})
 			if radio.Roam > 0 { // on a busy machine they are never all online at once

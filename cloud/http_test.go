@@ -34,7 +34,7 @@ func (w *world) get(path string) (int, string) {
 
 func TestHealthIsReported(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	w.Dial(w.Enroll("a")[0]).Hello(1)
 	for _, row := range []struct{ path, want string }{
 		{"/healthz", "ok"},
@@ -111,7 +111,7 @@ func TestAReadyFileOfAnEarlierServerIsGoneWhenTheStartFails(t *testing.T) {
 func TestAnEphemeralServerLeavesTheDataFolderAlone(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	w := serve(t, func(c *cloud.Config) { c.Data = data })
+	w := serve(t, cloudtest.Ephemeral, func(c *cloud.Config) { c.Data = data })
 	w.UploadVersions(imageSize, 1, 2)
 	used := w.Cloud.Folder()
 	w.Stop()
@@ -144,7 +144,6 @@ func TestAddressInUseIsAClearErrorThatLeavesNothingBehind(t *testing.T) {
 		"http": func(c *cloud.Config) { c.HTTP.Addr = address },
 	} {
 		config := cloudtest.Config(t)
-		cloudtest.WithRedis(&config)
 		take(&config)
 		_, err := cloud.New(t.Context(), config)
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "in use") {
@@ -158,7 +157,7 @@ func TestAddressInUseIsAClearErrorThatLeavesNothingBehind(t *testing.T) {
 
 func TestShutdownLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	w.UploadVersions(imageSize, 1, 2)
 	w.ReleaseVersion(2)
 	credentials := w.Enroll("a", "b", "c")
@@ -181,7 +180,7 @@ func TestShutdownLeavesNothingBehind(t *testing.T) {
 
 func TestSecondServerOnOneFolderWaitsAndNamesTheReason(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	upload := filepath.Join(w.Config.Data, "images", "incoming-7")
 	if err := os.WriteFile(upload, []byte("half an image"), 0o600); err != nil {
 		t.Fatal(err)
@@ -232,7 +231,6 @@ func TestStartThatCantListenMakesNoOwner(t *testing.T) {
 // kept is the configuration of a server whose fleet outlives it.
 func kept(t testing.TB) cloud.Config {
 	config := cloudtest.Config(t)
-	cloudtest.WithRedis(&config)
 	return config
 }
 

@@ -24,7 +24,7 @@ func TestServersThatStartTogetherMakeOneFirstTeam(t *testing.T) {
 	var starts sync.WaitGroup
 	for i := range clouds {
 		config := cloudtest.Config(t)
-		config.Redis.Ephemeral, config.Redis.URL, config.Node.Join = false, configs.Secret("unix://"+r.socket), true
+		config.Redis.URL, config.Node.Join = configs.Secret("unix://"+r.socket), true
 		config.HashMemory = 64 << 10 // it takes long enough for both to find the store empty
 		config.Owner.Password, config.ReportPassword = "", func(string, string) { reports.Add(1) }
 		starts.Go(func() {

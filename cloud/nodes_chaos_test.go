@@ -40,7 +40,7 @@ func install(t *testing.T, url string, others int, rate string, edits ...func(*c
 		for _, edit := range edits {
 			edit(c)
 		}
-		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
+		c.Redis.URL, c.Node.Join = configs.Secret(url), true
 	})}
 	for range others {
 		i.others = append(i.others, cloudtest.Spawn(t, func(p *cloudtest.Process) {

@@ -33,7 +33,7 @@ func serveNodes(t *testing.T, url string, count int, edits ...func(*cloud.Config
 		for _, edit := range edits {
 			edit(c)
 		}
-		c.Redis.Ephemeral, c.Redis.URL, c.Node.Join = false, configs.Secret(url), true
+		c.Redis.URL, c.Node.Join = configs.Secret(url), true
 		c.OTA.CoolDown, c.Notify.Allow = []time.Duration{0}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}
 	nodes := []*world{serve(t, share)}

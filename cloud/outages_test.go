@@ -56,7 +56,7 @@ func startRedis(t testing.TB) *operatorsRedis {
 // use makes a server keep its fleet there, and sets its log.
 func (r *operatorsRedis) use(log *slog.Logger) func(*cloud.Config) {
 	return func(c *cloud.Config) {
-		c.Redis.Ephemeral, c.Redis.URL, c.Logger = false, configs.Secret("unix://"+r.socket), log
+		c.Redis.URL, c.Logger = configs.Secret("unix://"+r.socket), log
 		c.MQTT.MaxConnections = 100 // fits any limit of open files, so that the log has no line about it
 	}
 }

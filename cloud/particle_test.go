@@ -16,7 +16,7 @@ import (
 
 // streamed is how long event streams have to stay connected. The client gives up on one
 // that is silent for 15 s.
-var streamed = flag.Duration("stream", time.Minute, "how long event streams are watched")
+var streamed = flag.Duration("stream", 20*time.Second, "how long event streams are watched")
 
 // TestParticleAPIDrivesMuster runs the unmodified npm particle-api-js over HTTP.
 func TestParticleAPIDrivesMuster(t *testing.T) {

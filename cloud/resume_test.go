@@ -79,7 +79,7 @@ func TestDownloadResumesAfterWhateverHappensToTheDevice(t *testing.T) {
 
 func TestDownloadContinuesAcrossARestartOfRedis(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	w.UploadVersions(resumeSize, 1, 2)
 	w.ReleaseVersion(2)
 	f := w.Simulate(simulator.Config{Devices: w.Enroll("a", "b", "c"), Faults: slowly})
@@ -100,7 +100,7 @@ func TestDownloadContinuesAcrossARestartOfRedis(t *testing.T) {
 
 func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	d := w.Dial(w.Enroll("a")[0])
 	var acked []string
 	for i := range 40 {

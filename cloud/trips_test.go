@@ -34,7 +34,7 @@ func (w *world) warm() {
 
 func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
 	t.Parallel()
-	t.Run("own redis-server", func(t *testing.T) { oneReadAndOneWrite(t, serve(t, cloudtest.WithRedis)) })
+	t.Run("own redis-server", func(t *testing.T) { oneReadAndOneWrite(t, serve(t)) })
 	t.Run("Redis Cluster", func(t *testing.T) {
 		cluster, err := redistest.StartCluster(t.TempDir(), 3, false)
 		if err != nil {
@@ -42,7 +42,7 @@ func TestAdmissionIsOneReadAndHandshakeOneWrite(t *testing.T) {
 		}
 		t.Cleanup(cluster.Stop)
 		oneReadAndOneWrite(t, serve(t, func(c *cloud.Config) {
-			c.Redis.Ephemeral, c.Redis.URL = false, configs.Secret(cluster.URL())
+			c.Redis.URL = configs.Secret(cluster.URL())
 		}))
 	})
 }
@@ -71,7 +71,7 @@ func oneReadAndOneWrite(t *testing.T, w *world) {
 func TestDevicesAtOnceShareTrips(t *testing.T) {
 	t.Parallel()
 	const devices, tries = 200, 20
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	w.warm()
 	ids := make([]fleet.DeviceID, devices)
 	for i := range ids {

@@ -105,7 +105,7 @@ func TestUploadTakesPartsInAnyOrder(t *testing.T) {
 
 func TestUploadRefusals(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis, smallImages)
+	w := serve(t, smallImages)
 	number, file := part{name: "version", value: "7"}, part{"file", "f", "x"}
 	for name, row := range map[string]struct {
 		parts  []part
@@ -210,7 +210,7 @@ func TestUploadIsRefusedBeforeTheImageIsSent(t *testing.T) {
 
 func TestAbortedUploadLeavesNothing(t *testing.T) {
 	t.Parallel()
-	w := serve(t, cloudtest.WithRedis)
+	w := serve(t)
 	conn := cloudtest.Must[net.Conn](t)(net.Dial("tcp", w.Cloud.Addresses().HTTP))
 	contentType, body := form(t, part{"file", "f", strings.Repeat("x", 1<<20)}, part{name: "version", value: "7"})
 	fmt.Fprintf(conn, "POST /v1/products/lamp/firmware HTTP/1.1\r\nHost: muster\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",

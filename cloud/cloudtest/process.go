@@ -161,7 +161,7 @@ func (p *Process) Owner() *client.Client {
 	return SignIn(p.t, p.URL)
 }
 
-// Redis are the processes of the server's own redis-server; none without WithRedis.
+// Redis are the processes of the server's own redis-server.
 func (s *Server) Redis() []int {
 	s.Helper()
 	return ChildrenIn(s, Must[string](s)(filepath.Abs(filepath.Join(s.Config.Data, "redis"))))

@@ -1,5 +1,5 @@
-// Package cloudtest runs whole servers in tests: a cloud on loopback with an ephemeral or a
-// real Redis, its owner's API client, simulated fleets, and devices driven packet by packet.
+// Package cloudtest runs whole servers in tests: a cloud on loopback with a real or an
+// ephemeral Redis, its owner's API client, simulated fleets, and devices driven packet by packet.
 //
 // Every function that takes a testing.TB fails the test on an error and cleans up at its end.
 package cloudtest
@@ -67,19 +67,19 @@ func Serve(t testing.TB, edits ...func(*cloud.Config)) *Server {
 	return s
 }
 
-// Config returns the default settings, but on free ports, in memory, with a data folder of
+// Config returns the default settings, but on free ports, with a data folder and so a redis-server of
 // the test's own, with the owner's password, with passwords that cost little to hash,
 // and for devices that connect as often as they like.
 func Config(t testing.TB) cloud.Config {
 	config := cloud.Config{Config: configs.Default(), HashMemory: 64, ConnectBurst: 1_000_000, RivalBurst: 1_000_000}
 	config.MQTT.Addr, config.HTTP.Addr = "127.0.0.1:0", "127.0.0.1:0"
-	config.Data, config.Redis.Ephemeral, config.Node.Drain = t.TempDir(), true, 0
+	config.Data, config.Node.Drain = t.TempDir(), 0
 	config.Owner.Email, config.Owner.Password = OwnerEmail, OwnerPassword
 	return config
 }
 
-// WithRedis makes the server keep the fleet in a real redis-server in its data folder.
-func WithRedis(c *cloud.Config) { c.Redis.Ephemeral = false }
+// Ephemeral makes the server keep the fleet in its own memory.
+func Ephemeral(c *cloud.Config) { c.Redis.Ephemeral = true }
 
 // Run runs c until the returned function is called, or the test ends.
 func Run(t testing.TB, c *cloud.Cloud) (stop func()) {
