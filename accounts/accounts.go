@@ -21,6 +21,8 @@ type Config struct {
 	Audit *audit.Log
 	Clock *steady.Clock // by which tokens and invitations expire; nil: one of its own
 
+	Failed func(address, email, browser string) // is called for each wrong password, must not block; nil: nobody else has to know
+
 	TokenLifetime time.Duration // of a token created without one; default 90 days
 	Hashers       int           // passwords of strangers hashed at the same time, 19 MiB each; default 1. One more is reserved for known browsers and signed-in users
 	HashQueue     int           // sign-ins that wait for a hasher or their pace; default 64, an eighth of them from one network
@@ -30,6 +32,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = new(steady.Clock)
+	}
+	if c.Failed == nil {
+		c.Failed = func(string, string, string) {}
 	}
 	if c.TokenLifetime <= 0 {
 		c.TokenLifetime = 90 * 24 * time.Hour

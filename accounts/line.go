@@ -129,6 +129,16 @@ func (l *line) leave(a *attempt, wrong bool) {
 	l.next()
 }
 
+// charge counts a wrong password that was verified elsewhere.
+func (l *line) charge(who prover) {
+	for _, p := range l.paces {
+		p.limiter.Charge(p.key(who))
+	}
+	for _, key := range who.origins() {
+		l.tries.Take(key)
+	}
+}
+
 // next gives free cores to those whose turn it is. It expects mu.
 func (l *line) next() {
 	for l.verified < l.cores {

@@ -124,6 +124,35 @@ func TestGuessesAreBoundedHoweverManyAddressesTheyComeFrom(t *testing.T) {
 	}
 }
 
+func TestFailuresAtOtherServersSlowSignInsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, told := settled(t), 0
+		w.config.Failed = func(address, email, browser string) {
+			if told++; address != "192.0.2.1" || email != boss.Email || browser != "" {
+				t.Errorf("others heard of %q, %q, %q", address, email, browser)
+			}
+		}
+		for range 10 {
+			w.FailedElsewhere("192.0.2.1", boss.Email, "")
+		}
+		for _, from := range []struct {
+			address string
+			takes   time.Duration
+		}{{"192.0.2.1", 10 * time.Second}, {"198.51.100.1", 0}} {
+			begun := time.Now()
+			if err := w.from(from.address, password); err != nil || time.Since(begun) != from.takes {
+				t.Errorf("the right password from %s: %v after %s, want it right after %s", from.address, err, time.Since(begun), from.takes)
+			}
+		}
+		if told != 0 {
+			t.Errorf("others heard of %d failures, though none was here", told)
+		}
+		if err := w.from("192.0.2.1", "a guess of mine"); !errors.Is(err, fleet.Unauthenticated) || told != 1 {
+			t.Errorf("got %v, and others heard of %d failures, want one", err, told)
+		}
+	})
+}
+
 func TestFailuresSlowSignInsDownAndRefuseNoRightPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := settled(t)

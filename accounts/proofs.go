@@ -24,6 +24,9 @@ func (p prover) origins() []string {
 	return slices.Compact([]string{p.address, p.network(), limit.Site(p.address)})
 }
 
+// browser names the account's known browser.
+func (p prover) browser() string { return p.known + " " + p.account }
+
 // home names where the account's user may have signed in before.
 func (p prover) home() string { return limit.Site(p.address) + " " + p.account }
 
@@ -45,11 +48,22 @@ func newProofs() *proofs {
 // try uses up one attempt of a known prover and returns a function that gives it back, for a
 // proof that turned out right or could not be checked. It returns fleet.Busy if none is left.
 func (p *proofs) try(who prover) (giveBack func(), err error) {
-	key := who.known + " " + who.account
+	key := who.browser()
 	if !p.known.Take(key) {
 		return nil, p.tooMany()
 	}
 	return func() { p.known.Refund(key) }, nil
+}
+
+// FailedElsewhere counts a wrong password at another server that shares the store, as if it had been offered
+// here; browser is the id of a known one.
+func (a *Accounts) FailedElsewhere(address, email, browser string) {
+	who := prover{address: address, account: email, known: browser}
+	if browser != "" {
+		a.proofs.known.Charge(who.browser())
+		return
+	}
+	a.hasher.strangers.charge(who)
 }
 
 // wrongInvitation is the answer to a secret of an invitation that proved wrong. A right one is

@@ -90,6 +90,7 @@ func (a *Accounts) prove(ctx context.Context, who prover, users []fleet.User, pa
 		return users[which], nil
 	}
 	a.failed(ctx, users, who.address)
+	a.config.Failed(who.address, who.account, who.known)
 	return fleet.User{}, fleet.Errorf(fleet.Unauthenticated, "%s", wrong)
 }
 

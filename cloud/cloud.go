@@ -158,7 +158,7 @@ func (c *Cloud) compose(images image.Store) error {
 	c.composeReleases(base, images)
 	c.shareLimits()
 	c.peers = c.newPeers()
-	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, HashMemory: c.config.HashMemory})
+	c.accounts = accounts.New(accounts.Config{Teams: c.store.Teams, Audit: c.audit, Clock: c.store.Clock, Failed: c.peers.FailedSignIn, HashMemory: c.config.HashMemory})
 	c.registry = registry.New(registry.Config{
 		Devices: c.store.Devices, Index: c.store.Index, Catalogs: c.store.Catalogs, Teams: c.store.Teams, Messages: c.store.Messages,
 		Journal: c.store.Journal, Fences: c.fences(), Audit: c.audit, Quota: c.quotas.Devices, Images: images, Forecast: c.releases, Live: c.sessions, Log: c.log, Clock: c.store.Clock,

@@ -10,7 +10,8 @@ func (c *Cloud) newPeers() *peers.Peers {
 	return peers.New(peers.Config{
 		Relay: c.store.Relay, Log: c.log,
 		Hear: c.activity.Hear, Ended: c.notify.Ended, Greeted: c.rollouts.Handshake, Alerted: c.rollouts.Alert,
-		Judged: c.rollouts.Judged, Downloads: c.ota.Positions,
+		SignInFailed: func(address, email, browser string) { c.accounts.FailedElsewhere(address, email, browser) }, // made later
+		Judged:       c.rollouts.Judged, Downloads: c.ota.Positions,
 	})
 }
 

@@ -18,8 +18,7 @@ const (
 // String returns nRF Cloud's word for the kind.
 func (k DeviceKind) String() string { return [...]string{"Generic", "Gateway", "BLE"}[k] }
 
-// Secret is the SHA-256 of a device's secret. Secrets are 256 random bits, so one fast
-// hash suffices; the zero value matches no secret.
+// Secret is the SHA-256 of a device's secret, 256 random bits: a fast hash suffices. The zero value matches none.
 type Secret [32]byte
 
 // Device is the record of one device; every index is derived from it. Copies share Groups
@@ -83,7 +82,7 @@ type Device struct {
 type Base struct {
 	Written string // names the write that made it: after a fail-over of Redis another state may have its revision
 	Node    string // that held the device: a write has to wake it
-	Fields  uint64 // which fields it has, by package store/record: a write deletes those that are zero by then
+	Fields  uint64 // which fields it has, by package store/record
 }
 
 // Supersede gives d the number of a new session. It is the time in µs, if that is higher than the

@@ -14,12 +14,13 @@ import (
 	"github.com/muster-iot/muster/store/relay"
 )
 
-// The topics, each followed by the number of what it is about.
+// The topics; most are followed by the number of what they are about.
 const (
 	topicEvents    = "t" // of a team
 	topicDownloads = "v" // of a team
 	topicHealth    = "h" // of a product
 	topicEnded     = "u" // updates of all products
+	topicSignIns   = "s" // that failed, of all teams
 )
 
 const (
@@ -40,6 +41,8 @@ type Config struct {
 	// Greeted and Alerted count a handshake and an alert at another server.
 	Greeted func(product fleet.ProductID, device fleet.DeviceID, confirmed bool)
 	Alerted func(device fleet.DeviceID)
+	// SignInFailed counts a failed sign-in at another server.
+	SignInFailed func(address, email, browser string)
 	// Judged returns the products whose devices' handshakes and alerts this server counts.
 	Judged func() []fleet.ProductID
 	// Downloads returns the downloads of a team's devices at this server, and how many bytes each has.
@@ -100,7 +103,7 @@ func (p *Peers) want() {
 	if p.Relay == nil {
 		return
 	}
-	topics := []string{topicEnded}
+	topics := []string{topicEnded, topicSignIns}
 	for _, product := range p.Judged() {
 		topics = append(topics, topicHealth+product.String())
 	}
@@ -168,6 +171,8 @@ func (p *Peers) news(from, topic string, data []byte) {
 		err = p.sign(topic[1:], string(data))
 	case topicEnded:
 		err = p.ended(string(data))
+	case topicSignIns:
+		err = p.signInFailed(data)
 	}
 	if err != nil {
 		p.Log.Debug("news of another server were left out", "topic", topic, "err", err)

@@ -67,6 +67,9 @@ func start(ctx context.Context, t *testing.T, dial func(context.Context, string,
 			s.note("handshake of %s, product %d, %t", device.WithTeam(), product, confirmed)
 		},
 		Alerted: func(device fleet.DeviceID) { s.note("alert of %s", device.WithTeam()) },
+		SignInFailed: func(address, email, browser string) {
+			s.note("failed sign-in of %s, %q, at %s", email, browser, address)
+		},
 		Judged: func() []fleet.ProductID {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -181,6 +184,17 @@ func TestWhatIsJudgedIsCountedByEveryServer(t *testing.T) {
 	})
 }
 
+func TestFailedSignInsCountAtEachServer(t *testing.T) {
+	run(t, func(t *testing.T, a, b *server) {
+		a.FailedSignIn("2001:db8::1", "a b@example.com", "")
+		a.FailedSignIn("192.0.2.1", "x@example.com", "ID")
+		time.Sleep(time.Second)
+		a.want(t)
+		b.sort(false)
+		b.want(t, `failed sign-in of a b@example.com, "", at 2001:db8::1`, `failed sign-in of x@example.com, "ID", at 192.0.2.1`)
+	})
+}
+
 func TestDownloadsAreShownWhileSomebodyLooks(t *testing.T) {
 	run(t, func(t *testing.T, a, b *server) {
 		set := func(downloads map[fleet.DeviceID]int64) {
@@ -239,6 +253,7 @@ func TestAServerAloneHasNoPeers(t *testing.T) {
 	p.Publish(event.Event{Payload: event.HandshakeDone{}, Team: 1})
 	p.Handshake(7, "1/lamp", true)
 	p.UpdateEnded(1, 7, fleet.Failed)
+	p.FailedSignIn("192.0.2.1", "x@example.com", "")
 	if p.DownloadsElsewhere(1) != nil {
 		t.Error("there are downloads elsewhere")
 	}

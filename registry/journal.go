@@ -90,7 +90,7 @@ func (r *Registry) Resume(ctx context.Context) error {
 		b, change, err := readBatch(record)
 		if err != nil {
 			r.log.LogAttrs(ctx, slog.LevelError, "a batch in the journal can't be read and is dropped", slog.Any("err", err))
-		} else if err := r.finish(resumed(ctx, id), b, change); err != nil {
+		} else if err := r.finish(r.resumed(ctx, id), b, change); err != nil {
 			return err
 		}
 		if err := r.journal.Close(ctx, id); err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"sync"
 
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/registry/fence"
 )
 
 // journal is *store.Journal; tests put outages between it and the registry.
@@ -17,8 +17,7 @@ type journal interface {
 	Fence(ctx context.Context, id string) error
 	Unfinished(ctx context.Context) (map[string]string, error)
 	Amend(ctx context.Context, amend func(record string) string) error
-	Record(ctx context.Context, id string) (string, error)
-	Size(ctx context.Context, id string) (int64, error)
+	fence.Records
 }
 
 // supersede makes sure that no older batch is carried out on these devices later: neither one that this
@@ -54,56 +53,23 @@ type supersededKey struct{}
 
 // resumed is the context of changes that finish the batch of a journal entry: they supersede nothing, and leave out
 // devices that somebody changes meanwhile.
-func resumed(ctx context.Context, entry string) context.Context {
-	return context.WithValue(context.WithValue(ctx, supersededKey{}, true), resumedKey{}, &resumption{entry: entry})
+func (r *Registry) resumed(ctx context.Context, entry string) context.Context {
+	batch := fence.NewBatch(r.journal, entry, func(record string) ([]fleet.DeviceID, error) {
+		b, _, err := readBatch(record)
+		return b.Devices, err
+	})
+	return context.WithValue(context.WithValue(ctx, supersededKey{}, true), resumedKey{}, batch)
 }
 
 type resumedKey struct{}
 
-// resumption is the batch of a journal entry that is being finished. It is safe for concurrent use.
-type resumption struct {
-	entry string
-
-	mu      sync.Mutex
-	size    int64                   // of the entry's record when devices were read, in bytes; guarded by mu
-	devices map[fleet.DeviceID]bool // that are left in it; guarded by mu
-}
-
 // isSuperseded reports whether the change of a device, which was read before, finishes a batch that the
 // device is no longer in.
 func (r *Registry) isSuperseded(ctx context.Context, id fleet.DeviceID) (bool, error) {
-	batch, resumed := ctx.Value(resumedKey{}).(*resumption)
+	batch, resumed := ctx.Value(resumedKey{}).(*fence.Batch)
 	if !resumed {
 		return false, nil
 	}
-	size, err := r.journal.Size(ctx, batch.entry)
-	if err != nil {
-		return true, err
-	}
-	batch.mu.Lock()
-	defer batch.mu.Unlock()
-	if size != batch.size { // its record has all ids: it is not read for each of them
-		if err := batch.read(ctx, r.journal); err != nil {
-			return true, err
-		}
-	}
-	return !batch.devices[id], nil
-}
-
-// read reads which devices are left.
-func (b *resumption) read(ctx context.Context, j journal) error {
-	b.size, b.devices = 0, map[fleet.DeviceID]bool{}
-	record, err := j.Record(ctx, b.entry)
-	if err != nil || record == "" {
-		return err
-	}
-	left, _, err := readBatch(record)
-	if err != nil {
-		return err
-	}
-	for _, id := range left.Devices {
-		b.devices[id] = true
-	}
-	b.size = int64(len(record))
-	return nil
+	has, err := batch.Has(ctx, id)
+	return !has, err
 }

@@ -1,4 +1,5 @@
-// Package fence keeps batches that were answered from being carried out again.
+// Package fence keeps batches that were answered from being carried out again, and those that are finished after a
+// crash from undoing what came later.
 package fence
 
 import (
