@@ -188,12 +188,33 @@ func (b *browser) visit(path string) {
 }
 
 // click presses what a CSS selector finds.
-func (b *browser) click(selector string) { b.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
+func (b *browser) click(selector string) {
+	b.Helper()
+	b.hit(chromedp.Click(chromedp.CSS(selector)), `document.querySelector(`+strconv.Quote(selector)+`)`)
+}
 
 // press presses the button or link with this text.
 func (b *browser) press(text string) {
 	b.Helper()
-	b.do(chromedp.Click(chromedp.Search(fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, text))))
+	path := fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q]`, text)
+	b.hit(chromedp.Click(chromedp.Search(path)), `document.evaluate(`+strconv.Quote(path)+`, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue`)
+}
+
+// hit clicks again if it missed what the script find finds: a page that loads may move it between the look
+// where it is and the click.
+func (b *browser) hit(click chromedp.Action[chromedp.Void], find string) {
+	b.Helper()
+	for range 10 {
+		evaluate[bool](b, `window.missed = true, document.addEventListener("click", ({ target }) => {
+			const wanted = `+find+`;
+			if (wanted && (wanted.contains(target) || target.closest("label")?.contains(wanted))) { missed = false; }
+		}, { capture: true, once: true }), true`)
+		b.do(click)
+		if !evaluate[bool](b, `typeof missed !== "undefined" && missed`) { // undefined: the click has left the page
+			return
+		}
+	}
+	b.stuck(errors.New("ten clicks missed " + find))
 }
 
 // tickAll ticks every box that the form requires.
