@@ -322,26 +322,52 @@ func TestAuditEntriesWrittenAtOnceMakeOneChain(t *testing.T) {
 		if writes := s.Stats().Writes - before; writes != writers*entries {
 			t.Errorf("%d writes for %d entries: they were in each other's way", writes, writers*entries)
 		}
-		var v chain.Verifier
-		for after := ""; ; {
-			page, next, err := s.Messages.AuditLog(t.Context(), 1, after, 10)
-			must(t, err)
-			for i := range page {
-				v.Add(&page[i])
-			}
-			if after = next; after == "" {
-				break
-			}
-		}
-		head, err := s.Messages.AuditHead(t.Context(), 1)
-		must(t, err)
-		if r := v.Findings(); !r.Sound() || r.Entries != writers*entries || r.First.Number != 1 || r.Last != head || head.Number != writers*entries {
-			t.Errorf("got %+v, head %+v, want one chain of %d", r, head, writers*entries)
-		}
+		isOneChain(t, s, writers*entries)
 		if other, err := s.Messages.AuditHead(t.Context(), 2); err != nil || other != (chain.Link{}) {
 			t.Errorf("another team: got %+v, %v", other, err)
 		}
 	})
+}
+
+// isOneChain verifies the audit log of team 1, which has n entries.
+func isOneChain(t *testing.T, s *Store, n int) {
+	t.Helper()
+	var v chain.Verifier
+	for after := ""; ; {
+		page, next, err := s.Messages.AuditLog(t.Context(), 1, after, 10)
+		must(t, err)
+		for i := range page {
+			v.Add(&page[i])
+		}
+		if after = next; after == "" {
+			break
+		}
+	}
+	head, err := s.Messages.AuditHead(t.Context(), 1)
+	must(t, err)
+	if r := v.Findings(); !r.Sound() || r.Entries != n || r.First.Number != 1 || r.Last != head || head.Number != uint64(n) { //nolint:gosec // small
+		t.Errorf("got %+v, head %+v, want one chain of %d", r, head, n)
+	}
+}
+
+func TestAuditEntriesOfServersThatShareAStoreMakeOneChain(t *testing.T) {
+	t.Parallel()
+	a, b, _ := joinTwo(t, 0)
+	const writers, entries = 3, 8
+	var all sync.WaitGroup
+	for range writers {
+		for _, s := range []*Store{a, b} {
+			all.Go(func() {
+				for range entries {
+					if err := s.Messages.Audit(t.Context(), fleet.AuditEntry{Team: 1, User: 1, Action: "device.update"}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	isOneChain(t, a, 2*writers*entries)
 }
 
 func TestTheAuditLogIsNewestFirst(t *testing.T) {
