@@ -138,7 +138,7 @@ var mayImport = map[string][]string{
 	"chaos/device":  {"fleet", "wire", "wire/mqtt", "simulator", "simulator/mqttlite", "bench/process", "store/keys", "store/redistest"},
 	"chaos/machine": {},
 
-	"registry/fence": {},
+	"registry/fence": {"fleet"},
 
 	"deploy/haproxy": {"bench/process"}, // for tests and chaos
 
