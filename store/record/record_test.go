@@ -285,7 +285,7 @@ func filled[T any]() (value T) {
 }
 
 // cameLater are fields that count for nothing, so that what was stored before keeps its values.
-var cameLater = []string{"Release.Alert", "Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes", "Device.Namesakes", "Device.Later"}
+var cameLater = []string{"Release.Alert", "Update.Goal", "Attempts.NoWay", "ReleaseLimits.Most", "ReleaseLimits.Behind", "ReleasePlan.Spread", "Firmware.Notes", "Device.Namesakes", "Device.Later", "Base.Written", "Base.Node", "Base.Fields"}
 
 // fill fills v with values that follow from n, which counts fields.
 func fill(v reflect.Value, n *int) {

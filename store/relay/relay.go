@@ -52,7 +52,7 @@ type Relay struct {
 
 	mu      sync.Mutex                 // never held while Redis is asked
 	wanted  map[string]bool            // by this node
-	added   time.Time                  // when this node began to want something more
+	added   time.Time                  // when this node began to want something more; zero: that was said
 	dropped time.Time                  // when it ceased to want something
 	said    time.Time                  // when that was written to Redis last
 	looked  time.Time                  // when look was called last
@@ -229,10 +229,7 @@ func (r *Relay) say(ctx context.Context) {
 	}
 	slices.Sort(topics)
 	text, since := strings.Join(topics, " "), r.added
-	if since.Before(r.said) { // what was said before is gone, or it wants less
-		since = time.Time{}
-	}
-	lost := since.IsZero() && r.said.After(r.dropped)
+	lost := since.IsZero() && r.said.After(r.dropped) // what was said before is gone
 	same := text == r.written
 	r.mu.Unlock()
 	if same || time.Now().Before(r.retry) {
@@ -246,6 +243,9 @@ func (r *Relay) say(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.written, r.said = text, time.Now()
+	if r.added.Equal(since) {
+		r.added = time.Time{}
+	}
 	if lost || !since.IsZero() && time.Since(since) > slowWant {
 		r.doubt = true
 	}
