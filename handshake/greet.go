@@ -27,7 +27,7 @@ type Greeting[P any] struct {
 
 // Saved is what the decision was made on and what came of it.
 type Saved struct {
-	Device  *fleet.Device  // as it was saved; the session keeps it: it must not be modified
+	Device  *fleet.Device  // as it was saved
 	Catalog *fleet.Catalog // that the decision was made by
 	Ended   []fleet.Update // the updates that ended, in all saves it took
 }
@@ -47,7 +47,13 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 	now := time.Now()
 	var before identity // as this Hello found it, also when its own save is decided again
 	earlier := false
-	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool) {
+	loaded := session.admitted
+	if loaded == nil {
+		if loaded, err = s.load(ctx, session.ID()); err != nil {
+			return g, err
+		}
+	}
+	g.Saved, err = s.save(ctx, session, loaded, func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool) {
 		if earlier = d.Earlier.Has(h.Boot) && !session.insists(h.Boot, now); earlier {
 			return nil, false
 		}
@@ -74,6 +80,7 @@ func Greet[P any](ctx context.Context, s *Service, session *Session, h wire.Hell
 	d := g.Device
 	g.Differs = d.Differs && !(before.differs && before.running == d.Running)
 	g.Misnamed = !d.Label.IsZero() && !(before.label == d.Label && before.running == d.Running)
+	session.admitted = nil
 	session.greeted(g.Device.Session, h)
 	s.greeted.Add(1)
 	return g, nil
@@ -113,8 +120,7 @@ func Reevaluate[P any](ctx context.Context, s *Service, session *Session, decide
 	if err != nil {
 		return g, err
 	}
-	session.device = fresh
-	g.Saved, err = s.save(ctx, session, func(d *fleet.Device, c *fleet.Catalog, _ bool) (ended []fleet.Update, changed bool) {
+	g.Saved, err = s.save(ctx, session, fresh, func(d *fleet.Device, c *fleet.Catalog, _ bool) (ended []fleet.Update, changed bool) {
 		before := *d
 		g.Plan, ended = decide(d, c)
 		return ended, len(ended) > 0 || before.Update != d.Update || before.Attempts != d.Attempts || before.Flash != d.Flash

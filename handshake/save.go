@@ -15,12 +15,10 @@ const maxTries = 8
 // save. claimed is false until a Hello of the session has been saved.
 type change func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet.Update, changed bool)
 
-// save applies change to the session's copy of the record and saves it, until neither the
-// record nor its catalog changed in between. The copy is usually current: then this takes one
-// round trip.
-func (s *Service) save(ctx context.Context, session *Session, change change) (saved Saved, err error) {
+// save applies change to a copy of the loaded record and saves it, until neither the record nor its
+// catalog changed in between. What was loaded is usually current: then this takes one round trip.
+func (s *Service) save(ctx context.Context, session *Session, loaded *fleet.Device, change change) (saved Saved, err error) {
 	generation := session.Generation()
-	loaded := session.device
 	if saved.Catalog, err = s.catalogs.Catalog(ctx, loaded.Product); err != nil {
 		return Saved{}, err
 	}
@@ -37,13 +35,13 @@ func (s *Service) save(ctx context.Context, session *Session, change change) (sa
 		ended, changed := change(d, saved.Catalog, generation != 0)
 		changed = changed || lost
 		if !changed {
-			session.device, saved.Device = d, d
+			saved.Device = d
 			return saved, nil
 		}
 		newest, err := s.devices.Save(ctx, d, ended...)
 		switch {
 		case err == nil:
-			session.device, saved.Device, saved.Ended = d, d, append(saved.Ended, ended...)
+			saved.Device, saved.Ended = d, append(saved.Ended, ended...)
 			if newest <= saved.Catalog.Revision {
 				return saved, nil
 			}

@@ -23,7 +23,7 @@ type Session struct {
 	secret    fleet.Secret  // of the record
 	holder    string        // that the record named then
 	held      bool          // it belongs to a node, since servers share the store
-	device    *fleet.Device // as last loaded or saved, and never modified; set by Greet and Reevaluate only
+	admitted  *fleet.Device // the record then, for the first Hello; nil from then on: idle sessions keep none. Owned by Greet
 	doubted   doubt         // owned by Greet
 
 	mu         sync.Mutex
@@ -125,9 +125,9 @@ func (s *Session) hold(d *fleet.Device, node string) {
 	}
 }
 
-// begun returns s with what it needs of its device's record, which it keeps.
+// begun returns s with what it needs of its device's record, which it keeps for the first Hello.
 func (s *Session) begun(d *fleet.Device, node string) *Session {
-	s.id, s.team, s.kind, s.heard, s.device = d.ID, d.Team, d.Kind, d.LastHeard, d
+	s.id, s.team, s.kind, s.heard, s.admitted = d.ID, d.Team, d.Kind, d.LastHeard, d
 	s.seen, s.created, s.secret, s.holder, s.held = d.Session, d.Created, d.Secret, d.Node, node != ""
 	s.connected = uint64(max(time.Now().UnixMicro(), 0))
 	return s
