@@ -118,13 +118,7 @@ type scriptRun struct {
 func (r *scriptRun) Key() string { return r.keys[0] }
 
 func (r *scriptRun) Queue(p redis.Pipeliner, again bool) {
-	if r.script.asks {
-		r.args[0] = "0"
-		if again {
-			r.args[0] = "1"
-		}
-	}
-	r.sent = p.EvalSha(context.Background(), r.script.SHA, r.keys, r.args...)
+	r.sent = r.script.Queue(p, again, r.keys, r.args)
 	if r.after != nil {
 		r.after(p)
 	}

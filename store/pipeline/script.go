@@ -30,6 +30,18 @@ func NewScriptAskingRetry(source string) *Script {
 	return s
 }
 
+// Queue adds a run of the script to a trip, for an Operation; again is Queue's there. The first argument of a
+// script that asks for it is set here.
+func (s *Script) Queue(p redis.Pipeliner, again bool, keys []string, args []any) *redis.Cmd {
+	if s.asks {
+		args[0] = "0"
+		if again {
+			args[0] = "1"
+		}
+	}
+	return p.EvalSha(context.Background(), s.SHA, keys, args...)
+}
+
 // load loads scripts into the Redis of c.
 func load(ctx context.Context, c redis.Cmdable, scripts []*Script) error {
 	if len(scripts) == 0 {

@@ -60,9 +60,6 @@ func (a *appendNext) Key() string { return a.keys[0] }
 
 // Queue implements pipeline.Operation. What was sent before is sent as it was: it may have been carried out.
 func (a *appendNext) Queue(p redis.Pipeliner, again bool) {
-	if a.args[asked] = "0"; again {
-		a.args[asked] = "1"
-	}
 	if a.sent == nil {
 		seen := a.heads.get(a.head)
 		record, after, err := a.next(seen)
@@ -74,7 +71,7 @@ func (a *appendNext) Queue(p redis.Pipeliner, again bool) {
 		a.args = append(a.args, seen, after)
 		a.heads.set(a.head, after)
 	}
-	a.sent = p.EvalSha(context.Background(), Script.SHA, a.keys, a.args...)
+	a.sent = Script.Queue(p, again, a.keys, a.args)
 }
 
 // Settle implements pipeline.Operation.
