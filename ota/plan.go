@@ -125,6 +125,7 @@ func (x *decision) choose() {
 	if u := &d.Update; u.State.Running() && (!u.To.Equal(firmware.Version) || !u.Target().Equal(p.Target) || u.Digest != firmware.Digest) {
 		x.supersede()
 	}
+	x.resume(firmware)
 	x.follow(&candidate)
 	refusal, held := candidate.Refusal()
 	if !p.Flash {
@@ -214,8 +215,6 @@ func (x *decision) offer(f fleet.Firmware) {
 	}
 	if !continues {
 		start(d, f, p.Target, p.release, x.now)
-	}
-	if x.at == AtHello || !continues {
 		d.Update.Next = held(x.partial(), f)
 	}
 	chunk := wire.ChunkSize(h.Chunk)
@@ -225,13 +224,23 @@ func (x *decision) offer(f fleet.Firmware) {
 	}
 	if d.Update.Next >= f.Size {
 		o.First = o.Count
-	} else if d.Update.State == fleet.Stored { // it lost what it had stored
-		d.Update.State, d.Update.Stored, d.Update.Changed = fleet.Offered, time.Time{}, x.now
 	}
 	if d.Kind == fleet.BLE && h.Caches {
 		o.Cached, p.window = true, 0
 	}
 	p.Offer, p.repeat = &o, continues
+}
+
+// resume has the running update to f go on from where the device is by its Hello, also if that is not now.
+func (x *decision) resume(f fleet.Firmware) {
+	d := x.device
+	if x.at != AtHello || !d.Update.State.Running() || x.crossed(d, x.hello, x.now) {
+		return
+	}
+	d.Update.Next = held(x.partial(), f)
+	if d.Update.Next < f.Size && d.Update.State == fleet.Stored { // it lost what it had stored
+		d.Update.State, d.Update.Stored, d.Update.Changed = fleet.Offered, time.Time{}, x.now
+	}
 }
 
 // held is how many bytes of f, from its start, the device has kept according to p.

@@ -215,20 +215,37 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 	})
 }
 
-func TestADeviceThatComesBackWithAStoredImageAndWaitsIsOfferedItLater(t *testing.T) {
-	w := one(t, Config{MaxUpdates: 1})
-	w.Device("b", "1")
-	a, _ := w.connect("a", "1")
-	a.download()
-	a.report(wire.ReportStored)
-	a.gone()
-	b, _ := w.connect("b", "1")
-	a, p := w.connect("a", "1")
-	if p.Refused != wire.ReasonBusy || w.Record("a").Update.State != fleet.Stored {
-		t.Fatalf("got refused %d, %s", p.Refused, w.Record("a").Update.State)
-	}
-	b.gone()
-	if a.again(AtSlot); len(a.offers) != 1 || w.Record("a").Update.Attempt != 1 {
-		t.Errorf("got offers %v, attempt %d", a.offers, w.Record("a").Update.Attempt)
+func TestADeviceThatComesBackAndWaitsIsOfferedLaterWhatItLacks(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		stored bool
+		next   uint32 // as its second Hello says
+		state  fleet.UpdateState
+	}{
+		{"all is stored", true, 25, fleet.Stored},
+		{"what was stored is lost", true, 0, fleet.Offered},
+		{"a part is held", false, 6, fleet.Downloading},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := one(t, Config{MaxUpdates: 1})
+			w.Device("b", "1")
+			a, _ := w.connect("a", "1", w.has("2", 0))
+			if row.stored {
+				a.download()
+				a.report(wire.ReportStored)
+			} else {
+				a.report(wire.ReportDownloading, func(p *wire.Report) { p.Next = 1 })
+			}
+			a.gone()
+			b, _ := w.connect("b", "1")
+			a, p := w.connect("a", "1", w.has("2", row.next))
+			if u := w.Record("a").Update; p.Refused != wire.ReasonBusy || u.State != row.state {
+				t.Fatalf("got refused %d, %s", p.Refused, u.State)
+			}
+			b.gone()
+			if a.again(AtSlot); len(a.offers) != 1 || a.offers[0].First != row.next || w.Record("a").Update.Attempt != 1 {
+				t.Errorf("got offers %v, attempt %d", a.offers, w.Record("a").Update.Attempt)
+			}
+		})
 	}
 }
