@@ -14,6 +14,7 @@ import (
 )
 
 func TestAnInvitationMakesAnAccountWithAPasswordOfItsOwn(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	w.group("a")
@@ -46,6 +47,7 @@ func TestAnInvitationMakesAnAccountWithAPasswordOfItsOwn(t *testing.T) {
 }
 
 func TestAnExistingAccountKeepsItsPassword(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	chief := w.user("chief@example.com", fleet.Viewer)
@@ -68,6 +70,7 @@ func TestAnExistingAccountKeepsItsPassword(t *testing.T) {
 }
 
 func TestWhoMayInviteWhom(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for name, row := range map[string]struct {
 		actor fleet.Actor
@@ -101,7 +104,7 @@ func TestWhoMayInviteWhom(t *testing.T) {
 func TestInvitationsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		w := settled(t)
+		w := settledInBubble(t)
 		secret, _, err := w.Invite(ctx, boss, "late@example.com", fleet.Viewer, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -128,7 +131,7 @@ func TestInvitationsEnd(t *testing.T) {
 func TestStrangersUseUpNoTriesOfAnInvitation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		w := settled(t)
+		w := settledInBubble(t)
 		secret, _, err := w.Invite(ctx, boss, "new@example.com", fleet.Viewer, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -156,6 +159,7 @@ func TestStrangersUseUpNoTriesOfAnInvitation(t *testing.T) {
 }
 
 func TestOwnershipIsHandedOver(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	if _, err := w.AddUser(ctx, boss, "next@example.com", password, fleet.Viewer, nil); err != nil {
@@ -184,6 +188,7 @@ func TestOwnershipIsHandedOver(t *testing.T) {
 }
 
 func TestAProgramSignsInByItsOneToken(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	robot, secret, token, err := w.AddProgram(ctx, admin, "CI robot", fleet.Editor, nil, 0)

@@ -64,7 +64,7 @@ func TestTheOwnerGetsInWithinSecondsFromANewBrowserWhoeverGuesses(t *testing.T) 
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := settled(t)
+				w := settledInBubble(t)
 				if row.home {
 					if err := w.from("2001:db8:0:2::1", password); err != nil { // with another browser
 						t.Fatal(err)
@@ -97,7 +97,7 @@ func TestGuessesAreBoundedHoweverManyAddressesTheyComeFrom(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := settled(t)
+				w := settledInBubble(t)
 				verified, mu := 0, sync.Mutex{}
 				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 				defer cancel()
@@ -126,7 +126,7 @@ func TestGuessesAreBoundedHoweverManyAddressesTheyComeFrom(t *testing.T) {
 
 func TestFailuresAtOtherServersSlowSignInsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, told := settled(t), 0
+		w, told := settledInBubble(t), 0
 		w.config.Failed = func(address, email, browser string) {
 			if told++; address != "192.0.2.1" || email != boss.Email || browser != "" {
 				t.Errorf("others heard of %q, %q, %q", address, email, browser)
@@ -155,7 +155,7 @@ func TestFailuresAtOtherServersSlowSignInsDown(t *testing.T) {
 
 func TestFailuresSlowSignInsDownAndRefuseNoRightPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
+		w := settledInBubble(t)
 		took := func(password string, want error) time.Duration {
 			t.Helper()
 			begun := time.Now()
@@ -187,7 +187,7 @@ func TestFailuresSlowSignInsDownAndRefuseNoRightPassword(t *testing.T) {
 
 func TestTheOwnersBrowserSignsInWhateverStrangersDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
+		w := settledInBubble(t)
 		mark := w.mark()
 		defer w.takeCore()() // all of strangers
 		proof := fleet.SignIn{Email: boss.Email, Password: password, Address: "192.0.2.1"}
@@ -266,7 +266,7 @@ func TestWhoWaitsForAHasherIsBounded(t *testing.T) {
 
 func TestWhoGivesUpLeavesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
+		w := settledInBubble(t)
 		free := w.takeCore()
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := make(chan error)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAMemberLeavesByThemselvesAndTheOwnerStays(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	m := w.user("holder@example.com", fleet.Viewer, 1)
 	w.token(fleet.Token{ID: "t", Team: 1, User: m.User})
@@ -28,6 +29,7 @@ func TestAMemberLeavesByThemselvesAndTheOwnerStays(t *testing.T) {
 }
 
 func TestGroupsOfMembersThatTheActorCanNotSeeAreLeftOut(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	a, b := w.group("a"), w.group("b")
 	m := w.user("holder@example.com", fleet.Viewer, 1)
@@ -44,6 +46,7 @@ func TestGroupsOfMembersThatTheActorCanNotSeeAreLeftOut(t *testing.T) {
 
 // TestEveryWriteAsks calls what takes a right with each role.
 func TestEveryWriteAsks(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	w.group("a")
 	type verdict struct{ owner, admin, editor, viewer error }

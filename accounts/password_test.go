@@ -11,6 +11,7 @@ import (
 )
 
 func TestAChangedPasswordEndsAllOtherTokens(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	other := w.user("other@example.com", fleet.Viewer)
 	w.token(fleet.Token{ID: "theirs", User: other.User, Team: 1})
@@ -47,6 +48,7 @@ func TestAChangedPasswordEndsAllOtherTokens(t *testing.T) {
 }
 
 func TestAPasswordIsChangedOnlyByWhoKnowsIt(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	mine, me := w.signedIn()
 	before := w.account(me.User).Password
@@ -87,6 +89,7 @@ func (w *world) setHash(user fleet.UserID, hash string) {
 }
 
 func TestALostPasswordIsReplacedAndEndsEveryToken(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	mine, me := w.signedIn()
 	if err := w.ResetPassword(t.Context(), "nobody@example.com", newPassword); !errors.Is(err, fleet.NotFound) {
@@ -120,7 +123,7 @@ func TestALostPasswordIsReplacedAndEndsEveryToken(t *testing.T) {
 
 func TestASignInThatIsOvertakenByANewPasswordLeavesNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
+		w := settledInBubble(t)
 		free := w.takeCore() // the sign-in waits here, after it has read the account
 		done := make(chan struct{})
 		var secret string

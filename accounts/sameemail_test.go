@@ -26,6 +26,7 @@ func (w *world) as(password string, team fleet.TeamID) (fleet.Token, error) {
 
 // TestNobodyIsKeptOutByAnAccountWithTheirEmail: another team has made one and knows its password.
 func TestNobodyIsKeptOutByAnAccountWithTheirEmail(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	w := settled(t)
 	elsewhere := w.squatter()
@@ -68,6 +69,7 @@ func TestNobodyIsKeptOutByAnAccountWithTheirEmail(t *testing.T) {
 }
 
 func TestAddingAUserSaysNothingAboutOtherTeams(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	w.squatter()
 	if _, err := w.AddUser(t.Context(), boss, ada, password, fleet.Viewer, nil); err != nil {
@@ -82,6 +84,7 @@ func TestAddingAUserSaysNothingAboutOtherTeams(t *testing.T) {
 }
 
 func TestWithTheTeamAnAccountIsFoundAmongMany(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	for range 2 * maxCandidates {
 		chief := must[fleet.User](t)(w.store.Teams.CreateUser(t.Context(), fleet.User{Email: "chief@example.org"}))
@@ -95,6 +98,7 @@ func TestWithTheTeamAnAccountIsFoundAmongMany(t *testing.T) {
 }
 
 func TestResettingThePasswordOfOneOfManyNeedsItsNumber(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	w.squatter()
 	added := must[fleet.Member](t)(w.AddUser(t.Context(), boss, ada, password, fleet.Viewer, nil))

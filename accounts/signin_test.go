@@ -23,6 +23,7 @@ func (w *world) mark() string {
 }
 
 func TestOnlyAMarkOfThisServerMakesABrowserKnown(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	owner := w.account(1)
 	mark := w.mark()
@@ -56,7 +57,7 @@ func TestOnlyAMarkOfThisServerMakesABrowserKnown(t *testing.T) {
 
 func TestFailedSignInsAreAuditedAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
+		w := settledInBubble(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		watched := make(chan struct{})
 		go func() { defer close(watched); w.WatchFailures(ctx) }()

@@ -25,6 +25,7 @@ func inTwoTeams(w *world) (me fleet.Actor, secret string) {
 }
 
 func TestSwitchingTheTeamTakesNoPasswordAndEndsTheOldSession(t *testing.T) {
+	t.Parallel()
 	w, ctx := settled(t), t.Context()
 	me, secret := inTwoTeams(w)
 	renewed, token, err := w.Switch(ctx, me, secret, 2)
@@ -50,6 +51,7 @@ func TestSwitchingTheTeamTakesNoPasswordAndEndsTheOldSession(t *testing.T) {
 }
 
 func TestOnlyASessionOfAPersonSwitchesAndOnlyToTheirTeams(t *testing.T) {
+	t.Parallel()
 	w, ctx := settled(t), t.Context()
 	me, secret := inTwoTeams(w)
 	program, _, err := w.NewToken(ctx, me, "ci", 0)

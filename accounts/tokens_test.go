@@ -15,6 +15,7 @@ import (
 )
 
 func TestBootstrapOnce(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	if u := w.account(1); u.Email != "owner@example.com" || !strings.HasPrefix(u.Password, "$argon2id$v=19$m=64,t=2,p=1$") {
 		t.Errorf("got user %+v", u)
@@ -31,6 +32,7 @@ func TestBootstrapOnce(t *testing.T) {
 }
 
 func TestBootstrapContinuesAfterACrash(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	if _, err := w.createUser(t.Context(), fleet.User{Email: boss.Email}, password); err != nil { // the team was not created
 		t.Fatal(err)
@@ -48,6 +50,7 @@ func TestBootstrapContinuesAfterACrash(t *testing.T) {
 }
 
 func TestBootstrapRefuses(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct{ email, password string }{
 		"no email": {"", password}, "no host": {"me@", password}, "white space": {"a b@c", password},
 		"short password": {"a@b", "short"}, "long password": {"a@b", strings.Repeat("x", 257)},
@@ -61,7 +64,7 @@ func TestBootstrapRefuses(t *testing.T) {
 func TestTokensWorkUntilTheyDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		w := settled(t)
+		w := settledInBubble(t)
 		secret, token, err := w.signIn(password)
 		if err != nil {
 			t.Fatal(err)
@@ -94,7 +97,7 @@ func TestTokensWorkUntilTheyDoNot(t *testing.T) {
 func TestATokenShowsItsLastUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		w := settled(t)
+		w := settledInBubble(t)
 		secret, token, err := w.signIn(password)
 		if err != nil {
 			t.Fatal(err)
@@ -126,6 +129,7 @@ func TestATokenShowsItsLastUse(t *testing.T) {
 }
 
 func TestAUseDoesNotBringARevokedTokenBack(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	_, token, err := w.signIn(password)
 	if err != nil {
@@ -141,6 +145,7 @@ func TestAUseDoesNotBringARevokedTokenBack(t *testing.T) {
 }
 
 func TestRightsAreReadAtEachRequest(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	secret, _, err := w.signIn(password)
@@ -167,6 +172,7 @@ func TestRightsAreReadAtEachRequest(t *testing.T) {
 }
 
 func TestRevokedTokensEnd(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	owner, _, _ := w.signIn(password)
@@ -198,7 +204,7 @@ func TestRevokedTokensEnd(t *testing.T) {
 
 func TestASignInMakesRoomAmongTooManyTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t)
+		w := settledInBubble(t)
 		most := w.fill(time.Now().Add(time.Hour))
 		oldest := w.tokens(1)[most-1].ID
 		if _, _, err := w.signIn(password); err != nil {
@@ -216,6 +222,7 @@ func TestASignInMakesRoomAmongTooManyTokens(t *testing.T) {
 }
 
 func TestADeletedTeamEndsTheTokensForIt(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	w.token(fleet.Token{ID: "here", User: 1, Team: 1})
 	w.token(fleet.Token{ID: "elsewhere", User: 1, Team: 2})
@@ -231,6 +238,7 @@ func TestADeletedTeamEndsTheTokensForIt(t *testing.T) {
 }
 
 func TestWrongProofsLookAlike(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	_, _, wrong := w.signIn("wrong password")
 	_, _, unknown := w.SignIn(context.Background(), fleet.SignIn{Email: "nobody@example.com", Password: password})
@@ -243,6 +251,7 @@ func TestWrongProofsLookAlike(t *testing.T) {
 }
 
 func TestNoTokenLivesForever(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	const longest = 366 * 24 * time.Hour
 	if _, _, err := w.NewToken(t.Context(), boss, "CI", longest); err != nil {
@@ -261,6 +270,7 @@ func TestNoTokenLivesForever(t *testing.T) {
 }
 
 func TestTheAuditLogSaysWithWhichTokenAndFromWhere(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	secret, session, err := w.SignIn(t.Context(), fleet.SignIn{Email: boss.Email, Password: password, Address: "192.0.2.7"})
 	if err != nil {
@@ -285,7 +295,7 @@ func TestTheAuditLogSaysWithWhichTokenAndFromWhere(t *testing.T) {
 func TestAChildNeverOutlivesItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		w := settled(t)
+		w := settledInBubble(t)
 		parent, p, err := w.SignIn(ctx, fleet.SignIn{Email: boss.Email, Password: password, Lifetime: time.Hour})
 		if err != nil {
 			t.Fatal(err)
@@ -332,6 +342,7 @@ func TestAChildNeverOutlivesItsParent(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := settled(t)
 	w.group("a")
@@ -373,6 +384,7 @@ func TestMembers(t *testing.T) {
 
 // A viewer who creates tokens without end must not wash out the audit log.
 func TestTokensThatAUserCreatesAreLimited(t *testing.T) {
+	t.Parallel()
 	w := settled(t)
 	owner, _, _ := w.signIn(password)
 	viewer, err := w.Actor(t.Context(), owner)

@@ -25,7 +25,7 @@ var (
 	admin = fleet.Actor{User: 99, Email: "admin@example.com", Team: 1, Role: fleet.Admin}
 )
 
-// world is Accounts on an ephemeral store.
+// world is Accounts on a store of their own.
 type world struct {
 	*Accounts
 	t     testing.TB
@@ -33,17 +33,24 @@ type world struct {
 }
 
 // empty returns a world without teams and users.
-func empty(t testing.TB) *world {
-	t.Helper()
+func empty(t testing.TB) *world { return over(t, storetest.Open(t)) }
+
+// emptyInBubble is empty for tests with a clock of their own.
+func emptyInBubble(t testing.TB) *world { return over(t, storetest.InMemory(t)) }
+
+func over(t testing.TB, s *store.Store) *world {
 	quiet := slog.New(slog.DiscardHandler)
-	s := storetest.Open(t)
 	return &world{t: t, store: s, Accounts: New(Config{Teams: s.Teams, Audit: audit.New(s.Messages, quiet), HashMemory: 64})}
 }
 
 // settled returns a world with team 1 and its owner, user 1.
-func settled(t testing.TB) *world {
+func settled(t testing.TB) *world { return empty(t).settle() }
+
+func settledInBubble(t testing.TB) *world { return emptyInBubble(t).settle() }
+
+func (w *world) settle() *world {
+	t := w.t
 	t.Helper()
-	w := empty(t)
 	if created, err := w.Bootstrap(t.Context(), "Acme", " Owner@Example.com", password); err != nil || !created {
 		t.Fatalf("bootstrap: %t, %v", created, err)
 	}

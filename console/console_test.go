@@ -12,6 +12,7 @@ import (
 )
 
 func TestSignInKeepsTheTokenFromScriptsAndOtherSites(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	proof := url.Values{"email": {ownerEmail}, "password": {ownerPassword}, "next": {"/p/lamp/fleet?x=1"}}
 	for name, c := range map[string]struct {
@@ -38,6 +39,7 @@ func TestSignInKeepsTheTokenFromScriptsAndOtherSites(t *testing.T) {
 
 // What strangers do at the sign-in takes nothing from the browser a user signed in with.
 func TestABrowserOnceSignedInWithIsRemembered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	try := func(password string, browser *http.Cookie) *http.Response {
 		return w.send(http.MethodPost, "/sign-in", url.Values{"email": {ownerEmail}, "password": {password}}, func(r *http.Request) {
@@ -66,6 +68,7 @@ func TestABrowserOnceSignedInWithIsRemembered(t *testing.T) {
 }
 
 func TestWrongPasswordShowsTheFormAgain(t *testing.T) {
+	t.Parallel()
 	answer := newWorld(t).send(http.MethodPost, "/sign-in", url.Values{"email": {ownerEmail}, "password": {"wrong"}})
 	text := body(t, answer)
 	if answer.StatusCode != http.StatusUnauthorized || len(answer.Cookies()) != 0 ||
@@ -85,6 +88,7 @@ func TestSignInLeadsToPagesOfOurOwnOnly(t *testing.T) {
 }
 
 func TestANoticeLeadsToPagesOfOurOwnOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for link, want := range map[string]string{"/p/lamp/firmware/2": `<a href="/p/lamp/firmware/2">Follow &lt;it&gt;</a>`, "//evil.example": "Released 2.</p>", "": "Released 2.</p>"} {
 		left := httptest.NewRecorder()
@@ -99,6 +103,7 @@ func TestANoticeLeadsToPagesOfOurOwnOnly(t *testing.T) {
 }
 
 func TestSignOutEndsTheTokenItself(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	answer := w.send(http.MethodPost, "/sign-out", nil, w.signed)
 	if _, err := w.accounts.Actor(t.Context(), w.secret); !errors.Is(err, fleet.Unauthenticated) || answer.Cookies()[0].MaxAge >= 0 {
@@ -107,6 +112,7 @@ func TestSignOutEndsTheTokenItself(t *testing.T) {
 }
 
 func TestSignInIsRequiredAndLeadsBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, c := range map[string]struct {
 		target, location, redirect string
@@ -126,6 +132,7 @@ func TestSignInIsRequiredAndLeadsBack(t *testing.T) {
 }
 
 func TestFormsOfOtherSitesAreRejected(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	form := url.Values{"name": {"Lamp"}}
 	for name, c := range map[string]struct {
@@ -141,6 +148,7 @@ func TestFormsOfOtherSitesAreRejected(t *testing.T) {
 }
 
 func TestEveryAnswerRestrictsTheBrowser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, target := range []string{"/sign-in", "/static/app.js", "/products", "/nowhere"} {
 		h := w.send(http.MethodGet, target, nil, w.signed).Header
@@ -157,6 +165,7 @@ func TestEveryAnswerRestrictsTheBrowser(t *testing.T) {
 }
 
 func TestErrorsAreShownWhereTheyHappen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	failing := func(err error) http.Handler {
 		return w.serve(formTimeout, maxForm, func(v *visit) error { return err })
@@ -202,6 +211,7 @@ func TestTwoMistakesAtOnceHaveOneStatus(t *testing.T) {
 }
 
 func TestFirstProductIsMadeWhereNothingIs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if got := w.send(http.MethodGet, "/", nil, w.signed).Header.Get("Location"); got != "/products" {
 		t.Errorf("got %q, want /products", got)

@@ -53,6 +53,7 @@ func TestTheFifthTeamWithAnIDSeesTheUserName(t *testing.T) {
 
 // TestAPageOfAnotherTeamsDeviceIsAsOfNone: a GET answers the same for both.
 func TestAPageOfAnotherTeamsDeviceIsAsOfNone(t *testing.T) {
+	t.Parallel()
 	w := withDevices(t)
 	w.inTeams(1, "taken-1")
 	asked := 0

@@ -110,6 +110,7 @@ func (o opening) Listen(team fleet.TeamID) (<-chan event.Event, func()) {
 }
 
 func TestStreamEndsAtSignOut(t *testing.T) {
+	t.Parallel()
 	var w *world
 	w = newWorld(t, func(_ *world, c *Config) { c.Live = opening{opened: func() { w.streams.End(w.secret) }} })
 	if got := body(t, w.send(http.MethodGet, "/live", nil, w.signed)); !strings.Contains(got, "event: over\n") {

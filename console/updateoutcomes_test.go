@@ -41,6 +41,7 @@ func TestWhatWentWrongLastIsShownFirst(t *testing.T) {
 }
 
 func TestWhatAnActionTakesIsSaidInPlainWords(t *testing.T) {
+	t.Parallel()
 	v := newWorld(t).visit("/")
 	for want, c := range map[string]struct {
 		role   fleet.Role

@@ -35,11 +35,11 @@ func (w *world) ofGroup(t *testing.T, h *history.History, actor fleet.Actor, gro
 
 func TestAGroupHasThePastOfItsDevices(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
-		h, stop := w.start(t)
-		defer stop()
 		kitchen := w.group(t, "kitchen", 3)
 		w.group(t, "hall", 5)
 		w.Store.Index.SetOnline("1/kitchen-1", true)
+		h, stop := w.start(t)
+		defer stop()
 		time.Sleep(90 * time.Second)
 		w.countIn(kitchen, 6)
 		for n := range 3 {

@@ -38,7 +38,7 @@ type world struct {
 func run(t *testing.T, test func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Minute) // a whole minute, so that points are easy to name
-		w := &world{Fleet: otatest.New(t), in: make(map[fleet.GroupID]uint64)}
+		w := &world{Fleet: otatest.InMemory(t), in: make(map[fleet.GroupID]uint64)}
 		w.AddFirmware("1.0.0", 100)
 		w.AddFirmware("2.0.0", 100)
 		test(t, w)
@@ -72,6 +72,7 @@ func (w *world) startAs(t *testing.T, leads func() bool) (h *history.History, st
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { h.Run(ctx) })
+	synctest.Wait() // it has looked at what was there before
 	return h, func() {
 		cancel()
 		running.Wait()

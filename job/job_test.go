@@ -19,6 +19,7 @@ func groupsOrder() Order {
 }
 
 func TestAJobHasItsDevicesFromItsStartAndOneAuditEntry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.devices(2*partSize+7, in(old))
 	impact := must[Impact](t)(w.Preview(t.Context(), owner, groupsOrder()))
@@ -134,6 +135,7 @@ func TestAFlashIsNotRepeated(t *testing.T) {
 }
 
 func TestAJobOfAKilledStartIsDropped(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.devices(3, in(old))
 	j := must[Job](t)(w.check(ctx, owner, groupsOrder()))
@@ -192,6 +194,7 @@ func TestRightsAreAskedAgainWhileAJobRuns(t *testing.T) {
 }
 
 func TestACanceledJobLeavesTheRest(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.devices(3*partSize, in(old))
 	j := must[Job](t)(w.Start(ctx, owner, groupsOrder()))
@@ -219,6 +222,7 @@ func TestACanceledJobLeavesTheRest(t *testing.T) {
 }
 
 func TestDevicesThatAreNotDoneAreCountedAndTheFirstKept(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	ids := w.devices(5)
 	for range 2*MaxTroubles - 10 {
@@ -237,6 +241,7 @@ func TestDevicesThatAreNotDoneAreCountedAndTheFirstKept(t *testing.T) {
 
 // Users name devices by their ids alone.
 func TestDevicesThatAnOrderNamesAreThoseOfItsTeam(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.devices(2)
 	w.Store.Devices.SetOnline("1/d-00000", true)
@@ -251,6 +256,7 @@ func TestDevicesThatAnOrderNamesAreThoseOfItsTeam(t *testing.T) {
 }
 
 func TestTheSameStartTwiceIsOneJob(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.devices(3, in(old))
 	order := groupsOrder()
@@ -268,6 +274,7 @@ func TestTheSameStartTwiceIsOneJob(t *testing.T) {
 }
 
 func TestJobsOfATeamAreBounded(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.devices(3, in(old))
 	order := Order{Product: product, Action: jobs.Unlock, Query: fleet.DeviceQuery{}}
@@ -294,6 +301,7 @@ func TestJobsOfATeamAreBounded(t *testing.T) {
 }
 
 func TestJobsAreSeenByWhoStartedThemAndByAdmins(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.devices(3, in(beta))
 	mine := must[Job](t)(w.Start(ctx, editor, Order{Product: product, Action: jobs.Unlock, Query: fleet.DeviceQuery{}}))
@@ -340,6 +348,7 @@ func TestTeamsTakeTurns(t *testing.T) {
 }
 
 func TestRunDoesWhatIsStartedUntilItsContextEnds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.devices(partSize+1, in(old))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheServerThatLeadsCarriesOutTheJobsOfAll(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	leads := false
 	w.config.Leads, w.config.Alive = func() bool { return leads }, func(string) bool { return false }
@@ -35,6 +36,7 @@ func TestTheServerThatLeadsCarriesOutTheJobsOfAll(t *testing.T) {
 
 // TestAJobThatIsBeingStartedIsItsServers: the one that leads must not take it for one that was cut off.
 func TestAJobThatIsBeingStartedIsItsServers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alive := true
 	w.config.Leads, w.config.Alive = func() bool { return true }, func(string) bool { return alive }

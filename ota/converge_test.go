@@ -26,6 +26,7 @@ type unit struct {
 // order, then has every device behave: all must run what the rules say, without a slot or
 // a place in the line left behind.
 func TestWhateverHappensTheFleetConverges(t *testing.T) {
+	t.Parallel()
 	f := otatest.New(t)
 	for _, version := range []string{"1", "2", "3"} {
 		f.AddFirmware(version, 20_000)

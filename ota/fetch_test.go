@@ -8,6 +8,7 @@ import (
 )
 
 func TestGatewayFetchesOnlyWhatItsChildrenAreUpdatedTo(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	w.Edit("a", func(d *fleet.Device) { d.Kind, d.Gateway = fleet.BLE, "1/g" })
 	child, plan := w.connect("1/a", "1", func(h *wire.Hello) { h.Caches = true })

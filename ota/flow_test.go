@@ -11,8 +11,11 @@ import (
 )
 
 // one is a world with versions 1 to 3, default 2, and one device that runs 1.
-func one(t testing.TB, cfg Config) *world {
-	w := newWorld(t, cfg)
+func one(t testing.TB, cfg Config) *world { return newWorld(t, cfg).withOne() }
+
+func oneInBubble(t testing.TB, cfg Config) *world { return inBubble(t, cfg).withOne() }
+
+func (w *world) withOne() *world {
 	for _, version := range []string{"1", "2", "3"} {
 		w.AddFirmware(version, 100_000)
 	}
@@ -31,6 +34,7 @@ func (w *world) state(t *testing.T, id fleet.DeviceID, want fleet.UpdateState) f
 }
 
 func TestOnlyTheNextHandshakeConfirms(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, p := w.connect("a", "1")
 	if p.Because != fleet.BecauseDefault || p.Welcome(1).Target.String() != "2" {
@@ -67,6 +71,7 @@ func TestOnlyTheNextHandshakeConfirms(t *testing.T) {
 }
 
 func TestALostConnectionContinuesTheSameUpdateAndCostsNothing(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.take(5)
@@ -91,7 +96,7 @@ func TestALostConnectionContinuesTheSameUpdateAndCostsNothing(t *testing.T) {
 
 func TestRolledBackThreeTimesIsExhaustedUntilTheTargetChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{CoolDown: []time.Duration{time.Minute, 10 * time.Minute}})
+		w := oneInBubble(t, Config{CoolDown: []time.Duration{time.Minute, 10 * time.Minute}})
 		for i, wait := range []time.Duration{time.Minute, 10 * time.Minute, 10 * time.Minute} {
 			r, _ := w.connect("a", "1")
 			if len(r.offers) != 1 || w.Record("a").Update.Attempt != i+1 {
@@ -125,7 +130,7 @@ func TestRolledBackThreeTimesIsExhaustedUntilTheTargetChanges(t *testing.T) {
 
 func TestAConfirmationFollowedByAFallBackCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
+		w := oneInBubble(t, Config{})
 		for i := range 3 {
 			r, _ := w.connect("a", "1")
 			r.report(wire.ReportApplying)
@@ -151,6 +156,7 @@ func TestAConfirmationFollowedByAFallBackCounts(t *testing.T) {
 }
 
 func TestSupersededIsFreeAndFollowedAtOnce(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.take(3)
@@ -174,6 +180,7 @@ func TestSupersededIsFreeAndFollowedAtOnce(t *testing.T) {
 }
 
 func TestNothingIsSentWhileItApplies(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.report(wire.ReportApplying)
@@ -189,6 +196,7 @@ func TestNothingIsSentWhileItApplies(t *testing.T) {
 }
 
 func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	w.Device("a", "1", func(d *fleet.Device) { d.Development, d.Flash = true, v("3") })
 	r, p := w.connect("a", "1")
@@ -213,7 +221,7 @@ func TestFlashIsUsedUpWhenItsUpdateEnds(t *testing.T) {
 // was on its way when the Offer left. What was pushed must not be pushed again.
 func TestAHelloThatCrossedItsOfferIsNotOfferedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
+		w := oneInBubble(t, Config{})
 		w.Default("1")
 		r, _ := w.connect("a", "1")
 		w.Default("2")
@@ -234,6 +242,7 @@ func TestAHelloThatCrossedItsOfferIsNotOfferedAgain(t *testing.T) {
 // TestAStopThatIsReevaluatedFirstReachesTheDevice has an operator, maybe at another server, write that an
 // update is stopped; before its download is halted, something else has the device re-evaluated.
 func TestAStopThatIsReevaluatedFirstReachesTheDevice(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.act(AtChange, func(d *fleet.Device) {

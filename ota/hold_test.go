@@ -34,6 +34,7 @@ func (w *world) put(state fleet.ReleaseState) uint64 {
 }
 
 func TestAHaltStopsChunksBeforeTheDeviceIsReevaluated(t *testing.T) {
+	t.Parallel()
 	w, id := staged(t)
 	w.Device("locked", "1", func(d *fleet.Device) { d.Lock = v("2") })
 	other, _ := w.connect("locked", "1")
@@ -57,6 +58,7 @@ func TestAHaltStopsChunksBeforeTheDeviceIsReevaluated(t *testing.T) {
 }
 
 func TestAReleaseThatIsResumedSendsWhatWasNotSent(t *testing.T) {
+	t.Parallel()
 	w, id := staged(t)
 	r, _ := w.connect("a", "2")
 	r.take(8)
@@ -72,6 +74,7 @@ func TestAReleaseThatIsResumedSendsWhatWasNotSent(t *testing.T) {
 // TestAnOfferThatCrossesAHaltSendsNoChunks: the device's record was saved before the halt, and the Offer goes
 // out after it.
 func TestAnOfferThatCrossesAHaltSendsNoChunks(t *testing.T) {
+	t.Parallel()
 	w, id := staged(t)
 	w.Device("a", "2")
 	r := &radio{w: w, id: "1/a", got: map[uint32][]byte{}, hello: wire.NewHello(v("2"))}
@@ -97,6 +100,7 @@ func TestAnOfferThatCrossesAHaltSendsNoChunks(t *testing.T) {
 // TestAStopIsSentThoughTheDecisionIsMadeAgain: it was saved by a catalog that was not the newest any more,
 // and the record that it is made on again shows no running update.
 func TestAStopIsSentThoughTheDecisionIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	w, id := staged(t)
 	r, _ := w.connect("a", "2")
 	w.Hold(product, id, w.put(fleet.ReleaseHalted))

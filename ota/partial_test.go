@@ -24,6 +24,7 @@ func (r *radio) firsts() (firsts []uint32) {
 }
 
 func TestAnOfferOfAnotherImageEndsWhatTheHelloReportedAsHeld(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name string
 		act  func(*world) *radio
@@ -115,6 +116,7 @@ func TestAnOfferOfAnotherImageEndsWhatTheHelloReportedAsHeld(t *testing.T) {
 
 // A device short of memory asks for smaller chunks than it was offered and reports its position.
 func TestAPositionInAReportNeverClaimsMoreThanTheDeviceHolds(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.want(0, 64, func(w *wire.Want) { w.Chunk = 512 })

@@ -11,6 +11,7 @@ import (
 )
 
 func TestDecideAtHello(t *testing.T) {
+	t.Parallel()
 	const size = 10_000
 	held := fleet.UpdateID{9}
 	for _, row := range []struct {
@@ -125,6 +126,7 @@ func TestDecideAtHello(t *testing.T) {
 }
 
 func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name    string
 		size    int
@@ -165,7 +167,7 @@ func TestResumeSendsNoChunkTheDeviceHolds(t *testing.T) {
 
 func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Config{MaxUpdates: 2, MaxWaiting: 2, BusyAgain: 30 * time.Second})
+		w := inBubble(t, Config{MaxUpdates: 2, MaxWaiting: 2, BusyAgain: 30 * time.Second})
 		w.AddFirmware("2", 10_000)
 		w.Default("2")
 		radios := map[fleet.DeviceID]*radio{}
@@ -216,6 +218,7 @@ func TestSlotsAreFirstComeFirstServed(t *testing.T) {
 }
 
 func TestADeviceThatComesBackAndWaitsIsOfferedLaterWhatItLacks(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		stored bool

@@ -9,6 +9,7 @@ import (
 )
 
 func TestWantsThatCantBe(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		act    func(*radio)
@@ -45,6 +46,7 @@ func TestWantsThatCantBe(t *testing.T) {
 }
 
 func TestGoneOfAnOldLinkDoesNotEndTheNewOne(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	old, _ := w.connect("a", "1")
 	r, _ := w.connect("a", "1")
@@ -55,6 +57,7 @@ func TestGoneOfAnOldLinkDoesNotEndTheNewOne(t *testing.T) {
 }
 
 func TestAnOfferThatCantBeSentKeepsNoSlot(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	d := w.Record("a")
 	p := w.Decide(&d, w.Catalog(), wire.NewHello(v("1")), AtHello)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestThatAVersionRanIsRecordedOnce(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		device   fleet.Device
 		recorded bool

@@ -9,6 +9,7 @@ import (
 )
 
 func TestNotNowPausesADownloadAndEnabledContinuesIt(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	r.take(4)
@@ -36,6 +37,7 @@ func TestNotNowPausesADownloadAndEnabledContinuesIt(t *testing.T) {
 }
 
 func TestAForcedDeviceThatSaysNotNowContinues(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	w.Device("a", "1", func(d *fleet.Device) { d.Force = true })
 	r, _ := w.connect("a", "1")
@@ -46,6 +48,7 @@ func TestAForcedDeviceThatSaysNotNowContinues(t *testing.T) {
 }
 
 func TestReportsThatDontFitAreIgnored(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*wire.Report){
 		"another image":  func(p *wire.Report) { p.Image = fleet.Image{1} },
 		"another update": func(p *wire.Report) { p.Update = fleet.UpdateID{1} },
@@ -63,6 +66,7 @@ func TestReportsThatDontFitAreIgnored(t *testing.T) {
 }
 
 func TestReportOfAnEarlierSessionIsRefused(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	session := w.Record("a").Session
@@ -74,6 +78,7 @@ func TestReportOfAnEarlierSessionIsRefused(t *testing.T) {
 }
 
 func TestReportIsAnsweredOnlyWhenItIsWritten(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	session := w.Record("a").Session
@@ -88,6 +93,7 @@ func TestReportIsAnsweredOnlyWhenItIsWritten(t *testing.T) {
 }
 
 func TestFailedReportSpendsAnAttempt(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	r, _ := w.connect("a", "1")
 	news := r.report(wire.ReportFailed, func(p *wire.Report) { p.Reason, p.Text = wire.ReasonDigest, "bad flash" })

@@ -80,7 +80,7 @@ func TestASlowDownloadGivesWayToDevicesOfOtherServers(t *testing.T) {
 // the last chunk that was sent.
 func TestWhatOthersMayHaveTakenIsGivenUpAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{MaxUpdates: 10})
+		w := oneInBubble(t, Config{MaxUpdates: 10})
 		w.Shared(func() {})
 		give := func(n int64, cut bool) {
 			w.Share(map[string]grant.Allowance{allSlots: {Bound: n, Elsewhere: 4, Cut: cut}})
@@ -130,6 +130,7 @@ func TestWhatOthersMayHaveTakenIsGivenUpAtOnce(t *testing.T) {
 // TestAFirstWindowIsSentOnAfterACut: a device that has not asked for anything yet gets the rest of what goes
 // with the Offer, and no other Offer.
 func TestAFirstWindowIsSentOnAfterACut(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{MaxUpdates: 10})
 	w.Shared(func() {})
 	give := func(n int64) { w.Share(map[string]grant.Allowance{allSlots: {Bound: n, Cut: true}}) }

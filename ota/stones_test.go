@@ -10,10 +10,9 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// stones is a world with versions 1 to 4, of which 3 requires 2, and 4 requires a version that was
+// stones gives w versions 1 to 4, of which 3 requires 2, and 4 requires a version that was
 // never uploaded; default 3, and one device that runs 1.
-func stones(t testing.TB) *world {
-	w := newWorld(t, Config{CoolDown: []time.Duration{time.Minute}})
+func (w *world) stones() *world {
 	for _, version := range []string{"1", "2", "3", "4"} {
 		w.AddFirmware(version, 20_000)
 	}
@@ -34,7 +33,8 @@ func (w *world) requires(version, from string) {
 }
 
 func TestADeviceGetsToItsTargetBySteppingStones(t *testing.T) {
-	w := stones(t)
+	t.Parallel()
+	w := newWorld(t, Config{}).stones()
 	r, p := w.connect("a", "1")
 	if len(r.offers) != 1 || r.offers[0].Version.String() != "2" || p.Target.String() != "3" {
 		t.Fatalf("got offers %v, target %s; want 2 on the way to 3", r.offers, p.Target)
@@ -59,7 +59,7 @@ func TestADeviceGetsToItsTargetBySteppingStones(t *testing.T) {
 // TestAttemptsCountAtTheTarget: those at a stepping stone and those at the target add up.
 func TestAttemptsCountAtTheTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := stones(t)
+		w := inBubble(t, Config{CoolDown: []time.Duration{time.Minute}}).stones()
 		for n, row := range []struct {
 			runs, offered, comesBack string
 			spent                    int
@@ -91,7 +91,8 @@ func TestAttemptsCountAtTheTarget(t *testing.T) {
 }
 
 func TestADeviceWithoutAWayCostsNothingAndIsReportedOnce(t *testing.T) {
-	w := stones(t)
+	t.Parallel()
+	w := newWorld(t, Config{}).stones()
 	w.Default("4")
 	r, p := w.connect("a", "1")
 	want := "no way from 1: 4 can only be installed over >=3.5.0, and no uploaded version leads there"
@@ -114,7 +115,8 @@ func TestADeviceWithoutAWayCostsNothingAndIsReportedOnce(t *testing.T) {
 }
 
 func TestASteppingStoneEndsWithItsTarget(t *testing.T) {
-	w := stones(t)
+	t.Parallel()
+	w := newWorld(t, Config{}).stones()
 	r, _ := w.connect("a", "1")
 	w.Default("2")
 	p := r.again(AtChange)

@@ -25,7 +25,7 @@ func (w *world) sweeping(t *testing.T) {
 
 func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{MaxUpdates: 1})
+		w := oneInBubble(t, Config{MaxUpdates: 1})
 		w.sweeping(t)
 		w.Device("b", "1")
 		a, _ := w.connect("a", "1")
@@ -58,7 +58,7 @@ func TestNoWantFor60sFreesTheSlotAnd10minEndTheUpdateFreeOfCharge(t *testing.T) 
 
 func TestASlowDownloadThatProgressesIsNotStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
+		w := oneInBubble(t, Config{})
 		w.sweeping(t)
 		r, _ := w.connect("a", "1")
 		for range 8 {
@@ -74,7 +74,7 @@ func TestASlowDownloadThatProgressesIsNotStalled(t *testing.T) {
 
 func TestADeviceMayTakeItsTimeBetweenStoredAndApplying(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
+		w := oneInBubble(t, Config{})
 		w.sweeping(t)
 		r, _ := w.connect("a", "1")
 		r.download()
@@ -99,7 +99,7 @@ func TestADeviceMayTakeItsTimeBetweenStoredAndApplying(t *testing.T) {
 
 func TestASlotThatIsNotTakenUpIsFreed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
+		w := oneInBubble(t, Config{})
 		w.sweeping(t)
 		d := w.Record("a")
 		w.Decide(&d, w.Catalog(), wire.NewHello(v("1")), AtHello) // and never started
@@ -116,7 +116,7 @@ func TestASlotThatIsNotTakenUpIsFreed(t *testing.T) {
 
 func TestThreeTransfersWithoutStoredEndTheUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{})
+		w := oneInBubble(t, Config{})
 		w.sweeping(t)
 		r, _ := w.connect("a", "1")
 		for i := range 3 {
@@ -138,6 +138,7 @@ func TestThreeTransfersWithoutStoredEndTheUpdate(t *testing.T) {
 }
 
 func TestTheEndOfADownloadLeavesTheOneInItsPlace(t *testing.T) {
+	t.Parallel()
 	w := one(t, Config{})
 	w.connect("a", "1")
 	old := w.running["1/a"]

@@ -13,7 +13,7 @@ import (
 // small is a world with version 2 as the default, whose image of 30,000 bytes goes out at once,
 // in one window, and device a, which runs 1.
 func small(t *testing.T) *world {
-	w := newWorld(t, Config{})
+	w := inBubble(t, Config{})
 	w.AddFirmware("2", 30_000)
 	w.Default("2")
 	w.Device("a", "1")

@@ -92,7 +92,7 @@ func TestNoTeamFillsTheLine(t *testing.T) {
 
 func TestADownloadThatHardlyMovesGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := one(t, Config{MaxUpdates: 1})
+		w := oneInBubble(t, Config{MaxUpdates: 1})
 		w.sweeping(t)
 		w.Device("b", "1")
 		a, _ := w.connect("a", "1")

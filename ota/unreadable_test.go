@@ -24,7 +24,7 @@ func TestAnImageThatCannotBeReadHoldsNoSlotAndIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended []fleet.DeviceID
 		var causes []error
-		w := one(t, Config{
+		w := oneInBubble(t, Config{
 			Ended:      func(d fleet.Device) { ended = append(ended, d.ID) },
 			Unreadable: func(_ fleet.Device, cause error) { causes = append(causes, cause) },
 		})
@@ -96,7 +96,7 @@ func TestADownloadContinuesByItselfOnceItsImageCanBeReadAgain(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := one(t, Config{})
+				w := oneInBubble(t, Config{})
 				w.sweeping(t)
 				name := w.ImageFile(w.Catalog().Firmware[v("2").Key()].Digest)
 				if err := row.harm(name); err != nil {

@@ -50,6 +50,9 @@ func (w *world) next() (id fleet.DeviceID) {
 
 func newWorld(t testing.TB, cfg Config) *world { return overFleet(otatest.New(t), cfg) }
 
+// inBubble is newWorld for tests with a clock of their own.
+func inBubble(t testing.TB, cfg Config) *world { return overFleet(otatest.InMemory(t), cfg) }
+
 func overFleet(f *otatest.Fleet, cfg Config) *world {
 	w := &world{Fleet: f}
 	cfg.MaxUpdates = cmp.Or(cfg.MaxUpdates, 1000)

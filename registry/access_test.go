@@ -26,6 +26,7 @@ func theirs(id fleet.DeviceID) fleet.Device {
 }
 
 func TestADeviceThatBecameAnotherTeamsIsNotTouched(t *testing.T) {
+	t.Parallel()
 	owner := actor(fleet.Owner)
 	for name, touch := range map[string]func(context.Context, *world) error{
 		"flash": func(ctx context.Context, w *world) error {

@@ -51,6 +51,7 @@ func (h halting) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet
 }
 
 func TestABatchTellsOfEveryFailure(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.devices = halting{lateFor(w, 1)}
 	err := w.EditGroups(t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free", "in-a"}, Add: []string{"a", "b"}})
@@ -60,6 +61,7 @@ func TestABatchTellsOfEveryFailure(t *testing.T) {
 }
 
 func TestAGroupDeletedWhileItIsAssignedIsOnNoDevice(t *testing.T) {
+	t.Parallel()
 	for name, assign := range map[string]func(ctx context.Context, w *world) error{
 		"one device": func(ctx context.Context, w *world) error {
 			_, err := w.EditDevice(ctx, actor(fleet.Owner), 1, "free", fleet.DeviceEdit{Groups: &[]string{"a", "b"}})

@@ -32,6 +32,7 @@ func (c crashing) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 // TestABatchThatSteersDevicesIsFinishedAfterACrash cuts each kind of batch off after one
 // device and starts again.
 func TestABatchThatSteersDevicesIsFinishedAfterACrash(t *testing.T) {
+	t.Parallel()
 	one, none := version("1"), fleet.Version{}
 	for name, row := range map[string]struct {
 		edit fleet.DevicesEdit
@@ -99,6 +100,7 @@ func count(w *world, ids []fleet.DeviceID, is func(fleet.Device) bool) (n int) {
 }
 
 func TestAResumedLockTouchesNoDeviceThatMoved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	text := "1"
 	record, err := json.Marshal(batch{Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "2/far"}, Lock: &text})
@@ -119,6 +121,7 @@ func TestAResumedLockTouchesNoDeviceThatMoved(t *testing.T) {
 }
 
 func TestABatchThatSteersLeavesTheJournalWhenItsOutcomeIsKnown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, devices := range [][]fleet.DeviceID{{"free"}, {"nobody"}} {
 		_ = w.EditDevices(t.Context(), actor(fleet.Admin), fleet.DevicesEdit{Product: 1, Devices: devices, Development: ptr(true)})

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAJobsChangeIsMadeOfEachDeviceOnItsOwn(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	change := Change{Add: []fleet.GroupID{2}, Remove: []fleet.GroupID{1}}
 	ids := []fleet.DeviceID{"free", "in-a", "gone", "far", "in-ab"}

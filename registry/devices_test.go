@@ -15,6 +15,7 @@ import (
 )
 
 func TestImportSaysWhatBecameOfEachID(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must[fleet.Product](t)(w.store.Catalogs.CreateProduct(t.Context(), fleet.Product{Team: 1, Slug: "bulb", Name: "Bulb"}))
 	w.create(fleet.Device{ID: "elsewhere", Team: 1, Product: 3})
@@ -58,6 +59,7 @@ func TestImportSaysWhatBecameOfEachID(t *testing.T) {
 }
 
 func TestImportOfBLEDevices(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	got, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, Devices: fleet.NewDevices("b1"), Gateway: "free"})
@@ -78,6 +80,7 @@ func TestImportOfBLEDevices(t *testing.T) {
 }
 
 func TestImportRefusesGroupsOfAnotherProduct(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if _, err := w.Import(context.Background(), actor(fleet.Admin), fleet.Import{Product: 1, Devices: fleet.NewDevices("n1"), Groups: []string{"other"}}); !errors.Is(err, fleet.Invalid) {
 		t.Errorf("got %v, want Invalid", err)
@@ -88,6 +91,7 @@ func TestImportRefusesGroupsOfAnotherProduct(t *testing.T) {
 }
 
 func TestEditing(t *testing.T) {
+	t.Parallel()
 	running := func(d *fleet.Device) { d.Update.State = fleet.Downloading }
 	developing := func(d *fleet.Device) { d.Development = true }
 	for name, row := range map[string]struct {
@@ -143,6 +147,7 @@ func TestEditing(t *testing.T) {
 }
 
 func TestMissingGroupIsMadeInTheScopeOfTheCall(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct{ product, want fleet.ProductID }{"product": {1, 1}, "team": {0, 0}} {
 		w := newWorld(t)
 		if _, err := w.EditDevice(context.Background(), actor(fleet.Admin), row.product, "free", fleet.DeviceEdit{Groups: &[]string{"fresh"}}); err != nil {
@@ -155,6 +160,7 @@ func TestMissingGroupIsMadeInTheScopeOfTheCall(t *testing.T) {
 }
 
 func TestPreviewChangesNothing(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	before := w.device("in-a")
@@ -172,6 +178,7 @@ func TestPreviewChangesNothing(t *testing.T) {
 }
 
 func TestBatchIsAllOrNothingToBeginWith(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for name, row := range map[string]struct {
 		edit fleet.GroupsEdit
@@ -200,6 +207,7 @@ func TestBatchIsAllOrNothingToBeginWith(t *testing.T) {
 }
 
 func TestFlashTakesAnOnlineDevice(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	if err := w.FlashDevice(ctx, actor(fleet.Admin), 0, "free", version("1")); !errors.Is(err, fleet.Conflict) {
@@ -218,6 +226,7 @@ func TestFlashTakesAnOnlineDevice(t *testing.T) {
 }
 
 func TestViewTellsTargetsWithAndWithoutTheLock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.catalog(1, func(c *fleet.Catalog) { c.Default = version("2") })
 	for name, row := range map[string]struct {
@@ -240,6 +249,7 @@ func TestViewTellsTargetsWithAndWithoutTheLock(t *testing.T) {
 }
 
 func TestDeletedGroupsDownloadsAreDecidedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.change("in-a", func(d *fleet.Device) { d.Update.State = fleet.Downloading })
 	if err := w.DeleteGroup(context.Background(), actor(fleet.Admin), 1, "a"); err != nil {
@@ -251,6 +261,7 @@ func TestDeletedGroupsDownloadsAreDecidedAgain(t *testing.T) {
 }
 
 func TestCommandLimits(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	c, err := w.Command(ctx, actor(fleet.Editor), "free", "blink/fast", []byte("x"), 0)
@@ -273,6 +284,7 @@ func TestCommandLimits(t *testing.T) {
 }
 
 func TestAnEditOnOldSightIsRefused(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w := newWorld(t)
 	read, err := w.Device(ctx, actor(fleet.Owner), 0, "in-ab")

@@ -9,6 +9,7 @@ import (
 )
 
 func TestOnlyWhoMayImportMakesADeviceAGateway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.create(fleet.Device{ID: "gw-b", Kind: fleet.Gateway}, fleet.Device{ID: "loose", Kind: fleet.BLE})
 	gateway := fleet.DeviceID("free")

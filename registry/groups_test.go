@@ -31,6 +31,7 @@ func (l leaving) Done() <-chan struct{} {
 // TestADeletionIsCompleteOrNotBegunWhenTheClientDisconnects disconnects the client at each
 // step.
 func TestADeletionIsCompleteOrNotBegunWhenTheClientDisconnects(t *testing.T) {
+	t.Parallel()
 	for name, remove := range map[string]func(context.Context, *world) error{
 		"a group":   func(ctx context.Context, w *world) error { return w.DeleteGroup(ctx, actor(fleet.Owner), 1, "b") },
 		"a product": func(ctx context.Context, w *world) error { return w.DeleteProduct(ctx, actor(fleet.Owner), 1) },
@@ -83,6 +84,7 @@ func (o outlook) Preview(_ context.Context, _ fleet.Actor, product fleet.Product
 }
 
 func TestTheImpactOfATeamsGroupIsThatOfAllProducts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.create(fleet.Device{ID: "lock", Team: 1, Product: 2, Groups: []fleet.GroupID{1}})
 	locked := []fleet.ReasonCount{{Reason: "locked", Devices: 1}}

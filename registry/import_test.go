@@ -12,6 +12,7 @@ import (
 )
 
 func TestImportTakesWhatIsKnownOfADevice(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	known := fleet.Secret(sha256.Sum256([]byte("0123456789abcdef")))
 	got, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, Groups: []string{"a"}, Devices: []fleet.NewDevice{
@@ -40,6 +41,7 @@ func TestImportTakesWhatIsKnownOfADevice(t *testing.T) {
 }
 
 func TestImportGoesToTheProductOfEachDevice(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	bulb := must[fleet.Product](t)(w.CreateProduct(ctx, actor(fleet.Owner), fleet.Product{Team: 1, Name: "Bulb", Slug: "bulb"}))
 	got, err := w.Import(ctx, actor(fleet.Admin), fleet.Import{Product: 1, Devices: []fleet.NewDevice{{ID: "n1"}, {ID: "n2", Product: "bulb"}, {ID: "n3", Product: bulb.ID.String()}}})
@@ -54,6 +56,7 @@ func TestImportGoesToTheProductOfEachDevice(t *testing.T) {
 }
 
 func TestImportOfAnInvalidFieldImportsNothing(t *testing.T) {
+	t.Parallel()
 	secret := fleet.Secret{1}
 	for name, c := range map[string]struct {
 		order fleet.Import
@@ -84,6 +87,7 @@ func TestImportOfAnInvalidFieldImportsNothing(t *testing.T) {
 }
 
 func TestPreviewOfAnImportSaysWhatItWouldDoAndDoesNothing(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	w.catalog(1, func(c *fleet.Catalog) { c.Default, c.Groups[2] = version("1"), version("2") })
 	must[fleet.Product](t)(w.store.Catalogs.CreateProduct(ctx, fleet.Product{Team: 1, Slug: "bulb", Name: "Bulb"}))
@@ -116,6 +120,7 @@ func TestPreviewOfAnImportSaysWhatItWouldDoAndDoesNothing(t *testing.T) {
 }
 
 func TestGroupsAreUniqueWithoutCase(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	if _, err := w.CreateGroup(ctx, actor(fleet.Owner), fleet.Group{Team: 1, Name: "A"}); !errors.Is(err, fleet.Conflict) {
 		t.Errorf("A beside a: got %v, want Conflict", err)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestResumeFinishesABatchAndLeavesOutWhatIsGone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	record, err := json.Marshal(batch{
 		Team: 1, Product: 1, Email: "ann@example.com", Devices: []fleet.DeviceID{"free", "in-a", "2/far", "gone"},
@@ -43,6 +44,7 @@ func TestResumeFinishesABatchAndLeavesOutWhatIsGone(t *testing.T) {
 }
 
 func TestABatchLeavesTheJournalWhenItsOutcomeIsKnown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, devices := range [][]fleet.DeviceID{{"free"}, {"nobody"}} {
 		_ = w.EditGroups(t.Context(), actor(fleet.Admin), fleet.GroupsEdit{Product: 1, Devices: devices, Add: []string{"a"}})
@@ -96,6 +98,7 @@ func (a *away) Fence(ctx context.Context, id string) error {
 // TestABatchThatWasAnsweredDoesNotRunAgain takes a batch back after Redis was away while it
 // was opened or closed, and starts again.
 func TestABatchThatWasAnsweredDoesNotRunAgain(t *testing.T) {
+	t.Parallel()
 	lock := version("1")
 	for name, row := range map[string]struct {
 		from    string
@@ -144,6 +147,7 @@ func TestABatchThatWasAnsweredDoesNotRunAgain(t *testing.T) {
 }
 
 func TestABatchThatWasAnsweredDoesNotRunAgainAfterAStopInOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	outage := &away{journal: w.store.Journal, from: "open", carried: true}
 	w.Registry.journal = outage
@@ -170,6 +174,7 @@ func leaveA(w *world) error {
 // TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill ends the process while Redis is away: the next
 // one only has what is on disk.
 func TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill(t *testing.T) {
+	t.Parallel()
 	for name, from := range map[string]string{"opened unnoticed": "open", "not closed": "close"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -220,6 +225,7 @@ func (s terms) Edit(ctx context.Context, id fleet.DeviceID, change func(*fleet.D
 }
 
 func TestABatchChangesDevicesInTheTermOfItsJournal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	both := terms{w.store.Journal, w.store.Devices, t}
 	w.Registry.journal, w.Registry.devices = both, both

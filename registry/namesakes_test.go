@@ -33,6 +33,7 @@ func (w *world) everythingOf(team fleet.TeamID) string {
 // docs/rules.md, "Words": ids of devices and slugs are unique in their team. Whatever one team does,
 // with an id that another one has or with the name that this has inside of the server, is about its own.
 func TestTeamsWithTheSameIDsNeverMeet(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
 	w.create(fleet.Device{ID: "gw", Kind: fleet.Gateway}, fleet.Device{ID: "loose", Kind: fleet.BLE})
 	ours := w.everythingOf(1)
@@ -126,6 +127,7 @@ func TestTeamsWithTheSameIDsNeverMeet(t *testing.T) {
 // An import of ids that other teams have says what it says if nobody has them, so that a team learns
 // nothing about others.
 func TestAnImportSaysNothingAboutOtherTeams(t *testing.T) {
+	t.Parallel()
 	order := func(product fleet.ProductID) fleet.Import {
 		return fleet.Import{Product: product, Devices: fleet.NewDevices("a", "b", "no good", "a", "mine", "elsewhere")}
 	}
@@ -152,6 +154,7 @@ func TestAnImportSaysNothingAboutOtherTeams(t *testing.T) {
 // Four devices with an id can use it as their user name; an import says that those of a fifth team
 // can't, and what they use instead (docs/protocol.md, "Credentials").
 func TestTheFifthTeamWithAnIDIsGivenTheUserNamesOfItsDevices(t *testing.T) {
+	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	for team := fleet.TeamID(11); team <= 14; team++ {
 		w.create(fleet.Device{ID: "x", Team: team, Product: 99})

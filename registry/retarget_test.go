@@ -9,6 +9,7 @@ import (
 // A stop and spent attempts last until the target changes: also when an operator changes it and
 // changes it back before the device sends a Hello.
 func TestAnEditThatChangesTheTargetFreesADevice(t *testing.T) {
+	t.Parallel()
 	groups := func(names ...string) fleet.DeviceEdit { return fleet.DeviceEdit{Groups: &names} }
 	lock := func(v string) fleet.DeviceEdit { return fleet.DeviceEdit{Lock: ptr(version(v))} }
 	for _, row := range []struct {

@@ -75,6 +75,7 @@ var rights = map[string]struct {
 }
 
 func TestEveryMethodAsksForTheRight(t *testing.T) {
+	t.Parallel()
 	for name, row := range rights {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -218,6 +219,7 @@ func readMessages(ctx context.Context, w *world, a fleet.Actor) error {
 }
 
 func TestHiddenGroupsAppearNowhere(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	w, a := newWorld(t), actor(fleet.Editor, 1)
 	v, err := w.Device(ctx, a, 0, "in-ab")
@@ -240,6 +242,7 @@ func TestHiddenGroupsAppearNowhere(t *testing.T) {
 
 // TestMessagesAreTheTeamsAlone: the query can't name another team.
 func TestMessagesAreTheTeamsAlone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for team, device := range map[fleet.TeamID]fleet.DeviceID{1: "free", 2: "far"} {
 		must[string](t)(w.store.Messages.Append(t.Context(), fleet.Message{Team: team, Device: device, Topic: "x"}))

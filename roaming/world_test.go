@@ -29,7 +29,7 @@ type world struct {
 func withGateways(t testing.TB) *world {
 	t.Helper()
 	ctx, quiet := t.Context(), slog.New(slog.DiscardHandler)
-	s := storetest.Open(t)
+	s := storetest.InMemory(t)
 	w := &world{t: t, store: s, live: &connected{}}
 	w.Roaming = New(Config{
 		Devices: s.Devices, Index: s.Index, Catalogs: s.Catalogs, Messages: s.Messages, Audit: audit.New(s.Messages, quiet), Live: w.live, Log: quiet,

@@ -10,6 +10,7 @@ import (
 
 // A short request has a short answer, and a stranger's is short.
 func TestAnswersNameSomeOfManyFaults(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var fields, form strings.Builder
 	for i := range 500 {
@@ -37,6 +38,7 @@ func TestAnswersNameSomeOfManyFaults(t *testing.T) {
 }
 
 func TestBodiesOfPublicOperationsAreShort(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{"/oauth/token", "/v1/invitations/accept"} {
 		for _, kind := range []string{"application/json", "application/x-www-form-urlencoded"} {
@@ -48,6 +50,7 @@ func TestBodiesOfPublicOperationsAreShort(t *testing.T) {
 }
 
 func TestBodiesAreBoundedAndTyped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, row := range map[string]struct {
 		contentType, body string

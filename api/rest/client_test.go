@@ -15,6 +15,7 @@ import (
 )
 
 func TestClientStreamsImages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	f, err := w.Upload(t.Context(), "lamp", api.NewFirmware{Version: shownVersion("8"), Title: "Eight"}, strings.NewReader("IMAGE"))
 	if err != nil || f.Version.String() != "8" || f.Name != "firmware.bin" {
@@ -31,6 +32,7 @@ func TestClientStreamsImages(t *testing.T) {
 }
 
 func TestUploadTakesTheVersionOfTheImage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	image, err := os.ReadFile("../../ota/metadata/testdata/mcuboot.bin")
 	if err != nil {
@@ -53,6 +55,7 @@ func TestUploadTakesTheVersionOfTheImage(t *testing.T) {
 }
 
 func TestUploadTakesConditions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	requires, err := fleet.ParseRange(">=1.4.0 <2.0.0")
 	if err != nil {
@@ -75,6 +78,7 @@ func TestUploadTakesConditions(t *testing.T) {
 
 // TestClientUploadEndsWhenRefused: the server may answer before it read everything.
 func TestClientUploadEndsWhenRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	long := strings.NewReader(strings.Repeat("x", 10<<20))
 	if _, err := w.Upload(t.Context(), "nope", api.NewFirmware{Version: shownVersion("8")}, long); err == nil {

@@ -23,6 +23,7 @@ type cursorList struct {
 // Rows come before and after the place that was reached, and those go that the cursor was made from,
 // the first, and one still to come. What stays is listed once (docs/operations.md#long-lists).
 func TestListsByCursorMissAndRepeatNothingThatStays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx, team := t.Context(), w.owner.Team
 	must[api.Firmware](t)(w.Release(ctx, "lamp", api.Release{Version: api.Version{Version: version("7")}}))

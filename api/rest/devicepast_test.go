@@ -12,6 +12,7 @@ import (
 // A device fetched by its id has its last connections and the earlier values of its facts; a list
 // has neither.
 func TestADeviceHasItsPast(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	began := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
 	facts := func(battery byte) []byte { return append([]byte("\xa1\x67battery\x18"), battery) } // {"battery": …}

@@ -48,6 +48,7 @@ func (l *listening) next() string {
 }
 
 func TestEventsComeInParticlesShape(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.edit(lamp7, func(d *fleet.Device) { d.Running = version("6") })
 	token, _ := w.join("editor@example.com", fleet.Editor, "beta")
@@ -84,6 +85,7 @@ func TestEventsComeInParticlesShape(t *testing.T) {
 }
 
 func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for path, want := range map[string]string{
 		"/v1/devices/lamp-7/events/muster%2Fh": "muster/handshake lamp-7",
@@ -118,6 +120,7 @@ func TestEventsOfDevicesAreSelectedByPrefix(t *testing.T) {
 }
 
 func TestAStreamGivesSignsOfLifeAndEndsWithItsListener(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := w.listen(t, w.token, "/v1/devices/events")
 	for beats := 0; beats < 3 && l.lines.Scan(); {

@@ -20,6 +20,7 @@ const form = "application/x-www-form-urlencoded"
 func isKind(err error, kind fleet.Kind) bool { return errors.Is(err, kind) }
 
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	// What particle-api-js sends, an unknown client id included.
 	status, body := w.do(http.MethodPost, "/oauth/token", form, "username=me%40example.com&password="+strings.ReplaceAll(password, " ", "+")+
@@ -46,6 +47,7 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestProductBodies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for slug, row := range map[string]struct{ contentType, body string }{
 		"bare":            {"application/json", `{"name":"Lamp","slug":"bare"}`},
@@ -66,6 +68,7 @@ func TestProductBodies(t *testing.T) {
 }
 
 func TestWrongListQueriesNameTheField(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := func(n int) string { return strings.Repeat("a,", n) }
 	for name, path := range map[string]string{
@@ -83,6 +86,7 @@ func TestWrongListQueriesNameTheField(t *testing.T) {
 }
 
 func TestListsAreFiltered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.edit(lamp7, func(d *fleet.Device) {
 		d.Running, d.Name = version("7"), "Hall"
@@ -122,6 +126,7 @@ func TestListsAreFiltered(t *testing.T) {
 // TestUnknownGroupSelectsNothing: a name that is no group the actor sees is like one
 // that does not exist.
 func TestUnknownGroupSelectsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	list, err := w.Devices(t.Context(), "lamp", api.DeviceFilter{Groups: []string{"nothing"}})
 	if err != nil || len(list.Devices) != 0 || list.Meta.Total != 0 || list.Meta.TotalPages != 1 {
@@ -130,6 +135,7 @@ func TestUnknownGroupSelectsNothing(t *testing.T) {
 }
 
 func TestDeviceUpdates(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.edit(lamp7, func(d *fleet.Device) { d.Lock, d.Name, d.Development = version("7"), "Hall", true })
 	status, body := w.do(http.MethodPut, "/v1/products/lamp/devices/lamp-7", "application/json", `{"desired_firmware_version":null,"groups":[]}`)
@@ -154,6 +160,7 @@ func TestDeviceUpdates(t *testing.T) {
 }
 
 func TestReleaseOrders(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	type where struct {
 		Version string
@@ -201,6 +208,7 @@ func TestReleaseOrders(t *testing.T) {
 // TestImpactQuery: Particle's query leaves groups out to mean none, and the default to mean
 // that it stays.
 func TestImpactQuery(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.edit(lamp7, func(d *fleet.Device) { d.Running = version("7") })
 	for query, want := range map[string]int{
@@ -220,6 +228,7 @@ func TestImpactQuery(t *testing.T) {
 }
 
 func TestCommandPayloads(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, row := range map[string]struct{ contentType, body, want string }{
 		"JSON":         {"application/json", `{"message":{"on":true}}`, `{"on":true}`},
@@ -240,6 +249,7 @@ func TestCommandPayloads(t *testing.T) {
 }
 
 func TestAnEditSaysWhatItHasSeen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	send := func(path, match, body string) *http.Response {
 		r := w.request(http.MethodPut, path, "application/json", body)
@@ -283,6 +293,7 @@ func TestAnEditSaysWhatItHasSeen(t *testing.T) {
 // TestAnImportThatAnswersLineByLineIsNotRepeated: the lines go out as they come, and a
 // repeat with the same key learns that they did.
 func TestAnImportThatAnswersLineByLineIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	send := func() (int, string) {
 		r := w.request(http.MethodPost, "/v1/products/lamp/devices", "application/json", `{"ids":["a","b"]}`)
@@ -300,6 +311,7 @@ func TestAnImportThatAnswersLineByLineIsNotRepeated(t *testing.T) {
 
 // TestThePageLoadsNothing reads the readable page as a browser without a network would.
 func TestThePageLoadsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	status, body := w.do(http.MethodGet, "/v1/docs", "", "")
 	if status != http.StatusOK {
@@ -319,6 +331,7 @@ func TestThePageLoadsNothing(t *testing.T) {
 
 // TestTheAccountNamesTheServersEndpoint is nRF Cloud's FetchAccountInfo.
 func TestTheAccountNamesTheServersEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a, err := w.Account(t.Context())
 	if err != nil || a.MQTTEndpoint != "mqtt.example.com:8883" || a.Role != "owner" || a.Email != ownerEmail || a.Tags == nil {
@@ -328,6 +341,7 @@ func TestTheAccountNamesTheServersEndpoint(t *testing.T) {
 
 // TestAnIdempotencyKeyHidesWhatWasAsked looks for what went in and out in what the store keeps.
 func TestAnIdempotencyKeyHidesWhatWasAsked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	kept := &recorder{Repeats: w.store.Repeats}
 	w.operations.Repeats = kept

@@ -11,6 +11,7 @@ import (
 )
 
 func TestThePastIsAnsweredByRange(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.past.Record(t.Context())
 	for _, row := range []struct {

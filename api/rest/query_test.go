@@ -11,6 +11,7 @@ import (
 
 // TestUnknownParametersAreNamedOnEveryRoute walks the routes as they are registered.
 func TestUnknownParametersAreNamedOnEveryRoute(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, r := range w.routes() {
 		status, body := w.do(r.Method, pathParameter.ReplaceAllString(r.Path, "1")+"?grops=beta&access_token=x", "", "")
@@ -31,6 +32,7 @@ func TestUnknownParametersAreNamedOnEveryRoute(t *testing.T) {
 // TestParametersOfPublicClientsAreTaken sends what the clients of Particle and nRF Cloud
 // may send, and what particle-api-js does.
 func TestParametersOfPublicClientsAreTaken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, path := range []string{
 		"/v1/user?access_token=x",

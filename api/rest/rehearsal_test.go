@@ -10,6 +10,7 @@ import (
 )
 
 func TestARehearsalIsAnswered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	plan := api.PlanOf(fleet.CarefulPlan(), nil)
 	in := api.Rehearse{

@@ -15,6 +15,7 @@ var pathParameter = regexp.MustCompile(`\{[^}]*\}`)
 // TestEveryRouteNeedsAToken walks the routes as they are registered, so that a new one
 // can't be forgotten.
 func TestEveryRouteNeedsAToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var public []string
 	for _, r := range w.routes() {
@@ -43,6 +44,7 @@ func TestEveryRouteNeedsAToken(t *testing.T) {
 
 // TestDocumentDescribesEveryRoute reads the OpenAPI document as a client would.
 func TestDocumentDescribesEveryRoute(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	status, body := w.do("GET", "/v1/openapi.json", "", "")
 	if status != http.StatusOK {
@@ -92,6 +94,7 @@ func TestDocumentDescribesEveryRoute(t *testing.T) {
 // TestEveryBodyHasAnExample checks the fields of each example in the document against the
 // schema of its body.
 func TestEveryBodyHasAnExample(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, text := w.do("GET", "/v1/openapi.json", "", "")
 	type schema struct {
@@ -151,6 +154,7 @@ func TestEveryBodyHasAnExample(t *testing.T) {
 }
 
 func TestErrorsOfTheRouterAreJSON(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, row := range map[string]struct {
 		method, path string

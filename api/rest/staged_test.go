@@ -13,6 +13,7 @@ import (
 // TestAReleaseWithAPlan goes from the order to the actions over HTTP: what is absent has the
 // documented defaults, and the answers carry the plan back in the keys it came in.
 func TestAReleaseWithAPlan(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const order = `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"12.5%","hold":"36h","approve":true},{"share":"100%"}],
 		"gate":{"success":"98%"},"halt":{"failures":"5%","lost":3,"unhealthy":"2%"},"on_halt":"revert",
@@ -78,6 +79,7 @@ func describe(p fleet.ReleasePlan) (lines []string) {
 // TestPlansAreReadStrictly: a plan with a mistake anywhere is an error that names it, and
 // nothing is released.
 func TestPlansAreReadStrictly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, row := range map[string]struct{ target, plan, says string }{
 		"no stages":           {`"groups":["beta"]`, `{}`, "1 to 20 stages"},

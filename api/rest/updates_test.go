@@ -14,6 +14,7 @@ import (
 
 // Stopped and failed updates are resumed and tried again together; the others are left alone.
 func TestManyUpdatesAreRetriedAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must[api.Firmware](t)(w.Release(t.Context(), "lamp", api.Release{Version: api.Version{Version: version("7")}}))
 	since := must[*fleet.Catalog](t)(w.store.Catalogs.Catalog(t.Context(), w.product)).Revision
@@ -67,6 +68,7 @@ func TestManyUpdatesAreRetriedAtOnce(t *testing.T) {
 
 // What an actor does not see is not counted, and not retried.
 func TestWhatIsLeftIsWhatTheActorSees(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	must[api.Firmware](t)(w.Release(t.Context(), "lamp", api.Release{Version: api.Version{Version: version("7")}}))
 	since := must[*fleet.Catalog](t)(w.store.Catalogs.Catalog(t.Context(), w.product)).Revision

@@ -43,7 +43,7 @@ func Main(m interface{ Run() int }) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		removeBinary()
 		os.Exit(code) //nolint:forbidigo // this is the main function of a test binary
-	}))
+	}), goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")) // sleeps for a second before it notices that its pool is closed
 }
 
 // Serve starts a server on free ports. Failed attempts have no cool-down, so that tests

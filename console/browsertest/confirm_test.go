@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser && !race
 
 package browsertest
 

@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser && !race
 
 package browsertest
 
@@ -50,7 +50,7 @@ func TestFromAnEmptyInstallationToAFleet(t *testing.T) {
 	t.Parallel()
 	p := cloudtest.Spawn(t)
 	b := browseAt(t, p.URL)
-	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	b.signInByForm(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.waitText("No product yet")
 	b.shot("first-nothing")
 	folder := t.TempDir()

@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser && !race
 
 package browsertest
 
@@ -39,7 +39,7 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b := browse(t, w)
 	b.visit("/")
 	b.shot("sign-in")
-	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	b.signInByForm(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.waitText("Needs attention")
 	b.visit("/p/lamp/devices")
 	b.waitText("widget-0001")
@@ -276,7 +276,7 @@ func TestShowsProgressAndStops(t *testing.T) {
 func TestOwnerImportsDevicesAndRunsTheTeam(t *testing.T) {
 	w := serve(t)
 	b := browse(t, w)
-	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
+	b.signInByForm(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.waitText("No devices yet")
 	b.shot("empty")
 	b.press("Import devices")

@@ -33,9 +33,13 @@ type Fleet struct {
 }
 
 // New makes a fleet without firmware and devices. It is closed at the end of the test.
-func New(t testing.TB) *Fleet {
+func New(t testing.TB) *Fleet { return over(t, storetest.Open(t)) }
+
+// InMemory is New for tests in a bubble of testing/synctest.
+func InMemory(t testing.TB) *Fleet { return over(t, storetest.InMemory(t)) }
+
+func over(t testing.TB, kept *store.Store) *Fleet {
 	t.Helper()
-	kept := storetest.Open(t)
 	folder, err := os.MkdirTemp(t.TempDir(), "images")
 	if err != nil {
 		t.Fatal(err)

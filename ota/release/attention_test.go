@@ -8,6 +8,7 @@ import (
 )
 
 func TestADeviceNeedsAttentionForOneReason(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	for _, version := range []string{"1", "2"} {
 		w.AddFirmware(version, 1000)

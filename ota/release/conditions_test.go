@@ -13,6 +13,7 @@ import (
 )
 
 func TestFloorIsTheCounterThatTheImageStates(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name  string
 		image []byte
@@ -36,6 +37,7 @@ func TestFloorIsTheCounterThatTheImageStates(t *testing.T) {
 }
 
 func TestHardwareRevisionsAreThoseADeviceCanReport(t *testing.T) {
+	t.Parallel()
 	for _, revisions := range [][]string{{""}, {"a,b"}, {"a\nb"}, {strings.Repeat("x", 65)}, {"\xff"}, slices.Repeat([]string{"a"}, MaxHardware+1)} {
 		w := empty(t)
 		order := fleet.Firmware{Product: product, Version: v("4"), Hardware: revisions}
@@ -47,6 +49,7 @@ func TestHardwareRevisionsAreThoseADeviceCanReport(t *testing.T) {
 
 // TestImpactCountsDevicesThatCantTakeIt: each for one reason, the same one that why gives.
 func TestImpactCountsDevicesThatCantTakeIt(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	w.AddFirmware("1", 1000)
 	w.EditCatalog(func(c *fleet.Catalog) { // no way from below

@@ -19,6 +19,7 @@ const west fleet.GroupID = gadgets + 1
 // at any share, and edits, carries each change out, and asks precedence for each device before and
 // after it: who is moved, to which version, and who is not, and why.
 func TestImpactIsWhatTheRulesSayDeviceByDevice(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	if g, err := w.Store.Teams.CreateGroup(t.Context(), fleet.Group{Team: team, Name: "west"}); err != nil || g.ID != west {
 		t.Fatal(g, err)
@@ -117,6 +118,7 @@ func (w *world) compare(t *rapid.T, got fleet.Impact, view admitted, before, aft
 // each. Releases stand at any share, and what is released has a first stage of any share, of some
 // devices or of a group.
 func TestImpactAtEveryShareIsWhatTheRulesSay(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	if _, err := w.Store.Teams.CreateGroup(t.Context(), fleet.Group{Team: team, Name: "west"}); err != nil {
 		t.Fatal(err)

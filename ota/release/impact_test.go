@@ -9,6 +9,7 @@ import (
 )
 
 func TestImpact(t *testing.T) {
+	t.Parallel()
 	in := func(e *fleet.IndexEntry, g fleet.GroupID) bool { return slices.Contains(e.Groups, g) }
 	for _, row := range []struct {
 		name    string

@@ -23,6 +23,7 @@ func madeBy(t testing.TB, name string) []byte {
 }
 
 func TestVersionIsTheOneTheImageStates(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name   string
 		image  []byte
@@ -74,6 +75,7 @@ func TestVersionIsTheOneTheImageStates(t *testing.T) {
 }
 
 func TestMetadataIsKeptAndAudited(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	order := fleet.Firmware{Product: product, Version: v("9"), Forced: true}
 	if _, err := w.Upload(t.Context(), admin, order, bytes.NewReader(madeBy(t, "mcuboot.bin"))); err != nil {

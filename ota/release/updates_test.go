@@ -238,6 +238,7 @@ func TestPagesOfUpdatesMissNothingThatIsThereThroughout(t *testing.T) {
 
 // The same for the list of a product, whose cursor is the id of a device.
 func TestPagesOfAProductsUpdatesMissNoDeviceThatIsThereThroughout(t *testing.T) {
+	t.Parallel()
 	w := empty(t)
 	w.AddFirmware("2", 100)
 	add := func(id fleet.DeviceID) {

@@ -12,6 +12,7 @@ import (
 // TestASmallFirstStageIsLikeTheFleet: with the preference it has devices of each revision, version and of many
 // gateways; nobody changes places afterwards, and the same fleet gives the same choice.
 func TestASmallFirstStageIsLikeTheFleet(t *testing.T) {
+	t.Parallel()
 	const devices, first = 600, 20
 	two := fleet.WholeVersion(2)
 	x := index.New()

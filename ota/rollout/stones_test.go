@@ -12,6 +12,7 @@ import (
 // TestASteppingStoneIsNeitherSuccessNorFailure follows a device of a release that goes from 1 by way
 // of 2 to 3.
 func TestASteppingStoneIsNeitherSuccessNorFailure(t *testing.T) {
+	t.Parallel()
 	one, two, three := fleet.WholeVersion(1), fleet.WholeVersion(2), fleet.WholeVersion(3)
 	spent := fleet.Attempts{Target: three, Spent: 1}
 	hop := func(state fleet.UpdateState) fleet.Update {

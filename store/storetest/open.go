@@ -9,10 +9,23 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Open returns an ephemeral store with a complete index, which is closed at the end of the test.
+// Open returns an empty store on a redis-server of its own, with a complete index. It is closed at the end of the test.
 func Open(t testing.TB) *store.Store {
 	t.Helper()
+	s, err := store.Serve(context.Background(), store.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	return opened(t, s, err)
+}
+
+// InMemory is Open without another process, for tests with a clock of their own (testing/synctest): what waits
+// for a socket holds that.
+func InMemory(t testing.TB) *store.Store {
+	t.Helper()
 	s, err := store.Ephemeral(context.Background(), store.Options{Log: slog.New(slog.DiscardHandler)})
+	return opened(t, s, err)
+}
+
+func opened(t testing.TB, s *store.Store, err error) *store.Store {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
