@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -71,8 +72,13 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(stops)
 	ended := make(chan struct{})
-	var reloading sync.WaitGroup
-	reloading.Go(func() {
+	var tasks sync.WaitGroup
+	tasks.Go(func() {
+		if server.Store().Index.Wait(ctx) == nil {
+			debug.FreeOSMemory() // half of an idle server's memory would be what its start has left
+		}
+	})
+	tasks.Go(func() {
 		asked := 0
 		for {
 			select {
@@ -89,7 +95,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	})
 	err = server.Run(ctx)
 	close(ended)
-	reloading.Wait()
+	tasks.Wait()
 	return err
 }
 
