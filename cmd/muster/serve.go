@@ -71,10 +71,11 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	stops := make(chan os.Signal, 2) // the first ends ctx, too
 	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(stops)
-	ended := make(chan struct{})
+	running, end := context.WithCancel(context.WithoutCancel(ctx)) // until Run returns, for whatever reason
+	defer end()
 	var tasks sync.WaitGroup
 	tasks.Go(func() {
-		if server.Store().Index.Wait(ctx) == nil {
+		if server.Store().Index.Wait(running) == nil {
 			debug.FreeOSMemory() // half of an idle server's memory would be what its start has left
 		}
 	})
@@ -88,13 +89,13 @@ func (s *serveCmd) Run(ctx context.Context) error {
 				if asked++; asked > 1 {
 					server.Hurry()
 				}
-			case <-ended:
+			case <-running.Done():
 				return
 			}
 		}
 	})
 	err = server.Run(ctx)
-	close(ended)
+	end()
 	tasks.Wait()
 	return err
 }
