@@ -93,6 +93,7 @@ type decision struct {
 	at      Occasion
 	now     time.Time
 	plan    Plan
+	crossed bool // the Hello and the Offer of the running update passed each other
 }
 
 // choose fills in the plan once the last update is settled.
@@ -200,7 +201,7 @@ func (x *decision) supersede() {
 func (x *decision) offer(f fleet.Firmware) {
 	d, p, h := x.device, &x.plan, x.hello
 	continues := d.Update.State.Running()
-	if continues && (x.at != AtHello && x.isSending(d.ID, d.Update.ID) || x.at == AtHello && x.crossed(d, h, x.now)) {
+	if continues && (x.crossed || x.at != AtHello && x.isSending(d.ID, d.Update.ID)) {
 		p.going = true
 		return
 	}
@@ -234,7 +235,10 @@ func (x *decision) offer(f fleet.Firmware) {
 // resume has the running update to f go on from where the device is by its Hello, also if that is not now.
 func (x *decision) resume(f fleet.Firmware) {
 	d := x.device
-	if x.at != AtHello || !d.Update.State.Running() || x.crossed(d, x.hello, x.now) {
+	if x.at != AtHello || !d.Update.State.Running() {
+		return
+	}
+	if x.crossed = x.passed(d, x.hello, x.now); x.crossed {
 		return
 	}
 	d.Update.Next = held(x.partial(), f)

@@ -108,10 +108,10 @@ func (s *Service) startNothing(p Plan, link Link) error {
 	return link.Send(wire.TopicStop, p.stop.Encode())
 }
 
-// crossed reports whether Hello h and the Offer of d's running update passed each other on
+// passed reports whether Hello h and the Offer of d's running update passed each other on
 // the same connection: the device had not seen the Offer when it said Hello, and offering
 // again would send it twice what is on its way. A Want would have shown that it has.
-func (s *Service) crossed(d *fleet.Device, h wire.Hello, now time.Time) bool {
+func (s *Service) passed(d *fleet.Device, h wire.Hello, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dl := s.running[d.ID]
