@@ -40,7 +40,7 @@ PLAIN := . ./console/browsertest
 # half without the race detector.
 TEST := go test -tags interop,browser -count=1 -timeout 20m -parallel 6 -vet=off -ldflags=-w
 .PHONY: test
-test: test-tools $(S3SERVER) ## run all tests, with the race detector; INSTALL=1 installs what they need
+test: test-tools $(S3SERVER) ## run all tests, most with the race detector; INSTALL=1 installs what they need
 	$(TEST) $(PLAIN)
 	GORACE=atexit_sleep_ms=0 $(TEST) -race -gcflags=all=-dwarf=false '-gcflags=github.com/yuin/gopher-lua/...=-dwarf=false -race=false' $(SLOW) ./...
 

@@ -35,9 +35,6 @@ type world struct {
 // empty returns a world without teams and users.
 func empty(t testing.TB) *world { return over(t, storetest.Open(t)) }
 
-// emptyInBubble is empty for tests with a clock of their own.
-func emptyInBubble(t testing.TB) *world { return over(t, storetest.InMemory(t)) }
-
 func over(t testing.TB, s *store.Store) *world {
 	quiet := slog.New(slog.DiscardHandler)
 	return &world{t: t, store: s, Accounts: New(Config{Teams: s.Teams, Audit: audit.New(s.Messages, quiet), HashMemory: 64})}
@@ -46,7 +43,8 @@ func over(t testing.TB, s *store.Store) *world {
 // settled returns a world with team 1 and its owner, user 1.
 func settled(t testing.TB) *world { return empty(t).settle() }
 
-func settledInBubble(t testing.TB) *world { return emptyInBubble(t).settle() }
+// settledInBubble is settled for tests in a bubble of testing/synctest.
+func settledInBubble(t testing.TB) *world { return over(t, storetest.InMemory(t)).settle() }
 
 func (w *world) settle() *world {
 	t := w.t

@@ -54,7 +54,10 @@ func TestLongValuesBreakNoLayout(t *testing.T) {
 		"product": "/p/" + strings.Repeat("s", fleet.MaxSlug) + "/devices",
 	} {
 		b.visit(path)
-		for _, look := range []window{windows[0], windows[3]} {
+		for _, look := range windows {
+			if look.dark {
+				continue
+			}
 			b.setWindow(look)
 			if wide := evaluate[[]string](b, spill); len(wide) > 0 {
 				t.Errorf("%s (%s) is wider than the window: %s", name, look.name, strings.Join(wide, "\n\t"))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -291,18 +290,9 @@ func (b *browser) verifyNotReloaded() {
 // signIn signs the browser in, and shows no page.
 func (b *browser) signIn(email, password string) {
 	b.Helper()
-	stay := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := stay.PostForm(b.base+"/sign-in", url.Values{"email": {email}, "password": {password}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	cookies := answer.Cookies()
-	if answer.StatusCode != http.StatusSeeOther || len(cookies) == 0 {
-		b.Fatalf("sign-in of %s: %s", email, answer.Status)
-	}
-	for _, c := range cookies {
-		if _, err := chromedp.Call(b.ctx, network.SetCookie, network.SetCookieParams{Name: c.Name, Value: c.Value, URL: b.base, HTTPOnly: &c.HttpOnly}); err != nil {
+	home := cloudtest.Must[*url.URL](b)(url.Parse(b.base))
+	for _, c := range signedIn(b, b.base, email, password).Jar.Cookies(home) {
+		if _, err := chromedp.Call(b.ctx, network.SetCookie, network.SetCookieParams{Name: c.Name, Value: c.Value, URL: b.base}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -341,15 +331,14 @@ func (b *browser) shot(name string) {
 // phone makes the window as narrow as a small phone, and back with false.
 func (b *browser) phone(on bool) {
 	b.Helper()
-	width, height, options := int64(1280), int64(900), []chromedp.EmulateViewportOption(nil)
-	if on {
-		width, height, options = 360, 720, append(options, chromedp.EmulateMobile)
+	switch { // resizing takes longest
+	case on && b.width != 360:
+		b.width = 360
+		b.do(chromedp.EmulateViewport(b.width, 720, chromedp.EmulateMobile))
+	case !on && b.width != 1280:
+		b.width = 1280
+		b.do(chromedp.EmulateViewport(b.width, 900))
 	}
-	if b.width == width {
-		return
-	}
-	b.width = width
-	b.do(chromedp.EmulateViewport(width, height, options...))
 	const drawn = `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))` // charts follow the size
 	attempt(b, func(ctx context.Context) (bool, error) {
 		return chromedp.Run(ctx, chromedp.Evaluate[bool](drawn, chromedp.EvalAwaitPromise))

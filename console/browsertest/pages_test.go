@@ -32,11 +32,13 @@ func TestPagesAreReadableByEveryoneInEveryWindow(t *testing.T) {
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	for _, path := range addresses(t, false) {
 		b.visit(path)
-		if broken := violations(b); len(broken) > 0 {
-			t.Errorf("%s: %s", path, strings.Join(broken, "\n\t"))
-		}
 		for _, look := range windows {
 			b.setWindow(look)
+			if look.name == "light-1280" { // axe takes longer than all the rest
+				if broken := violations(b); len(broken) > 0 {
+					t.Errorf("%s: %s", path, strings.Join(broken, "\n\t"))
+				}
+			}
 			check(b, path, look)
 		}
 		slices.Reverse(windows) // the next page begins in the window as it is

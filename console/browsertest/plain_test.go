@@ -1,9 +1,10 @@
+//go:build !browser || race
+
 package browsertest
 
 import (
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
@@ -30,29 +31,6 @@ func page(t testing.TB, jar *http.Client, address string) (status int, text stri
 	}
 	return answer.StatusCode, string(data)
 }
-
-// jar is a browser's memory after signing in.
-func (w *world) jar(t testing.TB, email string) *http.Client {
-	t.Helper()
-	client := &http.Client{Jar: cloudtest.Must[*cookiejar.Jar](t)(cookiejar.New(nil)), Timeout: cloudtest.Patience}
-	form := url.Values{"email": {email}, "password": {cloudtest.OwnerPassword}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.address("/sign-in"), strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	if len(client.Jar.Cookies(request.URL)) == 0 {
-		t.Fatalf("%s is not signed in: status %d", email, answer.StatusCode)
-	}
-	return client
-}
-
-func (w *world) address(path string) string { return w.URL("") + path }
 
 // No page tells an editor or a viewer of a group they don't hold, nor of a device in it:
 // over all addresses the console answers, and what it completes and previews.

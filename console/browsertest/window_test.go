@@ -14,7 +14,7 @@ type window struct {
 	dark  bool
 }
 
-// windows change their size once: that takes longest.
+// windows are in an order in which the size changes once.
 var windows = []window{{"light-1280", 1280, false}, {"dark-1280", 1280, true}, {"dark-360", 360, true}, {"light-360", 360, false}}
 
 // setWindow sets the window's size and colours.

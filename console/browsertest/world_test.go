@@ -2,6 +2,10 @@ package browsertest
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster/api"
@@ -16,6 +20,35 @@ const imageSize = 100 << 10
 
 // world is a running server.
 type world struct{ *cloudtest.Server }
+
+func (w *world) address(path string) string { return w.URL("") + path }
+
+// jar is a browser's memory after signing in.
+func (w *world) jar(t testing.TB, email string) *http.Client {
+	t.Helper()
+	return signedIn(t, w.URL(""), email, cloudtest.OwnerPassword)
+}
+
+// signedIn is a client with the cookies of a user at the server at base.
+func signedIn(t testing.TB, base, email, password string) *http.Client {
+	t.Helper()
+	client := &http.Client{Jar: cloudtest.Must[*cookiejar.Jar](t)(cookiejar.New(nil)), Timeout: cloudtest.Patience}
+	form := url.Values{"email": {email}, "password": {password}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/sign-in", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if len(client.Jar.Cookies(request.URL)) == 0 {
+		t.Fatalf("%s is not signed in: status %d", email, answer.StatusCode)
+	}
+	return client
+}
 
 // owner is the team's owner, for calls past the API.
 var owner = fleet.Actor{User: 1, Team: 1, Email: cloudtest.OwnerEmail, Role: fleet.Owner}

@@ -16,8 +16,8 @@ func Open(t testing.TB) *store.Store {
 	return opened(t, s, err)
 }
 
-// InMemory is Open without another process, for tests with a clock of their own (testing/synctest): what waits
-// for a socket holds that.
+// InMemory is Open without another process, for tests in a bubble of testing/synctest, whose clock stands still
+// while anything waits for a socket.
 func InMemory(t testing.TB) *store.Store {
 	t.Helper()
 	s, err := store.Ephemeral(context.Background(), store.Options{Log: slog.New(slog.DiscardHandler)})
