@@ -84,6 +84,8 @@ var applyCases = []Case{
 		for range 2 {
 			t.greet()
 			t.welcome(wire.Welcome{})
+			connection := t.line // a device counts takeovers after a Welcome: it has a second to read this one
+			t.never(t.within(time.Second), "disconnected after a Welcome", func(e event) bool { return e.kind == disconnected && e.line == connection })
 			t.line = nil
 			if err := t.takeOver(); err != nil {
 				t.skipf("the bench could not connect as a second device: %v", err)

@@ -72,7 +72,7 @@ class Connection:
         self._since = 0.0
         self._client: Any = None
         self._thread = threading.Thread(target=self._run, name="muster-connection", daemon=True)
-        self._settled = threading.Event()  # set by settle(): the server answered a Hello
+        self._settled = threading.Event()  # set by settle(): a Welcome came on this connection
 
     def start(self) -> None:
         self._thread.start()
@@ -86,7 +86,7 @@ class Connection:
             self._thread.join()
 
     def settle(self) -> None:
-        """The server serves this device: waits before reconnects start small again."""
+        """The server serves this device: waits before reconnects start small again. Call it in `received`."""
         self._settled.set()
 
     def publish(self, topic: str, payload: bytes, qos: int) -> Optional[int]:
@@ -108,7 +108,6 @@ class Connection:
                 served = self._settled.is_set()
                 if served:
                     wait, pause = self._first_wait, self._rng.uniform(0, self._first_wait)
-                    self._settled.clear()
                 # MQTT 3.1.1 does not say why a server closes. Twice in a row soon after a Welcome is
                 # taken for another client with the same id.
                 kicked = kicked + 1 if served and lived < TAKEOVER_PAUSE else 0
@@ -130,6 +129,7 @@ class Connection:
         client.max_inflight_messages_set(64)
         self._lost.clear()
         self._answered.clear()
+        self._settled.clear()
         self._code = -1
         self._client = client
         try:

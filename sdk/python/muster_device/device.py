@@ -44,7 +44,6 @@ class Device:
             handlers,
             self._publish,
         )
-        self.session.answered = self.connection.settle
         self._worker = Worker(self.session, "muster-device")
 
     def start(self) -> None:
@@ -101,6 +100,8 @@ class Device:
 
     def received(self, topic: str, payload: bytes) -> None:
         prefix = f"d/{self.id}/down/"
+        if topic == prefix + "welcome":
+            self.connection.settle()  # here: the worker may get to it after the connection's end
         if topic.startswith(prefix):
             self._worker.do(lambda: self.session.received(topic[len(prefix) :], payload))
 

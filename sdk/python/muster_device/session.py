@@ -105,7 +105,6 @@ class Session:
         self.boot = (rng or random.SystemRandom()).getrandbits(63) | 1
         self.takes_updates = True
         self.online = False
-        self.answered: Callable[[], None] = lambda: None  # called at each Welcome that answers a Hello
         self.record = self._after_restart(memory.load())
         self._offer: Optional[Offer] = None  # of this connection
         self._chunk = 0  # bytes
@@ -283,7 +282,6 @@ class Session:
             if self.record.outcome[0]:
                 self._save(replace(self.record, outcome=(b"", 0, 0)))
             self.handlers.keep()
-        self.answered()
         self.handlers.welcomed(w)
 
     def _on_offer(self, o: Offer) -> None:
