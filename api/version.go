@@ -3,7 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -20,7 +20,7 @@ func (v Version) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	if n, ok := v.Whole(); ok {
-		return fmt.Appendf(nil, "%d", n), nil
+		return strconv.AppendUint(nil, uint64(n), 10), nil
 	}
 	return json.Marshal(v.String())
 }

@@ -28,6 +28,14 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 	return e, nil
 }
 
+// Online reports whether a device is connected, as far as the index knows.
+func (x *Index) Online(id fleet.DeviceID) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	at, ok := x.locations[id]
+	return ok && at.shard.traits(at.row).flags&rowOnline != 0
+}
+
 // expand returns an entry of traits, without what is a device's own.
 func (x *Index) expand(t *traits) fleet.IndexEntry {
 	target := t.updateTo

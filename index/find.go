@@ -26,10 +26,7 @@ func (x *Index) Find(q fleet.DeviceQuery) (fleet.DevicePage, error) {
 	}
 	var page fleet.DevicePage
 	x.query(q, func(f *filter) {
-		var rows []int32
-		if rows, page.Total = f.rowsToSort(); page.Total > 0 {
-			l.fill(&page, f, rows)
-		}
+		l.fill(&page, f)
 	})
 	return page, nil
 }
@@ -43,8 +40,8 @@ func (x *Index) IDs(q fleet.DeviceQuery) ([]fleet.DeviceID, error) {
 	}
 	var ids []fleet.DeviceID
 	x.query(q, func(f *filter) {
-		rows, total := f.rowsToSort()
 		l := &listing{by: fleet.ByID, after: &sortKey{id: fleet.DeviceID(q.After).In(q.Actor.Team)}}
+		rows, total := l.rowsToSort(f, q.Limit)
 		l.visit(f, rows, total, q.Limit, func(row int32) bool {
 			ids = append(ids, f.shard.row(row).id)
 			return len(ids) != q.Limit
@@ -72,10 +69,15 @@ func (x *Index) query(q fleet.DeviceQuery, use func(f *filter)) {
 	}
 }
 
-// rowsToSort returns the rows that f selects, in no order, or nil if they are too many to sort;
-// and how many there are.
-func (f *filter) rowsToSort() (rows []int32, total int) {
-	if total = f.count(); total > f.index.sortLimit {
+// rowsToSort returns the rows that f selects, in no order, or nil if finding the first ones of the page,
+// or all if first is 0, is less work by walking the listing's order; and how many there are.
+func (l *listing) rowsToSort(f *filter, first int) (rows []int32, total int) {
+	total = f.count()
+	share := f.index.sortShare
+	if l.after != nil || sortsAll(first, total) {
+		share *= 8 // a walk begins at the cursor, and a comparison of names takes as long as passing ten rows
+	}
+	if total > f.index.sortLimit || total*share > f.shard.used {
 		return nil, total
 	}
 	rows = make([]int32, 0, total)
@@ -84,10 +86,15 @@ func (f *filter) rowsToSort() (rows []int32, total int) {
 }
 
 // fill fills a page with the next rows of the listing.
-func (l *listing) fill(page *fleet.DevicePage, f *filter, rows []int32) {
+func (l *listing) fill(page *fleet.DevicePage, f *filter) {
 	limit, skip := min(max(f.q.Limit, 1), maxPage), f.q.Skip
+	first := skip + limit + 1
+	rows, total := l.rowsToSort(f, first)
+	if page.Total = total; total == 0 {
+		return
+	}
 	var last int32
-	l.visit(f, rows, page.Total, skip+limit+1, func(row int32) bool {
+	l.visit(f, rows, total, first, func(row int32) bool {
 		if skip > 0 {
 			skip--
 			return true
@@ -104,8 +111,8 @@ func (l *listing) fill(page *fleet.DevicePage, f *filter, rows []int32) {
 
 // visit visits the rows that f selects after the cursor, in order, until visit returns false.
 // rows are all rows that f selects, or nil: then it walks the shard's order until it found total. visit
-// is called most times at most; 0: for all rows.
-func (l *listing) visit(f *filter, rows []int32, total, most int, visit func(row int32) bool) {
+// is called first times at most; 0: for all rows.
+func (l *listing) visit(f *filter, rows []int32, total, first int, visit func(row int32) bool) {
 	x, s := f.index, f.shard
 	if rows == nil {
 		l.walk(x, s, func(row int32) bool {
@@ -124,7 +131,7 @@ func (l *listing) visit(f *filter, rows []int32, total, most int, visit func(row
 			return side == 0 || side < 0 != l.descending
 		})
 	}
-	for _, row := range sorted(rows, most, func(a, b int32) int {
+	for _, row := range sorted(rows, first, func(a, b int32) int {
 		if l.descending {
 			a, b = b, a
 		}
@@ -139,7 +146,7 @@ func (l *listing) visit(f *filter, rows []int32, total, most int, visit func(row
 // sorted sorts rows and returns the first n, or all if n is 0. It takes far less time where n is
 // small: a page has few of the rows that it is taken from.
 func sorted(rows []int32, n int, compare func(a, b int32) int) []int32 {
-	if n == 0 || 4*n > len(rows) {
+	if sortsAll(n, len(rows)) {
 		slices.SortFunc(rows, compare)
 		return rows
 	}
@@ -154,3 +161,6 @@ func sorted(rows []int32, n int, compare func(a, b int32) int) []int32 {
 	}
 	return first
 }
+
+// sortsAll reports whether sorted sorts all rows for the first n.
+func sortsAll(n, rows int) bool { return n == 0 || 4*n > rows }

@@ -15,6 +15,7 @@ import (
 type Index struct {
 	built     chan struct{} // closed by Finish
 	sortLimit int           // rows, at most, that are sorted for a page; for more, a kept order is walked
+	sortShare int           // one row in so many, at most, is looked at for the first of them: else walking is less work
 	seed      maphash.Seed  // of facts: devices can't choose what collides
 
 	searches recentSearches
@@ -38,7 +39,7 @@ type Index struct {
 // New returns an empty index. Find, IDs and Count return ErrNotReady until Finish.
 func New() *Index {
 	x := &Index{
-		built: make(chan struct{}), sortLimit: 8000, seed: maphash.MakeSeed(),
+		built: make(chan struct{}), sortLimit: 8000, sortShare: 8, seed: maphash.MakeSeed(),
 		shards: map[fleet.TeamID]*shard{}, locations: map[fleet.DeviceID]location{},
 		onlineOnly: map[fleet.DeviceID]bool{}, removed: map[fleet.DeviceID]bool{},
 	}

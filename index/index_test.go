@@ -92,7 +92,7 @@ func TestFindSelectsWhatFleetSeesAndTheQueryNames(t *testing.T) {
 			x.SetOnline(id.In(2), !online[id])
 		}
 		q := drawQuery(t)
-		x.sortLimit = rapid.IntRange(0, 10).Draw(t, "few")
+		x.sortLimit, x.sortShare = rapid.IntRange(0, 10).Draw(t, "few"), rapid.IntRange(0, 2).Draw(t, "share")
 		want := naive(&q, devices, online)
 		slices.SortFunc(want, func(a, b fleet.DeviceID) int { return naiveCompare(&q, devices[a], devices[b]) })
 		skip := min(q.Skip, len(want))

@@ -126,9 +126,7 @@ func (r *Registry) viewer(ctx context.Context, actor fleet.Actor) (view func(con
 			}
 		}
 		slices.Sort(v.GroupNames)
-		if e, err := r.index.Entry(d.ID); err == nil {
-			v.Online = e.Online
-		}
+		v.Online = r.index.Online(d.ID)
 		if heard := r.live.Heard(d.ID); heard.After(v.LastHeard) {
 			v.LastHeard = heard
 		}

@@ -40,7 +40,7 @@ func ReadDevice(fields map[string]string, d *fleet.Device) error {
 	h.indexed(d)
 	h.unindexed(d)
 	h.next("")
-	d.Revision, d.Later = Decimal(fields["r"]), later(fields)
+	d.Revision, d.Later = Decimal(fields["r"]), h.later()
 	d.Base = fleet.Base{Written: fields["w"], Node: d.Node, Fields: h.has}
 	if d.ID != "" && d.ID.Team() != d.Team {
 		return ErrBroken

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"math/bits"
 	"strings"
 
 	"github.com/muster-iot/muster/fleet"
@@ -22,13 +23,22 @@ func known(field string) bool {
 
 // later returns what a later release has written into a device's hash: names and values of fields, and
 // letters of "f". It is written again with the record, so that two releases can run side by side.
-func later(fields map[string]string) (all []string) {
-	for field, value := range fields {
-		if !known(field) {
-			all = append(all, field, value)
+// All fields must have been visited.
+func (h *hash) later() (all []string) {
+	visited := bits.OnesCount64(h.has)
+	for _, field := range []string{"r", "w"} {
+		if _, ok := h.fields[field]; ok {
+			visited++
 		}
 	}
-	if flags := fields["f"]; strings.Trim(flags, flagLetters) != "" {
+	if visited < len(h.fields) {
+		for field, value := range h.fields {
+			if !known(field) {
+				all = append(all, field, value)
+			}
+		}
+	}
+	if flags := h.fields["f"]; strings.Trim(flags, flagLetters) != "" {
 		all = append(all, "f", strings.Map(unknown, flags))
 	}
 	return all
