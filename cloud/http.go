@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/api/account"
@@ -79,11 +80,11 @@ func (c *Cloud) withOperations(mux *http.ServeMux) http.Handler {
 		Accounts: c.accounts, Registry: c.registry, Audit: c.audit, Releases: c.releases, Rollouts: c.rollouts, History: c.history, Rehearsals: c.rehearsals, Remaining: c.remaining, Live: c.activity, Quotas: c.quotas, Notify: c.notify, Log: c.log,
 		Jobs: c.jobs, Filters: c.filters,
 	})
-	rest := c.operations()
+	rest := sync.OnceValue(c.operations) // takes a tenth of a start
 	mux.Handle("/", c.console)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ofAPI(r) {
-			rest.ServeHTTP(w, r)
+			rest().ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
