@@ -10,7 +10,7 @@ INTEROP      := testdata/interop
 HELM_VERSION := v3.19.4
 HELM         := .tools/bin/helm-$(HELM_VERSION)
 S3SERVER     := .tools/bin/s3server
-UNOPTIMIZED  := -ldflags='-s -w' -gcflags='all=-N -l -dwarf=false' # for tools that run for a second: a third less to compile
+UNOPTIMIZED  := -ldflags='-s -w' -gcflags='github.com/...=-N -l' -gcflags='k8s.io/...=-N -l' # tools that run for a second: less to compile
 FUZZTIME     ?= 10s
 BENCH        ?= all
 

@@ -32,9 +32,6 @@ func (c *Cloud) openStore(ctx context.Context, images bool) (*store.Store, error
 		c.log.Warn("the fleet is kept in memory and lost at exit")
 		return store.Ephemeral(ctx, options)
 	case options.URL != "":
-		if options.Joined {
-			c.log.Warn("several servers on one Redis are experimental (node.join): updates, releases and lists may be wrong; don't use it for devices that matter")
-		}
 		return store.Open(ctx, options)
 	}
 	options.Room = c.disk.Check

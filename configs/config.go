@@ -89,7 +89,7 @@ type Redis struct {
 
 // Node is this server among those that use the same Redis.
 type Node struct {
-	Join  bool          // other servers that have joined may use it, too; experimental
+	Join  bool          // other servers that have joined may use it, too
 	Role  string        // RoleAll, RoleDevices or RoleOperators
 	Drain time.Duration // how long a stop takes to move the devices to the others; 0: they are all ended at once
 }

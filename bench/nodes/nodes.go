@@ -1,5 +1,6 @@
 // Package nodes measures servers that share a Redis: how fast they admit devices and what that
-// costs them and Redis, what they exchange with Redis, and how start and memory grow with the fleet.
+// costs them and Redis, what they exchange with Redis, how soon what is done at one acts on devices of
+// another, and how start and memory grow with the fleet.
 package nodes
 
 import (
@@ -49,10 +50,11 @@ func Measure(ctx context.Context, o Options) (*report.Result, error) {
 	}}
 	handshakes := report.Table{What: "full handshakes", Columns: []string{"1/s", "servers' CPU, µs each", "Redis' CPU, µs each", "p50, ms", "p99, ms"}}
 	traffic := report.Table{What: "with Redis", Columns: []string{"read trips", "write trips", "operations", "commands", "bytes to it", "bytes from it", "servers' CPU, µs", "Redis' CPU, µs"}}
+	reach := report.Table{What: "from the request at one server to a device of another", Columns: []string{"p50, ms", "p99, ms", "most, ms"}}
 	growth := report.Table{What: "devices", Columns: []string{"filled in, s", "start alone, s", "start joined, s", "RSS alone, MiB", "RSS joined, MiB", "Redis, MiB", "its bytes per device", "first page, ms", "median of 50, ms"}}
 	for _, part := range []func(context.Context) error{
 		func(ctx context.Context) error { return l.own(ctx, &handshakes) },
-		func(ctx context.Context) error { return l.shared(ctx, &handshakes, &traffic) },
+		func(ctx context.Context) error { return l.shared(ctx, &handshakes, &traffic, &reach) },
 		func(ctx context.Context) error { return l.cluster(ctx, &handshakes) },
 		func(ctx context.Context) error { return l.growth(ctx, &growth) },
 	} {
@@ -62,7 +64,7 @@ func Measure(ctx context.Context, o Options) (*report.Result, error) {
 		l.close() // each part begins with an idle machine
 	}
 	r.Setting = append(r.Setting, "load average at the end: "+load())
-	r.Tables = []report.Table{handshakes, traffic, growth}
+	r.Tables = []report.Table{handshakes, traffic, reach, growth}
 	return r, nil
 }
 
@@ -182,7 +184,7 @@ func (l *lab) own(ctx context.Context, t *report.Table) error {
 }
 
 // shared measures one server alone and one, two and three joined, on the same Redis.
-func (l *lab) shared(ctx context.Context, handshakes, traffic *report.Table) error {
+func (l *lab) shared(ctx context.Context, handshakes, traffic, reach *report.Table) error {
 	var s setup
 	var err error
 	if s.redis, err = l.startRedis(ctx, "redis"); err != nil {
@@ -210,5 +212,8 @@ func (l *lab) shared(ctx context.Context, handshakes, traffic *report.Table) err
 			return err
 		}
 	}
-	return l.exchanges(ctx, &s, fmt.Sprintf("%d joined", servers), devices, traffic)
+	if err := l.exchanges(ctx, &s, fmt.Sprintf("%d joined", servers), devices, traffic); err != nil {
+		return err
+	}
+	return l.reach(ctx, &s, reach)
 }

@@ -30,7 +30,7 @@ type serveCmd struct {
 	Data          *string `help:"Folder for images and for the redis-server that Muster starts (default data)." placeholder:"DIR"`
 	Redis         *string `help:"Use this Redis instead of starting one: a server, the master of Sentinels (?master_name=NAME&addr=...), or a Cluster (?addr=...)." placeholder:"URL"`
 	Images        *string `help:"Keep images in this S3 bucket, s3://BUCKET/PREFIX?endpoint=URL&region=NAME, with the keys of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY." placeholder:"URL"`
-	Join          bool    `help:"Share the Redis of --redis with other servers started with --join (experimental)."`
+	Join          bool    `help:"Share the Redis of --redis with other servers started with --join."`
 	Role          *string `help:"What this server does among those that share a Redis: all, devices (MQTT only) or operators (API, console, jobs; no MQTT); needs --join (default all)." placeholder:"ROLE"`
 	Drain         *string `help:"How long SIGTERM takes to move the devices to the other servers; 0 ends all connections at once (default 60s)." placeholder:"TIME"`
 	AckReplicas   *string `help:"Acknowledge a write once so many replicas of its Redis master have it (default 0)." placeholder:"COUNT"`

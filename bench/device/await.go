@@ -1,0 +1,39 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/bench/swarm"
+	"github.com/muster-iot/muster/simulator/mqttlite"
+	"github.com/muster-iot/muster/wire/mqtt"
+)
+
+// Await reads until a message for the device comes whose topic goes on with kind after "down/".
+func Await(c *mqttlite.Conn, id, kind string) error {
+	topic := "d/" + id + "/down/" + kind
+	for deadline := time.Now().Add(swarm.ReplyTimeout); ; {
+		p, err := c.Read(deadline)
+		if err != nil {
+			return fmt.Errorf("waiting for %s: %w", topic, err)
+		}
+		if p.Kind == mqtt.Publish && strings.HasPrefix(string(p.Topic), topic) {
+			return nil
+		}
+	}
+}
+
+// AwaitEnd reads until the server ends the connection.
+func AwaitEnd(c *mqttlite.Conn) error {
+	var err error
+	for deadline := time.Now().Add(swarm.ReplyTimeout); err == nil; {
+		_, err = c.Read(deadline)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("waiting for the end of the connection: %w", err)
+	}
+	return nil
+}
