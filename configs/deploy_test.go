@@ -37,7 +37,7 @@ func TestComposedClusterIsAValidConfiguration(t *testing.T) {
 			redis++
 			for _, pair := range [][]string{
 				{"--appendonly", "yes"}, {"--appendfsync", "always"}, {"--maxmemory-policy", "noeviction"},
-				{"--cluster-require-full-coverage", "no"}, {"--min-replicas-to-write", "1"}, {"--cluster-announce-hostname", name},
+				{"--cluster-require-full-coverage", "no"}, {"--min-replicas-to-write", "1"}, {"--protected-mode", "no"}, {"--cluster-announce-hostname", name},
 			} {
 				if i := slices.Index(s.Command, pair[0]); i < 0 || s.Command[i+1] != pair[1] {
 					t.Errorf("%s: got %v, want %v in it", name, s.Command, pair)
