@@ -14,14 +14,19 @@ import (
 
 // Await reads until a message for the device comes whose topic goes on with kind after "down/".
 func Await(c *mqttlite.Conn, id, kind string) error {
-	topic := "d/" + id + "/down/" + kind
-	for deadline := time.Now().Add(swarm.ReplyTimeout); ; {
+	_, err := receive(c, "d/"+id+"/down/"+kind, time.Now().Add(swarm.ReplyTimeout))
+	return err
+}
+
+// receive reads until a message comes whose topic begins with topic. The payload is valid until the next read.
+func receive(c *mqttlite.Conn, topic string, deadline time.Time) (payload []byte, err error) {
+	for {
 		p, err := c.Read(deadline)
 		if err != nil {
-			return fmt.Errorf("waiting for %s: %w", topic, err)
+			return nil, fmt.Errorf("waiting for %s: %w", topic, err)
 		}
 		if p.Kind == mqtt.Publish && strings.HasPrefix(string(p.Topic), topic) {
-			return nil
+			return p.Payload, nil
 		}
 	}
 }

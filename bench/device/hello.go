@@ -8,7 +8,6 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/simulator/mqttlite"
 	"github.com/muster-iot/muster/wire"
-	"github.com/muster-iot/muster/wire/mqtt"
 )
 
 // Topic returns a topic of a device.
@@ -38,17 +37,13 @@ func Greet(c *mqttlite.Conn, id string, h wire.Hello) (w wire.Welcome, err error
 	if _, err := c.Publish(Topic(id, wire.TopicHello), 0, h.Encode()); err != nil {
 		return w, err
 	}
-	welcomeTopic := Topic(id, wire.TopicWelcome)
-	deadline := time.Now().Add(swarm.ReplyTimeout)
+	welcome, deadline := Topic(id, wire.TopicWelcome), time.Now().Add(swarm.ReplyTimeout)
 	for {
-		p, err := c.Read(deadline)
+		payload, err := receive(c, welcome, deadline)
 		if err != nil {
-			return w, fmt.Errorf("waiting for the Welcome: %w", err)
+			return w, err
 		}
-		if p.Kind != mqtt.Publish || string(p.Topic) != welcomeTopic {
-			continue
-		}
-		if w, err = wire.DecodeWelcome(p.Payload); err != nil || w.Boot == h.Boot {
+		if w, err = wire.DecodeWelcome(payload); err != nil || w.Boot == h.Boot {
 			return w, err
 		}
 	}
