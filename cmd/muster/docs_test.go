@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,9 +86,40 @@ func TestEveryVerbIsInAScript(t *testing.T) {
 	}
 }
 
+// TestAKnownNounIsAllThatIsRead holds that a verb means the same whether its noun is read alone or with all others.
+func TestAKnownNounIsAllThatIsRead(t *testing.T) {
+	verbs := func(of []*kong.Node) (all []string) {
+		for _, top := range of {
+			for _, verb := range append(top.Leaves(true), top) {
+				all = append(all, fmt.Sprintf("%s %d %q", verb.Summary(), len(verb.Flags), verb.Help))
+			}
+		}
+		return all
+	}
+	whole := parser(t).Model.Children
+	for _, top := range whole {
+		alone, err := newParser(grammar(top.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []*kong.Node{top}
+		if top.Name == "complete" {
+			want = whole
+		}
+		if got, want := verbs(alone.Model.Children), verbs(want); !slices.Equal(got, want) {
+			t.Errorf("%s alone:\ngot  %q\nwant %q", top.Name, got, want)
+		}
+	}
+	for _, other := range []string{"--help", "devcie", "verbs"} {
+		if _, all := grammar(other).(*commands); !all {
+			t.Errorf("%s is read alone", other)
+		}
+	}
+}
+
 func parser(t *testing.T) *kong.Kong {
 	t.Helper()
-	p, err := newParser()
+	p, err := newParser(&commands{})
 	if err != nil {
 		t.Fatal(err)
 	}

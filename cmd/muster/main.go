@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -71,12 +72,12 @@ func main() {
 
 // run parses args and runs the verb they name.
 func run(ctx context.Context, args []string) error {
-	parser, err := newParser()
-	if err != nil {
-		return err
-	}
 	if len(args) == 0 {
 		args = []string{"--help"}
+	}
+	parser, err := newParser(grammar(args[0]))
+	if err != nil {
+		return err
 	}
 	parsed, err := parser.Parse(args)
 	var wrong *kong.ParseError
@@ -90,10 +91,23 @@ func run(ctx context.Context, args []string) error {
 	return parsed.Run()
 }
 
-// newParser returns the parser of the whole command line. It adds each verb's example to its
-// help.
-func newParser() (*kong.Kong, error) {
-	parser, err := kong.New(&commands{},
+// grammar is what kong has to know of the command line that begins with noun: that noun alone, as reading all verbs
+// takes kong longer than most of them run, or everything if there is no such noun or it is about all of them.
+func grammar(noun string) any {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[commands]()) {
+		_, isCommand := field.Tag.Lookup("cmd")
+		_, needsAll := field.Tag.Lookup("passthrough")
+		if isCommand && !needsAll && strings.EqualFold(field.Name, strings.ReplaceAll(noun, "-", "")) {
+			field.Index, field.Offset = nil, 0
+			return reflect.New(reflect.StructOf([]reflect.StructField{field})).Interface()
+		}
+	}
+	return &commands{}
+}
+
+// newParser returns the parser of commands. It adds each verb's example to its help.
+func newParser(commands any) (*kong.Kong, error) {
+	parser, err := kong.New(commands,
 		kong.Name("muster"),
 		kong.Description("A device cloud in one binary. To see it work: muster demo"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),

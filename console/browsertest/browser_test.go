@@ -26,6 +26,8 @@ import (
 
 const screenshots = "../testdata/screenshots" // git ignores it
 
+var pictures = os.Getenv("MUSTER_SCREENSHOTS") != "" // are taken
+
 // chromium is the one browser process of all tests, started by the first that needs it.
 var chromium struct {
 	sync.Mutex
@@ -104,9 +106,10 @@ func executable() string {
 // browser is a window of its own, with its own cookies.
 type browser struct {
 	*testing.T
-	ctx   context.Context
-	base  string
-	width int64 // of the window
+	ctx    context.Context
+	base   string
+	width  int64  // of the window
+	scheme string // of colors
 }
 
 // browse opens a window onto w's console. The test fails for anything the browser complains
@@ -141,6 +144,9 @@ func browseAt(t *testing.T, base string) *browser {
 		reader.Wait()
 	})
 	if err := chromedp.Do(ctx); err != nil { // opens the window, which must outlive any deadline
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	b.phone(false)
@@ -312,7 +318,7 @@ func (b *browser) signInByForm(email, password string) {
 // shot keeps a picture of the whole page, for people to look at.
 func (b *browser) shot(name string) {
 	b.Helper()
-	if os.Getenv("MUSTER_SCREENSHOTS") == "" && !b.Failed() {
+	if !pictures && !b.Failed() {
 		return
 	}
 	_, _ = chromedp.Run(b.ctx, chromedp.Evaluate[bool](`scrollTo(0, 0), true`)) // the header stays at the top of the window
@@ -329,16 +335,31 @@ func (b *browser) shot(name string) {
 	}
 }
 
+// shots takes the page's picture in every window.
+func (b *browser) shots(name string) {
+	b.Helper()
+	if !pictures {
+		return
+	}
+	for _, look := range windows {
+		b.setWindow(look)
+		b.shot(name + "." + look.name)
+	}
+	b.setWindow(wide)
+}
+
 // phone makes the window as narrow as a small phone, and back with false.
 func (b *browser) phone(on bool) {
 	b.Helper()
-	switch { // resizing takes longest
+	switch {
 	case on && b.width != 360:
 		b.width = 360
 		b.do(chromedp.EmulateViewport(b.width, 720, chromedp.EmulateMobile))
 	case !on && b.width != 1280:
 		b.width = 1280
 		b.do(chromedp.EmulateViewport(b.width, 900))
+	default:
+		return
 	}
 	const drawn = `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))` // charts follow the size
 	attempt(b, func(ctx context.Context) (bool, error) {
@@ -349,6 +370,10 @@ func (b *browser) phone(on bool) {
 // prefers is a system whose user prefers light or dark pages.
 func (b *browser) prefers(scheme string) {
 	b.Helper()
+	if b.scheme == scheme {
+		return
+	}
+	b.scheme = scheme
 	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
 	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
 		b.Fatal(err)

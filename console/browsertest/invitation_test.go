@@ -26,12 +26,7 @@ func TestInvitationLeadsToTheSignIn(t *testing.T) {
 		b.visit(page + "#" + secret)
 		b.waitText("Join Team")
 		b.waitText("owner@example.com invites new@example.com to the team Team, as editor. The invitation is valid until")
-		for rule, script := range map[string]string{"is wider than the window": spill, "has texts of little contrast": faint, "has what has no name": unlabelled} {
-			if broken := evaluate[[]string](b, script); len(broken) > 0 {
-				t.Errorf("%s (%s) %s: %q", page, look.name, rule, broken)
-			}
-		}
-		b.shot("invitation." + look.name)
+		check(b, page, look)
 	}
 	if broken := violations(b); len(broken) > 0 {
 		t.Errorf("%s: %q", page, broken)

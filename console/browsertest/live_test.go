@@ -5,7 +5,6 @@ package browsertest
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -318,7 +317,7 @@ func (b *browser) waitAnswer(script string) {
 
 // For people to look at: the live pages by day, by night and on a phone, while much goes on.
 func TestLivePagesHaveTheirPicturesTaken(t *testing.T) {
-	if os.Getenv("MUSTER_SCREENSHOTS") == "" {
+	if !pictures {
 		t.Skip("set MUSTER_SCREENSHOTS=1 to take pictures")
 	}
 	w := serve(t, func(c *cloud.Config) { c.OTA.Rate = 2 << 20 })

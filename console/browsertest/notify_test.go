@@ -55,12 +55,7 @@ func TestAWebhookIsAddedTestedAndItsNotificationSentAgain(t *testing.T) {
 	for _, look := range windows {
 		b.setWindow(look)
 		b.visit("/team/notifications")
-		for rule, script := range map[string]string{"is wider than the window": spill, "has texts of little contrast": faint, "has what has no name": unlabelled} {
-			if broken := evaluate[[]string](b, script); len(broken) > 0 {
-				t.Errorf("%s %s: %q", look.name, rule, broken)
-			}
-		}
-		b.shot("notifications." + look.name)
+		check(b, "/team/notifications", look)
 		b.click(`[aria-label="Edit on call"]`)
 		b.shot("notifications-edit." + look.name)
 	}

@@ -4,7 +4,6 @@ package browsertest
 
 import (
 	"math"
-	"os"
 	"testing"
 	"time"
 
@@ -53,14 +52,14 @@ func TestChartsAnswerToAFinger(t *testing.T) {
 // verifyNotScrolled checks that the page is not wider than its window.
 func (b *browser) verifyNotScrolled() {
 	b.Helper()
-	if wide := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); wide > 0 {
-		b.Errorf("the page is %d px wider than the window", wide)
+	if px := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); px > 0 {
+		b.Errorf("the page is %d px wider than the window", px)
 	}
 }
 
 // For people to look at: two years of a fleet that grows, in every range.
 func TestChartsHaveTheirPicturesTaken(t *testing.T) {
-	if os.Getenv("MUSTER_SCREENSHOTS") == "" {
+	if !pictures {
 		t.Skip("set MUSTER_SCREENSHOTS=1 to take pictures")
 	}
 	w := serve(t)

@@ -36,11 +36,7 @@ func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 	b.shot("plan-once")
 	b.click("button[value=careful]")
 	b.waitVisible("[name=share]")
-	for _, look := range windows {
-		b.setWindow(look)
-		b.shot("plan-careful." + look.name)
-	}
-	b.setWindow(windows[0])
+	b.shots("plan-careful")
 	evaluate[int](b, `[...document.querySelectorAll("[name=share], [name=hold]")].map((field) => { field.value = ""; }).length`)
 	b.fill("[aria-label='Share of stage 1']", "100 %")
 	b.fill("[aria-label='Stage 1 is watched for']", "2d")
@@ -49,18 +45,10 @@ func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 	b.press("Next: impact")
 	b.waitText("Stage by stage")
 	b.waitText("10 devices will receive an update")
-	for _, look := range windows {
-		b.setWindow(look)
-		b.shot("plan-confirm." + look.name)
-	}
-	b.setWindow(windows[0])
+	b.shots("plan-confirm")
 	b.click("#rehearse")
 	b.waitText("It agrees with the impact")
-	for _, look := range windows {
-		b.setWindow(look)
-		b.shot("rehearsal." + look.name)
-	}
-	b.setWindow(windows[0])
+	b.shots("rehearsal")
 	b.press("Back to the release")
 	b.waitText("Stage by stage")
 	b.tickAll()
@@ -79,11 +67,7 @@ func TestABadReleaseIsNoticedUnderstoodAndTakenBack(t *testing.T) {
 	b.waitText("it halts above 20 %")
 	b.waitText("It runs on 4 devices")
 	b.waitText("halted")
-	for _, look := range windows {
-		b.setWindow(look)
-		b.shot("rollout-halted." + look.name)
-	}
-	b.setWindow(windows[0])
+	b.shots("rollout-halted")
 	b.visit("/p/lamp/failing")
 	b.waitText("Release 1")
 	b.shot("failing")

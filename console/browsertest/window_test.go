@@ -2,11 +2,6 @@
 
 package browsertest
 
-import (
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
-)
-
 // window is how a page is checked.
 type window struct {
 	name  string
@@ -14,10 +9,15 @@ type window struct {
 	dark  bool
 }
 
-// windows are in an order in which the size changes once.
-var windows = []window{{"light-1280", 1280, false}, {"dark-1280", 1280, true}, {"dark-360", 360, true}, {"light-360", 360, false}}
+var (
+	wide   = window{"light-1280", 1280, false}
+	narrow = window{"light-360", 360, false}
+	sizes  = []window{wide, narrow} // for what has nothing to do with colors
+	// windows are in an order in which the size changes once.
+	windows = []window{wide, {"dark-1280", 1280, true}, {"dark-360", 360, true}, narrow}
+)
 
-// setWindow sets the window's size and colours.
+// setWindow sets the window's size and colors.
 func (b *browser) setWindow(w window) {
 	b.Helper()
 	b.phone(w.width < 800)
@@ -26,10 +26,20 @@ func (b *browser) setWindow(w window) {
 		scheme = "dark"
 	}
 	b.prefers(scheme)
-	if _, err := chromedp.Call(b.ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
-		b.Fatal(err)
+}
+
+// rules is a script that finds what on the page breaks which rule. Names and where the focus is do not depend on colors.
+func rules(w window) string {
+	found := `"is wider than the window": ` + spill + `, "has texts of little contrast": ` + faint + `, "shows an id twice": ` + doubled
+	if !w.dark {
+		found += `, "has what has no name": ` + unlabelled + `, "hides where the focus is": ` + unseen
 	}
-	evaluate[bool](b, `document.getAnimations().forEach(a => a.finish()) === undefined`) // colors fade over when the scheme changes
+	return `(() => {
+		document.getAnimations().forEach(a => a.finish()); // colors fade over when the scheme changes
+		const found = {` + found + `};
+		document.activeElement.blur();
+		return found;
+	})()`
 }
 
 // faint are texts with less contrast than WCAG AA asks for: 4.5, or 3 of large ones.

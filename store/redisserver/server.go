@@ -19,6 +19,7 @@ const (
 	shortestPause = 100 * time.Millisecond // before the server is restarted
 	longestPause  = 5 * time.Second
 	stopPatience  = 10 * time.Second // until a server asked to end is killed
+	hurry         = time.Second      // to be asked over the socket
 )
 
 // Server is a redis-server or valkey-server child process. It listens on a unix socket only,

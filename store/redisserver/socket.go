@@ -3,6 +3,7 @@ package redisserver
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,7 @@ func newSocket(dir string) (*socket, error) {
 	for _, folder := range socketFolders(dir) {
 		removeEnded(folder)
 	}
-	folder, err := socketFolder()
+	folder, err := socketFolder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +91,14 @@ func removeFolder(folder string) {
 // parents are where socket folders are created: a long path is refused by the system.
 func parents() []string { return slices.Compact([]string{filepath.Clean(os.TempDir()), "/tmp"}) }
 
+// prefix is how the names of the socket folders of the data folder dir begin, so that those of others, of which
+// killed processes may leave many behind, are not looked into.
+func prefix(dir string) string { return fmt.Sprintf("muster-%08x-", crc32.ChecksumIEEE([]byte(dir))) }
+
 // socketFolders returns the socket folders of the data folder dir.
 func socketFolders(dir string) (folders []string) {
 	for _, parent := range parents() {
-		owners, _ := filepath.Glob(filepath.Join(parent, "muster-*", ownerName)) // fails for a bad pattern only
+		owners, _ := filepath.Glob(filepath.Join(parent, prefix(dir)+"*", ownerName)) // fails for a bad pattern only
 		for _, owner := range owners {
 			if of, err := os.ReadFile(owner); err == nil && string(of) == dir {
 				folders = append(folders, filepath.Dir(owner))
@@ -123,9 +128,9 @@ func FindSocket(dir string) (string, error) {
 }
 
 // socketFolder creates the folder.
-func socketFolder() (folder string, err error) {
+func socketFolder(dir string) (folder string, err error) {
 	for _, parent := range parents() {
-		if folder, err = os.MkdirTemp(parent, "muster-"); err != nil {
+		if folder, err = os.MkdirTemp(parent, prefix(dir)); err != nil {
 			continue
 		}
 		path := filepath.Join(folder, socketName)

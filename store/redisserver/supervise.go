@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,8 +187,20 @@ func (s *Server) lastOutput() string {
 	return strings.Join(s.output, " / ")
 }
 
-func (s *Server) terminate() { s.signal(syscall.SIGTERM) }
-func (s *Server) kill()      { s.signal(syscall.SIGKILL) }
+// terminate asks the server to end, over its socket too: it looks ten times a second whether it was signaled.
+func (s *Server) terminate() {
+	s.signal(syscall.SIGTERM)
+	conn, err := net.DialTimeout("unix", s.socket.path, hurry)
+	if err != nil {
+		return // it has ended, or listens to nobody
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(hurry))
+	_, _ = io.WriteString(conn, "SHUTDOWN\r\n")
+	_, _ = io.Copy(io.Discard, conn) // until it has ended
+}
+
+func (s *Server) kill() { s.signal(syscall.SIGKILL) }
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.mu.Lock()
