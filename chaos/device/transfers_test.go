@@ -41,6 +41,15 @@ func TestTransfersCountsWhoIsSentChunksAtTheSameTime(t *testing.T) {
 				}
 			}
 		}, 3, 1},
+		{"a third that reads its last chunk late", func(n int, all []simulator.Stats) {
+			all[0].Chunks++
+			if n <= 20 || n == 22 {
+				all[1].Chunks++
+			}
+			if n >= 21 {
+				all[2].Chunks++
+			}
+		}, 3, 0},
 		{"three twice", func(n int, all []simulator.Stats) {
 			for i := range all {
 				if i < 2 || n > 10 && n < 15 || n > 40 && n < 45 {
