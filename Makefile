@@ -37,9 +37,9 @@ PLAIN := . ./console/browsertest
 # npm's into testdata/interop. A race-enabled program waits a second at its exit by default. Tests wait more than
 # they work, so that several of a package run at a time; with more packages than processors, which all keep
 # looking at what they wait for, they take longer and twice the processor time. Without debug information
-# (-dwarf=false), and symbols (-s -w), linking a hundred programs takes a quarter less; the interpreter of Lua in ephemeral stores takes
-# half without the race detector, and what makes the API's description has nothing to race. Only broker has
-# unsafe pointers to check.
+# (-dwarf=false) and symbols (-s -w), linking a hundred programs takes a quarter less; the interpreter of Lua in
+# ephemeral stores takes half without the race detector, and what makes the API's description has nothing to race.
+# Only broker has unsafe pointers to check.
 TEST := go test -tags interop,browser -count=1 -timeout 20m -parallel 6 -vet=off -ldflags='-s -w'
 RACE := -gcflags='all=-dwarf=false -d=checkptr=0' -gcflags='github.com/muster-iot/muster/broker/...=-dwarf=false' \
 	-gcflags='github.com/yuin/gopher-lua/...=-dwarf=false -race=false' -gcflags='github.com/danielgtaylor/huma/...=-dwarf=false -race=false'

@@ -64,7 +64,7 @@ func (l *lab) reach(ctx context.Context, s *setup, t *report.Table) error {
 	if err := here.Upload(ctx, product, "2", make([]byte, imageSize)); err != nil {
 		return err
 	}
-	if err := process.Pause(ctx, time.Second); err != nil {
+	if err := process.Pause(ctx, time.Second); err != nil { // the upload itself has arrived everywhere
 		return err
 	}
 	offered, ended := make([]time.Duration, len(devices)), make(chan error, 1)

@@ -91,14 +91,13 @@ func run(ctx context.Context, args []string) error {
 	return parsed.Run()
 }
 
-// grammar is what kong has to know of the command line that begins with noun: that noun alone, as reading all verbs
-// takes kong longer than most of them run, or everything if there is no such noun or it is about all of them.
+// grammar returns the commands that kong reads for a command line that begins with noun: those of noun, since reading
+// all of them takes longer than most take to run; or all, if there is no such noun or it completes others.
 func grammar(noun string) any {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[commands]()) {
 		_, isCommand := field.Tag.Lookup("cmd")
-		_, needsAll := field.Tag.Lookup("passthrough")
-		if isCommand && !needsAll && strings.EqualFold(field.Name, strings.ReplaceAll(noun, "-", "")) {
-			field.Index, field.Offset = nil, 0
+		_, completes := field.Tag.Lookup("passthrough")
+		if isCommand && !completes && strings.EqualFold(field.Name, strings.ReplaceAll(noun, "-", "")) {
 			return reflect.New(reflect.StructOf([]reflect.StructField{field})).Interface()
 		}
 	}

@@ -26,7 +26,7 @@ import (
 
 const screenshots = "../testdata/screenshots" // git ignores it
 
-var pictures = os.Getenv("MUSTER_SCREENSHOTS") != "" // are taken
+var pictures = os.Getenv("MUSTER_SCREENSHOTS") != "" // whether tests take them
 
 // chromium is the one browser process of all tests, started by the first that needs it.
 var chromium struct {
@@ -378,6 +378,7 @@ func (b *browser) prefers(scheme string) {
 	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media); err != nil {
 		b.Fatal(err)
 	}
+	evaluate[bool](b, `document.getAnimations().forEach(a => a.finish()) === undefined`) // colors fade over
 }
 
 // visitRaw goes where there may be no page.

@@ -34,7 +34,7 @@ func TestMenusAreNotCutOff(t *testing.T) {
 		"/team": "main td details.menu", "/team/programs": "main td details.menu", "/p/lamp/devices": "#group-filter", "/p/lamp/device/widget-0001": "#add-groups",
 	} {
 		b.visit(path)
-		for _, look := range sizes {
+		for _, look := range windows {
 			b.setWindow(look)
 			for i := range int(evaluate[float64](b, `document.querySelectorAll("`+menus+`").length`)) {
 				evaluate[bool](b, `document.querySelectorAll("main details[open]").forEach(e => e.open = false) === undefined`)
@@ -129,9 +129,11 @@ func TestListsAndCommandsFitAPhone(t *testing.T) {
 	} {
 		b.visit(path)
 		b.waitText(text)
-		b.setWindow(narrow)
-		if broken := evaluate[[]string](b, cut); len(broken) > 0 {
-			t.Errorf("%s (%s): cut off: %q", path, narrow.name, broken)
+		for _, look := range windows[2:] {
+			b.setWindow(look)
+			if broken := evaluate[[]string](b, cut); len(broken) > 0 {
+				t.Errorf("%s (%s): cut off: %q", path, look.name, broken)
+			}
 		}
 		b.shots("fits." + filename(path))
 	}
@@ -172,8 +174,11 @@ func TestAuditLogIsShort(t *testing.T) {
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	b.visit("/team/audit")
 	b.waitText("widget-0000, widget-0001, widget-0002 and 57 more")
-	if lines := evaluate[float64](b, `document.querySelector(".audit td.break a").getClientRects().length`); lines != 1 {
-		t.Errorf("%s stands on %v lines", cloudtest.OwnerEmail, lines)
+	for _, look := range windows[:2] {
+		b.setWindow(look)
+		if lines := evaluate[float64](b, `document.querySelector(".audit td.break a").getClientRects().length`); lines != 1 {
+			t.Errorf("%s stands on %v lines (%s)", cloudtest.OwnerEmail, lines, look.name)
+		}
 	}
 	b.shots("audit-many")
 	b.press("In full")

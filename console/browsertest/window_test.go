@@ -13,7 +13,7 @@ var (
 	wide   = window{"light-1280", 1280, false}
 	narrow = window{"light-360", 360, false}
 	sizes  = []window{wide, narrow} // for what has nothing to do with colors
-	// windows are in an order in which the size changes once.
+	// windows are in an order in which the size changes once: two wide ones, two narrow ones.
 	windows = []window{wide, {"dark-1280", 1280, true}, {"dark-360", 360, true}, narrow}
 )
 
@@ -35,7 +35,6 @@ func rules(w window) string {
 		found += `, "has what has no name": ` + unlabelled + `, "hides where the focus is": ` + unseen
 	}
 	return `(() => {
-		document.getAnimations().forEach(a => a.finish()); // colors fade over when the scheme changes
 		const found = {` + found + `};
 		document.activeElement.blur();
 		return found;

@@ -19,7 +19,7 @@ const (
 	shortestPause = 100 * time.Millisecond // before the server is restarted
 	longestPause  = 5 * time.Second
 	stopPatience  = 10 * time.Second // until a server asked to end is killed
-	hurry         = time.Second      // to be asked over the socket
+	askPatience   = time.Second      // for a server asked over its socket to end
 )
 
 // Server is a redis-server or valkey-server child process. It listens on a unix socket only,

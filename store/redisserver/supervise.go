@@ -190,12 +190,12 @@ func (s *Server) lastOutput() string {
 // terminate asks the server to end, over its socket too: it looks ten times a second whether it was signaled.
 func (s *Server) terminate() {
 	s.signal(syscall.SIGTERM)
-	conn, err := net.DialTimeout("unix", s.socket.path, hurry)
+	conn, err := net.DialTimeout("unix", s.socket.path, askPatience)
 	if err != nil {
 		return // it has ended, or listens to nobody
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(hurry))
+	_ = conn.SetDeadline(time.Now().Add(askPatience))
 	_, _ = io.WriteString(conn, "SHUTDOWN\r\n")
 	_, _ = io.Copy(io.Discard, conn) // until it has ended
 }
