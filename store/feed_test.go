@@ -135,7 +135,7 @@ func TestTheIndexOfEachJoinedStoreEqualsTheRecords(t *testing.T) {
 	if s := a.FeedStats(); s.Applied == 0 || s.Rescans > 0 {
 		t.Errorf("got %+v, want that rows were applied, and no part read again", s)
 	}
-	late := openJoined(t, "unix://"+a.core.Masters()[0].Options().Addr, 0)
+	late := openJoined(t, "unix://"+a.core.Masters()[0].Addr, 0)
 	becomesEqual(t, late)
 }
 

@@ -79,7 +79,7 @@ func openShared[S interface {
 // client returns a client for what a test does behind the back of s.
 func client(s *Store) redis.UniversalClient {
 	if !s.core.Clustered() {
-		return s.core.Masters()[0]
+		return s.core.Masters()[0].Cmdable.(redis.UniversalClient)
 	}
 	return cluster.servers.Client
 }
@@ -87,7 +87,7 @@ func client(s *Store) redis.UniversalClient {
 // hook adds a hook to the connections of s.
 func hook(s *Store, h redis.Hook) {
 	for _, c := range s.core.Masters() {
-		c.AddHook(h)
+		c.Cmdable.(*redis.Client).AddHook(h)
 	}
 }
 
@@ -159,6 +159,6 @@ func newTeam(t testing.TB, s *Store) (fleet.Team, fleet.User, fleet.Product) {
 func openTwo(tb testing.TB) (*Store, *Store) {
 	tb.Helper()
 	first := openServed(tb, tb.TempDir())
-	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.Masters()[0].Options().Addr, Log: quiet(), shared: true})
+	second, err := Open(tb.Context(), Options{URL: "unix://" + first.core.Masters()[0].Addr, Log: quiet(), shared: true})
 	return first, opened(tb, second, err)
 }

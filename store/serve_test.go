@@ -154,7 +154,7 @@ func TestARedisThatCanLoseDataIsWarnedAbout(t *testing.T) {
 	s, _ := openChild(t, t.TempDir())
 	process := serverProcess(t, s)
 	t.Cleanup(func() { _ = process.Kill() }) // one that writes its first append-only file does not end when asked
-	url := "unix://" + s.core.Masters()[0].Options().Addr
+	url := "unix://" + s.core.Masters()[0].Addr
 	for name, row := range map[string]struct {
 		setting, value string
 		warned         bool

@@ -32,7 +32,7 @@ func (f *Feed) Follow(ctx context.Context) {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	var mu sync.Mutex
-	busy := map[*redis.Client]bool{} // masters that are being asked: one that hangs does not hold up the others; guarded by mu
+	busy := map[redis.Cmdable]bool{} // masters that are being asked: one that hangs does not hold up the others; guarded by mu
 	for steady.Sleep(ctx, every) {
 		for client, some := range f.config.Redis.Split(names) {
 			mu.Lock()
@@ -66,7 +66,7 @@ func (f *Feed) Follow(ctx context.Context) {
 
 // poll looks at the feeds of some parts, all of one master, and applies what is new. An error leaves
 // them behind: the next look comes soon, and the outage is logged by the pipeline.
-func (f *Feed) poll(ctx context.Context, client *redis.Client, some []int) {
+func (f *Feed) poll(ctx context.Context, client redis.Cmdable, some []int) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	now := time.Now()
@@ -110,7 +110,7 @@ type behind struct {
 }
 
 // read reads the entries that are new, and applies them.
-func (f *Feed) read(ctx context.Context, client *redis.Client, some []behind) {
+func (f *Feed) read(ctx context.Context, client redis.Cmdable, some []behind) {
 	if len(some) == 0 {
 		return
 	}

@@ -165,7 +165,7 @@ func (f *Feed) rescan(ctx context.Context, some []int) {
 // meanwhile.
 func (f *Feed) scan(ctx context.Context, within func(fleet.DeviceID) bool, put func(fleet.DeviceID, *fleet.Device)) error {
 	return f.config.Redis.Scan(ctx, keys.Devices, readChunk,
-		func(c *redis.Client, names []string) error {
+		func(c redis.Cmdable, names []string) error {
 			if within != nil {
 				names = slices.DeleteFunc(names, func(name string) bool { return !within(keys.DeviceOf(name)) })
 			}

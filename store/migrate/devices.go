@@ -26,7 +26,7 @@ func (s *Store) devices(ctx context.Context, total int) (renamed int, err error)
 			return 0, err
 		}
 	}
-	err = s.each(ctx, func(c *redis.Client, names []string) error {
+	err = s.each(ctx, func(c redis.Cmdable, names []string) error {
 		pipe := c.Pipeline()
 		sent := map[fleet.DeviceID]*redis.Cmd{}
 		for _, name := range names {
@@ -63,7 +63,7 @@ func bothNames(what string) error {
 // slugs gives every slug its key of layout 3, by the products that have them, and removes the
 // older keys. A slug whose product was never completed is free afterwards.
 func (s *Store) slugs(ctx context.Context) error {
-	err := s.each(ctx, func(c *redis.Client, names []string) error {
+	err := s.each(ctx, func(c redis.Cmdable, names []string) error {
 		for _, name := range names {
 			if keys.Kind(name) != "p" {
 				continue
@@ -85,7 +85,7 @@ func (s *Store) slugs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.each(ctx, func(c *redis.Client, names []string) error {
+	return s.each(ctx, func(c redis.Cmdable, names []string) error {
 		var old []string
 		for _, name := range names {
 			if keys.FromOlderSlug(name) {

@@ -94,7 +94,7 @@ func (s *Store) Look(ctx context.Context) (Contents, error) {
 	}
 	progress := s.progress("read", int(total))
 	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{} // SCAN may return a key twice
-	err := s.each(ctx, func(c *redis.Client, names []string) error {
+	err := s.each(ctx, func(c redis.Cmdable, names []string) error {
 		names = slices.DeleteFunc(names, func(name string) bool {
 			sum := maphash.String(seed, name)
 			_, known := seen[sum]

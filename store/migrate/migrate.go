@@ -69,7 +69,7 @@ const batch = 500
 // rename renames every key that has the name of layout 1. A key keeps its value and its expiry.
 func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) {
 	progress := s.progress("renamed", total)
-	err = s.each(ctx, func(c *redis.Client, names []string) error {
+	err = s.each(ctx, func(c redis.Cmdable, names []string) error {
 		pipe := c.Pipeline()
 		sent := map[string]*redis.BoolCmd{}
 		for _, name := range names {
@@ -100,7 +100,7 @@ func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) 
 
 // each calls take with the names of all keys and the master that has them, some at a time. A name may
 // come twice.
-func (s *Store) each(ctx context.Context, take func(c *redis.Client, names []string) error) error {
+func (s *Store) each(ctx context.Context, take func(c redis.Cmdable, names []string) error) error {
 	for _, c := range s.Redis.Masters() {
 		for cursor, more := uint64(0), true; more; more = cursor != 0 {
 			names, next, err := c.Scan(ctx, cursor, "*", batch).Result()

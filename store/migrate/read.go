@@ -21,7 +21,7 @@ func (c *count) note(err error) {
 }
 
 // read adds what names have to kinds.
-func (s *Store) read(ctx context.Context, c *redis.Client, names []string, kinds map[string]count) error {
+func (s *Store) read(ctx context.Context, c redis.Cmdable, names []string, kinds map[string]count) error {
 	pipe := c.Pipeline()
 	settle := make([]func(*count) error, len(names))
 	for i, name := range names {
@@ -109,7 +109,7 @@ func updates(sent *redis.StringSliceCmd) func(*count) error {
 }
 
 // alerts counts the alerts of a hash, some at a time.
-func alerts(ctx context.Context, c *redis.Client, name string, n *count) error {
+func alerts(ctx context.Context, c redis.Cmdable, name string, n *count) error {
 	for cursor := uint64(0); ; {
 		fields, next, err := c.HScan(ctx, name, cursor, "[0-9a-f]*", batch).Result()
 		if err != nil {
@@ -125,7 +125,7 @@ func alerts(ctx context.Context, c *redis.Client, name string, n *count) error {
 }
 
 // entries counts the entries of a stream, some at a time.
-func entries(ctx context.Context, c *redis.Client, name string, n *count, read func(text string) error) error {
+func entries(ctx context.Context, c redis.Cmdable, name string, n *count, read func(text string) error) error {
 	for low := "-"; ; {
 		entries, err := c.XRangeN(ctx, name, low, "+", batch).Result()
 		if err != nil {

@@ -21,7 +21,7 @@ type copied struct {
 // copy copies all keys, over what To has.
 func (s *Store) copy(ctx context.Context) error {
 	progress := s.progress("copied")
-	err := each(ctx, s.From, func(c *redis.Client, names []string) error {
+	err := each(ctx, s.From, func(c redis.Cmdable, names []string) error {
 		read, err := dump(ctx, c, names)
 		if err != nil {
 			return err
@@ -55,7 +55,7 @@ func (s *Store) copy(ctx context.Context) error {
 }
 
 // dump reads keys, without those that have expired.
-func dump(ctx context.Context, c *redis.Client, names []string) (map[string]copied, error) {
+func dump(ctx context.Context, c redis.Cmdable, names []string) (map[string]copied, error) {
 	pipe := c.Pipeline()
 	values, ttls := make([]*redis.StringCmd, len(names)), make([]*redis.DurationCmd, len(names))
 	for i, name := range names {
@@ -79,7 +79,7 @@ func dump(ctx context.Context, c *redis.Client, names []string) (map[string]copi
 
 // prune removes what To has of an earlier try and From has no longer.
 func (s *Store) prune(ctx context.Context) error {
-	return each(ctx, s.To, func(c *redis.Client, names []string) error {
+	return each(ctx, s.To, func(c redis.Cmdable, names []string) error {
 		for _, name := range names {
 			if _, known := s.seen[maphash.String(s.seed, name)]; known {
 				continue
@@ -95,7 +95,7 @@ func (s *Store) prune(ctx context.Context) error {
 // check compares the digests of all values, and how many there are.
 func (s *Store) check(ctx context.Context) error {
 	progress, checked, there := s.progress("checked"), map[uint64]struct{}{}, map[uint64]struct{}{}
-	err := each(ctx, s.From, func(c *redis.Client, names []string) error {
+	err := each(ctx, s.From, func(c redis.Cmdable, names []string) error {
 		want, err := s.digests(ctx, c, names)
 		if err != nil {
 			return err
@@ -122,7 +122,7 @@ func (s *Store) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = each(ctx, s.To, func(_ *redis.Client, names []string) error {
+	err = each(ctx, s.To, func(_ redis.Cmdable, names []string) error {
 		for _, name := range names {
 			there[maphash.String(s.seed, name)] = struct{}{}
 		}

@@ -147,8 +147,8 @@ func stays(name string) bool {
 }
 
 // each calls take with the names of all keys of p, some at a time: of keys that may be large, one.
-func each(ctx context.Context, p *pipeline.Pipeline, take func(c *redis.Client, names []string) error) error {
-	return p.Scan(ctx, "*", batch, func(c *redis.Client, names []string) error {
+func each(ctx context.Context, p *pipeline.Pipeline, take func(c redis.Cmdable, names []string) error) error {
+	return p.Scan(ctx, "*", batch, func(c redis.Cmdable, names []string) error {
 		var small []string
 		for _, name := range names {
 			switch kind := keys.Kind(name); {

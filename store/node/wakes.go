@@ -91,10 +91,10 @@ func readWoken(text string) Woken {
 // watch is what Watch knows of each bucket.
 type watch struct {
 	names  []string
-	owners [keys.Buckets]*redis.Client // who held it at the last poll that worked
+	owners [keys.Buckets]redis.Cmdable // who held it at the last poll that worked
 	missed [keys.Buckets]bool          // a wake may have been lost
 	mu     sync.Mutex                  // never held while Redis is asked
-	busy   map[*redis.Client]bool      // polls that have yet to return; guarded by mu
+	busy   map[redis.Cmdable]bool      // polls that have yet to return; guarded by mu
 }
 
 // Follower is who acts on wakes.
@@ -109,12 +109,12 @@ type Follower struct {
 }
 
 // Watch calls f until ctx ends. split says which master has which of some keys. A nil Nodes is never woken.
-func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis.Client][]int, f Follower) {
+func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[redis.Cmdable][]int, f Follower) {
 	if n == nil {
 		return
 	}
 	n.suspect.Store(&f.Suspect)
-	w := &watch{busy: map[*redis.Client]bool{}}
+	w := &watch{busy: map[redis.Cmdable]bool{}}
 	for bucket := range keys.Buckets {
 		w.names = append(w.names, keys.Wakes(bucket, n.id))
 	}
@@ -137,7 +137,7 @@ func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[*redis
 }
 
 // begin reports whether a master may be polled: not before the last poll of it has returned.
-func (w *watch) begin(client *redis.Client, buckets []int, all bool) bool {
+func (w *watch) begin(client redis.Cmdable, buckets []int, all bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, b := range buckets {
@@ -153,7 +153,7 @@ func (w *watch) begin(client *redis.Client, buckets []int, all bool) bool {
 	return true
 }
 
-func (w *watch) poll(ctx context.Context, client *redis.Client, buckets []int, f Follower) {
+func (w *watch) poll(ctx context.Context, client redis.Cmdable, buckets []int, f Follower) {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
 	pipe := client.Pipeline()

@@ -20,7 +20,7 @@ const (
 // their channels are made once, so that callers in a synctest bubble can wait for a batcher
 // that was started outside of it.
 type batcher struct {
-	client   *redis.Client
+	client   redis.Cmdable
 	lane     lane
 	atomic   bool // a trip is one MULTI: all or nothing, one fsync
 	copies   int  // replicas that must have a trip before its operations are settled

@@ -33,11 +33,10 @@ type Guard struct {
 // at again.
 type guard struct {
 	Guard
-	client   *redis.Client
-	holds    func(key string) bool
-	sentinel bool // connections to Sentinels are made like those to the master
-	scripts  []*Script
-	doubts   [lanes]doubt
+	client  redis.Cmdable
+	holds   func(key string) bool
+	scripts []*Script
+	doubts  [lanes]doubt
 }
 
 // doubt is whether Redis has to be looked at before it is used. It lasts until a look has ended that began
@@ -48,19 +47,14 @@ func (d *doubt) lasts() bool { return d.raised.Load() != d.settled.Load() }
 
 // connected makes a new connection usable: it loads the scripts, which Redis forgets when it
 // ends, and recognizes the Redis.
-func (g *guard) connected(ctx context.Context, c *redis.Conn) error {
-	if g.sentinel {
-		if role, err := c.Do(ctx, "role").Slice(); err != nil || len(role) > 0 && role[0] == "sentinel" {
-			return err
-		}
-	}
+func (g *guard) connected(ctx context.Context, c redis.Cmdable) error {
 	if err := load(ctx, c, g.scripts); err != nil {
 		return err
 	}
 	if g.Recognize == nil {
 		return nil
 	}
-	return g.Recognize(ctx, Master{c, g.holds})
+	return g.Recognize(ctx, Master{Cmdable: c, holds: g.holds})
 }
 
 func (g *guard) doubt(l lane) { g.doubts[l].raised.Add(1) }
@@ -87,7 +81,7 @@ func (g *guard) verify(ctx context.Context, l lane) error {
 		}
 	}
 	if check != nil {
-		if err := check(ctx, Master{g.client, g.holds}); err != nil {
+		if err := check(ctx, Master{Cmdable: g.client, holds: g.holds}); err != nil {
 			g.doubt(l)
 			if errors.As(err, new(*Foreign)) {
 				g.doubt(reads)

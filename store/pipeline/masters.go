@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -47,19 +48,15 @@ func (v *view) of(key string) *shard {
 
 // newShard returns the shard of the master at addr, "" for the only one.
 func (p *Pipeline) newShard(addr string) *shard {
-	s := &shard{closed: make(chan struct{}), copies: p.target.Copies}
+	s := &shard{addr: cmp.Or(addr, p.addr), closed: make(chan struct{}), copies: p.copies}
 	s.guard = &guard{Guard: p.watch, scripts: p.scripts}
 	log := p.log
-	if addr == "" {
-		s.client = p.target.client(s.guard)
-	} else {
-		o := p.target.node(addr)
-		o.OnConnect = s.guard.connected
-		s.client = redis.NewClient(o)
+	s.client = p.dial(addr, s.guard)
+	s.guard.client = s.client
+	if addr != "" {
 		s.guard.holds = func(key string) bool { return p.view.Load().of(key) == s }
 		log = log.With(slog.String("master", addr))
 	}
-	s.guard.client = s.client
 	s.outage = &outage{log: log, began: time.Now(), refusals: rate.Sometimes{First: 1, Interval: time.Minute}}
 	for l := range lanes {
 		b := newBatcher(s, l, &p.counts[l])
@@ -149,14 +146,13 @@ func (p *Pipeline) Connect(ctx context.Context) error {
 	return nil
 }
 
-// Masters returns a client of each master, for commands outside the shared trips, which are not
-// retried.
-func (p *Pipeline) Masters() []*redis.Client {
-	var clients []*redis.Client
+// Masters returns all masters, for commands outside the shared trips, which are not retried.
+func (p *Pipeline) Masters() []Master {
+	var masters []Master
 	for _, s := range p.view.Load().shards {
-		clients = append(clients, s.client)
+		masters = append(masters, s.master())
 	}
-	return clients
+	return masters
 }
 
 // Master returns the master that holds a key, for commands outside the shared trips. In a Cluster
@@ -166,13 +162,13 @@ func (p *Pipeline) Master(key string) (Master, error) {
 	if s == nil {
 		return Master{}, errNoMaster
 	}
-	return Master{s.client, s.guard.holds}, nil
+	return s.master(), nil
 }
 
 // Split groups keys by the client of the master that holds them, as their places in names. Keys
 // without a master are left out.
-func (p *Pipeline) Split(names []string) map[*redis.Client][]int {
-	v, groups := p.view.Load(), map[*redis.Client][]int{}
+func (p *Pipeline) Split(names []string) map[redis.Cmdable][]int {
+	v, groups := p.view.Load(), map[redis.Cmdable][]int{}
 	for i, name := range names {
 		if s := v.of(name); s != nil {
 			groups[s.client] = append(groups[s.client], i)
@@ -189,7 +185,7 @@ func (p *Pipeline) Clustered() bool { return p.finder != nil }
 // master that holds them. It tries again after an error as long as again returns true. A key may
 // come twice.
 func (p *Pipeline) Scan(ctx context.Context, pattern string, count int64,
-	take func(c *redis.Client, keys []string) error, again func(error) bool,
+	take func(c redis.Cmdable, keys []string) error, again func(error) bool,
 ) error {
 	for {
 		v := p.view.Load()
@@ -213,8 +209,8 @@ func (p *Pipeline) Scan(ctx context.Context, pattern string, count int64,
 	}
 }
 
-func scan(ctx context.Context, c *redis.Client, pattern string, count int64,
-	take func(c *redis.Client, keys []string) error, again func(error) bool,
+func scan(ctx context.Context, c redis.Cmdable, pattern string, count int64,
+	take func(c redis.Cmdable, keys []string) error, again func(error) bool,
 ) error {
 	for cursor := uint64(0); ; {
 		keys, next, err := c.Scan(ctx, cursor, pattern, count).Result()

@@ -19,7 +19,9 @@ import (
 // Pipeline is the connection to one Redis, of one master or several. It is safe for concurrent
 // use.
 type Pipeline struct {
-	target  Target
+	dial    func(addr string, g *guard) slots.Node // Target.dial
+	addr    string                                 // of the only master, see Master
+	copies  int                                    // see Target
 	log     *slog.Logger
 	scripts []*Script
 	watch   Guard
@@ -41,8 +43,11 @@ type Pipeline struct {
 // has returned nil. Close must be called in the end.
 func New(t Target, log *slog.Logger, scripts []*Script, g Guard) *Pipeline {
 	p := &Pipeline{
-		target: t, log: log, scripts: scripts, watch: g, writer: rand.Text()[:8] + ".",
+		dial: t.dial, copies: t.Copies, log: log, scripts: scripts, watch: g, writer: rand.Text()[:8] + ".",
 		finder: t.finder(), wanted: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+	if t.Server != nil {
+		p.addr = t.Server.Addr
 	}
 	p.view.Store(&view{})
 	if p.finder == nil {

@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/muster-iot/muster/store/slots"
 )
 
 // Master is a connection to one master, or a pool of them.
 type Master struct {
 	redis.Cmdable
+	Addr  string                // HOST:PORT or the path of a socket; "" for the one that Sentinels name
 	holds func(key string) bool // nil: it holds all keys
 }
 
@@ -20,7 +23,8 @@ func (m Master) Holds(key string) bool { return m.holds == nil || m.holds(key) }
 
 // shard is one master with what is sent to it. An outage of one does not touch the others.
 type shard struct {
-	client *redis.Client
+	addr   string // see Master
+	client slots.Node
 	guard  *guard
 	outage *outage
 	lanes  [lanes]*batcher
@@ -29,6 +33,8 @@ type shard struct {
 	running sync.WaitGroup
 	closed  chan struct{}
 }
+
+func (s *shard) master() Master { return Master{s.client, s.addr, s.guard.holds} }
 
 func (s *shard) start() {
 	for _, b := range s.lanes {

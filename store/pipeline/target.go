@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -58,15 +59,25 @@ func Parse(text string) (t Target, err error) {
 	return t, nil
 }
 
-// client returns a client of the one master of t, which calls connected for each new connection.
-func (t Target) client(g *guard) *redis.Client {
-	if t.Sentinel == nil {
-		t.Server.OnConnect = g.connected
+// dial returns a client of the master at addr, "" for the only one, whose new connections g makes usable.
+func (t Target) dial(addr string, g *guard) slots.Node {
+	connected := func(ctx context.Context, c *redis.Conn) error { return g.connected(ctx, c) }
+	switch {
+	case addr != "":
+		o := t.node(addr)
+		o.OnConnect = connected
+		return redis.NewClient(o)
+	case t.Sentinel == nil:
+		t.Server.OnConnect = connected
 		return redis.NewClient(explicit(t.Server))
 	}
-	g.sentinel = true
 	o, e := t.Sentinel, explicit(&redis.Options{})
-	o.OnConnect = g.connected
+	o.OnConnect = func(ctx context.Context, c *redis.Conn) error { // connections to Sentinels are made like those to the master
+		if role, err := c.Do(ctx, "role").Slice(); err != nil || len(role) > 0 && role[0] == "sentinel" {
+			return err
+		}
+		return connected(ctx, c)
+	}
 	o.MaxRetries = e.MaxRetries
 	o.DialTimeout, o.DialerRetries = e.DialTimeout, e.DialerRetries
 	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = e.ReadTimeout, e.WriteTimeout, e.PoolTimeout
@@ -90,7 +101,7 @@ func (t Target) finder() *slots.Finder {
 	if t.Cluster == nil {
 		return nil
 	}
-	return slots.NewFinder(t.Cluster.Addrs, func(addr string) *redis.Client {
+	return slots.NewFinder(t.Cluster.Addrs, func(addr string) slots.Node {
 		o := t.node(addr)
 		o.PoolSize = 4
 		return redis.NewClient(o)

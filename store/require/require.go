@@ -3,6 +3,7 @@
 package require
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func warnOfReplicas(ctx context.Context, p *pipeline.Pipeline, want int, log *sl
 		}
 		if n, _ := strconv.Atoi(infoField(info, "connected_slaves")); n < want {
 			log.Warn("redis has fewer replicas than redis.ack_replicas: until it has them, nothing is written there",
-				"master", c.Options().Addr, "replicas", n, "want", want)
+				"master", cmp.Or(c.Addr, "the one that Sentinels name"), "replicas", n, "want", want)
 		}
 	}
 }
