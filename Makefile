@@ -26,27 +26,9 @@ build: ## build the static binary, bin/muster
 run: ## run the demo: a cloud and a simulated fleet, nothing to install
 	go run ./cmd/muster demo
 
-# The packages that take longest start first, so that none of them is left running alone at the end.
-SLOW := ./cloud ./store ./cmd/muster ./chaos
-
-# What is run without the race detector: the rules of the source, which have nothing to race, and what a browser
-# shows, whose servers the tests of ./cloud and ./console run with it.
-PLAIN := . ./console/browsertest
-
-# Nothing is installed unless INSTALL=1: then Debian's packages with apt-get, as root, and
-# npm's into testdata/interop. A race-enabled program waits a second at its exit by default. Tests wait more than
-# they work, so that several of a package run at a time; with more packages than processors, which all keep
-# looking at what they wait for, they take longer and twice the processor time. Without debug information
-# (-dwarf=false) and symbols (-s -w), linking a hundred programs takes a quarter less; the interpreter of Lua in
-# ephemeral stores takes half without the race detector, and what makes the API's description has nothing to race.
-# Only broker has unsafe pointers to check.
-TEST := go test -tags interop,browser -count=1 -timeout 20m -parallel 6 -vet=off -ldflags='-s -w'
-RACE := -gcflags='all=-dwarf=false -d=checkptr=0' -gcflags='github.com/muster-iot/muster/broker/...=-dwarf=false' \
-	-gcflags='github.com/yuin/gopher-lua/...=-dwarf=false -race=false' -gcflags='github.com/danielgtaylor/huma/...=-dwarf=false -race=false'
 .PHONY: test
 test: test-tools $(S3SERVER) ## run all tests, most with the race detector; INSTALL=1 installs what they need
-	$(TEST) $(PLAIN)
-	GORACE=atexit_sleep_ms=0 $(TEST) -race $(RACE) $(SLOW) ./...
+	@scripts/test.sh
 
 $(S3SERVER): $(wildcard testdata/s3server/*)
 	go build -C testdata/s3server $(UNOPTIMIZED) -o $(CURDIR)/$@ .

@@ -31,6 +31,28 @@ func TestPackagesAreSmallEnoughToHold(t *testing.T) {
 	}
 }
 
+// refersToClients are the files that make clients of Redis. The compiler copies the two thousand methods of
+// redis.Client, 8 MB, into each package that refers to it, even by a field of another package's type.
+var refersToClients = []string{"store/pipeline/target.go", "store/serve.go"}
+
+func TestClientsOfRedisAreInterfacesBeyondThoseThatMakeThem(t *testing.T) {
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "store/redistest/") || slices.Contains(refersToClients, file) {
+			continue
+		}
+		ast.Inspect(parse(t, file, read(t, file)), func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if from, ok := s.X.(*ast.Ident); ok && from.Name == "redis" && slices.Contains([]string{"Client", "UniversalClient", "ClusterClient", "Conn", "Tx", "Options"}, s.Sel.Name) {
+				t.Errorf("%s refers to redis.%s: use redis.Cmdable, slots.Node or pipeline.Master, which take a twentieth of the space", file, s.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
 // sharedNames are the names of types that more than three packages use, and mean the same by.
 var sharedNames = map[string]string{
 	"Config":  "what New works with",

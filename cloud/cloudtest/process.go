@@ -26,8 +26,12 @@ var (
 	server       = sync.OnceValues(buildServer) // the path of the built server
 )
 
-// buildServer builds the server once for all tests of a package; Main removes it.
+// buildServer builds the server once for all tests of a package, if scripts/test.sh has not built it for all
+// packages; Main removes it.
 func buildServer() (string, error) {
+	if built := os.Getenv("MUSTER_TEST_BINARY"); built != "" {
+		return built, nil
+	}
 	var err error
 	if binaryFolder, err = os.MkdirTemp("", "muster-test-"); err != nil {
 		return "", err

@@ -42,10 +42,12 @@ const (
 // Their muster is built without the race detector, with which each of its hundreds of starts takes
 // several times as long.
 func TestScripts(t *testing.T) {
-	folder := t.TempDir()
-	binary := filepath.Join(folder, "muster")
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building muster: %v\n%s", err, out)
+	binary := os.Getenv("MUSTER_TEST_BINARY") // scripts/test.sh builds it for all packages
+	if binary == "" {
+		binary = filepath.Join(t.TempDir(), "muster")
+		if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, ".").CombinedOutput(); err != nil {
+			t.Fatalf("building muster: %v\n%s", err, out)
+		}
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -60,7 +62,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("IMAGES", images)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
-			env.Setenv("PATH", folder+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PATH", filepath.Dir(binary)+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
