@@ -82,6 +82,7 @@ memory() {
 
 scratch=$(memory || mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+echo "building the test programs: minutes the first time"
 build plain "${plain[*]}"
 build race ./... "${race[@]}"
 go build -ldflags='-s -w' -o "$programs/bin/muster" ./cmd/muster
@@ -90,7 +91,8 @@ for package in "${slow[@]}"; do
 	grep "muster/$package " "$scratch/race"
 done >"$scratch/slow"
 export -f run
-export TMPDIR=$scratch MUSTER_TEST_BINARY=$programs/bin/muster GORACE=atexit_sleep_ms=0 # a race-enabled program waits a second at its exit by default
+export TMPDIR=$scratch MUSTER_TEST_BINARY=$programs/bin/muster
+export GORACE=atexit_sleep_ms=0 # a race-enabled program waits a second at its exit by default
 status=0
 xargs -P "$jobs" -L 1 bash -c 'run "$@"' run <"$scratch/plain" || status=1
 { cat "$scratch/slow" && grep -vxFf "$scratch/slow" "$scratch/race"; } |

@@ -14,7 +14,7 @@ import (
 // Master is a connection to one master, or a pool of them.
 type Master struct {
 	redis.Cmdable
-	Addr  string                // HOST:PORT or the path of a socket; "" for the one that Sentinels name
+	Addr  string                // HOST:PORT or the path of a socket; "" for the one that Sentinels name, and in a Guard
 	holds func(key string) bool // nil: it holds all keys
 }
 
