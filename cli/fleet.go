@@ -91,6 +91,10 @@ const maxMoving = 8
 
 // look reads the state of a product and, if moving is set, its running updates.
 func look(ctx context.Context, s server, moving bool) (state fleetState, err error) {
+	// What is left is read first: if nothing is, the rest shows devices that all have arrived.
+	if state.Left, err = s.Remaining(ctx, s.product, api.RemainingFilter{}); err != nil {
+		return state, err
+	}
 	firmware, err := s.Firmware(ctx, s.product)
 	if err != nil {
 		return state, err
@@ -112,9 +116,6 @@ func look(ctx context.Context, s server, moving bool) (state fleetState, err err
 		state.moving = updates.Items
 	}
 	state.Devices, state.Online = all.Meta.Total, online.Meta.Total
-	if state.Left, err = s.Remaining(ctx, s.product, api.RemainingFilter{}); err != nil {
-		return state, err
-	}
 	for _, f := range firmware {
 		if f.Devices == 0 && len(places(f)) == 0 {
 			continue // no device runs it or should run it

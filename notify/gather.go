@@ -17,15 +17,14 @@ const newsChunk = 500
 // is in one notification: a storm of alerts is one message.
 var gathering = map[Medium]time.Duration{Webhook: 10 * time.Second, Mail: 5 * time.Minute}
 
-// gather puts the oldest news into notifications and reports whether there is more.
-func (w *worker) gather(ctx context.Context, q *lane) (more bool, err error) {
-	ids, err := w.config.Outbox.News(ctx, q.team, newsChunk)
-	if err != nil || len(ids) == 0 {
-		return false, err
+// gather puts news, the ids of alerts, into notifications.
+func (w *worker) gather(ctx context.Context, q *lane, news []string) error {
+	if len(news) == 0 {
+		return nil
 	}
-	alerts, err := w.config.Messages.AlertsOf(ctx, q.team, ids)
+	alerts, err := w.config.Messages.AlertsOf(ctx, q.team, news)
 	if err != nil {
-		return false, err
+		return err
 	}
 	changed := map[*Notification]bool{}
 	for id, c := range q.channels {
@@ -36,7 +35,7 @@ func (w *worker) gather(ctx context.Context, q *lane) (more bool, err error) {
 		n := q.open(id)
 		if n == nil {
 			if n, err = w.begin(ctx, q, c); err != nil {
-				return false, err
+				return err
 			}
 		}
 		for _, a := range wanted {
@@ -44,17 +43,17 @@ func (w *worker) gather(ctx context.Context, q *lane) (more bool, err error) {
 		}
 		changed[n] = true
 	}
-	change := outbox.Change{News: ids}
+	change := outbox.Change{News: news}
 	for n := range maps.Keys(changed) {
 		change.Records = append(change.Records, record(n, q.texts[n.ID]))
 	}
 	if err := w.config.Outbox.Commit(ctx, q.team, change); err != nil {
-		return false, err
+		return err
 	}
 	for _, r := range change.Records {
 		q.texts[r.ID] = r.Text
 	}
-	return len(ids) == newsChunk, nil
+	return nil
 }
 
 // open is the notification of a channel that still gathers alerts.

@@ -132,6 +132,11 @@ func (w *worker) look(ctx context.Context, team fleet.TeamID) {
 // tend makes notifications of a team's news, and of what digests are due, and begins to deliver what
 // is due. It returns when there is more to do, zero: when something happens.
 func (w *worker) tend(ctx context.Context, team fleet.TeamID) (again time.Time, err error) {
+	// The news are read before the channels: an alert raised after a channel was added finds it.
+	news, err := w.config.Outbox.News(ctx, team, newsChunk)
+	if err != nil {
+		return again, err
+	}
 	t, err := w.team(ctx, team)
 	if err != nil {
 		return again, err
@@ -149,8 +154,7 @@ func (w *worker) tend(ctx context.Context, team fleet.TeamID) (again time.Time, 
 		return again, err
 	}
 	q := &lane{team: team, teamOf: t, waiting: waiting, texts: texts}
-	more, err := w.gather(ctx, q)
-	if err != nil {
+	if err := w.gather(ctx, q, news); err != nil {
 		return again, err
 	}
 	if err := w.digests(ctx, q); err != nil {
@@ -160,7 +164,7 @@ func (w *worker) tend(ctx context.Context, team fleet.TeamID) (again time.Time, 
 	if again, err = w.deliver(ctx, q); err == nil {
 		again = earlier(again, q.digest)
 	}
-	if more {
+	if len(news) == newsChunk { // there may be more
 		again = time.Now()
 	}
 	return again, err

@@ -200,6 +200,24 @@ func TestANewChannelGetsNothingOfWhatWasBefore(t *testing.T) {
 	}
 }
 
+// A look at the team's news may be under way when the channel is added.
+func TestAnAlertReachesAChannelAddedJustBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	for n := range 50 {
+		w.Wake(1)
+		c := w.channel()
+		w.raise(alert(n))
+		if got := w.next(); got.Total != 1 || got.Alerts[0].Device != alert(n).Device {
+			t.Errorf("alert %d: got %s", n, got.body)
+		}
+		if err := w.Delete(t.Context(), boss, c.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWhatWaitsForADeletedChannelIsNotSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
