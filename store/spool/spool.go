@@ -38,30 +38,38 @@ func Open(path string, size int) (*Spool, error) {
 	return s, nil
 }
 
+// read reads the lines, and writes the file again unless it is as Spool leaves it.
 func (s *Spool) read(path string) error {
-	text, err := os.ReadFile(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(text)) {
-		if text, ok := unframed(strings.TrimSuffix(line, "\n")); ok {
-			s.lines = append(s.lines, text)
+	torn := false
+	for line := range strings.Lines(string(bytes.TrimRight(data, "\n"))) {
+		text, ok := unframed(strings.TrimSuffix(line, "\n"))
+		if !ok {
+			torn = true
+			continue
 		}
+		s.lines = append(s.lines, text)
+		s.used += len(framed(text))
+	}
+	if !torn && len(data) == s.size {
+		return nil
 	}
 	return s.write()
 }
 
 // write replaces the content by the lines and fills it up.
 func (s *Spool) write() error {
-	var text bytes.Buffer
+	var lines strings.Builder
 	for _, line := range s.lines {
-		text.WriteString(framed(line))
+		lines.WriteString(framed(line))
 	}
-	s.used = text.Len()
-	if rest := s.size - s.used; rest > 0 {
-		text.Write(bytes.Repeat([]byte("\n"), rest))
-	}
-	if _, err := s.file.WriteAt(text.Bytes(), 0); err != nil {
+	s.used = lines.Len()
+	text := bytes.Repeat([]byte("\n"), max(s.size, s.used))
+	copy(text, lines.String())
+	if _, err := s.file.WriteAt(text, 0); err != nil {
 		return err
 	}
 	return s.file.Sync()
