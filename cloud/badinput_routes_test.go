@@ -230,7 +230,7 @@ func (c contract) values(path string, s *schema) (inputs []bad) {
 			}
 			return `"` + text + `"`
 		}
-		add("100 kB", wrap(strings.Repeat("x", 100_000)))
+		add("20 kB", wrap(strings.Repeat("x", 20_000)))
 		add("invalid UTF-8", wrap("a\xff\xfe"))
 		add("a zero byte", wrap(`a\u0000b`))
 		if s.Enum != nil {
@@ -277,7 +277,7 @@ func (c contract) bodies(prefix string, s *schema, example map[string]json.RawMe
 // noBodies are bodies that are no object of JSON at all.
 var noBodies = map[string]string{
 	"cut short": `{"name"`, "a list": "[1]", "a number": "5", "a text": `"x"`, "two objects": "{} {}", "deep nesting": strings.Repeat("[", 20_000),
-	"over the limit": `{"name":"` + strings.Repeat("x", 2<<20) + `"}`, "no text at all": "\x00\xff",
+	"over the limit": `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, "no text at all": "\x00\xff",
 }
 
 // refused sends a request and reports an answer that is no 4xx in JSON, or doesn't name

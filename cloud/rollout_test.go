@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/api"
+	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/wire"
@@ -134,7 +135,7 @@ func noWindow(h *wire.Hello) { h.Window = 0 }
 // cost, a device that waits gets nothing, one that runs it keeps it, and a revert takes it back.
 func TestAReleaseHaltsByItself(t *testing.T) {
 	t.Parallel()
-	w := serve(t)
+	w := serve(t, func(c *cloud.Config) { c.OTA.CoolDown = []time.Duration{time.Hour} }) // the halt would end another attempt, and its failure
 	devices := w.fleetOf(60)
 	f := cloudtest.Must[api.Firmware](t)(w.Release(t.Context(), cloudtest.Lamp, api.Release{Version: cloudtest.Whole(2), Plan: tenth(func(p *api.Plan) {
 		p.Stages[0].Share = percent(3000)

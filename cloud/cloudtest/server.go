@@ -126,7 +126,7 @@ func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(Patience)
 	defer deadline.Stop()
-	for pause := time.Millisecond; !holds(); pause = min(2*pause, 50*time.Millisecond) {
+	for pause := time.Millisecond; !holds(); pause = min(2*pause, 200*time.Millisecond) {
 		select {
 		case <-time.After(pause):
 		case <-deadline.C:

@@ -62,13 +62,6 @@ func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 	for _, role := range []fleet.Role{fleet.Viewer, fleet.Editor} {
 		b := browse(t, w)
 		b.signIn(role.String()+"@example.com", cloudtest.OwnerPassword)
-		for _, path := range []string{"/team", "/team/programs", "/team/settings", "/products", "/p/lamp/settings", "/p/lamp/groups", "/devices"} {
-			b.visit(path)
-			b.waitVisible("main h1")
-			if n := evaluate[float64](b, `document.querySelectorAll("main form[method=post]").length`); n != 0 {
-				t.Errorf("%s offers a %s %v forms", path, role, n)
-			}
-		}
 		b.visit("/team")
 		b.waitText("Adding members requires the admin role; yours is " + role.String() + ".")
 		if evaluate[bool](b, `document.body.innerText.includes("Audit log")`) {

@@ -67,3 +67,29 @@ func TestPagesTellARestrictedUserOfNoHiddenGroup(t *testing.T) {
 		t.Errorf("who may see the group is not offered its name: %s", text)
 	}
 }
+
+// No page offers a viewer, nor a page about the team an editor, a form that changes something.
+func TestPagesShowAViewerNothingToPress(t *testing.T) {
+	w := serve(t)
+	fillTeam(t, w)
+	team := []string{"/team", "/team/programs", "/team/settings", "/products", "/p/lamp/settings", "/p/lamp/groups", "/devices"}
+	for role, paths := range map[fleet.Role][]string{
+		fleet.Editor: team,
+		fleet.Viewer: append(team, "/p/lamp/devices", "/p/lamp/device/widget-0003", "/p/lamp/firmware", "/p/lamp/firmware/1", "/p/lamp/fleet", "/alerts", "/messages", "/events"),
+	} {
+		jar := w.jar(t, role.String()+"@example.com")
+		for _, path := range paths {
+			status, text := page(t, jar, w.address(path))
+			_, text, found := strings.Cut(text, "<main")
+			if status != http.StatusOK || !found {
+				t.Errorf("%s: %s answers %d, without a main part: %t", role, path, status, !found)
+			}
+			if n := strings.Count(strings.ToLower(text), `method="post"`); n != 0 {
+				t.Errorf("%s offers a %s %d forms", path, role, n)
+			}
+		}
+	}
+	if _, text := page(t, w.jar(t, cloudtest.OwnerEmail), w.address("/team")); !strings.Contains(text, `method="post"`) {
+		t.Error("nothing is found where the owner has something to press")
+	}
+}

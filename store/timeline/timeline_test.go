@@ -180,7 +180,7 @@ func TestATimelineStaysWithinItsBound(t *testing.T) {
 
 func TestACurveKeepsItsEndsAndHalvesItsPace(t *testing.T) {
 	each(t, func(t *testing.T, s *timeline.Timelines, _ *pipeline.Pipeline) {
-		const looks = 5000
+		const looks = 1500 // its pace is halved three times
 		for n := range looks {
 			at := began.Add(time.Duration(n) * 5 * time.Second)
 			must(t, s.Keep(t.Context(), 1, 7, at, []timeline.Sum{{"confirmed", int64(n)}}, n == looks-1))
