@@ -188,9 +188,9 @@ func (b *browser) stuck(err error) {
 }
 
 // evaluate is what a script finds.
-func evaluate[T any](b *browser, script string) T {
+func evaluate[T any](b *browser, script string, options ...chromedp.EvaluateOption) T {
 	b.Helper()
-	return attempt(b, func(ctx context.Context) (T, error) { return chromedp.Run(ctx, chromedp.Evaluate[T](script)) })
+	return attempt(b, func(ctx context.Context) (T, error) { return chromedp.Run(ctx, chromedp.Evaluate[T](script, options...)) })
 }
 
 func (b *browser) visit(path string) {
@@ -211,18 +211,37 @@ func (b *browser) press(text string) {
 	b.hit(chromedp.Click(chromedp.Search(path)), `document.evaluate(`+strconv.Quote(path)+`, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue`)
 }
 
-// hit clicks again if it missed what the script find finds: a page that loads may move it between the look
-// where it is and the click.
+// hit clicks once what the script find finds has stopped moving, and again if it missed: a page that loads may
+// move it between the look where it is and the click. A click that hit something else and has left the page ends the test.
 func (b *browser) hit(click chromedp.Action[chromedp.Void], find string) {
 	b.Helper()
 	for range 10 {
-		evaluate[bool](b, `window.missed = true, document.addEventListener("click", ({ target }) => {
-			const wanted = `+find+`;
-			if (wanted && (wanted.contains(target) || target.closest("label")?.contains(wanted))) { missed = false; }
-		}, { capture: true, once: true }), true`)
+		evaluate[bool](b, `new Promise((resolve) => {
+			const wanted = () => `+find+`;
+			const arm = () => {
+				window.armed = true;
+				sessionStorage.setItem("missed", "nothing");
+				document.addEventListener("click", ({ target }) => {
+					if (wanted() && (wanted().contains(target) || target.closest("label")?.contains(wanted()))) { sessionStorage.removeItem("missed"); }
+					else { sessionStorage.setItem("missed", target.outerHTML.slice(0, 120)); }
+				}, { capture: true, once: true });
+				resolve(true);
+			};
+			let before;
+			const look = () => {
+				const box = JSON.stringify(wanted()?.getBoundingClientRect());
+				if (box === before) { arm(); } else { before = box; setTimeout(look, 20); }
+			};
+			look();
+		})`, chromedp.EvalAwaitPromise)
 		b.do(click)
-		if !evaluate[bool](b, `typeof missed !== "undefined" && missed`) { // undefined: the click has left the page
+		missed := evaluate[string](b, `sessionStorage.getItem("missed") ?? ""`)
+		same := evaluate[bool](b, `window.armed === true`) // not so: the click has left the page, or came after another one
+		switch {
+		case missed == "" || !same && missed == "nothing":
 			return
+		case !same:
+			b.stuck(fmt.Errorf("clicked %s in place of %s", missed, find))
 		}
 	}
 	b.stuck(errors.New("ten clicks missed " + find))

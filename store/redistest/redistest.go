@@ -27,6 +27,7 @@ type Node struct {
 
 	dir       string
 	arguments []string
+	last      string // what the shell does after the server has ended
 	shell     *exec.Cmd
 	alive     interface{ Close() error } // closing it ends the server
 	pid       int
@@ -38,6 +39,15 @@ const supervise = `"$@" </dev/null >server.log 2>&1 & p=$!; echo $p; read _; kil
 
 // newNode starts a server with a configuration, on a free port of its own.
 func newNode(dir string, sentinel bool, lines ...string) (*Node, error) {
+	n, err := prepare(dir, sentinel, lines...)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.Start()
+}
+
+// prepare is newNode without its start.
+func prepare(dir string, sentinel bool, lines ...string) (*Node, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -61,7 +71,7 @@ func newNode(dir string, sentinel bool, lines ...string) (*Node, error) {
 		n.arguments = append(n.arguments, "--sentinel")
 	}
 	n.Client = redis.NewClient(&redis.Options{Addr: n.Addr, MaxRetries: -1, DialTimeout: time.Second, DialerRetries: 1, PoolSize: 4, DisableIdentity: true, Protocol: 2})
-	return n, n.Start()
+	return n, nil
 }
 
 // Start starts the server, unless it runs, and waits until it answers.
@@ -69,7 +79,7 @@ func (n *Node) Start() error {
 	if n.alive != nil {
 		return nil
 	}
-	n.shell = exec.Command("sh", append([]string{"-c", supervise, "sh"}, n.arguments...)...)
+	n.shell = exec.Command("sh", append([]string{"-c", supervise + n.last, "sh"}, n.arguments...)...)
 	n.shell.Dir = n.dir
 	alive, err := n.shell.StdinPipe()
 	if err != nil {

@@ -7,12 +7,23 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/redistest"
 )
 
-// Open returns an empty store on a redis-server of its own, with a complete index. It is closed at the end of the test.
+// Open returns an empty store, with a complete index, in a database of its own of a redis-server. It is closed at the
+// end of the test.
 func Open(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Serve(context.Background(), store.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	url, release, err := redistest.Database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := store.Open(context.Background(), store.Options{URL: url, Log: slog.New(slog.DiscardHandler)})
 	return opened(t, s, err)
 }
 
