@@ -190,7 +190,9 @@ func (b *browser) stuck(err error) {
 // evaluate is what a script finds.
 func evaluate[T any](b *browser, script string, options ...chromedp.EvaluateOption) T {
 	b.Helper()
-	return attempt(b, func(ctx context.Context) (T, error) { return chromedp.Run(ctx, chromedp.Evaluate[T](script, options...)) })
+	return attempt(b, func(ctx context.Context) (T, error) {
+		return chromedp.Run(ctx, chromedp.Evaluate[T](script, options...))
+	})
 }
 
 func (b *browser) visit(path string) {
