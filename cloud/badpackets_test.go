@@ -23,7 +23,7 @@ import (
 
 const (
 	badInputEnv  = "MUSTER_BAD_INPUT" // how many bad packets and messages to send
-	badInput     = 50_000             // unless the environment has another number; `make soak` sends a million
+	badInput     = 20_000             // unless the environment has another number; `make soak` sends a million
 	badWorkers   = 4                  // devices that send them
 	maxHeapGrown = 24 << 20           // bytes
 )

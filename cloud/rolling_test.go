@@ -44,7 +44,7 @@ type rolling struct {
 // their restart: `make upgrade` sets it.
 func TestServersAreRestartedOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	devices, drain, old := 300, "4s", os.Getenv("MUSTER_OLD_BINARY")
+	devices, drain, old := 150, "4s", os.Getenv("MUSTER_OLD_BINARY")
 	haste := 0.0
 	if text := os.Getenv("MUSTER_ROLLING_DEVICES"); text != "" {
 		devices, haste = cloudtest.Must[int](t)(strconv.Atoi(text)), 1

@@ -62,8 +62,9 @@ type Process struct {
 
 	Env []string // in addition to the test's own
 
-	t    testing.TB
-	addr atomic.Value // cloud.Addresses
+	t     testing.TB
+	addr  atomic.Value   // cloud.Addresses
+	owner *client.Client // of this start; nil before the first call of Owner
 }
 
 // Spawn starts a server with a data folder of its own; it is killed when the test ends. Edits
@@ -122,7 +123,7 @@ func (p *Process) Start() {
 		p.t.Fatal(err)
 	}
 	p.addr.Store(at)
-	p.URL = "http://" + at.HTTP
+	p.URL, p.owner = "http://"+at.HTTP, nil
 }
 
 // Kill ends the server with SIGKILL, as a power cut would.
@@ -159,10 +160,13 @@ func (p *Process) Broker() mqttlite.Broker {
 	}}
 }
 
-// Owner signs the owner in.
+// Owner signs the owner in, once after each start.
 func (p *Process) Owner() *client.Client {
 	p.t.Helper()
-	return SignIn(p.t, p.URL)
+	if p.owner == nil {
+		p.owner = SignIn(p.t, p.URL)
+	}
+	return p.owner
 }
 
 // Redis are the processes of the server's own redis-server.
