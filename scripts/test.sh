@@ -83,9 +83,9 @@ memory() {
 scratch=$(memory || mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 echo "building the test programs: minutes the first time"
-build plain "${plain[*]}"
+{ build plain "${plain[*]}" && go build -ldflags='-s -w' -o "$programs/bin/muster" ./cmd/muster; } &
 build race ./... "${race[@]}"
-go build -ldflags='-s -w' -o "$programs/bin/muster" ./cmd/muster
+wait $!
 
 for package in "${slow[@]}"; do
 	grep "muster/$package " "$scratch/race"
