@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,43 +17,6 @@ import (
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
 )
-
-func TestPagesAreReadableByEveryoneInEveryWindow(t *testing.T) {
-	w := serve(t)
-	fillTeam(t, w)
-	b := browse(t, w)
-	b.visit("/sign-in")
-	windows := slices.Clone(windows)
-	for _, look := range windows {
-		b.setWindow(look)
-		check(b, "/sign-in", look)
-	}
-	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	for _, path := range addresses(t, false) {
-		b.visit(path)
-		for _, look := range windows {
-			b.setWindow(look)
-			if look == wide { // axe takes longer than all the rest
-				if broken := violations(b); len(broken) > 0 {
-					t.Errorf("%s: %s", path, strings.Join(broken, "\n\t"))
-				}
-			}
-			check(b, path, look)
-		}
-		slices.Reverse(windows) // the next page begins in the window as it is
-	}
-}
-
-// check holds what a page owes who reads it, and takes its picture.
-func check(b *browser, path string, look window) {
-	b.Helper()
-	for rule, broken := range evaluate[map[string][]string](b, rules(look)) {
-		if len(broken) > 0 {
-			b.Errorf("%s (%s) %s: %s", path, look.name, rule, strings.Join(broken, "\n\t"))
-		}
-	}
-	b.shot("page." + filename(strings.TrimPrefix(path, "/")) + "." + look.name)
-}
 
 func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
 	w := serve(t)
