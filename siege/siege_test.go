@@ -118,6 +118,7 @@ func begin(t *testing.T, size scale) *siege {
 		p.Env = []string{
 			"MUSTER_MQTTS_ADDR=127.0.0.1:0", "MUSTER_MQTTS_TLS_CERT=" + pair.Cert, "MUSTER_MQTTS_TLS_KEY=" + pair.Key,
 			"MUSTER_HTTP_TRUSTED_PROXIES=", "TMPDIR=" + filepath.Join(folder, "tmp"),
+			"GOGC=100", // its memory is judged: scripts/test.sh has another number for what it runs
 		}
 		if err := os.Mkdir(filepath.Join(folder, "tmp"), 0o700); err != nil {
 			t.Fatal(err)
