@@ -156,7 +156,7 @@ var mayImport = map[string][]string{
 	"simulator/ble":      {"fleet", "wire", "wire/mqtt"},
 
 	"cloud/cloudtest": {"fleet", "configs", "wire", "wire/mqtt", "cloud", "api", "api/client", "simulator", "simulator/mqttlite"}, // for tests only
-	"store/storetest": {"store", "store/redistest"},                                                                                             // for tests only
+	"store/storetest": {"store", "store/redistest"},                                                                               // for tests only
 	"ota/otatest":     {"fleet", "ota/image", "store", "store/storetest"},                                                         // for tests only
 }
 

@@ -187,15 +187,15 @@ func TestAnIdleProductTakesLittleRoom(t *testing.T) {
 		h, stop := w.start(t)
 		defer stop()
 		w.Device("lamp", "1.0.0")
-		time.Sleep(14 * time.Hour)
-		for tier, most := range []int{720, 842, 16, 2} {
+		time.Sleep(17 * time.Hour)
+		for tier, most := range []int{720, 1022, 19, 2} {
 			buckets, err := w.Store.Timelines.Buckets(t.Context(), timeline.Line{Product: otatest.Product}, tier, time.Time{})
 			if err != nil || len(buckets) > most || len(buckets) < most/2 {
 				t.Errorf("tier %d: %d buckets, %v; want %d at most", tier, len(buckets), err, most)
 			}
 		}
 		day := w.past(t, h, history.Query{From: time.Now().Add(-24 * time.Hour)})
-		if n := len(day.Points); n < 80 || n > 400 || day.Points[n/2].Devices["1.0.0"] != 1 {
+		if n := len(day.Points); n < 100 || n > 400 || day.Points[n/2].Devices["1.0.0"] != 1 {
 			t.Errorf("a day has %d points: %+v", n, day.Points[n/2])
 		}
 	})

@@ -38,7 +38,7 @@ build() {
 	shift 2
 	while read -r package folder; do
 		name=${package##*/}
-		seen[$name]=$((${seen[$name]:-0} + 1)) # go puts programs of the same name into no one folder
+		seen[$name]=$((${seen[$name]:-0} + 1)) # programs of the same name go into different folders
 		groups[${seen[$name]}]+=" $package"
 		program=$programs/$kind/${seen[$name]}/$name.test
 		printf '%s %s %s\n' "$package" "$folder" "$program" >>"$scratch/$kind"
@@ -92,7 +92,7 @@ for package in "${slow[@]}"; do
 done >"$scratch/slow"
 export -f run
 export TMPDIR=$scratch MUSTER_TEST_BINARY=$programs/bin/muster
-export GOGC=400               # what is thrown away after each test need not be collected often: a tenth less processor time
+export GOGC=400                 # collect garbage seldom: a tenth less processor time; a test that judges memory sets its own
 export GORACE=atexit_sleep_ms=0 # a race-enabled program waits a second at its exit by default
 status=0
 xargs -P "$jobs" -L 1 bash -c 'run "$@"' run <"$scratch/plain" || status=1

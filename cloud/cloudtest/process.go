@@ -160,7 +160,7 @@ func (p *Process) Broker() mqttlite.Broker {
 	}}
 }
 
-// Owner signs the owner in, once after each start.
+// Owner returns the owner's client, signed in once after each start. It must not be called concurrently.
 func (p *Process) Owner() *client.Client {
 	p.t.Helper()
 	if p.owner == nil {

@@ -237,13 +237,15 @@ func (b *browser) hit(click chromedp.Action[chromedp.Void], find string) {
 			look();
 		})`, chromedp.EvalAwaitPromise)
 		b.do(click)
-		missed := evaluate[string](b, `sessionStorage.getItem("missed") ?? ""`)
-		same := evaluate[bool](b, `window.armed === true`) // not so: the click has left the page, or came after another one
+		got := evaluate[struct {
+			Missed string `json:"missed"`
+			Left   bool   `json:"left"` // another page has come since
+		}](b, `({ missed: sessionStorage.getItem("missed") ?? "", left: window.armed !== true })`)
 		switch {
-		case missed == "" || !same && missed == "nothing":
+		case got.Missed == "" || got.Left && got.Missed == "nothing":
 			return
-		case !same:
-			b.stuck(fmt.Errorf("clicked %s in place of %s", missed, find))
+		case got.Left:
+			b.stuck(fmt.Errorf("clicked %s in place of %s", got.Missed, find))
 		}
 	}
 	b.stuck(errors.New("ten clicks missed " + find))

@@ -18,7 +18,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-func TestPagesOfTheTeamShowAViewerNothingToPress(t *testing.T) {
+func TestPagesOfTheTeamSayWhichRoleTheyRequire(t *testing.T) {
 	w := serve(t)
 	fillTeam(t, w)
 	for _, role := range []fleet.Role{fleet.Viewer, fleet.Editor} {

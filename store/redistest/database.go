@@ -20,15 +20,18 @@ var databaseServer struct {
 }
 
 // Database returns the URL of an empty database on a server that other tests use at the same time. For tests
-// that leave the server as it is: starting one takes longer than most of them. release empties it for another test.
+// that leave the server as it is: starting one takes longer than most of them. release empties the database for
+// another test. It may be called concurrently. The server ends with the test process.
 func Database() (url string, release func() error, err error) {
 	s := &databaseServer
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.node == nil {
-		if s.node, err = startDatabases(); err != nil {
+		node, err := startDatabases()
+		if err != nil {
 			return "", nil, err
 		}
+		s.node = node
 	}
 	number := s.used
 	if n := len(s.free); n > 0 {
@@ -39,7 +42,7 @@ func Database() (url string, release func() error, err error) {
 	addr := s.node.Addr
 	return fmt.Sprintf("redis://%s/%d", addr, number), func() error {
 		c := redis.NewClient(&redis.Options{Addr: addr, DB: number, MaxRetries: -1, PoolSize: 1, DisableIdentity: true, Protocol: 2})
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		if err := c.FlushDB(context.Background()).Err(); err != nil {
 			return err
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster/store/redistest"
 )
 
-// Open returns an empty store, with a complete index, in a database of its own of a redis-server. It is closed at the
-// end of the test.
+// Open returns an empty store, with a complete index, in a database of its own. The redis-server is that of all tests
+// of the process: a test must not stop or configure it. The store is closed at the end of the test.
 func Open(t testing.TB) *store.Store {
 	t.Helper()
 	url, release, err := redistest.Database()
