@@ -83,10 +83,11 @@ func (s *session) runEach(ctx context.Context, t task) {
 		s.sent = 0
 	}
 	if t&(taskCommands|taskResend) != 0 {
-		if err := s.sendCommands(ctx); err != nil {
+		err := s.sendCommands(ctx)
+		if err != nil {
 			s.sessions.log.Debug("commands not sent, trying again", "device", s.ID(), "err", err)
-			s.sessions.upkeep.add(map[fleet.DeviceID]bool{s.ID(): true})
 		}
+		s.sessions.upkeep.setUnsent(s.ID(), err != nil)
 	}
 	if t&taskAskHello != 0 {
 		_ = s.toDevice().Send(wire.TopicWelcome, wire.Welcome{Time: time.Now(), Reason: wire.ReasonNotNow}.Encode()) // pointless on a link that has ended

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,26 +50,25 @@ func (c *Sessions) keepUp(ctx context.Context) {
 // not answer it asks for one device only.
 func (c *Sessions) deliverUnsent(ctx context.Context) {
 	c.upkeep.mu.Lock()
-	unsent := c.upkeep.unsent
-	c.upkeep.unsent = make(map[fleet.DeviceID]bool)
+	unsent := slices.Collect(maps.Keys(c.upkeep.unsent))
 	c.upkeep.mu.Unlock()
 	answers := false
-	for id := range unsent {
+	for _, id := range unsent {
 		s := c.find(id)
 		if s == nil {
-			continue // its next Hello brings them
+			c.upkeep.setUnsent(id, false) // its next Hello brings them
+			continue
 		}
+		done := s.run(taskCommands)
 		if answers {
-			s.run(taskCommands)
 			continue
 		}
 		select {
-		case <-s.run(taskCommands):
+		case <-done:
 		case <-ctx.Done():
 			return
 		}
-		if c.upkeep.has(id) {
-			c.upkeep.add(unsent)
+		if c.Undelivered(id) {
 			return
 		}
 		answers = true
@@ -75,19 +76,20 @@ func (c *Sessions) deliverUnsent(ctx context.Context) {
 }
 
 // Undelivered reports whether commands of a device wait for the store to answer again.
-func (c *Sessions) Undelivered(id fleet.DeviceID) bool { return c.upkeep.has(id) }
-
-func (u *upkeep) has(id fleet.DeviceID) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.unsent[id]
+func (c *Sessions) Undelivered(id fleet.DeviceID) bool {
+	c.upkeep.mu.Lock()
+	defer c.upkeep.mu.Unlock()
+	return c.upkeep.unsent[id]
 }
 
-func (u *upkeep) add(unsent map[fleet.DeviceID]bool) {
+// setUnsent notes whether commands of a device could not be read.
+func (u *upkeep) setUnsent(id fleet.DeviceID, unsent bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for id := range unsent {
+	if unsent {
 		u.unsent[id] = true
+	} else {
+		delete(u.unsent, id)
 	}
 }
 
