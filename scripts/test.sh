@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # test.sh builds the test programs of all packages and runs them, most with the race detector. go test would link each
-# program anew each time, which takes as long as half of the tests: here only what has changed is linked.
+# program anew each time, which takes as long as half of the tests: here only what has changed is linked, and the
+# programs are kept as they are where no file has changed since.
 set -euo pipefail
 
 programs=$PWD/.tools/tests
-jobs=$(($(nproc) + 1)) # test programs at a time: many of them wait more than they work
+jobs=$(($(nproc) + 2)) # test programs at a time: many of them wait more than they work
 
 # Those that take longest start first, so that none of them is left running alone at the end.
 slow=(cloud chaos store cmd/muster)
@@ -29,19 +30,20 @@ for library in "${unwatched[@]}"; do
 	race+=("-gcflags=$library=-dwarf=false -race=false -d=ssa/intrinsics/off")
 done
 
-# build KIND PACKAGES FLAG... builds the test programs of PACKAGES, and lists them in $scratch/KIND.
+# build KIND PACKAGES FLAG... builds the test programs of PACKAGES, and lists them in $programs/KIND.list.
 build() {
 	local kind=$1 package folder name program
 	local -a packages groups=()
 	local -A seen=()
 	read -ra packages <<<"$2"
 	shift 2
+	: >"$programs/$kind.list"
 	while read -r package folder; do
 		name=${package##*/}
 		seen[$name]=$((${seen[$name]:-0} + 1)) # programs of the same name go into different folders
 		groups[${seen[$name]}]+=" $package"
 		program=$programs/$kind/${seen[$name]}/$name.test
-		printf '%s %s %s\n' "$package" "$folder" "$program" >>"$scratch/$kind"
+		printf '%s %s %s\n' "$package" "$folder" "$program" >>"$programs/$kind.list"
 	done < <(go list -tags interop,browser "$@" -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}' "${packages[@]}")
 	for group in "${!groups[@]}"; do
 		mkdir -p "$programs/$kind/$group"
@@ -82,20 +84,29 @@ memory() {
 
 scratch=$(memory || mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-echo "building the test programs: minutes the first time"
-{ build plain "${plain[*]}" && go build -ldflags='-s -w' -o "$programs/bin/muster" ./cmd/muster; } &
-build race ./... "${race[@]}"
-wait $!
+# The programs are built unless $programs/built, which names what they were built with, is newer than every file.
+with="$(go version; go env GOFLAGS CC; cat "$0")"
+changed=$(find . \( -name .git -o -name .tools -o -name node_modules \) -prune -o -newercm "$programs/built" -print -quit 2>/dev/null || echo "not built")
+if [[ -n $changed || $(<"$programs/built") != "$with" ]]; then
+	echo "building the test programs: minutes the first time"
+	mkdir -p "$programs"
+	rm -f "$programs/built"
+	echo "$with" >"$programs/building" # before they are read: what changes meanwhile is built the next time
+	{ build plain "${plain[*]}" && go build -ldflags='-s -w' -o "$programs/bin/muster" ./cmd/muster; } &
+	build race ./... "${race[@]}"
+	wait $!
+	mv "$programs/building" "$programs/built"
+fi
 
 for package in "${slow[@]}"; do
-	grep "muster/$package " "$scratch/race"
+	grep "muster/$package " "$programs/race.list"
 done >"$scratch/slow"
 export -f run
 export TMPDIR=$scratch MUSTER_TEST_BINARY=$programs/bin/muster
 export GOGC=400                 # collect garbage seldom: a tenth less processor time; a test that judges memory sets its own
 export GORACE=atexit_sleep_ms=0 # a race-enabled program waits a second at its exit by default
 status=0
-xargs -P "$jobs" -L 1 bash -c 'run "$@"' run <"$scratch/plain" || status=1
-{ cat "$scratch/slow" && grep -vxFf "$scratch/slow" "$scratch/race"; } |
+xargs -P "$jobs" -L 1 bash -c 'run "$@"' run <"$programs/plain.list" || status=1
+{ cat "$scratch/slow" && grep -vxFf "$scratch/slow" "$programs/race.list"; } |
 	xargs -P "$jobs" -L 1 bash -c 'run "$@"' run || status=1
 exit $status

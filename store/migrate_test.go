@@ -341,7 +341,7 @@ func TestAMigrationThatIsKilledCanBeRunAgain(t *testing.T) {
 func killedMigrations(t *testing.T, layout string) {
 	socket, client := ownRedis(t)
 	restoreAs(t, client, layout)
-	const plenty, rounds = 1 << 30, 20
+	const plenty, rounds = 1 << 30, 12
 	migrate := func(folder string, bytes int) (sent int, err error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

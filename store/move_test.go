@@ -130,7 +130,7 @@ func TestAMoveThatIsKilledCanBeRunAgain(t *testing.T) {
 	all, err := move(socket, folder, plenty)
 	must(t, err)
 	finished := 0
-	const rounds = 12
+	const rounds = 8
 	for round := range rounds {
 		must(t, c.Empty())
 		socket, client, folder := movable(t)

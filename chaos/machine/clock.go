@@ -32,6 +32,7 @@ const CanStep = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 var built struct {
 	mu       sync.Mutex      // is held while one is built: who wants the same one waits for it
 	folder   string          // "": none yet; guarded by mu
+	kept     bool            // whether the folder is that of scripts/test.sh; guarded by mu
 	binaries map[bool]string // paths, by stepped; guarded by mu
 }
 
@@ -41,19 +42,23 @@ func BuildServer(ctx context.Context, stepped bool) (binary string, err error) {
 	if stepped && !CanStep {
 		return "", errors.New("the clock can be stepped on linux/amd64 only: choose other -faults")
 	}
-	if binary := os.Getenv("MUSTER_TEST_BINARY"); binary != "" && !stepped { // scripts/test.sh has built it
-		return binary, nil
+	plain := os.Getenv("MUSTER_TEST_BINARY") // scripts/test.sh has built it
+	if plain != "" && !stepped {
+		return plain, nil
 	}
 	built.mu.Lock()
 	defer built.mu.Unlock()
 	if binary := built.binaries[stepped]; binary != "" {
 		return binary, nil
 	}
-	if built.folder == "" {
+	switch {
+	case built.folder != "":
+	case plain != "": // the next tests need not link it again
+		built.folder, built.kept = filepath.Dir(plain), true
+	default:
 		if built.folder, err = os.MkdirTemp("", "muster-chaos-build-"); err != nil {
 			return "", err
 		}
-		built.binaries = map[bool]string{}
 	}
 	binary = filepath.Join(built.folder, fmt.Sprintf("muster-%t", stepped))
 	args, flags := []string{"build", "-o", binary}, "-ldflags=-s -w"
@@ -67,6 +72,9 @@ func BuildServer(ctx context.Context, stepped bool) (binary string, err error) {
 	if out, err := exec.CommandContext(ctx, "go", append(args, flags, "github.com/muster-iot/muster/cmd/muster")...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the server: %w\n%s", err, out)
 	}
+	if built.binaries == nil {
+		built.binaries = map[bool]string{}
+	}
 	built.binaries[stepped] = binary
 	return binary, nil
 }
@@ -75,10 +83,10 @@ func BuildServer(ctx context.Context, stepped bool) (binary string, err error) {
 func RemoveServers() {
 	built.mu.Lock()
 	defer built.mu.Unlock()
-	if built.folder != "" {
+	if built.folder != "" && !built.kept {
 		_ = os.RemoveAll(built.folder)
-		built.folder, built.binaries = "", nil
 	}
+	built.folder, built.kept, built.binaries = "", false, nil
 }
 
 // writeOverlay adds steppedClock to the server's package main.

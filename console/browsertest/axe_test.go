@@ -36,6 +36,17 @@ func violations(b *browser) []string {
 	})
 }
 
+// shows is what one sees on a page.
+var shows = map[string]string{
+	"/p/lamp/devices": "widget-0001", "/p/lamp/devices?by=version": "Version 1", "/p/lamp/devices?by=group": "beta",
+	"/p/lamp/devices?q=nothing-like-it": "No device matches", "/p/lamp/devices/import": "one id on each line",
+	"/p/lamp/device/widget-0001": "Why", "/p/lamp/groups": "beta", "/p/lamp/group?name=beta": "Users with access",
+	"/p/lamp/firmware": "Product default", "/p/lamp/firmware/1": "Progress", "/p/lamp/upload": "Image",
+	"/p/lamp/firmware/1/release": "Deliver immediately", "/p/lamp/firmware/2/confirm?group=beta&now=yes": "Impacted devices",
+	"/p/lamp/fleet": "Updates in progress", "/products": "New product", "/messages": "Messages", "/alerts": "No active alerts", "/events": "No events yet",
+	"/team": "Members", "/no/such/page": "There is no such page",
+}
+
 func TestPagesAreReadableByEveryoneInEveryWindow(t *testing.T) {
 	w := serve(t)
 	fillTeam(t, w)
@@ -47,8 +58,9 @@ func TestPagesAreReadableByEveryoneInEveryWindow(t *testing.T) {
 		check(b, "/sign-in", look)
 	}
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	for _, path := range addresses(t, false) {
+	for _, path := range append(addresses(t, false), "/no/such/page") {
 		b.visit(path)
+		b.waitText(shows[path])
 		for _, look := range windows {
 			b.setWindow(look)
 			if look == wide { // axe takes longer than all the rest

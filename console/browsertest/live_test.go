@@ -331,7 +331,7 @@ func TestLivePagesHaveTheirPicturesTaken(t *testing.T) {
 	b := browse(t, w)
 	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
 	w.ReleaseVersion(2, cloudtest.Intelligent)
-	for _, p := range []pageSeen{{"/p/lamp/fleet", "Stop all updates"}, {"/p/lamp/firmware/2", "Stop updates to 2"}, {"/p/lamp/device/widget-0001", "attempt 1"}, {"/alerts", "Alerts"}} {
+	for _, p := range []struct{ path, says string }{{"/p/lamp/fleet", "Stop all updates"}, {"/p/lamp/firmware/2", "Stop updates to 2"}, {"/p/lamp/device/widget-0001", "attempt 1"}, {"/alerts", "Alerts"}} {
 		b.visitLive(p.path)
 		b.waitText(p.says)
 		name := "look" + strings.ReplaceAll(p.path, "/", "-")

@@ -13,7 +13,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/cloud"
 	"github.com/muster-iot/muster/cloud/cloudtest"
 	"github.com/muster-iot/muster/fleet"
@@ -117,34 +116,6 @@ func TestReleaseToPrereleaseGroupUpdatesExactlyItsMembers(t *testing.T) {
 	b.visit("/p/lamp/fleet")
 	b.waitVisible("#chart canvas")
 	b.shot("fleet")
-}
-
-// page is a page of the console, and what one sees on it.
-type pageSeen struct{ path, says string }
-
-var everyPage = []pageSeen{
-	{"/p/lamp/devices", "widget-0001"}, {"/p/lamp/devices?by=version", "Version 1"}, {"/p/lamp/devices?by=group", "beta"},
-	{"/p/lamp/devices?q=nothing-like-it", "No device matches"}, {"/p/lamp/devices/import", "one id on each line"},
-	{"/p/lamp/device/widget-0001", "Why"}, {"/p/lamp/groups", "beta"}, {"/p/lamp/group?name=beta", "Users with access"},
-	{"/p/lamp/firmware", "Product default"}, {"/p/lamp/firmware/1", "Progress"}, {"/p/lamp/upload", "Image"},
-	{"/p/lamp/firmware/1/release", "Deliver immediately"}, {"/p/lamp/firmware/1/confirm?group=beta&default=yes", "Impacted devices"},
-	{"/p/lamp/fleet", "Updates in progress"}, {"/products", "New product"}, {"/messages", "Messages"}, {"/alerts", "No active alerts"}, {"/events", "No events yet"},
-	{"/team", "Members"}, {"/no/such/page", "There is no such page"},
-}
-
-func TestEveryPageFitsAPhoneWithoutComplaint(t *testing.T) {
-	w := serve(t)
-	widgets(t, w, 3)
-	name := cloudtest.Must[api.Group](t)(w.CreateGroup(t.Context(), cloudtest.Lamp, "beta", "")).Name
-	w.EditDevice("widget-0001", api.DeviceUpdate{Groups: api.Some(api.Names{name})})
-	b := browse(t, w)
-	b.signIn(cloudtest.OwnerEmail, cloudtest.OwnerPassword)
-	for _, p := range everyPage {
-		b.visit(p.path)
-		b.waitText(p.says)
-		b.setWindow(narrow)
-		check(b, p.path, narrow)
-	}
 }
 
 func TestEditorWorksWithTheirGroupsOnly(t *testing.T) {
