@@ -84,8 +84,8 @@ memory() {
 
 scratch=$(memory || mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# The programs are built unless $programs/built, which names what they were built with, is newer than every file.
-with="$(go version; go env GOFLAGS CC; cat "$0")"
+# The programs are built unless $programs/built, which names where and with what they were built, is newer than every file.
+with="$PWD $(go version; go env GOFLAGS CC; cat "$0")"
 changed=$(find . \( -name .git -o -name .tools -o -name node_modules \) -prune -o -newercm "$programs/built" -print -quit 2>/dev/null || echo "not built")
 if [[ -n $changed || $(<"$programs/built") != "$with" ]]; then
 	echo "building the test programs: minutes the first time"

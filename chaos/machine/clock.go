@@ -30,10 +30,9 @@ const CanStep = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 
 // built are the servers that this process has built.
 var built struct {
-	mu       sync.Mutex      // is held while one is built: who wants the same one waits for it
-	folder   string          // "": none yet; guarded by mu
-	kept     bool            // whether the folder is that of scripts/test.sh; guarded by mu
-	binaries map[bool]string // paths, by stepped; guarded by mu
+	mu        sync.Mutex      // is held while one is built: who wants the same one waits for it
+	temporary string          // the folder for them; "": none yet; guarded by mu
+	binaries  map[bool]string // paths, by stepped; guarded by mu
 }
 
 // BuildServer builds the server, with a clock that can be stepped if stepped, and returns its path. Each is
@@ -51,19 +50,19 @@ func BuildServer(ctx context.Context, stepped bool) (binary string, err error) {
 	if binary := built.binaries[stepped]; binary != "" {
 		return binary, nil
 	}
-	switch {
-	case built.folder != "":
-	case plain != "": // the next tests need not link it again
-		built.folder, built.kept = filepath.Dir(plain), true
-	default:
-		if built.folder, err = os.MkdirTemp("", "muster-chaos-build-"); err != nil {
-			return "", err
+	folder := filepath.Dir(plain) // is kept: the next tests need not link it again
+	if plain == "" {
+		if built.temporary == "" {
+			if built.temporary, err = os.MkdirTemp("", "muster-chaos-build-"); err != nil {
+				return "", err
+			}
 		}
+		folder = built.temporary
 	}
-	binary = filepath.Join(built.folder, fmt.Sprintf("muster-%t", stepped))
+	binary = filepath.Join(folder, fmt.Sprintf("muster-%t", stepped))
 	args, flags := []string{"build", "-o", binary}, "-ldflags=-s -w"
 	if stepped {
-		overlay, err := writeOverlay(ctx, built.folder)
+		overlay, err := writeOverlay(ctx, folder)
 		if err != nil {
 			return "", err
 		}
@@ -83,10 +82,10 @@ func BuildServer(ctx context.Context, stepped bool) (binary string, err error) {
 func RemoveServers() {
 	built.mu.Lock()
 	defer built.mu.Unlock()
-	if built.folder != "" && !built.kept {
-		_ = os.RemoveAll(built.folder)
+	if built.temporary != "" {
+		_ = os.RemoveAll(built.temporary)
 	}
-	built.folder, built.kept, built.binaries = "", false, nil
+	built.temporary, built.binaries = "", nil
 }
 
 // writeOverlay adds steppedClock to the server's package main.
