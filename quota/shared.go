@@ -3,6 +3,7 @@ package quota
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/store/grant"
@@ -12,9 +13,14 @@ import (
 type shared struct {
 	ask       func() // waits until grants were exchanged, for about a second at most
 	bounds    map[fleet.TeamID]int64
-	elsewhere map[fleet.TeamID]int64 // places at the other servers
-	asking    map[fleet.TeamID]int64 // who calls ask
+	elsewhere map[fleet.TeamID]int64     // places at the other servers
+	asking    map[fleet.TeamID]int64     // who calls ask
+	short     map[fleet.TeamID]time.Time // until when a team whose places others kept wants one here
 }
+
+// remembered is how long a server wants a place for a team that found none: others give it up within two
+// seconds, and devices come back within a minute (docs/protocol.md, "Connection").
+const remembered = time.Minute
 
 var errReserved = fleet.Errorf(fleet.Busy, "other servers keep the last places of your team for a moment: try again in a second")
 
@@ -22,7 +28,10 @@ var errReserved = fleet.Errorf(fleet.Busy, "other servers keep the last places o
 // lock, by who finds no place here while others may have some left; it returns once grants were exchanged,
 // or can't be. Shared is called before anything else.
 func (p *Places) Shared(ask func()) {
-	p.shared = &shared{ask: ask, bounds: map[fleet.TeamID]int64{}, elsewhere: map[fleet.TeamID]int64{}, asking: map[fleet.TeamID]int64{}}
+	p.shared = &shared{
+		ask: ask, bounds: map[fleet.TeamID]int64{}, elsewhere: map[fleet.TeamID]int64{},
+		asking: map[fleet.TeamID]int64{}, short: map[fleet.TeamID]time.Time{},
+	}
 }
 
 // Share implements grant.Limits.
@@ -38,14 +47,18 @@ func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need 
 		}
 	}
 	needs := map[string]grant.Need{}
-	for team, held := range p.teams {
-		n := int64(held.Len())
-		needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Held: n, Wants: n + p.shared.asking[team], Stays: true}
+	for team := range p.teams {
+		needs[prefix+team.String()] = p.need(team)
 	}
-	for team, n := range p.shared.asking {
-		if p.teams[team] == nil {
-			needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Wants: n, Stays: true}
+	for team := range p.shared.asking {
+		needs[prefix+team.String()] = p.need(team)
+	}
+	for team, until := range p.shared.short {
+		if time.Now().After(until) {
+			delete(p.shared.short, team)
+			continue
 		}
+		needs[prefix+team.String()] = p.need(team)
 	}
 	for team := range p.shared.bounds {
 		if _, has := needs[prefix+team.String()]; !has {
@@ -54,6 +67,15 @@ func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need 
 		}
 	}
 	return needs
+}
+
+// need expects mu.
+func (p *Places) need(team fleet.TeamID) grant.Need {
+	held, more := int64(p.of(team)), p.shared.asking[team]
+	if time.Now().Before(p.shared.short[team]) {
+		more = max(more, 1)
+	}
+	return grant.Need{Most: p.limit.Most, Held: held, Wants: held + more, Stays: true}
 }
 
 // room returns nil if a team may have one more place. It expects mu.
@@ -81,6 +103,11 @@ func (p *Places) again(place *Place) (victim *Place, err error) {
 	p.shared.ask()
 	victim, err = p.take(place)
 	p.asks(team, -1)
+	if err == errReserved { //nolint:errorlint // take's own
+		p.mu.Lock()
+		p.shared.short[team] = time.Now().Add(remembered)
+		p.mu.Unlock()
+	}
 	return victim, err
 }
 

@@ -254,8 +254,8 @@ func (s *Teams) resume(ctx context.Context) (done bool) {
 		}
 		err = errors.Join(err, failed)
 	}
-	if err != nil && ctx.Err() == nil {
-		s.core.log.Warn("a deleted group may be left on devices until redis answers again", "err", err)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, fleet.Unavailable) { // an outage has its own line
+		s.core.log.Warn("deleted groups may be left on devices", "err", err)
 	}
 	return err == nil
 }

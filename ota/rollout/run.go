@@ -29,7 +29,7 @@ func (s *Service) Run(ctx context.Context) {
 		if time.Since(searched) >= searchEvery {
 			if err := s.search(ctx); err == nil {
 				searched = time.Now()
-			} else if ctx.Err() == nil {
+			} else if ctx.Err() == nil && !errors.Is(err, fleet.Unavailable) { // the store logs once that it can't be used
 				s.log.Warn("releases not looked for", "err", err)
 			}
 		}

@@ -41,7 +41,8 @@ func (g *Grants) lapse() {
 }
 
 // exchange lowers what this node may use to its share, publishes that, and takes more if the others
-// have left any.
+// have left any. It gives up at once what others want, and not only at the next exchange: who wanted it may
+// not want it any more by then.
 func (g *Grants) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
@@ -73,7 +74,7 @@ func (g *Grants) exchange(ctx context.Context) error {
 			r.table[id] = decode(text)
 		}
 		maps.DeleteFunc(r.unknown, func(id string, _ time.Duration) bool { return r.table[id] == nil })
-		gone = g.gone(began)
+		gone, needs = g.gone(began), g.lower()
 	}
 	return errBusy
 }

@@ -260,6 +260,27 @@ func TestWhatADeadServerHadIsFree(t *testing.T) {
 	}
 }
 
+func TestAServerGivesUpWhatAnotherWantsWhenItFirstSeesThat(t *testing.T) {
+	t.Parallel()
+	w := &installation{table: table{texts: map[string]string{}}, most: 4}
+	a := w.join("a")
+	a.wants = 1
+	w.settle(t)
+	if a.bound != 4 {
+		t.Fatalf("a may use %d of 4 while it is alone", a.bound)
+	}
+	b := w.join("b")
+	b.wants = 1
+	for _, s := range []*server{b, a, b} {
+		if err := s.exchange(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a.bound != 2 || b.bound != 2 {
+		t.Errorf("a may use %d and b %d of 4, want 2 each", a.bound, b.bound)
+	}
+}
+
 func TestAServerThatLeavesGivesEverythingBack(t *testing.T) {
 	t.Parallel()
 	w := &installation{table: table{texts: map[string]string{}}, most: 10}
