@@ -53,15 +53,76 @@ func TestClientsOfRedisAreInterfacesBeyondThoseThatMakeThem(t *testing.T) {
 	}
 }
 
+// maxMethods is how many an interface may have (ADR 0010): a caller that needs more calls the type itself.
+const maxMethods = 5
+
+// wideInterfaces may have more.
+var wideInterfaces = map[string]string{
+	"broker.Session":  "all that the broker asks of what a connection does",
+	"ota/image.Store": "a folder, and a bucket",
+}
+
+func TestInterfacesAreNarrow(t *testing.T) {
+	methods := map[string]int{}     // of each interface itself
+	embeds := map[string][]string{} // what else it has
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		dir := path.Dir(file)
+		ast.Inspect(parse(t, file, read(t, file)), func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			i, ok := spec.Type.(*ast.InterfaceType)
+			if !ok {
+				return true
+			}
+			name := dir + "." + spec.Name.Name
+			for _, m := range i.Methods.List {
+				switch of := m.Type.(type) {
+				case *ast.FuncType:
+					methods[name]++
+				case *ast.Ident:
+					embeds[name] = append(embeds[name], dir+"."+of.Name)
+				case *ast.SelectorExpr: // of a package whose folder has its name
+					embeds[name] = append(embeds[name], "*/"+of.X.(*ast.Ident).Name+"."+of.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	size := func(name string) (n int) {
+		n = methods[name]
+		for _, part := range embeds[name] {
+			if suffix, elsewhere := strings.CutPrefix(part, "*"); elsewhere {
+				for other, has := range methods {
+					if strings.HasSuffix("/"+other, suffix) {
+						n += has
+						break
+					}
+				}
+				continue
+			}
+			n += methods[part]
+		}
+		return n
+	}
+	for name := range methods {
+		if n := size(name); n > maxMethods && wideInterfaces[name] == "" {
+			t.Errorf("%s has %d methods, %d are allowed (docs/adr/0010)", name, n, maxMethods)
+		}
+	}
+}
+
 // sharedNames are the names of types that more than three packages use, and mean the same by.
 var sharedNames = map[string]string{
 	"Config":  "what New works with",
 	"Stats":   "counts of a part, for /metrics",
 	"Service": "what a package named after its work is",
 	"Device":  "a device, as far as the package looks at it",
-	"Store":   "what keeps something",
 	"Alert":   "an alert: on the wire, kept, and as front ends show it",
-	"Message": "a message: on the wire, kept, and as front ends show it",
 }
 
 func TestATypeNameMeansOneThing(t *testing.T) {

@@ -180,9 +180,9 @@ var testsMayImport = map[string][]string{
 	"store/relay":    {"store/redisserver"},
 	"peers":          {"store/node", "store/pipeline", "store/redisserver"},
 	"store/timeline": {"store/redisserver"},
-	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "deploy/haproxy", "api", "api/client"},                                                             // the whole path, in one process
-	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "api/jobs", "job", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
-	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                                      // its example calls a whole server
+	"cloud":          {"devicelog", "store/outbox", "wire", "certificate/selfsigned", "store/keys", "store/redistest", "wire/mqtt", "simulator/mqttlite", "simulator", "cloud/cloudtest", "deploy/haproxy", "api", "api/client"},                                                                                                              // the whole path, in one process
+	"api/rest":       {"calendar", "store", "store/storetest", "audit", "ota", "ota/image", "api/client", "api/account", "api/channels", "api/exports", "notify/webhook", "api/history", "history", "api/rehearsal", "ota/rehearsal", "api/updates", "api/upload", "api/jobs", "job", "ota/pace", "ota/remaining", "api/particle", "api/nrf"}, // operations run against the real rules on an ephemeral store
+	"api/client":     {"cloud", "configs", "api/route"},                                                                                                                                                                                                                                                                                       // its example calls a whole server
 	"api/route":      {"store"},
 	"console":        {"notify/webhook", "store", "store/spool", "store/storetest", "ota", "ota/image", "ota/pace"},
 	"conform":        {"simulator", "simulator/mqttlite"}, // it aims itself at simulated devices

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// client is a hand-written MQTT client: it sends what a test tells it to, right or wrong.
+// client is a hand-written MQTT client: unlike mqttlite, it sends packets that are wrong.
 type client struct {
 	t       testing.TB
 	conn    net.Conn

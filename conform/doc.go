@@ -6,5 +6,5 @@
 // tap that sees QoS and can cut the connection at any byte (tap.go). A Case is one behavior
 // (cases_*.go); it talks to the device through a trial (trial.go), whose methods end the
 // case when the device breaks a rule. Report holds the results as text and as JUnit XML.
-// coverage.go lists every *must* of the protocol with the cases that check it.
+// coverage_test.go lists every *must* of the protocol with the cases that check it.
 package conform

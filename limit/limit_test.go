@@ -1,5 +1,4 @@
 //nolint:forbidigo // all sleeps are in synctest bubbles
-//nolint:forbidigo // all sleeps are in synctest bubbles
 package limit
 
 import (

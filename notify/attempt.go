@@ -30,7 +30,7 @@ func (s *Service) attempt(ctx context.Context, team fleet.TeamID, c Channel, n *
 	case Webhook:
 		try.Status, err = s.config.Webhook.Post(ctx, c.URL, c.Secret, n.ID, n.payload(team, s.config.Link))
 	default:
-		err = s.config.Mail.Send(ctx, mail.Message{ID: n.ID, To: c.To, Subject: n.Subject(), Text: n.Text(s.config.Link)})
+		err = s.config.Mail.Send(ctx, mail.Email{ID: n.ID, To: c.To, Subject: n.Subject(), Text: n.Text(s.config.Link)})
 	}
 	try.Took = time.Since(began).Round(time.Millisecond)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Service) Invite(ctx context.Context, actor fleet.Actor, i fleet.Invitat
 	}
 	t, err := s.config.Teams.Team(ctx, actor.Team)
 	if err == nil {
-		err = s.config.Mail.Send(ctx, mail.Message{
+		err = s.config.Mail.Send(ctx, mail.Email{
 			ID: "inv_" + strings.ToLower(rand.Text()), To: []string{i.Email}, Subject: actor.Email + " invites you to " + t.Name + " on Muster",
 			Text: actor.Email + " invites you to team " + t.Name + " on Muster, with the role " + i.Role.String() + ".\n\nAccept by " +
 				i.Expires.UTC().Format(stamp) + ":\n" + link + "\n\nThe link works once. If you don't know " + actor.Email + ", ignore this mail.\n",

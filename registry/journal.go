@@ -36,17 +36,17 @@ func (r *Registry) journaled(ctx context.Context, b batch, work func(context.Con
 	if err != nil {
 		return err
 	}
-	ctx, err = r.supersede(r.journal.InTerm(ctx), b.Devices...)
+	ctx, err = r.supersede(r.entries.InTerm(ctx), b.Devices...)
 	if err != nil {
 		return err
 	}
-	id, err := r.journal.Open(ctx, string(record))
+	id, err := r.entries.Open(ctx, string(record))
 	if err != nil {
 		r.fences.Add(id)
 		return err
 	}
 	err = work(ctx)
-	if closing := r.journal.Close(ctx, id); closing != nil {
+	if closing := r.entries.Close(ctx, id); closing != nil {
 		r.fences.Add(id)
 		r.log.LogAttrs(ctx, slog.LevelWarn, "a batch that was answered is still in the journal: it is closed before the next change of a device", slog.Any("err", closing))
 	}
@@ -55,7 +55,7 @@ func (r *Registry) journaled(ctx context.Context, b batch, work func(context.Con
 
 // Settle closes what is left in the journal of batches that were answered. It must be called
 // before the store is closed.
-func (r *Registry) Settle(ctx context.Context) error { return r.fences.Flush(ctx, r.journal) }
+func (r *Registry) Settle(ctx context.Context) error { return r.fences.Flush(ctx, r.entries) }
 
 // regroup changes the groups of each device on its own, each in one write, and returns the
 // devices as they are now.
@@ -78,8 +78,8 @@ func (r *Registry) regroup(ctx context.Context, b batch) ([]fleet.Device, []erro
 // lets anything else change devices. Devices and groups that were deleted are left out, and devices that were
 // changed since at another server.
 func (r *Registry) Resume(ctx context.Context) error {
-	ctx = r.journal.InTerm(ctx)
-	if err := r.fences.Flush(ctx, r.journal); err != nil { // of a process that was killed
+	ctx = r.entries.InTerm(ctx)
+	if err := r.fences.Flush(ctx, r.entries); err != nil { // of a process that was killed
 		return err
 	}
 	unfinished, err := r.journal.Unfinished(ctx)
@@ -93,7 +93,7 @@ func (r *Registry) Resume(ctx context.Context) error {
 		} else if err := r.finish(r.resumed(ctx, id), b, change); err != nil {
 			return err
 		}
-		if err := r.journal.Close(ctx, id); err != nil {
+		if err := r.entries.Close(ctx, id); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,7 @@ func TestABatchLeavesTheJournalWhenItsOutcomeIsKnown(t *testing.T) {
 // away is a journal whose Redis is away from one call on: it carries the call out, or not, and
 // answers none from then on.
 type away struct {
-	journal
+	entries
 	from    string // open or close
 	carried bool   // Redis carried out that call
 	gone    atomic.Bool
@@ -72,12 +72,12 @@ func (a *away) fails(call string) bool {
 
 func (a *away) Open(ctx context.Context, record string) (string, error) {
 	if !a.fails("open") {
-		return a.journal.Open(ctx, record)
+		return a.entries.Open(ctx, record)
 	}
 	if !a.carried {
 		return "lost", fleet.Errorf(fleet.Unavailable, "redis does not answer")
 	}
-	id, _ := a.journal.Open(ctx, record)
+	id, _ := a.entries.Open(ctx, record)
 	return id, fleet.Errorf(fleet.Unavailable, "redis does not answer")
 }
 
@@ -85,14 +85,14 @@ func (a *away) Close(ctx context.Context, id string) error {
 	if a.fails("close") {
 		return fleet.Errorf(fleet.Unavailable, "redis does not answer")
 	}
-	return a.journal.Close(ctx, id)
+	return a.entries.Close(ctx, id)
 }
 
 func (a *away) Fence(ctx context.Context, id string) error {
 	if a.gone.Load() {
 		return fleet.Errorf(fleet.Unavailable, "redis does not answer")
 	}
-	return a.journal.Fence(ctx, id)
+	return a.entries.Fence(ctx, id)
 }
 
 // TestABatchThatWasAnsweredDoesNotRunAgain takes a batch back after Redis was away while it
@@ -120,8 +120,8 @@ func TestABatchThatWasAnsweredDoesNotRunAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			outage := &away{journal: w.store.Journal, from: row.from, carried: row.carried}
-			w.Registry.journal = outage
+			outage := &away{entries: w.store.Journal, from: row.from, carried: row.carried}
+			w.Registry.entries = outage
 			_ = row.batch(w)
 			if err := row.back(w); err == nil {
 				t.Error("a newer change was accepted while the older batch is in the journal")
@@ -149,8 +149,8 @@ func TestABatchThatWasAnsweredDoesNotRunAgain(t *testing.T) {
 func TestABatchThatWasAnsweredDoesNotRunAgainAfterAStopInOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	outage := &away{journal: w.store.Journal, from: "open", carried: true}
-	w.Registry.journal = outage
+	outage := &away{entries: w.store.Journal, from: "open", carried: true}
+	w.Registry.entries = outage
 	if err := joinA(w); err == nil {
 		t.Fatal("the outage was not noticed")
 	}
@@ -181,7 +181,7 @@ func TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "fences")
 			w.config.Fences = must[*spool.Spool](t)(spool.Open(path, 4096))
 			killed := New(w.config)
-			killed.journal = &away{journal: w.store.Journal, from: from, carried: true}
+			killed.entries = &away{entries: w.store.Journal, from: from, carried: true}
 			_ = killed.EditGroups(t.Context(), actor(fleet.Owner), fleet.GroupsEdit{Product: 1, Devices: []fleet.DeviceID{"free"}, Add: []string{"a"}})
 			if len(w.unfinished()) == 0 {
 				t.Fatal("nothing is left in the journal")
@@ -206,7 +206,7 @@ func TestABatchThatWasAnsweredDoesNotRunAgainAfterAKill(t *testing.T) {
 
 // terms marks the work of batches, as a journal that others use does, and holds what changes devices to it.
 type terms struct {
-	journal
+	entries
 	records
 	t *testing.T
 }
@@ -228,7 +228,7 @@ func TestABatchChangesDevicesInTheTermOfItsJournal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	both := terms{w.store.Journal, w.store.Devices, t}
-	w.Registry.journal, w.Registry.devices = both, both
+	w.Registry.entries, w.Registry.devices = both, both
 	if err := joinA(w); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,8 @@ type Registry struct {
 	audit    *audit.Log
 	forecast Forecast
 	live     Live
-	journal  journal
+	journal  *store.Journal
+	entries  entries // of journal
 	fences   *fence.Fences
 	log      *slog.Logger
 }
@@ -109,7 +110,7 @@ func New(config Config) *Registry {
 	return &Registry{
 		config: config, devices: config.Devices, index: config.Index, catalogs: config.Catalogs, teams: config.Teams,
 		messages: config.Messages, audit: config.Audit, forecast: config.Forecast, live: config.Live,
-		journal: config.Journal, fences: fence.New(config.Fences, config.Log), log: config.Log,
+		journal: config.Journal, entries: config.Journal, fences: fence.New(config.Fences, config.Log), log: config.Log,
 	}
 }
 

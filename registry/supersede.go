@@ -9,15 +9,12 @@ import (
 	"github.com/muster-iot/muster/registry/fence"
 )
 
-// journal is *store.Journal; tests put outages between it and the registry.
-type journal interface {
+// entries are those of the journal; tests put outages between them and the registry.
+type entries interface {
 	InTerm(ctx context.Context) context.Context
 	Open(ctx context.Context, record string) (id string, err error)
 	Close(ctx context.Context, id string) error
 	Fence(ctx context.Context, id string) error
-	Unfinished(ctx context.Context) (map[string]string, error)
-	Amend(ctx context.Context, amend func(record string) string) error
-	fence.Records
 }
 
 // supersede makes sure that no older batch is carried out on these devices later: neither one that this
@@ -27,7 +24,7 @@ func (r *Registry) supersede(ctx context.Context, ids ...fleet.DeviceID) (contex
 	if ctx.Value(supersededKey{}) != nil {
 		return ctx, nil
 	}
-	if err := r.fences.Flush(ctx, r.journal); err != nil {
+	if err := r.fences.Flush(ctx, r.entries); err != nil {
 		return ctx, err
 	}
 	err := r.journal.Amend(ctx, func(record string) string {

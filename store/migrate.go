@@ -47,7 +47,7 @@ func Migrate(ctx context.Context, o Options, dry bool, say Say) error {
 }
 
 func (s *Store) migrate(ctx context.Context, c pipeline.Master, dry bool, say Say) error {
-	m := &migrate.Store{Redis: s.core.Pipeline, First: !s.core.Clustered(), Say: say, Documents: map[string]func(map[string]string) error{
+	m := &migrate.Migration{Redis: s.core.Pipeline, First: !s.core.Clustered(), Say: say, Documents: map[string]func(map[string]string) error{
 		"p": readable(catalogKind), "t": readable(rosterKind), "u": readable(accountKind),
 	}, Product: func(fields map[string]string) (fleet.Product, error) {
 		found, err := catalogKind.Read(fields)
@@ -96,7 +96,7 @@ func Move(ctx context.Context, o Options, to string, say Say) error {
 	defer p.Close()
 	o.offline = []string{identity.Moved}
 	return offline(ctx, o, func(ctx context.Context, s *Store) error {
-		m := &move.Store{ID: s.ID(), From: s.core.Pipeline, To: p, Say: say, Leave: s.keeper.SetLayout}
+		m := &move.Move{ID: s.ID(), From: s.core.Pipeline, To: p, Say: say, Leave: s.keeper.SetLayout}
 		return m.Run(ctx)
 	})
 }

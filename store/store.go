@@ -164,7 +164,7 @@ func assemble(target pipeline.Target, o Options, every time.Duration) *Store {
 	s.Teams = newTeams(c, s)
 	s.Catalogs.teams = s.Teams
 	s.Messages = &Messages{Log: alert.New(c.Pipeline, c.clock, &c.keep), Outboxes: command.New(c.Pipeline, c.clock, c.keep.Commands, o.Room, s.nodes.WakeOthers), core: c, room: o.Room}
-	s.Journal = journal.Shared(c.Pipeline, keys.Journal, s.nodes)
+	s.Journal = journal.New(c.Pipeline, keys.Journal, s.nodes)
 	s.Repeats = repeat.New(c.Pipeline, c.clock)
 	s.Outbox = outbox.New(c.Pipeline)
 	s.Jobs, s.Filters = jobs.New(c.Pipeline, s.nodes), filters.New(c.Pipeline)

@@ -11,6 +11,13 @@ import "time"
 //	2026-11-23  a Welcome with reason 14 that answers no Hello asks for one
 //	2026-11-23  1024 Wants at once, then one per millisecond (before: 256, one per 5 ms); more wait
 //	2026-11-23  messages without effect are acknowledged: sending them again would not help
+//	2026-11-28  CBOR of indefinite length is accepted from devices
+//	2026-11-28  30 Hellos at once, counted per device and not per connection
+//	2026-11-28  a Hello key 6 that can't be used counts as absent
+//	2026-11-28  a Hello of an earlier boot is ignored
+//	2026-11-28  the digest of the running image, where Hello has it, decides what runs
+//	2026-11-29  the user name id@team, where several teams have the id
+//	2026-11-29  DISCONNECT 0x9C from a server whose devices move to another one
 const Protocol = 1
 
 // Limits of what a peer may send: docs/protocol.md, "Limits". A message over one of them

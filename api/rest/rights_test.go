@@ -1,25 +1,22 @@
 package rest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/muster-iot/muster/api/account"
-	apihistory "github.com/muster-iot/muster/api/history"
-	apijobs "github.com/muster-iot/muster/api/jobs"
-	"github.com/muster-iot/muster/api/nrf"
-	"github.com/muster-iot/muster/api/particle"
-	apirehearsal "github.com/muster-iot/muster/api/rehearsal"
 	"github.com/muster-iot/muster/api/route"
-	"github.com/muster-iot/muster/api/updates"
-	"github.com/muster-iot/muster/api/upload"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/notify"
 )
 
 // lowest is the lowest role that may call an operation at all (docs/rules.md#who-sees-what).
@@ -28,10 +25,11 @@ var lowest = map[fleet.Role]string{
 		GetTeamUser ListProductTeam ListProducts ListUserProducts GetProduct ListProductDevices GetProductDevice ListDevices FetchDevice ListDeviceTags
 		WhyDevice ListCommands ListProductGroups GetProductGroup GetGroupHistory ListFirmware GetFirmware GetProgress ListReleases GetRelease GetReleaseHistory ListProductUpdates ListDeviceUpdates GetRemaining ListRemaining ListJobs GetJob CancelJob ListFilters ListMessages
 		ListAlerts ProductEvents ProductEventsByPrefix ProductDeviceEvents ProductDeviceEventsByPrefix DevicesEvents DeviceEvents DeviceEventsByPrefix
-		Events EventsByPrefix`,
+		Events EventsByPrefix ExportDevices ExportUpdates ExportMessages ExportAlerts`,
 	fleet.Editor: `UpdateProductDevices UpdateProductDevice DeleteProductDevice UpdateDevice DeleteDevice FlashDevice SendCommand SendDeviceMessage
 		DownloadFirmware UploadFirmware RehearseRelease ReleaseFirmware ActOnRelease GetImpact StopUpdate RetryUpdate RetryUpdates StartJob SaveFilter DeleteFilter ArchiveAlert RestoreAlert`,
-	fleet.Admin: `GetQuotas GetHistory GetTeamHistory ListAudit GetAuditHead AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
+	fleet.Admin: `GetQuotas GetHistory GetTeamHistory ListAudit GetAuditHead ExportAudit ListChannels CreateChannel GetChannel UpdateChannel DeleteChannel
+		TestChannel RotateChannelSecret GetNotifySettings UpdateNotifySettings ListNotifications SendNotification AddTeamUser UpdateTeamUser RemoveTeamUser RotateTeamUserToken AddProductTeamUser UpdateProductTeamUser PostProductTeamUser
 		RemoveProductTeamUser RotateProductTeamToken PostProductTeamToken CreateProduct CreateUserProduct UpdateProduct DeleteProduct ImportDevices
 		UpdateDeviceTags RotateSecret CreateProductGroup UpdateProductGroup DeleteProductGroup UpdateFirmware DeleteFirmware`,
 	fleet.Owner: `CreateTeam UpdateTeam DeleteTeam HandOverTeam`,
@@ -56,6 +54,7 @@ type door struct {
 	verdict error // of Admit, on the last request
 	handler http.Handler
 	tokens  map[fleet.Role]string
+	channel string                                               // for notifications
 	begin   func(who fleet.Actor, object string) (func(), error) // nil: nothing is noted
 }
 
@@ -71,11 +70,14 @@ func newDoor(t *testing.T) *door {
 	}
 	d.handler = route.Serve(route.Config{
 		Actor: d.domain.Accounts.ActorFrom, Admit: admit, Begin: d.note, Repeats: d.domain.Repeats, Log: slog.New(slog.DiscardHandler),
-	}, slices.Concat(d.operations.Tables(), account.Tables(d.operations), apihistory.Tables(d.operations, d.past), apirehearsal.Tables(d.operations, d.rehearsals), upload.Tables(d.operations), updates.Tables(d.operations, d.remaining), apijobs.Tables(d.operations, d.jobs, d.domain.Filters), particle.Tables(d.operations), nrf.Tables(d.operations))...)
+	}, d.all()...)
 	d.tokens[fleet.Owner] = d.token
 	if status, answer := d.do(http.MethodPut, "/v1/products/lamp/firmware/release", "application/json", `{"version":7,"groups":["beta"],"plan":{"stages":[{"share":"10%","approve":true},{"share":"100%"}]}}`); status != http.StatusOK {
 		t.Fatalf("got %d %s", status, answer)
 	}
+	d.channel = must[notify.Channel](t)(d.domain.Notify.Create(t.Context(), d.owner, notify.Channel{
+		Name: "on call", Kind: notify.Webhook, URL: "https://example.com/hook", Topics: notify.Topics,
+	})).ID
 	for _, role := range []fleet.Role{fleet.Viewer, fleet.Editor, fleet.Admin} {
 		d.tokens[role], _ = d.join(role.String()+"@example.com", role, "beta")
 	}
@@ -96,6 +98,7 @@ func (d *door) call(t *testing.T, r route.Route, example string, role fleet.Role
 	path := strings.NewReplacer(
 		"{product}", "lamp", "{device}", device, "{group}", group, "{version}", "7", "{release}", "1", "{alert}", alert.ID,
 		"{email}", "viewer@example.com", "{username}", "viewer@example.com", "{token}", "none", "{job}", "1", "{filter}", "none", "{prefix}", "spark",
+		"{channel}", d.channel, "{notification}", d.channel,
 	).Replace(r.Path)
 	if r.ID == "GetImpact" {
 		path += "?firmware_version=7&groups=beta"
@@ -157,6 +160,19 @@ func (r *rawJSON) UnmarshalJSON(data []byte) error {
 }
 
 func refused(status int) bool { return status == http.StatusForbidden || status == http.StatusNotFound }
+
+// TestTheWalksHaveAllOperations counts the packages beside this one that have tables.
+func TestTheWalksHaveAllOperations(t *testing.T) {
+	packages := map[string]bool{}
+	for _, file := range must[[]string](t)(filepath.Glob("../*/*.go")) {
+		if text := must[[]byte](t)(os.ReadFile(file)); bytes.Contains(text, []byte("\nfunc Tables(")) {
+			packages[filepath.Dir(file)] = true
+		}
+	}
+	if got := len(newWorld(t).tables()); got != len(packages) {
+		t.Errorf("the walks have the tables of %d packages, these are %v", got, slices.Sorted(maps.Keys(packages)))
+	}
+}
 
 // TestTheRouteLayerRefusesByRole walks every operation with every role, about a device and
 // a group that all see. Without the check of the role in Admit, or with another right in a

@@ -14,7 +14,9 @@ import (
 	"github.com/muster-iot/muster/accounts"
 	"github.com/muster-iot/muster/api"
 	"github.com/muster-iot/muster/api/account"
+	"github.com/muster-iot/muster/api/channels"
 	"github.com/muster-iot/muster/api/client"
+	"github.com/muster-iot/muster/api/exports"
 	apihistory "github.com/muster-iot/muster/api/history"
 	apijobs "github.com/muster-iot/muster/api/jobs"
 	"github.com/muster-iot/muster/api/nrf"
@@ -30,6 +32,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/history"
 	"github.com/muster-iot/muster/job"
+	"github.com/muster-iot/muster/notify"
+	"github.com/muster-iot/muster/notify/webhook"
 	"github.com/muster-iot/muster/ota"
 	"github.com/muster-iot/muster/ota/image"
 	"github.com/muster-iot/muster/ota/pace"
@@ -119,6 +123,9 @@ func bare(t testing.TB) *world {
 		}),
 		Releases: releases, Rollouts: rollout.New(rollout.Config{Catalogs: s.Catalogs, Teams: s.Teams, Index: s.Index, Audit: log, Log: quiet}),
 		Audit: log, Events: w.events, Repeats: s.Repeats,
+		Notify: notify.New(notify.Config{
+			Outbox: s.Outbox, Messages: s.Messages, Teams: s.Teams, Audit: log, Webhook: webhook.New(webhook.Guard{}), Log: quiet,
+		}),
 	}
 	w.remaining = remaining.New(remaining.Config{Catalogs: s.Catalogs, Index: s.Index, Pace: pace.New(), MaxAttempts: 3})
 	w.domain.Filters = filter.New(filter.Config{
@@ -181,13 +188,25 @@ func (w *world) join(email string, role fleet.Role, groups ...string) (token str
 }
 
 // handler serves all operations.
-func (w *world) handler() http.Handler {
-	return w.operations.Handler(account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), apijobs.Tables(w.operations, w.jobs, w.domain.Filters), particle.Tables(w.operations), nrf.Tables(w.operations))
+func (w *world) handler() http.Handler { return w.operations.Handler(w.tables()...) }
+
+// tables are those of the packages around rest.
+func (w *world) tables() [][]route.Table {
+	o := w.operations
+	return [][]route.Table{
+		account.Tables(o), apihistory.Tables(o, w.past), apirehearsal.Tables(o, w.rehearsals), channels.Tables(o), exports.Tables(o), upload.Tables(o),
+		updates.Tables(o, w.remaining), apijobs.Tables(o, w.jobs, w.domain.Filters), particle.Tables(o), nrf.Tables(o),
+	}
+}
+
+// all are the tables of all operations.
+func (w *world) all() []route.Table {
+	return slices.Concat(append(w.tables(), w.operations.Tables())...)
 }
 
 // routes are all operations, as they are registered.
 func (w *world) routes() (all []route.Route) {
-	for _, table := range slices.Concat(w.operations.Tables(), account.Tables(w.operations), apihistory.Tables(w.operations, w.past), apirehearsal.Tables(w.operations, w.rehearsals), upload.Tables(w.operations), updates.Tables(w.operations, w.remaining), apijobs.Tables(w.operations, w.jobs, w.domain.Filters), particle.Tables(w.operations), nrf.Tables(w.operations)) {
+	for _, table := range w.all() {
 		all = append(all, table.Routes...)
 	}
 	return append(all, route.Route{ID: "Reference", Method: http.MethodGet, Path: "/v1/docs", Access: route.Public}) // package route adds it

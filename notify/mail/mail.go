@@ -61,8 +61,8 @@ func New(config Config) (*Sender, error) {
 	return s, nil
 }
 
-// Message is a mail of plain text.
-type Message struct {
+// Email is an email of plain text.
+type Email struct {
 	ID      string // makes the Message-ID: the same for each attempt, so that a mail program shows one
 	To      []string
 	Subject string
@@ -73,7 +73,7 @@ type Message struct {
 var ErrNone = errors.New("no mail server is configured: the operator of the server sets mail.server")
 
 // Send makes one attempt to hand m over to the server.
-func (s *Sender) Send(ctx context.Context, m Message) error {
+func (s *Sender) Send(ctx context.Context, m Email) error {
 	if s == nil {
 		return ErrNone
 	}

@@ -131,7 +131,7 @@ func TestMailIsSentOverEachKindOfConnection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := Message{ID: "ntf_1", To: []string{"bob@example.com", "eve@example.com"}, Subject: "3 alerts\r\nBcc: x@example.com", Text: "Hällo\n.\nend\n"}
+			m := Email{ID: "ntf_1", To: []string{"bob@example.com", "eve@example.com"}, Subject: "3 alerts\r\nBcc: x@example.com", Text: "Hällo\n.\nend\n"}
 			err = s.Send(context.Background(), m)
 			if (err == nil) != row.ok {
 				t.Fatalf("got %v", err)
@@ -169,7 +169,7 @@ func TestACertificateThatIsNotTrustedEndsTheAttempt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Send(context.Background(), Message{ID: "n", To: []string{"bob@example.com"}, Subject: "s", Text: "t"}); err == nil {
+	if err := s.Send(context.Background(), Email{ID: "n", To: []string{"bob@example.com"}, Subject: "s", Text: "t"}); err == nil {
 		t.Error("mail was sent to a server that was not recognized")
 	}
 }
@@ -177,7 +177,7 @@ func TestACertificateThatIsNotTrustedEndsTheAttempt(t *testing.T) {
 func TestWithoutAServerThereIsNoMail(t *testing.T) {
 	t.Parallel()
 	s, err := New(Config{})
-	if s != nil || err != nil || !errors.Is(s.Send(context.Background(), Message{}), ErrNone) {
+	if s != nil || err != nil || !errors.Is(s.Send(context.Background(), Email{}), ErrNone) {
 		t.Errorf("got %v, %v", s, err)
 	}
 }

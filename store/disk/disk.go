@@ -89,9 +89,6 @@ func (w *Watch) Room(n int64) error {
 	return nil
 }
 
-// Low reports whether the room is below the reserve.
-func (w *Watch) Low() bool { return w.low.Load() }
-
 // Space returns the room now, zeros if the system does not say.
 func (w *Watch) Space() Space {
 	s, _ := Of(w.folder)

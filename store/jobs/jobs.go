@@ -32,7 +32,7 @@ type Jobs struct {
 
 // New returns the jobs of p, which owners share.
 func New(p *pipeline.Pipeline, owners journal.Owners) *Jobs {
-	return &Jobs{redis: p, lists: document.New(p, kind, keys.Jobs), Open: journal.Shared(p, keys.OpenJobs, owners)}
+	return &Jobs{redis: p, lists: document.New(p, kind, keys.Jobs), Open: journal.New(p, keys.OpenJobs, owners)}
 }
 
 // list is the jobs of one team.

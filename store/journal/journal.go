@@ -45,17 +45,8 @@ type Journal struct {
 	adopted map[string]bool // records of dead owners that this process took and has not closed; guarded by mu
 }
 
-// New returns the journal in the hash key, which no other process uses.
-func New(p *pipeline.Pipeline, key string) *Journal { return Shared(p, key, alone{}) }
-
-// alone is the only process that uses a journal.
-type alone struct{}
-
-func (alone) ID() string        { return "" }
-func (alone) Alive(string) bool { return false }
-
-// Shared returns the journal in the hash key, which owners use at the same time.
-func Shared(p *pipeline.Pipeline, key string, owners Owners) *Journal {
+// New returns the journal in the hash key, which owners use at the same time.
+func New(p *pipeline.Pipeline, key string, owners Owners) *Journal {
 	return &Journal{redis: p, key: key, owners: owners, adopted: make(map[string]bool)}
 }
 

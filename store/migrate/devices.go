@@ -18,7 +18,7 @@ import (
 var renameSource string
 
 // devices gives the keys of every device their names of layout 3, each device in one step.
-func (s *Store) devices(ctx context.Context, total int) (renamed int, err error) {
+func (s *Migration) devices(ctx context.Context, total int) (renamed int, err error) {
 	progress := s.progress("renamed", total)
 	script := redis.NewScript(renameSource)
 	for _, c := range s.Redis.Masters() {
@@ -62,7 +62,7 @@ func bothNames(what string) error {
 
 // slugs gives every slug its key of layout 3, by the products that have them, and removes the
 // older keys. A slug whose product was never completed is free afterwards.
-func (s *Store) slugs(ctx context.Context) error {
+func (s *Migration) slugs(ctx context.Context) error {
 	err := s.each(ctx, func(c redis.Cmdable, names []string) error {
 		for _, name := range names {
 			if keys.Kind(name) != "p" {
@@ -101,7 +101,7 @@ func (s *Store) slugs(ctx context.Context) error {
 }
 
 // claim writes the slug of p, unless the older key says that another product has taken it.
-func (s *Store) claim(ctx context.Context, p fleet.Product) error {
+func (s *Migration) claim(ctx context.Context, p fleet.Product) error {
 	older, id := keys.OlderSlug(p.Slug), strconv.FormatUint(uint64(p.ID), 10)
 	owner, err := pipeline.Fetch(ctx, s.Redis, older, func(c redis.Pipeliner) pipeline.Result[string] { return c.Get(context.Background(), older) })
 	if err != nil && !errors.Is(err, redis.Nil) {

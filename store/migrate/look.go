@@ -82,7 +82,7 @@ func (c Contents) differs(later Contents) string {
 }
 
 // Look reads every record of the store, whatever layout its keys have.
-func (s *Store) Look(ctx context.Context) (Contents, error) {
+func (s *Migration) Look(ctx context.Context) (Contents, error) {
 	found := Contents{kinds: map[string]count{}}
 	total := int64(0)
 	for _, c := range s.Redis.Masters() {

@@ -15,8 +15,8 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Store is a store whose keys are renamed. Nobody else may use it.
-type Store struct {
+// Migration renames the keys of a store. Nobody else may use the store meanwhile.
+type Migration struct {
 	Redis *pipeline.Pipeline
 	// First reports whether keys may have the names of layout 1, which one master can have only.
 	First bool
@@ -30,7 +30,7 @@ type Store struct {
 
 // Run renames the keys. It may be ended at any time and run again. Its error says so where that
 // helps; records are readable as before, or it returns an error.
-func (s *Store) Run(ctx context.Context) error {
+func (s *Migration) Run(ctx context.Context) error {
 	before, err := s.Look(ctx)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *Store) Run(ctx context.Context) error {
 const batch = 500
 
 // rename renames every key that has the name of layout 1. A key keeps its value and its expiry.
-func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) {
+func (s *Migration) rename(ctx context.Context, total int) (renamed int, err error) {
 	progress := s.progress("renamed", total)
 	err = s.each(ctx, func(c redis.Cmdable, names []string) error {
 		pipe := c.Pipeline()
@@ -100,7 +100,7 @@ func (s *Store) rename(ctx context.Context, total int) (renamed int, err error) 
 
 // each calls take with the names of all keys and the master that has them, some at a time. A name may
 // come twice.
-func (s *Store) each(ctx context.Context, take func(c redis.Cmdable, names []string) error) error {
+func (s *Migration) each(ctx context.Context, take func(c redis.Cmdable, names []string) error) error {
 	for _, c := range s.Redis.Masters() {
 		for cursor, more := uint64(0), true; more; more = cursor != 0 {
 			names, next, err := c.Scan(ctx, cursor, "*", batch).Result()
@@ -119,7 +119,7 @@ func (s *Store) each(ctx context.Context, take func(c redis.Cmdable, names []str
 const sayEvery = 5 * time.Second
 
 // progress returns a function that says now and then how much of total is done.
-func (s *Store) progress(what string, total int) func(done int) {
+func (s *Migration) progress(what string, total int) func(done int) {
 	last := time.Now()
 	return func(done int) {
 		if time.Since(last) >= sayEvery {

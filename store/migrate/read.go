@@ -21,7 +21,7 @@ func (c *count) note(err error) {
 }
 
 // read adds what names have to kinds.
-func (s *Store) read(ctx context.Context, c redis.Cmdable, names []string, kinds map[string]count) error {
+func (s *Migration) read(ctx context.Context, c redis.Cmdable, names []string, kinds map[string]count) error {
 	pipe := c.Pipeline()
 	settle := make([]func(*count) error, len(names))
 	for i, name := range names {

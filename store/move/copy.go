@@ -19,7 +19,7 @@ type copied struct {
 }
 
 // copy copies all keys, over what To has.
-func (s *Store) copy(ctx context.Context) error {
+func (s *Move) copy(ctx context.Context) error {
 	progress := s.progress("copied")
 	err := each(ctx, s.From, func(c redis.Cmdable, names []string) error {
 		read, err := dump(ctx, c, names)
@@ -78,7 +78,7 @@ func dump(ctx context.Context, c redis.Cmdable, names []string) (map[string]copi
 }
 
 // prune removes what To has of an earlier try and From has no longer.
-func (s *Store) prune(ctx context.Context) error {
+func (s *Move) prune(ctx context.Context) error {
 	return each(ctx, s.To, func(c redis.Cmdable, names []string) error {
 		for _, name := range names {
 			if _, known := s.seen[maphash.String(s.seed, name)]; known {
@@ -93,7 +93,7 @@ func (s *Store) prune(ctx context.Context) error {
 }
 
 // check compares the digests of all values, and how many there are.
-func (s *Store) check(ctx context.Context) error {
+func (s *Move) check(ctx context.Context) error {
 	progress, checked, there := s.progress("checked"), map[uint64]struct{}{}, map[uint64]struct{}{}
 	err := each(ctx, s.From, func(c redis.Cmdable, names []string) error {
 		want, err := s.digests(ctx, c, names)

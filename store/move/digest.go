@@ -16,7 +16,7 @@ const page = 5000
 
 // digests returns a number for each value, which is the same for equal values in whatever encoding
 // and order a Redis keeps them; 0 for a key that is absent.
-func (s *Store) digests(ctx context.Context, c redis.Cmdable, names []string) (map[string]uint64, error) {
+func (s *Move) digests(ctx context.Context, c redis.Cmdable, names []string) (map[string]uint64, error) {
 	pipe := c.Pipeline()
 	kinds := make([]*redis.StatusCmd, len(names))
 	for i, name := range names {
@@ -88,7 +88,7 @@ func (s *Store) digests(ctx context.Context, c redis.Cmdable, names []string) (m
 }
 
 // hash is the hash of words, each with its length.
-func (s *Store) hash(words ...string) uint64 {
+func (s *Move) hash(words ...string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	for _, word := range words {
@@ -97,7 +97,7 @@ func (s *Store) hash(words ...string) uint64 {
 	return h.Sum64()
 }
 
-func (s *Store) sortedSet(ctx context.Context, c redis.Cmdable, name string) (sum uint64, err error) {
+func (s *Move) sortedSet(ctx context.Context, c redis.Cmdable, name string) (sum uint64, err error) {
 	for at := int64(0); ; at += page {
 		members, err := c.ZRangeWithScores(ctx, name, at, at+page-1).Result()
 		if err != nil {
@@ -113,7 +113,7 @@ func (s *Store) sortedSet(ctx context.Context, c redis.Cmdable, name string) (su
 	}
 }
 
-func (s *Store) stream(ctx context.Context, c redis.Cmdable, name string) (sum uint64, err error) {
+func (s *Move) stream(ctx context.Context, c redis.Cmdable, name string) (sum uint64, err error) {
 	for low := "-"; ; {
 		entries, err := c.XRangeN(ctx, name, low, "+", page).Result()
 		if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/muster-iot/muster/store/require"
 )
 
-// Store is a store that is moved. Nobody else may use it.
-type Store struct {
+// Move moves a store to another Redis. Nobody else may use the store meanwhile.
+type Move struct {
 	ID       string
 	From, To *pipeline.Pipeline
 	// Leave sets the layout of the store where it was.
@@ -55,7 +55,7 @@ func Connect(ctx context.Context, url string, log *slog.Logger) (*pipeline.Pipel
 
 // Run moves the store. It may be ended at any time and run again: it copies everything then, and
 // removes what is no longer there.
-func (s *Store) Run(ctx context.Context) error {
+func (s *Move) Run(ctx context.Context) error {
 	s.seed, s.seen = maphash.MakeSeed(), map[uint64]struct{}{}
 	from, err := s.From.Master(keys.Store)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // begin looks whether the store may be moved to To, and claims that for it. moved is whether From
 // was left already.
-func (s *Store) begin(ctx context.Context, to pipeline.Master, moved bool) (done bool, err error) {
+func (s *Move) begin(ctx context.Context, to pipeline.Master, moved bool) (done bool, err error) {
 	at, err := to.HMGet(ctx, keys.Store, "id", "layout").Result()
 	if err != nil {
 		return false, pipeline.Explain(err)
@@ -126,7 +126,7 @@ func (s *Store) begin(ctx context.Context, to pipeline.Master, moved bool) (done
 
 // raise makes up for this process having taken the store where it was: else its data folder would
 // have seen a later term than the moved store has.
-func (s *Store) raise(ctx context.Context, to pipeline.Master, term any) error {
+func (s *Move) raise(ctx context.Context, to pipeline.Master, term any) error {
 	seen, _ := term.(string)
 	took, err := strconv.Atoi(seen)
 	if err != nil {
@@ -184,7 +184,7 @@ func by(p *pipeline.Pipeline, names []string) (map[redis.Cmdable][]string, error
 const sayEvery = 5 * time.Second
 
 // progress returns a function that says now and then how much is done.
-func (s *Store) progress(what string) func(done int) {
+func (s *Move) progress(what string) func(done int) {
 	last := time.Now()
 	return func(done int) {
 		if time.Since(last) >= sayEvery {

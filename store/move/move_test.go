@@ -49,7 +49,7 @@ func run(m pipeline.Master, command []any) error {
 func TestACopyThatDiffersIsNoticed(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s := &Store{From: server(t), To: server(t), Say: func(string, ...any) {}, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
+	s := &Move{From: server(t), To: server(t), Say: func(string, ...any) {}, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}}
 	from, to := s.From.Masters()[0], s.To.Masters()[0]
 	for _, command := range [][]any{
 		{"HSET", "d:{0}:a", "r", "1", "w", "x"},
