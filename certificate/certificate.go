@@ -48,7 +48,7 @@ func Load(pairs []Pair) (*Set, error) {
 
 // Reload reads the files again and reports whether new certificates are served from now on.
 // With an error those served before stay. Files that were refused already, and have not
-// changed since, are no error again.
+// changed since, are not reported again.
 func (s *Set) Reload() (changed bool, err error) {
 	certificates, sum, err := s.readFiles()
 	s.mu.Lock()

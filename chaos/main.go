@@ -81,7 +81,7 @@ func (c config) check() error {
 	for list, known := range map[string][]string{c.only: faultNames(c.cluster), c.acts: actNames()} {
 		for name := range strings.SplitSeq(list, ",") {
 			if list != "" && !slices.Contains(known, name) {
-				return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+				return fmt.Errorf("%q is not one of %s", name, strings.Join(known, ", "))
 			}
 		}
 	}

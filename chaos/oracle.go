@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// none is no version.
+// none means no version.
 const none = 0
 
 // world is what operators were told that they have done: nothing enters it before the server

@@ -71,7 +71,7 @@ func TestMistakesInAFileAreNamedWithTheirLine(t *testing.T) {
 		{"yes for true", "redis: {ephemeral: yes}\n", `redis.ephemeral: "yes" is neither true nor false`},
 		{"not a network", "mqtt: {proxy_from: [10.0.0.0/8, lb.example.com]}\n", `mqtt.proxy_from: "lb.example.com" is not a network such as 10.0.0.0/8`},
 		{"a host's address with a prefix", "http: {trusted_proxies: 10.1.2.3/8}\n", "10.1.2.3/8 has bits behind its prefix: write 10.0.0.0/8"},
-		{"level in capitals", "log: {level: INFO}\n", `log.level: "INFO" is none of debug, info, warn, error`},
+		{"level in capitals", "log: {level: INFO}\n", `log.level: "INFO" is not one of debug, info, warn, error`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var c Config

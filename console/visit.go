@@ -122,7 +122,7 @@ func (v *visit) redirect(to string) error {
 	return nil
 }
 
-// notice is a message for the next page, with a link; the zero notice is none.
+// notice is a message for the next page, with a link; the zero notice means none.
 type notice struct{ Text, Link, Label string }
 
 // done redirects with a message that the next page shows.

@@ -91,7 +91,7 @@ func (d *Device) Supersede() {
 	d.Session = max(d.Session+1, uint64(max(time.Now().UnixMicro(), 0)))
 }
 
-// Boots are the nonces of a device's last boots, newest first, each once; 0 is none. More are
+// Boots are the nonces of a device's last boots, newest first, each once; 0 means none. More are
 // forgotten: what a device stored that long ago does not arrive any more.
 type Boots [4]uint64
 

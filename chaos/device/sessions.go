@@ -75,7 +75,7 @@ func sampled(ctx context.Context, c *redistest.Cluster, ids []fleet.DeviceID) (m
 	for i, answer := range answers {
 		text, ok := answer.(interface{ Result() (string, error) })
 		if !ok {
-			return nil, fmt.Errorf("%v is no answer to HGET", answer)
+			return nil, fmt.Errorf("%v is not an answer to HGET", answer)
 		}
 		value, err := text.Result()
 		if err != nil && err.Error() != "redis: nil" { // without a session so far

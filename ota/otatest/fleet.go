@@ -67,7 +67,7 @@ func (f *Fleet) must(err error) {
 	}
 }
 
-// Version parses a version as a device would report it; "" is none.
+// Version parses a version as a device would report it; "" means none.
 func Version(s string) fleet.Version {
 	if s == "" {
 		return fleet.Version{}

@@ -132,7 +132,7 @@ func (s *Documents[ID, T]) revision(ctx context.Context, id ID) (uint64, error) 
 	return parseRevision(text), nil
 }
 
-// parseRevision is 0 for a text that is no revision.
+// parseRevision returns 0 for a text that is not a revision.
 func parseRevision(text string) uint64 {
 	n, _ := strconv.ParseUint(text, 10, 64)
 	return n

@@ -57,7 +57,7 @@ func Open(o Options) (*Bucket, error) {
 	address := cmp.Or(o.Endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), "https://s3."+region+".amazonaws.com")
 	endpoint, err := url.Parse(address)
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" || strings.Trim(endpoint.Path, "/") != "" {
-		return nil, fleet.Errorf(fleet.Invalid, "the endpoint %q of the bucket is no URL such as https://s3.example.com:9000", address)
+		return nil, fleet.Errorf(fleet.Invalid, "the endpoint %q of the bucket is not a URL such as https://s3.example.com:9000", address)
 	}
 	keys, err := keys()
 	if err != nil {
@@ -141,7 +141,7 @@ func (b *Bucket) Stat(ctx context.Context, name string) (Object, error) {
 	return Object{Name: name, Size: info.Size, Written: info.LastModified}, b.explain(ctx, "read", name, err)
 }
 
-// Delete removes an object; removing one that does not exist is no error.
+// Delete removes an object; removing one that does not exist is not an error.
 func (b *Bucket) Delete(ctx context.Context, name string) error {
 	ctx, p := patient(ctx)
 	defer p.end()
