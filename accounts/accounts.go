@@ -64,7 +64,7 @@ type Accounts struct {
 	proofs *proofs
 
 	failures failures
-	created  *limit.Limiter[fleet.UserID] // tokens, by who creates them or switches teams
+	created  *limit.Limiter[fleet.UserID] // tokens, by the user who creates them or switches teams
 }
 
 // Tokens that one user may create at once, then one per tokenInterval: each is an entry of the

@@ -74,7 +74,7 @@ func newLine(cores, places int) *line {
 	}
 }
 
-// enter waits until the password that who offers may be verified. leave ends that, with the
+// enter waits until the password offered by who may be verified. leave ends that, with the
 // result. It returns fleet.Busy if others have the places, if the pace has none within the
 // patience, and when ctx ends.
 func (l *line) enter(ctx context.Context, who prover) (leave func(wrong bool), err error) {

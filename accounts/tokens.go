@@ -132,7 +132,7 @@ func newSecret(prefix string) (secret, id string) {
 	return prefix + id + "_" + base64.RawURLEncoding.EncodeToString(random), id
 }
 
-// NewChild is NewToken for who proved themselves by the token with the secret parent. The new
+// NewChild creates a token for a user signed in with the token whose secret is parent. The new
 // token ends with that one at the latest, so that nobody who has a token can prolong it.
 func (a *Accounts) NewChild(ctx context.Context, actor fleet.Actor, parent, label string, lifetime time.Duration) (secret string, t fleet.Token, err error) {
 	p, err := a.token(ctx, parent)

@@ -12,7 +12,7 @@ import (
 // none means no version.
 const none = 0
 
-// world is what operators were told that they have done: nothing enters it before the server
+// world is what operators have done by the answers they got: nothing enters it before the server
 // has acknowledged it. It knows the rules of docs/rules.md, in plain words of its own.
 type world struct {
 	groups   []string

@@ -125,9 +125,9 @@ func TestVariablesOfPlatformsAndOfTheCommandAreLeftAlone(t *testing.T) {
 func TestNoErrorShowsASecret(t *testing.T) {
 	const password = "s3cr3t-pa55"
 	for _, row := range []struct{ name, file string }{
-		{"syntax error beside it", "owner: {password: " + password + "}\nmqtt: [\n"},
+		{"syntax error next to it", "owner: {password: " + password + "}\nmqtt: [\n"},
 		{"broken quotes around it", "owner:\n  password: \"" + password + "\n"},
-		{"unknown key beside it", "owner: {password: " + password + ", mail: x}\n"},
+		{"unknown key next to it", "owner: {password: " + password + ", mail: x}\n"},
 		{"not a Redis address", "redis: {url: 'http://u:" + password + "@h'}\n"},
 		{"not an address at all", "redis: {url: 'redis://u:" + password + "@h:%zz'}\n"},
 		{"list", "owner: {password: [" + password + "]}\n"},

@@ -81,7 +81,7 @@ func (t *trial) cutInTheMiddle() (m image, sent uint32) {
 	return m, sent + 1
 }
 
-// resumed cuts a download and goes on, in chunks of the size that unit gives, where the
+// resumed cuts a download and continues, in chunks of the size that unit gives, where the
 // device says it is.
 func resumed(t *trial, unit func() uint32) {
 	m, sent := t.cutInTheMiddle()

@@ -44,7 +44,7 @@ type downstream struct {
 func (t *tap) cutAfter(n int64) { t.left.Store(n + 1) }
 
 // withhold keeps the PUBACK of the last publish to topic from the device until release. The
-// broker goes on reading, so that what the device does meanwhile is seen: a DISCONNECT, or a
+// broker keeps reading, so that what the device does meanwhile is seen: a DISCONNECT, or a
 // restart behind a serial line, whose TCP connection stays open.
 func (t *tap) withhold(topic string) {
 	t.mu.Lock()

@@ -25,7 +25,7 @@ const remembered = time.Minute
 var errReserved = fleet.Errorf(fleet.Busy, "other servers keep the last places of your team for a moment: try again in a second")
 
 // Shared makes the limit of each team that of all servers that share the store. ask is called, without a
-// lock, by who finds no place here while others may have some left; it returns once grants were exchanged,
+// lock, by callers that find no place here while others may have some left; it returns once grants were exchanged,
 // or can't be. Shared is called before anything else.
 func (p *Places) Shared(ask func()) {
 	p.shared = &shared{

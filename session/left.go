@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// parting is a session that has ended: its record says that this server holds it.
-type parting struct {
+// endedSession is one whose record still names this server as its holder.
+type endedSession struct {
 	session uint64
 	at      time.Time
 }
@@ -31,13 +31,13 @@ func (s *session) noteLeft() {
 	u := s.sessions.upkeep
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.left[s.ID()] = parting{generation, time.Now()}
+	u.left[s.ID()] = endedSession{generation, time.Now()}
 }
 
 // saveLeft writes that devices are offline whose sessions ended some time before now.
 func (c *Sessions) saveLeft(ctx context.Context, now time.Time) {
 	u := c.upkeep
-	due := map[fleet.DeviceID]parting{}
+	due := map[fleet.DeviceID]endedSession{}
 	u.mu.Lock()
 	for id, p := range u.left {
 		if now.Sub(p.at) >= leaveAfter {

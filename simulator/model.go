@@ -185,7 +185,7 @@ func (m *model) connected(now time.Time) {
 	}
 }
 
-// disconnected ends what the connection carried, whoever ended it. What is kept goes on at
+// disconnected ends what the connection carried, whoever ended it. What is kept continues at
 // the next Hello. It boots where the model asked for that, and after *applying*, which
 // then has no answer to wait for.
 func (m *model) disconnected() {

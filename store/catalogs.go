@@ -48,7 +48,7 @@ func (s *Catalogs) Current(ctx context.Context, product fleet.ProductID) (*fleet
 	return s.docs.Get(ctx, product)
 }
 
-// newest returns the revision of the catalog that a device was saved beside, which had this tag, or of a
+// newest returns the revision of the catalog that a device was saved along with, which had this tag, or of a
 // newer one; 0 if the product was deleted.
 func (s *Catalogs) newest(ctx context.Context, product fleet.ProductID, tag string) (uint64, error) {
 	if c, is := s.docs.Tagged(product); c != nil && is == tag {

@@ -37,7 +37,7 @@ import (
 type Options struct {
 	URL         string           // of a Redis 7.0 or Valkey 7.2, as in pipeline.Parse; Open only
 	Dir         string           // folder of the append-only file; Serve only
-	Folder      string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
+	Folder      string           // keeps which store this is, next to the images; "": nothing does. This process must have locked it
 	Images      bool             // Folder has images
 	Room        func() error     // refuses messages and commands while the disk is almost full; nil: nothing does
 	Joined      bool             // other processes that are joined too may use the store; Open only

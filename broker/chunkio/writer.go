@@ -45,7 +45,7 @@ type Counters struct {
 	Failed   atomic.Uint64 // ranges dropped since their source failed
 }
 
-// Writer is the one writer of a connection: a write is made by who has its token. Its
+// Writer is the one writer of a connection: only the holder of its token writes. Its
 // methods may be called concurrently.
 type Writer struct {
 	transport net.Conn

@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/simulator"
 )
 
-// gap is the longest time between two chunks of a download that goes on. It is less than a server needs to give
+// gap is the longest time between two chunks of a running download. It is less than a server needs to give
 // the place of a slow download to another device and back.
 const gap = 500 * time.Millisecond
 

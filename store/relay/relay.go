@@ -60,8 +60,8 @@ type Relay struct {
 	others  map[string]map[string]bool // by other nodes that live: their topics
 	recent  [2]map[string]bool         // topics of news since the last look at what others want, and before it
 	queues  map[string][][]byte        // by topic
-	missed  map[string]map[string]bool // by node: topics of which it has to be told that it missed some
-	owed    map[string]bool            // nodes that did not get their last batch
+	missed  map[string]map[string]bool // by node: topics with losses that were not reported to it yet
+	behind  map[string]bool            // nodes that did not get their last batch
 	doubt   bool                       // this node may have missed news of any topic
 }
 
@@ -74,7 +74,7 @@ func New(at func(key string) (pipeline.Master, error), nodes *node.Nodes) *Relay
 		at: at, nodes: nodes, receiver: Receiver{Changed: func() {}},
 		numbers: map[string]uint64{}, retries: map[string]time.Time{}, seen: map[string]uint64{},
 		wanted: map[string]bool{}, others: map[string]map[string]bool{}, recent: [2]map[string]bool{{}, {}},
-		queues: map[string][][]byte{}, missed: map[string]map[string]bool{}, owed: map[string]bool{},
+		queues: map[string][][]byte{}, missed: map[string]map[string]bool{}, behind: map[string]bool{},
 	}
 	nodes.OnWants(r.look)
 	return r
@@ -176,7 +176,7 @@ func (r *Relay) look(wants map[string]string) {
 	for id := range before {
 		if r.others[id] == nil { // with what it had not passed on
 			r.doubt = true
-			delete(r.owed, id)
+			delete(r.behind, id)
 			delete(r.missed, id)
 		}
 	}
