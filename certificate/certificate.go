@@ -103,7 +103,7 @@ func (s *Set) Config(protocols ...string) *tls.Config {
 }
 
 // choose returns the first certificate for the name that the client asks for (SNI, RFC 6066
-// §3) and the algorithms it knows. A client that asks for no name, or for one that there is
+// §3) and the algorithms it supports. A client that asks for no name, or for one that there is
 // no certificate for, gets the first: it has to verify the name in any case.
 func (s *Set) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.RLock()

@@ -87,7 +87,7 @@ var acts = []act{
 			case !errors.Is(err, fleet.Conflict):
 				return err
 			case strings.Contains(err.Error(), "still in progress"): // at a server that did not answer
-			default: // the server that took it was killed: nobody knows whether it was carried out
+			default: // the server that took it was killed: it may have been carried out
 				r.world.change(func() { r.world.unsure[id]++ })
 				key += "-again"
 			}

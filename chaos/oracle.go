@@ -13,7 +13,7 @@ import (
 const none = 0
 
 // world is what operators have done by the answers they got: nothing enters it before the server
-// has acknowledged it. It knows the rules of docs/rules.md, in plain words of its own.
+// has acknowledged it. It implements docs/rules.md a second time, in plain code.
 type world struct {
 	groups   []string
 	versions []uint32

@@ -79,7 +79,7 @@ func leftLines(r api.Remaining, flags string) (lines []string) {
 	return lines
 }
 
-// someOf names devices with a cause, and says that there are more.
+// someOf names devices with a cause, and notes that there are more.
 func someOf(c api.RemainingCause) string {
 	text := strings.Join(c.Devices, ", ")
 	if c.Total > len(c.Devices) {

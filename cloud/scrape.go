@@ -61,7 +61,7 @@ type metricsServer struct {
 	listener net.Listener
 }
 
-// listenMetrics listens where the settings say, if they do.
+// listenMetrics listens on the configured address, if any.
 func (c *Cloud) listenMetrics() error {
 	if c.config.Metrics.Addr == "" {
 		return nil

@@ -118,7 +118,7 @@ var commandCases = []Case{
 }
 
 // Numbers of commands begin with the time, so that they grow over runs of the bench: a device
-// remembers the highest one it executed.
+// keeps the number of the highest one it executed.
 var (
 	firstCommand = uint32(time.Now().Unix())
 	commands     atomic.Uint32 // numbered so far; benches may run at the same time

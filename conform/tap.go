@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// tap is a connection under observation: it remembers the QoS of what the device publishes,
+// tap is a connection under observation: it records the QoS of what the device publishes,
 // cuts the connection after a number of bytes to the device, and withholds PUBACKs while
 // everything else passes in both directions.
 type tap struct {

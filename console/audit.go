@@ -33,7 +33,7 @@ type auditBody struct {
 	Problem  string // what is wrong with the search
 }
 
-// Several reports whether the team has several products, so that pages say which one is meant.
+// Several reports whether the team has several products, so that pages show which one is meant.
 func (b auditBody) Several() bool { return len(b.Products) > 1 }
 
 // auditRow is an entry with its changes in readable form.

@@ -61,7 +61,7 @@ func (c *Console) serve(timeout time.Duration, limit int64, h func(*visit) error
 		v := &visit{Console: c, w: w, r: r, began: time.Now()}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder has none
-			v.r = r.WithContext(r.Context())                                           // a copy: net/http reads on in a body it does not know before it answers
+			v.r = r.WithContext(r.Context())                                           // a copy: net/http drains a body it was not given before it answers
 			v.r.Body = http.MaxBytesReader(w, r.Body, limit)
 		} else {
 			v.r = r.WithContext(r.Context())

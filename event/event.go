@@ -12,7 +12,7 @@ import (
 // (docs/operations.md, "Events").
 type Name string
 
-// The events. The payload types below say which each is.
+// The events. The payload types below name theirs.
 const (
 	NameStatus            Name = "spark/status"
 	NameFlash             Name = "spark/flash/status"

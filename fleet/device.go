@@ -78,7 +78,7 @@ type Device struct {
 	Connected uint64 // when its connection began, µs
 }
 
-// Base is what package store has to know of the state of a record, at its Revision, that a write replaces.
+// Base is what package store needs of the state of a record, at its Revision, that a write replaces.
 type Base struct {
 	Written string // names the write that made it: after a fail-over of Redis another state may have its revision
 	Node    string // that held the device: a write has to wake it

@@ -22,7 +22,7 @@ const MaxVersion = 64
 const MaxWholeVersion = 1<<31 - 1
 
 // ParseVersion reads a version. It rejects build metadata, a leading "v", leading zeros and
-// short forms such as "1.4", and says how to write those. Errors are Invalid (docs/rules.md#firmware-precedence).
+// short forms such as "1.4", and explains how to write those. Errors are Invalid (docs/rules.md#firmware-precedence).
 func ParseVersion(s string) (Version, error) {
 	if isWhole(s) {
 		if n, err := strconv.ParseUint(s, 10, 64); err != nil || n > MaxWholeVersion {

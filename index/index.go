@@ -31,7 +31,7 @@ type Index struct {
 	groups     [][]fleet.GroupID       // of each group set
 	sorted     bool                    // Finish has begun: new shards keep their orders from the start
 	onlineOnly map[fleet.DeviceID]bool // online, but not read yet
-	presence   *presence               // nil: SetOnline says who is online
+	presence   *presence               // nil: SetOnline sets who is online
 	removed    map[fleet.DeviceID]bool // removed before Finish; nil afterwards
 	touched    map[fleet.DeviceID]bool // written or removed during a Rereading; nil otherwise
 }

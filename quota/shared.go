@@ -15,10 +15,10 @@ type shared struct {
 	bounds    map[fleet.TeamID]int64
 	elsewhere map[fleet.TeamID]int64     // places at the other servers
 	asking    map[fleet.TeamID]int64     // who calls ask
-	short     map[fleet.TeamID]time.Time // until when a team whose places others kept wants one here
+	short     map[fleet.TeamID]time.Time // until when a team whose places others kept may have one here
 }
 
-// remembered is how long a server wants a place for a team that found none: others give it up within two
+// remembered is how long a server claims a place for a team that found none: others give it up within two
 // seconds, and devices come back within a minute (docs/protocol.md, "Connection").
 const remembered = time.Minute
 

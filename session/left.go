@@ -22,7 +22,7 @@ const leaveAfter = 2 * time.Second
 // leftWrites is how many of these writes are made at the same time.
 const leftWrites = 64
 
-// noteLeft has the record say, a little later, that no server holds the session.
+// noteLeft has the record updated, a little later: no server holds the session.
 func (s *session) noteLeft() {
 	generation := s.device.Generation()
 	if s.sessions.shared.Nodes() == nil || generation == 0 {

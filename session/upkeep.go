@@ -17,7 +17,7 @@ const upkeepEvery = time.Second
 type upkeep struct {
 	mu     sync.Mutex
 	unsent map[fleet.DeviceID]bool         // devices whose commands could not be read; guarded by mu
-	gone   map[fleet.DeviceID]departures   // what their records don't say yet; guarded by mu
+	gone   map[fleet.DeviceID]departures   // what their records don't have yet; guarded by mu
 	unread map[fleet.DeviceID]bool         // devices that have to be looked at and could not be read; guarded by mu
 	left   map[fleet.DeviceID]endedSession // devices whose sessions have ended, if servers share the store; guarded by mu
 }

@@ -69,7 +69,7 @@ type Config struct {
 }
 
 // Fleet is a number of simulated devices. Its methods may be called at any time, from any
-// goroutine; what a device remembers outlives Run.
+// goroutine; what a device stores outlives Run.
 type Fleet struct {
 	config  Config
 	devices []*device

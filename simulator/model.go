@@ -121,7 +121,7 @@ type model struct {
 	out    []send
 	do     action
 	stats  Stats
-	target fleet.Version // as the last Welcome said
+	target fleet.Version // of the last Welcome
 	ended  string        // how the last update ended, for people
 }
 
@@ -171,7 +171,7 @@ func (m *model) start() {
 	m.install()
 }
 
-// connected begins the handshake; nothing else is said before Welcome.
+// connected begins the handshake; nothing else is sent before Welcome.
 func (m *model) connected(now time.Time) {
 	m.stats.Connects++
 	m.out, m.do = m.out[:0], stay

@@ -30,7 +30,7 @@ func newCatalogs(c *core, timelines *timeline.Timelines) *Catalogs {
 	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, keys.Product), timelines: timelines}
 }
 
-// Catalog returns the newest catalog that this process knows to exist, usually without a round
+// Catalog returns the newest catalog that this process has heard of, usually without a round
 // trip: its own changes are seen at once, those of another process some tenths of a second later, or by
 // the next Save of a device of the product. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
@@ -77,7 +77,7 @@ func (s *Catalogs) heard(product fleet.ProductID, tag string) {
 }
 
 // write calls work, which writes the catalog of a product; if the store is joined, every bucket has its
-// tag afterwards, and other servers know what it gives devices at once.
+// tag afterwards, and other servers see what it gives devices at once.
 func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func() (fleet.Immediate, error)) error {
 	if s.tags == nil {
 		_, err := work()

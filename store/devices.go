@@ -40,7 +40,7 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 
 // Save writes d if its record is still at d.Revision by d.Written, raises that, and adds the ended
 // updates to its history, oldest first, in the same step. It returns the newest revision of the
-// product's catalog that this process knows of, which alone changes it: the highest number when it knows of none. If
+// product's catalog that this process has seen, which alone changes it: the highest number when it has seen none. If
 // servers share the store, it is the revision at that moment, 0 when the product was deleted. Errors: fleet.Conflict when
 // d is not what is stored; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
 // d may have been written, or be written yet: then the caller must not modify it any more.
@@ -71,7 +71,7 @@ func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 ) (d fleet.Device, saved bool, err error) {
 	var loaded *fleet.Device
 	err = document.UntilSaved("device "+id.String(), func() (again bool, err error) {
-		op := &loadDevice{id: id} // whose record is each attempt's own, as Save wants it
+		op := &loadDevice{id: id} // whose record is each attempt's own, as Save requires
 		if err := s.core.Read(ctx, op); err != nil {
 			return false, err
 		}

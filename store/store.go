@@ -205,7 +205,7 @@ func (s *Store) read() {
 	})
 }
 
-// unnamed looks at a Redis that does not say which store it is.
+// unnamed looks at a Redis that holds no store id.
 func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
 	m, err := s.core.Master(keys.Teams)
 	if err != nil {
@@ -260,7 +260,7 @@ type Stats = pipeline.Stats
 // Stats returns the counts so far.
 func (s *Store) Stats() Stats { return s.core.Stats() }
 
-// FeedStats says how far this process is behind the other ones that use the store.
+// FeedStats reports how far this process is behind the other ones that use the store.
 type FeedStats = feed.Stats
 
 // FeedStats returns the counts so far. They are zero unless the store is joined.

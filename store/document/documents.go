@@ -95,7 +95,7 @@ func (s *Documents[ID, T]) Load(ctx context.Context, id ID) (*T, error) {
 	return value, nil
 }
 
-// Get returns the newest state this process knows to exist, without a round trip if it holds
+// Get returns the newest state this process has heard of, without a round trip if it holds
 // that; fleet.NotFound when there is none.
 func (s *Documents[ID, T]) Get(ctx context.Context, id ID) (*T, error) {
 	if value := s.Cached(id); value != nil {

@@ -58,7 +58,7 @@ func (g *Grants) exchange(ctx context.Context) error {
 		r.version, r.seconds = reply.version, reply.seconds
 		if reply.all == nil {
 			r.table[g.nodes.ID()] = mine
-			if g.nodes.Lapsed() { // nobody knows whether others counted this node
+			if g.nodes.Lapsed() { // others may not have counted this node
 				return nil
 			}
 			r.confirmed, r.lapsed = began, false

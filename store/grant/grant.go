@@ -47,7 +47,7 @@ type Limits interface {
 	Share(shares map[string]Allowance) map[string]Need
 }
 
-// Nodes are what Grants needs to know of them.
+// Nodes are what Grants needs of them.
 type Nodes interface {
 	ID() string
 	Lapsed() bool // this node may be dead to others

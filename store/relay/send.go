@@ -49,7 +49,7 @@ func (r *Relay) flush(ctx context.Context) {
 		}
 		r.retries[id] = time.Now().Add(again)
 		r.mu.Lock()
-		r.behind[id] = true // the number of the next batch says that one is missing
+		r.behind[id] = true // the number of the next batch shows that one is missing
 		r.mu.Unlock()
 	}
 }

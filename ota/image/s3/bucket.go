@@ -108,7 +108,7 @@ func (b *Bucket) String() string { return "s3://" + path.Join(b.name, b.prefix) 
 
 // Put writes an object in one step: it appears whole, or not at all. The server rejects other
 // bytes than those of digest, the SHA-256. With once, Put leaves an object that exists as it is
-// and returns fleet.Conflict, on servers that know conditional writes.
+// and returns fleet.Conflict, on servers that support conditional writes.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReaderAt, size int64, digest fleet.Digest, once bool) error {
 	ctx, p := patient(ctx)
 	defer p.end()
