@@ -33,7 +33,7 @@ func (a *Accounts) Actor(ctx context.Context, secret string) (fleet.Actor, error
 	return a.actorWith(ctx, t)
 }
 
-// ActorFrom is Actor for a request from an IP address, which is kept with the token.
+// ActorFrom is like Actor, and records the IP address of the request with the token.
 func (a *Accounts) ActorFrom(ctx context.Context, secret, address string) (fleet.Actor, error) {
 	t, err := a.token(ctx, secret)
 	if err != nil {

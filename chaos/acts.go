@@ -173,7 +173,7 @@ func batch(action string, ids []fleet.DeviceID, metadata api.BatchMetadata) call
 	return func(ctx context.Context, s *server) error { return s.client.UpdateDevices(ctx, product, update) }
 }
 
-// unless is err, but nil for the kinds given.
+// unless returns err, but nil for the kinds given.
 func unless(err error, kinds ...fleet.Kind) error {
 	for _, kind := range kinds {
 		if errors.Is(err, kind) {

@@ -57,7 +57,7 @@ func leftWords(r api.Remaining) string {
 	return strings.Join(words, ", ")
 }
 
-// leftNamed is leftWords with the first devices of each cause.
+// leftNamed counts like leftWords, and names the first devices of each cause.
 func leftNamed(r api.Remaining) string {
 	words := make([]string, len(r.Causes))
 	for i, c := range r.Causes {

@@ -51,7 +51,7 @@ func (c *Console) inProduct(h func(*visit) error) http.HandlerFunc {
 	return c.serve(formTimeout, maxForm, signedIn(ofProduct(h)))
 }
 
-// uploading is inProduct for bodies of the size of an image.
+// uploading serves a page of a product that takes an image as its body.
 func (c *Console) uploading(h func(*visit) error) http.HandlerFunc {
 	return c.serve(uploadTimeout, c.config.MaxImage+maxForm, signedIn(ofProduct(h)))
 }
@@ -170,7 +170,7 @@ func (v *visit) address() string {
 	return v.r.RemoteAddr
 }
 
-// may is fleet.May for the team: nil if the actor may.
+// may checks a right in the team: nil if the actor has it.
 func (v *visit) may(a fleet.Action) error {
 	return fleet.May(v.actor, a, fleet.Object{Team: v.actor.Team})
 }

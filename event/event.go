@@ -105,7 +105,7 @@ type AlertRaised struct {
 	Value string // JSON, "": none
 }
 
-// AlertArchived is NameAlert too: an operator archived an alert, or restored it.
+// AlertArchived is sent as NameAlert: an operator archived an alert, or restored it.
 type AlertArchived struct{ Archived bool }
 
 // CommandChanged is NameCommand: a command was queued, or its device answered it.

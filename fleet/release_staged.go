@@ -178,7 +178,7 @@ func Place(hash uint32, salt uint64) Share {
 	return Share(uint64(Mix(hash, salt)) * uint64(Whole) >> 32)
 }
 
-// Mix is Place in steps of 2^-32.
+// Mix returns the place as Place does, in steps of 2^-32.
 func Mix(hash uint32, salt uint64) uint32 {
 	x := uint64(hash) ^ salt // the finalizer of MurmurHash3: every bit of x changes half of the result's
 	x ^= x >> 33

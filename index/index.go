@@ -106,7 +106,7 @@ func (x *Index) PutRead(d *fleet.Device) {
 	}
 }
 
-// store is Put for a caller that holds x.mu.
+// store puts d as Put does; the caller holds x.mu.
 func (x *Index) store(d *fleet.Device) {
 	at, known := x.locations[d.ID]
 	if known && at.shard == x.shards[d.Team] && at.shard.row(at.row).revision > d.Revision {
@@ -115,7 +115,7 @@ func (x *Index) store(d *fleet.Device) {
 	x.replace(d)
 }
 
-// replace is Replace for a caller that holds x.mu.
+// replace stores d as Replace does; the caller holds x.mu.
 func (x *Index) replace(d *fleet.Device) {
 	s := x.shard(d.Team)
 	at, known := x.locations[d.ID]

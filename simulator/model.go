@@ -141,7 +141,7 @@ type answer uint8
 const (
 	toNothing  answer = iota
 	toApplying        // the device may restart
-	toFailed          // the failure needs not be said again in Hello
+	toFailed          // the failure need not be reported again in Hello
 )
 
 // action is what a model asks of its connection.

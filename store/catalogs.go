@@ -30,7 +30,7 @@ func newCatalogs(c *core, timelines *timeline.Timelines) *Catalogs {
 	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, keys.Product), timelines: timelines}
 }
 
-// Catalog returns the newest catalog that this process has heard of, usually without a round
+// Catalog returns the newest catalog seen by this process, usually without a round
 // trip: its own changes are seen at once, those of another process some tenths of a second later, or by
 // the next Save of a device of the product. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
@@ -40,7 +40,7 @@ func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet
 	return s.docs.Get(ctx, product)
 }
 
-// Current is Catalog, compared with Redis if servers share the store: whoever asks may have had another one's answer.
+// Current returns the catalog, compared with Redis if servers share the store: callers may have asked another one before.
 func (s *Catalogs) Current(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
 	if s.tags != nil {
 		return s.docs.Live(ctx, product)

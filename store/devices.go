@@ -63,7 +63,7 @@ func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 	return d, err
 }
 
-// Change is Edit for a change that may end updates or may turn out to be none: change returns
+// Change edits a record like Edit; the change may end updates or do nothing: change returns
 // the updates that ended, which join the history in the same step, and whether there is
 // anything to save. Change returns the record as it is now and whether it was saved.
 func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
@@ -113,7 +113,7 @@ func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
 // maxCreated bounds the devices that are created at the same time, in few shared trips.
 const maxCreated = 128
 
-// CreateMany is Create for many devices. It returns one error per device, nil for those that
+// CreateMany writes many new records. It returns one error per device, nil for those that
 // were created.
 func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
 	outcomes := make([]error, len(devices))

@@ -35,7 +35,7 @@ type Fleet struct {
 // New makes a fleet without firmware and devices. It is closed at the end of the test.
 func New(t testing.TB) *Fleet { return over(t, storetest.Open(t)) }
 
-// InMemory is New for tests in a bubble of testing/synctest.
+// InMemory makes a fleet for tests in a synctest bubble.
 func InMemory(t testing.TB) *Fleet { return over(t, storetest.InMemory(t)) }
 
 func over(t testing.TB, kept *store.Store) *Fleet {

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Cached returns the newest state this process has heard of, nil when it doesn't hold that.
+// Cached returns the newest state seen by this process, nil when it doesn't hold that.
 func (s *Documents[ID, T]) Cached(id ID) *T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -24,7 +24,7 @@ func (s *Documents[ID, T]) Cached(id ID) *T {
 	return value
 }
 
-// Tagged is Cached with the tag of that state.
+// Tagged returns the state as Cached does, with its tag.
 func (s *Documents[ID, T]) Tagged(id ID) (value *T, tag string) {
 	if value = s.Cached(id); value == nil {
 		return nil, ""

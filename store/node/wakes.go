@@ -30,7 +30,7 @@ func (n *Nodes) Wake(p redis.Pipeliner, device fleet.DeviceID, holder string) {
 	}
 }
 
-// WakeOthers is Wake for a device whose record does not say, or was not read, who holds its session.
+// WakeOthers wakes all other nodes: the record of the device has no holder, or was not read.
 func (n *Nodes) WakeOthers(p redis.Pipeliner, device fleet.DeviceID) {
 	for _, other := range n.Others() {
 		n.wake(p, device, other, keys.Device(device))

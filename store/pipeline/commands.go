@@ -134,7 +134,7 @@ func (p *Pipeline) Run(ctx context.Context, s *Script, keys []string, args ...an
 	return p.run(ctx, s, nil, keys, args)
 }
 
-// RunWith is RunStatus for a script in whose trip after adds more, on keys with the same tag.
+// RunWith runs a script that replies with a number; after adds more to its trip, on keys with the same tag.
 func (p *Pipeline) RunWith(ctx context.Context, s *Script, after func(redis.Pipeliner), keys []string, args ...any) (int64, error) {
 	reply, err := p.run(ctx, s, after, keys, args)
 	status, _ := reply.(int64)
@@ -152,7 +152,7 @@ func (p *Pipeline) run(ctx context.Context, s *Script, after func(redis.Pipeline
 	return op.reply, nil
 }
 
-// RunStatus is Run for a script that replies with a number.
+// RunStatus runs a script that replies with a number.
 func (p *Pipeline) RunStatus(ctx context.Context, s *Script, keys []string, args ...any) (int64, error) {
 	reply, err := p.Run(ctx, s, keys, args...)
 	status, _ := reply.(int64)
