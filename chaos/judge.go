@@ -75,7 +75,7 @@ func (r *round) converge(ctx context.Context) (wrong []string) {
 	return few(wrong)
 }
 
-// why is what the server says about a device.
+// why is what the server reports about a device.
 func (r *round) why(ctx context.Context, id fleet.DeviceID) string {
 	why, err := r.server.client.Why(ctx, id.String())
 	if err != nil {

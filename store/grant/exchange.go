@@ -41,8 +41,8 @@ func (g *Grants) lapse() {
 }
 
 // exchange lowers what this node may use to its share, publishes that, and takes more if the others
-// have left any. It gives up at once what others want, and not only at the next exchange: who wanted it may
-// not want it any more by then.
+// have left any. It gives up at once what others need, and not only at the next exchange: others may
+// not need it any more by then.
 func (g *Grants) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()

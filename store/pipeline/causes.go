@@ -139,7 +139,7 @@ func Refused(err error) error {
 var errRefused = errors.New("refused")
 
 // Misnamed returns what to do about an error that says that a Redis is of another kind than its URL
-// says, or that its Sentinels do not know the master; "" for other errors. Only errors of whole
+// says, or that its Sentinels do not have the master; "" for other errors. Only errors of whole
 // connections may be passed: an absent key looks like the latter.
 func Misnamed(err error) string {
 	for _, m := range misnamed {

@@ -20,7 +20,7 @@ const (
 
 	maxQueued = 1024   // news of a topic between two trips
 	maxRecent = 10_000 // topics
-	// slowWant is how long it may take to publish which topics a node wants: other nodes keep that long what they
+	// slowWant is how long it may take to publish which topics a node subscribes to: other nodes keep that long what they
 	// sent before.
 	slowWant = time.Second / 2
 	// readOn is how long a node without subscriptions still reads its list.
@@ -47,7 +47,7 @@ type Relay struct {
 
 	numbers map[string]uint64    // of the last batch to each node; owned by Run's sender
 	retries map[string]time.Time // when to try a node again; owned by Run's sender
-	retry   time.Time            // when to publish again what this node wants; owned by Run's sender
+	retry   time.Time            // when to publish this node's topics again; owned by Run's sender
 	seen    map[string]uint64    // the last batch of each node; owned by Run's reader
 
 	mu      sync.Mutex                 // never held while Redis is asked
