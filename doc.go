@@ -13,7 +13,7 @@
 //	proxy               the address of a client behind a proxy
 //	broker              MQTT: accepts connections, asks the cloud, carries messages
 //	broker/chunkio      writes a connection: packets, and queued chunks of firmware
-//	handshake           who is this, may it come in, what does it say it runs
+//	handshake           admission of devices, and what their Hellos report
 //	ota                 the life of an update: decision, offer, Wants, reports, slots
 //	ota/precedence      the rule itself: (device, catalog) -> (target, reason, trace), and the gates after it
 //	ota/metadata        what a firmware image states about itself
@@ -61,7 +61,7 @@
 //	store/outbox        notifications until they are delivered
 //	store/move          to another Redis
 //	store/repeat        outcomes of requests that may be repeated
-//	store/relay         news from one server to the others that want it
+//	store/relay         news from one server to the others that subscribe to it
 //	store/require       what Muster requires of a Redis
 //	store/stream        records in order of arrival
 //	store/timeline      numbers over time, in bounded room
@@ -117,7 +117,7 @@
 //	bench               side-by-side benchmarks
 //	bench/device        the devices of a benchmark
 //	bench/nodes         several servers on one Redis, and growth with the fleet
-//	bench/process       servers under test, and what the kernel says of them
+//	bench/process       servers under test, and what the kernel reports of them
 //	bench/report        what a benchmark found, as tables or JSON
 //	bench/swarm         many MQTT clients, over TCP or TLS
 //	bench/rest          the few REST calls that prepare a benchmark

@@ -74,7 +74,7 @@ var loops = map[string]string{
 	"store/slots/finder.go":          each, // masters
 }
 
-// apart are the folders of programs that are no server.
+// apart are the folders of programs that are not servers.
 var apart = []string{"api/client", "bench", "chaos", "cli", "cmd", "conform", "console/testdata", "sdk", "simulator", "steady", "cloud/cloudtest", "store/redistest", "testdata", ".tools"}
 
 // TestEveryLoopSaysWhichLeaseItHolds finds what waits for time to pass. Whoever adds a loop decides

@@ -21,7 +21,7 @@ type Config struct {
 	Audit *audit.Log
 	Clock *steady.Clock // by which tokens and invitations expire; nil: one of its own
 
-	Failed func(address, email, browser string) // is called for each wrong password, must not block; nil: nobody else has to know
+	Failed func(address, email, browser string) // is called for each wrong password, must not block; nil: no one else is notified
 
 	TokenLifetime time.Duration // of a token created without one; default 90 days
 	Hashers       int           // passwords of strangers hashed at the same time, 19 MiB each; default 1. One more is reserved for known browsers and signed-in users
@@ -64,7 +64,7 @@ type Accounts struct {
 	proofs *proofs
 
 	failures failures
-	created  *limit.Limiter[fleet.UserID] // tokens, by who creates them or switches teams
+	created  *limit.Limiter[fleet.UserID] // tokens, by the user who creates them or switches teams
 }
 
 // Tokens that one user may create at once, then one per tokenInterval: each is an entry of the

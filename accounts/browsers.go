@@ -29,7 +29,7 @@ func (a *Accounts) KnownBrowser(ctx context.Context, user fleet.UserID) (mark st
 }
 
 // markBrowser returns "id.since.code". The code's key is the hash of the account's password,
-// which no one but the server knows.
+// which only the server has.
 func markBrowser(u fleet.User, id string, since time.Time) string {
 	text := id + "." + strconv.FormatInt(since.Unix(), 36)
 	mac := hmac.New(sha256.New, []byte(u.Password))

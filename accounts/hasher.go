@@ -54,7 +54,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	return h.encode(salt, derive(password, salt, h.memory, hashPasses), h.memory, hashPasses), nil
 }
 
-// check returns which of users has the password that who offers, -1 for none. Where no user has a
+// check returns which of users has the password offered by who, -1 for none. Where no user has a
 // password, the answer takes as long as where one has.
 func (h *hasher) check(ctx context.Context, who prover, users []fleet.User, password string) (which int, err error) {
 	if len(password) > fleet.MaxPassword {

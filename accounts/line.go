@@ -15,9 +15,9 @@ import (
 // line is the queue of passwords that strangers offer (docs/adr/0025). It bounds how many are
 // verified at the same time and how fast, and refuses nobody for what others did: an attempt
 // without a place in its pace waits for the next one. Among those that could be verified, the
-// one whose address and network have tried least in vain goes first, any of several. So who has
-// not tried for a while passes everybody who does all the time, from however many addresses, and
-// who is where the account has signed in before passes strangers with a fresh address for each
+// one whose address and network have tried least in vain goes first, any of several. So one
+// that has not tried for a while passes all that try all the time, from however many addresses, and
+// one where the account has signed in before passes strangers with a fresh address for each
 // attempt. It is safe for concurrent use and keeps no goroutine.
 type line struct {
 	paces  []pace
@@ -74,7 +74,7 @@ func newLine(cores, places int) *line {
 	}
 }
 
-// enter waits until the password that who offers may be verified. leave ends that, with the
+// enter waits until the password offered by who may be verified. leave ends that, with the
 // result. It returns fleet.Busy if others have the places, if the pace has none within the
 // patience, and when ctx ends.
 func (l *line) enter(ctx context.Context, who prover) (leave func(wrong bool), err error) {

@@ -18,7 +18,7 @@ type prover struct {
 
 func (p prover) network() string { return limit.Network(p.address) }
 
-// origins are what the prover's failures count for, from narrow to wide: who uses many addresses
+// origins are what the prover's failures count for, from narrow to wide: whoever uses many addresses
 // of one network, or many networks of one site, looks like one who has failed a lot.
 func (p prover) origins() []string {
 	return slices.Compact([]string{p.address, p.network(), limit.Site(p.address)})

@@ -66,7 +66,7 @@ func (a *Accounts) candidates(ctx context.Context, proof fleet.SignIn) (found []
 	return found[:min(len(found), maxCandidates)], known, nil
 }
 
-// prove returns which of users has the password that who offers. It returns
+// prove returns which of users has the password offered by who. It returns
 // fleet.Unauthenticated with this text where none has, and fleet.Busy if it was not verified: a
 // known browser after too many wrong ones, a stranger whose turn did not come.
 func (a *Accounts) prove(ctx context.Context, who prover, users []fleet.User, password, wrong string) (fleet.User, error) {
@@ -173,5 +173,5 @@ func (a *Accounts) Switch(ctx context.Context, actor fleet.Actor, secret string,
 	if err != nil {
 		return "", t, err
 	}
-	return renewed, t, a.revoke(ctx, actor, old) // what was made with it stays: the session goes on
+	return renewed, t, a.revoke(ctx, actor, old) // what was made with it stays: the session continues
 }

@@ -33,7 +33,7 @@ func (a *Accounts) Actor(ctx context.Context, secret string) (fleet.Actor, error
 	return a.actorWith(ctx, t)
 }
 
-// ActorFrom is Actor for a request from an IP address, which is kept with the token.
+// ActorFrom is like Actor, and records the IP address of the request with the token.
 func (a *Accounts) ActorFrom(ctx context.Context, secret, address string) (fleet.Actor, error) {
 	t, err := a.token(ctx, secret)
 	if err != nil {
@@ -132,7 +132,7 @@ func newSecret(prefix string) (secret, id string) {
 	return prefix + id + "_" + base64.RawURLEncoding.EncodeToString(random), id
 }
 
-// NewChild is NewToken for who proved themselves by the token with the secret parent. The new
+// NewChild creates a token for a user signed in with the token whose secret is parent. The new
 // token ends with that one at the latest, so that nobody who has a token can prolong it.
 func (a *Accounts) NewChild(ctx context.Context, actor fleet.Actor, parent, label string, lifetime time.Duration) (secret string, t fleet.Token, err error) {
 	p, err := a.token(ctx, parent)

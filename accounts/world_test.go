@@ -25,7 +25,7 @@ var (
 	admin = fleet.Actor{User: 99, Email: "admin@example.com", Team: 1, Role: fleet.Admin}
 )
 
-// world is Accounts on a store of their own.
+// world holds Accounts and the store they are on.
 type world struct {
 	*Accounts
 	t     testing.TB
@@ -43,7 +43,7 @@ func over(t testing.TB, s *store.Store) *world {
 // settled returns a world with team 1 and its owner, user 1.
 func settled(t testing.TB) *world { return empty(t).settle() }
 
-// settledInBubble is settled for tests in a bubble of testing/synctest.
+// settledInBubble does what settled does, in a synctest bubble.
 func settledInBubble(t testing.TB) *world { return over(t, storetest.InMemory(t)).settle() }
 
 func (w *world) settle() *world {

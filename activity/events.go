@@ -28,7 +28,7 @@ type listener struct {
 
 func newEvents() *events { return &events{listeners: make(map[*listener]bool)} }
 
-// listen is Activity.Listen.
+// listen implements Activity.Listen.
 func (e *events) listen(team fleet.TeamID) (heard <-chan event.Event, leave func()) {
 	l := &listener{team: team, queue: make(chan event.Event, maxQueued)}
 	e.mu.Lock()

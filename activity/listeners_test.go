@@ -30,7 +30,7 @@ func TestSlowListenerGetsAMarkerForWhatItMissed(t *testing.T) {
 	}
 	e.close()
 	if _, more := <-slow; more {
-		t.Error("the server ended and the subscription went on")
+		t.Error("the server ended and the subscription continued")
 	}
 	after, leave2 := e.listen(1)
 	defer leave2()

@@ -39,7 +39,7 @@ type Job struct {
 	Left      int            `json:"left" doc:"The job has not come to them"`
 	Reasons   map[string]int `json:"reasons,omitempty" doc:"Of skipped and failed: how many devices for each reason"`
 	Troubles  []JobTrouble   `json:"troubles,omitempty" doc:"The first 100 that were skipped or failed; of one job alone"`
-	By        string         `json:"by" doc:"Email of who started it. Their rights are asked again while it runs"`
+	By        string         `json:"by" doc:"Email of the user who started it. Their rights are checked again while it runs"`
 	Started   time.Time      `json:"started_at"`
 	Ended     *time.Time     `json:"ended_at,omitempty"`
 }
@@ -72,7 +72,7 @@ type StartedJob struct {
 type SavedFilter struct {
 	Name  string `json:"name"`
 	Query string `json:"query" doc:"As in the address of the console's list of devices" example:"group=beta&online=yes"`
-	By    string `json:"by,omitempty" doc:"Email of who saved it"`
+	By    string `json:"by,omitempty" doc:"Email of the user who saved it"`
 }
 
 // FilterFields is a filter to save.

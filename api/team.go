@@ -52,13 +52,13 @@ type AuditEntry struct {
 	ID      string     `json:"id"`
 	At      *time.Time `json:"at"`
 	Team    uint32     `json:"team"`
-	User    uint32     `json:"user" doc:"Number of who did it; 0: the server, or somebody who did not prove who they are"`
+	User    uint32     `json:"user" doc:"Number of the user who did it; 0: the server, or someone who was not authenticated"`
 	Email   string     `json:"email" doc:"Who did it"`
 	Action  string     `json:"action" example:"device.update"`
 	Object  string     `json:"object" doc:"Id or name of what it was done to"`
 	Product uint32     `json:"product_id,omitempty" doc:"That it concerns; absent for none"`
 	Token   string     `json:"token,omitempty" doc:"Id of the token it was done with"`
-	From    string     `json:"from,omitempty" doc:"IP address of who did it"`
+	From    string     `json:"from,omitempty" doc:"IP address it was done from"`
 	Before  Payload    `json:"before" doc:"null: it did not exist"`
 	After   Payload    `json:"after" doc:"null: it was deleted"`
 	Number  uint64     `json:"number" doc:"In the team's log, from 1; 0: older than the chain"`
@@ -83,7 +83,7 @@ type TeamUser struct {
 	Expires *time.Time `json:"expires_at,omitempty" doc:"When an invitation expires"`
 }
 
-// TeamUsers is the users of the team, and to who may invite, the open invitations.
+// TeamUsers holds the users of the team and, for those who may invite, the open invitations.
 type TeamUsers struct {
 	Users []TeamUser `json:"users"`
 }

@@ -84,7 +84,7 @@ func (l *Log) flush(ctx context.Context) {
 	}
 }
 
-// Record is RecordIn for a change that concerns no product, or all.
+// Record adds a change that concerns no product, or all.
 func (l *Log) Record(ctx context.Context, actor fleet.Actor, action, object string, before, after Fields) {
 	l.RecordIn(ctx, 0, actor, action, object, before, after)
 }

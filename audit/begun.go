@@ -48,7 +48,7 @@ func (l *Log) KeepBegun(slots *spool.Slots, left map[int]string) {
 	}
 }
 
-// Begin notes, durably, that actor is about to change something: object says what is done to what.
+// Begin notes, durably, that actor is about to change something: object names the change and its target.
 // The change is made after that, then its entry recorded, then end called. Should the process end in
 // between, the next one records that the change was begun (docs/adr/0019): nothing is changed
 // without an entry. Nothing may be changed when it fails, with fleet.Busy or fleet.Unavailable.

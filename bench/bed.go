@@ -61,7 +61,7 @@ func (b *bed) build(ctx context.Context) error {
 }
 
 // certificate returns the files of a certificate for servers on this machine, and how clients
-// connect to them. Go's clients would offer key exchanges that few devices know and Mosquitto's
+// connect to them. Go's clients would offer key exchanges that few devices support and Mosquitto's
 // library may not: all use X25519 or P-256.
 func (b *bed) certificate() (certificate.Pair, *tls.Config, error) {
 	if b.clients != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // handshakes measures how fast a server lets a whole fleet in. For Mosquitto that is
-// CONNECT with user name and password until CONNACK; for Muster the same, and, beside
+// CONNECT with user name and password until CONNACK; for Muster the same, and, besides
 // it, the full handshake: until the Welcome, which comes after the write-back.
 func handshakes(ctx context.Context, b *bed, o options) (*report.Result, error) {
 	r := &report.Result{Setting: []string{

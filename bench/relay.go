@@ -15,7 +15,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// relay is firmware through a broker that knows nothing of it: one publisher, QoS 1.
+// relay is firmware through a broker that treats it as any payload: one publisher, QoS 1.
 type relay struct {
 	image  []byte
 	chunk  uint32

@@ -113,7 +113,7 @@ func BenchmarkWant(b *testing.B) {
 	}
 }
 
-// BenchmarkConnect is CONNECT, CONNACK and the end, over loopback.
+// BenchmarkConnect measures CONNECT, CONNACK and the end, over loopback.
 func BenchmarkConnect(b *testing.B) {
 	cloud := newCloud()
 	_, addr := listening(b, Config{}, cloud)

@@ -74,7 +74,7 @@ func (b *Broker) Attach(conn net.Conn) {
 	}
 }
 
-// attach is Attach for a connection that has a place.
+// attach serves a connection that has a place until it has ended.
 func (b *Broker) attach(conn net.Conn, p *place) {
 	growStack(0)
 	c := chunkio.NewConn(conn, b.cfg.WriteTimeout)

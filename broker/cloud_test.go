@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cloud is a Cloud that lets in who says "proof" and writes down what happens.
+// cloud is a Cloud that admits whoever sends "proof" and records what happens.
 type cloud struct {
 	admit   func(Connect) error        // nil: by password
 	begin   func(*session)             // nil: nothing

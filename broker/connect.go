@@ -60,7 +60,7 @@ func (l *Link) connect(in *bufio.Reader) error {
 // validate checks a CONNECT without looking at its proof.
 func validate(pk *packets.Packet) byte {
 	if len(pk.Connect.Password) == 0 {
-		pk.Connect.PasswordFlag = false // an empty secret is none: the cloud refuses it
+		pk.Connect.PasswordFlag = false // an empty secret counts as none: the cloud refuses it
 	}
 	switch code := pk.ConnectValidate(); {
 	case pk.ProtocolVersion != mqtt.V311 && pk.ProtocolVersion != mqtt.V5:

@@ -22,7 +22,7 @@ const drainEvery = 100 * time.Millisecond
 
 // Drain takes no more connections, and ends those that devices have at a pace, until none is left or ctx
 // ends. MQTT 5: 0x9C, use another server; without a Server Reference, since devices reach the others at the
-// address they know (MQTT 5 §4.13).
+// address they have (MQTT 5 §4.13).
 func (b *Broker) Drain(ctx context.Context, d Draining) {
 	b.mu.Lock()
 	b.draining = true

@@ -57,7 +57,7 @@ func (l *Link) codeOf(err error) byte {
 	return codeNone
 }
 
-// finish is end for the reader's goroutine, which waits for the last packet to arrive.
+// finish ends a connection from the reader's goroutine, which waits for the last packet to arrive.
 func (l *Link) finish(code byte) {
 	if !l.shut(code) {
 		return

@@ -157,7 +157,7 @@ func (l *Link) sayGoodbye(code byte) {
 // reader notices by itself.
 func (l *Link) answer(p []byte) { _ = l.out.Answer(p) }
 
-// owner is Link as chunkio.Writer sees it.
+// owner makes a Link a chunkio.Owner.
 type owner struct{ *Link }
 
 // WriteFailed implements chunkio.Owner.

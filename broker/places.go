@@ -15,7 +15,7 @@ const grace = 100 * time.Millisecond
 
 // places bounds the connections that are not admitted yet: in all, and per network, so that
 // no peer without a proof keeps others out. Where there is no place, the oldest connection
-// that has said nothing loses its own; if there is none, the oldest without a whole CONNECT.
+// that has sent nothing loses its own; if there is none, the oldest without a whole CONNECT.
 // It is safe for concurrent use.
 type places struct {
 	most, share int // in all, and of one network

@@ -55,5 +55,5 @@ type Session interface {
 	Gone(code byte)
 }
 
-// Lost is what a connection ended with that broke without a DISCONNECT. It is no code of MQTT.
+// Lost is what a connection ended with that broke without a DISCONNECT. It is not an MQTT code.
 const Lost byte = 0xFF

@@ -48,7 +48,7 @@ func Load(pairs []Pair) (*Set, error) {
 
 // Reload reads the files again and reports whether new certificates are served from now on.
 // With an error those served before stay. Files that were refused already, and have not
-// changed since, are no error again.
+// changed since, are not reported again.
 func (s *Set) Reload() (changed bool, err error) {
 	certificates, sum, err := s.readFiles()
 	s.mu.Lock()
@@ -103,7 +103,7 @@ func (s *Set) Config(protocols ...string) *tls.Config {
 }
 
 // choose returns the first certificate for the name that the client asks for (SNI, RFC 6066
-// §3) and the algorithms it knows. A client that asks for no name, or for one that there is
+// §3) and the algorithms it supports. A client that asks for no name, or for one that there is
 // no certificate for, gets the first: it has to verify the name in any case.
 func (s *Set) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.RLock()

@@ -87,7 +87,7 @@ var acts = []act{
 			case !errors.Is(err, fleet.Conflict):
 				return err
 			case strings.Contains(err.Error(), "still in progress"): // at a server that did not answer
-			default: // the server that took it was killed: nobody knows whether it was carried out
+			default: // the server that took it was killed: it may have been carried out
 				r.world.change(func() { r.world.unsure[id]++ })
 				key += "-again"
 			}
@@ -173,7 +173,7 @@ func batch(action string, ids []fleet.DeviceID, metadata api.BatchMetadata) call
 	return func(ctx context.Context, s *server) error { return s.client.UpdateDevices(ctx, product, update) }
 }
 
-// unless is err, but nil for the kinds given.
+// unless returns err, but nil for the kinds given.
 func unless(err error, kinds ...fleet.Kind) error {
 	for _, kind := range kinds {
 		if errors.Is(err, kind) {

@@ -75,7 +75,7 @@ func (r *round) converge(ctx context.Context) (wrong []string) {
 	return few(wrong)
 }
 
-// why is what the server says about a device.
+// why is what the server reports about a device.
 func (r *round) why(ctx context.Context, id fleet.DeviceID) string {
 	why, err := r.server.client.Why(ctx, id.String())
 	if err != nil {
@@ -231,7 +231,7 @@ func (r *round) commands(ctx context.Context) (wrong []string) {
 
 // chunks finds devices that got chunks which they held, beyond what they asked for again and one
 // window: an update that is offered again on an open connection, as after a Hello, continues where the
-// last Want began. After a Stop the server can't know whether a device kept its part of the image
+// last Want began. After a Stop the server can't tell whether a device kept its part of the image
 // (docs/protocol.md#stop), until a Hello says so.
 func (r *round) chunks(ctx context.Context) (wrong []string) {
 	for _, id := range r.ids {

@@ -21,7 +21,7 @@ type config struct {
 	devices int
 	rounds  int           // 0: as many as fit into time
 	time    time.Duration // for all rounds
-	storm   time.Duration // of a round: how long acts and faults go on
+	storm   time.Duration // of a round: how long acts and faults continue
 	settle  time.Duration // how long devices have afterwards to end where they should
 	only    string        // names of faults, separated by commas; "": all
 	acts    string        // names of acts, likewise
@@ -43,7 +43,7 @@ func main() {
 	flag.IntVar(&c.devices, "devices", 300, "simulated devices")
 	flag.IntVar(&c.rounds, "rounds", 0, "rounds to run; 0: as many as fit into -time")
 	flag.DurationVar(&c.time, "time", 10*time.Minute, "begin no round that would end after this")
-	flag.DurationVar(&c.storm, "storm", 40*time.Second, "how long acts and faults go on in a round")
+	flag.DurationVar(&c.storm, "storm", 40*time.Second, "how long acts and faults continue in a round")
 	flag.StringVar(&c.only, "faults", "", "only these faults, separated by commas: "+strings.Join(faultNames(false), ", ")+
 		"; with -cluster: "+strings.Join(faultNames(true), ", "))
 	flag.StringVar(&c.acts, "acts", "", "only these acts, separated by commas: "+strings.Join(actNames(), ", "))
@@ -81,7 +81,7 @@ func (c config) check() error {
 	for list, known := range map[string][]string{c.only: faultNames(c.cluster), c.acts: actNames()} {
 		for name := range strings.SplitSeq(list, ",") {
 			if list != "" && !slices.Contains(known, name) {
-				return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+				return fmt.Errorf("%q is not one of %s", name, strings.Join(known, ", "))
 			}
 		}
 	}

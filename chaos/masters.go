@@ -48,7 +48,7 @@ const (
 )
 
 // felling has a master replaced by its replica, when that has everything that was acknowledged to those
-// whom the oracle believes: the Cluster may lose the rest. With copied it may lose nothing, and accepts no write
+// the oracle trusts: the Cluster may lose the rest. With copied it may lose nothing, and accepts no write
 // before the dead master is back as a replica. It measures what that does to the devices.
 func felling(name string, fell, revive func(*redistest.Node) error) func(context.Context, *round, *rand.Rand) error {
 	return func(ctx context.Context, r *round, random *rand.Rand) error {

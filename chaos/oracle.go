@@ -9,11 +9,11 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// none is no version.
+// none means no version.
 const none = 0
 
-// world is what operators were told that they have done: nothing enters it before the server
-// has acknowledged it. It knows the rules of docs/rules.md, in plain words of its own.
+// world is what operators have done by the answers they got: nothing enters it before the server
+// has acknowledged it. It implements docs/rules.md a second time, in plain code.
 type world struct {
 	groups   []string
 	versions []uint32

@@ -21,7 +21,7 @@ import (
 // machine that does nothing else.
 const within = 5 * time.Second
 
-// deaf is how long a server that has lost Redis goes on sending chunks: 8 s (docs/adr/0044), and what a busy machine adds.
+// deaf is how long a server that has lost Redis keeps sending chunks: 8 s (docs/adr/0044), and what a busy machine adds.
 const deaf = 10 * time.Second
 
 // probes are devices of the operator's own, at a server of his choice: what they get right after an edit was

@@ -57,7 +57,7 @@ type round struct {
 	acting     chan struct{}      // an act begins; of one element
 	turn       atomic.Uint32      // of the servers
 	asked      atomic.Pointer[server]
-	broken     atomic.Int64 // faults begun and healed: odd while one goes on
+	broken     atomic.Int64 // faults begun and healed: odd while one lasts
 
 	// acknowledging is held by whoever waits for an acknowledgement that the oracle counts on, so that a master
 	// with one that its replica does not have yet is not killed: what Redis may lose, it loses. With copied

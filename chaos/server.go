@@ -66,7 +66,7 @@ func (s *server) start() error {
 	return err
 }
 
-// ready waits until the server says that it is ready.
+// ready waits until the server reports that it is ready.
 func (s *server) ready(ctx context.Context, limit time.Duration) error {
 	return process.Poll(ctx, limit, "the server is ready", func() (bool, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)

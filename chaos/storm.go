@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/simulator"
 )
 
-// storm lets acts and faults go on side by side, one of each at a time.
+// storm runs acts and faults concurrently, one of each at a time.
 func (r *round) storm(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

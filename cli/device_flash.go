@@ -41,7 +41,7 @@ func (c *deviceFlashCmd) Run(ctx context.Context) error {
 	return c.done(s.Flash(ctx, c.ID, c.Version.wire()), "Version %s is on its way to %s. See: muster device updates %s", c.Version, c.ID, c.ID)
 }
 
-// afterwards says which version d ends up with: a flash sets no lock, and d's next
+// afterwards returns which version d ends up with: a flash sets no lock, and d's next
 // handshake is evaluated as usual.
 func (c *deviceFlashCmd) afterwards(d api.Device) string {
 	switch {

@@ -112,7 +112,7 @@ func (c *firmwareDownloadCmd) Run(ctx context.Context) error {
 	if name == "" {
 		name = filepath.Base(filepath.FromSlash(f.Name)) // the name comes from the server: no folders
 	}
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // an image is no secret
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // an image is not secret
 	if err != nil {
 		return fmt.Errorf("%w: choose another --out", err)
 	}

@@ -20,7 +20,7 @@ type releaseCmd struct {
 	List    releaseListCmd    `cmd:"" help:"List a product's releases with a plan: those under way, and the last that ended." example:"muster release list"`
 	Show    releaseShowCmd    `cmd:"" help:"Show one release, its plan and its numbers." example:"muster release show 3"`
 	Watch   releaseWatchCmd   `cmd:"" help:"Watch a release until it has ended." example:"muster release watch 3"`
-	Approve releaseApproveCmd `cmd:"" help:"Let a release that waits go on to its next stage." example:"muster release approve 3"`
+	Approve releaseApproveCmd `cmd:"" help:"Let a waiting release continue to its next stage." example:"muster release approve 3"`
 	Pause   releasePauseCmd   `cmd:"" help:"Keep a release at its share; devices inside it still update." example:"muster release pause 3"`
 	Resume  releaseResumeCmd  `cmd:"" help:"Continue a release that was paused or has halted; failures so far don't halt it again." example:"muster release resume 3"`
 	Halt    releaseHaltCmd    `cmd:"" help:"Stop a release: running downloads end, and no device updates any more." example:"muster release halt 3"`

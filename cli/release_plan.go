@@ -193,7 +193,7 @@ func (f *planFlags) apply(p *api.Plan) error {
 	return nil
 }
 
-// slow sets the flags that say when, and how many devices at once.
+// slow sets the flags for when, and how many devices at once.
 func (f *planFlags) slow(p *api.Plan) {
 	for _, w := range f.Window {
 		p.Windows = append(p.Windows, w.PlanWindow)

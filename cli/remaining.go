@@ -57,7 +57,7 @@ func leftWords(r api.Remaining) string {
 	return strings.Join(words, ", ")
 }
 
-// leftNamed is leftWords with the first devices of each cause.
+// leftNamed counts like leftWords, and names the first devices of each cause.
 func leftNamed(r api.Remaining) string {
 	words := make([]string, len(r.Causes))
 	for i, c := range r.Causes {
@@ -79,7 +79,7 @@ func leftLines(r api.Remaining, flags string) (lines []string) {
 	return lines
 }
 
-// someOf names devices with a cause, and says that there are more.
+// someOf names devices with a cause, and notes that there are more.
 func someOf(c api.RemainingCause) string {
 	text := strings.Join(c.Devices, ", ")
 	if c.Total > len(c.Devices) {

@@ -157,7 +157,7 @@ func (c *updateRetryCmd) retryAll(ctx context.Context) error {
 // retried are the states of a latest update that a retry makes a difference to.
 var retried = []string{fleet.Stopped.String(), fleet.Failed.String(), fleet.RolledBack.String()}
 
-// retryText says what a retry does for d.
+// retryText describes what a retry does for d.
 func retryText(d api.Device) string {
 	when := "at its next handshake"
 	if d.Online {

@@ -177,7 +177,7 @@ func TestListsCountsAndFiltersFollowTheTable(t *testing.T) {
 				}
 				_, unknown := s.as(token, "GET", strings.Replace(path, id, "nobody", 1), "")
 				if got == http.StatusNotFound && body != strings.ReplaceAll(unknown, "nobody", id) {
-					t.Errorf("%s: a hidden device is told from none: %s and %s", who, body, unknown)
+					t.Errorf("%s: a hidden device differs from none: %s and %s", who, body, unknown)
 				}
 			}
 		}
@@ -313,7 +313,7 @@ func TestStreamsFollowTheTable(t *testing.T) {
 				t.Fatalf("%s: the stream ended", who)
 			}
 			if strings.Contains(line, "zz-") {
-				t.Errorf("%s is told of a hidden group: %s", who, line)
+				t.Errorf("%s hears of a hidden group: %s", who, line)
 			}
 			if _, name, named := strings.Cut(line, "named "); named {
 				id, _, _ := strings.Cut(name, `\`)
@@ -321,7 +321,7 @@ func TestStreamsFollowTheTable(t *testing.T) {
 			}
 		}
 		if slices.Sort(told); !slices.Equal(told, visibleTo[held]) {
-			t.Errorf("%s: told of %v, want %v", who, told, visibleTo[held])
+			t.Errorf("%s: got events of %v, want %v", who, told, visibleTo[held])
 		}
 	}
 }

@@ -141,7 +141,7 @@ var waived = map[string]string{
 	"CreateToken":      "OAuth's words for a wrong proof name no field (RFC 6749 §5.2)",
 	"AcceptInvitation": "without a proof nothing else is looked at",
 	"ShowInvitation":   "without a proof nothing else is looked at",
-	"ImportDevices":    "the answer lists what is no id, as Particle's does",
+	"ImportDevices":    "the answer lists what is not an id, as Particle's does",
 }
 
 // bad is one input that no client should send.
@@ -274,13 +274,13 @@ func (c contract) bodies(prefix string, s *schema, example map[string]json.RawMe
 	return inputs
 }
 
-// noBodies are bodies that are no object of JSON at all.
+// noBodies are bodies that are not JSON objects at all.
 var noBodies = map[string]string{
 	"cut short": `{"name"`, "a list": "[1]", "a number": "5", "a text": `"x"`, "two objects": "{} {}", "deep nesting": strings.Repeat("[", 20_000),
 	"over the limit": `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, "no text at all": "\x00\xff",
 }
 
-// refused sends a request and reports an answer that is no 4xx in JSON, or doesn't name
+// refused sends a request and reports an answer that is not a 4xx in JSON, or doesn't name
 // the field.
 func (s *stage) refused(op described, method, address, contentType, body string, input bad) {
 	s.Helper()

@@ -99,7 +99,7 @@ func TestAServerWithoutCopiesGetsItsImagesFromTheBucket(t *testing.T) {
 	}
 	alerts := cloudtest.Must[api.Page[api.Alert]](t)(w.Alerts(t.Context(), api.AlertFilter{}))
 	if len(alerts.Items) > 0 {
-		t.Errorf("got alerts %+v: a fetch is no fault", alerts.Items)
+		t.Errorf("got alerts %+v: a fetch is not a fault", alerts.Items)
 	}
 }
 

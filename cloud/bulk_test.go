@@ -132,7 +132,7 @@ func BenchmarkImport(b *testing.B) {
 	b.ReportMetric(float64(devices*b.N)/b.Elapsed().Seconds(), "devices/s")
 }
 
-// importFile imports n devices, one of them named twice, and a line that is no id.
+// importFile imports n devices, one of them named twice, and a line that is not an id.
 func importFile(w *world, n int) (outcomes map[string]int, progress []int) {
 	w.Helper()
 	var body bytes.Buffer

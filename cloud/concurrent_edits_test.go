@@ -230,7 +230,7 @@ func TestConcurrentHandOversLeaveOneOwner(t *testing.T) {
 		}
 	}
 	if owners != 1 || handed != 1 {
-		t.Errorf("%d owners, %d were told that it was done: %v", owners, handed, done)
+		t.Errorf("%d owners, %d got the answer that it was done: %v", owners, handed, done)
 	}
 }
 

@@ -22,7 +22,7 @@ type Config struct {
 	// MailRoots are the authorities that the mail server's certificate is checked against; nil: the system's.
 	MailRoots *x509.CertPool
 
-	// How often one device may connect, as in broker.Config; 0 is what the protocol says.
+	// How often one device may connect, as in broker.Config; 0 is the protocol's limit.
 	ConnectBurst, RivalBurst int
 
 	// ReportPassword is called once, on an empty store without Owner.Password, with the

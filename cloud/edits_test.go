@@ -100,7 +100,7 @@ func (o *editor) write(t *testing.T, path, field, text, tag string) (status int)
 	return o.ask(t, http.MethodPut, path, tag, body).status
 }
 
-// send is write of a whole body; 0 when no answer came.
+// send writes a whole body; 0 when no answer came.
 func (o *editor) send(t *testing.T, path string, body any) (status int) {
 	text, err := json.Marshal(body)
 	if err != nil {

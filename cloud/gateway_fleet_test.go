@@ -90,7 +90,7 @@ func TestGatewaysLosePowerInMidUpdate(t *testing.T) {
 	cloudtest.WaitOnline(t, f)
 	w.ReleaseVersion(2, cloudtest.Intelligent)
 	for n := 1; n <= 5; n++ {
-		cloudtest.Until(t, "the downloads go on", func() bool { return f.Snapshot().Bytes > int64(n)*imageSize })
+		cloudtest.Until(t, "the downloads continue", func() bool { return f.Snapshot().Bytes > int64(n)*imageSize })
 		f.PowerCycle("g000", "g001", "g002", "g003")
 	}
 	cloudtest.WaitForVersion(t, f, 2)

@@ -157,7 +157,7 @@ func TestAttachAndDetachAreDurableAndAnsweredPerDevice(t *testing.T) {
 	plain := w.Dial(w.Enroll("plain")[0])
 	plain.WaitAck(plain.Send(wire.TopicAttach, 1, wire.Attach{IDs: []fleet.DeviceID{"free"}}.Encode()), func(cloudtest.Message) {})
 	if w.Record("free").Gateway != "" {
-		t.Error("a device that is no gateway attached another")
+		t.Error("a device that is not a gateway attached another")
 	}
 }
 

@@ -225,7 +225,7 @@ func reaches(t *testing.T, nodes []*world) {
 }
 
 // TestABatchOfAServerThatDiedDoesNotUndoNewerChanges: the operator who got no answer tries again at another
-// server, goes on from there, and only then is the first one known to be dead.
+// server, continues from there, and only then is the first one known to be dead.
 func TestABatchOfAServerThatDiedDoesNotUndoNewerChanges(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -40,7 +40,7 @@ func (c *Cloud) newNotify() (*notify.Service, error) {
 // silentFor is how long a device that needs attention was silent.
 const silentFor = 7 * 24 * time.Hour
 
-// productReports is what a team's digest says about its products. It is about all devices: only
+// productReports is what a team's digest reports about its products. It is about all devices: only
 // those who see all of them set up digests.
 func (c *Cloud) productReports(ctx context.Context, team fleet.TeamID) (reports []notify.ProductReport, err error) {
 	actor := fleet.Actor{Team: team, Role: fleet.Owner}

@@ -19,7 +19,7 @@ import (
 // scrapeTimeout bounds a request to the listener of /metrics, and its answer.
 const scrapeTimeout = 30 * time.Second
 
-// metricsHandler serves /metrics to who may read it: who has the token, or without one this
+// metricsHandler serves /metrics to those who may read it: with the token, or without one this
 // machine, unless anybody may. The numbers concern all teams.
 func (c *Cloud) metricsHandler(anybody bool) http.Handler {
 	registry := prometheus.NewRegistry()
@@ -61,7 +61,7 @@ type metricsServer struct {
 	listener net.Listener
 }
 
-// listenMetrics listens where the settings say, if they do.
+// listenMetrics listens on the configured address, if any.
 func (c *Cloud) listenMetrics() error {
 	if c.config.Metrics.Addr == "" {
 		return nil

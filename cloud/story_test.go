@@ -271,7 +271,7 @@ func TestSupersededDownloadIsFollowedByTheNewTargetAtOnce(t *testing.T) {
 	w.UploadVersions(imageSize, 1, 2, 3)
 	w.ReleaseVersion(2)
 	f := w.Simulate(simulator.Config{Devices: w.Enroll("a"), Faults: simulator.Faults{Slow: simulator.Slow{Rate: 200 << 10, Share: 1}}})
-	cloudtest.Until(t, "the download of 2 goes on", func() bool { return f.Snapshot().Totals.Chunks > 2 })
+	cloudtest.Until(t, "the download of 2 continues", func() bool { return f.Snapshot().Totals.Chunks > 2 })
 	w.ReleaseVersion(3) // a standard release: it still takes the place of what it replaces
 	cloudtest.WaitForVersion(t, f, 3)
 	cloudtest.VerifyExact(t, f, 3, imageSize)

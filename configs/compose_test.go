@@ -135,7 +135,7 @@ func loadKnown(t *testing.T, env []string) Config {
 	}
 	for _, entry := range env {
 		if name, _, _ := strings.Cut(entry, "="); !slices.Contains(known, name) {
-			t.Errorf("%s is no key", name)
+			t.Errorf("%s is not a key", name)
 		}
 	}
 	return config

@@ -139,7 +139,7 @@ type OTA struct {
 	MaxSessionAge  time.Duration
 }
 
-// Quota is what one team may have of what all share; 0 is no limit of its own. Of what is in use at
+// Quota is what one team may have of what all share; 0 sets no limit of its own. Of what is in use at
 // a moment, each team has its share in any case.
 type Quota struct {
 	Devices     int

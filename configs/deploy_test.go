@@ -74,7 +74,7 @@ func TestTheChartSetsKeysThatExist(t *testing.T) {
 	set := regexp.MustCompile(`name: (MUSTER_[A-Z_]+)`).FindAllStringSubmatch(string(text), -1)
 	for _, name := range set {
 		if !slices.Contains(known, name[1]) {
-			t.Errorf("%s is no key", name[1])
+			t.Errorf("%s is not a key", name[1])
 		}
 	}
 	if len(set) < 10 {

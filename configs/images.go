@@ -57,7 +57,7 @@ func (i Images) Bucket() (Bucket, error) {
 		*at = values[0]
 	}
 	if b.Endpoint != "" && !publicURL(b.Endpoint) {
-		return b, fmt.Errorf("images.url has an endpoint that is no URL: use https://HOST or http://HOST, with a port if need be")
+		return b, fmt.Errorf("images.url has an endpoint that is not a URL: use https://HOST or http://HOST, with a port if need be")
 	}
 	return b, nil
 }

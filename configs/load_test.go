@@ -71,7 +71,7 @@ func TestMistakesInAFileAreNamedWithTheirLine(t *testing.T) {
 		{"yes for true", "redis: {ephemeral: yes}\n", `redis.ephemeral: "yes" is neither true nor false`},
 		{"not a network", "mqtt: {proxy_from: [10.0.0.0/8, lb.example.com]}\n", `mqtt.proxy_from: "lb.example.com" is not a network such as 10.0.0.0/8`},
 		{"a host's address with a prefix", "http: {trusted_proxies: 10.1.2.3/8}\n", "10.1.2.3/8 has bits behind its prefix: write 10.0.0.0/8"},
-		{"level in capitals", "log: {level: INFO}\n", `log.level: "INFO" is none of debug, info, warn, error`},
+		{"level in capitals", "log: {level: INFO}\n", `log.level: "INFO" is not one of debug, info, warn, error`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var c Config
@@ -125,9 +125,9 @@ func TestVariablesOfPlatformsAndOfTheCommandAreLeftAlone(t *testing.T) {
 func TestNoErrorShowsASecret(t *testing.T) {
 	const password = "s3cr3t-pa55"
 	for _, row := range []struct{ name, file string }{
-		{"syntax error beside it", "owner: {password: " + password + "}\nmqtt: [\n"},
+		{"syntax error next to it", "owner: {password: " + password + "}\nmqtt: [\n"},
 		{"broken quotes around it", "owner:\n  password: \"" + password + "\n"},
-		{"unknown key beside it", "owner: {password: " + password + ", mail: x}\n"},
+		{"unknown key next to it", "owner: {password: " + password + ", mail: x}\n"},
 		{"not a Redis address", "redis: {url: 'http://u:" + password + "@h'}\n"},
 		{"not an address at all", "redis: {url: 'redis://u:" + password + "@h:%zz'}\n"},
 		{"list", "owner: {password: [" + password + "]}\n"},

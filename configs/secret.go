@@ -6,7 +6,7 @@ import (
 	"log/slog"
 )
 
-// Secret is text that no printing, logging or encoding shows. The zero value is no secret.
+// Secret is text that no printing, logging or encoding shows. The zero value means no secret.
 type Secret string
 
 // Reveal returns the text.

@@ -56,7 +56,7 @@ func TestWhatCantBeServedIsNamedByKey(t *testing.T) {
 		{"keep-alive of parts of seconds", func(c *Config) { c.MQTT.MaxKeepalive = 10500 * time.Millisecond }, "mqtt.max_keepalive"},
 		{"no folder", func(c *Config) { c.Data = "" }, "data is empty"},
 		{"no folder, ephemeral", func(c *Config) { c.Data, c.Redis.Ephemeral = "", true }, ""},
-		{"Redis of yours", func(c *Config) { c.Redis.URL = "redis://u:p@redis:6379/0" }, ""},
+		{"external Redis", func(c *Config) { c.Redis.URL = "redis://u:p@redis:6379/0" }, ""},
 		{"Redis with TLS", func(c *Config) { c.Redis.URL = "rediss://redis:6379" }, ""},
 		{"Redis on a socket", func(c *Config) { c.Redis.URL = "unix:///run/redis.sock" }, ""},
 		{"several Redis", func(c *Config) { c.Redis.URL = "redis://a:7001,b:7002" }, "redis.url has several hosts: for a Cluster use"},

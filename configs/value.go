@@ -198,5 +198,5 @@ func parseLevel(s string) (slog.Level, error) {
 	case "error":
 		return slog.LevelError, nil
 	}
-	return 0, fmt.Errorf("%.40q is none of debug, info, warn, error", s)
+	return 0, fmt.Errorf("%.40q is not one of debug, info, warn, error", s)
 }

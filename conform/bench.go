@@ -16,7 +16,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// Config says what to test, and how patiently. Zero fields take the defaults.
+// Config defines what to test, and how patiently. Zero fields take the defaults.
 type Config struct {
 	Addr     string         // where to listen; default 127.0.0.1:1883
 	TLS      *tls.Config    // nil: plain TCP
@@ -212,7 +212,7 @@ type line struct {
 	tap    *tap
 }
 
-// ID returns the client id: the bench knows no teams.
+// ID returns the client id: the bench has no teams.
 func (l *line) ID() fleet.DeviceID { return l.device }
 
 // Begin notes that the device is connected.

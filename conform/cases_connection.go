@@ -81,7 +81,7 @@ func (t *trial) cutInTheMiddle() (m image, sent uint32) {
 	return m, sent + 1
 }
 
-// resumed cuts a download and goes on, in chunks of the size that unit gives, where the
+// resumed cuts a download and continues, in chunks of the size that unit gives, where the
 // device says it is.
 func resumed(t *trial, unit func() uint32) {
 	m, sent := t.cutInTheMiddle()
@@ -118,7 +118,7 @@ var commandCases = []Case{
 }
 
 // Numbers of commands begin with the time, so that they grow over runs of the bench: a device
-// remembers the highest one it executed.
+// keeps the number of the highest one it executed.
 var (
 	firstCommand = uint32(time.Now().Unix())
 	commands     atomic.Uint32 // numbered so far; benches may run at the same time

@@ -144,7 +144,7 @@ var chunkCases = []Case{
 		if r.State != wire.ReportFailed || r.Reason != wire.ReasonDigest {
 			t.failf("an image with a flipped bit was answered with state %d, reason %d; expected failed with reason 4", r.State, r.Reason)
 		}
-		t.never(3*time.Second, "went on to apply an image with a flipped bit", func(e event) bool {
+		t.never(3*time.Second, "proceeded to apply an image with a flipped bit", func(e event) bool {
 			return isKind(wire.TopicReport)(e) && t.checkedReport(e).State != wire.ReportFailed
 		})
 	}},
@@ -208,7 +208,7 @@ var stopCases = []Case{
 		t.checkedWant(t.await(25*time.Second, "a Want", isKind(wire.TopicWant)))
 		t.send(wire.TopicStop, wire.Stop{Image: t.offer.Image(), Reason: wire.ReasonStopped, Update: t.offer.Update}.Encode())
 		t.never(time.Second, "reported a stopped update", isKind(wire.TopicReport)) // and what was on its way arrives
-		t.never(14*time.Second, "went on with a stopped update", func(e event) bool {
+		t.never(14*time.Second, "continued a stopped update", func(e event) bool {
 			return isKind(wire.TopicWant)(e) || isKind(wire.TopicReport)(e)
 		})
 	}},

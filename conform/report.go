@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Level says how binding a case is.
+// Level is how binding a case is.
 type Level string
 
 // The levels: a broken Must fails the run, a broken Should is reported.

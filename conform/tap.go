@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// tap is a connection under observation: it remembers the QoS of what the device publishes,
+// tap is a connection under observation: it records the QoS of what the device publishes,
 // cuts the connection after a number of bytes to the device, and withholds PUBACKs while
 // everything else passes in both directions.
 type tap struct {
@@ -44,7 +44,7 @@ type downstream struct {
 func (t *tap) cutAfter(n int64) { t.left.Store(n + 1) }
 
 // withhold keeps the PUBACK of the last publish to topic from the device until release. The
-// broker goes on reading, so that what the device does meanwhile is seen: a DISCONNECT, or a
+// broker keeps reading, so that what the device does meanwhile is seen: a DISCONNECT, or a
 // restart behind a serial line, whose TCP connection stays open.
 func (t *tap) withhold(topic string) {
 	t.mu.Lock()

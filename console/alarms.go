@@ -22,7 +22,7 @@ type alarm struct {
 
 const (
 	maxBadge    = 99
-	fewFailures = 3 // fewer are no alarm
+	fewFailures = 3 // fewer raise no alarm
 	failedShare = 20
 )
 

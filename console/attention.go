@@ -25,7 +25,7 @@ type attentionBody struct {
 	Live     string
 }
 
-// attentionCount is a number of devices behind a filter that is no concern.
+// attentionCount is a number of devices behind a filter that needs no attention.
 type attentionCount struct {
 	Text    string
 	Devices int

@@ -33,7 +33,7 @@ type auditBody struct {
 	Problem  string // what is wrong with the search
 }
 
-// Several reports whether the team has several products, so that pages say which one is meant.
+// Several reports whether the team has several products, so that pages show which one is meant.
 func (b auditBody) Several() bool { return len(b.Products) > 1 }
 
 // auditRow is an entry with its changes in readable form.
@@ -105,7 +105,7 @@ func (v teamPages) auditPage() error {
 
 // auditQuery is what the page's search asks for, without its days.
 func (v teamPages) auditQuery() auditBody {
-	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // what is no number is no filter
+	product, _ := strconv.ParseUint(v.text("product"), 10, 32) // not a number: no filter
 	return auditBody{Kinds: auditKinds, From: v.text("from"), To: v.text("to"), Query: fleet.AuditQuery{
 		Text: v.text("q"), Email: v.text("who"), Action: v.text("action"), Object: v.text("object"), Product: fleet.ProductID(product), After: v.text("after"), Limit: entriesPerPage,
 	}}

@@ -29,7 +29,7 @@ func TestAnEntryOfTheAuditLogIsReadable(t *testing.T) {
 		"a number as it was":          {"", `{"size":12345678901234567890}`, []change{{"size", "", "12345678901234567890"}}},
 		"what is gone":                {`{"name":"a"}`, "", []change{{"name", "a", ""}}},
 		"nothing":                     {"", "", nil},
-		"what is no object":           {"", "half {", []change{{"", "", "half {"}}},
+		"what is not an object":       {"", "half {", []change{{"", "", "half {"}}},
 		"a long text between letters": {"", `{"notes":"` + strings.Repeat("ä", longestValue) + `"}`, []change{{"notes", "", strings.Repeat("ä", longestValue/2) + " …"}}},
 		"a long list":                 {"", `{"add":[3,3,3],"devices":["a","b","c","d","e","f"]}`, []change{{"add", "", "beta, beta, beta"}, {"devices", "", "a, b, c and 3 more"}}},
 	} {

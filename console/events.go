@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// eventPages show events as they happen, and tell open pages what to refresh.
+// eventPages show events as they happen, and have open pages refresh what changed.
 type eventPages struct{ *visit }
 
 // maxTogether bounds the rows sent at once. Of further ones the page shows the number.

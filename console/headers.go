@@ -33,8 +33,8 @@ func secured(next http.Handler) http.Handler {
 }
 
 // compressed compresses pages, styles and scripts for browsers that take it. Event streams and
-// images pass as they are. The length of an answer varies at random, so that it tells nothing of
-// what a page has beside what was asked for (the BREACH attack).
+// images pass as they are. The length of an answer varies at random, so that it reveals nothing of
+// what a page has besides what was asked for (the BREACH attack).
 func compressed(next http.Handler) http.Handler {
 	wrap, err := gzhttp.NewWrapper(
 		gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"}),

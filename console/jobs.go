@@ -28,7 +28,7 @@ func (r jobRow) Title() string { return jobTitle(&r.Job) }
 // Came returns how many devices the job has come to.
 func (r jobRow) Came() int { return r.Devices - r.Left() }
 
-// Percent is Came of Devices.
+// Percent returns Came as a share of Devices.
 func (r jobRow) Percent() int { return r.Came() * 100 / max(r.Devices, 1) }
 
 // Mood is the class of the state.

@@ -86,7 +86,7 @@ func (v *visit) showOnce(to string, value any, rows int) error {
 }
 
 // shownOnce returns what this page shows once: the zero T if it is loaded without, or again,
-// which the page then says.
+// which the page then shows.
 func shownOnce[T any](v *visit) (value T) {
 	key := v.text(once)
 	if key == "" {

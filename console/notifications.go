@@ -65,7 +65,7 @@ func (v teamPages) notificationsPage() error {
 	return v.show("notifications", "Notifications", b)
 }
 
-// editNotifications does what a button of the page says.
+// editNotifications does what a button of the page stands for.
 func (v teamPages) editNotifications() error {
 	service, id := v.config.Notify, v.text("id")
 	switch v.text("act") {

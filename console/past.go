@@ -179,7 +179,7 @@ func versionLines(points []history.Point, firmware []fleet.FirmwareView) []chart
 	return lines
 }
 
-// highestFirst orders versions; names that are no version come last.
+// highestFirst orders versions; names that are not versions come last.
 func highestFirst(a, b string) int {
 	return cmp.Or(-fleet.ReportedVersion(a).Compare(fleet.ReportedVersion(b)), cmp.Compare(a, b))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/humane"
 )
 
-// paceForm is the part of a plan's form that says when, and how many devices at once.
+// paceForm is the part of a plan's form that sets when, and how many devices at once.
 type paceForm struct {
 	Windows                                      string // one a line: days, hours, zone
 	AtOnce, Rate, MostRate, PerGroup, PerGateway string
@@ -41,10 +41,10 @@ func paceFormOf(p fleet.ReleasePlan) (f paceForm) {
 	return f
 }
 
-// Paced reports whether the form says anything.
+// Paced reports whether the form sets anything.
 func (f paceForm) Paced() bool { return f != paceForm{} }
 
-// pace sets what the form says in p. Errors are fleet.Invalid.
+// pace sets the form's values in p. Errors are fleet.Invalid.
 func (f paceForm) pace(p *fleet.ReleasePlan) (err error) {
 	for line := range strings.Lines(f.Windows) {
 		if line = strings.TrimSpace(line); line == "" {

@@ -60,7 +60,7 @@ func (b rolloutBody) question(act fleet.ReleaseAction, q *question) error {
 		q.Facts = append(q.Facts, fmt.Sprintf("Devices within its share of %s get the version again, at their next handshake.", b.Share))
 		if b.State == fleet.ReleaseHalted {
 			q.Facts = append(q.Facts, "Failures and losses so far no longer count for a halt.")
-			q.Sure = "Yes, go on in spite of what halted it"
+			q.Sure = "Yes, continue in spite of what halted it"
 		}
 	case fleet.HaltRelease:
 		q.Title, q.Button, q.Bad = "Halt "+id+"?", "Halt", true

@@ -159,7 +159,7 @@ type eventEntry struct {
 	Changes []change // of state, share and stage
 }
 
-// eventTitle says who did what.
+// eventTitle describes who did what.
 func eventTitle(e fleet.AuditEntry) string {
 	_, what, _ := strings.Cut(e.Action, ".")
 	if e.Email == "muster" {

@@ -180,7 +180,7 @@ func TestEveryActionOnAReleaseAsksFirst(t *testing.T) {
 		{fleet.PauseRelease, "No further stage begins", "paused"},
 		{fleet.ResumeRelease, "Devices within its share of 1 % get the version again", "running"},
 		{fleet.HaltRelease, "stop at once, which costs the devices no attempt", "halted"},
-		{fleet.ResumeRelease, "Yes, go on in spite of what halted it", "running"},
+		{fleet.ResumeRelease, "Yes, continue in spite of what halted it", "running"},
 		{fleet.FinishRelease, "Yes, release to all of them without the plan", "done"},
 		{fleet.RevertRelease, "This is not possible now: the release is done.", "done"},
 	} {

@@ -162,7 +162,7 @@ func (b rolloutBody) Steps() (rows []stageRow) {
 	return rows
 }
 
-// Ends is when the release is expected to end, and what decides that; "" when it can't be told.
+// Ends is when the release is expected to end, and what decides that; "" when unknown.
 func (b rolloutBody) Ends() string { return ends(b.ReleaseView, time.Now()) }
 
 func ends(r fleet.ReleaseView, now time.Time) string {

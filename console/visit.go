@@ -51,7 +51,7 @@ func (c *Console) inProduct(h func(*visit) error) http.HandlerFunc {
 	return c.serve(formTimeout, maxForm, signedIn(ofProduct(h)))
 }
 
-// uploading is inProduct for bodies of the size of an image.
+// uploading serves a page of a product that takes an image as its body.
 func (c *Console) uploading(h func(*visit) error) http.HandlerFunc {
 	return c.serve(uploadTimeout, c.config.MaxImage+maxForm, signedIn(ofProduct(h)))
 }
@@ -61,7 +61,7 @@ func (c *Console) serve(timeout time.Duration, limit int64, h func(*visit) error
 		v := &visit{Console: c, w: w, r: r, began: time.Now()}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a test's recorder has none
-			v.r = r.WithContext(r.Context())                                           // a copy: net/http reads on in a body it does not know before it answers
+			v.r = r.WithContext(r.Context())                                           // a copy: net/http drains a body it was not given before it answers
 			v.r.Body = http.MaxBytesReader(w, r.Body, limit)
 		} else {
 			v.r = r.WithContext(r.Context())
@@ -122,7 +122,7 @@ func (v *visit) redirect(to string) error {
 	return nil
 }
 
-// notice is a message for the next page, with a link; the zero notice is none.
+// notice is a message for the next page, with a link; the zero notice means none.
 type notice struct{ Text, Link, Label string }
 
 // done redirects with a message that the next page shows.
@@ -170,7 +170,7 @@ func (v *visit) address() string {
 	return v.r.RemoteAddr
 }
 
-// may is fleet.May for the team: nil if the actor may.
+// may checks a right in the team: nil if the actor has it.
 func (v *visit) may(a fleet.Action) error {
 	return fleet.May(v.actor, a, fleet.Object{Team: v.actor.Team})
 }

@@ -30,7 +30,7 @@ func decode(data []byte) (string, error) {
 }
 
 // utf16Order reports whether data is UTF-16, and its byte order: by the byte order mark or,
-// without one, by the zero bytes beside ASCII characters.
+// without one, by the zero bytes next to ASCII characters.
 func utf16Order(data []byte) (unicode.Endianness, bool) {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):

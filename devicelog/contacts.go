@@ -52,7 +52,7 @@ func first(packed string) (c Contact, size int) {
 	return c, n + m + 1
 }
 
-// uvarint is binary.Uvarint of a string.
+// uvarint decodes a varint from a string, like binary.Uvarint.
 func uvarint(s string) (value uint64, n int) {
 	return binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
 }

@@ -86,7 +86,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.Refuse(e, r, http.StatusMisdirectedRequest, "this server is "+g.Host+": no other name is served")
 		return
 	}
-	if forwarded { // the limit of connections knows the proxy only
+	if forwarded { // the limit of connections sees only the proxy
 		network := limit.Network(address)
 		if !g.requests.enter(network) {
 			e.Header().Set("Retry-After", "5")

@@ -16,7 +16,7 @@ const smallRest = 64 << 10
 type exchange struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	request *http.Request // a copy: net/http reads on in a body it does not know before it answers
+	request *http.Request // a copy: net/http drains a body it was not given before it answers
 	body    *body
 	keep    func() // is called when the request has arrived whole, or may take its time
 	began   bool   // the answer has

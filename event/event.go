@@ -12,7 +12,7 @@ import (
 // (docs/operations.md, "Events").
 type Name string
 
-// The events. The payload types below say which each is.
+// The events. The payload types below name theirs.
 const (
 	NameStatus            Name = "spark/status"
 	NameFlash             Name = "spark/flash/status"
@@ -105,7 +105,7 @@ type AlertRaised struct {
 	Value string // JSON, "": none
 }
 
-// AlertArchived is NameAlert too: an operator archived an alert, or restored it.
+// AlertArchived is sent as NameAlert: an operator archived an alert, or restored it.
 type AlertArchived struct{ Archived bool }
 
 // CommandChanged is NameCommand: a command was queued, or its device answered it.

@@ -40,7 +40,7 @@ func (f *Fields) names() map[string]*string {
 	}
 }
 
-// Read reads the fields of a query. It leaves out what is no field of a filter.
+// Read reads the fields of a query. It leaves out what is not a filter field.
 func Read(q url.Values) (f Fields) {
 	for name, field := range f.names() {
 		*field = strings.TrimSpace(q.Get(name))

@@ -90,7 +90,7 @@ func MayInTeam(actor Actor, action Action) error {
 	}
 }
 
-// May is fleet.May for an action on a's own team that is not about one device or group.
+// May checks an action on a's own team that is not about one device or group.
 func (a Actor) May(action Action) error { return May(a, action, Object{Team: a.Team}) }
 
 // Visible returns those of groups that a may see, in the same order.

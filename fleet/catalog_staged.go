@@ -184,7 +184,7 @@ func (c *Catalog) nextRelease() ReleaseID {
 	return last + 1
 }
 
-// Releases returns the releases with a plan that the catalog knows, the newest first: those
+// Releases returns the releases with a plan in the catalog, the newest first: those
 // under way, those below them, and those that ended.
 func (c *Catalog) Releases() []Release {
 	all := make([]Release, 0, len(c.Staged)+len(c.Ended))

@@ -78,7 +78,7 @@ type Device struct {
 	Connected uint64 // when its connection began, µs
 }
 
-// Base is what package store has to know of the state of a record, at its Revision, that a write replaces.
+// Base is what package store needs of the state of a record, at its Revision, that a write replaces.
 type Base struct {
 	Written string // names the write that made it: after a fail-over of Redis another state may have its revision
 	Node    string // that held the device: a write has to wake it
@@ -91,7 +91,7 @@ func (d *Device) Supersede() {
 	d.Session = max(d.Session+1, uint64(max(time.Now().UnixMicro(), 0)))
 }
 
-// Boots are the nonces of a device's last boots, newest first, each once; 0 is none. More are
+// Boots are the nonces of a device's last boots, newest first, each once; 0 means none. More are
 // forgotten: what a device stored that long ago does not arrive any more.
 type Boots [4]uint64
 

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// TeamID numbers a team within the installation; 0 is no team.
+// TeamID numbers a team within the installation; 0 means none.
 type TeamID uint32
 
 // UserID numbers a user within the installation; 0 is nobody.
 type UserID uint32
 
-// ProductID numbers a product within the installation; 0 is no product.
+// ProductID numbers a product within the installation; 0 means none.
 type ProductID uint32
 
 // GroupID numbers a group within the installation. It outlives a rename of the group.
@@ -45,7 +45,7 @@ func (id DeviceID) In(team TeamID) DeviceID {
 	return DeviceID(team.String() + "/" + alone) // what keys of the store have: "/" is in no id
 }
 
-// DeviceNamed returns the device that people call text, without its team. A text that is no id names
+// DeviceNamed returns the device that people call text, without its team. A text that is not an id names
 // no device: what it has of a team is not taken for one.
 func DeviceNamed(text string) DeviceID { return DeviceID(strings.ReplaceAll(text, "/", "\u2215")) }
 
@@ -139,7 +139,7 @@ func ParseSlug(s string) (string, error) {
 	return s, nil
 }
 
-// UpdateID identifies one update: 16 random bytes. The zero id is no update.
+// UpdateID identifies one update: 16 random bytes. The zero id means none.
 type UpdateID [16]byte
 
 // NewUpdateID returns a random update id.

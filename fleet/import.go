@@ -92,7 +92,7 @@ func ParseSecretHash(text string) (hash Secret, err error) {
 	}
 	copy(hash[:], decoded)
 	if hash == (Secret{}) {
-		return hash, FieldErrorf("secret_sha256", "this is no SHA-256 of a secret: it has zeros only")
+		return hash, FieldErrorf("secret_sha256", "this is not a SHA-256 of a secret: it is all zeros")
 	}
 	return hash, nil
 }

@@ -136,7 +136,7 @@ type AuditEntry struct {
 	After  string // JSON, "" if it was deleted
 	At     time.Time
 	Token  string // id of the token it was done with; "": none
-	From   string // IP address of who did it; "": the server
+	From   string // IP address it was done from; "": the server
 	Number uint64 // in its team's chain, from 1; 0: older than chains (package audit/chain)
 	Prev   Digest // of the entry before it in the chain; zero: the first
 

@@ -43,7 +43,7 @@ func (r Range) String() string {
 // IsAll reports whether every version is in r, also one that can't be read.
 func (r Range) IsAll() bool { return r == Range{} }
 
-// Has reports whether v is in r. A text that is no version is only in the range of all.
+// Has reports whether v is in r. A text that is not a version is only in the range of all.
 func (r Range) Has(v Version) bool {
 	return r.IsAll() || v.Valid() && (r.From.IsZero() || v.Compare(r.From) >= 0) && (r.Below.IsZero() || v.Compare(r.Below) < 0)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/calendar"
 )
 
-// ReleaseID numbers a release with a plan within its product; 0 is none.
+// ReleaseID numbers a release with a plan within its product; 0 means none.
 type ReleaseID uint32
 
 func (id ReleaseID) String() string { return strconv.FormatUint(uint64(id), 10) }
@@ -144,7 +144,7 @@ type ReleaseStage struct {
 	Approve bool          // the next stage takes a person's approval
 }
 
-// ReleaseLimits bound how many devices a release updates. Zero fields are no limits.
+// ReleaseLimits bound how many devices a release updates. Zero fields set no limit.
 type ReleaseLimits struct {
 	AtOnce int   // devices being updated by the release at the same time
 	Hourly int   // devices begun in an hour
@@ -153,7 +153,7 @@ type ReleaseLimits struct {
 	Group  Share // devices being updated, by whatever, of the online members of each group; at least one is allowed
 }
 
-// ReleaseHalt is what halts a release. Zero bars are none.
+// ReleaseHalt is what halts a release. Zero bars don't apply.
 type ReleaseHalt struct {
 	Failures  Bar           // updates that failed or were rolled back
 	Lost      Bar           // devices not heard of within Return after they restarted into the version
@@ -178,7 +178,7 @@ func Place(hash uint32, salt uint64) Share {
 	return Share(uint64(Mix(hash, salt)) * uint64(Whole) >> 32)
 }
 
-// Mix is Place in steps of 2^-32.
+// Mix returns the place as Place does, in steps of 2^-32.
 func Mix(hash uint32, salt uint64) uint32 {
 	x := uint64(hash) ^ salt // the finalizer of MurmurHash3: every bit of x changes half of the result's
 	x ^= x >> 33

@@ -71,7 +71,7 @@ type Update struct {
 	Release ReleaseID // the release with a plan that gave To; 0: none
 }
 
-// Target returns the version that u leads to: Goal, or To where that is no stepping stone.
+// Target returns the version that u leads to: Goal, or To where that is not a stepping stone.
 func (u *Update) Target() Version {
 	if u.Goal.IsZero() {
 		return u.To

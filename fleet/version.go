@@ -22,7 +22,7 @@ const MaxVersion = 64
 const MaxWholeVersion = 1<<31 - 1
 
 // ParseVersion reads a version. It rejects build metadata, a leading "v", leading zeros and
-// short forms such as "1.4", and says how to write those. Errors are Invalid (docs/rules.md#firmware-precedence).
+// short forms such as "1.4", and explains how to write those. Errors are Invalid (docs/rules.md#firmware-precedence).
 func ParseVersion(s string) (Version, error) {
 	if isWhole(s) {
 		if n, err := strconv.ParseUint(s, 10, 64); err != nil || n > MaxWholeVersion {
@@ -116,10 +116,10 @@ func (v Version) WithOtherBytes() Version { return ReportedVersion(v.text + " (o
 // String returns the version as it was written, "" for none.
 func (v Version) String() string { return v.text }
 
-// IsZero reports whether v is none.
+// IsZero reports whether v is the zero version.
 func (v Version) IsZero() bool { return v.text == "" && v.canon == "" }
 
-// Valid reports whether v is a version: neither none nor a reported text that is no version.
+// Valid reports whether v is a version: neither none nor a reported text that is not a version.
 func (v Version) Valid() bool { return v.canon != "" }
 
 // Whole returns the number if v was written as one.

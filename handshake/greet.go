@@ -22,7 +22,7 @@ type Greeting[P any] struct {
 	Saved
 	Plan     P    // of the last decision
 	Differs  bool // the device now reports other bytes than were uploaded; false if it did before
-	Misnamed bool // its digest now shows another version than it says; false if it did before
+	Misnamed bool // its digest now shows another version than it reports; false if it did before
 }
 
 // Saved is what the decision was made on and what came of it.

@@ -74,7 +74,7 @@ func (c Config) withDefaults() Config {
 const addressFactor = 10
 
 // maxSuspects is how many admissions all throttled peers share: enough for the devices among
-// them, and few beside those of everybody else.
+// them, and few compared with everybody else's.
 const maxSuspects = 32
 
 // Service admits devices and accepts their Hellos. It is safe for concurrent use.

@@ -402,7 +402,7 @@ func TestARangeHasAStepThatItsTierHas(t *testing.T) {
 		}{
 			{"an hour", time.Hour, 0, 10 * time.Second}, {"six hours", 6 * time.Hour, 0, time.Minute}, {"two days", 2 * day, 0, 10 * time.Minute},
 			{"a month", 30 * day, 0, 3 * time.Hour}, {"two years", 730 * day, 0, 7 * day}, {"coarser than needed", time.Hour, 10 * time.Minute, 10 * time.Minute},
-			{"finer than kept", 30 * day, time.Minute, time.Hour}, {"no step of ours", time.Hour, 7 * time.Minute, 10 * time.Minute},
+			{"finer than kept", 30 * day, time.Minute, time.Hour}, {"not a supported step", time.Hour, 7 * time.Minute, 10 * time.Minute},
 			{"too many points", 10 * 365 * day, day, 0}, {"empty", 0, 0, 0}, {"backwards", -time.Hour, 0, 0},
 		} {
 			now := time.Now()

@@ -42,7 +42,7 @@ type track struct {
 	stood    time.Time
 	targets  map[fleet.GroupID]target
 	unsure   []string                 // marks that the server that leads may not have written before it died
-	releases map[fleet.ReleaseID]bool // those the catalog knew
+	releases map[fleet.ReleaseID]bool // those in the catalog
 	grouped  time.Time                // when the groups of the product were sampled last; zero: not yet
 }
 

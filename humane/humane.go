@@ -80,7 +80,7 @@ func Span(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// Lasting is Span for a time that somebody chose: in one unit, written out, where it has one: "24 hours".
+// Lasting writes a duration that somebody chose, in one unit where it has one: "24 hours".
 func Lasting(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

@@ -28,7 +28,7 @@ func (x *Index) Entry(id fleet.DeviceID) (fleet.IndexEntry, error) {
 	return e, nil
 }
 
-// Online reports whether a device is connected, as far as the index knows.
+// Online reports whether a device is connected, according to the index.
 func (x *Index) Online(id fleet.DeviceID) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

@@ -148,7 +148,7 @@ func (f *filter) findSilent() {
 	f.candidates = silent
 }
 
-// isSilent reports whether the last handshake of a row is as old as the query wants it.
+// isSilent reports whether the last handshake of a row is as old as the query requires.
 func (f *filter) isSilent(row int32) bool {
 	at := f.shard.row(row).lastHandshake
 	return f.q.Silent.IsZero() || at != 0 && at < f.q.Silent.UnixNano()

@@ -31,7 +31,7 @@ type Index struct {
 	groups     [][]fleet.GroupID       // of each group set
 	sorted     bool                    // Finish has begun: new shards keep their orders from the start
 	onlineOnly map[fleet.DeviceID]bool // online, but not read yet
-	presence   *presence               // nil: SetOnline says who is online
+	presence   *presence               // nil: SetOnline sets who is online
 	removed    map[fleet.DeviceID]bool // removed before Finish; nil afterwards
 	touched    map[fleet.DeviceID]bool // written or removed during a Rereading; nil otherwise
 }
@@ -106,7 +106,7 @@ func (x *Index) PutRead(d *fleet.Device) {
 	}
 }
 
-// store is Put for a caller that holds x.mu.
+// store puts d as Put does; the caller holds x.mu.
 func (x *Index) store(d *fleet.Device) {
 	at, known := x.locations[d.ID]
 	if known && at.shard == x.shards[d.Team] && at.shard.row(at.row).revision > d.Revision {
@@ -115,7 +115,7 @@ func (x *Index) store(d *fleet.Device) {
 	x.replace(d)
 }
 
-// replace is Replace for a caller that holds x.mu.
+// replace stores d as Replace does; the caller holds x.mu.
 func (x *Index) replace(d *fleet.Device) {
 	s := x.shard(d.Team)
 	at, known := x.locations[d.ID]

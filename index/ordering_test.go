@@ -120,7 +120,7 @@ func TestTextsAreFoundInEveryRowThatHasThem(t *testing.T) {
 		t.Errorf("a new name was not found: %+v, %v", page, err)
 	}
 	if _, err := x.Find(fleet.DeviceQuery{Actor: admin, Sort: orders}); !errors.Is(err, fleet.Invalid) {
-		t.Errorf("an order that is none: got %v, want invalid", err)
+		t.Errorf("an order that is not one: got %v, want invalid", err)
 	}
 }
 

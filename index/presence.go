@@ -11,7 +11,7 @@ type presence struct {
 }
 
 // Share has the index take whether a device is connected from its record: it is while the node there
-// lives, of which alive says whether it does. It must be called before the first device is stored. alive
+// lives, as alive reports. It must be called before the first device is stored. alive
 // must not call the index.
 func (x *Index) Share(alive func(node string) bool) {
 	x.presence = &presence{alive: alive, held: map[string]map[fleet.DeviceID]bool{}, by: map[fleet.DeviceID]string{}}
@@ -54,7 +54,7 @@ func (p *presence) hold(id fleet.DeviceID, node string) (online bool) {
 	return node != "" && p.alive(node)
 }
 
-// mark returns flags with whether d is connected, and flags if SetOnline says that.
+// mark returns flags with whether d is connected, and flags if SetOnline reports that.
 func (p *presence) mark(f flags, d *fleet.Device) flags {
 	if p == nil {
 		return f

@@ -76,7 +76,7 @@ func (r *Rereading) Finish(all bool) (changed int) {
 	return r.changed
 }
 
-// Replace stores the state of a device, whatever the index has: for a caller that knows the order of
+// Replace stores the state of a device, whatever the index has: for a caller that ensures the order of
 // the writes.
 func (x *Index) Replace(d *fleet.Device) {
 	x.mu.Lock()

@@ -88,7 +88,7 @@ func (f *filter) inNoGroup(set int32) bool {
 	})
 }
 
-// memo remembers what is true of numbers of a pool. It is valid only while the index's lock is
+// memo caches what is true of numbers of a pool. It is valid only while the index's lock is
 // held: a number that is freed may mean something else later.
 type memo []struct{ holds, known bool }
 

@@ -118,7 +118,7 @@ func New(c Config) *Service {
 	}
 }
 
-// List returns the jobs that actor may see, newest first: those they started, and for who may see the
+// List returns the jobs that actor may see, newest first: those they started, and for actors who may see the
 // audit log all of the team.
 func (s *Service) List(ctx context.Context, actor fleet.Actor) ([]Job, error) {
 	if err := actor.May(fleet.SeeTeam); err != nil {

@@ -84,7 +84,7 @@ func (s *Service) keep(ctx context.Context, r *running, more []Trouble) error {
 	return s.jobs.PutTroubles(ctx, r.Team, r.Number, kept)
 }
 
-// reasonOf returns an error in a word or two, and whether it is no matter of the device's state or of
+// reasonOf returns an error in a word or two, and whether it has nothing to do with the device's state or with
 // rights.
 func reasonOf(err error) (reason string, bad bool) {
 	if errors.Is(err, errNothing) {

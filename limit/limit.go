@@ -7,7 +7,7 @@ import (
 )
 
 // Limiter allows a burst of events per key, then one per interval, by the generic cell
-// rate algorithm (ITU-T I.371): one timestamp per key. It remembers a bounded number of
+// rate algorithm (ITU-T I.371): one timestamp per key. It keeps a bounded number of
 // keys. When a new key needs room, it forgets the one with the least debt of a few it
 // samples, so that an attacker with many keys does not free the keys they have exhausted.
 // It is safe for concurrent use.

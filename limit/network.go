@@ -3,7 +3,7 @@ package limit
 import "net/netip"
 
 // Network is the key to limit a peer by: an IPv4 address itself, the /64 of an IPv6 address,
-// because one host may use all of that. address has no port. What is no IP address is
+// because one host may use all of that. address has no port. What is not an IP address is
 // returned as it is.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
@@ -18,7 +18,7 @@ func Network(address string) string {
 }
 
 // Site is what usually belongs to one customer of a network: the /24 of an IPv4 address, the /48
-// of an IPv6 address. What is no IP address is returned as it is.
+// of an IPv6 address. What is not an IP address is returned as it is.
 func Site(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 
 // rates counts updates that ended in the last hour, by product, and notices when too many of them
 // failed. It starts from zero with the process. Of servers that share the store each counts those of all; only
-// the one that leads knows the teams' settings, and raises. It is safe for concurrent use.
+// the one that leads has the teams' settings, and raises. It is safe for concurrent use.
 type rates struct {
 	mu       sync.Mutex
 	settings map[fleet.TeamID]Settings  // guarded by mu

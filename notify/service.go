@@ -30,7 +30,7 @@ type Config struct {
 	Leads func() bool
 	// Raise raises an alert of a team that is about no device.
 	Raise func(ctx context.Context, team fleet.TeamID, name, text string)
-	// Products returns what a digest of a team says about its products.
+	// Products returns what a digest of a team reports about its products.
 	Products func(ctx context.Context, team fleet.TeamID) ([]ProductReport, error)
 	// Name returns the name of a product.
 	Name func(ctx context.Context, product fleet.ProductID) (string, error)

@@ -274,7 +274,7 @@ func (w *worker) drop(ctx context.Context, q *lane, n *Notification) error {
 	return err
 }
 
-// earlier returns the earlier of two times, of which zero is none.
+// earlier returns the earlier of two times, of which zero counts as none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

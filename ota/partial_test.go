@@ -53,7 +53,7 @@ func TestAnOfferOfAnotherImageEndsWhatTheHelloReportedAsHeld(t *testing.T) {
 			r.sayHello()
 			return r
 		}, 0},
-		{"a new connection reports anew what is held", func(w *world) *radio {
+		{"a new connection reports again what is held", func(w *world) *radio {
 			w.Default("3")
 			r, _ := w.connect("a", "1", w.has("2", 10))
 			r.gone()

@@ -232,7 +232,7 @@ func (x *decision) offer(f fleet.Firmware) {
 	p.Offer, p.repeat = &o, continues
 }
 
-// resume has the running update to f go on from where the device is by its Hello, also if that is not now.
+// resume continues the running update to f from where the device is by its Hello, also if that is not now.
 func (x *decision) resume(f fleet.Firmware) {
 	d := x.device
 	if x.at != AtHello || !d.Update.State.Running() {

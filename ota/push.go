@@ -237,7 +237,7 @@ func (s *Service) unlink(id fleet.DeviceID) {
 }
 
 // isSending reports whether update is on its way to id, or has arrived, over the present
-// link, or goes on by itself when there is a slot: nothing needs to be offered.
+// link, or continues by itself when there is a slot: nothing needs to be offered.
 func (s *Service) isSending(id fleet.DeviceID, update fleet.UpdateID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

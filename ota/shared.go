@@ -136,7 +136,7 @@ func (s *slots) needs() map[string]grant.Need {
 	return needs
 }
 
-// cut takes the slots that are above the bound, the newest first. Who had one is the first to get one
+// cut takes the slots that are above the bound, the newest first. Their devices are the first to get one
 // again. The caller holds mu.
 func (s *Service) cut(now time.Time) {
 	over := len(s.slots.holders) - s.slots.max

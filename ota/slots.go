@@ -226,7 +226,7 @@ func (s *Service) announce(ready []fleet.DeviceID) {
 }
 
 // vacate frees id's slot and gives it to the next in line. If that device has a download
-// already, that goes on after the last chunk that was sent; otherwise it is ready, and the caller,
+// already, that continues after the last chunk that was sent; otherwise it is ready, and the caller,
 // who holds mu, calls announce once mu is free.
 func (s *Service) vacate(id fleet.DeviceID) (ready []fleet.DeviceID) {
 	now := time.Now()

@@ -27,7 +27,7 @@ func (s *slots) overdue(now time.Time, sent func(fleet.DeviceID) (bytes int64, o
 	elsewhere := max(len(s.holders)-s.max, 0) // devices of other servers that wait for slots
 	waits = waits || elsewhere > 0
 	share := s.fairShare()
-	owed := min(share-s.teams[next.team], s.queued[next.team]) // slots, to the team that is below its share
+	deficit := min(share-s.teams[next.team], s.queued[next.team]) // slots that its team is below its share
 	left := maps.Clone(s.teams)
 	for id, h := range s.holders {
 		bytes, ok := sent(id)
@@ -44,11 +44,11 @@ func (s *slots) overdue(now time.Time, sent func(fleet.DeviceID) (bytes int64, o
 			continue
 		}
 		tooSlow := float64(bytes-h.turn.sent) < minRate*elapsed.Seconds()
-		greedy := left[h.team] > share && owed > 0
+		greedy := left[h.team] > share && deficit > 0
 		if waits && len(ids) < s.line.Len()+elsewhere && (tooSlow || greedy) {
 			ids = append(ids, id)
 			left[h.team]--
-			owed--
+			deficit--
 			continue
 		}
 		h.turn = turn{now, bytes}

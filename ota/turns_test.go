@@ -129,7 +129,7 @@ func TestADownloadThatHardlyMovesGivesWay(t *testing.T) {
 			t.Errorf("got %d queued from %d, want what was not sent and what it asked for meanwhile", a.count, a.first)
 		}
 		if u := w.Record("a").Update; !u.State.Running() || w.Record("a").Attempts.Spent != 0 {
-			t.Errorf("its update is %s, %d attempts are spent; want it to go on at no cost", u.State, w.Record("a").Attempts.Spent)
+			t.Errorf("its update is %s, %d attempts are spent; want it to continue at no cost", u.State, w.Record("a").Attempts.Spent)
 		}
 	})
 }

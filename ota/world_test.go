@@ -50,7 +50,7 @@ func (w *world) next() (id fleet.DeviceID) {
 
 func newWorld(t testing.TB, cfg Config) *world { return overFleet(otatest.New(t), cfg) }
 
-// inBubble is newWorld for tests in a bubble of testing/synctest.
+// inBubble makes a world for tests in a synctest bubble.
 func inBubble(t testing.TB, cfg Config) *world { return overFleet(otatest.InMemory(t), cfg) }
 
 func overFleet(f *otatest.Fleet, cfg Config) *world {

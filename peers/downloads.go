@@ -79,7 +79,7 @@ func (p *Peers) downloads(from, team, text string) error {
 	return nil
 }
 
-// forget drops what servers said a while ago.
+// forget drops old reports of servers.
 func (p *Peers) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +96,7 @@ func (p *Peers) forget() {
 	}
 }
 
-// merge puts together what servers said of a team; the caller holds p.mu.
+// merge combines what servers reported of a team; the caller holds p.mu.
 func (p *Peers) merge(team fleet.TeamID) {
 	all := map[fleet.DeviceID]int64{}
 	for _, d := range p.heard[team] {

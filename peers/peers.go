@@ -26,7 +26,7 @@ const (
 const (
 	// linger is how long a topic is wanted after its last use: pages are left for others, and looked at again.
 	linger = 30 * time.Second
-	tick   = time.Second // between two looks at what this server wants
+	tick   = time.Second // between two looks at what this server subscribes to
 )
 
 // Config is what a Peers works with. Its functions must not block.
@@ -98,7 +98,7 @@ func (p *Peers) Publish(e event.Event) {
 	p.Relay.Send(topicEvents+e.Team.String(), func() []byte { return []byte(record.PackEvent(e)) })
 }
 
-// want says which topics this server wants.
+// want publishes which topics this server subscribes to.
 func (p *Peers) want() {
 	if p.Relay == nil {
 		return

@@ -228,7 +228,7 @@ func TestDownloadsAreShownWhileSomebodyLooks(t *testing.T) {
 		}
 		time.Sleep(settled)
 		if b.looks() == 0 {
-			t.Error("nothing is shown to who looks again")
+			t.Error("nothing is shown to those who look again")
 		}
 	})
 }

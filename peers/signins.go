@@ -9,7 +9,7 @@ type signIn struct {
 	Browser string `json:"b,omitempty"` // id of one that its owner signed in with
 }
 
-// maxEmail bounds what a stranger has sent on: longer ones are no account's.
+// maxEmail bounds what a stranger has sent on: longer ones belong to no account.
 const maxEmail = 320
 
 // FailedSignIn passes on that a sign-in failed here.

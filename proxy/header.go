@@ -28,7 +28,7 @@ var ErrHeader = errors.New("not a PROXY protocol header")
 // the client (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, section 2). It reads
 // not one byte more than the header, so that r can be read in another way afterwards. The
 // address is not valid where the proxy names no client: it checks the server's health, or
-// does not know the client's address.
+// does not have the client's address.
 func ReadHeader(r io.Reader) (client netip.Addr, err error) {
 	head := make([]byte, len(binarySignature)) // no header of either version is shorter
 	if _, err := io.ReadFull(r, head); err != nil {

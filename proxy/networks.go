@@ -1,6 +1,6 @@
 // Package proxy finds the address of a client whose connection or request comes through a
 // proxy: from the header of the PROXY protocol, or from X-Forwarded-For. It hides both formats,
-// and believes neither unless it comes from a network that the operator listed.
+// and trusts neither unless it comes from a network that the operator listed.
 package proxy
 
 import (
@@ -46,7 +46,7 @@ func (n Networks) Client(r *http.Request) (address string, forwarded bool) {
 		cut := strings.LastIndexByte(list, ',')
 		ip, ok := parse(strings.TrimSpace(list[cut+1:]))
 		if !ok {
-			break // the proxy right of it did not know its peer
+			break // the proxy right of it did not have its peer
 		}
 		client = ip
 		if !n.contains(ip) {

@@ -62,7 +62,7 @@ func (p *Places) Take(team fleet.TeamID, user string, lost func()) (*Place, erro
 	return place, nil
 }
 
-// Renew is Take for a user who has one place at most, and may have to give it back only after this:
+// Renew takes a place for a user who has at most one, which may have to be returned only later:
 // a device that connects again while its older connection ends. Then no limit holds.
 func (p *Places) Renew(team fleet.TeamID, user string, lost func()) (*Place, error) {
 	if p == nil {

@@ -48,23 +48,23 @@ func New(config Config) *Quotas {
 	l := config.Limits
 	q.Devices = newStock(Limit{
 		"devices", "devices", int64(l.Devices),
-		"delete devices that no longer exist, or ask who runs the server to raise quota.devices",
+		"delete devices that no longer exist, or ask the operator of the server to raise quota.devices",
 	}, q.devices)
 	q.Images = newStock(Limit{
 		"images", "bytes", int64(l.Images),
-		"delete firmware that is no longer needed, or ask who runs the server to raise quota.images",
+		"delete firmware that is no longer needed, or ask the operator of the server to raise quota.images",
 	}, q.images)
 	q.Connections = newPlaces(Limit{
 		"connections", "connections", int64(l.Connections),
-		"disable devices that need not be online, or ask who runs the server to raise quota.connections",
+		"disable devices that need not be online, or ask the operator of the server to raise quota.connections",
 	}, config.MaxConnections, 0)
 	q.Streams = newPlaces(Limit{
 		"streams", "event streams and open pages", int64(l.Streams),
-		"close some, or ask who runs the server to raise quota.streams",
+		"close some, or ask the operator of the server to raise quota.streams",
 	}, maxStreams, l.UserStreams)
 	q.Uploads = newPlaces(Limit{
 		"uploads", "uploads at a time", int64(l.Uploads),
-		"wait until one is done, or ask who runs the server to raise quota.uploads",
+		"wait until one is done, or ask the operator of the server to raise quota.uploads",
 	}, maxUploads, 0)
 	return q
 }

@@ -15,17 +15,17 @@ type shared struct {
 	bounds    map[fleet.TeamID]int64
 	elsewhere map[fleet.TeamID]int64     // places at the other servers
 	asking    map[fleet.TeamID]int64     // who calls ask
-	short     map[fleet.TeamID]time.Time // until when a team whose places others kept wants one here
+	short     map[fleet.TeamID]time.Time // until when a team whose places others kept may have one here
 }
 
-// remembered is how long a server wants a place for a team that found none: others give it up within two
+// remembered is how long a server claims a place for a team that found none: others give it up within two
 // seconds, and devices come back within a minute (docs/protocol.md, "Connection").
 const remembered = time.Minute
 
 var errReserved = fleet.Errorf(fleet.Busy, "other servers keep the last places of your team for a moment: try again in a second")
 
 // Shared makes the limit of each team that of all servers that share the store. ask is called, without a
-// lock, by who finds no place here while others may have some left; it returns once grants were exchanged,
+// lock, by callers that find no place here while others may have some left; it returns once grants were exchanged,
 // or can't be. Shared is called before anything else.
 func (p *Places) Shared(ask func()) {
 	p.shared = &shared{

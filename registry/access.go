@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// visibleDevice is a device the actor sees, with what fleet.May needs to know about it.
+// visibleDevice is a device the actor sees, with what fleet.May needs of it.
 type visibleDevice struct {
 	device  fleet.Device
 	gateway *fleet.Device // of an attached BLE device

@@ -23,7 +23,7 @@ func (r *Registry) Command(ctx context.Context, actor fleet.Actor, id fleet.Devi
 	return r.command(ctx, actor, id, fleet.Command{Name: name, Payload: payload}, ttl)
 }
 
-// CommandOnce is Command for a job: the command counts as queued at a moment that is the job's own.
+// CommandOnce queues a command of a job, which counts as queued at the job's own moment.
 // If the device has that command already, it is not queued again.
 func (r *Registry) CommandOnce(ctx context.Context, actor fleet.Actor, id fleet.DeviceID, name string, payload []byte, ttl time.Duration, queued time.Time) error {
 	known, err := r.Commands(ctx, actor, id)

@@ -43,7 +43,7 @@ func (r *Registry) Devices(ctx context.Context, actor fleet.Actor, q fleet.Devic
 	return views, nil
 }
 
-// DeviceWithUser is Device with the MQTT user name that the device needs, which takes a trip more.
+// DeviceWithUser returns a device with the MQTT user name it needs, which takes a trip more.
 func (r *Registry) DeviceWithUser(ctx context.Context, actor fleet.Actor, product fleet.ProductID, id fleet.DeviceID) (fleet.DeviceView, error) {
 	v, err := r.Device(ctx, actor, product, id)
 	if err == nil {

@@ -123,7 +123,7 @@ func TestGroupsAreUniqueWithoutCase(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), context.Background()
 	if _, err := w.CreateGroup(ctx, actor(fleet.Owner), fleet.Group{Team: 1, Name: "A"}); !errors.Is(err, fleet.Conflict) {
-		t.Errorf("A beside a: got %v, want Conflict", err)
+		t.Errorf("A next to a: got %v, want Conflict", err)
 	}
 	renamed := "A"
 	if g, err := w.EditGroup(ctx, actor(fleet.Owner), 1, "a", fleet.GroupEdit{Name: &renamed}); err != nil || g.Name != "A" {

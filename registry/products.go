@@ -158,7 +158,7 @@ func checkProduct(p fleet.Product) error {
 }
 
 // slugOf returns a slug that resembles name, in whatever script that is. For a name without
-// letters the result is no valid slug.
+// letters the result is not a valid slug.
 func slugOf(name string) string {
 	plain := slug.Make(strings.ReplaceAll(name, "_", "-"))
 	return strings.Trim(plain[:min(len(plain), fleet.MaxSlug)], "-")

@@ -129,7 +129,7 @@ func reasonOf(err error) (fleet.ReasonCode, error) {
 }
 
 // mayAttach returns an unchanged if gateway may not attach d, which it does not have. It counts
-// a move unless counted says that it was counted before.
+// a move unless counted reports that it was counted before.
 func (r *Roaming) mayAttach(ctx context.Context, gateway fleet.DeviceID, d *fleet.Device, counted *bool) error {
 	if d.Gateway == "" && len(d.Groups) == 0 {
 		return nil

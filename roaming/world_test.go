@@ -87,7 +87,7 @@ func (w *world) product(change func(*fleet.Product)) {
 	}))
 }
 
-// ours returns the device with an id, of team 1 unless it says otherwise.
+// ours returns the device with an id, of team 1 unless it names another.
 func ours(id fleet.DeviceID) fleet.DeviceID {
 	if id.Team() == 0 {
 		return id.In(1)

@@ -165,7 +165,7 @@ func (s *session) beginChild(device *handshake.Session, before uint64) *session 
 }
 
 // detachments counts how often BLE devices were detached from their gateways: the
-// generation of what their records say. Several devices share a count, which costs some of
+// generation of what their records hold. Several devices share a count, which costs some of
 // them another read.
 type detachments [256]uint64
 

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	heardGrace    = time.Minute // what a device sent so soon after what its record says is not worth a write at once
+	heardGrace    = time.Minute // what a device sent so soon after what its record has is not worth a write at once
 	maxDepartures = 4           // of one device that wait
 	goneWrites    = 64          // at the same time
 )

@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// parting is a session that has ended: its record says that this server holds it.
-type parting struct {
+// endedSession is one whose record still names this server as its holder.
+type endedSession struct {
 	session uint64
 	at      time.Time
 }
@@ -22,7 +22,7 @@ const leaveAfter = 2 * time.Second
 // leftWrites is how many of these writes are made at the same time.
 const leftWrites = 64
 
-// noteLeft has the record say, a little later, that no server holds the session.
+// noteLeft has the record updated, a little later: no server holds the session.
 func (s *session) noteLeft() {
 	generation := s.device.Generation()
 	if s.sessions.shared.Nodes() == nil || generation == 0 {
@@ -31,13 +31,13 @@ func (s *session) noteLeft() {
 	u := s.sessions.upkeep
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.left[s.ID()] = parting{generation, time.Now()}
+	u.left[s.ID()] = endedSession{generation, time.Now()}
 }
 
 // saveLeft writes that devices are offline whose sessions ended some time before now.
 func (c *Sessions) saveLeft(ctx context.Context, now time.Time) {
 	u := c.upkeep
-	due := map[fleet.DeviceID]parting{}
+	due := map[fleet.DeviceID]endedSession{}
 	u.mu.Lock()
 	for id, p := range u.left {
 		if now.Sub(p.at) >= leaveAfter {

@@ -31,7 +31,7 @@ const (
 	maxTeams  = 100_000         // remembered
 )
 
-// newLimits returns limits that remember about as many devices as may be connected.
+// newLimits returns limits that cover about as many devices as may be connected.
 func newLimits(c configs.MQTT) *limits {
 	most := max(10_000, 2*c.MaxConnections)
 	l := &limits{

@@ -16,16 +16,16 @@ const upkeepEvery = time.Second
 // for a device. It is safe for concurrent use.
 type upkeep struct {
 	mu     sync.Mutex
-	unsent map[fleet.DeviceID]bool       // devices whose commands could not be read; guarded by mu
-	gone   map[fleet.DeviceID]departures // what their records don't say yet; guarded by mu
-	unread map[fleet.DeviceID]bool       // devices that have to be looked at and could not be read; guarded by mu
-	left   map[fleet.DeviceID]parting    // devices whose sessions have ended, if servers share the store; guarded by mu
+	unsent map[fleet.DeviceID]bool         // devices whose commands could not be read; guarded by mu
+	gone   map[fleet.DeviceID]departures   // what their records don't have yet; guarded by mu
+	unread map[fleet.DeviceID]bool         // devices that have to be looked at and could not be read; guarded by mu
+	left   map[fleet.DeviceID]endedSession // devices whose sessions have ended, if servers share the store; guarded by mu
 }
 
 func newUpkeep() *upkeep {
 	return &upkeep{
 		unsent: make(map[fleet.DeviceID]bool), gone: make(map[fleet.DeviceID]departures),
-		unread: make(map[fleet.DeviceID]bool), left: make(map[fleet.DeviceID]parting),
+		unread: make(map[fleet.DeviceID]bool), left: make(map[fleet.DeviceID]endedSession),
 	}
 }
 

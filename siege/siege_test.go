@@ -91,7 +91,7 @@ func TestDevicesAndTheOwnerGetThroughASiege(t *testing.T) {
 	t.Logf("strangers: %s", during)
 	t.Logf("server: %s idle, %s at most", idle, most)
 	if verified := s.tally.of(verified); verified < size.signIns {
-		t.Errorf("%d guessed passwords were verified, want at least %d: this was no siege of sign-ins", verified, size.signIns)
+		t.Errorf("%d guessed passwords were verified, want at least %d: this was not a siege of sign-ins", verified, size.signIns)
 	}
 	if grown := most.memory - idle.memory; grown > size.memory {
 		t.Errorf("the server took %d MiB more, want at most %d", grown, size.memory)

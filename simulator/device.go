@@ -128,8 +128,8 @@ func (d *device) converse(ctx context.Context, c client) error {
 	}
 }
 
-// speak publishes what the model wants to send, then ends the connection if the model or ctx
-// asks for it. It returns when the model wants to act next.
+// speak publishes what the model has to send, then ends the connection if the model or ctx
+// asks for it. It returns when the model has to act next.
 //
 //go:noinline
 func (d *device) speak(ctx context.Context, c client) (time.Time, error) {
@@ -154,7 +154,7 @@ func describe(what string, err error) error {
 	return errors.New(what)
 }
 
-// flush publishes what the model wants to send. No lock is held meanwhile.
+// flush publishes what the model has to send. No lock is held meanwhile.
 func (d *device) flush(c client) (action, time.Time, error) {
 	for {
 		d.mu.Lock()

@@ -7,5 +7,5 @@
 // neither blocks nor reads a clock. device.go drives it over a connection, of which there
 // are three kinds: eclipse/paho (paho.go), faithful, about 40 KB each; simulator/mqttlite,
 // on one goroutine, about 5 KB each; and for BLE devices those of simulator/ble, through a
-// gateway. Fleet runs many devices; Verdict says whether each runs what it should.
+// gateway. Fleet runs many devices; Verdict reports whether each runs what it should.
 package simulator

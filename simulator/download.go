@@ -220,7 +220,7 @@ func (m *model) struckDownloading() bool {
 func (m *model) ask(now time.Time) {
 	u := m.update
 	next := m.next()
-	if next >= u.asked { // nothing is under way: silence is no sign
+	if next >= u.asked { // nothing is under way: silence means nothing
 		m.wantAt = time.Time{}
 	}
 	if m.hello {

@@ -69,7 +69,7 @@ type Config struct {
 }
 
 // Fleet is a number of simulated devices. Its methods may be called at any time, from any
-// goroutine; what a device remembers outlives Run.
+// goroutine; what a device stores outlives Run.
 type Fleet struct {
 	config  Config
 	devices []*device
@@ -136,7 +136,7 @@ func (c *Config) gateways() (map[fleet.DeviceID]*ble.Gateway, error) {
 	all := map[fleet.DeviceID]*ble.Gateway{}
 	for _, d := range c.Devices {
 		if d.Gateway != "" && !own[d.Gateway] {
-			return nil, fleet.FieldErrorf("devices", "device %s is behind %s, which is no device with a connection of its own", d.ID, d.Gateway)
+			return nil, fleet.FieldErrorf("devices", "device %s is behind %s, which is not a device with a connection of its own", d.ID, d.Gateway)
 		}
 		if d.Gateway != "" && all[d.Gateway] == nil {
 			all[d.Gateway] = ble.NewGateway(d.Gateway, &c.Radio)

@@ -121,7 +121,7 @@ type model struct {
 	out    []send
 	do     action
 	stats  Stats
-	target fleet.Version // as the last Welcome said
+	target fleet.Version // of the last Welcome
 	ended  string        // how the last update ended, for people
 }
 
@@ -141,7 +141,7 @@ type answer uint8
 const (
 	toNothing  answer = iota
 	toApplying        // the device may restart
-	toFailed          // the failure needs not be said again in Hello
+	toFailed          // the failure need not be reported again in Hello
 )
 
 // action is what a model asks of its connection.
@@ -171,7 +171,7 @@ func (m *model) start() {
 	m.install()
 }
 
-// connected begins the handshake; nothing else is said before Welcome.
+// connected begins the handshake; nothing else is sent before Welcome.
 func (m *model) connected(now time.Time) {
 	m.stats.Connects++
 	m.out, m.do = m.out[:0], stay
@@ -185,7 +185,7 @@ func (m *model) connected(now time.Time) {
 	}
 }
 
-// disconnected ends what the connection carried, whoever ended it. What is kept goes on at
+// disconnected ends what the connection carried, whoever ended it. What is kept continues at
 // the next Hello. It boots where the model asked for that, and after *applying*, which
 // then has no answer to wait for.
 func (m *model) disconnected() {

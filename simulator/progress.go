@@ -53,7 +53,7 @@ type DeviceStatus struct {
 	Running fleet.Version
 	Digest  fleet.Digest  // of the image it received and runs; zero: it runs its first version still
 	Image   []byte        // the bytes, with Profile.Keep
-	Target  fleet.Version // as its last Welcome said
+	Target  fleet.Version // of its last Welcome
 	State   State
 	Online  bool
 	Tried   []fleet.Version // of the updates it has begun, each once, the first first; the last 32

@@ -77,7 +77,7 @@ func TestTheEndOfARunHidesNoTrouble(t *testing.T) {
 		}, map[fleet.DeviceID]string{
 			"gw": "it was offered nothing", "ble": "it never got a Welcome; not attached to gw: " + wire.ReasonText(wire.ReasonNotAttached),
 		}},
-		{"the gateway is none", func(c *cloud) {
+		{"the gateway is not one", func(c *cloud) {
 			c.attaches(func(fleet.DeviceID) []wire.AttachOutcome { return nil })
 		}, map[fleet.DeviceID]string{
 			"gw": "it was offered nothing", "ble": "it never got a Welcome; not attached to gw, which is not a gateway: its attach was acknowledged without effect",

@@ -39,7 +39,7 @@ func (c *Clock) Now() time.Time {
 	return c.advance(reading.Round(0), elapsed)
 }
 
-// advance is Now with what the machine's clock shows and what has elapsed since the last call.
+// advance returns the time for what the machine's clock shows and the time since the last call.
 // The caller holds c.mu.
 func (c *Clock) advance(wall time.Time, elapsed time.Duration) time.Time {
 	if c.now.IsZero() {

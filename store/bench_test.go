@@ -98,7 +98,7 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// BenchmarkJoinedSave is BenchmarkSave of a store that notes its writes for another one, which follows.
+// BenchmarkJoinedSave measures saves of a store whose writes another one follows.
 func BenchmarkJoinedSave(b *testing.B) {
 	one, other, _ := joinTwo(b, 0)
 	s, devices := filled(b, one)

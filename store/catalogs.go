@@ -30,7 +30,7 @@ func newCatalogs(c *core, timelines *timeline.Timelines) *Catalogs {
 	return &Catalogs{core: c, docs: document.New(c.Pipeline, catalogKind, keys.Product), timelines: timelines}
 }
 
-// Catalog returns the newest catalog that this process knows to exist, usually without a round
+// Catalog returns the newest catalog seen by this process, usually without a round
 // trip: its own changes are seen at once, those of another process some tenths of a second later, or by
 // the next Save of a device of the product. It returns fleet.NotFound for an unknown product.
 func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
@@ -40,7 +40,7 @@ func (s *Catalogs) Catalog(ctx context.Context, product fleet.ProductID) (*fleet
 	return s.docs.Get(ctx, product)
 }
 
-// Current is Catalog, compared with Redis if servers share the store: whoever asks may have had another one's answer.
+// Current returns the catalog, compared with Redis if servers share the store: callers may have asked another one before.
 func (s *Catalogs) Current(ctx context.Context, product fleet.ProductID) (*fleet.Catalog, error) {
 	if s.tags != nil {
 		return s.docs.Live(ctx, product)
@@ -48,7 +48,7 @@ func (s *Catalogs) Current(ctx context.Context, product fleet.ProductID) (*fleet
 	return s.docs.Get(ctx, product)
 }
 
-// newest returns the revision of the catalog that a device was saved beside, which had this tag, or of a
+// newest returns the revision of the catalog that a device was saved along with, which had this tag, or of a
 // newer one; 0 if the product was deleted.
 func (s *Catalogs) newest(ctx context.Context, product fleet.ProductID, tag string) (uint64, error) {
 	if c, is := s.docs.Tagged(product); c != nil && is == tag {
@@ -77,7 +77,7 @@ func (s *Catalogs) heard(product fleet.ProductID, tag string) {
 }
 
 // write calls work, which writes the catalog of a product; if the store is joined, every bucket has its
-// tag afterwards, and other servers know what it gives devices at once.
+// tag afterwards, and other servers see what it gives devices at once.
 func (s *Catalogs) write(ctx context.Context, product fleet.ProductID, work func() (fleet.Immediate, error)) error {
 	if s.tags == nil {
 		_, err := work()

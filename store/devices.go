@@ -40,7 +40,7 @@ func (s *Devices) Device(ctx context.Context, id fleet.DeviceID) (fleet.Device, 
 
 // Save writes d if its record is still at d.Revision by d.Written, raises that, and adds the ended
 // updates to its history, oldest first, in the same step. It returns the newest revision of the
-// product's catalog that this process knows of, which alone changes it: the highest number when it knows of none. If
+// product's catalog that this process has seen, which alone changes it: the highest number when it has seen none. If
 // servers share the store, it is the revision at that moment, 0 when the product was deleted. Errors: fleet.Conflict when
 // d is not what is stored; fleet.NotFound when the device was deleted; fleet.Unavailable, after which
 // d may have been written, or be written yet: then the caller must not modify it any more.
@@ -63,7 +63,7 @@ func (s *Devices) Edit(ctx context.Context, id fleet.DeviceID, change func(*flee
 	return d, err
 }
 
-// Change is Edit for a change that may end updates or may turn out to be none: change returns
+// Change edits a record like Edit; the change may end updates or do nothing: change returns
 // the updates that ended, which join the history in the same step, and whether there is
 // anything to save. Change returns the record as it is now and whether it was saved.
 func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
@@ -71,7 +71,7 @@ func (s *Devices) Change(ctx context.Context, id fleet.DeviceID,
 ) (d fleet.Device, saved bool, err error) {
 	var loaded *fleet.Device
 	err = document.UntilSaved("device "+id.String(), func() (again bool, err error) {
-		op := &loadDevice{id: id} // whose record is each attempt's own, as Save wants it
+		op := &loadDevice{id: id} // whose record is each attempt's own, as Save requires
 		if err := s.core.Read(ctx, op); err != nil {
 			return false, err
 		}
@@ -113,7 +113,7 @@ func (s *Devices) Create(ctx context.Context, d *fleet.Device) error {
 // maxCreated bounds the devices that are created at the same time, in few shared trips.
 const maxCreated = 128
 
-// CreateMany is Create for many devices. It returns one error per device, nil for those that
+// CreateMany writes many new records. It returns one error per device, nil for those that
 // were created.
 func (s *Devices) CreateMany(ctx context.Context, devices []*fleet.Device) []error {
 	outcomes := make([]error, len(devices))

@@ -48,7 +48,7 @@ func (s *Store) Connected(ctx context.Context, device fleet.DeviceID, holder str
 	return s.nodes.Connected(ctx, s.core.Pipeline, device, holder, at)
 }
 
-// Decide has the server that holds the session of a device, as far as the index knows, decide again what
+// Decide has the server that holds the session of a device, according to the index, decide again what
 // the device should run. If it fails, that server looks at all its devices of the bucket.
 func (s *Store) Decide(ctx context.Context, device fleet.DeviceID) error {
 	return s.nodes.Decide(ctx, s.core.Pipeline, device, s.Index.Holder(device))

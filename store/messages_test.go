@@ -95,7 +95,7 @@ func TestPagesOfMessagesShowEachOnceInBothDirections(t *testing.T) {
 			}
 		}
 		if _, _, err := s.Messages.List(t.Context(), fleet.MessageQuery{Team: 1, After: "x"}); !errors.Is(err, fleet.Invalid) {
-			t.Errorf("a cursor that is none: got %v, want invalid", err)
+			t.Errorf("a cursor that is not one: got %v, want invalid", err)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func TestTeamsHaveDevicesWithOneIDApart(t *testing.T) {
 	})
 }
 
-// trips counts the trips that ask who has an id: others go on in the background.
+// trips counts the trips that ask who has an id: others continue in the background.
 type trips struct {
 	atomic.Int64
 	key string

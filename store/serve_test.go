@@ -79,7 +79,7 @@ func TestNothingAcknowledgedIsLostWhenRedisIsKilled(t *testing.T) {
 		}
 		must(t, serverProcess(t, s).Kill())
 	}
-	for range 40 { // writes go on after the last kill
+	for range 40 { // writes continue after the last kill
 		<-progress
 	}
 	close(stop)

@@ -37,7 +37,7 @@ import (
 type Options struct {
 	URL         string           // of a Redis 7.0 or Valkey 7.2, as in pipeline.Parse; Open only
 	Dir         string           // folder of the append-only file; Serve only
-	Folder      string           // keeps which store this is, beside the images; "": nothing does. This process must have locked it
+	Folder      string           // keeps which store this is, next to the images; "": nothing does. This process must have locked it
 	Images      bool             // Folder has images
 	Room        func() error     // refuses messages and commands while the disk is almost full; nil: nothing does
 	Joined      bool             // other processes that are joined too may use the store; Open only
@@ -205,7 +205,7 @@ func (s *Store) read() {
 	})
 }
 
-// unnamed looks at a Redis that does not say which store it is.
+// unnamed looks at a Redis that holds no store id.
 func (s *Store) unnamed(ctx context.Context) (identity.Found, error) {
 	m, err := s.core.Master(keys.Teams)
 	if err != nil {
@@ -260,7 +260,7 @@ type Stats = pipeline.Stats
 // Stats returns the counts so far.
 func (s *Store) Stats() Stats { return s.core.Stats() }
 
-// FeedStats says how far this process is behind the other ones that use the store.
+// FeedStats reports how far this process is behind the other ones that use the store.
 type FeedStats = feed.Stats
 
 // FeedStats returns the counts so far. They are zero unless the store is joined.

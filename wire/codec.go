@@ -79,7 +79,7 @@ func decode(data []byte, limit int, into any) error {
 }
 
 // decodeUp is decode for what devices send. They may use indefinite lengths, as zcbor does
-// unless told otherwise; such a message is encoded again with definite ones and then
+// unless configured otherwise; such a message is encoded again with definite ones and then
 // treated like any other.
 func decodeUp(data []byte, limit int, into any) error {
 	err := decode(data, limit, into)

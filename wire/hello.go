@@ -180,7 +180,7 @@ func flow(r *helloRecord, h *Hello) error {
 	return nil
 }
 
-// defaultWindow is DefaultWindow, less where that many chunks would break MaxInFlight.
+// defaultWindow returns DefaultWindow, or less where that many chunks would break MaxInFlight.
 func defaultWindow(chunk uint32) uint32 { return min(DefaultWindow, MaxInFlight/max(chunk, 1)) }
 
 // usablePartial reads key 6, nil when absent. It is a hint: one that can't be used counts as

@@ -152,7 +152,7 @@ func TestOtherTopicsAreRefused(t *testing.T) {
 	}
 }
 
-// mayPublish is the decision about a publish to a topic that may be none of the protocol's.
+// mayPublish is the decision about a publish to a topic that may not be one of the protocol's.
 func mayPublish(speaker fleet.DeviceID, gateway bool, topic string) bool {
 	t, err := wire.ParseTopic(topic)
 	return err == nil && wire.MayPublish(speaker, gateway, t)

@@ -38,7 +38,7 @@ func SignIn(ctx context.Context, base, email, password string) (*Client, api.Tok
 	return Authorize(ctx, base, api.TokenRequest{GrantType: "password", Username: email, Password: password})
 }
 
-// Authorize is SignIn with every field of a TokenRequest, such as the team and the lifetime.
+// Authorize creates the token that r describes, and returns a client that uses it.
 func Authorize(ctx context.Context, base string, r api.TokenRequest) (*Client, api.Token, error) {
 	c := New(base, "")
 	t, err := post[api.Token](ctx, c, "/oauth/token", r)

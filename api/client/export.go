@@ -22,19 +22,19 @@ func (c *Client) ExportDevices(ctx context.Context, w io.Writer, format, product
 	return c.export(ctx, w, format, path("products", product, "export", "devices"), q)
 }
 
-// ExportUpdates is ExportDevices for the newest update of each device.
+// ExportUpdates writes the newest update of each device to w, as ExportDevices does.
 func (c *Client) ExportUpdates(ctx context.Context, w io.Writer, format, product string, f api.UpdateFilter) error {
 	q := query{}.text("state", strings.Join(f.States, ",")).text("version", f.Version)
 	return c.export(ctx, w, format, path("products", product, "export", "updates"), q)
 }
 
-// ExportMessages is ExportDevices for messages, newest first.
+// ExportMessages writes messages to w, newest first, as ExportDevices does.
 func (c *Client) ExportMessages(ctx context.Context, w io.Writer, format string, f api.MessageFilter) error {
 	q := query{}.text("deviceId", f.Device).text("topic", f.Topic).text("search", f.Search).moment("start", f.From).moment("end", f.To)
 	return c.export(ctx, w, format, path("export", "messages"), q)
 }
 
-// ExportAlerts is ExportDevices for alerts, newest first.
+// ExportAlerts writes alerts to w, newest first, as ExportDevices does.
 func (c *Client) ExportAlerts(ctx context.Context, w io.Writer, format string, f api.AlertFilter) error {
 	q := query{}.text("deviceId", f.Device)
 	if f.Archived {
@@ -43,7 +43,7 @@ func (c *Client) ExportAlerts(ctx context.Context, w io.Writer, format string, f
 	return c.export(ctx, w, format, path("export", "alerts"), q)
 }
 
-// ExportAudit is ExportDevices for the audit log, newest first.
+// ExportAudit writes the audit log to w, newest first, as ExportDevices does.
 func (c *Client) ExportAudit(ctx context.Context, w io.Writer, format string, f api.AuditFilter) error {
 	return c.export(ctx, w, format, path("export", "audit"), auditQuery(f))
 }

@@ -50,7 +50,7 @@ func tagged[T any](ctx context.Context, c *Client, path string) (out T, tag stri
 	return out, answer.Header.Get("ETag"), decode(answer, &out)
 }
 
-// do is call for answers whose body does not matter.
+// do sends a request whose answer's body does not matter.
 func (c *Client) do(ctx context.Context, method, path string, in any) error {
 	answer, err := c.sendJSON(ctx, method, path, in)
 	if err != nil {

@@ -38,7 +38,7 @@ func (a *API) Admit(ctx context.Context, who fleet.Actor, action fleet.Action, i
 	return refusal
 }
 
-// Lookup is Admit without the check of the role.
+// Lookup looks up what in names, as Admit does, without checking the role.
 func (a *API) Lookup(ctx context.Context, who fleet.Actor, _ fleet.Action, in any) error {
 	if f, names := in.(Finder); names {
 		return f.Find(ctx, a, who)

@@ -98,7 +98,7 @@ func (a *API) groupIDs(ctx context.Context, who fleet.Actor, product fleet.Produ
 	return fleet.SortGroups(ids), err
 }
 
-// exactGroupIDs is groupIDs, but each name must be a group's.
+// exactGroupIDs returns the ids of the groups names; each must exist.
 func (a *API) exactGroupIDs(ctx context.Context, who fleet.Actor, product fleet.ProductID, names []string) ([]fleet.GroupID, error) {
 	known, err := a.Registry.GroupNames(ctx, who, product)
 	if err != nil {

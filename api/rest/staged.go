@@ -16,7 +16,7 @@ type ReleasePath struct {
 	id      fleet.ReleaseID
 }
 
-// Find looks the product up and parses the number. A text that is none names no release.
+// Find looks the product up and parses the number. A text that is not a number names no release.
 func (p *ReleasePath) Find(ctx context.Context, a *API, who fleet.Actor) error {
 	if err := p.ProductPath.Find(ctx, a, who); err != nil {
 		return err

@@ -71,7 +71,7 @@ func wrongValues(query url.Values) map[string]string {
 	return faults
 }
 
-// WrongText says what is wrong with a text, or with an element of a list separated by commas;
+// WrongText returns what is wrong with a text, or with an element of a list separated by commas;
 // "" for nothing.
 func WrongText(text string) string {
 	if !utf8.ValidString(text) {

@@ -29,7 +29,7 @@ type counter struct {
 	began   chan struct{} // nil: no call waits
 	release chan struct{}
 	fails   error
-	groups  []fleet.GroupID // of who calls
+	groups  []fleet.GroupID // of the caller
 	role    fleet.Role      // the zero role is the owner
 	long    int             // bytes of the answer
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// Access says who may call an operation at all. There is no default: Serve panics on the
+// Access defines who may call an operation at all. There is no default: Serve panics on the
 // zero Access.
 type Access struct {
 	declared bool
@@ -140,7 +140,7 @@ func register[I, O any](s *service, r Route, do Func[I, O]) {
 		return out, nil
 	})
 	schemas := s.huma.OpenAPI().Components.Schemas
-	if body != nil { // only now: huma would read a body that it knows about
+	if body != nil { // only now: huma would read a body that it has set up
 		described := body.RequestBody(schemas)
 		s.operation(r).RequestBody = described
 		if kind := described.Content["application/json"]; r.example != "" && kind != nil {

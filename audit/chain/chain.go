@@ -2,7 +2,7 @@
 // later shows.
 //
 // Each entry has a number and the digest of the entry before it (docs/operations.md, "The audit
-// log can be verified"). Who notes a number and its digest elsewhere can verify later that the
+// log can be verified"). Whoever notes a number and its digest elsewhere can verify later that the
 // log still leads there.
 package chain
 

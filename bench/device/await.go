@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/wire/mqtt"
 )
 
-// Await reads until a message for the device comes whose topic goes on with kind after "down/".
+// Await reads until a message for the device comes whose topic has kind after "down/".
 func Await(c *mqttlite.Conn, id, kind string) error {
 	_, err := receive(c, "d/"+id+"/down/"+kind, time.Now().Add(swarm.ReplyTimeout))
 	return err

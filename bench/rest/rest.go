@@ -1,5 +1,5 @@
 // Package rest calls Muster for bench: against any version of the server under test, so that
-// old and new binaries are measured alike; it therefore does not use api/client.
+// old and new binaries are measured the same way; it therefore does not use api/client.
 package rest
 
 import (

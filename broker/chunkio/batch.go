@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// maxVector is how many bytes one vectored write takes: larger ones are no faster,
+	// maxVector is how many bytes one vectored write takes: larger ones are not faster,
 	// and a Stop or a PINGRESP would wait longer. It is 128 KiB of image data and what
 	// encodes them, so that a Want for that much is one write.
 	maxVector = 130 << 10

@@ -1,5 +1,5 @@
 // Package chunkio writes a device's connection: whole packets, and between them the chunks
-// of firmware that are queued for the device. It knows nothing of MQTT but the header that
+// of firmware that are queued for the device. Of MQTT it uses only the header that
 // its owner puts before each chunk.
 //
 // Writer is the connection's one writer (writer.go). Its queue of chunks and the states of

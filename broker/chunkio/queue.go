@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// state says who works on the queue of chunks. This is every change, all made with
+// state records who works on the queue of chunks. This is every change, all made with
 // Writer.mu held:
 //
 //	state    on                                       becomes

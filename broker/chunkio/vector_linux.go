@@ -12,7 +12,7 @@ const maxPieces = 1024
 
 // vector is pieces of memory that are written in one system call. It makes the call itself
 // instead of through net.Buffers: writing to a socket never blocks, so Go's scheduler need
-// not know of it. If it does, it takes the processor away from a thread that is copying
+// not see it. If it does, it takes the processor away from a thread that is copying
 // 128 KiB and has to wake another one. The zero value is ready; it is not safe for
 // concurrent use.
 type vector struct {

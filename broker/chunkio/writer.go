@@ -45,7 +45,7 @@ type Counters struct {
 	Failed   atomic.Uint64 // ranges dropped since their source failed
 }
 
-// Writer is the one writer of a connection: a write is made by who has its token. Its
+// Writer is the one writer of a connection: only the holder of its token writes. Its
 // methods may be called concurrently.
 type Writer struct {
 	transport net.Conn
@@ -87,7 +87,7 @@ func (w *Writer) Open() { w.release() }
 // error is fleet.Unavailable: the connection has ended.
 func (w *Writer) Write(p []byte) error { return w.writeBehind(p, maxWaiting) }
 
-// Answer is Write for the connection's reader, whose answers have 8 KiB more to wait in.
+// Answer writes a packet of the connection's reader, whose answers have 8 KiB more to wait in.
 func (w *Writer) Answer(p []byte) error { return w.writeBehind(p, maxWaiting+answerRoom) }
 
 // Finish writes p, which may be empty, as the last packet, after End. It is dropped before

@@ -17,7 +17,7 @@ import (
 // Sessions watches the number of the session in each device's record, past the servers: it never falls, but
 // where a replica took over from a master that had not sent it everything.
 type Sessions struct {
-	Failovers atomic.Int64 // begun and ended: odd while one is going on
+	Failovers atomic.Int64 // begun and ended: odd while one is in progress
 	Judged    atomic.Int64 // samples of the whole fleet that were compared with the one before
 
 	mu    sync.Mutex
@@ -75,7 +75,7 @@ func sampled(ctx context.Context, c *redistest.Cluster, ids []fleet.DeviceID) (m
 	for i, answer := range answers {
 		text, ok := answer.(interface{ Result() (string, error) })
 		if !ok {
-			return nil, fmt.Errorf("%v is no answer to HGET", answer)
+			return nil, fmt.Errorf("%v is not an answer to HGET", answer)
 		}
 		value, err := text.Result()
 		if err != nil && err.Error() != "redis: nil" { // without a session so far

@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/simulator"
 )
 
-// gap is the longest time between two chunks of a download that goes on. It is less than a server needs to give
+// gap is the longest time between two chunks of a running download. It is less than a server needs to give
 // the place of a slow download to another device and back.
 const gap = 500 * time.Millisecond
 
@@ -106,7 +106,7 @@ func (t *Transfers) Sample(now time.Time, all []simulator.Stats) {
 			}
 		}
 		t.last[i] = sighting{s, num}
-		if !seen { // that it has got chunks says nothing about when
+		if !seen { // its chunks don't show when they came
 			t.last[i] = sighting{s, -1}
 		}
 	}
@@ -135,7 +135,7 @@ func (t *Transfers) Judged() (samples, most int) {
 	return t.judged, t.most
 }
 
-// Doubt notes that grants may have been lost since a moment, or that a server does not know yet that they were.
+// Doubt notes that grants may have been lost since a moment, or that a server has not noticed yet that they were.
 func (t *Transfers) Doubt(since, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

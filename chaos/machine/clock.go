@@ -25,12 +25,12 @@ const ClockVariable = "MUSTER_CHAOS_CLOCK"
 //go:embed stepped.go.txt
 var steppedClock []byte
 
-// CanStep reports whether steppedClock knows this machine's code.
+// CanStep reports whether steppedClock supports this machine.
 const CanStep = runtime.GOOS == "linux" && runtime.GOARCH == "amd64"
 
 // built are the servers that this process has built.
 var built struct {
-	mu        sync.Mutex      // is held while one is built: who wants the same one waits for it
+	mu        sync.Mutex      // is held while one is built: others who need the same one wait for it
 	temporary string          // the folder for them; "": none yet; guarded by mu
 	binaries  map[bool]string // paths, by stepped; guarded by mu
 }

@@ -21,7 +21,7 @@ type View struct {
 	last  string // plain: the line printed last; guarded by mu
 }
 
-// NewView returns a view on out. It is plain if asked to be, or if out is no terminal.
+// NewView returns a view on out. It is plain if asked to be, or if out is not a terminal.
 func NewView(out *os.File, plain bool) *View {
 	return &View{out: out, live: !plain && term.IsTerminal(int(out.Fd()))}
 }

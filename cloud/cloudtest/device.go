@@ -45,7 +45,7 @@ func Dial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) *Device 
 	return d
 }
 
-// TryDial is Dial for a device that may be turned away.
+// TryDial connects a device that may be rejected.
 func TryDial(t testing.TB, broker mqttlite.Broker, c simulator.Credential) (*Device, error) {
 	conn, err := mqttlite.Dial(t.Context(), broker, mqtt.Client{ID: c.ID.String(), User: cmp.Or(c.User, c.ID.String()), Password: c.Secret})
 	if err != nil {

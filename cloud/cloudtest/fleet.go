@@ -52,13 +52,13 @@ func (s *Server) UploadVersions(size int, versions ...uint32) {
 	UploadVersions(s, s.Client, size, versions...)
 }
 
-// ReleaseVersion releases version as the product default, unless edits say otherwise.
+// ReleaseVersion releases version as the product default, unless edits override that.
 func (s *Server) ReleaseVersion(version uint32, edits ...func(*api.Release)) {
 	s.Helper()
 	ReleaseVersion(s, s.Client, version, edits...)
 }
 
-// ReleaseVersion releases version as the product default, unless edits say otherwise.
+// ReleaseVersion releases version as the product default, unless edits override that.
 func ReleaseVersion(t testing.TB, client *client.Client, version uint32, edits ...func(*api.Release)) {
 	t.Helper()
 	r := api.Release{Version: Whole(version)}

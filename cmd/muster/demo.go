@@ -221,7 +221,7 @@ func (d *demo) release(ctx context.Context, what string, r api.Release) error {
 	return err
 }
 
-// released is release, and returns the firmware then.
+// released releases a version, and returns its firmware then.
 func (d *demo) released(ctx context.Context, what string, r api.Release) (api.Firmware, error) {
 	impact, err := d.client.PreviewRelease(ctx, demoProduct, r)
 	if err != nil {

@@ -33,7 +33,7 @@ func (d *demo) fail(ctx context.Context) (api.StagedRelease, error) {
 	plan := d.plan()
 	d.view.Say("\nVersion %d will not start on three of ten devices of hardware %s, which nobody has noticed yet.", faultyVersion, hardwareB)
 	r, err := d.stage(ctx, faultyVersion, fmt.Sprintf(
-		"Releasing version %d to everybody with a careful plan: %s first, then 25 %%, 50 %% and all of them. It goes on only while\n"+
+		"Releasing version %d to everybody with a careful plan: %s first, then 25 %%, 50 %% and all of them. It continues only while\n"+
 			"%s of at least %d updates succeed, and goes back by itself above %s failures. Stages are held for a second here, not for a day.",
 		faultyVersion, humane.Count(plan.Stages[0].Devices, "device"), plan.Gate.Success, plan.Gate.Sample, plan.Halt.Failures.Share))
 	if err != nil {

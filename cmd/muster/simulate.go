@@ -137,7 +137,7 @@ func (s *simulateCmd) open() (*os.File, error) {
 	case "-":
 		return os.Stdout, nil
 	}
-	file, err := os.OpenFile(s.JSON, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // a report is no secret
+	file, err := os.OpenFile(s.JSON, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // a report is not secret
 	if err != nil {
 		return nil, fmt.Errorf("--json: %w", err)
 	}

@@ -80,7 +80,7 @@ var parts = map[string][]string{
 	"GET /p/{product}/fleet/history":              {"/p/lamp/fleet/history"},
 }
 
-// wordless are no pages: what is streamed has tests of its own, an image has no words.
+// wordless are not pages: what is streamed has tests of its own, an image has no words.
 var wordless = map[string]bool{"GET /events/stream": true, "GET /live": true, "GET /p/{product}/firmware/{version}/image": true}
 
 // addresses are the examples of every page, and with all of every part; an address nobody

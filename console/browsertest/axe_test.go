@@ -80,7 +80,7 @@ func TestPagesAreReadableByEveryoneInEveryWindow(t *testing.T) {
 	}
 }
 
-// check holds what a page owes who reads it, and takes its picture.
+// check verifies a page's accessibility, and takes its picture.
 func check(b *browser, path string, look window) {
 	b.Helper()
 	for rule, broken := range evaluate[map[string][]string](b, rules(look)) {

@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// Flashing asks first, chooses nothing by itself, and the page is true while it goes on.
+// Flashing asks first, chooses nothing by itself, and the page is true while it runs.
 func TestFlashAsksFirstAndSaysWhatGoesOn(t *testing.T) {
 	w := serve(t)
 	w.UploadVersions(imageSize, 1, 4)

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// An invited person is told where they are and gets to the sign-in by the page itself.
+// An invited person sees where they are and gets to the sign-in by the page itself.
 func TestInvitationLeadsToTheSignIn(t *testing.T) {
 	w := serve(t)
 	secret, _, err := w.Cloud.Accounts().Invite(t.Context(), owner, "new@example.com", fleet.Editor, nil)

@@ -139,7 +139,7 @@ func TestListsAndCommandsFitAPhone(t *testing.T) {
 	}
 }
 
-// Fields beside each other stand at one height, and what is chosen together stays together.
+// Fields next to each other stand at one height, and what is chosen together stays together.
 func TestFormsAreAligned(t *testing.T) {
 	w := serve(t)
 	fillTeam(t, w)

@@ -123,7 +123,7 @@ func TestFleetPageCountsWhatOneMaySee(t *testing.T) {
 	viewer.waitText("storage error 1")
 	viewer.waitText("failed 1")
 	if text := evaluate[string](viewer, `document.body.innerText`); strings.Contains(text, "digest differs") || strings.Contains(text, "Handshakes per second") {
-		t.Error("the viewer is told about devices they can't see")
+		t.Error("the viewer gets events of devices they can't see")
 	}
 	owner.verifyNotReloaded()
 	viewer.verifyNotReloaded()
@@ -292,7 +292,7 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 			if err := w.Cloud.Accounts().RemoveMember(t.Context(), owner, "viewer@example.com"); err != nil {
 				t.Fatal(err)
 			}
-			w.Dial(device).Hello(1) // a right is read anew when there is something to hear
+			w.Dial(device).Hello(1) // a right is read again when there is something to hear
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -315,7 +315,7 @@ func (b *browser) waitAnswer(script string) {
 	}
 }
 
-// For people to look at: the live pages by day, by night and on a phone, while much goes on.
+// For people to look at: the live pages by day, by night and on a phone, while much happens.
 func TestLivePagesHaveTheirPicturesTaken(t *testing.T) {
 	if !pictures {
 		t.Skip("set MUSTER_SCREENSHOTS=1 to take pictures")

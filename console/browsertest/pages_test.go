@@ -93,7 +93,7 @@ func TestPagesChangeOnesOwnPassword(t *testing.T) {
 	b.waitVisible("[name=current_password][aria-invalid=true]")
 	b.fill("[name=current_password]", cloudtest.OwnerPassword)
 	b.press("Change password")
-	b.waitText("Password changed.") // and this session goes on
+	b.waitText("Password changed.") // and this session continues
 	other := browse(t, w)
 	other.signInByForm(cloudtest.OwnerEmail, renewed)
 }
@@ -173,7 +173,7 @@ func TestPagesEditAndDeleteAProduct(t *testing.T) {
 	b.waitText("Deleted Street lock with a rather long name.")
 }
 
-// Who saves over an edit they did not see is told, and keeps what they typed.
+// Whoever saves over an edit they did not see gets a warning, and keeps what they typed.
 func TestPagesLoseNoEditOfSomeoneElse(t *testing.T) {
 	w := serve(t)
 	fillTeam(t, w)

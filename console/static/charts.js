@@ -3,7 +3,7 @@
 "use strict";
 
 const palette = ["#0f766e", "#3b7dd8", "#d97706", "#8b5cf6", "#db4c77", "#5b8c2a", "#0e93b8", "#a16207"];
-const greys = ["#9aa5b1", "#66727f", "#c3ccd4"]; // what is no version
+const greys = ["#9aa5b1", "#66727f", "#c3ccd4"]; // what is not a version
 const moods = { good: "#1fa45b", applying: "#8b5cf6", live: "#3b7dd8", bad: "#d6453d", lost: "#7f1d1d", waiting: "#e0a83a" };
 const seconds = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 604800, 2592000, 7776000]; // between marks
 const counts = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((zeros) => n * 10 ** zeros)).sort((a, b) => a - b);

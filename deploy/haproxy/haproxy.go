@@ -1,4 +1,4 @@
-// Package haproxy runs HAProxy with the example that is beside it, before servers of this machine.
+// Package haproxy runs HAProxy with the example next to it, in front of servers on this machine.
 // Tests and make chaos-cluster use it.
 package haproxy
 

@@ -54,7 +54,7 @@ const Tolerance = 5 * time.Minute
 func Verify(secret, id, timestamp, signatures string, body []byte, now time.Time) error {
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
-		return errors.New("the timestamp is no number")
+		return errors.New("the timestamp is not a number")
 	}
 	if age := now.Sub(time.Unix(seconds, 0)).Abs(); age > Tolerance {
 		return errors.New("the timestamp is too far from now")

@@ -19,7 +19,7 @@ const (
 	userAgent    = "Muster-Webhook/1"
 )
 
-// ErrGone is the error of an endpoint that answered 410: it does not want any more.
+// ErrGone is the error of an endpoint that answered 410: it refuses further messages.
 var ErrGone = errors.New("the endpoint answered 410 Gone")
 
 // Sender posts notifications. It is safe for concurrent use.
@@ -80,7 +80,7 @@ func (s *Sender) Post(ctx context.Context, address, secret, id string, body []by
 	return answer.StatusCode, nil
 }
 
-// short is an error without the method and the URL, which the user knows.
+// short is an error without the method and the URL, which the user has.
 func short(err error) error {
 	var asked *url.Error
 	if !errors.As(err, &asked) {

@@ -143,7 +143,7 @@ func (d *Directory) Open(ctx context.Context, product fleet.ProductID, digest fl
 	return file, nil
 }
 
-// missing says why there is no file of an image.
+// missing returns why there is no file of an image.
 func (d *Directory) missing(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error {
 	versions, _ := d.records.Versions(ctx, product, digest)
 	for _, f := range versions {

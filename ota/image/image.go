@@ -34,7 +34,7 @@ type Store interface {
 	// errors are those of Open.
 	Readable(ctx context.Context, product fleet.ProductID, digest fleet.Digest) error
 	// Delete removes the image of a version that was deleted, by its Digest and Object, unless
-	// another version has it. Removing one that does not exist is no error.
+	// another version has it. Removing one that does not exist is not an error.
 	Delete(ctx context.Context, product fleet.ProductID, digest fleet.Digest, object string) error
 	// Collect removes images that no version has, which a server leaves that is killed during
 	// an upload, and returns how many it removed. It spares what is younger than a day: it may

@@ -16,25 +16,25 @@ import (
 	"github.com/muster-iot/muster/wire"
 )
 
-// shelf is images in a directory, with a count of how often one was opened.
-type shelf struct {
+// countedDirectory is a Directory that counts how often an image was opened.
+type countedDirectory struct {
 	*Directory
 	t      testing.TB
 	opened atomic.Int32
 }
 
-func newShelf(t testing.TB) *shelf {
+func newCounted(t testing.TB) *countedDirectory {
 	d, _ := directory(t)
-	return &shelf{Directory: d, t: t}
+	return &countedDirectory{Directory: d, t: t}
 }
 
-func (s *shelf) Open(ctx context.Context, p fleet.ProductID, digest fleet.Digest) (File, error) {
+func (s *countedDirectory) Open(ctx context.Context, p fleet.ProductID, digest fleet.Digest) (File, error) {
 	s.opened.Add(1)
 	return s.Directory.Open(ctx, p, digest)
 }
 
 // add keeps an image of size bytes; another seed makes other bytes.
-func (s *shelf) add(size int, seed byte) (image *Staged, data []byte) {
+func (s *countedDirectory) add(size int, seed byte) (image *Staged, data []byte) {
 	s.t.Helper()
 	data = make([]byte, size)
 	for i := range data {
@@ -75,7 +75,7 @@ func all(t testing.TB, src *Source, count uint32) []byte {
 func TestChunksAreTheImage(t *testing.T) {
 	for _, size := range []int{1, 127, 128, 129, segmentBytes - 1, segmentBytes, segmentBytes + 1, 3*segmentBytes + 77} {
 		for _, chunk := range []uint32{wire.MinChunk, 4 << 10, wire.MaxChunk} {
-			images := newShelf(t)
+			images := newCounted(t)
 			f, data := images.add(size, 0)
 			src := NewChunker(images, 32<<20, 0).of(f, chunk)
 			if got := all(t, src, 16); !bytes.Equal(got, data) {
@@ -92,7 +92,7 @@ func TestChunksAreTheImage(t *testing.T) {
 }
 
 func TestASegmentIsEncodedOnceHoweverManyAsk(t *testing.T) {
-	images := newShelf(t)
+	images := newCounted(t)
 	f, _ := images.add(segmentBytes, 0)
 	chunker := NewChunker(images, 32<<20, 0)
 	var wait sync.WaitGroup
@@ -118,7 +118,7 @@ func TestASegmentIsEncodedOnceHoweverManyAsk(t *testing.T) {
 
 func TestCacheKeepsToItsBudgetAndForgetsWhatWasUsedLongestAgo(t *testing.T) {
 	const budget = 4 * (segmentBytes + segmentBytes/10)
-	images := newShelf(t)
+	images := newCounted(t)
 	f, _ := images.add(8*segmentBytes, 0)
 	chunker := NewChunker(images, budget, 0)
 	src := chunker.of(f, 4096)
@@ -148,7 +148,7 @@ func TestCacheKeepsToItsBudgetAndForgetsWhatWasUsedLongestAgo(t *testing.T) {
 }
 
 func TestALoadThatFailedIsTriedAgain(t *testing.T) {
-	images := newShelf(t)
+	images := newCounted(t)
 	f, _ := images.add(1000, 0)
 	name := images.path(product, f.Digest)
 	if err := os.Rename(name, name+".away"); err != nil {
@@ -169,7 +169,7 @@ func TestALoadThatFailedIsTriedAgain(t *testing.T) {
 // TestAnImageThatIsCutOffIsAnError holds that what is missing is not made up from what was
 // read before, which may be another team's.
 func TestAnImageThatIsCutOffIsAnError(t *testing.T) {
-	images := newShelf(t)
+	images := newCounted(t)
 	other, _ := images.add(50_000, 1)
 	f, _ := images.add(50_000, 2)
 	chunker := NewChunker(images, 32<<20, 0)
@@ -187,7 +187,7 @@ func TestAnImageThatIsCutOffIsAnError(t *testing.T) {
 func TestPacerHoldsTheRateOverAllDownloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate = 100_000
-		images := newShelf(t)
+		images := newCounted(t)
 		f, _ := images.add(500_000, 0)
 		chunker := NewChunker(images, 32<<20, rate)
 		began := time.Now()
@@ -206,7 +206,7 @@ func TestPacerHoldsTheRateOverAllDownloads(t *testing.T) {
 
 func TestPacerEndsWithTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		images := newShelf(t)
+		images := newCounted(t)
 		f, _ := images.add(100_000, 0)
 		src := NewChunker(images, 32<<20, 1000).of(f, 64<<10)
 		if _, err := src.Chunks(nil, nil, 0, 1); err != nil {
@@ -232,7 +232,7 @@ func TestPacerEndsWithTheLink(t *testing.T) {
 func BenchmarkChunks(b *testing.B) {
 	for _, chunk := range []uint32{4 << 10, 16 << 10} {
 		b.Run(fmt.Sprintf("cached/%dKiB", chunk>>10), func(b *testing.B) {
-			images := newShelf(b)
+			images := newCounted(b)
 			f, _ := images.add(4<<20, 0)
 			src := NewChunker(images, 32<<20, 0).of(f, chunk)
 			all(b, src, 64)
@@ -240,7 +240,7 @@ func BenchmarkChunks(b *testing.B) {
 		})
 	}
 	b.Run("uncached/4KiB", func(b *testing.B) {
-		images := newShelf(b)
+		images := newCounted(b)
 		f, _ := images.add(4<<20, 0)
 		benchmarkImage(b, NewChunker(images, 1, 0).of(f, 4<<10))
 	})
@@ -282,7 +282,7 @@ func (f *fetching) Open(ctx context.Context, p fleet.ProductID, digest fleet.Dig
 
 func TestAnImageThatIsBeingFetchedKeepsOnlyThoseWaitingWhoCan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		images := newShelf(t)
+		images := newCounted(t)
 		f, data := images.add(1000, 0)
 		store := &fetching{Store: images, arrived: make(chan struct{})}
 		chunker := NewChunker(store, 32<<20, 0)

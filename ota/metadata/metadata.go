@@ -12,7 +12,7 @@ import (
 const enough = 522
 
 // Read returns what the image of size bytes in r states about itself, the zero Metadata for
-// one in no format it knows. Errors: fleet.Invalid for a damaged image and for one in a text
+// one in no supported format. Errors: fleet.Invalid for a damaged image and for one in a text
 // format that devices can't run; those of r.
 func Read(r io.ReaderAt, size int64) (fleet.Metadata, error) {
 	i := image{r: r, size: size}

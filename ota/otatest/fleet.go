@@ -35,7 +35,7 @@ type Fleet struct {
 // New makes a fleet without firmware and devices. It is closed at the end of the test.
 func New(t testing.TB) *Fleet { return over(t, storetest.Open(t)) }
 
-// InMemory is New for tests in a bubble of testing/synctest.
+// InMemory makes a fleet for tests in a synctest bubble.
 func InMemory(t testing.TB) *Fleet { return over(t, storetest.InMemory(t)) }
 
 func over(t testing.TB, kept *store.Store) *Fleet {
@@ -67,7 +67,7 @@ func (f *Fleet) must(err error) {
 	}
 }
 
-// Version parses a version as a device would report it; "" is none.
+// Version parses a version as a device would report it; "" means none.
 func Version(s string) fleet.Version {
 	if s == "" {
 		return fleet.Version{}

@@ -86,7 +86,7 @@ type taking struct {
 	begun  uint64 // not 0: its update began, as this one of all
 }
 
-// New returns a Pace that knows no release.
+// New returns a Pace without releases.
 func New() *Pace {
 	return &Pace{releases: make(map[Key]*release), taken: make(map[fleet.DeviceID]taking), busy: make(map[fleet.GroupID]int), behind: make(map[fleet.DeviceID]int)}
 }

@@ -15,13 +15,13 @@ const (
 	// settled is how long after its turn began a server must have counted the devices: by then it has seen
 	// what the one before began.
 	settled = 2 * time.Second
-	// asked is how long a server wants the turn after a device asked for a place.
+	// asked is how long a server claims the turn after a device asked for a place.
 	asked = 30 * time.Second
 	// around is how long a turn lasts (store/grant).
 	around = 10 * time.Second
 )
 
-// shared is what a server knows of the others.
+// shared is what a server has received of the others.
 type shared struct {
 	servers func() int // those that live
 	want    func()

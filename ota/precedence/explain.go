@@ -2,7 +2,7 @@ package precedence
 
 import "github.com/muster-iot/muster/fleet"
 
-// Explain is Decide with its reasons: one step per rule, and per group, in the order of
+// Explain decides with reasons: one step per rule, and per group, in the order of
 // the rules. name returns a group's name, or false when the asking user may not see it: all
 // such groups are one step without a name or a version.
 func Explain(f Facts, c *fleet.Catalog, name func(fleet.GroupID) (string, bool)) Trace {

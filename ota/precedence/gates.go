@@ -14,7 +14,7 @@ type Candidate struct {
 	Disabled  bool
 	UpdatesOn bool
 	Force     bool
-	Attempts  fleet.Attempts // at whatever target; an index entry does not know NotBefore
+	Attempts  fleet.Attempts // at whatever target; an index entry has no NotBefore
 	Running   fleet.Version
 	Hardware  string // revision, "" when not known
 

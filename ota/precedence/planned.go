@@ -10,7 +10,7 @@ import (
 )
 
 // The gates in this file are those of a release's plan: when updates may begin, and how many
-// devices are updated at the same time. Waiting for them is free. They have nothing to say about
+// devices are updated at the same time. Waiting for them is free. They do not apply to
 // other firmware, nor once an update is under way: then their step is zero.
 
 // By makes r, of the candidate's catalog, the release that gives its target.

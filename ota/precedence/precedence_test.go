@@ -68,7 +68,7 @@ func TestPrecedence(t *testing.T) {
 		{name: "rc.10 is above rc.9", groups: []fleet.GroupID{beta, eu}, release: releases{beta: "1.4.0-rc.10", eu: "1.4.0-rc.9"}, target: "1.4.0-rc.10", reason: fleet.BecauseGroup, winner: beta},
 		{name: "a pre-release alone is taken", groups: []fleet.GroupID{beta}, def: "1.3.0", release: releases{beta: "1.4.0-rc.1"}, target: "1.4.0-rc.1", reason: fleet.BecauseGroup, winner: beta},
 		{name: "group without a release counts as no group", groups: []fleet.GroupID{empty}, def: "3", release: releases{beta: "4"}, target: "3", reason: fleet.BecauseDefault},
-		{name: "group without a release beside one with", groups: []fleet.GroupID{beta, empty}, def: "3", release: releases{beta: "1"}, target: "1", reason: fleet.BecauseGroup, winner: beta},
+		{name: "group without a release along with one that has one", groups: []fleet.GroupID{beta, empty}, def: "3", release: releases{beta: "1"}, target: "1", reason: fleet.BecauseGroup, winner: beta},
 		{name: "leaving the last group falls to the default, also a lower one", def: "1", release: releases{beta: "4"}, target: "1", reason: fleet.BecauseDefault},
 		{name: "leaving the last group without a default", release: releases{beta: "4"}, reason: fleet.BecauseNone},
 		{name: "unrelease falls to the other group", groups: []fleet.GroupID{beta, eu}, def: "3", release: releases{eu: "2"}, target: "2", reason: fleet.BecauseGroup, winner: eu},

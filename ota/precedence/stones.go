@@ -36,7 +36,7 @@ func (c *Candidate) direct() bool { return c.Firmware.Requires.Has(c.Running) }
 
 // way returns what to install one after the other to get to c's target, which comes last; nil if no
 // uploaded versions lead there. Stepping stones are between what runs and the target, also where that is
-// a lower version, so that each brings the device nearer; where what runs is no known version, they are
+// a lower version, so that each brings the device nearer; where what runs is not a known version, they are
 // below the target. All of them suit the device. Each is the one nearest to the target
 // that can be installed over the one before and leads on.
 func (c *Candidate) way() []fleet.Firmware {

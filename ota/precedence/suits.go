@@ -9,7 +9,7 @@ import (
 
 // The gates in this file are about firmware that a device can't take, whoever orders it: it is
 // for other hardware, its security counter is too low, or it can't be installed over the
-// version that runs (docs/rules.md#firmware-precedence). They have nothing to say about
+// version that runs (docs/rules.md#firmware-precedence). They do not apply to
 // firmware without such conditions: then their step is zero.
 
 // Aim makes target, of catalog c, the version that the candidate should get.

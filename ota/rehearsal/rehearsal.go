@@ -68,7 +68,7 @@ func (f Fault) Strikes(id fleet.DeviceID, n int) bool {
 }
 
 // Rehearse runs a release with a plan on a copy of product's fleet, from now until it has ended,
-// can't go on, or a year is over. order must begin one release with a plan. It changes nothing.
+// can't continue, or a year is over. order must begin one release with a plan. It changes nothing.
 // Errors: those of release.Service.Release for this order; fleet.Invalid for an order without a
 // plan and for unknown faults; fleet.TooLarge for more than 20,000 devices; fleet.Busy while another
 // rehearsal runs, and after a minute; fleet.Unavailable until the index is built.

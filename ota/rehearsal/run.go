@@ -83,7 +83,7 @@ func (x *rehearsal) after(wait time.Duration, d *device, happens func(*rehearsal
 	heap.Push(&x.events, event{x.now.Add(wait), x.order, d, d.pending, happens})
 }
 
-// run runs the release until it can't go on.
+// run runs the release until it can't continue.
 func (x *rehearsal) run(ctx context.Context) error {
 	for _, d := range x.sorted() {
 		if away := x.now.Sub(d.lastHello); !d.online && !d.lastHello.IsZero() && away < silent {

@@ -57,7 +57,7 @@ func (s *Service) runners(actor fleet.Actor, c *fleet.Catalog) (map[string]int, 
 	return running, err
 }
 
-// tags says where f is released, as far as actor may see.
+// tags returns where f is released, as far as actor may see.
 func tags(actor fleet.Actor, c *fleet.Catalog, f fleet.Firmware, running map[string]int) fleet.FirmwareView {
 	r := fleet.FirmwareView{Firmware: f, Default: c.Default.Equal(f.Version), Devices: unknown, Tag: tagOf(actor, c, f)}
 	if running != nil {

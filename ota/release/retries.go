@@ -25,7 +25,7 @@ func (s *Service) Quiet() *Service {
 	return &quiet
 }
 
-// RetryAll does Retry for the devices that q selects, that actor sees and that are Retryable: up to
+// RetryAll retries the devices that q selects, that actor sees and that are Retryable: up to
 // MaxRetries, and more reports whether others are left. Devices that were deleted meanwhile, or that
 // actor may not operate, are passed over. It stops at an error of the store: repeating it continues.
 // Errors: fleet.Denied, fleet.Unavailable until the index is built.

@@ -58,7 +58,7 @@ func (s *Service) deviceFor(ctx context.Context, actor fleet.Actor, action fleet
 	return d, s.may(ctx, actor, action, &d)
 }
 
-// may is fleet.May with the gateway a BLE device is judged by.
+// may checks a right, with the gateway a BLE device is judged by.
 func (s *Service) may(ctx context.Context, actor fleet.Actor, action fleet.Action, d *fleet.Device) error {
 	object := fleet.Object{Team: d.Team, Device: d}
 	if d.Kind == fleet.BLE && d.Gateway != "" && actor.Role.Restricted() {

@@ -94,7 +94,7 @@ func (s *Service) Causes(ctx context.Context, actor fleet.Actor, q Query, first 
 // Devices lists the devices that q selects and actor sees by id, from the one after the id after,
 // up to limit or 100; and the cursor of the next page, "" on the last. A device that is there, and
 // selected, the whole time is on exactly one page, whatever becomes of others meanwhile. Errors as
-// Causes, and fleet.Invalid for a cursor that is none.
+// Causes, and fleet.Invalid for a broken cursor.
 func (s *Service) Devices(ctx context.Context, actor fleet.Actor, q Query, after string, limit int) (list []Device, next string, err error) {
 	if _, err := fleet.ParseDeviceID(after); after != "" && err != nil {
 		return nil, "", fleet.FieldErrorf("after", "cursor %.40q is not one of this list: start again without it", after)

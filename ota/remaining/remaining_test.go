@@ -195,7 +195,7 @@ func TestPagesOfWhatIsLeftMissNobodyWhoStays(t *testing.T) {
 		}
 	}
 	if _, _, err := s.Devices(t.Context(), admin, remaining.Query{Product: otatest.Product}, "no cursor", 4); !errors.Is(err, fleet.Invalid) {
-		t.Errorf("a cursor that is none: got %v", err)
+		t.Errorf("a cursor that is not one: got %v", err)
 	}
 }
 

@@ -82,7 +82,7 @@ func (s *Service) cause(c *fleet.Catalog, r *fleet.Release, e *fleet.IndexEntry,
 	return d.Cause(e)
 }
 
-// absences remembers since when devices have been restarting into a release's version, by the
+// absences records since when devices have been restarting into a release's version, by the
 // clock of this process, which does not jump. After a restart of the process they have their
 // full time again.
 type absences map[fleet.DeviceID]time.Time

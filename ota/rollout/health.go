@@ -33,7 +33,7 @@ type signs struct {
 // never blocks.
 func (s *Service) Handshake(product fleet.ProductID, device fleet.DeviceID, confirmed bool) {
 	s.sign(product, device, func(g *signs, now time.Time) {
-		if confirmed { // what the update itself took is no trouble
+		if confirmed { // what the update itself took does not count
 			*g = signs{since: now, confirmed: now}
 			return
 		}

@@ -47,7 +47,7 @@ func Next(r fleet.Release, n fleet.ReleaseCounts, observed time.Duration, now ti
 	return r
 }
 
-// halted stops r by itself, as its plan says.
+// halted stops r by itself, as its plan requires.
 func halted(r fleet.Release, why string) fleet.Release {
 	r.State, r.Why, r.Alert = fleet.ReleaseHalted, why, true
 	if r.Plan.Revert {

@@ -62,7 +62,7 @@ func TestEveryTransition(t *testing.T) {
 		{name: "running: exactly the gate's bar", from: at(fleet.ReleaseRunning, 0, 2*hour), counts: fleet.ReleaseCounts{Confirmed: 98, Failed: 2}, want: at(fleet.ReleaseRunning, 1, 0)},
 		{name: "running: lost devices count against the gate", from: at(fleet.ReleaseRunning, 0, 2*hour), counts: fleet.ReleaseCounts{Confirmed: 60, Lost: 2}, want: at(fleet.ReleaseWaiting, 0, 2*hour), why: "60 of 62"},
 		{name: "running: no gate", from: at(fleet.ReleaseRunning, 0, 2*hour), plan: func(p *fleet.ReleasePlan) { p.Gate = 0 }, want: at(fleet.ReleaseRunning, 1, 0)},
-		{name: "running: devices on the way are no fault", from: at(fleet.ReleaseRunning, 0, hour), counts: fleet.ReleaseCounts{Updating: map[fleet.UpdateState]int{fleet.Downloading: 100}, Waiting: map[string]int{"offline": 1000}}, want: at(fleet.ReleaseRunning, 0, hour)},
+		{name: "running: devices on the way are not a fault", from: at(fleet.ReleaseRunning, 0, hour), counts: fleet.ReleaseCounts{Updating: map[fleet.UpdateState]int{fleet.Downloading: 100}, Waiting: map[string]int{"offline": 1000}}, want: at(fleet.ReleaseRunning, 0, hour)},
 		{name: "running: a person has to approve", from: at(fleet.ReleaseRunning, 1, hour), counts: good, want: at(fleet.ReleaseWaiting, 1, hour), why: "waits for approval"},
 		{name: "waiting: an approval does not come by time", from: at(fleet.ReleaseWaiting, 1, hour), counts: good, observed: 100 * hour, want: at(fleet.ReleaseWaiting, 1, hour)},
 		{name: "waiting: the gate comes to hold", from: at(fleet.ReleaseWaiting, 0, 2*hour), counts: good, want: at(fleet.ReleaseRunning, 1, 0)},

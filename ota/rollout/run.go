@@ -210,7 +210,7 @@ func moved(a, b *fleet.Release) bool {
 	return a.State != b.State || a.Share != b.Share || a.Stage != b.Stage
 }
 
-// change writes what decide makes of a release under way, and has everyone know who depends on
+// change writes what decide makes of a release under way, and notifies everyone who depends on
 // it. record is called with both states where more than the observed time changed. It returns
 // the release and its catalog as they are now. Errors: fleet.NotFound when it is not under way.
 func (s *Service) change(ctx context.Context, product fleet.ProductID, id fleet.ReleaseID,

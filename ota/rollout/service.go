@@ -81,7 +81,7 @@ type key struct {
 	release fleet.ReleaseID
 }
 
-// watch is what this process knows of a release beyond the catalog.
+// watch is this process's state of a release beyond the catalog.
 type watch struct {
 	unsaved time.Duration // observed since it was written to the catalog
 	seen    time.Time     // when it was last observed

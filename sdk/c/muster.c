@@ -46,7 +46,7 @@ enum {
     PART,   /* held bytes of an image are in the slot */
     MARKED, /* the boot loader is about to be asked to try it, or was */
     TESTED, /* it was asked */
-    ENDED   /* the outcome was not told yet */
+    ENDED   /* the outcome was not reported yet */
 };
 
 /* state. APPLYING ends by a restart, or a failure to install. */
@@ -616,7 +616,7 @@ static int keep(muster_t *m)
 }
 
 /* greet: the server answered. That proves that the image that runs can be updated, and
- * that the outcome was told. */
+ * that the outcome was reported. */
 static void greet(muster_t *m)
 {
     if (m->greeted) {
@@ -645,7 +645,7 @@ static void welcomed(muster_t *m)
     } else if (w->REASON == MUSTER_NOT_NOW && (m->seen & 5u) == 0u) {
         muster_hello(m);
     } else {
-        /* told again */
+        /* reported again */
     }
     if (m->port->welcome != NULL) {
         m->port->welcome(m, w->TIME, w->REASON);

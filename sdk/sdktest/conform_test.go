@@ -23,7 +23,7 @@ import (
 // client is one implementation of the device's side.
 type client struct {
 	name     string
-	patience float64 // a machine emulated beside nine others is slow
+	patience float64 // a machine emulated along with nine others is slow
 	run      func(t *testing.T, bench string) (stop func())
 	except   map[string]string // cases that make no sense for it, and why
 }

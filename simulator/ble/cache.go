@@ -45,7 +45,7 @@ func (c *cache) connected(t *trunk) {
 	c.mu.Unlock()
 }
 
-// owns is Gateway.Downloads: a connection has one range under way (docs/gateways.md).
+// owns implements Gateway.Downloads: a connection has one range under way (docs/gateways.md).
 func (c *cache) owns(image fleet.Image) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

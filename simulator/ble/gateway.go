@@ -127,7 +127,7 @@ func (t *trunk) publishFor(a *air, topic string, qos byte, payload []byte) (uint
 	return t.publish(a, topic, qos, payload)
 }
 
-// publish is publishFor for a caller that holds mu.
+// publish publishes as publishFor does; the caller holds mu.
 func (t *trunk) publish(a *air, topic string, qos byte, payload []byte) (uint16, error) {
 	if t.ended {
 		return 0, errOutOfReach

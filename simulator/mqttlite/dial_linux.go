@@ -2,7 +2,7 @@ package mqttlite
 
 import "syscall"
 
-// ipBindAddressNoPort lets the kernel choose the port at connect, when it knows the
+// ipBindAddressNoPort lets the kernel choose the port at connect, when it has the
 // destination, so that a port serves several destinations (ip(7), IP_BIND_ADDRESS_NO_PORT).
 const ipBindAddressNoPort = 24
 

@@ -28,7 +28,7 @@ var (
 	archiveScript = pipeline.NewScript(archiveSource)
 )
 
-// Scripts are those the pipeline must know.
+// Scripts are those the pipeline must load.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{raiseScript, archiveScript} }
 
 // Log is the alerts in one Redis. It is safe for concurrent use.

@@ -23,7 +23,7 @@ var (
 	unclaimScript = pipeline.NewScript(unclaimSource)
 )
 
-// Scripts are those the pipeline must know.
+// Scripts are those the pipeline must load.
 func Scripts() []*pipeline.Script {
 	return []*pipeline.Script{claimScript, unclaimScript}
 }

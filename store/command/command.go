@@ -32,7 +32,7 @@ var (
 	expireScript = pipeline.NewScript(expireSource)
 )
 
-// Scripts are those the pipeline must know.
+// Scripts are those the pipeline must load.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{queueScript, finishScript, expireScript} }
 
 // Outboxes are those of all devices in one Redis. It is safe for concurrent use.

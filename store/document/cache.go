@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Cached returns the newest state this process knows to exist, nil when it doesn't hold that.
+// Cached returns the newest state seen by this process, nil when it doesn't hold that.
 func (s *Documents[ID, T]) Cached(id ID) *T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -24,7 +24,7 @@ func (s *Documents[ID, T]) Cached(id ID) *T {
 	return value
 }
 
-// Tagged is Cached with the tag of that state.
+// Tagged returns the state as Cached does, with its tag.
 func (s *Documents[ID, T]) Tagged(id ID) (value *T, tag string) {
 	if value = s.Cached(id); value == nil {
 		return nil, ""
@@ -75,7 +75,7 @@ func (s *Documents[ID, T]) Saw(id ID, rev uint64) {
 	}
 }
 
-// Newest returns the newest revision of id that this process knows of. When it knows of none it
+// Newest returns the newest revision of id that this process has seen. When it has seen none it
 // returns the highest number, so that whoever compares revisions reads the document.
 func (s *Documents[ID, T]) Newest(id ID) uint64 {
 	s.mu.Lock()

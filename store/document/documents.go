@@ -95,7 +95,7 @@ func (s *Documents[ID, T]) Load(ctx context.Context, id ID) (*T, error) {
 	return value, nil
 }
 
-// Get returns the newest state this process knows to exist, without a round trip if it holds
+// Get returns the newest state seen by this process, without a round trip if it holds
 // that; fleet.NotFound when there is none.
 func (s *Documents[ID, T]) Get(ctx context.Context, id ID) (*T, error) {
 	if value := s.Cached(id); value != nil {
@@ -104,7 +104,7 @@ func (s *Documents[ID, T]) Get(ctx context.Context, id ID) (*T, error) {
 	return s.Load(ctx, id)
 }
 
-// Live is Get, but compares the revision with that in Redis first, so that a change by another
+// Live returns the state like Get, but first compares the revision with Redis, so that a change by another
 // process is seen.
 func (s *Documents[ID, T]) Live(ctx context.Context, id ID) (*T, error) {
 	value := s.Cached(id)
@@ -132,7 +132,7 @@ func (s *Documents[ID, T]) revision(ctx context.Context, id ID) (uint64, error) 
 	return parseRevision(text), nil
 }
 
-// parseRevision is 0 for a text that is no revision.
+// parseRevision returns 0 for a text that is not a revision.
 func parseRevision(text string) uint64 {
 	n, _ := strconv.ParseUint(text, 10, 64)
 	return n
@@ -162,7 +162,7 @@ func (s *Documents[ID, T]) Edit(ctx context.Context, id ID, change func(*T) erro
 	return changed, nil
 }
 
-// EditOrCreate is Edit of a document that need not exist: then change gets an empty one.
+// EditOrCreate edits a document that need not exist: then change gets an empty one.
 func (s *Documents[ID, T]) EditOrCreate(ctx context.Context, id ID, change func(*T) error) (changed *T, err error) {
 	changed, err = s.Edit(ctx, id, change)
 	if !errors.Is(err, fleet.NotFound) {
@@ -206,7 +206,7 @@ func (s *Documents[ID, T]) Raise(ctx context.Context, id ID, above uint64) error
 	return s.writeAs(ctx, id, fields, raised, max(above, *s.kind.Revision(value))+1)
 }
 
-// writeAs is write with the revision that value then has.
+// writeAs writes value with the revision that it then has.
 func (s *Documents[ID, T]) writeAs(ctx context.Context, id ID, old map[string]string, value *T, next uint64) error {
 	nonce := s.redis.Nonce()
 	sets, drops := difference(old, s.kind.Write(value))

@@ -98,10 +98,10 @@ func (f *Feed) wrote(id fleet.DeviceID, w write, apply func()) {
 	apply()
 }
 
-// Stats says how far behind the other processes a joined one is.
+// Stats reports how far behind the other processes a joined one is.
 type Stats struct {
 	Joined  bool
-	Rows    uint64        // writes that it knows of and has not applied
+	Rows    uint64        // writes that it has seen and not applied
 	Behind  time.Duration // how long ago what it has was all there is
 	Applied uint64        // writes of other processes that it has applied
 	Rescans uint64        // parts that it has read again, because their feed has a gap

@@ -42,7 +42,7 @@ type part struct {
 	absent time.Time                // since when the feed is not there at all; zero while it is
 }
 
-// look is what a follower knows of a part before it asks Redis.
+// look is what a follower has of a part before it asks Redis.
 type look struct {
 	part  int
 	at    position

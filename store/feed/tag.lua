@@ -1,4 +1,4 @@
--- Sets the tag of a catalog beside the records of a bucket, unless the one there is as new.
+-- Sets the tag of a catalog next to the records of a bucket, unless the one there is as new.
 -- KEYS  1 tags of the bucket
 -- ARGV  1 product, as a field of the tags  2 tag, "" if the catalog is deleted
 -- Returns the tag that is as new, "" if the tag is set.

@@ -27,7 +27,7 @@ var (
 	noteScript = pipeline.NewScript(noteSource)
 )
 
-// Scripts returns the scripts of this package, which the pipeline must know besides those of Noting.
+// Scripts returns the scripts of this package, which the pipeline must load besides those of Noting.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{tagScript, noteScript} }
 
 // Tags keeps the tags of catalogs that lie in each bucket. It is safe for concurrent use.
@@ -94,7 +94,7 @@ func (t *Tags) publish(ctx context.Context, product fleet.ProductID, edit, now s
 		if latest, err := t.docs.Tag(ctx, product); err != nil || latest != tag {
 			continue // it was edited meanwhile
 		}
-		// A fail-over lost edits that the buckets know: their revisions must not be used again.
+		// A fail-over lost edits that the buckets have: their revisions must not be used again.
 		if err := t.docs.Raise(ctx, product, revisionOf(newer)); err != nil && !errors.Is(err, fleet.Conflict) {
 			return err
 		}

@@ -23,7 +23,7 @@ type Filter struct {
 	Product fleet.ProductID
 	Name    string
 	Query   string
-	By      string // email of who saved it
+	By      string // email of the user who saved it
 }
 
 // key is what names a filter in its team.

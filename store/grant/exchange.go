@@ -41,8 +41,8 @@ func (g *Grants) lapse() {
 }
 
 // exchange lowers what this node may use to its share, publishes that, and takes more if the others
-// have left any. It gives up at once what others want, and not only at the next exchange: who wanted it may
-// not want it any more by then.
+// have left any. It gives up at once what others need, and not only at the next exchange: others may
+// not need it any more by then.
 func (g *Grants) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
@@ -58,7 +58,7 @@ func (g *Grants) exchange(ctx context.Context) error {
 		r.version, r.seconds = reply.version, reply.seconds
 		if reply.all == nil {
 			r.table[g.nodes.ID()] = mine
-			if g.nodes.Lapsed() { // nobody knows whether others counted this node
+			if g.nodes.Lapsed() { // others may not have counted this node
 				return nil
 			}
 			r.confirmed, r.lapsed = began, false

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// inode tells a folder from its copy at the same path.
+// inode distinguishes a folder from its copy at the same path.
 func inode(info fs.FileInfo) string {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return fmt.Sprint(s.Ino)

@@ -19,7 +19,7 @@ const (
 	Migrating = "migrating" // some keys have their names of an older layout, others those of this one
 )
 
-// First is the layout of stores that do not say which they have.
+// First is the layout of stores that do not record one.
 const First = "1"
 
 // Older are the layouts that can be migrated to this one.

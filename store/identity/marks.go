@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// markField of the store hash says that every part of the Cluster has its mark.
+// markField of the store hash records that every part of the Cluster has its mark.
 const markField = "marks"
 
 // mark is a hash by which a master is known to be one of a store's: its fields are id and beat.

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/store/pipeline"
 )
 
-// Found is what Take has to know of a Redis without an id.
+// Found is what Take needs of a Redis without an id.
 type Found struct {
 	Fleet  bool // it has a fleet, of a Muster before there were ids
 	Images bool // the data folder has firmware images
@@ -23,7 +23,7 @@ type Found struct {
 // Take makes this process the holder of the store. While another process's lease lasts, Take
 // waits to see whether that renews it. It returns an error that says what to do when another
 // process holds the store, when Redis is empty but the folder belongs to a store, and when they
-// belong to different ones, and an *OtherLayout when this release does not know the layout of its
+// belong to different ones, and an *OtherLayout when this release does not support the layout of its
 // keys. at returns the master of a key; unnamed looks at a Redis without an id.
 func (k *Keeper) Take(ctx context.Context, at func(key string) (pipeline.Master, error), unnamed func(context.Context) (Found, error)) error {
 	c, err := at(keys.Store)

@@ -18,7 +18,7 @@ if id == '' then
   id = ARGV[2]
   redis.call('HSET', KEYS[1], 'id', id, 'layout', ARGV[7])
 end
--- Layout 1 counted in the field epoch. Where that is no number, its releases fail to take the store:
+-- Layout 1 counted in the field epoch. Where that is not a number, its releases fail to take the store:
 -- they would find it empty.
 if at[5] ~= 'newer' then
   redis.call('HSET', KEYS[1], 'epoch', 'newer', 'term', at[2] or at[5] or '0')

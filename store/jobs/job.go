@@ -48,7 +48,7 @@ func (s State) Over() bool { return s == Done || s == Canceled || s == Failed }
 // Job is one background job.
 type Job struct {
 	Number  uint32 // grows per team
-	Key     string // given by who started it: a second start with the same one is this job; "": none
+	Key     string // given by its creator: a second start with the same one is this job; "": none
 	Product fleet.ProductID
 	Action  Action
 

@@ -24,7 +24,7 @@ var (
 	amendScript = pipeline.NewScript(amendSource)
 )
 
-// Scripts are those the pipeline must know.
+// Scripts are those the pipeline must load.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{adoptScript, amendScript} }
 
 // Owners are the processes that may use a journal at the same time.

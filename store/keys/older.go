@@ -43,7 +43,7 @@ func Older(key string) bool {
 	return first || second || FromOlderSlug(key)
 }
 
-// Astray reports whether key is that of a device record which said no team when it was migrated.
+// Astray reports whether key is that of a device record without a team when it was migrated.
 func Astray(key string) bool { return strings.HasPrefix(key, "d:{") && strings.Contains(key, "}:0/") }
 
 // FromLayout1 returns the key that key was in layout 2, for one of layout 1; ok reports whether it

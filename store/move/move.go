@@ -130,7 +130,7 @@ func (s *Move) raise(ctx context.Context, to pipeline.Master, term any) error {
 	seen, _ := term.(string)
 	took, err := strconv.Atoi(seen)
 	if err != nil {
-		return fmt.Errorf("the store's term is %.20q, which is no number", seen)
+		return fmt.Errorf("the store's term is %.20q, which is not a number", seen)
 	}
 	if now, err := to.HGet(ctx, keys.Store, "term").Int(); err != nil || now >= took {
 		return err

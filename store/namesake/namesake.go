@@ -24,7 +24,7 @@ var source string
 // Script must be known to the pipeline.
 var Script = pipeline.NewScript(source)
 
-// remembered is how many ids a Reader remembers the team of, 8 bytes each.
+// remembered is how many ids a Reader caches the team of, 8 bytes each.
 const remembered = 1 << 18
 
 // Reader reads devices by their ids alone. It is safe for concurrent use.

@@ -39,7 +39,7 @@ func (n *Nodes) held() map[string]bool {
 	return held
 }
 
-// take takes the leases that this node wants and no living node has. leases are all there are.
+// take takes the leases that this node may have and no living node has. leases are all there are.
 func (n *Nodes) take(ctx context.Context, m pipeline.Master, leases map[string]string) error {
 	if n.draining.Load() {
 		return n.giveUp(ctx, m, leases)

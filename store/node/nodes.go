@@ -102,7 +102,7 @@ func (n *Nodes) ID() string {
 	return n.id
 }
 
-// Alive reports whether id is this node or one that lives, as far as this node knows.
+// Alive reports whether id is this node or one that lives, as far as this node has seen.
 func (n *Nodes) Alive(id string) bool {
 	if n == nil || id == "" {
 		return false
@@ -116,8 +116,8 @@ func (n *Nodes) Alive(id string) bool {
 	return p != nil && p.alive
 }
 
-// Dead reports whether id is another node that this one has seen dying. Of one that left, and of one whose
-// first beat it has not seen yet, it knows nothing.
+// Dead reports whether id is another node that this one has seen dying. It is false for one that left and one whose
+// first beat it has not seen yet.
 func (n *Nodes) Dead(id string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

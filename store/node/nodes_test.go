@@ -198,7 +198,7 @@ func TestATermEndsWhenOthersMayHaveTakenOver(t *testing.T) {
 		time.Sleep(time.Millisecond) //nolint:forbidigo // in a bubble
 		second := n.Term()
 		if second == first {
-			t.Error("others may have taken over, and it goes on")
+			t.Error("others may have taken over, and it continues")
 		}
 		n.reached(time.Now())
 		if n.Term() != second || n.Lapsed() {

@@ -18,11 +18,11 @@ const (
 	Operators = "operators" // it takes none
 )
 
-// Peer is what a node says of itself with each beat.
+// Peer is what a node reports of itself with each beat.
 type Peer struct {
 	ID      string
 	Role    string
-	Release string // of the program; "" for one that does not say
+	Release string // of the program; "" if not reported
 	// Draining: it is being stopped, and its devices are to connect to others.
 	Draining bool
 	// Takes is how many more connections of devices it can take in a second.
@@ -37,10 +37,10 @@ func (p Peer) TakesDevices() bool { return p.Role != Operators && !p.Draining }
 // Leads reports whether it serves operators, and may hold leases, now.
 func (p Peer) Leads() bool { return p.Role != Devices && !p.Draining }
 
-// takesUnsaid is Takes of a node that does not say it: a release before this.
+// takesUnsaid is assumed as Takes of a node that does not report it: an older release.
 const takesUnsaid = 250
 
-// text is the field of a node: its beats, its role, and words that releases which do not know them skip.
+// text is the field of a node: its beats, its role, and words that older releases skip.
 func (p Peer) text(beats uint64) string {
 	words := []string{
 		strconv.FormatUint(beats, 10), p.Role, "release=" + strings.Join(strings.Fields(p.Release), "-"),
@@ -72,7 +72,7 @@ func readPeer(id, text string) Peer {
 	return p
 }
 
-// self is what this node says of itself.
+// self is what this node reports of itself.
 func (n *Nodes) self() Peer {
 	p := Peer{Role: n.config.Role, Release: n.config.Release, Draining: n.draining.Load(), format: keys.Format, oldest: keys.OldestFormat}
 	if takes := n.takes.Load(); takes != nil {
@@ -81,7 +81,7 @@ func (n *Nodes) self() Peer {
 	return p
 }
 
-// Offer sets what this node says of the connections it can take: how many in a second. takes must not block.
+// Offer sets how many connections this node can take in a second, as reported to others. takes must not block.
 func (n *Nodes) Offer(takes func() int) {
 	if n != nil {
 		n.takes.Store(&takes)

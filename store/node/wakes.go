@@ -30,7 +30,7 @@ func (n *Nodes) Wake(p redis.Pipeliner, device fleet.DeviceID, holder string) {
 	}
 }
 
-// WakeOthers is Wake for a device whose record does not say, or was not read, who holds its session.
+// WakeOthers wakes all other nodes: the record of the device has no holder, or was not read.
 func (n *Nodes) WakeOthers(p redis.Pipeliner, device fleet.DeviceID) {
 	for _, other := range n.Others() {
 		n.wake(p, device, other, keys.Device(device))
@@ -88,7 +88,7 @@ func readWoken(text string) Woken {
 	return Woken{Device: keys.DeviceOf(device), Connected: at}
 }
 
-// watch is what Watch knows of each bucket.
+// watch is Watch's state of each bucket.
 type watch struct {
 	names  []string
 	owners [keys.Buckets]redis.Cmdable // who held it at the last poll that worked
@@ -108,7 +108,7 @@ type Follower struct {
 	Suspect func()
 }
 
-// Watch calls f until ctx ends. split says which master has which of some keys. A nil Nodes is never woken.
+// Watch calls f until ctx ends. split returns which master has which of some keys. A nil Nodes is never woken.
 func (n *Nodes) Watch(ctx context.Context, split func(names []string) map[redis.Cmdable][]int, f Follower) {
 	if n == nil {
 		return

@@ -24,7 +24,7 @@ var (
 	swapScript   = pipeline.NewScript(swapSource)
 )
 
-// Scripts returns the scripts, which the pipeline must know.
+// Scripts returns the scripts, which the pipeline must load.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{commitScript, swapScript} }
 
 // MaxRecords bounds the notifications kept per team. Beyond, the oldest that are settled are dropped.
@@ -33,7 +33,7 @@ const MaxRecords = 500
 // Outbox is safe for concurrent use.
 type Outbox struct{ redis *pipeline.Pipeline }
 
-// New returns the outbox of a pipeline that knows Scripts.
+// New returns the outbox of a pipeline with these Scripts.
 func New(p *pipeline.Pipeline) *Outbox { return &Outbox{redis: p} }
 
 // Channels returns the texts that Swap stored, by name.

@@ -55,7 +55,7 @@ func Transient(err error) bool {
 var misnamed = []struct{ prefix, advice string }{
 	{"unknown command 'script'", "a Redis Sentinel answers: let redis.url name the master that it watches (?master_name=NAME)"},
 	{"unknown command 'cluster'", "a Redis Sentinel answers, but redis.url names nodes of a Cluster (addr=): add master_name=NAME"},
-	{"unknown command 'sentinel'", "redis.url names Sentinels (master_name=), but a Redis answers that is none: leave master_name out, or name the Sentinels"},
+	{"unknown command 'sentinel'", "redis.url names Sentinels (master_name=), but a Redis answers that is not one: leave master_name out, or name the Sentinels"},
 	{"This instance has cluster support disabled", "redis.url names nodes of a Cluster (addr=), but a Redis that is not in cluster mode answers: " +
 		"name one server, without addr=, or set cluster-enabled yes there"},
 }
@@ -139,7 +139,7 @@ func Refused(err error) error {
 var errRefused = errors.New("refused")
 
 // Misnamed returns what to do about an error that says that a Redis is of another kind than its URL
-// says, or that its Sentinels do not know the master; "" for other errors. Only errors of whole
+// says, or that its Sentinels do not have the master; "" for other errors. Only errors of whole
 // connections may be passed: an absent key looks like the latter.
 func Misnamed(err error) string {
 	for _, m := range misnamed {

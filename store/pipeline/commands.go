@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Operation is what one caller wants of Redis, in one trip. Its methods run on the batcher's
+// Operation is what one caller does in Redis, in one trip. Its methods run on the batcher's
 // goroutine, so that a caller's goroutine keeps its small stack.
 type Operation interface {
 	// Key returns a key of the operation: in a Cluster, the master that holds it carries the
@@ -20,7 +20,7 @@ type Operation interface {
 	Settle(again bool) error
 }
 
-// Doubtful is an Operation that has to know when its outcome stays unknown.
+// Doubtful is an Operation that is notified when its outcome stays unknown.
 type Doubtful interface {
 	// Doubt is called instead of Settle, from any goroutine: the operation failed as
 	// fleet.Unavailable, but Redis may have carried it out, or may still do so.
@@ -41,7 +41,7 @@ var errUnanswered = errors.New("no reply")
 
 // Exec sends the commands of p and returns the first error. Unlike p.Exec it leaves no command
 // without a reply and without an error: go-redis does when Redis refuses to set a connection up,
-// for example because it wants a password, and the command would look like one that found
+// for example because it requires a password, and the command would look like one that found
 // nothing, or was carried out.
 func Exec(ctx context.Context, p redis.Pipeliner) error {
 	for _, c := range p.Cmds() {
@@ -134,7 +134,7 @@ func (p *Pipeline) Run(ctx context.Context, s *Script, keys []string, args ...an
 	return p.run(ctx, s, nil, keys, args)
 }
 
-// RunWith is RunStatus for a script in whose trip after adds more, on keys with the same tag.
+// RunWith runs a script that replies with a number; after adds more to its trip, on keys with the same tag.
 func (p *Pipeline) RunWith(ctx context.Context, s *Script, after func(redis.Pipeliner), keys []string, args ...any) (int64, error) {
 	reply, err := p.run(ctx, s, after, keys, args)
 	status, _ := reply.(int64)
@@ -152,7 +152,7 @@ func (p *Pipeline) run(ctx context.Context, s *Script, after func(redis.Pipeline
 	return op.reply, nil
 }
 
-// RunStatus is Run for a script that replies with a number.
+// RunStatus runs a script that replies with a number.
 func (p *Pipeline) RunStatus(ctx context.Context, s *Script, keys []string, args ...any) (int64, error) {
 	reply, err := p.Run(ctx, s, keys, args...)
 	status, _ := reply.(int64)

@@ -29,7 +29,7 @@ type Guard struct {
 	Recovered func()
 }
 
-// guard is the Guard of one master, with the scripts that it must know, and what has to be looked
+// guard is the Guard of one master, with the scripts that it must load, and what has to be looked
 // at again.
 type guard struct {
 	Guard
@@ -45,7 +45,7 @@ type doubt struct{ raised, settled atomic.Uint64 }
 
 func (d *doubt) lasts() bool { return d.raised.Load() != d.settled.Load() }
 
-// connected makes a new connection usable: it loads the scripts, which Redis forgets when it
+// connected makes a new connection usable: it loads the scripts, which Redis drops when it
 // ends, and recognizes the Redis.
 func (g *guard) connected(ctx context.Context, c redis.Cmdable) error {
 	if err := load(ctx, c, g.scripts); err != nil {

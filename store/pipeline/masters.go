@@ -93,7 +93,7 @@ func (p *Pipeline) follow() {
 		case <-time.After(calm):
 		}
 		if p.view.Load().at != nil { // else Connect asks
-			_ = p.Connect(ctx) // the masters in use stay, and say what is wrong
+			_ = p.Connect(ctx) // the masters in use stay, and report what is wrong
 		}
 		select {
 		case <-p.ended:

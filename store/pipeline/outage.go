@@ -119,7 +119,7 @@ func (o *outage) present() error {
 	return nil
 }
 
-// refused is Refused, and logs a refusal, but few of many.
+// refused returns err as Refused does, and logs a refusal, but few of many.
 func (o *outage) refused(err error) error {
 	refused := Refused(err)
 	if errors.Is(refused, errRefused) {

@@ -39,7 +39,7 @@ type Pipeline struct {
 	finding sync.Mutex // held while the nodes are asked which masters there are, by one caller at a time
 }
 
-// New returns a pipeline to a Redis, which will know the scripts. A Cluster is used once Connect
+// New returns a pipeline to a Redis, into which it loads the scripts. A Cluster is used once Connect
 // has returned nil. Close must be called in the end.
 func New(t Target, log *slog.Logger, scripts []*Script, g Guard) *Pipeline {
 	p := &Pipeline{
@@ -142,7 +142,7 @@ func (p *Pipeline) Close() {
 	}
 }
 
-// Nonce returns a text that names one write, so that a script can tell its retry from another
+// Nonce returns a text that names one write, so that a script can distinguish its retry from another
 // write.
 func (p *Pipeline) Nonce() string { return p.writer + strconv.FormatUint(p.nonces.Add(1), 36) }
 

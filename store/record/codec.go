@@ -99,7 +99,7 @@ func (f *fields) cut() (tag byte, value string) {
 	return tag, value
 }
 
-// uvarint is binary.Uvarint of a string: the number and how many bytes it takes, 0 or fewer
+// uvarint decodes a varint, like binary.Uvarint: the number and how many bytes it takes, 0 or fewer
 // for none.
 func uvarint(s string) (value uint64, n int) {
 	if s != "" && s[0] < 0x80 { // nearly all

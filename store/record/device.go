@@ -271,7 +271,7 @@ func packed[T any](h *hash, field name, codec Codec[T], value *T) {
 	}
 }
 
-// Decimal returns the number that s is, 0 if it is none.
+// Decimal returns the number that s is, 0 if it is not one.
 func Decimal(s string) uint64 {
 	if s == "" {
 		return 0 // without the error's allocation

@@ -64,7 +64,7 @@ func TestEveryPayloadIsInTheTable(t *testing.T) {
 	}
 }
 
-// TestEventsOfAnotherReleaseAreRead compares what is written with what releases before wrote, which may run beside this
+// TestEventsOfAnotherReleaseAreRead compares what is written with what releases before wrote, which may run along with this
 // one: testdata/events.txt only ever gets more lines.
 func TestEventsOfAnotherReleaseAreRead(t *testing.T) {
 	golden, err := os.ReadFile("testdata/events.txt")

@@ -253,7 +253,7 @@ func TestEveryCodecIsInTheTable(t *testing.T) {
 			}
 		}
 	}
-	if want := len(all) - 1; found != want { // the device hash is no codec
+	if want := len(all) - 1; found != want { // the device hash is not a codec
 		t.Errorf("found %d codecs, the table has %d", found, want)
 	}
 }

@@ -203,7 +203,7 @@ func (c *Cluster) URL() string {
 	return "redis://" + c.Nodes[0].Addr + "?" + strings.Join(query, "&")
 }
 
-// Master returns the master that holds a key, as far as a node that runs knows.
+// Master returns the master that holds a key, according to a node that runs.
 func (c *Cluster) Master(key string) *Node {
 	var found *Node
 	_ = await("a master holds "+key, func() error {
@@ -239,7 +239,7 @@ func (c *Cluster) master(slot int) *Node {
 	return nil
 }
 
-// Leads reports whether a node is a master, as far as it knows.
+// Leads reports whether a node is a master, according to itself.
 func (n *Node) Leads() bool {
 	role, err := n.replication("role")
 	return err == nil && role == "master"

@@ -46,7 +46,7 @@ func newNode(dir string, sentinel bool, lines ...string) (*Node, error) {
 	return n, n.Start()
 }
 
-// prepare is newNode without its start.
+// prepare makes a node without starting it.
 func prepare(dir string, sentinel bool, lines ...string) (*Node, error) {
 	port, err := freePort()
 	if err != nil {

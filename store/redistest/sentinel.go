@@ -47,7 +47,7 @@ func StartSentinel(dir string) (s *Sentinel, err error) {
 	return s, s.AwaitWhole()
 }
 
-// AwaitWhole waits until every Sentinel knows the others and a replica with the master's data.
+// AwaitWhole waits until every Sentinel has found the others and a replica with the master's data.
 func (s *Sentinel) AwaitWhole() error {
 	ctx := context.Background()
 	return await("the Sentinels know all servers", func() error {

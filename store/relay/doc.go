@@ -1,9 +1,9 @@
-// Package relay passes news from one node to the others that want it: lossy, but no loss is silent.
+// Package relay passes news from one node to the others that subscribe to it: lossy, but no loss is silent.
 //
-// A node says which topics it wants in a hash that the others read with their beat. What one of them sends
+// A node lists the topics it subscribes to in a hash that the others read with their beat. What one of them sends
 // about such a topic is gathered for a moment and added to a list of that node, which takes it from there. While
-// nobody wants a topic, nothing is written and nothing is read.
+// nobody subscribes to a topic, nothing is written and nothing is read.
 //
 // News that were lost, for whatever reason, are reported per topic: batches are numbered, a node that begins
-// to want a topic hears if something was sent just before, and so does one that could not read its list.
+// to subscribe hears if something was sent just before, and so does one that could not read its list.
 package relay

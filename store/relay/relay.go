@@ -20,10 +20,10 @@ const (
 
 	maxQueued = 1024   // news of a topic between two trips
 	maxRecent = 10_000 // topics
-	// slowWant is how long it may take to say which topics a node wants: other nodes know that long what they
+	// slowWant is how long it may take to publish which topics a node subscribes to: other nodes keep that long what they
 	// sent before.
 	slowWant = time.Second / 2
-	// readOn is how long a node that wants nothing any more still reads its list.
+	// readOn is how long a node without subscriptions still reads its list.
 	readOn = 5 * time.Second
 
 	tripTimeout = 3 * time.Second
@@ -34,12 +34,12 @@ type Receiver struct {
 	News func(from, topic string, data []byte)
 	// Missed is called for a topic of which news may have been lost.
 	Missed func(topic string)
-	// Changed is called when other nodes want other topics than before.
+	// Changed is called when other nodes subscribe to other topics than before.
 	Changed func()
 }
 
 // Relay passes news on between the nodes of a store. It is safe for concurrent use. A nil one is that of a
-// server that does not share its store: nobody wants anything.
+// server that does not share its store: nobody subscribes to anything.
 type Relay struct {
 	at       func(key string) (pipeline.Master, error) // the master of a key
 	nodes    *node.Nodes
@@ -47,21 +47,21 @@ type Relay struct {
 
 	numbers map[string]uint64    // of the last batch to each node; owned by Run's sender
 	retries map[string]time.Time // when to try a node again; owned by Run's sender
-	retry   time.Time            // when to say again what this node wants; owned by Run's sender
+	retry   time.Time            // when to publish this node's topics again; owned by Run's sender
 	seen    map[string]uint64    // the last batch of each node; owned by Run's reader
 
 	mu      sync.Mutex                 // never held while Redis is asked
 	wanted  map[string]bool            // by this node
-	added   time.Time                  // when this node began to want something more; zero: that was said
-	dropped time.Time                  // when it ceased to want something
+	added   time.Time                  // when this node last added a topic; zero: that is published
+	dropped time.Time                  // when it last dropped a topic
 	said    time.Time                  // when that was written to Redis last
 	looked  time.Time                  // when look was called last
 	written string                     // what Redis has of it, as far as known
 	others  map[string]map[string]bool // by other nodes that live: their topics
-	recent  [2]map[string]bool         // topics of news since the last look at what others want, and before it
+	recent  [2]map[string]bool         // topics of news since the last look at what others subscribe to, and before it
 	queues  map[string][][]byte        // by topic
-	missed  map[string]map[string]bool // by node: topics of which it has to be told that it missed some
-	owed    map[string]bool            // nodes that did not get their last batch
+	missed  map[string]map[string]bool // by node: topics with losses that were not reported to it yet
+	behind  map[string]bool            // nodes that did not get their last batch
 	doubt   bool                       // this node may have missed news of any topic
 }
 
@@ -74,13 +74,13 @@ func New(at func(key string) (pipeline.Master, error), nodes *node.Nodes) *Relay
 		at: at, nodes: nodes, receiver: Receiver{Changed: func() {}},
 		numbers: map[string]uint64{}, retries: map[string]time.Time{}, seen: map[string]uint64{},
 		wanted: map[string]bool{}, others: map[string]map[string]bool{}, recent: [2]map[string]bool{{}, {}},
-		queues: map[string][][]byte{}, missed: map[string]map[string]bool{}, owed: map[string]bool{},
+		queues: map[string][][]byte{}, missed: map[string]map[string]bool{}, behind: map[string]bool{},
 	}
 	nodes.OnWants(r.look)
 	return r
 }
 
-// Want makes topics all that this node wants. A topic is a word without spaces. It never blocks.
+// Want sets the topics that this node subscribes to. A topic is a word without spaces. It never blocks.
 func (r *Relay) Want(topics []string) {
 	if r == nil {
 		return
@@ -101,7 +101,7 @@ func (r *Relay) Want(topics []string) {
 	r.wanted = wanted
 }
 
-// Wanted returns the topics with a prefix that other nodes want, without it.
+// Wanted returns the topics with a prefix that other nodes subscribe to, without it.
 func (r *Relay) Wanted(prefix string) (topics []string) {
 	if r == nil {
 		return nil
@@ -118,7 +118,7 @@ func (r *Relay) Wanted(prefix string) (topics []string) {
 	return topics
 }
 
-// Send passes what data returns on to the nodes that want topic; it is not called if there are none. It
+// Send passes what data returns on to the nodes that subscribe to topic; it is not called if there are none. It
 // never blocks: what does not fit is reported as missed.
 func (r *Relay) Send(topic string, data func() []byte) {
 	if r == nil || !r.note(topic) {
@@ -132,7 +132,7 @@ func (r *Relay) Send(topic string, data func() []byte) {
 	}
 }
 
-// note remembers that there is news of a topic, and reports whether another node wants it.
+// note records that there is news of a topic, and reports whether another node subscribes to it.
 func (r *Relay) note(topic string) (wanted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,7 +145,7 @@ func (r *Relay) note(topic string) (wanted bool) {
 	return wanted
 }
 
-// look takes what nodes want, by the hash that this node has read with its beat. A node that wants a topic
+// look takes the subscriptions of nodes from the hash read with its beat. A node that subscribes to a topic
 // of which there was news a moment ago has missed that.
 func (r *Relay) look(wants map[string]string) {
 	r.mu.Lock()
@@ -176,7 +176,7 @@ func (r *Relay) look(wants map[string]string) {
 	for id := range before {
 		if r.others[id] == nil { // with what it had not passed on
 			r.doubt = true
-			delete(r.owed, id)
+			delete(r.behind, id)
 			delete(r.missed, id)
 		}
 	}
@@ -220,7 +220,7 @@ func (r *Relay) Run(ctx context.Context, receiver Receiver) {
 	r.flush(last)
 }
 
-// say writes which topics this node wants, if Redis does not have that.
+// say writes this node's subscriptions, if Redis does not have them.
 func (r *Relay) say(ctx context.Context) {
 	r.mu.Lock()
 	var topics []string
@@ -229,7 +229,7 @@ func (r *Relay) say(ctx context.Context) {
 	}
 	slices.Sort(topics)
 	text, since := strings.Join(topics, " "), r.added
-	lost := since.IsZero() && r.said.After(r.dropped) // what was said before is gone
+	lost := since.IsZero() && r.said.After(r.dropped) // what was published before is gone
 	same := text == r.written
 	r.mu.Unlock()
 	if same || time.Now().Before(r.retry) {

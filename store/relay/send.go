@@ -49,7 +49,7 @@ func (r *Relay) flush(ctx context.Context) {
 		}
 		r.retries[id] = time.Now().Add(again)
 		r.mu.Lock()
-		r.owed[id] = true // the number of the next batch says that one is missing
+		r.behind[id] = true // the number of the next batch shows that one is missing
 		r.mu.Unlock()
 	}
 }
@@ -62,7 +62,7 @@ func (r *Relay) gathered() map[string][]item {
 	now := time.Now()
 	for id, topics := range r.others {
 		if now.Before(r.retries[id]) {
-			r.owed[id] = r.owed[id] || r.wantsAny(topics)
+			r.behind[id] = r.behind[id] || r.wantsAny(topics)
 			continue
 		}
 		var items []item
@@ -80,12 +80,12 @@ func (r *Relay) gathered() map[string][]item {
 			items = append(items, item{kind: itemMissed, topic: topic})
 		}
 		delete(r.missed, id)
-		if r.owed[id] {
+		if r.behind[id] {
 			r.numbers[id]++ // of what it did not get
 		}
-		if len(items) > 0 || r.owed[id] {
+		if len(items) > 0 || r.behind[id] {
 			all[id] = items
-			delete(r.owed, id)
+			delete(r.behind, id)
 		}
 	}
 	clear(r.queues)

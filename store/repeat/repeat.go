@@ -23,7 +23,7 @@ var (
 	settleScript = pipeline.NewScript(settleSource)
 )
 
-// Scripts are those the pipeline must know.
+// Scripts are those the pipeline must load.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{takeScript, settleScript} }
 
 // Most is how many records a team has at most; beyond, the oldest are dropped.

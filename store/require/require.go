@@ -33,7 +33,7 @@ func Await(ctx context.Context, p *pipeline.Pipeline, log *slog.Logger) error {
 	return nil
 }
 
-// checkMode compares what a Redis is with what its URL says.
+// checkMode compares what a Redis is with its URL.
 func checkMode(cluster, named bool) error {
 	if cluster && !named {
 		return errors.New("redis runs in cluster mode: name at least two of its nodes, so that Muster uses all of its masters " +

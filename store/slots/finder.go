@@ -43,7 +43,7 @@ func NewFinder(seeds []string, client func(addr string) Node) *Finder {
 	return &Finder{seeds: seeds, client: client, nodes: map[string]Node{}}
 }
 
-// Find returns the newest map that the nodes know: after a fail-over some answer with an older
+// Find returns the newest map that the nodes have: after a fail-over some answer with an older
 // one for a moment. Its error is that of a node, if none answers.
 func (f *Finder) Find(ctx context.Context) (*Map, error) {
 	asked := f.choose()
@@ -146,7 +146,7 @@ func ask(ctx context.Context, c redis.Cmdable, addr string) (*Map, error) {
 
 // reachable returns the address of a node as the node at origin, which could be reached, states
 // it: without a host or with "?" it is that of origin, as is a loopback address, which the node
-// knows of itself behind a forwarded port, and a port of 0.
+// has of itself behind a forwarded port, and a port of 0.
 func reachable(addr, origin string) string {
 	host, port, err := net.SplitHostPort(addr)
 	from, fromPort, fromErr := net.SplitHostPort(origin)

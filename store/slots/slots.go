@@ -53,7 +53,7 @@ type Map struct {
 // Owner returns the index in Masters of the one that holds a slot, -1 if there is none.
 func (m *Map) Owner(slot int) int { return int(m.owners[slot]) - 1 }
 
-// Same reports whether two maps say the same.
+// Same reports whether two maps are equal.
 func (m *Map) Same(other *Map) bool {
 	return other != nil && slices.Equal(m.Masters, other.Masters) && m.owners == other.owners
 }

@@ -27,7 +27,7 @@ func Open(t testing.TB) *store.Store {
 	return opened(t, s, err)
 }
 
-// InMemory is Open without another process, for tests in a bubble of testing/synctest, whose clock stands still
+// InMemory opens a store in this process, for tests in a bubble of testing/synctest, whose clock stands still
 // while anything waits for a socket.
 func InMemory(t testing.TB) *store.Store {
 	t.Helper()

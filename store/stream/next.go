@@ -32,7 +32,7 @@ func (h *heads) set(key, head string) {
 	h.last[key] = head
 }
 
-// AppendNext is Append of the record that next makes of a head, a text in a key with the tag of the stream's, ""
+// AppendNext appends the record that next makes of a head, a text in a key with the tag of the stream's, ""
 // if it is absent; the head moves in the same step. Records that are appended at the same time share trips. An
 // error of next is returned.
 func (s *Streams) AppendNext(ctx context.Context, key Key, head string, at time.Time, owner string, size int, next Next) error {

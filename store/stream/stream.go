@@ -22,7 +22,7 @@ import (
 //go:embed append.lua
 var appendSource string
 
-// Script appends; the pipeline must know it.
+// Script appends; the pipeline must load it.
 var Script = pipeline.NewScriptAskingRetry(retention.Lua + appendSource)
 
 // Streams are streams of records. The id of an entry is its time

@@ -10,7 +10,7 @@
 // # Bounds
 //
 // A product has at most 5,051 buckets of at most 1,024 bytes (720 of 10 s, 2,880 of a minute, 720 of
-// an hour, 731 of a day), 200 marks of 200 bytes, and for each release that its catalog knows 300
+// an hour, 731 of a day), 200 marks of 200 bytes, and for each release in its catalog 300
 // points of 200 bytes. That is 5.2 MB, 40 KB and 60 KB a release. Usual is far less: a bucket of a
 // product with three versions takes about 60 bytes, all of its tiers about 400 KB.
 //

@@ -75,7 +75,7 @@ var (
 	keepScript = pipeline.NewScript(keepSource)
 )
 
-// Scripts are those the pipeline must know.
+// Scripts are those the pipeline must load.
 func Scripts() []*pipeline.Script { return []*pipeline.Script{addScript, keepScript} }
 
 // Timelines are the timelines of all products in one Redis. It is safe for concurrent use.

@@ -47,7 +47,7 @@ async function account() {
   await particle.changeUserPassword({ currentPassword: password, password: second });
   await refused(400, particle.login({ username, password }));
   await particle.changeUserPassword({ currentPassword: second, password, invalidateTokens: true });
-  assert.equal((await particle.getUserInfo({})).body.username, username); // the token that asked goes on
+  assert.equal((await particle.getUserInfo({})).body.username, username); // the token that asked stays valid
 }
 
 async function products() {

@@ -51,7 +51,7 @@ func (s *Store) Collect(ctx context.Context) (removed int, err error) {
 	return removed, err
 }
 
-// parse returns what an object's name says: {product}/{sha256 in hex}-{nonce}.
+// parse returns the parts of an object's name: {product}/{sha256 in hex}-{nonce}.
 func parse(name string) (product fleet.ProductID, digest fleet.Digest, ok bool) {
 	id, rest, _ := strings.Cut(name, "/")
 	sum, nonce, _ := strings.Cut(rest, "-")

@@ -106,7 +106,7 @@ func (s *Store) Commit(ctx context.Context, product fleet.ProductID, staged *ima
 // put writes an image as a new object.
 func (s *Store) put(ctx context.Context, product fleet.ProductID, digest fleet.Digest, body io.ReaderAt, size int64) (object string, err error) {
 	if err := s.Claim(ctx); errors.Is(err, fleet.Conflict) {
-		return "", fleet.Errorf(fleet.Unavailable, s3.Unusable) // which is no conflict of versions
+		return "", fleet.Errorf(fleet.Unavailable, s3.Unusable) // which is not a conflict of versions
 	} else if err != nil {
 		return "", err
 	}

@@ -57,7 +57,7 @@ func Open(o Options) (*Bucket, error) {
 	address := cmp.Or(o.Endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), "https://s3."+region+".amazonaws.com")
 	endpoint, err := url.Parse(address)
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" || strings.Trim(endpoint.Path, "/") != "" {
-		return nil, fleet.Errorf(fleet.Invalid, "the endpoint %q of the bucket is no URL such as https://s3.example.com:9000", address)
+		return nil, fleet.Errorf(fleet.Invalid, "the endpoint %q of the bucket is not a URL such as https://s3.example.com:9000", address)
 	}
 	keys, err := keys()
 	if err != nil {
@@ -108,7 +108,7 @@ func (b *Bucket) String() string { return "s3://" + path.Join(b.name, b.prefix) 
 
 // Put writes an object in one step: it appears whole, or not at all. The server rejects other
 // bytes than those of digest, the SHA-256. With once, Put leaves an object that exists as it is
-// and returns fleet.Conflict, on servers that know conditional writes.
+// and returns fleet.Conflict, on servers that support conditional writes.
 func (b *Bucket) Put(ctx context.Context, name string, body io.ReaderAt, size int64, digest fleet.Digest, once bool) error {
 	ctx, p := patient(ctx)
 	defer p.end()
@@ -141,7 +141,7 @@ func (b *Bucket) Stat(ctx context.Context, name string) (Object, error) {
 	return Object{Name: name, Size: info.Size, Written: info.LastModified}, b.explain(ctx, "read", name, err)
 }
 
-// Delete removes an object; removing one that does not exist is no error.
+// Delete removes an object; removing one that does not exist is not an error.
 func (b *Bucket) Delete(ctx context.Context, name string) error {
 	ctx, p := patient(ctx)
 	defer p.end()

@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// What any user may see. Hosts, buckets and codes are for who runs the server.
+// What any user may see. Hosts, buckets and codes are for the operator of the server.
 const (
 	// Unusable is the text of most errors.
 	Unusable = "the bucket of images can't be used now: try again later; the server's log says why"
@@ -20,7 +20,7 @@ const (
 	noRoom   = "the bucket of images has no room: delete firmware that is no longer needed, or give it more"
 )
 
-// detail is the cause of an error, in a sentence for who runs the server.
+// detail is the cause of an error, in a sentence for the operator of the server.
 type detail struct{ error }
 
 // Unwrap makes errors.Is find what the sentence is about.
@@ -30,7 +30,7 @@ func fault(kind fleet.Kind, text, format string, args ...any) error {
 	return &fleet.Error{Kind: kind, Text: text, Cause: detail{fmt.Errorf(format, args...)}}
 }
 
-// Detail returns what err says to who runs the server; its own text is what any user may see.
+// Detail returns the text of err for the operator of the server; its own text is what any user may see.
 func Detail(err error) string {
 	var d detail
 	if errors.As(err, &d) {

@@ -101,6 +101,6 @@ void bench_forget(bench_t *b);
 /* A small CBOR reader for what the device sends: the value of a key of a map. */
 const uint8_t *cbor_find(const uint8_t *map, size_t n, unsigned key);
 uint32_t cbor_uint(const uint8_t *item);
-size_t cbor_size(const uint8_t *item, size_t n); /* bytes of the item, 0 if it is none */
+size_t cbor_size(const uint8_t *item, size_t n); /* bytes of the item, 0 if it is not one */
 
 #endif

@@ -189,7 +189,7 @@ static void text_of(const struct vector *v, const char *name, char *to, size_t s
 }
 
 /* Hellos: those this device can say. It knows no nonce but its own, chunk and window are
- * fixed when it is built, and it is no gateway. */
+ * fixed when it is built, and it is not a gateway. */
 static bool sayable(const struct vector *v)
 {
     static const char *const others[] = {"chunk-", "window-", "partial-chunk", "boot", "caches", "everything", "facts-1024", "version-64"};
@@ -644,7 +644,7 @@ static void test_an_image_is_kept_by_a_welcome_or_the_self_test_and_nothing_else
         CHECK(muster_on_trial(&b.m) && b.on_test && strcmp(b.running, "8") == 0);
         bench_connect(&b);
         for (int id = 0; id < 50; id++) {
-            muster_acked(&b.m, (uint16_t)id); /* a PUBACK is no proof */
+            muster_acked(&b.m, (uint16_t)id); /* a PUBACK is not proof */
         }
         bench_wait(&b, 100000);
         CHECK(b.on_test && muster_on_trial(&b.m));

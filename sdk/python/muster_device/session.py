@@ -45,7 +45,7 @@ class Later:
     seconds: float
 
 
-Verdict = Union[None, Later, Reason]  # None: go on
+Verdict = Union[None, Later, Reason]  # None: continue
 
 
 class Handlers:

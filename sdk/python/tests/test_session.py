@@ -162,7 +162,7 @@ class Updates(unittest.TestCase):
         self.assertEqual(hello[9], [server.update, Outcome.CONFIRMED, 0])
         self.assertEqual(app.kept, 1, "only the Welcome to the first version")
         server.run(s)
-        self.assertEqual(flash.record.outcome[0], b"", "told until a Welcome")
+        self.assertEqual(flash.record.outcome[0], b"", "reported until a Welcome")
         self.assertEqual(app.kept, 2)
 
     def test_a_boot_of_the_old_version_is_reported_as_rolled_back(self) -> None:

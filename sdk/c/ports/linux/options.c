@@ -108,7 +108,7 @@ void options_read(options_t *o, int argc, char **argv)
         }
     }
     if (optind < argc) {
-        wrong("arguments that are no option");
+        wrong("arguments that are not options");
     }
     if (o->host == NULL || o->id == NULL) {
         wrong("--host and --id are needed");

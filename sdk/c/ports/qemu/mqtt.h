@@ -30,6 +30,6 @@ void mqtt_connect(mqtt_t *m, const char *id, const char *password, unsigned keep
 int mqtt_publish(mqtt_t *m, const char *topic, const void *data, size_t n, int qos);
 void mqtt_ping(mqtt_t *m);
 void mqtt_disconnect(mqtt_t *m);
-bool mqtt_received(mqtt_t *m, const uint8_t *data, size_t n); /* false if it was no MQTT */
+bool mqtt_received(mqtt_t *m, const uint8_t *data, size_t n); /* false if it was not MQTT */
 
 #endif
