@@ -123,7 +123,7 @@ func TestListsAreFiltered(t *testing.T) {
 	}
 }
 
-// TestUnknownGroupSelectsNothing: a name that is no group the actor sees is like one
+// TestUnknownGroupSelectsNothing: a name that is not a group the actor sees is like one
 // that does not exist.
 func TestUnknownGroupSelectsNothing(t *testing.T) {
 	t.Parallel()

@@ -107,6 +107,6 @@ func TestWhatIsLeftIsWhatTheActorSees(t *testing.T) {
 		t.Errorf("no such release: got %v", err)
 	}
 	if status, answer := w.do(http.MethodGet, "/v1/products/lamp/remaining?release=x", "", ""); status != http.StatusUnprocessableEntity {
-		t.Errorf("a release that is no number: got %d %s", status, answer)
+		t.Errorf("a release that is not a number: got %d %s", status, answer)
 	}
 }
