@@ -5,6 +5,7 @@ package muster
 import (
 	"bytes"
 	"go/ast"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -63,54 +64,47 @@ var wideInterfaces = map[string]string{
 }
 
 func TestInterfacesAreNarrow(t *testing.T) {
-	methods := map[string]int{}     // of each interface itself
-	embeds := map[string][]string{} // what else it has
+	types := map[string]*ast.InterfaceType{} // by folder and name
 	for _, file := range tracked(t, ".go") {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		dir := path.Dir(file)
 		ast.Inspect(parse(t, file, read(t, file)), func(n ast.Node) bool {
-			spec, ok := n.(*ast.TypeSpec)
-			if !ok {
-				return true
-			}
-			i, ok := spec.Type.(*ast.InterfaceType)
-			if !ok {
-				return true
-			}
-			name := dir + "." + spec.Name.Name
-			for _, m := range i.Methods.List {
-				switch of := m.Type.(type) {
-				case *ast.FuncType:
-					methods[name]++
-				case *ast.Ident:
-					embeds[name] = append(embeds[name], dir+"."+of.Name)
-				case *ast.SelectorExpr: // of a package whose folder has its name
-					embeds[name] = append(embeds[name], "*/"+of.X.(*ast.Ident).Name+"."+of.Sel.Name)
+			switch n := n.(type) {
+			case *ast.TypeSpec:
+				if i, ok := n.Type.(*ast.InterfaceType); ok {
+					types[path.Dir(file)+"."+n.Name.Name] = i
+				}
+			case *ast.InterfaceType: // that of a TypeSpec, or one without a name
+				if len(n.Methods.List) > maxMethods && !slices.Contains(slices.Collect(maps.Values(types)), n) {
+					t.Errorf("%s: an interface without a name has %d methods", file, len(n.Methods.List))
 				}
 			}
 			return true
 		})
 	}
-	size := func(name string) (n int) {
-		n = methods[name]
-		for _, part := range embeds[name] {
-			if suffix, elsewhere := strings.CutPrefix(part, "*"); elsewhere {
-				for other, has := range methods {
-					if strings.HasSuffix("/"+other, suffix) {
-						n += has
-						break
+	var size func(dir string, i *ast.InterfaceType) int
+	size = func(dir string, i *ast.InterfaceType) (n int) {
+		for _, m := range i.Methods.List {
+			switch of := m.Type.(type) {
+			case *ast.FuncType:
+				n++
+			case *ast.Ident:
+				if part := types[dir+"."+of.Name]; part != nil {
+					n += size(dir, part)
+				}
+			case *ast.SelectorExpr: // of a package whose folder has its name, or a library's
+				for name, part := range types {
+					if strings.HasSuffix("/"+name, "/"+of.X.(*ast.Ident).Name+"."+of.Sel.Name) {
+						n += size(strings.TrimSuffix(name, "."+of.Sel.Name), part)
 					}
 				}
-				continue
 			}
-			n += methods[part]
 		}
 		return n
 	}
-	for name := range methods {
-		if n := size(name); n > maxMethods && wideInterfaces[name] == "" {
+	for name, i := range types {
+		if n := size(name[:strings.LastIndex(name, ".")], i); n > maxMethods && wideInterfaces[name] == "" {
 			t.Errorf("%s has %d methods, %d are allowed (docs/adr/0010)", name, n, maxMethods)
 		}
 	}

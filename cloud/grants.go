@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/store/grant"
 )
 
-// askFor bounds how long a device waits to be connected because its team's places are with other servers.
+// askFor bounds one exchange that a device waits for because its team's places are with other servers.
 const askFor = time.Second
 
 // shareLimits makes the limits of updates, plans and connections those of all servers that share the store.
@@ -18,9 +18,9 @@ func (c *Cloud) shareLimits() {
 	}
 	c.ota.Shared(c.grants.Want)
 	c.pace.Shared(func() int { return 1 + len(c.store.Nodes().Others()) }, c.grants.Want)
-	c.quotas.Connections.Shared(func() {
+	c.quotas.Connections.Shared(func() error {
 		ctx, cancel := context.WithTimeout(c.base, askFor)
 		defer cancel()
-		_ = c.grants.Ask(ctx) // without an answer there is no place
+		return c.grants.Ask(ctx)
 	})
 }

@@ -11,27 +11,23 @@ import (
 
 // shared is what a server has of the places of each team, which hold for all servers that share the store.
 type shared struct {
-	ask       func() // waits until grants were exchanged, for about a second at most
+	ask       func() error // waits until grants were exchanged, or returns an error
 	bounds    map[fleet.TeamID]int64
-	elsewhere map[fleet.TeamID]int64     // places at the other servers
-	asking    map[fleet.TeamID]int64     // who calls ask
-	short     map[fleet.TeamID]time.Time // until when a team whose places others kept may have one here
+	elsewhere map[fleet.TeamID]int64 // places at the other servers
+	asking    map[fleet.TeamID]int64 // who waits for a place
 }
 
-// remembered is how long a server claims a place for a team that found none: others give it up within two
-// seconds, and devices come back within a minute (docs/protocol.md, "Connection").
-const remembered = time.Minute
+// patience is how long Take waits for a place that another server keeps: others look once a second, and give it up
+// when they see that it is wanted.
+const patience = 3 * time.Second
 
 var errReserved = fleet.Errorf(fleet.Busy, "other servers keep the last places of your team for a moment: try again in a second")
 
 // Shared makes the limit of each team that of all servers that share the store. ask is called, without a
-// lock, by callers that find no place here while others may have some left; it returns once grants were exchanged,
-// or can't be. Shared is called before anything else.
-func (p *Places) Shared(ask func()) {
-	p.shared = &shared{
-		ask: ask, bounds: map[fleet.TeamID]int64{}, elsewhere: map[fleet.TeamID]int64{},
-		asking: map[fleet.TeamID]int64{}, short: map[fleet.TeamID]time.Time{},
-	}
+// lock, by whoever finds no place here while others may have some left; it returns once grants were exchanged,
+// or an error if they can't be. Shared is called before anything else.
+func (p *Places) Shared(ask func() error) {
+	p.shared = &shared{ask: ask, bounds: map[fleet.TeamID]int64{}, elsewhere: map[fleet.TeamID]int64{}, asking: map[fleet.TeamID]int64{}}
 }
 
 // Share implements grant.Limits.
@@ -47,18 +43,14 @@ func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need 
 		}
 	}
 	needs := map[string]grant.Need{}
-	for team := range p.teams {
-		needs[prefix+team.String()] = p.need(team)
+	for team, held := range p.teams {
+		n := int64(held.Len())
+		needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Held: n, Wants: n + p.shared.asking[team], Stays: true}
 	}
-	for team := range p.shared.asking {
-		needs[prefix+team.String()] = p.need(team)
-	}
-	for team, until := range p.shared.short {
-		if time.Now().After(until) {
-			delete(p.shared.short, team)
-			continue
+	for team, n := range p.shared.asking {
+		if p.teams[team] == nil {
+			needs[prefix+team.String()] = grant.Need{Most: p.limit.Most, Wants: n, Stays: true}
 		}
-		needs[prefix+team.String()] = p.need(team)
 	}
 	for team := range p.shared.bounds {
 		if _, has := needs[prefix+team.String()]; !has {
@@ -67,15 +59,6 @@ func (p *Places) Share(shares map[string]grant.Allowance) map[string]grant.Need 
 		}
 	}
 	return needs
-}
-
-// need expects mu.
-func (p *Places) need(team fleet.TeamID) grant.Need {
-	held, more := int64(p.of(team)), p.shared.asking[team]
-	if time.Now().Before(p.shared.short[team]) {
-		more = max(more, 1)
-	}
-	return grant.Need{Most: p.limit.Most, Held: held, Wants: held + more, Stays: true}
 }
 
 // room returns nil if a team may have one more place. It expects mu.
@@ -96,25 +79,39 @@ func (p *Places) room(team fleet.TeamID) error {
 	return nil
 }
 
-// again asks for a grant and takes the place then.
+// again waits until the other servers have given a place up, and takes it.
 func (p *Places) again(place *Place) (victim *Place, err error) {
 	team := place.by.team
-	p.asks(team, 1)
-	p.shared.ask()
-	victim, err = p.take(place)
-	p.asks(team, -1)
-	if err == errReserved { //nolint:errorlint // take's own
-		p.mu.Lock()
-		p.shared.short[team] = time.Now().Add(remembered)
-		p.mu.Unlock()
+	if !p.waits(team) {
+		return nil, errReserved
+	}
+	defer p.waited(team)
+	for began := time.Now(); time.Since(began) < patience; {
+		if p.shared.ask() != nil {
+			return nil, errReserved
+		}
+		if victim, err = p.take(place); err != errReserved { //nolint:errorlint // take's own
+			break
+		}
 	}
 	return victim, err
 }
 
-func (p *Places) asks(team fleet.TeamID, n int64) {
+// waits counts one more that waits for a place, unless as many wait already as there can be places for.
+func (p *Places) waits(team fleet.TeamID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.shared.asking[team] += n; p.shared.asking[team] == 0 {
+	if p.shared.asking[team] >= p.limit.Most-int64(p.of(team))-p.shared.elsewhere[team] {
+		return false
+	}
+	p.shared.asking[team]++
+	return true
+}
+
+func (p *Places) waited(team fleet.TeamID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shared.asking[team]--; p.shared.asking[team] == 0 {
 		delete(p.shared.asking, team)
 	}
 }

@@ -110,10 +110,14 @@ func (g *Grants) lower() map[string]Need {
 			shares[name] = Allowance{Bound: target, Elsewhere: g.elsewhere(name)}
 		}
 	}
-	if len(shares) == 0 {
-		return needs
+	if len(shares) > 0 {
+		needs = g.share(shares)
 	}
-	return g.share(shares)
+	maps.DeleteFunc(g.round.bounds, func(name string, _ int64) bool { // nothing uses it: Limits may have forgotten it, too
+		_, needed := needs[name]
+		return !needed
+	})
+	return needs
 }
 
 // decide returns what this node is to have.

@@ -77,6 +77,7 @@ type server struct {
 	wants  int64
 	lapsed bool
 	dead   bool // to the others
+	idle   bool // nothing is in use or wanted: the limit is forgotten, as that of a team without devices
 	late   []func()
 	mu     sync.Mutex // guards bound and held where Run is called
 }
@@ -126,6 +127,10 @@ func (s *server) Share(shares map[string]Allowance) map[string]Need {
 		if s.bound = share.Bound; share.Cut {
 			s.held = min(s.held, s.bound)
 		}
+	}
+	if s.idle {
+		s.bound = 0
+		return nil
 	}
 	return map[string]Need{"slots": {Most: s.w.most, Held: s.held, Wants: s.wants}}
 }
@@ -278,6 +283,44 @@ func TestAServerGivesUpWhatAnotherWantsWhenItFirstSeesThat(t *testing.T) {
 	}
 	if a.bound != 2 || b.bound != 2 {
 		t.Errorf("a may use %d and b %d of 4, want 2 each", a.bound, b.bound)
+	}
+}
+
+// TestALimitThatWasForgottenBeginsWithNothing has the answer lost by which a server gave everything back.
+func TestALimitThatWasForgottenBeginsWithNothing(t *testing.T) {
+	t.Parallel()
+	w := &installation{table: table{texts: map[string]string{}}, most: 4}
+	a, b := w.join("a"), w.join("b")
+	a.wants, b.idle = 3, true
+	w.settle(t)
+	a.held, a.wants, a.idle = 0, 0, true
+	w.trip = func(s *server, was, is, text string, gone []string) (reply, error) {
+		if r := w.swap(was, is, s.id, text, gone); r.all != nil {
+			return r, nil // another has written: it decides again
+		}
+		return reply{}, errors.New("its answer is lost")
+	}
+	if err := a.exchange(t.Context()); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	w.trip, b.idle, b.wants = nil, false, 4
+	for range 2 {
+		if err := b.exchange(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.use() != 4 {
+		t.Fatalf("b has %d of 4", b.held)
+	}
+	a.idle, a.wants = false, 1
+	w.trip = func(s *server, was, is, text string, gone []string) (reply, error) {
+		if a.bound > 0 {
+			t.Errorf("a may use %d while it has no grant", a.bound)
+		}
+		return w.swap(was, is, s.id, text, gone), nil
+	}
+	if err := a.exchange(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
