@@ -150,11 +150,7 @@ func TestEveryTransportIsTakenOverWhileItStalls(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		begun := time.Now()
-		newClient(t, dial(), mqtt.V311).join("gw")
-		if took := time.Since(begun); took > 2*time.Second {
-			t.Errorf("CONNACK after %v, want at most 2s", took)
-		}
+		newClient(t, dial(), mqtt.V311).join("gw") // it is refused where the older connection has not ended in time
 	})
 }
 

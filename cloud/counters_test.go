@@ -384,7 +384,7 @@ func (w *counted) restart() {
 func (w *counted) compare(after string) {
 	w.Helper()
 	var wrong []string
-	for began := time.Now(); time.Since(began) < 5*time.Second; <-time.After(5 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < cloudtest.Patience; <-time.After(5 * time.Millisecond) {
 		if wrong = w.wrong(); len(wrong) == 0 {
 			return
 		}
