@@ -16,7 +16,7 @@ import (
 // verified at the same time and how fast, and refuses nobody for what others did: an attempt
 // without a place in its pace waits for the next one. Among those that could be verified, the
 // one whose address and network have tried least in vain goes first, any of several. So one
-// that has not tried for a while passes all that try all the time, from however many addresses, and
+// that has not tried for a while passes those that try all the time, from however many addresses, and
 // one where the account has signed in before passes strangers with a fresh address for each
 // attempt. It is safe for concurrent use and keeps no goroutine.
 type line struct {

@@ -12,7 +12,7 @@ import (
 // none means no version.
 const none = 0
 
-// world is what operators have done by the answers they got: nothing enters it before the server
+// world is what operators have done, judging by the answers they got: nothing enters it before the server
 // has acknowledged it. It implements docs/rules.md a second time, in plain code.
 type world struct {
 	groups   []string

@@ -265,7 +265,7 @@ func TestAServerThatLosesItsStoreToAnotherEnds(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	case <-time.After(cloudtest.Patience):
-		t.Fatal("it continues")
+		t.Fatal("it keeps running")
 	}
 }
 

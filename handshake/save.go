@@ -17,7 +17,7 @@ type change func(d *fleet.Device, c *fleet.Catalog, claimed bool) (ended []fleet
 
 // save applies change to a copy of the loaded record and saves it, until neither the record nor its
 // catalog changed in between. What was loaded is usually current: then this takes one round trip. Other
-// compare-and-set loops are document.UntilSaved, which reads first and does not follow catalogs.
+// changes of records are saved by document.UntilSaved, which reads first and does not follow catalogs.
 func (s *Service) save(ctx context.Context, session *Session, loaded *fleet.Device, change change) (saved Saved, err error) {
 	generation := session.Generation()
 	if saved.Catalog, err = s.catalogs.Catalog(ctx, loaded.Product); err != nil {

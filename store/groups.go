@@ -255,7 +255,7 @@ func (s *Teams) resume(ctx context.Context) (done bool) {
 		err = errors.Join(err, failed)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, fleet.Unavailable) { // an outage has its own line
-		s.core.log.Warn("deleted groups may be left on devices", "err", err)
+		s.core.log.Warn("deleted groups may be left on devices: the next start tries again", "err", err)
 	}
 	return err == nil
 }

@@ -161,7 +161,7 @@ func (r *rawJSON) UnmarshalJSON(data []byte) error {
 
 func refused(status int) bool { return status == http.StatusForbidden || status == http.StatusNotFound }
 
-// TestTheWalksHaveAllOperations counts the packages beside this one that have tables.
+// TestTheWalksHaveAllOperations counts the packages next to this one that have tables.
 func TestTheWalksHaveAllOperations(t *testing.T) {
 	packages := map[string]bool{}
 	for _, file := range must[[]string](t)(filepath.Glob("../*/*.go")) {

@@ -41,16 +41,15 @@ func (g *Grants) lapse() {
 }
 
 // exchange lowers what this node may use to its share, publishes that, and takes more if the others
-// have left any. It gives up at once what others need, and not only at the next exchange: others may
-// not need it any more by then.
+// have left any. What others want it gives up when it first reads that, and not only at the next exchange:
+// they may not want it any more by then.
 func (g *Grants) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tripTimeout)
 	defer cancel()
 	r, began := &g.round, time.Now()
 	gone := g.gone(began)
-	needs := g.lower()
 	for range tries {
-		mine, shares := g.decide(needs)
+		mine, shares := g.decide(g.lower())
 		reply, err := g.swap(ctx, r.version, rand.Text(), g.nodes.ID(), mine.encode(), gone)
 		if err != nil {
 			return err
@@ -74,7 +73,7 @@ func (g *Grants) exchange(ctx context.Context) error {
 			r.table[id] = decode(text)
 		}
 		maps.DeleteFunc(r.unknown, func(id string, _ time.Duration) bool { return r.table[id] == nil })
-		gone, needs = g.gone(began), g.lower()
+		gone = g.gone(began)
 	}
 	return errBusy
 }

@@ -17,7 +17,7 @@ const (
 	soonest = 50 * time.Millisecond
 	// valid is how long a grant may be used after the exchange that confirmed it began.
 	valid = 8 * time.Second
-	// turn is how long a node that needs more than the others is the first to get what can't be divided.
+	// turn is how long a node that wants more than the others is the first to get what can't be divided.
 	turn = 10 // seconds
 	// tries bounds how often one exchange begins again because others have changed theirs.
 	tries = 20

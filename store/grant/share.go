@@ -53,21 +53,21 @@ func decode(text string) claims {
 	return c
 }
 
-// wish is what one node needs of a limit.
+// wish is what one node wants of a limit.
 type wish struct {
 	node  string
 	wants int64
 }
 
-// shareOf returns the share of a node in most, by what each node needs: that, if it is enough for all;
-// else no node gets less than another unless it needs less. What can't be divided goes to some that need it,
-// turn by turn; what nobody needs is divided equally, so that each node has some at hand.
+// shareOf returns the share of a node in most, by what each node wants: that, if it is enough for all;
+// else no node gets less than another unless it wants less. What can't be divided goes to some that want it,
+// turn by turn; what nobody wants is divided equally, so that each node has some at hand.
 func shareOf(node string, most int64, wishes []wish, turn int64) int64 {
 	slices.SortFunc(wishes, func(a, b wish) int { return strings.Compare(a.node, b.node) })
 	byWant := slices.Clone(wishes)
 	slices.SortStableFunc(byWant, func(a, b wish) int { return int(min(max(a.wants-b.wants, -1), 1)) })
 	left, nodes := most, int64(len(wishes))
-	level := int64(0) // that nobody who needs more gets less than
+	level := int64(0) // that nobody who wants more gets less than
 	for i, w := range byWant {
 		level = left / (nodes - int64(i))
 		if w.wants > level {
@@ -76,7 +76,7 @@ func shareOf(node string, most int64, wishes []wish, turn int64) int64 {
 		left -= w.wants
 	}
 	left = most
-	var more []string // nodes that need more than the level
+	var more []string // nodes that want more than the level
 	own := int64(0)
 	for _, w := range wishes {
 		got := min(w.wants, level)

@@ -198,7 +198,7 @@ func TestATermEndsWhenOthersMayHaveTakenOver(t *testing.T) {
 		time.Sleep(time.Millisecond) //nolint:forbidigo // in a bubble
 		second := n.Term()
 		if second == first {
-			t.Error("others may have taken over, and it continues")
+			t.Error("others may have taken over, and its term has not ended")
 		}
 		n.reached(time.Now())
 		if n.Term() != second || n.Lapsed() {
